@@ -1,0 +1,64 @@
+"""Errors that speak to the user: what is wrong, where, what was expected, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["CohortError", "FibrolibError", "Problem", "VideoError"]
+
+
+class FibrolibError(Exception):
+    """A mistake in the input. The message is for the user; the command line prints it without a traceback."""
+
+
+class VideoError(FibrolibError):
+    """A video or image file that cannot be used; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a cohort table.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong and what was expected, as a sentence.
+    row : int or None
+        Line of the table as a text editor counts it (the header is line 1); None where the whole
+        table or column is meant.
+    column : str or None
+        Name of the column.
+    """
+
+    message: str
+    row: int | None = None
+    column: str | None = None
+
+    def __str__(self) -> str:
+        place = [f"line {self.row}"] if self.row is not None else []
+        place += [f"column '{self.column}'"] if self.column is not None else []
+        return f"{', '.join(place)}: {self.message}" if place else self.message
+
+
+class CohortError(FibrolibError):
+    """Everything that is wrong with a cohort table, reported at once.
+
+    Parameters
+    ----------
+    table : str
+        The table's path, as the user gave it.
+    problems : sequence of Problem
+        At least one problem.
+    """
+
+    def __init__(self, table: str, problems: Sequence[Problem]) -> None:
+        self.table = str(table)
+        self.problems = tuple(problems)
+        noun = "problem" if len(self.problems) == 1 else "problems"
+        lines = "\n".join(f"  - {problem}" for problem in self.problems)
+        super().__init__(f"{self.table}: {len(self.problems)} {noun}\n{lines}")
+
+    def __reduce__(self):
+        # Exceptions cross process borders (joblib) by their constructor's arguments.
+        return type(self), (self.table, self.problems)

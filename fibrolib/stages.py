@@ -1,0 +1,59 @@
+"""The stage scale and its cut-offs: the one place that knows what F2 means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["CONDITIONS", "METAVIR", "at_least", "condition", "cutoff_name", "is_metavir", "stage_name"]
+
+METAVIR = (0, 1, 2, 3, 4)
+"""Stages of the METAVIR scale, F0 (no fibrosis) to F4 (cirrhosis)."""
+
+CONDITIONS = {1: "any fibrosis", 2: "significant fibrosis", 3: "advanced fibrosis", 4: "cirrhosis"}
+"""What the field calls "stage at or above this one"."""
+
+
+def is_metavir(stages: Iterable[int]) -> bool:
+    """Whether stages can be read as METAVIR: more than two of them, none above 4.
+
+    A table that holds only 0 and 1 is taken for a yes/no label of any disease, and is not called F0/F1.
+    """
+    present = {int(stage) for stage in stages}
+    return len(present) > 2 and present <= set(METAVIR)
+
+
+def stage_name(stage: int, metavir: bool = True) -> str:
+    """``F2`` on the METAVIR scale, ``stage 2`` on any other."""
+    return f"F{int(stage)}" if metavir else f"stage {int(stage)}"
+
+
+def cutoff_name(cutoff: int, metavir: bool = True) -> str:
+    """``≥ F2`` on the METAVIR scale, ``stage ≥ 1`` on any other."""
+    return f"≥ F{int(cutoff)}" if metavir else f"stage ≥ {int(cutoff)}"
+
+
+def condition(cutoff: int, metavir: bool = True) -> str:
+    """What is diagnosed, in words: ``significant fibrosis (≥ F2)``."""
+    name = cutoff_name(cutoff, metavir)
+    return f"{CONDITIONS[cutoff]} ({name})" if metavir and cutoff in CONDITIONS else name
+
+
+def at_least(stage: ArrayLike, cutoff: int) -> NDArray[np.int64]:
+    """Binary truth at a cut-off.
+
+    Parameters
+    ----------
+    stage : array_like of int, shape (n,)
+        Ordered stages.
+    cutoff : int
+        The lowest stage that counts as diseased.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        1 where ``stage >= cutoff``, else 0.
+    """
+    return (np.asarray(stage) >= cutoff).astype(np.int64)
