@@ -1,0 +1,57 @@
+"""Network definitions: grey clips ``(batch, 1, frames, height, width)`` in, cumulative stage logits out.
+
+Every network has a ``head`` (`OrdinalHead`) and a ``cam_layer``; a still image is a clip of one frame.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from fibrolib.nets.backbone import PACKAGED, Backbone
+from fibrolib.nets.frame import FrameCNN, FrameLSTM
+from fibrolib.nets.ordinal import OrdinalHead, OrdinalLoss, cumulative_targets, stage_probabilities
+from fibrolib.nets.torchvision_import import import_torchvision
+from fibrolib.nets.volume import TORCHVISION_NETS, MotionResNet3d, TorchvisionNet3d
+
+__all__ = [
+    "PACKAGED",
+    "TORCHVISION_NETS",
+    "Backbone",
+    "FrameCNN",
+    "FrameLSTM",
+    "MotionResNet3d",
+    "OrdinalHead",
+    "OrdinalLoss",
+    "TorchvisionNet3d",
+    "build_net",
+    "cumulative_targets",
+    "import_torchvision",
+    "stage_probabilities",
+]
+
+_NETS = {"frame_cnn": FrameCNN, "frame_lstm": FrameLSTM, "motion_resnet3d": MotionResNet3d}
+
+
+def build_net(architecture: str, n_stages: int, **options) -> nn.Module:
+    """Make a network by name.
+
+    Parameters
+    ----------
+    architecture : str
+        ``frame_cnn``, ``frame_lstm``, ``motion_resnet3d`` or one of `TORCHVISION_NETS`.
+    n_stages : int
+        Number of ordered stages.
+    **options
+        What the network's class takes, such as ``backbone`` or ``width``.
+
+    Raises
+    ------
+    ValueError
+        If no network has that name.
+    """
+    if architecture in TORCHVISION_NETS:
+        return TorchvisionNet3d(n_stages, architecture, **options)
+    if architecture not in _NETS:
+        known = ", ".join([*_NETS, *TORCHVISION_NETS])
+        raise ValueError(f"unknown architecture '{architecture}', choose one of {known}")
+    return _NETS[architecture](n_stages, **options)

