@@ -1,0 +1,259 @@
+"""Nets as scikit-learn classifiers of patients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from fibrolib.learning.augment import Augment
+from fibrolib.learning.clips import ClipDataset, average_by_patient
+from fibrolib.learning.keeping import fit_digest, load_fit, save_fit
+from fibrolib.learning.training import history_table, make_net, pick_device, torch_threads
+from fibrolib.nets import build_net, stage_probabilities
+
+__all__ = ["NetClassifier"]
+
+_OF_THE_MACHINE = ("device", "memory")
+"""Parameters that say where a fit runs and where it is kept, not what is learned."""
+
+
+class NetClassifier(ClassifierMixin, BaseEstimator):
+    """A net that diagnoses patients from their prepared clips or still images.
+
+    Parameters
+    ----------
+    architecture : str
+        A name of `fibrolib.nets.build_net`.
+    options : dict or None
+        Further arguments of the net, such as ``{"backbone": "resnet18"}``.
+    view : {'clips', 'stills'}
+        Column of the patient table to look at.
+    cutoff : int
+        Stage at or above which a patient counts as diseased.
+    n_stages : int or None
+        Number of ordered stages; None takes one more than the highest of the training set. Give it where a fold might
+        miss the highest stage.
+    length, step, n_windows : int
+        Frames per window, their distance, and windows averaged per video when scoring.
+    learning_rate, weight_decay : float
+        Of AdamW.
+    epochs, patience, batch_size : int
+        Longest training, epochs without a better validation loss before it ends, windows per step.
+    augment : bool
+        Random gain, grey map, shift and mirror during training.
+    seed : int
+        Seed of weights, order, windows and changes.
+    device : str
+        ``auto``, ``cpu``, ``cuda``.
+    n_threads : int or None
+        Torch threads during fit and scoring; None leaves torch's choice.
+    memory : Path, str or None
+        Folder in which finished fits are kept by content (settings, files, stages, code), as scikit-learn's
+        pipelines do with theirs: fitting again loads them. None keeps nothing.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+        ``[0, 1]``: below the cut-off, at or above it.
+    module_ : torch.nn.Module
+        The trained net.
+    history_ : DataFrame
+        Training curves, one row per epoch.
+    n_stages_ : int
+        Number of stages the net was trained for.
+    """
+
+    def __init__(
+        self,
+        architecture: str = "motion_resnet3d",
+        options: dict | None = None,
+        *,
+        view: str = "clips",
+        cutoff: int = 2,
+        n_stages: int | None = None,
+        length: int = 16,
+        step: int = 1,
+        n_windows: int = 3,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-2,
+        epochs: int = 20,
+        patience: int = 6,
+        batch_size: int = 8,
+        augment: bool = True,
+        seed: int = 0,
+        device: str = "auto",
+        n_threads: int | None = None,
+        memory: Path | str | None = None,
+    ) -> None:
+        self.architecture = architecture
+        self.options = options
+        self.view = view
+        self.cutoff = cutoff
+        self.n_stages = n_stages
+        self.length = length
+        self.step = step
+        self.n_windows = n_windows
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.epochs = epochs
+        self.patience = patience
+        self.batch_size = batch_size
+        self.augment = augment
+        self.seed = seed
+        self.device = device
+        self.n_threads = n_threads
+        self.memory = memory
+
+    def fit(self, X: pd.DataFrame, y: ArrayLike, validation: tuple[pd.DataFrame, ArrayLike] | None = None):
+        """Train on patients.
+
+        Parameters
+        ----------
+        X : DataFrame
+            One row per patient with the column ``view``.
+        y : array_like of int, shape (n_patients,)
+            Stages (not yes/no labels: the net learns the order of all stages).
+        validation : tuple of (DataFrame, array_like) or None
+            Patients that stop the training; their weights are never learned from.
+
+        Returns
+        -------
+        NetClassifier
+            Itself.
+        """
+        stages = np.asarray(y, dtype=np.int64)
+        self.classes_ = np.array([0, 1])
+        self.n_stages_ = self.n_stages or int(stages.max()) + 1
+        if not 1 <= self.cutoff < self.n_stages_:
+            raise ValueError(f"cutoff {self.cutoff} lies outside the {self.n_stages_} stages 0..{self.n_stages_ - 1}")
+        kept = self._kept_file(X, stages, validation)
+        if kept is not None and kept.exists():
+            return self._restore(kept)
+        self._train(X, stages, validation)
+        if kept is not None:
+            self.save(kept)
+        return self
+
+    def save(self, path: Path | str) -> None:
+        """Write weights, settings and training curve to a safetensors file, whole or not at all."""
+        check_is_fitted(self, "module_")
+        settings = {name: value for name, value in self.get_params().items() if name not in _OF_THE_MACHINE}
+        save_fit(Path(path), self.module_, self.history_, {**settings, "n_stages": self.n_stages_})
+
+    @classmethod
+    def load(cls, path: Path | str) -> NetClassifier:
+        """Read a classifier that `save` wrote; nothing in the file is executed.
+
+        Raises
+        ------
+        FibrolibError
+            If the file is not one of ours.
+        """
+        settings = load_fit(Path(path))[2]
+        classifier = cls(**settings)
+        classifier.classes_, classifier.n_stages_ = np.array([0, 1]), settings["n_stages"]
+        return classifier._restore(Path(path))
+
+    def _restore(self, path: Path) -> NetClassifier:
+        state, self.history_, _ = load_fit(path)
+        self.module_ = self._build()
+        self.module_.load_state_dict(state)
+        self.module_.eval()
+        return self
+
+    def _build(self) -> torch.nn.Module:
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            return build_net(self.architecture, self.n_stages_, **(self.options or {}))
+
+    def _dataset(self, X: pd.DataFrame, stages=None, *, training: bool = False) -> ClipDataset:
+        return ClipDataset(
+            X,
+            stages,
+            view=self.view,
+            length=self.length,
+            step=self.step,
+            n_windows=self.n_windows,
+            augment=(Augment() if self.augment else Augment(0, 0, 0, mirror=False)) if training else None,
+            seed=self.seed,
+        )
+
+    def _train(self, X: pd.DataFrame, stages: NDArray[np.int64], validation) -> None:
+        training = self._dataset(X, stages, training=True)
+        module = self._build()
+        module.head.start_at_prevalence(torch.tensor(stages))
+        net = make_net(
+            module,
+            cutoff=self.cutoff,
+            validation=None if validation is None else self._dataset(*validation),
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            epochs=self.epochs,
+            patience=self.patience,
+            batch_size=self.batch_size,
+            n_training=len(training),
+            device=pick_device(self.device),
+        )
+        with torch_threads(self.n_threads), torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            net.fit(training)
+        self.module_, self.history_ = net.module_.eval(), history_table(net)
+
+    def _kept_file(self, X, stages, validation) -> Path | None:
+        if self.memory is None:
+            return None
+        files = [X[self.view].tolist()] + ([] if validation is None else [validation[0][self.view].tolist()])
+        known = [stages.tolist()] + ([] if validation is None else [np.asarray(validation[1]).tolist()])
+        settings = {name: value for name, value in self.get_params().items() if name not in _OF_THE_MACHINE}
+        return Path(self.memory) / f"{fit_digest(settings, files, known)}.safetensors"
+
+    def predict_cumulative(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """P(stage >= 1), P(stage >= 2), ..., averaged over a patient's windows and videos.
+
+        Parameters
+        ----------
+        X : DataFrame
+            One row per patient.
+
+        Returns
+        -------
+        ndarray, shape (n_patients, n_stages - 1)
+        """
+        stage = self.predict_stage_proba(X)
+        return stage[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
+
+    def predict_stage_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """Probability of each stage, averaged over a patient's windows and videos.
+
+        Parameters
+        ----------
+        X : DataFrame
+            One row per patient.
+
+        Returns
+        -------
+        ndarray, shape (n_patients, n_stages)
+        """
+        check_is_fitted(self, "module_")
+        dataset = self._dataset(X)
+        device = pick_device(self.device)
+        module = self.module_.to(device).eval()
+        loader = torch.utils.data.DataLoader(dataset, batch_size=self.batch_size)
+        with torch_threads(self.n_threads), torch.inference_mode():
+            logits = torch.cat([module(clips.to(device)).float().cpu() for clips, _ in loader])
+        return average_by_patient(stage_probabilities(logits).numpy(), dataset.owner, len(X))
+
+    def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """P(stage < cutoff) and P(stage >= cutoff), shape ``(n_patients, 2)``."""
+        reached = np.clip(self.predict_cumulative(X)[:, self.cutoff - 1], 0.0, 1.0)
+        return np.column_stack([1.0 - reached, reached])
+
+    def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
+        """1 where the stage is more likely than not at or above the cut-off."""
+        return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)

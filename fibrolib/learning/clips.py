@@ -1,0 +1,156 @@
+"""Patients to batches: windows of prepared clips, and how they are averaged back to patients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from fibrolib.learning.augment import Augment
+from fibrolib.video import load_clip
+
+__all__ = ["VIEWS", "ClipDataset", "average_by_patient", "spread_windows", "take_window"]
+
+VIEWS = ("clips", "stills")
+"""Columns of the patient table that hold prepared files: moving clips, or still images."""
+
+_IN_MEMORY = 1 << 29
+"""Prepared frames are kept in memory up to this many bytes; beyond it they are read again from disk."""
+
+
+def take_window(frames: NDArray[np.uint8], start: int, length: int, step: int) -> NDArray[np.uint8]:
+    """Cut ``length`` frames, ``step`` apart, from a clip; a short clip is played back and forth.
+
+    Parameters
+    ----------
+    frames : ndarray of uint8, shape (n, height, width)
+        A prepared clip.
+    start : int
+        First frame.
+    length, step : int
+        Number of frames and their distance.
+
+    Returns
+    -------
+    ndarray of uint8, shape (length, height, width)
+    """
+    positions = start + step * np.arange(length)
+    period = max(2 * (len(frames) - 1), 1)
+    positions %= period
+    return frames[np.where(positions < len(frames), positions, period - positions)]
+
+
+def spread_windows(n_frames: int, length: int, step: int, n_windows: int) -> list[int]:
+    """Starts of up to ``n_windows`` windows spread evenly over a clip; one at 0 where only one fits."""
+    last = max(n_frames - ((length - 1) * step + 1), 0)
+    return sorted({int(start) for start in np.linspace(0, last, n_windows).round()})
+
+
+class ClipDataset(Dataset):
+    """Windows of clips with the stage of their patient.
+
+    With ``augment``, one item per file and a random window each time (training); without, ``n_windows`` windows
+    spread over each file, always the same (scoring).
+
+    Parameters
+    ----------
+    patients : DataFrame
+        One row per patient, with a column ``view`` of tuples of prepared files.
+    stages : ndarray of int, shape (n_patients,), or None
+        Stages; None when only scores are wanted.
+    view : {'clips', 'stills'}
+        Column to read.
+    length, step : int
+        Frames per window and their distance.
+    n_windows : int
+        Windows per file when scoring.
+    augment : Augment or None
+        Random changes for training.
+    seed : int
+        Seed of window starts and changes.
+
+    Attributes
+    ----------
+    owner : ndarray of int, shape (n_items,)
+        Row of the patient that each item belongs to.
+    """
+
+    def __init__(
+        self,
+        patients: pd.DataFrame,
+        stages: NDArray[np.int64] | None,
+        *,
+        view: str,
+        length: int,
+        step: int,
+        n_windows: int = 1,
+        augment: Augment | None = None,
+        seed: int = 0,
+    ) -> None:
+        if view not in VIEWS:
+            raise ValueError(f"view must be one of {VIEWS}, got '{view}'")
+        if view not in patients:
+            raise ValueError(f"the patient table has no column '{view}': prepare the files first")
+        self.length, self.step, self.augment = length, step, augment
+        self.stages = np.zeros(len(patients), dtype=np.int64) if stages is None else np.asarray(stages, dtype=np.int64)
+        self._random = np.random.default_rng(seed)
+        self._frames: dict[str, NDArray[np.uint8]] = {}
+        self._kept = 0
+        files = [(row, str(path)) for row, paths in enumerate(patients[view]) for path in paths]
+        self.items = [item for row, path in files for item in self._items(row, path, n_windows)]
+        self.owner = np.array([row for row, _, _ in self.items], dtype=np.int64)
+
+    def _items(self, row: int, path: str, n_windows: int) -> list[tuple[int, str, int | None]]:
+        if self.augment is not None:
+            return [(row, path, None)]
+        starts = spread_windows(len(self._read(path)), self.length, self.step, n_windows)
+        return [(row, path, start) for start in starts]
+
+    def _read(self, path: str) -> NDArray[np.uint8]:
+        if path in self._frames:
+            return self._frames[path]
+        frames = load_clip(Path(path)).frames
+        if self._kept + frames.nbytes <= _IN_MEMORY:
+            self._frames[path] = frames
+            self._kept += frames.nbytes
+        return frames
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        row, path, start = self.items[index]
+        frames = self._read(path)
+        if start is None:
+            last = max(len(frames) - ((self.length - 1) * self.step + 1), 0)
+            start = int(self._random.integers(last + 1))
+        window = take_window(frames, start, self.length, self.step).astype(np.float32) / 255.0
+        if self.augment is not None:
+            window = self.augment(window, self._random)
+        return torch.from_numpy(np.ascontiguousarray(window))[None], int(self.stages[row])
+
+
+def average_by_patient(values: NDArray[np.float64], owner: NDArray[np.int64], n_patients: int) -> NDArray[np.float64]:
+    """Mean of window values over each patient: windows and videos are not independent, patients are.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_items, k)
+        Values of windows.
+    owner : ndarray of int, shape (n_items,)
+        Patient of each window.
+    n_patients : int
+        Number of patients.
+
+    Returns
+    -------
+    ndarray, shape (n_patients, k)
+    """
+    sums = np.zeros((n_patients, values.shape[1]))
+    np.add.at(sums, owner, values)
+    return sums / np.bincount(owner, minlength=n_patients)[:, None]

@@ -1,0 +1,90 @@
+"""Fitted nets on disk: safetensors with their settings beside them, never a pickle."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+import fibrolib.learning
+import fibrolib.nets
+from fibrolib.errors import FibrolibError
+
+__all__ = ["code_digest", "fit_digest", "load_fit", "save_fit"]
+
+
+@functools.cache
+def code_digest() -> str:
+    """Hash of the source of the rooms that decide what a net learns, so that a change of code is a change of key."""
+    sources = [
+        path
+        for package in (fibrolib.nets, fibrolib.learning)
+        for path in sorted(Path(package.__file__).parent.glob("*.py"))
+    ]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+
+
+def fit_digest(settings: dict, files: Sequence, stages: Sequence) -> str:
+    """Name of a fit: what was asked for, of which files, with which stages, by which code.
+
+    Prepared files carry a hash of their content in their name, so names stand for contents.
+    """
+    names = [[[Path(path).name for path in patient] for patient in part] for part in files]
+    asked = {"settings": settings, "files": names, "stages": stages, "code": code_digest(), "torch": torch.__version__}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def save_fit(path: Path, module: nn.Module, history: pd.DataFrame, settings: dict | None = None) -> None:
+    """Write weights, training curve and settings to one safetensors file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        File to write; its folder is made.
+    module : torch.nn.Module
+        Trained net.
+    history : DataFrame
+        Training curve.
+    settings : dict or None
+        What is needed to build the net again; JSON values only.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    metadata = {"history": history.to_json(orient="split", double_precision=15), "settings": json.dumps(settings or {})}
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file(state, unfinished, metadata)
+    unfinished.replace(path)
+
+
+def load_fit(path: Path) -> tuple[dict[str, Tensor], pd.DataFrame, dict]:
+    """Read what `save_fit` wrote.
+
+    Returns
+    -------
+    state : dict of str to Tensor
+    history : DataFrame
+    settings : dict
+
+    Raises
+    ------
+    FibrolibError
+        If the file is not one of ours.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            metadata = file.metadata()
+        history = pd.read_json(io.StringIO(metadata["history"]), orient="split")
+        return state, history, json.loads(metadata["settings"])
+    except Exception as error:  # safetensors raises its own kinds, KeyError and ValueError
+        raise FibrolibError(f"{path} is not a model saved by fibrolib ({error}). Delete it and run again.") from error
