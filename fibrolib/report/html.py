@@ -1,0 +1,99 @@
+"""One self-contained page from what a run left in its folder."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from fibrolib.plots import describe_comparisons, describe_model, model_label, readable_comparisons, readable_metrics
+from fibrolib.study import Study
+from fibrolib.study.keeping import write_atomically
+
+__all__ = ["build_report"]
+
+_MIME = {".svg": "image/svg+xml", ".png": "image/png", ".mp4": "video/mp4"}
+_LARGEST_SVG = 400_000
+"""Above so many bytes a drawing holds pictures, and the PNG of it is the smaller file."""
+
+
+class _Folder:
+    """Figures and tables of a run as the template asks for them; what is absent is None."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def figure(self, name: str) -> str | None:
+        """Address of a figure with its bytes inside."""
+        svg, png = (self.path / "figures" / f"{name}{suffix}" for suffix in (".svg", ".png"))
+        return _embedded(svg if svg.exists() and svg.stat().st_size <= _LARGEST_SVG else png)
+
+    def clip(self, name: str) -> str | None:
+        """Address of a film with its bytes inside."""
+        return _embedded(self.path / "figures" / f"{name}.mp4")
+
+    def table(self, name: str) -> Markup | None:
+        """Return a table of the run as HTML; text in its cells is escaped."""
+        path = self.path / "tables" / f"{name}.csv"
+        return as_html(pd.read_csv(path, dtype=str, keep_default_na=False)) if path.exists() else None
+
+
+def _embedded(path: Path) -> str | None:
+    if not path.exists():
+        return None
+    return f"data:{_MIME[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def as_html(table: pd.DataFrame, index: bool = False) -> Markup:
+    """Return an HTML table; pandas escapes the text of its cells."""
+    return Markup(table.to_html(index=index, border=0, na_rep="–", index_names=False))
+
+
+def _bold(text: str) -> Markup:
+    """Markdown's ``**bold**``, and nothing else of it, as HTML; the rest is escaped."""
+    parts = text.split("**")
+    return Markup("").join(Markup("<b>{}</b>").format(part) if i % 2 else part for i, part in enumerate(parts))
+
+
+def build_report(study: Study, found: dict, circumstances: dict) -> Path:
+    """Write ``report.html`` into the run folder.
+
+    Parameters
+    ----------
+    study : Study
+        The study that was run.
+    found : dict
+        Content of results.json.
+    circumstances : dict
+        Content of run.json.
+
+    Returns
+    -------
+    Path
+        The report, one file that needs no other.
+    """
+    environment = Environment(
+        loader=PackageLoader("fibrolib.report", "."),
+        autoescape=select_autoescape(["html", "j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["bold"] = _bold
+    environment.globals["model_label"] = model_label
+    text = environment.get_template("report.html.j2").render(
+        study=study,
+        found=found,
+        run=circumstances,
+        files=_Folder(study.folder.path),
+        metrics=as_html(readable_metrics(study.metrics), index=True),
+        comparisons=as_html(readable_comparisons(study.comparisons)),
+        sentences=[describe_model(study.metrics, name, study.condition) for name in study.models],
+        compared=describe_comparisons(study.comparisons),
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+    return write_atomically(study.folder.path / "report.html", lambda path: path.write_text(text, encoding="utf-8"))

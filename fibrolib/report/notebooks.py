@@ -1,0 +1,104 @@
+"""Execute numbered notebooks with papermill, and say in a sentence what went wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+from fibrolib.errors import FibrolibError
+from fibrolib.study.keeping import digest, package_digest, write_atomically
+
+__all__ = ["check_parameters", "execute_notebook", "is_current", "parameter_names"]
+
+
+def parameter_names(notebook: Path) -> list[str]:
+    """Names that the notebook's ``parameters`` cell declares."""
+    return list(papermill.inspect_notebook(str(notebook)))
+
+
+def check_parameters(notebooks: Sequence[Path], parameters: dict) -> None:
+    """Refuse a parameter that no notebook declares; papermill alone would only warn.
+
+    Raises
+    ------
+    FibrolibError
+        Naming the parameter and the nearest one that exists.
+    """
+    known = sorted({name for notebook in notebooks for name in parameter_names(notebook)})
+    for name in parameters:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise FibrolibError(f"No notebook has a parameter '{name}'.{hint} Known: {', '.join(known)}.")
+
+
+def _key(notebook: Path, parameters: dict, cohort: str) -> str:
+    """Everything an executed copy depends on, the drawing code included."""
+    return digest(
+        {
+            "source": notebook.read_text("utf-8"),
+            "parameters": parameters,
+            "code": package_digest(with_presentation=True),
+            "cohort": cohort,
+        }
+    )
+
+
+def is_current(notebook: Path, executed: Path, parameters: dict, cohort: str) -> bool:
+    """Whether an executed copy is finished and was made from this source, these parameters, this cohort and code."""
+    if not executed.exists():
+        return False
+    with contextlib.suppress(ValueError, KeyError):
+        kept = nbformat.read(executed, as_version=4).metadata["fibrolib"]["key"]
+        return kept == _key(notebook, parameters, cohort)
+    return False
+
+
+def _failure(notebook: Path, executed: Path, error: PapermillExecutionError) -> FibrolibError:
+    first_line = next((line for line in error.source.splitlines() if line.strip()), "")
+    return FibrolibError(
+        f"{notebook.name} stopped in cell {error.cell_index + 1} (execution count {error.exec_count}), "
+        f"which begins '{first_line}':\n  {error.ename}: {error.evalue}\n"
+        f"The executed copy with the traceback is {executed}."
+    )
+
+
+def execute_notebook(notebook: Path, executed: Path, parameters: dict, cohort: str) -> None:
+    """Run a notebook and keep the executed copy, also of one that fails.
+
+    Parameters
+    ----------
+    notebook : Path
+        Source.
+    executed : Path
+        Executed copy.
+    parameters : dict
+        Those of the names that the notebook declares are passed on.
+    cohort : str
+        Hash of the cohort, for `is_current`.
+
+    Raises
+    ------
+    FibrolibError
+        Naming the notebook and the cell that raised.
+    """
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    declared = {name: parameters[name] for name in parameter_names(notebook) if name in parameters}
+    # papermill logs every cell; progress is shown from what is finished instead.
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    try:
+        papermill.execute_notebook(
+            str(notebook), str(executed), declared, kernel_name="python3", cwd=str(notebook.parent), progress_bar=False
+        )
+    except PapermillExecutionError as error:
+        raise _failure(notebook, executed, error) from error
+    finished = nbformat.read(executed, as_version=4)
+    finished.metadata["fibrolib"] = {"key": _key(notebook, parameters, cohort)}
+    write_atomically(executed, lambda path: nbformat.write(finished, path))

@@ -1,0 +1,155 @@
+"""Profiles: how large the study is, as TOML files that a user can copy and change."""
+
+from __future__ import annotations
+
+import inspect
+import tomllib
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from fibrolib.errors import FibrolibError
+from fibrolib.learning import NetClassifier
+
+__all__ = ["BUILT_IN", "ClipSettings", "ModelSettings", "Profile", "load_profile"]
+
+BUILT_IN = ("smoke", "quick", "paper")
+_SECTIONS = {"cohort": {"patients"}, "clips": {"size", "fps", "max_frames"}, "stills": {"size"}, "folds": {"n"}}
+_NOT_SETTABLE = {"self", "cutoff", "n_stages", "seed", "memory"}
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """Size of prepared clips: pixels of a side, frames per second, most frames."""
+
+    size: int
+    fps: float
+    max_frames: int
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """A net of the study: arguments of `NetClassifier`, and the grid that is searched."""
+
+    name: str
+    arguments: dict = field(default_factory=dict)
+    grid: dict = field(default_factory=dict)
+
+    @property
+    def n_settings(self) -> int:
+        """Number of settings in the grid."""
+        count = 1
+        for values in self.grid.values():
+            count *= len(values)
+        return count
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How large the study is.
+
+    Attributes
+    ----------
+    name : str
+        Name of a built-in profile, or the file's.
+    patients : int
+        Size of the virtual cohort, where one is simulated.
+    clips : ClipSettings
+        Prepared clips.
+    still_size : int
+        Side of prepared stills, pixels.
+    n_folds : int
+        Folds of the cross-validation.
+    models : tuple of ModelSettings
+        The nets.
+    """
+
+    name: str
+    patients: int
+    clips: ClipSettings
+    still_size: int
+    n_folds: int
+    models: tuple[ModelSettings, ...]
+
+    def model(self, name: str) -> ModelSettings:
+        """Settings of one net.
+
+        Raises
+        ------
+        FibrolibError
+            If the profile has no such net.
+        """
+        for settings in self.models:
+            if settings.name == name:
+                return settings
+        known = ", ".join(settings.name for settings in self.models)
+        raise FibrolibError(f"The profile '{self.name}' has no model '{name}'; it has {known}.")
+
+    def as_dict(self) -> dict:
+        """Everything, as plain values."""
+        return asdict(self)
+
+
+def _read(name: str) -> tuple[str, str]:
+    """Return the profile's name and its text."""
+    if name in BUILT_IN:
+        return name, (resources.files("fibrolib.study") / "profiles" / f"{name}.toml").read_text("utf-8")
+    path = Path(name)
+    if path.suffix == ".toml" and path.is_file():
+        return path.stem, path.read_text("utf-8")
+    raise FibrolibError(
+        f"Unknown profile '{name}'. Choose one of {', '.join(BUILT_IN)}, or give the path of an existing .toml file."
+    )
+
+
+def _model_settings(profile: str, name: str, table: dict) -> ModelSettings:
+    arguments = {key: value for key, value in table.items() if key != "grid"}
+    grid = table.get("grid", {})
+    settable = set(inspect.signature(NetClassifier.__init__).parameters) - _NOT_SETTABLE
+    for key in [*arguments, *grid]:
+        if key not in settable:
+            raise FibrolibError(
+                f"Profile '{profile}', model '{name}': unknown setting '{key}'. Known: {', '.join(sorted(settable))}."
+            )
+    for key, values in grid.items():
+        if not isinstance(values, list) or not values:
+            raise FibrolibError(f"Profile '{profile}', model '{name}': grid setting '{key}' must be a list of values.")
+    return ModelSettings(name, arguments, grid)
+
+
+def load_profile(name: str) -> Profile:
+    """Read a profile.
+
+    Parameters
+    ----------
+    name : str
+        ``smoke``, ``quick``, ``paper``, or the path of a TOML file of the same form.
+
+    Returns
+    -------
+    Profile
+
+    Raises
+    ------
+    FibrolibError
+        If there is no such profile, it is not TOML, or a setting is missing or unknown.
+    """
+    title, text = _read(name)
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FibrolibError(f"Profile '{name}' is not valid TOML: {error}.") from error
+    for section, keys in _SECTIONS.items():
+        missing = keys - set(table.get(section, {}))
+        if missing:
+            raise FibrolibError(f"Profile '{name}': section [{section}] lacks {', '.join(sorted(missing))}.")
+    if not table.get("models"):
+        raise FibrolibError(f"Profile '{name}' has no [models.NAME] section.")
+    return Profile(
+        name=title,
+        patients=table["cohort"]["patients"],
+        clips=ClipSettings(**{key: table["clips"][key] for key in _SECTIONS["clips"]}),
+        still_size=table["stills"]["size"],
+        n_folds=table["folds"]["n"],
+        models=tuple(_model_settings(name, key, value) for key, value in table["models"].items()),
+    )

@@ -1,0 +1,124 @@
+"""results.json and run.json: what a run found, and under which circumstances."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+
+import joblib
+import pandas as pd
+import psutil
+import torch
+
+import fibrolib
+from fibrolib.study.keeping import package_digest
+from fibrolib.study.study import Study
+
+__all__ = ["SCHEMA", "circumstances", "results"]
+
+SCHEMA = 1
+"""Version of results.json."""
+
+_METRICS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "sensitivity", "specificity")
+_PACKAGES = ("av", "captum", "numpy", "pandas", "scikit-learn", "scipy", "skorch", "timm", "torch", "torchvision")
+
+
+def _model_entry(study: Study, name: str) -> dict:
+    row = study.metrics.set_index("model").loc[name]
+    return {
+        "n": int(row["n"]),
+        "auc": row["auc"],
+        "auc_ci": [row["auc_low"], row["auc_high"]],
+        **{metric: row[metric] for metric in _METRICS},
+        "threshold": study.thresholds[name],
+        "cv_auc": study.evaluation(name).cv_auc.tolist(),
+        "settings": study.evaluation(name).best,
+    }
+
+
+def _comparison_entries(table: pd.DataFrame) -> list[dict]:
+    return [
+        {
+            "a": row.a,
+            "b": row.b,
+            "n": row.n,
+            "difference": row.difference,
+            "ci": [row.ci_low, row.ci_high],
+            "z": row.z,
+            "p": row.p,
+            "p_holm": row.p_holm,
+        }
+        for row in table.itertuples()
+    ]
+
+
+def _attribution_entry(table: pd.DataFrame) -> dict:
+    known = table.dropna(subset=["relevance"])
+    return {
+        "n": len(known),
+        "capsule_share": float(known["relevance"].mean()),
+        "capsule_area": float(known["area"].mean()),
+    }
+
+
+def results(study: Study) -> dict:
+    """Return the content of results.json; the same for the same seed on the same machine.
+
+    Parameters
+    ----------
+    study : Study
+        What is missing is computed.
+
+    Returns
+    -------
+    dict
+        Plain values; models that the cohort does not allow are listed under ``unavailable`` with the reason.
+    """
+    partition = study.partition.value_counts()
+    shares = {name: study.attribution(name) for name in study.nets}
+    return {
+        "schema": SCHEMA,
+        "profile": study.profile.name,
+        "cutoff": study.cutoff,
+        "seed": study.request.seed,
+        "cohort": {
+            "name": study.cohort.name,
+            "virtual": study.cohort.virtual,
+            "patients": len(study.partition),
+            "videos": len(study.cohort.table),
+            "partition": {side: int(partition[side]) for side in ("train", "validation", "test")},
+        },
+        "models": {name: _model_entry(study, name) for name in study.models},
+        "unavailable": study.reasons,
+        "comparisons": _comparison_entries(study.comparisons),
+        "attribution": {name: _attribution_entry(table) for name, table in shares.items() if len(table)},
+    }
+
+
+def circumstances(study: Study, seconds: dict[str, float]) -> dict:
+    """Return the content of run.json: versions, seed, hashes, hardware, profile and timings.
+
+    Parameters
+    ----------
+    study : Study
+        The study that was run.
+    seconds : dict of str to float
+        Time of each step.
+    """
+    return {
+        "fibrolib": fibrolib.__version__,
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in _PACKAGES},
+        "code": package_digest(),
+        "cohort": study.cohort.digest(),
+        "seed": study.request.seed,
+        "cutoff": study.cutoff,
+        "profile": study.profile.as_dict(),
+        "hardware": {
+            "processor": platform.processor() or platform.machine(),
+            "cores": joblib.cpu_count(),
+            "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+            "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+        },
+        "seconds": {step: round(value, 1) for step, value in seconds.items()},
+    }

@@ -1,0 +1,350 @@
+"""The study: one object that a notebook opens, and that computes what is asked for once and keeps it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from fibrolib.attribution import gradcam, region_share, shown
+from fibrolib.cohort import Cohort, read_cohort, split_patients
+from fibrolib.errors import FibrolibError
+from fibrolib.indices import APRI, FIB4, SWE
+from fibrolib.inference import choose_thresholds, compare_models, summarise_models
+from fibrolib.learning import Evaluation, NetClassifier, evaluate
+from fibrolib.learning.training import pick_device
+from fibrolib.phantom import simulate_cohort
+from fibrolib.stages import condition
+from fibrolib.study.evaluations import load_evaluation, save_evaluation
+from fibrolib.study.keeping import digest
+from fibrolib.study.paths import from_project
+from fibrolib.study.profiles import ModelSettings, Profile, load_profile
+from fibrolib.study.runfolder import RunFolder
+from fibrolib.video import load_clip, prepare_cached
+
+__all__ = ["INDICES", "Request", "Study", "open_study"]
+
+INDICES = {"swe": SWE, "fib4": FIB4, "apri": APRI}
+"""Diagnostics that read numbers, in the order of tables."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks of a run; also the parameters of every notebook.
+
+    Attributes
+    ----------
+    cohort : str
+        Path of a cohort table; empty for the virtual cohort.
+    profile : str
+        ``smoke``, ``quick``, ``paper`` or a TOML file.
+    cutoff : int
+        Lowest stage that counts as diseased.
+    seed : int
+        Seed of the virtual cohort, the split, the folds and the nets.
+    out : str
+        Run folder.
+    """
+
+    cohort: str = ""
+    profile: str = "quick"
+    cutoff: int = 2
+    seed: int = 0
+    out: str = "reports/virtual"
+
+    @property
+    def run_folder(self) -> Path:
+        """Absolute path of the run folder."""
+        return from_project(self.out)
+
+    def virtual_folder(self, patients: int) -> Path:
+        """Folder of the virtual cohort; beside the run folders, so that runs share it."""
+        return self.run_folder.parent / "cohorts" / f"virtual-{patients}-seed{self.seed}"
+
+
+def open_study(
+    cohort: str = "", profile: str = "quick", cutoff: int = 2, seed: int = 0, out: str = "reports/virtual"
+) -> Study:
+    """Open a study; nothing is computed yet. Parameters as in `Request`."""
+    return Study(Request(cohort, profile, cutoff, seed, out))
+
+
+class Study:
+    """A cohort, a profile and a run folder.
+
+    Every attribute is made when it is first asked for, and what is slow is kept in the run folder, so notebooks can be
+    opened alone and in any order.
+
+    Parameters
+    ----------
+    request : Request
+        What is asked for.
+
+    Raises
+    ------
+    FibrolibError
+        If the profile is unknown.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.profile: Profile = load_profile(request.profile)
+        self.folder = RunFolder(request.run_folder)
+
+    @property
+    def cutoff(self) -> int:
+        """Lowest stage that counts as diseased."""
+        return self.request.cutoff
+
+    @property
+    def condition(self) -> str:
+        """What is diagnosed, in words."""
+        return condition(self.cutoff, self.cohort.metavir)
+
+    @cached_property
+    def cohort(self) -> Cohort:
+        """The checked cohort; the virtual one is simulated where it is not there yet."""
+        if self.request.cohort:
+            return read_cohort(from_project(self.request.cohort), self.cutoff)
+        folder = self.request.virtual_folder(self.profile.patients)
+        table = simulate_cohort(folder, patients=self.profile.patients, seed=self.request.seed, n_jobs=n_workers())
+        return read_cohort(table, self.cutoff)
+
+    @property
+    def banner(self) -> str:
+        """What kind of data a reader is looking at, as Markdown."""
+        if self.cohort.virtual:
+            return (
+                "> **Virtual cohort.** These patients do not exist; videos, blood values and stages are simulated. "
+                "The numbers tell how the method behaves on a simulation: they are **not clinical evidence**."
+            )
+        return (
+            f"> Cohort **{self.cohort.name}**: {len(self.cohort.patients())} patients, "
+            f"{len(self.cohort.table)} videos, as given by its owner."
+        )
+
+    @cached_property
+    def partition(self) -> pd.Series:
+        """``train``, ``validation`` or ``test`` per patient."""
+        return split_patients(self.cohort.patients(), self.request.seed)
+
+    @cached_property
+    def patients(self) -> pd.DataFrame:
+        """One row per patient, with the prepared files in ``clips`` and ``stills``."""
+        patients = self.cohort.patients()
+        return patients.assign(clips=self._prepared(patients, "clip"), stills=self._prepared(patients, "image"))
+
+    def _prepared(self, patients: pd.DataFrame, kind: str) -> pd.Series:
+        """Prepare the files of all patients in parallel; tuples of paths."""
+        settings = self.profile.clips
+        form = {"kind": kind, "fps": settings.fps, "max_frames": settings.max_frames}
+        form["size"] = settings.size if kind == "clip" else self.profile.still_size
+        sources = [_sources(row, kind) for row in patients.itertuples()]
+        jobs = [
+            joblib.delayed(prepare_cached)(path, self.folder.clips, roi=roi, **form)
+            for files in sources
+            for path, roi in files
+        ]
+        prepared = iter(joblib.Parallel(n_jobs=n_workers())(jobs))
+        return pd.Series([tuple(next(prepared) for _ in files) for files in sources], index=patients.index)
+
+    @property
+    def nets(self) -> list[str]:
+        """Names of the nets of the profile."""
+        return [settings.name for settings in self.profile.models]
+
+    def unavailable(self, name: str) -> str:
+        """Why a diagnostic cannot be had from this cohort, as a sentence; empty where it can."""
+        if name not in INDICES:
+            return ""
+        patients = self.cohort.patients()
+        absent = [column for column in INDICES[name].columns if patients[column].isna().all()]
+        return f"{name} needs {', '.join(absent)}, which this cohort does not have." if absent else ""
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Diagnostics that cannot be had from this cohort, each with the reason."""
+        return {name: self.unavailable(name) for name in INDICES if self.unavailable(name)}
+
+    @property
+    def models(self) -> list[str]:
+        """Names of all diagnostics this cohort allows: nets, then indices."""
+        return [*reversed(self.nets), *(name for name in INDICES if not self.unavailable(name))]
+
+    def evaluation(self, name: str) -> Evaluation:
+        """Tuned, cross-validated, fitted and scored diagnostic; computed once and kept.
+
+        Parameters
+        ----------
+        name : str
+            A net of the profile, or ``swe``, ``fib4``, ``apri``.
+
+        Raises
+        ------
+        FibrolibError
+            If the cohort lacks what the diagnostic needs, or the profile has no such net.
+        """
+        if self.unavailable(name):
+            raise FibrolibError(self.unavailable(name))
+        if name in INDICES:
+            return self._evaluate(name, INDICES[name](cutoff=self.cutoff), self.cohort.patients())
+        if name not in self._evaluations:
+            self._evaluations[name] = self._evaluate_net(self.profile.model(name))
+        return self._evaluations[name]
+
+    @cached_property
+    def _evaluations(self) -> dict[str, Evaluation]:
+        return {}
+
+    def _evaluate(self, name: str, diagnostic: BaseEstimator, patients: pd.DataFrame, grid=None) -> Evaluation:
+        on_gpu = isinstance(diagnostic, NetClassifier) and pick_device(diagnostic.device) != "cpu"
+        return evaluate(
+            name,
+            diagnostic,
+            patients,
+            self.partition,
+            grid=grid,
+            n_folds=self.profile.n_folds,
+            seed=self.request.seed,
+            # One GPU is not shared between processes; numbers alone are not worth starting any.
+            n_jobs=n_workers() if isinstance(diagnostic, NetClassifier) and not on_gpu else 1,
+        )
+
+    def _asked(self, settings: ModelSettings) -> dict:
+        """Everything the evaluation of a net depends on, besides the code."""
+        return {
+            "model": settings,
+            "cutoff": self.cutoff,
+            "seed": self.request.seed,
+            "folds": self.profile.n_folds,
+            "partition": self.partition.to_dict(),
+            "stages": self.patients["stage"].to_dict(),
+            "files": [[path.name for path in paths] for view in ("clips", "stills") for paths in self.patients[view]],
+        }
+
+    def progress(self, name: str) -> tuple[int, int]:
+        """How many fits of a net are finished, and of how many."""
+        settings = self.profile.model(name)
+        total = settings.n_settings * self.profile.n_folds + 1
+        if self.folder.keeper.has(name, self._asked(settings)):
+            return total, total
+        return min(len(list((self.folder.fits / name).glob("*/[!.]*.safetensors"))), total), total
+
+    def _evaluate_net(self, settings: ModelSettings) -> Evaluation:
+        asked = self._asked(settings)
+        memory = self.folder.fits / settings.name / digest(asked)
+        net = NetClassifier(
+            **settings.arguments,
+            cutoff=self.cutoff,
+            n_stages=int(self.patients["stage"].max()) + 1,
+            seed=self.request.seed,
+            n_threads=1,
+            memory=memory,
+        )
+        result = self.folder.keeper.keep(
+            settings.name,
+            asked,
+            lambda: self._evaluate(settings.name, net, self.patients, settings.grid),
+            save_evaluation,
+            load_evaluation,
+        )
+        shutil.rmtree(memory.parent, ignore_errors=True)
+        self.folder.models.mkdir(parents=True, exist_ok=True)
+        result.final.save(self.folder.models / f"{settings.name}.safetensors")
+        return result
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """The predictions table of all diagnostics; also written to the run folder."""
+        table = pd.concat([self.evaluation(name).predictions for name in self.models], ignore_index=True)
+        self.folder.save_predictions(table)
+        return table
+
+    @cached_property
+    def thresholds(self) -> dict[str, float]:
+        """Operating point per model, chosen on the validation patients (Youden)."""
+        return choose_thresholds(self.predictions)
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """Every estimate on the test patients with its 95 % interval, one row per model."""
+        return summarise_models(self.predictions, self.thresholds, seed=self.request.seed)
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """DeLong tests of all pairs on the test patients, Holm-corrected."""
+        return compare_models(self.predictions)
+
+    def model_view(self, name: str, patient: str) -> dict[str, NDArray[np.float32]]:
+        """What a net is shown of a patient's first file: arrays ``(frames, height, width)`` by channel."""
+        classifier = self.evaluation(name).final
+        return shown(classifier, load_clip(self.patients.loc[patient, classifier.view][0]))
+
+    def gradcams(self, name: str, n: int | None = None) -> dict[str, list]:
+        """Grad-CAM of a net for test patients, one map per prepared file.
+
+        Parameters
+        ----------
+        name : str
+            A net.
+        n : int or None
+            Only the first so many test patients.
+
+        Returns
+        -------
+        dict of str to list of GradCam
+            By patient.
+        """
+        classifier = self.evaluation(name).final
+        test = self.patients[self.partition.reindex(self.patients.index) == "test"].iloc[:n]
+        return {
+            patient: [gradcam(classifier, load_clip(path)) for path in paths]
+            for patient, paths in test[classifier.view].items()
+        }
+
+    def attribution(self, name: str) -> pd.DataFrame:
+        """Share of Grad-CAM relevance on the marked region (the capsule), beside its share of the sector's area.
+
+        Returns
+        -------
+        DataFrame
+            One row per test patient: ``patient_id, model, stage, score, relevance, area``; no rows where the cohort has
+            no masks. A patient's videos are averaged.
+        """
+        rows = [
+            {"patient_id": patient, "model": name, "score": cam.score, **vars(region_share(cam))}
+            for patient, cams in self.gradcams(name).items()
+            for cam in cams
+            if cam.roi is not None
+        ]
+        if not rows:
+            return pd.DataFrame(columns=["patient_id", "model", "stage", "score", "relevance", "area"])
+        table = pd.DataFrame(rows).groupby(["patient_id", "model"], as_index=False).mean()
+        table.insert(2, "stage", table["patient_id"].map(self.patients["stage"]))
+        return table
+
+
+def _sources(patient, kind: str) -> list[tuple[Path, Path | None]]:
+    """Files to prepare for a patient, each with its mask; a video without an image gives its middle frame."""
+    if kind == "clip":
+        return list(zip(patient.videos, patient.rois, strict=True))
+    rows = zip(patient.images, patient.videos, patient.rois, strict=True)
+    # One image may stand beside several videos. A mask drawn as a picture belongs to the video, not to the image.
+    return list(
+        dict.fromkeys(
+            (image or video, roi if image is None or (roi and roi.suffix == ".npz") else None)
+            for image, video, roi in rows
+        )
+    )
+
+
+def n_workers() -> int:
+    """Processes for parallel work: one per core."""
+    return joblib.cpu_count()
