@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from fibrolib.learning.augment import Augment
 from fibrolib.learning.clips import ClipDataset, average_by_patient
 from fibrolib.learning.keeping import fit_digest, load_fit, save_fit
-from fibrolib.learning.training import history_table, make_net, pick_device, torch_threads
+from fibrolib.learning.training import channels_last, history_table, make_net, pick_device, torch_threads
 from fibrolib.nets import build_net, stage_probabilities
 
 __all__ = ["NetClassifier"]
@@ -170,7 +170,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     def _build(self) -> torch.nn.Module:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            return build_net(self.architecture, self.n_stages_, **(self.options or {}))
+            return channels_last(build_net(self.architecture, self.n_stages_, **(self.options or {})))
 
     def _dataset(self, X: pd.DataFrame, stages=None, *, training: bool = False) -> ClipDataset:
         return ClipDataset(

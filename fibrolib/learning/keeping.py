@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
 import json
 import os
 from collections.abc import Sequence
@@ -60,7 +59,8 @@ def save_fit(path: Path, module: nn.Module, history: pd.DataFrame, settings: dic
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    metadata = {"history": history.to_json(orient="split", double_precision=15), "settings": json.dumps(settings or {})}
+    # json writes floats so that they read back to the last bit; pandas' own writer does not.
+    metadata = {"history": json.dumps(history.to_dict("list")), "settings": json.dumps(settings or {})}
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     save_file(state, unfinished, metadata)
     unfinished.replace(path)
@@ -84,7 +84,6 @@ def load_fit(path: Path) -> tuple[dict[str, Tensor], pd.DataFrame, dict]:
         with safe_open(path, framework="pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             metadata = file.metadata()
-        history = pd.read_json(io.StringIO(metadata["history"]), orient="split")
-        return state, history, json.loads(metadata["settings"])
+        return state, pd.DataFrame(json.loads(metadata["history"])), json.loads(metadata["settings"])
     except Exception as error:  # safetensors raises its own kinds, KeyError and ValueError
         raise FibrolibError(f"{path} is not a model saved by fibrolib ({error}). Delete it and run again.") from error

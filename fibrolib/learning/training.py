@@ -20,7 +20,7 @@ from fibrolib.learning.clips import ClipDataset
 from fibrolib.nets import OrdinalLoss
 from fibrolib.stages import at_least
 
-__all__ = ["ClipNet", "history_table", "make_net", "pick_device", "torch_threads", "warm_cosine"]
+__all__ = ["ClipNet", "channels_last", "history_table", "make_net", "pick_device", "torch_threads", "warm_cosine"]
 
 
 def pick_device(device: str = "auto") -> str:
@@ -44,22 +44,25 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def channels_last(module: nn.Module) -> nn.Module:
+    """Put the weights of convolutions into the layout that is fastest on CPUs, and return the module.
+
+    The layout decides the order of sums: a net that is loaded needs the same one to repeat its scores to the last bit.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv3d):
+            layer.to(memory_format=torch.channels_last_3d)
+        elif isinstance(layer, nn.Conv2d):
+            layer.to(memory_format=torch.channels_last)
+    return module
+
+
 class ClipNet(NeuralNet):
-    """A skorch net with mixed precision on the GPU and the fast memory layout for convolutions.
+    """A skorch net with mixed precision on the GPU.
 
     bfloat16 is used on CUDA only: on the two-core CPUs measured for this project it was slower than float32
     (``benchmarks/precision.py``).
     """
-
-    def initialize_module(self) -> ClipNet:
-        """Make the module and put its convolutions into channels-last layout."""
-        super().initialize_module()
-        for layer in self.module_.modules():
-            if isinstance(layer, nn.Conv3d):
-                layer.to(memory_format=torch.channels_last_3d)
-            elif isinstance(layer, nn.Conv2d):
-                layer.to(memory_format=torch.channels_last)
-        return self
 
     def infer(self, x, **fit_params):
         """Forward pass of a batch, to float32 logits."""

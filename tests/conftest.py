@@ -1,0 +1,33 @@
+"""Small cohorts for the tests of the upper rooms: prepared clips with a signal that a net can find in seconds."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fibrolib.video import Clip, save_clip
+
+
+def make_patients(folder, n_patients=24, *, n_stages=3, side=24, n_frames=10, signal=True, seed=0):
+    """Patient table with prepared clips and stills; with ``signal``, the stage is the speed of flicker and the grey."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for number in range(n_patients):
+        stage = number % n_stages
+        strength = 12 * stage if signal else 12
+        flicker = strength * (-1.0) ** np.arange(n_frames)[:, None, None]
+        frames = 90 + strength + flicker + random.normal(0, 6, (n_frames, side, side))
+        sector = np.ones((side, side), dtype=bool)
+        sector[:, :2] = False
+        roi = np.zeros((n_frames, side, side), dtype=bool)
+        roi[:, :5] = True
+        frames = np.clip(frames, 0, 255).astype(np.uint8) * sector
+        clip, still = folder / f"clip-{seed}-{number}.npz", folder / f"still-{seed}-{number}.npz"
+        save_clip(clip, Clip(frames, 20.0, sector, roi))
+        save_clip(still, Clip(frames[:1], 20.0, sector, roi[:1]))
+        rows.append({"patient_id": f"p{number:02d}", "stage": stage, "clips": (clip,), "stills": (still,)})
+    return pd.DataFrame(rows).set_index("patient_id")
+
+
+@pytest.fixture(scope="session")
+def flicker_patients(tmp_path_factory):
+    return make_patients(tmp_path_factory.mktemp("clips"))

@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+from conftest import make_patients
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+
+from fibrolib.errors import FibrolibError
+from fibrolib.learning import NetClassifier
+from fibrolib.learning.training import torch_threads, warm_cosine
+
+TINY = {"options": {"width": 4}, "length": 4, "n_windows": 2, "epochs": 6, "batch_size": 6, "n_threads": 1}
+
+
+def split(patients):
+    return patients.iloc[:12], patients.iloc[12:18], patients.iloc[18:]
+
+
+def fitted(patients, **options):
+    train, validation, _ = split(patients)
+    net = NetClassifier(**{**TINY, "cutoff": 1, "n_stages": 3, **options})
+    return net.fit(train, train["stage"], validation=(validation, validation["stage"]))
+
+
+@pytest.fixture(scope="module")
+def net(flicker_patients):
+    return fitted(flicker_patients, learning_rate=1e-2, epochs=12)
+
+
+def test_learns_what_moves(net, flicker_patients):
+    *_, test = split(flicker_patients)
+    assert roc_auc_score(test["stage"] >= 1, net.predict_proba(test)[:, 1]) == 1.0
+
+
+def test_probabilities(net, flicker_patients):
+    test = flicker_patients.iloc[18:]
+    proba, stages = net.predict_proba(test), net.predict_stage_proba(test)
+    assert proba.shape == (6, 2)
+    np.testing.assert_allclose(proba.sum(1), 1)
+    np.testing.assert_allclose(stages.sum(1), 1, rtol=1e-6)
+    np.testing.assert_allclose(stages[:, 1:].sum(1), proba[:, 1], rtol=1e-6)
+    assert (net.predict(test) == (proba[:, 1] >= 0.5)).all()
+    assert (np.diff(net.predict_cumulative(test), axis=1) <= 0).all()
+
+
+def test_scores_do_not_depend_on_who_else_is_scored(net, flicker_patients):
+    together = net.predict_proba(flicker_patients)[:, 1]
+    alone = [net.predict_proba(flicker_patients.iloc[[row]])[0, 1] for row in range(3)]
+    np.testing.assert_allclose(together[:3], alone, rtol=1e-5)
+
+
+def test_several_videos_of_a_patient_are_averaged(net, flicker_patients):
+    patients = flicker_patients.iloc[:2].copy()
+    single = net.predict_stage_proba(patients)
+    both = patients.iloc[[0]].copy()
+    both["clips"] = [patients["clips"].iloc[0] + patients["clips"].iloc[1]]
+    np.testing.assert_allclose(net.predict_stage_proba(both)[0], single.mean(0), rtol=1e-5)
+
+
+def test_same_seed_same_scores_to_the_last_bit(flicker_patients):
+    first, again = (fitted(flicker_patients, seed=3) for _ in range(2))
+    scores = [net.predict_proba(flicker_patients) for net in (first, again)]
+    assert (scores[0] == scores[1]).all()
+    assert not (fitted(flicker_patients, seed=4).predict_proba(flicker_patients) == scores[0]).all()
+
+
+def test_fitting_leaves_the_random_state_alone(flicker_patients):
+    import torch
+
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    fitted(flicker_patients, epochs=1)
+    assert torch.rand(1) == expected
+
+
+def test_stops_early_and_keeps_the_best_epoch(flicker_patients):
+    train, validation, _ = split(flicker_patients)
+    upside_down = (validation, 2 - validation["stage"])  # the better it learns, the worse its validation loss
+    net = NetClassifier(**TINY | {"epochs": 40}, cutoff=1, n_stages=3, patience=3, learning_rate=1e-2)
+    net.fit(train, train["stage"], validation=upside_down)
+    best = int(net.history_["valid_loss"].argmin())
+    assert len(net.history_) == best + 3 < 40 or len(net.history_) == best + 1 + 3 < 40
+
+
+def test_memory_gives_the_same_fit_back_without_training(flicker_patients, tmp_path, monkeypatch):
+    first = fitted(flicker_patients, memory=tmp_path)
+    monkeypatch.setattr(NetClassifier, "_train", lambda *_: pytest.fail("trained again"))
+    again = fitted(flicker_patients, memory=tmp_path)
+    assert (first.predict_proba(flicker_patients) == again.predict_proba(flicker_patients)).all()
+    assert again.history_.equals(first.history_)
+
+
+@pytest.mark.parametrize("change", [{"seed": 9}, {"learning_rate": 0.5}, {"options": {"width": 5}}, {"cutoff": 2}])
+def test_memory_is_not_taken_for_other_settings(flicker_patients, tmp_path, change):
+    fitted(flicker_patients, memory=tmp_path, epochs=1)
+    fitted(flicker_patients, memory=tmp_path, epochs=1, **change)
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+
+
+def test_memory_is_not_taken_for_other_stages(flicker_patients, tmp_path):
+    fitted(flicker_patients, memory=tmp_path, epochs=1)
+    other = flicker_patients.assign(stage=flicker_patients["stage"].to_numpy()[::-1])
+    fitted(other, memory=tmp_path, epochs=1)
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+
+
+def test_saved_and_loaded(net, flicker_patients, tmp_path):
+    net.save(tmp_path / "net.safetensors")
+    loaded = NetClassifier.load(tmp_path / "net.safetensors")
+    assert (loaded.predict_proba(flicker_patients) == net.predict_proba(flicker_patients)).all()
+    assert loaded.get_params() == {**net.get_params(), "memory": None, "device": "auto"}
+
+
+def test_a_file_that_is_no_model_is_named(tmp_path):
+    path = tmp_path / "broken.safetensors"
+    path.write_bytes(b"nothing")
+    with pytest.raises(FibrolibError, match=r"broken\.safetensors is not a model saved by fibrolib"):
+        NetClassifier.load(path)
+
+
+def test_scikit_learn_can_clone_it():
+    net = NetClassifier("frame_cnn", {"pretrained": False}, view="stills", learning_rate=1.0)
+    assert clone(net).get_params() == net.get_params()
+
+
+def test_stills_and_a_frame_net(tmp_path):
+    patients = make_patients(tmp_path, 6, side=32)
+    net = NetClassifier("frame_cnn", {"pretrained": False}, view="stills", length=1, epochs=1, cutoff=1)
+    assert net.fit(patients, patients["stage"]).predict_proba(patients).shape == (6, 2)
+
+
+def test_cutoff_outside_the_scale(flicker_patients):
+    with pytest.raises(ValueError, match=r"cutoff 4 lies outside the 3 stages 0\.\.2"):
+        NetClassifier(cutoff=4).fit(flicker_patients, flicker_patients["stage"])
+
+
+def test_schedule_rises_and_falls_to_nothing():
+    factors = [warm_cosine(step, 50) for step in range(51)]
+    assert max(factors) == factors[4] == 1.0 or max(factors) == pytest.approx(1.0, abs=0.01)
+    assert factors[-1] == pytest.approx(0, abs=1e-12)
+    assert all(0 <= factor <= 1 for factor in factors)
+    assert all(0 <= warm_cosine(step, 1) <= 1 for step in range(3))
+
+
+def test_threads_are_given_back():
+    import torch
+
+    before = torch.get_num_threads()
+    with torch_threads(1):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
