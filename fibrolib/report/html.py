@@ -10,8 +10,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from fibrolib.plots import describe_comparisons, describe_model, model_label, readable_comparisons, readable_metrics
-from fibrolib.study import Study
+from fibrolib.plots import describe_comparisons, model_label, readable_comparisons, readable_metrics, with_interval
+from fibrolib.study import Study, published
 from fibrolib.study.keeping import write_atomically
 
 __all__ = ["build_report"]
@@ -59,6 +59,33 @@ def _bold(text: str) -> Markup:
     return Markup("").join(Markup("<b>{}</b>").format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
+def _beside_published(study: Study) -> pd.DataFrame:
+    """The published test results, and this run's with their intervals."""
+    ours = study.metrics.set_index("model")
+    measures = {"AUC": "auc", "Accuracy": "accuracy", "F1 (macro)": "f1_macro"}
+    rows = []
+    for row in published.TABLE.itertuples():
+        cells = {"Model": model_label(row.model)}
+        for title, name in measures.items():
+            value = getattr(row, name)
+            cells[f"{title}, published"] = "not given" if pd.isna(value) else f"{value:.3f}"
+            cells[f"{title}, this run"] = _interval(ours, row.model, name)
+        rows.append(cells)
+    return pd.DataFrame(rows)
+
+
+def _interval(metrics: pd.DataFrame, model: str, name: str) -> str:
+    if model not in metrics.index:
+        return "–"
+    return with_interval(*metrics.loc[model, [name, f"{name}_low", f"{name}_high"]].astype(float))
+
+
+def _warnings(study: Study) -> list[str]:
+    """What a reader must know before quoting a number: the notes of estimates and tests, each once."""
+    notes = pd.concat([study.metrics["note"], study.comparisons["note"]]).dropna()
+    return sorted({part.strip() for note in notes for part in str(note).split(";")} - {""})
+
+
 def build_report(study: Study, found: dict, circumstances: dict) -> Path:
     """Write ``report.html`` into the run folder.
 
@@ -83,6 +110,7 @@ def build_report(study: Study, found: dict, circumstances: dict) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    readable = readable_metrics(study.metrics)
     environment.filters["bold"] = _bold
     environment.globals["model_label"] = model_label
     text = environment.get_template("report.html.j2").render(
@@ -90,9 +118,11 @@ def build_report(study: Study, found: dict, circumstances: dict) -> Path:
         found=found,
         run=circumstances,
         files=_Folder(study.folder.path),
-        metrics=as_html(readable_metrics(study.metrics), index=True),
+        metrics=as_html(readable, index=True),
+        summary=as_html(readable[["AUC", "Accuracy", "Sensitivity", "Specificity"]], index=True),
+        published=as_html(_beside_published(study)),
+        warnings=_warnings(study),
         comparisons=as_html(readable_comparisons(study.comparisons)),
-        sentences=[describe_model(study.metrics, name, study.condition) for name in study.models],
         compared=describe_comparisons(study.comparisons),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )

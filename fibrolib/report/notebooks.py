@@ -64,8 +64,8 @@ def is_current(notebook: Path, executed: Path, parameters: dict, cohort: str) ->
 def _failure(notebook: Path, executed: Path, error: PapermillExecutionError) -> FibrolibError:
     first_line = next((line for line in error.source.splitlines() if line.strip()), "")
     return FibrolibError(
-        f"{notebook.name} stopped in cell {error.cell_index + 1} (execution count {error.exec_count}), "
-        f"which begins '{first_line}':\n  {error.ename}: {error.evalue}\n"
+        f"{notebook.name} stopped in cell [{error.exec_count}], which begins '{first_line}':\n"
+        f"  {error.ename}: {error.evalue}\n"
         f"The executed copy with the traceback is {executed}."
     )
 
@@ -95,7 +95,13 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, cohort: s
     logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
         papermill.execute_notebook(
-            str(notebook), str(executed), declared, kernel_name="python3", cwd=str(notebook.parent), progress_bar=False
+            str(notebook),
+            str(executed),
+            declared,
+            kernel_name="python3",
+            cwd=str(notebook.parent),
+            progress_bar=False,
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
     except PapermillExecutionError as error:
         raise _failure(notebook, executed, error) from error

@@ -70,26 +70,25 @@ class Progress:
     def _watch(self, label: str, status: Status, ended: threading.Event, nets: bool) -> None:
         seen = ""
         while not ended.wait(_POLL):
-            detail = self._detail() if nets else ""
             elapsed = _clock(time.monotonic() - self.started)
-            status.update(f"{label}{detail}  [dim]{elapsed} so far[/dim]")
-            if detail and detail != seen and not self.console.is_terminal:
-                self.console.print(f"        {label}{detail}", highlight=False)
-            seen = detail or seen
+            counts = {name: self.study.progress(name) for name in self.study.nets} if nets else {}
+            fit, left = self._fit(counts), self._time_left(counts)
+            status.update(f"{label}{fit}{left}  [dim]{elapsed} so far[/dim]")
+            if fit and fit != seen and not self.console.is_terminal:
+                self.console.print(f"        {label}{fit}{left}", highlight=False, soft_wrap=True)
+            seen = fit or seen
 
-    def _detail(self) -> str:
-        """Which fit is under way and the time left for all that remain."""
-        counts = {name: self.study.progress(name) for name in self.study.nets}
+    def _fit(self, counts: dict[str, tuple[int, int]]) -> str:
+        """Which fit is under way; empty where none is."""
         current = next((name for name, (done, total) in counts.items() if 0 < done < total), None)
-        left = self._time_left(counts)
         if current is None:
-            return left
+            return ""
         done, total = counts[current]
         if done == total - 1:
-            return f": {current}, final fit{left}"
+            return f": {current}, final fit"
         setting, fold = divmod(done, self.study.profile.n_folds)
         n_settings = self.study.profile.model(current).n_settings
-        return f": {current}, setting {setting + 1} of {n_settings}, fold {fold + 1}{left}"
+        return f": {current}, setting {setting + 1} of {n_settings}, fold {fold + 1}"
 
     def _time_left(self, counts: dict[str, tuple[int, int]]) -> str:
         """Fits still to do times the mean time of those done since the first look; empty before one is done."""
@@ -101,4 +100,6 @@ class Progress:
         if new <= 0 or done == total:
             return ""
         minutes = (now - self._first_fit) / new * (total - done) / 60
-        return f", about {minutes:.0f} min left" if minutes >= 1 else ", less than a minute left"
+        return (
+            f", about {minutes:.0f} min of training left" if minutes >= 1 else ", less than a minute of training left"
+        )

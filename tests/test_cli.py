@@ -1,0 +1,142 @@
+"""The command line as a user meets it; each wrong input ends in a sentence and status 2, before any work."""
+
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from fibrolib import cli
+from fibrolib.phantom import simulate_cohort
+
+
+@pytest.fixture(scope="session")
+def cohort(tmp_path_factory):
+    """Twenty virtual patients."""
+    return simulate_cohort(tmp_path_factory.mktemp("virtual") / "small", patients=20, seed=3, n_jobs=2)
+
+
+@pytest.fixture
+def copy(cohort, tmp_path):
+    """A copy of the table beside links to the files, to be spoilt."""
+    for folder in ("videos", "images", "truth"):
+        (tmp_path / folder).symlink_to(cohort.parent / folder)
+    return shutil.copy(cohort, tmp_path / "cohort.csv")
+
+
+def call(monkeypatch, capsys, *arguments):
+    """Run the command in this process; return status, output and error output."""
+    monkeypatch.setattr(sys, "argv", ["fibrolib", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    out, err = capsys.readouterr()
+    return stop.value.code, out, err
+
+
+def spoil(path, column, row, value):
+    table = pd.read_csv(path, dtype=str)
+    table.loc[row, column] = value
+    table.to_csv(path, index=False)
+
+
+def test_check_of_a_clean_cohort(monkeypatch, capsys, cohort):
+    status, out, _ = call(monkeypatch, capsys, "check", cohort)
+    assert status == 0
+    assert "20 patients, 20 videos" in out
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
+        ("video", "videos/none.mp4", ["line 4", "'video'", "none.mp4"]),
+        ("stage", "F2", ["line 4", "'stage'", "F2"]),
+        ("stage", "7", ["line 4", "'stage'", "7"]),
+        ("patient_id", "virtual-001", ["virtual-001", "stage"]),
+    ],
+)
+def test_wrong_cells_are_named(monkeypatch, capsys, copy, column, value, expected):
+    if column == "patient_id":
+        spoil(copy, "stage", 0, "0")
+        spoil(copy, "stage", 2, "3")
+    spoil(copy, column, 2, value)
+    for command in (["check", copy], ["run", "--cohort", copy]):
+        status, _, err = call(monkeypatch, capsys, *command)
+        assert status == 2
+        for word in expected:
+            assert word in err
+
+
+def test_missing_table(monkeypatch, capsys, tmp_path):
+    status, _, err = call(monkeypatch, capsys, "run", "--cohort", tmp_path / "none.csv", "--out", tmp_path / "run")
+    assert status == 2
+    assert "none.csv" in err
+    assert not (tmp_path / "run" / "notebooks").exists()
+
+
+def test_missing_column(monkeypatch, capsys, copy):
+    pd.read_csv(copy).drop(columns="stage").to_csv(copy, index=False)
+    status, _, err = call(monkeypatch, capsys, "run", "--cohort", copy)
+    assert status == 2
+    assert "stage" in err
+
+
+def test_one_class_only(monkeypatch, capsys, copy):
+    table = pd.read_csv(copy)
+    table.assign(stage=0).to_csv(copy, index=False)
+    status, _, err = call(monkeypatch, capsys, "run", "--cohort", copy)
+    assert status == 2
+    assert "cut-off" in err
+
+
+def test_unreadable_video(monkeypatch, capsys, copy, tmp_path):
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    spoil(copy, "video", 2, "broken.mp4")
+    status, _, err = call(monkeypatch, capsys, "check", copy)
+    assert status == 2
+    assert "broken.mp4" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--profile", "quik"], "Unknown profile 'quik'"),
+        (["--parameter", "cutof=3"], "Did you mean 'cutoff'?"),
+        (["--parameter", "cutoff"], "expected NAME=VALUE"),
+    ],
+)
+def test_wrong_words_on_the_command_line(monkeypatch, capsys, tmp_path, arguments, expected):
+    status, _, err = call(monkeypatch, capsys, "run", *arguments, "--out", tmp_path)
+    assert status == 2
+    assert expected in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_lists_the_commands():
+    text = CliRunner().invoke(cli.app, ["--help"]).output
+    for command in ("simulate", "check", "run"):
+        assert command in text
+
+
+def test_python_dash_m():
+    found = subprocess.run([sys.executable, "-m", "fibrolib", "--help"], capture_output=True, text=True, check=True)
+    assert "simulate" in found.stdout
+
+
+def test_simulate(monkeypatch, capsys, tmp_path):
+    status, out, _ = call(monkeypatch, capsys, "simulate", "--patients", 2, "--seed", 1, "--out", tmp_path / "v")
+    assert status == 0
+    assert "2 virtual patients" in out
+    assert (tmp_path / "v" / "cohort.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("cohort_path", "name"), [("", "virtual"), ("/a/lung-video/cohort.csv", "lung-video"), ("/a/mine.csv", "mine")]
+)
+def test_name_of_the_run_folder(cohort_path, name):
+    assert cli._default_name(cohort_path) == name
+
+
+def test_parameters_are_read_as_json_where_they_are():
+    assert cli._parameters(["a=1", "b=x", "c=[1, 2]", "d=a=b"]) == {"a": 1, "b": "x", "c": [1, 2], "d": "a=b"}

@@ -1,0 +1,25 @@
+from pathlib import Path
+
+import pytest
+
+from fibrolib.errors import FibrolibError
+from fibrolib.study import PROJECT, from_project, notebook_sources, paths
+
+
+def test_paths_do_not_depend_on_the_working_directory(tmp_path, monkeypatch):
+    here = from_project("reports/x")
+    monkeypatch.chdir(tmp_path)
+    assert from_project("reports/x") == here == PROJECT / "reports" / "x"
+    assert from_project(tmp_path) == tmp_path
+
+
+def test_notebooks_are_in_the_order_of_their_numbers():
+    names = [path.name for path in notebook_sources()]
+    assert names == sorted(names)
+    assert names[0].startswith("01_")
+
+
+def test_no_checkout_is_a_sentence(monkeypatch):
+    monkeypatch.setattr(paths, "PROJECT", Path("/nowhere"))
+    with pytest.raises(FibrolibError, match="runs from a checkout"):
+        notebook_sources()

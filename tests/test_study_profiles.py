@@ -1,0 +1,73 @@
+import pytest
+
+from fibrolib.errors import FibrolibError
+from fibrolib.learning import NetClassifier
+from fibrolib.study.profiles import BUILT_IN, load_profile
+
+TEXT = """
+[cohort]
+patients = 20
+[clips]
+size = 32
+fps = 10.0
+max_frames = 8
+[stills]
+size = 32
+[folds]
+n = 2
+[models.mine]
+architecture = "r3d_18"
+epochs = 1
+grid = { learning_rate = [1e-3, 1e-2], weight_decay = [0.0, 0.1, 0.2] }
+"""
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_built_in_profiles_make_the_three_nets(name):
+    profile = load_profile(name)
+    assert [model.name for model in profile.models] == ["cnn2d", "cnn2d_lstm", "cnn3d"]
+    for model in profile.models:
+        net = NetClassifier(**model.arguments)
+        for key in model.grid:
+            assert key in net.get_params()
+
+
+def test_quick_and_paper_are_the_study():
+    for name in ("quick", "paper"):
+        profile = load_profile(name)
+        assert (profile.patients, profile.n_folds) == (110, 5)
+        assert all(model.n_settings >= 2 for model in profile.models)
+
+
+def test_own_profile(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(TEXT)
+    profile = load_profile(str(path))
+    assert profile.name == "mine"
+    assert profile.model("mine").n_settings == 6
+    assert profile.as_dict()["clips"] == {"size": 32, "fps": 10.0, "max_frames": 8}
+    with pytest.raises(FibrolibError, match="has no model 'cnn3d'; it has mine"):
+        profile.model("cnn3d")
+
+
+def test_unknown_profile():
+    with pytest.raises(FibrolibError, match=r"Unknown profile 'quik'.*smoke, quick, paper"):
+        load_profile("quik")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("fps = 10.0\n", ""), r"section \[clips\] lacks fps"),
+        (("epochs = 1", "epoks = 1"), "unknown setting 'epoks'"),
+        (("epochs = 1", "seed = 1"), "unknown setting 'seed'"),
+        (("[1e-3, 1e-2]", "1e-3"), "'learning_rate' must be a list"),
+        (("[folds]", "[folds"), "not valid TOML"),
+        (("[models.mine]", "[nets.mine]"), r"no \[models.NAME\]"),
+    ],
+)
+def test_what_is_wrong_with_a_profile(tmp_path, change, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(TEXT.replace(*change))
+    with pytest.raises(FibrolibError, match=message):
+        load_profile(str(path))
