@@ -1,0 +1,157 @@
+"""What every cell of the cohort table must be, as a pandera schema, and plain words for what is not."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+
+from fibrolib.cohort.columns import FILES, NUMBERS, REQUIRED
+from fibrolib.cohort.split import PARTS
+from fibrolib.errors import Problem
+from fibrolib.stages import METAVIR
+
+__all__ = ["absolute", "cell_problems", "column_problems", "number", "whole_number", "within"]
+
+_STAGE_IN_WORDS = re.compile(r"[^\W\d_]+[\s_-]*([0-4])")
+
+
+def column_problems(columns: list[str]) -> list[Problem]:
+    """Required columns that are not there, with names that may have been meant."""
+    problems = []
+    for name in REQUIRED:
+        if name not in columns:
+            folded = {column.lower().replace(" ", "_"): column for column in columns if column not in REQUIRED}
+            close = difflib.get_close_matches(name, folded, n=1, cutoff=0.6)
+            meant = f" Is '{folded[close[0]]}' meant? Rename it." if close else ""
+            problems.append(
+                Problem(f"this required column is missing; there are: {', '.join(columns)}.{meant}", 1, name)
+            )
+    return problems
+
+
+def cell_problems(text: pd.DataFrame, root: Path) -> list[Problem]:
+    """Everything wrong with single cells.
+
+    Parameters
+    ----------
+    text : DataFrame
+        From `read_text_table`: text or None, indexed by line.
+    root : Path
+        The table's folder.
+    """
+    try:
+        _schema(text, root).validate(text, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        cases = errors.failure_cases
+        found = zip(cases["column"], cases["check"], cases["failure_case"], cases["index"], strict=True)
+        return [
+            Problem(_explain(column, check, value, root), int(line), column) for column, check, value, line in found
+        ]
+    return []
+
+
+def number(text: str) -> float | None:
+    """A finite number, or None where the text is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in text else None
+
+
+def whole_number(text: str) -> int | None:
+    """A whole number (2 and 2.0), or None where the text is none."""
+    value = number(text)
+    return int(value) if value is not None and value.is_integer() else None
+
+
+def within(root: Path, text: str) -> Path | None:
+    """The absolute path of a file named in the table, or None where it would leave the table's folder.
+
+    Links are not followed: one that somebody put into the folder is meant.
+    """
+    path = absolute(root / text)
+    return path if path.is_relative_to(absolute(root)) else None
+
+
+def absolute(path: Path) -> Path:
+    """An absolute path without ``..``; links in it are not followed."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
+
+
+def _schema(text: pd.DataFrame, root: Path) -> pa.DataFrameSchema:
+    def check(name: str, rule: Callable[[str], bool]) -> pa.Check:
+        return pa.Check(rule, name=name, element_wise=True)
+
+    file_rules = [
+        check("inside", lambda value: within(root, value) is not None),
+        check("exists", lambda value: (path := within(root, value)) is None or _is_file(path)),
+    ]
+    rules = {
+        "patient_id": [],
+        "stage": [check("stage", lambda value: whole_number(value) in METAVIR)],
+        "split": [check("split", lambda value: value in PARTS)],
+        **{name: [check("number", lambda value: (number(value) or 0) > 0)] for name in NUMBERS},
+        **dict.fromkeys(FILES, file_rules),
+    }
+    present = {name: checks for name, checks in rules.items() if name in text}
+    return pa.DataFrameSchema(
+        {name: pa.Column(checks=checks, nullable=name not in REQUIRED) for name, checks in present.items()}
+    )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than the file system takes, a folder that may not be entered
+        return False
+
+
+def _explain(column: str, check: str, value: str | None, root: Path) -> str:
+    if check == "not_nullable":
+        return "this cell is empty. Every row needs one."
+    return {
+        "inside": _explain_outside,
+        "exists": _explain_missing_file,
+        "stage": _explain_stage,
+        "split": _explain_split,
+        "number": _explain_number,
+    }[check](value, column, root)
+
+
+def _explain_outside(value: str, column: str, root: Path) -> str:
+    return (
+        f"'{value}' leaves the folder of the table, {root}, and is not opened. "
+        "Move the file (or put a link to it) into that folder and write the path from there."
+    )
+
+
+def _explain_missing_file(value: str, column: str, root: Path) -> str:
+    hint = "Paths are relative to the table"
+    hint += " and written with / and not \\." if "\\" in value else "."
+    return f"there is no file {within(root, value)}. {hint}"
+
+
+def _explain_stage(value: str, column: str, root: Path) -> str:
+    in_words = _STAGE_IN_WORDS.fullmatch(value)
+    if in_words:
+        return f"'{value}' is a stage in words: write {in_words[1]}."
+    if whole_number(value) is None:
+        return f"'{value}' is no whole number: write one stage, 0 to 4."
+    return f"stage {value} is outside 0 to 4 (METAVIR). Translate other scales first."
+
+
+def _explain_split(value: str, column: str, root: Path) -> str:
+    return f"'{value}' is no part of the split: write {', '.join(PARTS[:-1])} or {PARTS[-1]}, or leave the column out."
+
+
+def _explain_number(value: str, column: str, root: Path) -> str:
+    fault = "is no number" if number(value) is None else "is not above 0"
+    return f"'{value}' {fault}. Expected {NUMBERS[column]}, a number alone; leave the cell empty where it is not known."

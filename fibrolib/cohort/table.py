@@ -1,0 +1,166 @@
+"""The cohort: its table, checked as a whole before anything else happens."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, PATIENT_LEVEL, REQUIRED
+from fibrolib.cohort.consistency import class_problems, row_problems
+from fibrolib.cohort.parsing import read_text_table
+from fibrolib.cohort.schema import absolute, cell_problems, column_problems, number, whole_number, within
+from fibrolib.errors import CohortError, Problem
+from fibrolib.stages import is_metavir
+
+__all__ = ["Cohort", "read_cohort", "write_cohort"]
+
+_VIRTUAL_PREFIX = "virtual-"
+"""Reserved for patients who do not exist: it stays with them when the table is copied or renamed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """A checked cohort.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in reports.
+    root : Path
+        Absolute path of the table's folder.
+    table : DataFrame
+        One row per video: the required and all optional columns (NaN or None where absent), then any further ones.
+    """
+
+    name: str
+    root: Path
+    table: pd.DataFrame
+
+    @property
+    def virtual(self) -> bool:
+        """Whether all patients are virtual."""
+        return bool(self.table["patient_id"].str.startswith(_VIRTUAL_PREFIX).all())
+
+    @property
+    def metavir(self) -> bool:
+        """Whether the stages can be read as METAVIR F0-F4."""
+        return is_metavir(self.table["stage"])
+
+    def patients(self) -> pd.DataFrame:
+        """One row per patient, in the order of the table.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by ``patient_id``: ``stage`` (int), ``age, bmi, ast, alt, platelets, swe_kpa`` (float, NaN where not
+            known), ``sex``, ``split`` (str or None), and ``videos, images, rois``: tuples of absolute paths of one
+            length, None where a video has no image or mask.
+        """
+        return _one_row_per_patient(self.table, self.root)
+
+    def digest(self) -> str:
+        """SHA-256 of the table's content, 64 hexadecimal digits; the videos themselves are not read."""
+        return hashlib.sha256(self.table.to_csv(index=False).encode()).hexdigest()
+
+
+def read_cohort(path: str | Path, cutoff: int = 2) -> Cohort:
+    """Read a cohort table and check all of it. No video is opened.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV (comma, semicolon or tab) or Parquet, one row per video.
+    cutoff : int
+        The lowest stage that counts as diseased; there must be patients on both sides of it.
+
+    Returns
+    -------
+    Cohort
+
+    Raises
+    ------
+    FibrolibError
+        There is no such table.
+    CohortError
+        With everything that is wrong, by line and column.
+    """
+    path = Path(path)
+    text = read_text_table(path)
+    problems = column_problems(list(text.columns))
+    if text.empty and not problems:
+        problems = [Problem("the table has no rows. Expected one per video.")]
+    if problems:
+        raise CohortError(str(path), problems)
+    root = absolute(path).parent
+    problems = cell_problems(text, root)
+    table = _typed(text, root)
+    problems += row_problems(table)
+    if not any(problem.column in ("patient_id", "stage", "split") for problem in problems):
+        problems += class_problems(_one_row_per_patient(table, root), cutoff)
+    if problems:
+        raise CohortError(str(path), sorted(problems, key=lambda problem: problem.row or 0))
+    name = root.name if path.stem == "cohort" else path.stem
+    return Cohort(name, root, table.reset_index(drop=True))
+
+
+def write_cohort(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a cohort table as CSV, or as Parquet where `path` ends so; atomically.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per video, with at least the required columns.
+    path : str or Path
+        The file. Paths in the table must be relative to its folder.
+    """
+    missing = [name for name in REQUIRED if name not in table]
+    if missing:
+        raise ValueError(f"the table lacks the columns {missing}")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}.tmp")
+    try:
+        if path.suffix.lower() in (".parquet", ".pq"):
+            table.to_parquet(temporary, index=False)
+        else:
+            table.to_csv(temporary, index=False)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _typed(text: pd.DataFrame, root: Path) -> pd.DataFrame:
+    """Columns of the right type, in the documented order; what cannot be converted becomes NaN or None."""
+    table = text.reindex(columns=[*REQUIRED, *OPTIONAL, *(name for name in text if name not in REQUIRED + OPTIONAL)])
+    table = table.astype(object).where(table.notna(), None)
+    for name in NUMBERS:
+        table[name] = table[name].map(number, na_action="ignore").astype(float)
+    for name in FILES:
+        table[name] = pd.Series([_relative(root, value) for value in table[name]], index=table.index, dtype=object)
+    stages = table["stage"].map(whole_number, na_action="ignore")
+    table["stage"] = stages.astype(np.int64) if stages.notna().all() else stages
+    return table
+
+
+def _relative(root: Path, value: str | None) -> str | None:
+    """One spelling per file: ``a/../b.mp4`` and ``./b.mp4`` are ``b.mp4``."""
+    path = None if value is None else within(root, value)
+    return value if path is None else path.relative_to(root).as_posix()
+
+
+def _one_row_per_patient(table: pd.DataFrame, root: Path) -> pd.DataFrame:
+    groups = table.groupby("patient_id", sort=False)
+    patients = groups[list(PATIENT_LEVEL)].first()
+    patients["stage"] = patients["stage"].astype(np.int64)
+    for column in FILES:
+        patients[f"{column}s"] = [tuple(_absolute(root, value) for value in rows[column]) for _, rows in groups]
+    return patients
+
+
+def _absolute(root: Path, value: str | None) -> Path | None:
+    return None if value is None else root / value
