@@ -1,0 +1,25 @@
+"""Open video, DICOM and image files, find the sector, prepare clips."""
+
+from fibrolib.video.clips import Clip, prepare_clip, prepare_image
+from fibrolib.video.reading import Video, is_still, read_image, read_video
+from fibrolib.video.sector import Sector, find_sector
+from fibrolib.video.store import clip_digest, load_clip, prepare_cached, save_clip
+from fibrolib.video.writing import write_image, write_video
+
+__all__ = [
+    "Clip",
+    "Sector",
+    "Video",
+    "clip_digest",
+    "find_sector",
+    "is_still",
+    "load_clip",
+    "prepare_cached",
+    "prepare_clip",
+    "prepare_image",
+    "read_image",
+    "read_video",
+    "save_clip",
+    "write_image",
+    "write_video",
+]

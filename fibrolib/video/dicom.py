@@ -1,0 +1,137 @@
+"""DICOM ultrasound, single and multi-frame, as grey frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.pixels import apply_color_lut, iter_pixels
+
+from fibrolib.errors import VideoError
+from fibrolib.video.timing import DEFAULT_FPS, usable_rate
+
+__all__ = ["Cine", "is_dicom", "open_cine"]
+
+_SUFFIXES = {".dcm", ".dicom", ".ima"}
+
+# Rec. 601 luma, the weights behind FFmpeg's and Pillow's grey as well.
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Cine:
+    """An opened DICOM file, its pixels not yet decoded.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+        The file's header and encoded pixels.
+    path : Path
+        The file.
+    times : ndarray of float64, shape (frames,)
+        Seconds since the first frame.
+    fps : float or None
+        Frames per second as the file states it.
+    pixel_aspect : float
+        Width of a pixel by its height.
+    """
+
+    dataset: pydicom.Dataset
+    path: Path
+    times: NDArray[np.float64]
+    fps: float | None
+    pixel_aspect: float
+
+    def frames(self, indices: list[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Decode the frames with these (ascending) indices, one at a time: index and (height, width) grey levels."""
+        done = 0
+        try:
+            for index, pixels in zip(indices, iter_pixels(self.dataset, indices=indices), strict=True):
+                yield index, _grey(pixels, self.dataset)
+                done += 1
+        except Exception as error:  # damaged pixels surface as almost any error, depending on the decoder
+            place = f"frame {indices[done] + 1} of {len(self.times)}"
+            raise VideoError(
+                f"{self.path}: {place} cannot be decoded ({_first_line(error)}). "
+                "The file is damaged, or its transfer syntax needs a decoder that is not installed: "
+                "export it uncompressed or as JPEG."
+            ) from error
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file is DICOM: by its mark ``DICM``, or its suffix where an old file has no mark."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM" or path.suffix.lower() in _SUFFIXES
+
+
+def open_cine(path: Path) -> Cine:
+    """Open a DICOM file.
+
+    Raises
+    ------
+    VideoError
+        The file is no DICOM file, or holds no picture.
+    """
+    try:
+        dataset = pydicom.dcmread(path, force=True)
+        # Every frame takes a byte at the least: a damaged count must not ask for the memory of a billion.
+        count = min(int(dataset.get("NumberOfFrames") or 1), len(dataset.get("PixelData", b"")))
+        fps = _stated_rate(dataset)
+        times, aspect = _times(dataset, count, fps or DEFAULT_FPS), _pixel_aspect(dataset)
+    except Exception as error:  # damaged headers surface as almost any error, when their values are looked at
+        raise VideoError(f"{path}: this DICOM file cannot be read ({_first_line(error)}). Export it again.") from error
+    if count < 1:
+        raise VideoError(f"{path}: this DICOM file holds no picture (no pixel data). Choose the image or cine export.")
+    return Cine(dataset, path, times, fps, aspect)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _stated_rate(dataset: pydicom.Dataset) -> float | None:
+    """Frames per second; DICOM gives it in one of several places."""
+    frame_time = usable_rate(dataset.get("FrameTime"))
+    candidates = (
+        1000 / frame_time if frame_time else None,
+        dataset.get("CineRate"),
+        dataset.get("RecommendedDisplayFrameRate"),
+    )
+    return next((rate for rate in map(usable_rate, candidates) if rate), None)
+
+
+def _times(dataset: pydicom.Dataset, count: int, fps: float) -> NDArray[np.float64]:
+    vector = dataset.get("FrameTimeVector")
+    if vector is not None and not isinstance(vector, (str, float)) and len(vector) == count:
+        steps = np.array([float(step) for step in vector]) / 1000
+        if np.all(steps[1:] > 0):
+            return np.cumsum(steps) - steps[0]
+    return np.arange(count) / fps
+
+
+def _pixel_aspect(dataset: pydicom.Dataset) -> float:
+    ratio = dataset.get("PixelAspectRatio")  # vertical \ horizontal size of a pixel
+    if ratio is None or len(ratio) != 2 or min(ratio) <= 0:
+        return 1.0
+    return float(ratio[1]) / float(ratio[0])
+
+
+def _grey(pixels: NDArray, dataset: pydicom.Dataset) -> NDArray[np.uint8]:
+    meaning = dataset.PhotometricInterpretation
+    if meaning == "PALETTE COLOR":
+        pixels = apply_color_lut(pixels, dataset)
+        bits = 8 * pixels.dtype.itemsize
+    else:
+        bits = int(dataset.BitsStored)
+        if int(dataset.get("PixelRepresentation", 0)):
+            pixels = pixels.astype(np.int64) + (1 << (bits - 1))
+    if bits > 8:
+        pixels = pixels >> (bits - 8)
+    if pixels.ndim == 3:
+        pixels = np.rint(pixels[..., :3].astype(np.float32) @ _LUMA)
+    grey = np.clip(pixels, 0, 255).astype(np.uint8)
+    return 255 - grey if meaning == "MONOCHROME1" else grey

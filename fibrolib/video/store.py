@@ -1,0 +1,137 @@
+"""Keep prepared clips on disk by the content of what they were made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from fibrolib.errors import VideoError
+from fibrolib.video.clips import Clip, prepare_clip, prepare_image
+
+__all__ = ["clip_digest", "load_clip", "prepare_cached", "save_clip"]
+
+_METHOD = 1
+"""Part of every digest: raise it when the preparation changes, and clips kept by an older one are not taken up."""
+
+
+def save_clip(path: str | Path, clip: Clip) -> None:
+    """Write a clip as ``.npz``, atomically: the file is there whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {"frames": clip.frames, "fps": np.float64(clip.fps), "sector": clip.sector}
+    if clip.roi is not None:
+        arrays["roi"] = clip.roi
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp", delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            np.savez(file, **arrays)
+        except BaseException:
+            temporary.unlink()
+            raise
+    temporary.replace(path)
+
+
+def load_clip(path: str | Path) -> Clip:
+    """Read a clip written by `save_clip`.
+
+    Raises
+    ------
+    VideoError
+        The file is missing or is no clip.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            roi = arrays.get("roi")
+            return Clip(arrays["frames"], float(arrays["fps"]), arrays["sector"], roi)
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise VideoError(f"{path}: this prepared clip cannot be read ({error}). Delete it and run again.") from error
+
+
+def clip_digest(path: str | Path, settings: Mapping[str, object]) -> str:
+    """A name for a prepared clip: the same for the same file content and settings, whatever the file is called.
+
+    Parameters
+    ----------
+    path : str or Path
+        The video or image.
+    settings : mapping
+        What it is prepared with; values must be JSON types.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits (SHA-256).
+
+    Raises
+    ------
+    VideoError
+        The file cannot be read.
+    """
+    described = json.dumps({"method": _METHOD, **settings}, sort_keys=True)
+    return hashlib.sha256(f"{_file_digest(path)} {described}".encode()).hexdigest()
+
+
+def prepare_cached(
+    path: str | Path,
+    folder: str | Path,
+    *,
+    kind: Literal["clip", "image"] = "clip",
+    size: int,
+    fps: float | None = None,
+    max_frames: int = 1,
+    roi: str | Path | None = None,
+    region: str = "capsule",
+) -> Path:
+    """Prepare a clip or an image unless that was done before, and tell where it is.
+
+    Parameters
+    ----------
+    path : str or Path
+        The video or image.
+    folder : str or Path
+        Where prepared clips are kept, by `clip_digest`.
+    kind : {"clip", "image"}
+        Which of `prepare_clip` and `prepare_image`; ``fps`` and ``max_frames`` belong to the first.
+    size, fps, max_frames, roi, region
+        As there.
+
+    Returns
+    -------
+    Path
+        A file for `load_clip`.
+
+    Raises
+    ------
+    VideoError
+        As `prepare_clip`.
+    """
+    if kind not in ("clip", "image"):
+        raise ValueError(f"kind must be 'clip' or 'image', got {kind!r}")
+    settings = {"kind": kind, "size": size}
+    if kind == "clip":
+        settings |= {"fps": fps, "max_frames": max_frames}
+    if roi is not None:
+        settings |= {"roi": _file_digest(roi), "region": region}
+    kept = Path(folder) / f"{clip_digest(path, settings)}.npz"
+    if not kept.exists():
+        if kind == "clip":
+            clip = prepare_clip(path, size=size, fps=fps, max_frames=max_frames, roi=roi, region=region)
+        else:
+            clip = prepare_image(path, size=size, roi=roi, region=region)
+        save_clip(kept, clip)
+    return kept
+
+
+def _file_digest(path: str | Path) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise VideoError(f"{path}: the file cannot be read ({error.strerror}).") from error

@@ -1,0 +1,95 @@
+"""Written files are read back by independent readers."""
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from fibrolib.video.writing import write_image, write_video
+
+
+@pytest.fixture(scope="module")
+def frames():
+    rng = np.random.default_rng(0)
+    smooth = gaussian_filter(rng.standard_normal((12, 64, 96)), (1.5, 1.5, 1.5))
+    return (smooth / smooth.std() * 40 + 120).clip(0, 255).astype(np.uint8)
+
+
+def decoded(path):
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        pictures = np.stack([frame.to_ndarray(format="gray") for frame in container.decode(stream)])
+        return pictures, float(stream.average_rate), container.metadata, stream.codec_context.name
+
+
+def test_video_comes_back_with_its_speckle(tmp_path, frames):
+    write_video(tmp_path / "a.mp4", frames, 24.3, comment="VIRTUAL PATIENT")
+    pictures, fps, metadata, codec = decoded(tmp_path / "a.mp4")
+    assert pictures.shape == frames.shape
+    assert fps == pytest.approx(24.3)
+    assert metadata["comment"] == "VIRTUAL PATIENT"
+    assert codec == "h264"
+    for written, read in zip(frames, pictures, strict=True):
+        assert np.corrcoef(written.ravel(), read.ravel())[0, 1] > 0.97
+        assert abs(written.mean() - read.mean()) < 2
+
+
+def test_black_and_white_stay_black_and_white(tmp_path):
+    frames = np.zeros((8, 32, 32), np.uint8)
+    frames[:, :, 16:] = 255
+    write_video(tmp_path / "a.mp4", frames, 25)
+    pictures = decoded(tmp_path / "a.mp4")[0]
+    assert pictures[:, :, :12].max() <= 4
+    assert pictures[:, :, 20:].min() >= 251
+
+
+def test_same_frames_same_bytes(tmp_path, frames):
+    names = [tmp_path / f"{number}.mp4" for number in range(4)]
+    for name in names:
+        write_video(name, frames, 20, comment="x")
+    assert len({name.read_bytes() for name in names}) == 1
+
+
+def test_image_comes_back_exactly(tmp_path, frames):
+    write_image(tmp_path / "a.png", frames[0])
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), frames[0])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        np.zeros((0, 32, 32), np.uint8),
+        np.zeros((4, 32, 32)),
+        np.zeros((32, 32), np.uint8),
+        np.zeros((4, 31, 32), np.uint8),
+    ],
+)
+def test_frames_of_the_wrong_kind_are_refused(tmp_path, bad):
+    with pytest.raises(ValueError, match=r"uint8|even"):
+        write_video(tmp_path / "a.mp4", bad, 25)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_frame_rate_must_be_positive(tmp_path, frames):
+    with pytest.raises(ValueError, match="per second"):
+        write_video(tmp_path / "a.mp4", frames, 0)
+
+
+def test_an_image_of_the_wrong_kind_is_refused(tmp_path, frames):
+    with pytest.raises(ValueError, match="uint8"):
+        write_image(tmp_path / "a.png", frames)
+
+
+def test_what_was_there_survives_a_failure(tmp_path, frames, monkeypatch):
+    write_video(tmp_path / "a.mp4", frames, 25)
+    before = (tmp_path / "a.mp4").read_bytes()
+
+    def broken(*args, **kwargs):
+        raise RuntimeError("disk full")
+
+    monkeypatch.setattr(av.VideoFrame, "from_ndarray", broken)
+    with pytest.raises(RuntimeError, match="disk full"):
+        write_video(tmp_path / "a.mp4", frames, 25)
+    assert (tmp_path / "a.mp4").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
