@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from fibrolib.nets.ordinal import OrdinalHead
 from fibrolib.nets.torchvision_import import import_torchvision
@@ -19,24 +20,35 @@ class MotionStem(nn.Module):
 
     In a prototype with 94 training patients the same 3D-CNN learned nothing from raw frames and reached an AUC of 0.90
     from absolute frame differences (evidence behind the study): a small cohort cannot teach the first layer to
-    subtract. ``gain`` brings differences of a few grey levels to the scale of the picture.
+    subtract. Frames are first divided by their local contrast, so that gain and grey map, which change every
+    difference alike, are taken out; what is left of a difference tells how far the speckle moved.
 
     Parameters
     ----------
-    gain : float
-        Factor on the differences.
+    window : int
+        Side of the square, in pixels, over which mean and contrast are taken; odd.
+    floor : float
+        Contrast, as a share of full scale, below which nothing is amplified (black screen, shadow).
     """
 
     channels = ("grey value", "absolute difference", "signed difference")
 
-    def __init__(self, gain: float = 4.0) -> None:
+    def __init__(self, window: int = 9, floor: float = 0.02) -> None:
         super().__init__()
-        self.gain = gain
+        self.window, self.floor = window, floor
+
+    def _mean(self, clips: Tensor) -> Tensor:
+        sides = (1, self.window, self.window)
+        middle = (0, self.window // 2, self.window // 2)
+        return functional.avg_pool3d(clips, sides, stride=1, padding=middle, count_include_pad=False)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Clips ``(batch, 1, frames, h, w)`` in [0, 1] to ``(batch, 3, frames - 1, h, w)``."""
-        difference = clips.diff(dim=2) * self.gain
-        return torch.cat([clips[:, :, :-1] - 0.25, difference.abs(), difference], dim=1)
+        local = clips - self._mean(clips)
+        contrast = self._mean(local.square().mean(dim=2, keepdim=True)).sqrt()
+        normal = local / (contrast + self.floor)
+        difference = normal.diff(dim=2)
+        return torch.cat([normal[:, :, :-1], difference.abs(), difference], dim=1)
 
 
 def _convolution(n_in: int, n_out: int, stride: tuple[int, int, int] = (1, 1, 1)) -> nn.Conv3d:
@@ -75,13 +87,11 @@ class MotionResNet3d(nn.Module):
         Channels of the first layer; they double twice.
     dropout : float
         Dropout before the head.
-    gain : float
-        See `MotionStem`.
     """
 
-    def __init__(self, n_stages: int, width: int = 16, dropout: float = 0.2, gain: float = 4.0) -> None:
+    def __init__(self, n_stages: int, width: int = 16, dropout: float = 0.2) -> None:
         super().__init__()
-        self.motion = MotionStem(gain)
+        self.motion = MotionStem()
         self.stem = nn.Sequential(
             nn.Conv3d(len(MotionStem.channels), width, (3, 5, 5), (1, 2, 2), (1, 2, 2), bias=False),
             nn.BatchNorm3d(width),
