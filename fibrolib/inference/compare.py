@@ -1,0 +1,253 @@
+"""From the predictions table to the tables of the paper: every model, every pair, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
+
+from fibrolib.inference.checks import InferenceError
+from fibrolib.inference.delong import auc, delong_test
+from fibrolib.inference.intervals import auc_ci
+from fibrolib.inference.metrics import classification_metrics
+from fibrolib.inference.operating import choose_threshold
+from fibrolib.inference.predictions import check_predictions, select_predictions
+from fibrolib.inference.results import Estimate
+
+__all__ = ["auc_by_fold", "choose_thresholds", "compare_models", "summarise_models"]
+
+TEST_NAME = "DeLong, paired"
+COMPARISON = ("a", "b", "n", "difference", "ci_low", "ci_high", "z", "p", "p_holm", "auc_a", "auc_b", "test", "note")
+
+
+def compare_models(
+    predictions: pd.DataFrame,
+    *,
+    partition: str = "test",
+    repeat: int = 0,
+    models: Sequence[str] | None = None,
+    confidence_level: float = 0.95,
+) -> pd.DataFrame:
+    """DeLong's test between every two models, on the patients scored by both, with Holm's correction.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The predictions table.
+    partition : {"test", "validation", "train"}
+        Which patients. "train" are out-of-fold scores, which come from several fits: a test on them is a description,
+        not the study's result.
+    repeat : int
+        Which resample.
+    models : sequence of str, optional
+        Which models, in which order; default all, in order of appearance.
+    confidence_level : float
+        For example 0.95.
+
+    Returns
+    -------
+    DataFrame
+        One row for each pair: ``a, b, n, difference, ci_low, ci_high, z, p, p_holm, auc_a, auc_b, test, note``, the
+        difference being ``auc_a - auc_b``. Pairs that cannot be tested have NaN and a note, and do not count in the
+        correction.
+
+    Raises
+    ------
+    InferenceError
+        As :func:`select_predictions`.
+    """
+    wide = select_predictions(predictions, partition, repeat=repeat, models=models)
+    pairs = combinations(wide.columns.drop("y_true"), 2)
+    rows = [_compare_pair(wide[["y_true", a, b]].dropna(), a, b, confidence_level) for a, b in pairs]
+    table = pd.DataFrame(rows, columns=[name for name in COMPARISON if name != "p_holm"])
+    table.insert(COMPARISON.index("p_holm"), "p_holm", _holm(table["p"]))
+    return table
+
+
+def _compare_pair(both: pd.DataFrame, a: str, b: str, level: float) -> dict[str, object]:
+    row: dict[str, object] = {"a": a, "b": b, "n": len(both), "test": TEST_NAME}
+    try:
+        found = delong_test(both["y_true"], both[a], both[b], confidence_level=level)
+    except InferenceError as error:
+        return row | {"note": str(error)}
+    low, high = found.confidence_interval
+    return row | {
+        "difference": found.difference,
+        "ci_low": low,
+        "ci_high": high,
+        "z": found.statistic,
+        "p": found.pvalue,
+        "auc_a": found.auc_a,
+        "auc_b": found.auc_b,
+        "note": found.note,
+    }
+
+
+def _holm(pvalues: pd.Series) -> pd.Series:
+    adjusted = pd.Series(np.nan, index=pvalues.index, dtype=float)
+    tested = pvalues.notna()
+    if tested.any():
+        adjusted[tested] = multipletests(pvalues[tested].astype(float), method="holm")[1]
+    return adjusted
+
+
+def choose_thresholds(
+    predictions: pd.DataFrame,
+    rule: str = "youden",
+    *,
+    target: float = 0.9,
+    partition: str = "validation",
+    repeat: int = 0,
+) -> dict[str, float]:
+    """One operating point for each model, from patients that are not tested on.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The predictions table.
+    rule : {"youden", "sensitivity", "specificity"}
+        As in :func:`choose_threshold`.
+    target : float
+        Wanted sensitivity or specificity.
+    partition : {"validation", "train"}
+        Where to choose.
+    repeat : int
+        Which resample.
+
+    Returns
+    -------
+    dict of str to float
+        NaN where a model's scores there do not hold both classes.
+
+    Raises
+    ------
+    InferenceError
+        As :func:`select_predictions`.
+    ValueError
+        `partition` is "test"; unknown `rule`.
+    """
+    if partition == "test":
+        raise ValueError("an operating point chosen on the test patients flatters the model: use validation or train")
+    wide = select_predictions(predictions, partition, repeat=repeat)
+    return {model: _threshold(wide[["y_true", model]].dropna(), model, rule, target) for model in wide.columns[1:]}
+
+
+def _threshold(scored: pd.DataFrame, model: str, rule: str, target: float) -> float:
+    if scored["y_true"].nunique() < 2:
+        return float("nan")
+    return choose_threshold(scored["y_true"], scored[model], rule, target=target)
+
+
+def summarise_models(
+    predictions: pd.DataFrame,
+    thresholds: Mapping[str, float] | None = None,
+    *,
+    partition: str = "test",
+    repeat: int = 0,
+    models: Sequence[str] | None = None,
+    confidence_level: float = 0.95,
+    auc_method: str = "auto",
+    method: str = "jeffreys",
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Every estimate of every model with its interval.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The predictions table.
+    thresholds : mapping of str to float, optional
+        Operating point of each model; default :func:`choose_thresholds` (Youden, validation patients).
+    partition, repeat, models
+        As in :func:`compare_models`.
+    confidence_level : float
+        For example 0.95.
+    auc_method, method : str
+        Intervals of the AUC (:func:`auc_ci`) and of composite metrics (:func:`classification_metrics`).
+    n_resamples, seed : int
+        Of the bootstraps.
+
+    Returns
+    -------
+    DataFrame
+        One row for each model: ``model, n, n_positive, threshold``; for each metric ``<metric>, <metric>_low,
+        <metric>_high`` (``auc, accuracy, sensitivity, specificity, ppv, npv, precision_macro, recall_macro, f1_macro,
+        f1, lr_positive, lr_negative``); ``auc_method`` and ``note``. NaN and a note where something is not defined.
+
+    Raises
+    ------
+    InferenceError
+        As :func:`select_predictions`.
+    """
+    wide = select_predictions(predictions, partition, repeat=repeat, models=models)
+    if thresholds is None:
+        thresholds = choose_thresholds(predictions, repeat=repeat)
+    options = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
+    rows = []
+    for model in wide.columns[1:]:
+        scored = wide[["y_true", model]].dropna().set_axis(["y_true", "y_score"], axis=1)
+        threshold = float(thresholds.get(model, np.nan))
+        head = {"model": model, "n": len(scored), "n_positive": int(scored["y_true"].sum()), "threshold": threshold}
+        rows.append(head | _summary(scored, threshold, auc_method, method, options))
+    return pd.DataFrame(rows)
+
+
+def _summary(scored: pd.DataFrame, threshold: float, auc_method: str, method: str, options: dict) -> dict[str, object]:
+    try:
+        area = auc_ci(scored["y_true"], scored["y_score"], auc_method, **options)
+    except InferenceError as error:
+        return {"note": str(error)}
+    notes, found = [area.note], {"auc": area}
+    if np.isnan(threshold):
+        notes.append("no operating point: the validation patients do not hold both classes")
+    else:
+        found |= classification_metrics(scored["y_true"], scored["y_score"], threshold, method=method, **options)
+    columns = {name: value for key, estimate in found.items() for name, value in _columns(key, estimate)}
+    return columns | {"auc_method": area.method, "note": "; ".join(filter(None, notes))}
+
+
+def _columns(key: str, estimate: Estimate) -> list[tuple[str, float]]:
+    return [(key, estimate.value), (f"{key}_low", estimate.low), (f"{key}_high", estimate.high)]
+
+
+def auc_by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Out-of-fold AUC of every model in every fold.
+
+    Five such numbers show how much a model depends on who is in the fold; their mean has no DeLong interval, because
+    the folds' models share training patients.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The predictions table, with column ``fold``.
+
+    Returns
+    -------
+    DataFrame
+        ``model, repeat, fold, n, n_positive, auc`` of partition "train"; NaN in folds that hold one class only.
+
+    Raises
+    ------
+    InferenceError
+        As :func:`check_predictions`; also when there are no out-of-fold scores.
+    """
+    check_predictions(predictions)
+    if "fold" not in predictions:
+        raise InferenceError("the predictions table lacks the column fold")
+    chosen = predictions[(predictions["partition"] == "train") & predictions["fold"].notna()].dropna(subset="y_score")
+    if chosen.empty:
+        raise InferenceError("the predictions table holds no out-of-fold scores (partition 'train' with a fold)")
+    rows = [
+        dict(zip(("model", "repeat", "fold"), key, strict=True))
+        | {"n": len(part), "n_positive": int(part["y_true"].sum()), "auc": _auc_or_nan(part)}
+        for key, part in chosen.groupby(["model", "repeat", "fold"], sort=False, observed=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _auc_or_nan(part: pd.DataFrame) -> float:
+    return auc(part["y_true"], part["y_score"]) if part["y_true"].nunique() == 2 else float("nan")

@@ -1,0 +1,132 @@
+"""The predictions table: the one contract between the models and the statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from fibrolib.inference.checks import InferenceError
+
+__all__ = ["PARTITIONS", "check_predictions", "select_predictions"]
+
+PARTITIONS = ("train", "validation", "test")
+REQUIRED = ("patient_id", "model", "partition", "repeat", "y_true", "y_score")
+
+
+def check_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Refuse a predictions table from which no honest number can come.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Columns ``patient_id, model, partition, repeat, y_true, y_score`` (further ones are kept). ``partition`` is
+        "train" for out-of-fold scores, "validation" or "test". A missing score (NaN) means that the model could not
+        be applied to that patient.
+
+    Returns
+    -------
+    DataFrame
+        The same table.
+
+    Raises
+    ------
+    InferenceError
+        A column is missing; a partition is unknown; truth is not 0 or 1 or differs between rows of one patient; a
+        score is infinite or no number; a patient has more than one score of a model in a partition and repeat.
+    """
+    missing = [column for column in REQUIRED if column not in predictions]
+    if missing:
+        raise InferenceError(f"the predictions table lacks the column(s) {', '.join(missing)}")
+    if predictions.empty:
+        raise InferenceError("the predictions table has no rows")
+    _check_values(predictions)
+    _check_truth(predictions)
+    _check_unique(predictions)
+    return predictions
+
+
+def _check_values(predictions: pd.DataFrame) -> None:
+    unknown = sorted(set(predictions["partition"].astype(str)) - set(PARTITIONS))
+    if unknown:
+        raise InferenceError(f"column 'partition' holds {unknown}: expected {', '.join(PARTITIONS)}")
+    scores = predictions["y_score"]
+    if not pd.api.types.is_numeric_dtype(scores):
+        raise InferenceError(f"column 'y_score' must hold numbers, it is of type {scores.dtype}")
+    infinite = predictions[np.isinf(scores.to_numpy(dtype=float, na_value=np.nan))]
+    if len(infinite):
+        raise InferenceError(
+            f"column 'y_score': infinite score for {_who(infinite.iloc[0])} and {len(infinite) - 1} more"
+        )
+
+
+def _check_truth(predictions: pd.DataFrame) -> None:
+    odd = predictions[~predictions["y_true"].isin([0, 1])]
+    if len(odd):
+        row = odd.iloc[0]
+        raise InferenceError(f"column 'y_true' must hold 0 and 1: it is {row['y_true']} for {_who(row)}")
+    truths = predictions.groupby("patient_id", observed=True)["y_true"].nunique()
+    torn = truths.index[truths > 1]
+    if len(torn):
+        raise InferenceError(f"patient {torn[0]} has y_true 0 in one row and 1 in another ({len(torn)} such patients)")
+
+
+def _check_unique(predictions: pd.DataFrame) -> None:
+    key = ["patient_id", "model", "partition", "repeat"]
+    repeated = predictions[predictions.duplicated(key, keep=False)]
+    if len(repeated):
+        row = repeated.iloc[0]
+        raise InferenceError(
+            f"{_who(row)} has more than one score in partition '{row['partition']}', repeat {row['repeat']} "
+            f"({repeated.groupby(key, observed=True).ngroups} such cases): "
+            "average the scores of a patient's videos first, so that each patient counts once"
+        )
+
+
+def _who(row: pd.Series) -> str:
+    return f"patient {row['patient_id']} (model {row['model']})"
+
+
+def select_predictions(
+    predictions: pd.DataFrame, partition: str = "test", *, repeat: int = 0, models: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Scores of one partition and repeat as a wide table.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The predictions table.
+    partition : {"test", "validation", "train"}
+        Which patients.
+    repeat : int
+        Which resample.
+    models : sequence of str, optional
+        Which models, in which order; default all, in order of appearance.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by ``patient_id``: column ``y_true`` and one float column of scores for each model (column level named
+        ``model``), NaN where a model has no score.
+
+    Raises
+    ------
+    InferenceError
+        As :func:`check_predictions`; also when nothing is left, or a model is not in the table.
+    """
+    check_predictions(predictions)
+    chosen = predictions[(predictions["partition"] == partition) & (predictions["repeat"] == repeat)]
+    if chosen.empty:
+        there = predictions[["partition", "repeat"]].drop_duplicates().to_records(index=False).tolist()
+        raise InferenceError(f"no predictions of partition '{partition}', repeat {repeat}: the table holds {there}")
+    present = list(dict.fromkeys(chosen["model"]))
+    absent = [model for model in models or () if model not in present]
+    if absent:
+        raise InferenceError(f"no predictions of {absent} in partition '{partition}': the table holds {present}")
+    # pivot, not pivot_table: nothing may be averaged and missing scores must stay.
+    scores = chosen.pivot(index="patient_id", columns="model", values="y_score").astype(float)  # noqa: PD010
+    truth = chosen.drop_duplicates("patient_id").set_index("patient_id")["y_true"].astype(int)
+    wide = scores[list(models) if models is not None else present]
+    wide.insert(0, "y_true", truth)
+    return wide

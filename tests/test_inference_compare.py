@@ -1,0 +1,194 @@
+"""From the predictions table to the tables of the paper."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from fibrolib.inference import (
+    InferenceError,
+    auc,
+    auc_by_fold,
+    auc_ci,
+    check_predictions,
+    choose_threshold,
+    choose_thresholds,
+    classification_metrics,
+    compare_models,
+    delong_test,
+    select_predictions,
+    summarise_models,
+)
+
+MODELS = ("cnn3d", "cnn2d", "swe")
+SIZES = {"train": 40, "validation": 16, "test": 17}
+
+
+@pytest.fixture
+def predictions() -> pd.DataFrame:
+    rng = np.random.default_rng(11)
+    rows = []
+    for partition, n in SIZES.items():
+        for i in range(n):
+            y = int(i % 2)
+            for model, shift in zip(MODELS, (1.5, 1.0, 0.8), strict=True):
+                fold = i % 5 if partition == "train" else pd.NA
+                row = (f"{partition}{i}", model, partition, fold, 0, 2 * y, y, shift * y + rng.normal())
+                rows.append(row)
+    names = ["patient_id", "model", "partition", "fold", "repeat", "stage", "y_true", "y_score"]
+    table = pd.DataFrame(rows, columns=names).astype({"fold": "Int64"})
+    lost = (table["model"] == "swe") & table["patient_id"].isin(["test0", "test1", "test4"])
+    return table.assign(y_score=table["y_score"].mask(lost))
+
+
+def part(predictions: pd.DataFrame, model: str, partition: str = "test") -> pd.DataFrame:
+    chosen = predictions[(predictions["model"] == model) & (predictions["partition"] == partition)]
+    return chosen.set_index("patient_id").dropna(subset="y_score")
+
+
+def test_every_pair_is_tested_on_the_patients_of_both(predictions):
+    table = compare_models(predictions)
+    assert list(zip(table["a"], table["b"], strict=True)) == [("cnn3d", "cnn2d"), ("cnn3d", "swe"), ("cnn2d", "swe")]
+    assert table["n"].tolist() == [17, 14, 14]
+    expected_columns = ["a", "b", "n", "difference", "ci_low", "ci_high", "z", "p", "p_holm"]
+    assert table.columns[:9].tolist() == expected_columns
+    for row in table.itertuples():
+        a, b = part(predictions, row.a), part(predictions, row.b)
+        both = a.index.intersection(b.index)
+        found = delong_test(a.loc[both, "y_true"], a.loc[both, "y_score"], b.loc[both, "y_score"])
+        assert (row.difference, row.z, row.p) == pytest.approx((found.difference, found.statistic, found.pvalue))
+        assert (row.ci_low, row.ci_high) == pytest.approx(found.confidence_interval)
+        assert row.difference == pytest.approx(row.auc_a - row.auc_b)
+        assert row.test == "DeLong, paired"
+        assert "patients in the smaller class" in row.note
+    assert table["p_holm"].tolist() == pytest.approx(multipletests(table["p"], method="holm")[1])
+
+
+def test_the_order_of_rows_does_not_matter(predictions):
+    shuffled = predictions.sample(frac=1, random_state=0)
+    pd.testing.assert_frame_equal(compare_models(predictions), compare_models(shuffled, models=MODELS))
+
+
+def test_models_can_be_chosen(predictions):
+    assert compare_models(predictions, models=["swe", "cnn2d"])[["a", "b"]].to_numpy().tolist() == [["swe", "cnn2d"]]
+    assert compare_models(predictions, models=["swe"]).empty
+    with pytest.raises(InferenceError, match="no predictions of \\['apri'\\]"):
+        compare_models(predictions, models=["apri", "swe"])
+
+
+def test_pairs_that_cannot_be_tested_stay_in_the_table_but_not_in_the_correction(predictions):
+    cases = predictions["y_true"].eq(1) & predictions["model"].eq("swe")
+    table = compare_models(predictions.assign(y_score=predictions["y_score"].mask(cases)))
+    assert table["p"].isna().tolist() == [False, True, True]
+    assert table.loc[0, "p_holm"] == table.loc[0, "p"]
+    assert table["p_holm"].isna().tolist() == [False, True, True]
+    assert "0 patients with" in table.loc[1, "note"]
+    nothing = compare_models(predictions.assign(y_score=np.nan))
+    assert nothing["p_holm"].isna().all()
+    assert nothing["n"].tolist() == [0, 0, 0]
+
+
+def test_summary_has_every_estimate_with_its_interval(predictions):
+    table = summarise_models(predictions).set_index("model")
+    assert table.index.tolist() == list(MODELS)
+    assert table["n"].tolist() == [17, 17, 14]
+    for model in MODELS:
+        chosen, validation = part(predictions, model), part(predictions, model, "validation")
+        threshold = choose_threshold(validation["y_true"], validation["y_score"])
+        expected = classification_metrics(chosen["y_true"], chosen["y_score"], threshold)
+        expected["auc"] = auc_ci(chosen["y_true"], chosen["y_score"])
+        for key, estimate in expected.items():
+            ours = table.loc[model, [key, f"{key}_low", f"{key}_high"]].tolist()
+            assert ours == pytest.approx([estimate.value, estimate.low, estimate.high], nan_ok=True)
+        assert table.loc[model, "threshold"] == threshold
+        assert table.loc[model, "auc_method"] == expected["auc"].method
+        assert "patients in the smaller class" in table.loc[model, "note"]
+
+
+def test_summary_takes_thresholds_and_says_what_is_missing(predictions):
+    table = summarise_models(predictions, {"cnn3d": 0.5, "cnn2d": np.nan}).set_index("model")
+    assert table["threshold"].isna().tolist() == [False, True, True]
+    assert table["accuracy"].isna().tolist() == [False, True, True]
+    assert table["auc"].notna().all()
+    assert "no operating point" in table.loc["swe", "note"]
+    empty = predictions.assign(y_score=predictions["y_score"].mask(predictions["model"].eq("swe")))
+    row = summarise_models(empty).set_index("model").loc["swe"]
+    assert row["n"] == 0
+    assert np.isnan(row["auc"])
+    assert row["note"]
+
+
+def test_operating_points_never_come_from_the_test_patients(predictions):
+    assert set(choose_thresholds(predictions, "sensitivity", target=0.8)) == set(MODELS)
+    with pytest.raises(ValueError, match="flatters"):
+        choose_thresholds(predictions, partition="test")
+    changed = predictions.assign(y_score=predictions["y_score"].where(predictions["partition"] != "test", 0.0))
+    assert choose_thresholds(changed) == choose_thresholds(predictions)
+    one_class = predictions[~((predictions["partition"] == "validation") & (predictions["y_true"] == 1))]
+    assert np.isnan(list(choose_thresholds(one_class).values())).all()
+
+
+def test_areas_by_fold(predictions):
+    table = auc_by_fold(predictions)
+    assert len(table) == 15
+    assert table["n"].tolist() == [8] * 15
+    fold = predictions[(predictions["model"] == "cnn2d") & (predictions["fold"] == 3)]
+    row = table[(table["model"] == "cnn2d") & (table["fold"] == 3)].iloc[0]
+    assert row["auc"] == auc(fold["y_true"], fold["y_score"])
+    one_class = predictions[~((predictions["fold"] == 3).fillna(False) & (predictions["y_true"] == 1))]
+    assert auc_by_fold(one_class)["auc"].isna().sum() == 3
+
+
+def test_wide_table_keeps_missing_scores(predictions):
+    wide = select_predictions(predictions)
+    assert wide.columns.tolist() == ["y_true", *MODELS]
+    assert wide["swe"].isna().sum() == 3
+    assert wide.index.name == "patient_id"
+
+
+def change(predictions: pd.DataFrame, row: int, **values: object) -> pd.DataFrame:
+    table = predictions.copy()
+    for column, value in values.items():
+        table[column] = table[column].astype(object)
+        table.loc[row, column] = value
+        table[column] = table[column].infer_objects()
+    return table
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda p: p.drop(columns=["y_true", "repeat"]), "lacks the column\\(s\\) repeat, y_true"),
+        (lambda p: p.iloc[:0], "no rows"),
+        (
+            lambda p: pd.concat([p, p.iloc[[5]]]),
+            "more than one score in partition 'train', repeat 0 \\(1 such cases\\)",
+        ),
+        (lambda p: change(p, 4, partition="holdout"), "'partition' holds \\['holdout'\\]"),
+        (lambda p: change(p, 4, y_true=2), "must hold 0 and 1: it is 2 for patient train1 \\(model cnn2d\\)"),
+        (lambda p: change(p, 4, y_true=0), "patient train1 has y_true 0 in one row and 1 in another"),
+        (lambda p: change(p, 4, y_score=np.inf), "infinite score for patient train1"),
+        (lambda p: p.assign(y_score="high"), "must hold numbers"),
+    ],
+)
+def test_a_bad_table_is_refused_with_a_sentence(predictions, spoil, message):
+    for use in (check_predictions, compare_models, summarise_models, auc_by_fold):
+        with pytest.raises(InferenceError, match=message):
+            use(spoil(predictions))
+
+
+def test_what_is_not_there_is_named(predictions):
+    with pytest.raises(InferenceError, match="partition 'test', repeat 3"):
+        compare_models(predictions, repeat=3)
+    with pytest.raises(InferenceError, match="no out-of-fold scores"):
+        auc_by_fold(predictions[predictions["partition"] == "test"])
+    with pytest.raises(InferenceError, match="column fold"):
+        auc_by_fold(predictions.drop(columns="fold"))
+
+
+def test_a_table_read_back_from_csv_gives_the_same(predictions, tmp_path):
+    path = tmp_path / "predictions.csv"
+    predictions.to_csv(path, index=False)
+    pd.testing.assert_frame_equal(compare_models(pd.read_csv(path)), compare_models(predictions))

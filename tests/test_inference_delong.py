@@ -1,0 +1,333 @@
+"""DeLong's tests against R's pROC, against the O(n m) definition, and in every corner where they degenerate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn.metrics import roc_auc_score
+
+from fibrolib.inference import InferenceError, auc, auc_ci, delong_covariance, delong_joint_test, delong_test
+from fibrolib.inference.placements import area_under, component_covariance, doubled_placements
+
+REFERENCE = Path(__file__).parent / "reference"
+DATASETS = ("small", "medium", "ties", "near_ties", "second", "flawless")
+PAIRS = ("ab", "ac", "bc")
+
+
+@pytest.fixture(scope="module")
+def proc() -> dict[str, pd.Series]:
+    """What pROC 1.18.0 found (tests/reference/delong.R), by data set and quantity."""
+    table = pd.read_csv(REFERENCE / "delong_proc.csv")
+    return {name: part.set_index("quantity")["value"] for name, part in table.groupby("dataset")}
+
+
+@pytest.fixture(scope="module")
+def data() -> dict[str, pd.DataFrame]:
+    table = pd.read_csv(REFERENCE / "delong_data.csv")
+    sets = {name: part.reset_index(drop=True) for name, part in table.groupby("dataset")}
+    near = sets["near_ties"]
+    near[["a", "b", "c"]] = 0.1 + near[["a", "b", "c"]] * 2.0**-53
+    return sets
+
+
+def agree(ours: float, theirs: float) -> None:
+    assert ours == pytest.approx(theirs, rel=1e-10, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_areas_and_covariances_are_those_of_proc(name, data, proc):
+    part, expected = data[name], proc[name]
+    areas, covariance = delong_covariance(part["y"], part[["a", "b", "c"]])
+    for i, letter in enumerate("abc"):
+        agree(areas[i], expected[f"auc_{letter}"])
+        agree(auc(part["y"], part[letter]), expected[f"auc_{letter}"])
+        agree(covariance[i, i], expected[f"var_{letter}"])
+    for a, b in PAIRS:
+        agree(covariance["abc".index(a), "abc".index(b)], expected[f"cov_{a}{b}"])
+
+
+@pytest.mark.parametrize("level", [0.95, 0.90])
+@pytest.mark.parametrize("name", DATASETS[:-1])
+def test_delong_intervals_are_those_of_proc(name, level, data, proc):
+    part, expected = data[name], proc[name]
+    for letter in "abc":
+        found = auc_ci(part["y"], part[letter], "delong", confidence_level=level)
+        agree(found.low, expected[f"ci_low_{letter}_{level:g}"])
+        agree(found.high, expected[f"ci_high_{letter}_{level:g}"])
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("name", DATASETS)
+def test_paired_test_is_that_of_proc(name, pair, data, proc):
+    part, expected = data[name], proc[name]
+    scores = part[pair[0]], part[pair[1]]
+    for ours, theirs in (("two-sided", "two.sided"), ("greater", "greater"), ("less", "less")):
+        found = delong_test(part["y"], *scores, alternative=ours)
+        agree(found.statistic, expected[f"z_{pair}"])
+        agree(found.pvalue, expected[f"p_{pair}_{theirs}"])
+    for level in (0.95, 0.90):
+        low, high = delong_test(part["y"], *scores, confidence_level=level).confidence_interval
+        agree(low, max(-1, expected[f"diff_low_{pair}_{level:g}"]))
+        agree(high, min(1, expected[f"diff_high_{pair}_{level:g}"]))
+
+
+@pytest.mark.parametrize("letter", ["a", "b"])
+@pytest.mark.parametrize("name", DATASETS)
+def test_unpaired_test_is_that_of_proc(name, letter, data, proc):
+    part, other = data[name], data["medium" if name == "second" else "second"]
+    expected = proc[name]
+    for ours, theirs in (("two-sided", "two.sided"), ("greater", "greater"), ("less", "less")):
+        found = delong_test((part["y"], other["y"]), part[letter], other[letter], paired=False, alternative=ours)
+        agree(found.statistic, expected[f"unpaired_t_{letter}"])
+        agree(found.df, expected[f"unpaired_df_{letter}"])
+        agree(found.pvalue, expected[f"unpaired_p_{letter}_{theirs}"])
+    assert found.n == (int(part["y"].sum() + other["y"].sum()), int((1 - part["y"]).sum() + (1 - other["y"]).sum()))
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_joint_test_is_that_of_r(name, data, proc):
+    found = delong_joint_test(data[name]["y"], data[name][["a", "b", "c"]])
+    assert found.df == 2
+    agree(found.statistic, proc[name]["joint_chi2"])
+    agree(found.pvalue, proc[name]["joint_p"])
+
+
+def test_joint_test_of_two_scores_is_the_square_of_the_paired_one(data):
+    part = data["medium"]
+    pair = delong_test(part["y"], part["a"], part["b"])
+    joint = delong_joint_test(part["y"], part[["a", "b"]])
+    assert joint.df == 1
+    assert joint.statistic == pytest.approx(pair.statistic**2)
+    assert joint.pvalue == pytest.approx(pair.pvalue)
+
+
+def by_definition(y: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Doubled placements from all pairs, as DeLong wrote them down."""
+    wins = 2 * (score[:, None] > score) + (score[:, None] == score)
+    other = y[:, None] != y
+    return np.where(y, (wins * other).sum(axis=1), ((2 - wins) * other).sum(axis=1))
+
+
+@st.composite
+def patients(draw, n_scores: int = 1):
+    n = draw(st.integers(4, 25))
+    y = draw(hnp.arrays(bool, n))
+    assume(2 <= y.sum() <= n - 2)
+    kind = draw(st.sampled_from(["ties", "floats"]))
+    values = st.integers(-3, 3) if kind == "ties" else st.floats(-1e300, 1e300, width=64)
+    return y, [draw(hnp.arrays(np.float64, n, elements=values)) for _ in range(n_scores)]
+
+
+@given(patients())
+def test_placements_follow_the_definition(sample):
+    y, (score,) = sample
+    assert doubled_placements(y, score).tolist() == by_definition(y, score).tolist()
+    assert auc(y, score) == pytest.approx(roc_auc_score(y, score), abs=1e-12)
+
+
+@given(patients(n_scores=2))
+def test_covariance_follows_the_definition(sample):
+    y, scores = sample
+    placed = np.stack([by_definition(y, score) for score in scores], axis=1)
+    cases, controls = placed[y] / (2 * (~y).sum()), placed[~y] / (2 * y.sum())
+    expected = np.cov(cases.T) / y.sum() + np.cov(controls.T) / (~y).sum()
+    assert component_covariance(y, *placed.T) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("spread", [1, 50, 1e-12])
+def test_placements_follow_the_definition_with_few_and_many_near_ties(spread):
+    rng = np.random.default_rng(3)
+    y = rng.random(800) < 0.4
+    score = rng.integers(-40, 40, size=800) / 8 + spread * rng.normal(size=800)
+    zeros = np.where(rng.random(800) < 0.5, 0.0, -0.0)
+    for values in (score, np.round(score, 2), zeros):
+        assert doubled_placements(y, values).tolist() == by_definition(y, values).tolist()
+
+
+@given(patients())
+def test_a_score_turned_round_has_the_complementary_area(sample):
+    y, (score,) = sample
+    assert auc(y, -score) == pytest.approx(1 - auc(y, score), abs=1e-12)
+    assert auc(~y, score) == pytest.approx(1 - auc(y, score), abs=1e-12)
+
+
+@settings(max_examples=40)
+@given(patients(n_scores=2))
+def test_the_test_is_antisymmetric(sample):
+    y, (a, b) = sample
+    one, two = delong_test(y, a, b), delong_test(y, b, a)
+    assert one.difference == -two.difference
+    assert one.pvalue == pytest.approx(two.pvalue, nan_ok=True)
+    assert one.statistic == pytest.approx(-two.statistic, nan_ok=True)
+    assert one.confidence_interval == pytest.approx([-limit for limit in two.confidence_interval[::-1]], nan_ok=True)
+    assert delong_test(y, a, b, alternative="less").pvalue == pytest.approx(
+        delong_test(y, b, a, alternative="greater").pvalue, nan_ok=True
+    )
+
+
+@given(patients(n_scores=2))
+def test_limits_stay_within_one(sample):
+    y, (a, b) = sample
+    low, high = delong_test(y, a, b).confidence_interval
+    assert np.isnan(low) or -1 <= low <= high <= 1
+
+
+@given(patients(n_scores=2), st.randoms(use_true_random=False))
+def test_order_of_patients_does_not_matter(sample, random):
+    y, (a, b) = sample
+    order = np.arange(len(y))
+    random.shuffle(order)
+    one, two = delong_test(y, a, b), delong_test(y[order], a[order], b[order])
+    assert (one.auc_a, one.auc_b) == (two.auc_a, two.auc_b)
+    assert one.standard_error == pytest.approx(two.standard_error, abs=1e-12)
+
+
+@given(patients(n_scores=2))
+def test_monotone_transforms_do_not_matter(sample):
+    y, (a, b) = sample
+    # Ranks are a monotone transform of any score, exact in floating point.
+    ranks = [np.unique(score, return_inverse=True)[1].astype(float) for score in (a, b)]
+    one, two = delong_test(y, a, b), delong_test(y, np.exp(ranks[0]), ranks[1] * 1e200)
+    assert (one.auc_a, one.auc_b, one.standard_error) == (two.auc_a, two.auc_b, two.standard_error)
+
+
+@settings(max_examples=40)
+@given(patients())
+def test_a_score_against_itself_has_p_one(sample):
+    y, (score,) = sample
+    for other in (score, 2.0 * np.unique(score, return_inverse=True)[1]):
+        found = delong_test(y, score, other)
+        assert (found.difference, found.statistic, found.pvalue) == (0, 0, 1)
+        assert found.confidence_interval == (0, 0)
+        assert found.note
+    joint = delong_joint_test(y, np.column_stack((score, score, score)))
+    assert (joint.statistic, joint.df, joint.pvalue) == (0, 0, 1)
+
+
+Y = np.array([1, 1, 1, 0, 0, 0])
+
+
+def test_opposite_flawless_scores_allow_no_test():
+    found = delong_test(Y, Y, 1 - Y)
+    assert (found.auc_a, found.auc_b, found.difference) == (1, 0, 1)
+    assert np.isnan(found.pvalue)
+    assert np.isnan(found.confidence_interval.low)
+    assert "no test" in found.note
+    joint = delong_joint_test(Y, np.column_stack((Y, 1 - Y)))
+    assert np.isnan(joint.pvalue)
+    assert "no test" in joint.note
+
+
+def test_two_flawless_scores_cannot_be_told_apart():
+    assert delong_test(Y, 2 * Y, Y + np.array([0.1, 0.2, 0.3, 0, 0.1, 0.2])).pvalue == 1
+
+
+def test_a_flawless_score_is_said_to_be_one():
+    assert "score b ranks without error" in delong_test(Y, [1, 3, 4, 2, 0, 1], Y).note
+
+
+def test_a_score_below_one_half_is_not_turned_round():
+    assert delong_test(Y, [0, 1, 5, 2, 3, 4], [3, 4, 5, 0, 1, 4]).auc_a < 0.5
+
+
+def test_neighbouring_floats_are_told_apart():
+    low = np.full(6, 0.1)
+    high = np.where(Y == 1, np.nextafter(0.1, 1), 0.1)
+    assert auc(Y, low) == 0.5
+    assert auc(Y, high) == 1
+
+
+def test_class_sizes_beyond_32_bits_do_not_overflow():
+    """120,000 x 120,000 pairs, over 2**33, on scores whose area is known in closed form."""
+    m = 120_000
+    y = np.repeat([True, False], m)
+    # Case i beats the controls 0..i: the area is (m + 1) / (2 m).
+    score = np.concatenate((2.0 * np.arange(m) + 1, 2.0 * np.arange(m)))
+    assert auc(y, score) == (m + 1) / (2 * m)
+    found = delong_test(y, score, -score)
+    assert found.difference == pytest.approx(1 / m)
+    # Uniform placements: the variance of either component is (m^2 - 1) / (12 m^2) * m / (m - 1).
+    assert found.standard_error == pytest.approx(2 * np.sqrt(2 * (m + 1) / (12 * m) / m), rel=1e-9)
+
+
+def test_sums_beyond_2_to_the_53_stay_exact():
+    """A hundred million patients in each class: 10**16 pairs (the array is one number, broadcast)."""
+    m = 10**8
+    placed = np.broadcast_to(np.int64(m + 1), 2 * m)
+    assert area_under(placed, m) == (m + 1) / (2 * m)
+
+
+@pytest.mark.parametrize(
+    ("y", "a", "message"),
+    [
+        ([1, 1, 1, 1, 1, 1], np.arange(6.0), "6 patients with and 0 without"),
+        ([0, 0, 0, 0, 0, 0], np.arange(6.0), "0 patients with and 6 without"),
+        ([1, 0, 0, 0, 0, 0], np.arange(6.0), "at least 2 of each"),
+        ([0, 1, 2, 0, 1, 2], np.arange(6.0), "0 and 1 only, found 2.0"),
+        ([0, 1, np.nan, 0, 1, 1], np.arange(6.0), "0 and 1 only, found nan"),
+        (["a", "b"] * 3, np.arange(6.0), "numbers only"),
+        ([], np.arange(6.0), "one entry for each patient"),
+        (Y, [0, 1, np.nan, 3, 4, 5], r"score_a: 1 of 6 scores are missing \(NaN\) \(position 2\)"),
+        (Y, [0, 1, np.inf, 3, 4, -np.inf], "2 of 6 scores are infinite"),
+        (Y, np.arange(5.0), "5 entries for 6 patients"),
+        (Y, np.ones((6, 2)), "second column"),
+        (Y, ["x"] * 6, "numbers only"),
+    ],
+)
+def test_what_cannot_be_tested_is_refused_with_a_sentence(y, a, message):
+    with pytest.raises(InferenceError, match=message):
+        delong_test(y, a, np.arange(6.0))
+
+
+def test_repeated_patients_are_refused():
+    ids = ["p1", "p1", "p2", "p3", "p4", "p5"]
+    for call in (
+        lambda: delong_test(Y, np.arange(6.0), np.arange(6.0), patient_id=ids),
+        lambda: delong_covariance(Y, np.arange(6.0), patient_id=ids),
+        lambda: delong_joint_test(Y, np.ones((6, 2)), patient_id=ids),
+        lambda: delong_test((Y, Y), np.arange(6.0), np.arange(6.0), paired=False, patient_id=(list("abcdef"), ids)),
+    ):
+        with pytest.raises(InferenceError, match=r"1 patients occur more than once \(p1\).*average"):
+            call()
+    with pytest.raises(InferenceError, match="patient_id has 2 entries"):
+        delong_test(Y, np.arange(6.0), np.arange(6.0), patient_id=["a", "b"])
+
+
+def test_wrong_arguments_are_programming_errors():
+    with pytest.raises(ValueError, match="alternative"):
+        delong_test(Y, Y, Y, alternative="both")
+    with pytest.raises(ValueError, match="confidence_level"):
+        delong_test(Y, Y, Y, confidence_level=95)
+    with pytest.raises(ValueError, match="two scores"):
+        delong_joint_test(Y, np.arange(6.0))
+
+
+def test_pandas_inputs_of_any_kind_are_taken():
+    a = pd.Series([1, 2, 3, 0, 2, 1], dtype="Int64")
+    expected = delong_test(Y, a.to_numpy(dtype=float), [3, 2, 1, 0, 0, 1])
+    assert delong_test(pd.Series(Y == 1, dtype="boolean"), a, [3, 2, 1, 0, 0, 1]) == expected
+    with pytest.raises(InferenceError, match="missing"):
+        delong_test(Y, a.where(a > 0), a)
+
+
+def test_the_result_reads_as_a_sentence():
+    found = delong_test(Y, [1, 3, 4, 2, 0, 1], [4, 1, 2, 0, 3, 0])
+    text = repr(found)
+    assert text.startswith("DeLongResult(paired, n = 6 (3 + 3): AUC 0.833 vs 0.778, difference +0.056, 95 % CI ")
+    assert "only 3 patients in the smaller class" in text
+
+
+@settings(max_examples=20)
+@given(patients(n_scores=3))
+def test_joint_test_does_not_hang_on_the_order_of_scores(sample):
+    y, scores = sample
+    one = delong_joint_test(y, np.column_stack(scores))
+    two = delong_joint_test(y, np.column_stack(scores[::-1]))
+    assert one.df == two.df
+    assert one.statistic == pytest.approx(two.statistic, rel=1e-6, abs=1e-9, nan_ok=True)

@@ -1,0 +1,70 @@
+"""Power and sample size against pROC and against simulation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fibrolib.inference import (
+    auc_power,
+    auc_sample_size,
+    comparison_power,
+    comparison_sample_size,
+    power_curve,
+    simulated_power,
+)
+from fibrolib.inference.power import binormal_covariance, binormal_variance
+
+REFERENCE = Path(__file__).parent / "reference"
+
+
+@pytest.fixture(scope="module")
+def from_r() -> pd.Series:
+    """What R found (tests/reference/staging.R)."""
+    return pd.read_csv(REFERENCE / "staging_r.csv", index_col="quantity")["value"]
+
+
+@pytest.mark.parametrize("auc_a", [0.847, 0.65])
+@pytest.mark.parametrize("correlation", [0, 0.5, 0.8])
+@pytest.mark.parametrize("ratio", [0.5, 1, 2])
+def test_power_is_that_of_proc(auc_a, correlation, ratio, from_r):
+    label = f"{auc_a:g}_{correlation:g}_{ratio:g}"
+    assert binormal_variance(auc_a, ratio) == pytest.approx(from_r[f"var_{label}"], rel=1e-10)
+    assert binormal_covariance(auc_a, 0.753, correlation, ratio) == pytest.approx(from_r[f"cov_{label}"], rel=1e-10)
+    found = comparison_power(auc_a, 0.753, 60, 60 * ratio, correlation=correlation)
+    assert found == pytest.approx(from_r[f"power_{label}"], rel=1e-10)
+    cases = comparison_sample_size(auc_a, 0.753, correlation=correlation, ratio=ratio)
+    assert cases == (np.ceil(from_r[f"cases_{label}"]), np.ceil(ratio * from_r[f"cases_{label}"]))
+
+
+@pytest.mark.parametrize("area", [0.6, 0.847])
+def test_power_of_one_area_is_that_of_proc(area, from_r):
+    # pROC rounds two constants of the formula (0.0099 and 1.414): half a per cent.
+    assert auc_power(area, 30, 45) == pytest.approx(from_r[f"one_power_{area:g}"], rel=0.005)
+    cases, controls = auc_sample_size(area, power=0.9, ratio=1.5)
+    assert cases == pytest.approx(from_r[f"one_cases_{area:g}"], abs=1, rel=0.01)
+    assert controls == pytest.approx(1.5 * cases, abs=1.5)
+
+
+def test_simulated_power_agrees_with_the_closed_form():
+    closed = comparison_power(0.85, 0.75, 100, 100, correlation=0.5)
+    assert simulated_power(0.85, 0.75, 100, 100, correlation=0.5, draws=400) == pytest.approx(closed, abs=0.07)
+    assert simulated_power(0.85, 0.75, 20, 20, draws=20, seed=3) == simulated_power(
+        0.85, 0.75, 20, 20, draws=20, seed=3
+    )
+
+
+def test_power_curve_rises():
+    curve = power_curve(0.847, 0.753, [17, 50, 200, 400])
+    assert (curve["power"].diff().dropna() > 0).all()
+    assert curve.loc[2, "power"] == comparison_power(0.847, 0.753, 100, 100)
+
+
+def test_impossible_plans_are_refused():
+    with pytest.raises(ValueError, match="difference of zero"):
+        comparison_sample_size(0.8, 0.8)
+    with pytest.raises(ValueError, match="true area"):
+        auc_power(1.0, 10, 10)

@@ -1,0 +1,67 @@
+"""The Obuchowski measure against R, and against DeLong where there are two stages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from fibrolib.inference import InferenceError, auc, auc_ci, delong_test, obuchowski, obuchowski_test
+
+REFERENCE = Path(__file__).parent / "reference"
+SETTINGS = {"sample": {}, "uniform": {"prevalence": dict.fromkeys(range(5), 0.2)}, "plain": {"penalise": False}}
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    return pd.read_csv(REFERENCE / "staging_data.csv")
+
+
+@pytest.fixture(scope="module")
+def from_r() -> pd.Series:
+    """What R found (tests/reference/staging.R)."""
+    return pd.read_csv(REFERENCE / "staging_r.csv", index_col="quantity")["value"]
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_obuchowski_measure_is_that_of_r(setting, data, from_r):
+    a, b = (obuchowski(data["stage"], data[letter], **SETTINGS[setting]) for letter in "ab")
+    assert a.value == pytest.approx(from_r[f"{setting}_a"], rel=1e-10)
+    assert b.value == pytest.approx(from_r[f"{setting}_b"], rel=1e-10)
+    assert a.standard_error == pytest.approx(from_r[f"{setting}_se_a"], rel=1e-10)
+    test = obuchowski_test(data["stage"], data["a"], data["b"], **SETTINGS[setting])
+    assert test.statistic == pytest.approx(from_r[f"{setting}_z"], rel=1e-10)
+    assert test.pvalue == pytest.approx(2 * stats.norm.sf(abs(from_r[f"{setting}_z"])))
+    assert a.low < a.value < a.high
+
+
+def test_with_two_stages_it_is_delong(data):
+    two = data[data["stage"].isin([1, 4])]
+    y = two["stage"] == 4
+    found = obuchowski(two["stage"], two["a"])
+    assert found.value == pytest.approx(auc(y, two["a"]))
+    assert found.confidence_interval == pytest.approx(auc_ci(y, two["a"], "logit").confidence_interval)
+    test, pair = obuchowski_test(two["stage"], two["a"], two["b"]), delong_test(y, two["a"], two["b"])
+    assert (test.statistic, test.pvalue) == pytest.approx((pair.statistic, pair.pvalue))
+    assert test.confidence_interval == pytest.approx(pair.confidence_interval)
+
+
+def test_obuchowski_degenerates_in_words(data):
+    flawless = obuchowski(data["stage"], data["stage"])
+    assert flawless.value == 1
+    assert np.isnan(flawless.low)
+    assert "no interval" in flawless.note
+    assert obuchowski_test(data["stage"], data["a"], 3 * data["a"]).pvalue == 1
+    assert np.isnan(obuchowski_test(data["stage"], data["stage"], -data["stage"]).pvalue)
+    for stage, message in (
+        ([2, 2, 2], "at least two stages"),
+        ([0, 0, 1], "stage 1 has one patient"),
+        ([0.5], "whole"),
+    ):
+        with pytest.raises(InferenceError, match=message):
+            obuchowski(stage, np.arange(float(len(stage))))
+    with pytest.raises(InferenceError, match=r"stage\(s\) \[4\]"):
+        obuchowski(data["stage"], data["a"], prevalence={0: 1, 1: 1, 2: 1, 3: 1})
