@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,7 +134,10 @@ def evaluate(
     validation = (parts["validation"], parts["validation"]["stage"].to_numpy())
     folds = stage_folds(stages, diagnostic.cutoff, n_folds, seed)
     search = GridSearchCV(diagnostic, grid or {}, scoring=auc_at_cutoff, cv=folds, refit=False, n_jobs=n_jobs)
-    search.fit(train, stages, validation=validation)
+    with warnings.catch_warnings():
+        # loky renews a worker that has grown; nothing is lost, and a notebook is no place to read of it.
+        warnings.filterwarnings("ignore", "A worker stopped", UserWarning)
+        search.fit(train, stages, validation=validation)
     best = search.cv_results_["params"][int(np.argmin(search.cv_results_["rank_test_score"]))]
     chosen = clone(diagnostic).set_params(**best)
     # The folds at the chosen settings once more, for their scores and curves: nets load them from ``memory``.

@@ -2,7 +2,8 @@
 
 from fibrolib.study.paths import PROJECT, from_project, notebook_sources
 from fibrolib.study.profiles import BUILT_IN, Profile, load_profile
-from fibrolib.study.study import INDICES, Request, Study, open_study
+from fibrolib.study.request import Request
+from fibrolib.study.study import INDICES, Study, open_study
 
 __all__ = [
     "BUILT_IN",

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -25,48 +22,16 @@ from fibrolib.stages import condition
 from fibrolib.study.evaluations import load_evaluation, save_evaluation
 from fibrolib.study.keeping import digest
 from fibrolib.study.paths import from_project
+from fibrolib.study.preparing import n_workers, prepare_files
 from fibrolib.study.profiles import ModelSettings, Profile, load_profile
+from fibrolib.study.request import Request
 from fibrolib.study.runfolder import RunFolder
-from fibrolib.video import load_clip, prepare_cached
+from fibrolib.video import load_clip
 
-__all__ = ["INDICES", "Request", "Study", "open_study"]
+__all__ = ["INDICES", "Study", "open_study"]
 
 INDICES = {"swe": SWE, "fib4": FIB4, "apri": APRI}
 """Diagnostics that read numbers, in the order of tables."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a user asks of a run; also the parameters of every notebook.
-
-    Attributes
-    ----------
-    cohort : str
-        Path of a cohort table; empty for the virtual cohort.
-    profile : str
-        ``smoke``, ``quick``, ``paper`` or a TOML file.
-    cutoff : int
-        Lowest stage that counts as diseased.
-    seed : int
-        Seed of the virtual cohort, the split, the folds and the nets.
-    out : str
-        Run folder.
-    """
-
-    cohort: str = ""
-    profile: str = "quick"
-    cutoff: int = 2
-    seed: int = 0
-    out: str = "reports/virtual"
-
-    @property
-    def run_folder(self) -> Path:
-        """Absolute path of the run folder."""
-        return from_project(self.out)
-
-    def virtual_folder(self, patients: int) -> Path:
-        """Folder of the virtual cohort; beside the run folders, so that runs share it."""
-        return self.run_folder.parent / "cohorts" / f"virtual-{patients}-seed{self.seed}"
 
 
 def open_study(
@@ -139,21 +104,8 @@ class Study:
     def patients(self) -> pd.DataFrame:
         """One row per patient, with the prepared files in ``clips`` and ``stills``."""
         patients = self.cohort.patients()
-        return patients.assign(clips=self._prepared(patients, "clip"), stills=self._prepared(patients, "image"))
-
-    def _prepared(self, patients: pd.DataFrame, kind: str) -> pd.Series:
-        """Prepare the files of all patients in parallel; tuples of paths."""
-        settings = self.profile.clips
-        form = {"kind": kind, "fps": settings.fps, "max_frames": settings.max_frames}
-        form["size"] = settings.size if kind == "clip" else self.profile.still_size
-        sources = [_sources(row, kind) for row in patients.itertuples()]
-        jobs = [
-            joblib.delayed(prepare_cached)(path, self.folder.clips, roi=roi, **form)
-            for files in sources
-            for path, roi in files
-        ]
-        prepared = iter(joblib.Parallel(n_jobs=n_workers())(jobs))
-        return pd.Series([tuple(next(prepared) for _ in files) for files in sources], index=patients.index)
+        clips, stills = (prepare_files(patients, self.folder.clips, self.profile, kind) for kind in ("clip", "image"))
+        return patients.assign(clips=clips, stills=stills)
 
     @property
     def nets(self) -> list[str]:
@@ -329,22 +281,3 @@ class Study:
         table = pd.DataFrame(rows).groupby(["patient_id", "model"], as_index=False).mean()
         table.insert(2, "stage", table["patient_id"].map(self.patients["stage"]))
         return table
-
-
-def _sources(patient, kind: str) -> list[tuple[Path, Path | None]]:
-    """Files to prepare for a patient, each with its mask; a video without an image gives its middle frame."""
-    if kind == "clip":
-        return list(zip(patient.videos, patient.rois, strict=True))
-    rows = zip(patient.images, patient.videos, patient.rois, strict=True)
-    # One image may stand beside several videos. A mask drawn as a picture belongs to the video, not to the image.
-    return list(
-        dict.fromkeys(
-            (image or video, roi if image is None or (roi and roi.suffix == ".npz") else None)
-            for image, video, roi in rows
-        )
-    )
-
-
-def n_workers() -> int:
-    """Processes for parallel work: one per core."""
-    return joblib.cpu_count()

@@ -1,0 +1,44 @@
+"""What a user asks of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fibrolib.study.paths import from_project
+
+__all__ = ["Request"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks of a run; also the parameters of every notebook.
+
+    Attributes
+    ----------
+    cohort : str
+        Path of a cohort table; empty for the virtual cohort.
+    profile : str
+        ``smoke``, ``quick``, ``paper`` or a TOML file.
+    cutoff : int
+        Lowest stage that counts as diseased.
+    seed : int
+        Seed of the virtual cohort, the split, the folds and the nets.
+    out : str
+        Run folder.
+    """
+
+    cohort: str = ""
+    profile: str = "quick"
+    cutoff: int = 2
+    seed: int = 0
+    out: str = "reports/virtual"
+
+    @property
+    def run_folder(self) -> Path:
+        """Absolute path of the run folder."""
+        return from_project(self.out)
+
+    def virtual_folder(self, patients: int) -> Path:
+        """Folder of the virtual cohort; beside the run folders, so that runs share it."""
+        return self.run_folder.parent / "cohorts" / f"virtual-{patients}-seed{self.seed}"

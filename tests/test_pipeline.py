@@ -1,0 +1,175 @@
+"""The whole study at the smallest profile: killed in the middle and resumed, beside one that ran undisturbed."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from fibrolib.inference import auc, auc_ci
+from fibrolib.learning import NetClassifier
+from fibrolib.study import notebook_sources
+
+NETS = ["cnn2d", "cnn2d_lstm", "cnn3d"]
+INDICES = ["swe", "fib4", "apri"]
+NOTEBOOKS = [path.name for path in notebook_sources()]
+
+
+def command(out, *further):
+    return [sys.executable, "-m", "fibrolib", "run", "--profile", "smoke", "--out", str(out), *further]
+
+
+def run(out, *further):
+    return subprocess.run(command(out, *further), capture_output=True, text=True, check=False)
+
+
+def kept_results(out):
+    return {path: path.stat().st_mtime_ns for path in (out / "cache" / "results").glob("[!.]*")}
+
+
+@pytest.fixture(scope="session")
+def resumed(tmp_path_factory):
+    """A run that was killed as soon as the first net was finished, and started again."""
+    out = tmp_path_factory.mktemp("reports") / "resumed"
+    process = subprocess.Popen(
+        command(out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    while process.poll() is None and not kept_results(out):
+        time.sleep(0.1)
+    subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)  # the kernel too: its whole session
+    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    before = kept_results(out)
+    finished = run(out)
+    assert finished.returncode == 0, finished.stderr
+    after = kept_results(out)
+    assert before
+    assert {path: after[path] for path in before} == before, "finished work was done again"
+    return out
+
+
+@pytest.fixture(scope="session")
+def results(resumed):
+    return json.loads((resumed / "results.json").read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def predictions(resumed):
+    return pd.read_csv(resumed / "predictions.csv", dtype={"fold": "Int64"}, float_precision="round_trip")
+
+
+def test_same_seed_same_results_however_often_it_was_stopped(resumed):
+    undisturbed = resumed.parent / "undisturbed"
+    finished = run(undisturbed)
+    assert finished.returncode == 0, finished.stderr
+    for name in ("results.json", "predictions.csv"):
+        assert (undisturbed / name).read_bytes() == (resumed / name).read_bytes()
+
+
+def test_what_a_run_leaves(resumed):
+    for name in ("report.html", "results.json", "run.json", "predictions.csv"):
+        assert (resumed / name).stat().st_size > 0
+    assert sorted(path.name for path in (resumed / "notebooks").iterdir()) == NOTEBOOKS
+    assert sorted(path.stem for path in (resumed / "models").iterdir()) == NETS
+    figures = {path.stem for path in (resumed / "figures").glob("*.svg")}
+    assert figures == {path.stem for path in (resumed / "figures").glob("*.png")}
+    assert {"flow", "roc_all", "forest", "delong_matrix", "capsule_share"} <= figures
+    assert {f"{kind}_{net}" for kind in ("curves", "cv", "gradcam", "model_view") for net in NETS} <= figures
+    tables = {path.stem for path in (resumed / "tables").glob("*.csv")}
+    assert {"table1", "metrics", "comparisons", "attribution", *(f"search_{net}" for net in NETS)} <= tables
+    assert not list(resumed.rglob(".unfinished-*"))
+
+
+def test_results_have_the_promised_form(results):
+    assert results["schema"] == 1
+    assert results["cohort"]["virtual"] is True
+    assert sum(results["cohort"]["partition"].values()) == results["cohort"]["patients"] == results["cohort"]["videos"]
+    assert sorted(results["models"]) == sorted(NETS + INDICES)
+    assert len(results["comparisons"]) == 15
+    assert sorted(results["attribution"]) == NETS
+    for entry in results["models"].values():
+        assert entry["n"] == results["cohort"]["partition"]["test"]
+        assert len(entry["cv_auc"]) == 2
+        low, high = entry["auc_ci"]
+        assert 0 <= low <= entry["auc"] <= high <= 1
+        for name in ("accuracy", "precision_macro", "recall_macro", "f1_macro", "sensitivity", "specificity"):
+            assert 0 <= entry[name] <= 1
+    for pair in results["comparisons"]:
+        assert pair["p"] is None or pair["p"] <= pair["p_holm"] <= 1
+    for entry in results["attribution"].values():
+        assert 0 <= entry["capsule_area"] <= 1
+
+
+def test_every_number_can_be_traced_to_the_predictions(results, predictions):
+    for name, entry in results["models"].items():
+        test = predictions[(predictions["model"] == name) & (predictions["partition"] == "test")]
+        assert entry["auc"] == pytest.approx(auc(test["y_true"], test["y_score"]))
+        found = auc_ci(test["y_true"], test["y_score"])
+        assert entry["auc_ci"] == pytest.approx([found.low, found.high])
+        called = (test["y_score"] >= entry["threshold"]).astype(int)
+        assert entry["accuracy"] == pytest.approx((called == test["y_true"]).mean())
+
+
+def test_predictions_hold_every_patient_once(results, predictions):
+    assert not predictions.duplicated(["patient_id", "model", "repeat"]).any()
+    assert predictions.groupby("model").size().eq(results["cohort"]["patients"]).all()
+    assert predictions["y_score"].between(0, 1).all()
+    assert predictions["patient_id"].str.startswith("virtual-").all()
+
+
+def test_saved_nets_load(resumed):
+    for name in NETS:
+        assert NetClassifier.load(resumed / "models" / f"{name}.safetensors").n_stages_ == 5
+
+
+def test_the_report_says_what_it_is(resumed, results):
+    text = (resumed / "report.html").read_text("utf-8")
+    assert "Virtual cohort." in text
+    assert "not clinical evidence" in text
+    assert 'src="http' not in text
+    assert 'href="http' not in text
+    assert f"{results['models']['cnn3d']['auc']:.2f}" in text
+
+
+def test_notebooks_ran_to_their_end_without_warnings(resumed):
+    for name in NOTEBOOKS:
+        notebook = nbformat.read(resumed / "notebooks" / name, as_version=4)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert all(cell.execution_count for cell in code if cell.source.strip())
+        outputs = [output for cell in code for output in cell.outputs]
+        assert not [output.text for output in outputs if output.get("name") == "stderr"], name
+
+
+def test_a_finished_run_is_not_done_again(resumed):
+    before = {path: path.stat().st_mtime_ns for path in (resumed / "notebooks").iterdir()}
+    finished = run(resumed)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.count("kept") == len(NOTEBOOKS)
+    assert {path: path.stat().st_mtime_ns for path in (resumed / "notebooks").iterdir()} == before
+
+
+@pytest.mark.parametrize("name", reversed(NOTEBOOKS))
+def test_every_notebook_runs_alone_in_its_own_folder(resumed, name):
+    """nbval starts each in the notebook's folder, last one first; outputs are not compared."""
+    notebook = resumed / "notebooks" / name
+    options = ["--nbval-lax", "-p", "no:cacheprovider", "--nbval-cell-timeout=300", "-q"]
+    found = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, str(notebook)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=notebook.parent,
+    )
+    assert found.returncode == 0, found.stdout[-3000:]
+
+
+def test_search_table_explains_the_choice(resumed, results):
+    table = pd.read_csv(resumed / "tables" / "search_cnn3d.csv")
+    best = table.loc[table["auc_mean"].idxmax()]
+    assert results["models"]["cnn3d"]["settings"]["learning_rate"] == best["learning_rate"]
+    folds = best[[column for column in table if column.startswith("auc_fold")]].astype(float)
+    np.testing.assert_allclose(results["models"]["cnn3d"]["cv_auc"], folds)

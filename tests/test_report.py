@@ -1,0 +1,55 @@
+import nbformat
+import pandas as pd
+import pytest
+
+from fibrolib.errors import FibrolibError
+from fibrolib.report.html import _bold, as_html
+from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current, parameter_names
+
+
+def make_notebook(path, *sources):
+    cells = [nbformat.v4.new_code_cell("number: int = 1  # a number", metadata={"tags": ["parameters"]})]
+    cells += [nbformat.v4.new_code_cell(source) for source in sources]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    return path
+
+
+def test_parameters_are_read_from_the_notebook(tmp_path):
+    notebook = make_notebook(tmp_path / "01_a.ipynb")
+    assert parameter_names(notebook) == ["number"]
+    check_parameters([notebook], {"number": 2})
+    with pytest.raises(FibrolibError, match=r"No notebook has a parameter 'numbr'\. Did you mean 'number'\?"):
+        check_parameters([notebook], {"numbr": 2})
+
+
+def test_executed_copy_knows_what_it_was_made_from(tmp_path):
+    notebook, executed = make_notebook(tmp_path / "01_a.ipynb", "print(number + 1)"), tmp_path / "run" / "01_a.ipynb"
+    asked = {"number": 41, "other": 1}
+    assert not is_current(notebook, executed, asked, "cohort")
+    execute_notebook(notebook, executed, asked, "cohort")
+    outputs = [output for cell in nbformat.read(executed, 4).cells for output in cell.outputs]
+    assert [output.text for output in outputs] == ["42\n"]
+    assert is_current(notebook, executed, asked, "cohort")
+    assert not is_current(notebook, executed, {"number": 1}, "cohort")
+    assert not is_current(notebook, executed, asked, "another cohort")
+    make_notebook(notebook, "print(number + 2)")
+    assert not is_current(notebook, executed, asked, "cohort")
+
+
+def test_a_notebook_that_raises_is_named_with_its_cell(tmp_path):
+    notebook = make_notebook(tmp_path / "01_a.ipynb", "x = 1", "# here\n1 / 0", "x")
+    executed = tmp_path / "run" / "01_a.ipynb"
+    with pytest.raises(
+        FibrolibError, match=r"(?s)01_a\.ipynb stopped in cell \[3\].*'# here'.*ZeroDivisionError"
+    ) as found:
+        execute_notebook(notebook, executed, {}, "cohort")
+    assert str(executed) in str(found.value)
+    assert "ZeroDivisionError" in executed.read_text("utf-8")
+    assert not is_current(notebook, executed, {}, "cohort")
+
+
+def test_text_of_the_cohort_is_escaped():
+    html = as_html(pd.DataFrame({"a": ["<script>alert(1)</script>"]}))
+    assert "<script>" not in html
+    assert _bold("**x** <b>y</b>") == "<b>x</b> &lt;b&gt;y&lt;/b&gt;"
