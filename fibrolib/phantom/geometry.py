@@ -1,0 +1,83 @@
+"""Places in the picture: the polar grid of a convex probe, and what lies where on it.
+
+Coordinates are depth `r` (mm below the probe's face) and angle `theta` (radians from its axis); the face is an arc of
+`FACE_RADIUS`. On the plane, `x` is to the right and `y` down, in mm, with the middle of the face at the origin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["FACE_RADIUS", "HALF_ANGLE", "PolarGrid", "plane_from_polar", "polar_from_plane"]
+
+FACE_RADIUS = 55.0
+"""Radius of the probe's face, mm (abdominal convex probes: 50-60)."""
+
+HALF_ANGLE = np.radians(30.0)
+"""Half of the opening angle."""
+
+
+def plane_from_polar(r: ArrayLike, theta: ArrayLike) -> tuple[NDArray, NDArray]:
+    """`(x, y)` in mm of depth `r` (mm) and angle `theta` (radians)."""
+    radius = np.asarray(r) + FACE_RADIUS
+    return radius * np.sin(theta), radius * np.cos(theta) - FACE_RADIUS
+
+
+def polar_from_plane(x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
+    """`(r, theta)` of a point on the plane (mm)."""
+    height = np.asarray(y) + FACE_RADIUS
+    return np.hypot(x, height) - FACE_RADIUS, np.arctan2(x, height)
+
+
+@dataclass(frozen=True)
+class PolarGrid:
+    """Samples of the beam-formed picture: `rows` depths by `columns` beams, evenly spaced.
+
+    Parameters
+    ----------
+    depth : float
+        Depth of the last row, mm; the first row is the probe's face.
+    rows, columns : int
+        Number of samples without the guard band.
+    guard : int
+        Extra samples on all four sides, where tissue outside the picture is imaged and thrown away.
+    """
+
+    depth: float
+    rows: int = 384
+    columns: int = 176
+    guard: int = 8
+
+    @property
+    def steps(self) -> tuple[float, float]:
+        """Spacing `(mm, radians)`."""
+        return self.depth / (self.rows - 1), 2 * HALF_ANGLE / (self.columns - 1)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns with the guard band."""
+        return self.rows + 2 * self.guard, self.columns + 2 * self.guard
+
+    @property
+    def r(self) -> NDArray[np.float64]:
+        """Depths of the rows with the guard band, mm."""
+        return (np.arange(self.shape[0]) - self.guard) * self.steps[0]
+
+    @property
+    def theta(self) -> NDArray[np.float64]:
+        """Angles of the columns with the guard band, radians."""
+        return (np.arange(self.shape[1]) - self.guard) * self.steps[1] - HALF_ANGLE
+
+    def index(self, r: NDArray, theta: NDArray) -> tuple[NDArray, NDArray]:
+        """Fractional row and column, guard band included, of places on the polar plane."""
+        return r / self.steps[0] + self.guard, (theta + HALF_ANGLE) / self.steps[1] + self.guard
+
+    def nearest(self, image: NDArray, r: NDArray, theta: NDArray) -> NDArray:
+        """Values of an image on the grid at the nearest samples; beyond the edge, the edge's."""
+        row, column = self.index(r, theta)
+        row = np.clip(np.rint(row), 0, self.shape[0] - 1).astype(np.intp)
+        column = np.clip(np.rint(column), 0, self.shape[1] - 1).astype(np.intp)
+        return image[row, column]

@@ -1,0 +1,106 @@
+"""Virtual patients beside the published figures (formulae and figures written out again here)."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from fibrolib.phantom import PREFIX, Dials, draw_patients
+from fibrolib.phantom.patients import random_stream
+
+PUBLISHED = {  # >= F2, >= F3, F4
+    "swe": (0.878, 0.932, 0.942),
+    "fib4": (0.784, 0.817, 0.845),
+    "apri": (0.741, 0.735, 0.727),
+}
+
+
+@pytest.fixture(scope="module")
+def patients():
+    table = draw_patients(20_000, seed=11)
+    table["swe"] = table["swe_kpa"]
+    table["fib4"] = table["age"] * table["ast"] / (table["platelets"] * np.sqrt(table["alt"]))
+    table["apri"] = table["ast"] / 40 / table["platelets"] * 100
+    return table
+
+
+@pytest.mark.parametrize("index", PUBLISHED)
+@pytest.mark.parametrize("cutoff", [2, 3, 4])
+def test_indices_reach_the_published_aucs(patients, index, cutoff):
+    auc = roc_auc_score(patients["stage"] >= cutoff, patients[index])
+    assert auc == pytest.approx(PUBLISHED[index][cutoff - 2], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("index", "log_mean", "spreads"),
+    [
+        ("swe", 1.774, (0.22, 0.32)),
+        ("fib4", 0.502, (0.33, 0.50)),
+        ("apri", -0.601, (0.33, 0.60)),
+    ],
+)
+def test_indices_have_the_published_shape(patients, index, log_mean, spreads):
+    logs = np.log(patients[index])
+    assert np.median(logs[patients["stage"] < 2]) == pytest.approx(log_mean, abs=0.03)
+    for _, stage in logs.groupby(patients["stage"]):
+        assert spreads[0] < stage.std() < spreads[1]
+    assert logs.groupby(patients["stage"]).median().is_monotonic_increasing
+
+
+def test_strain_effect_is_in_the_assumed_band(patients):
+    low, high = (patients.loc[side, "strain"] for side in (patients["stage"] < 2, patients["stage"] >= 2))
+    d = (low.mean() - high.mean()) / np.sqrt((low.var() + high.var()) / 2)
+    assert 0.8 < d < 1.1
+
+
+def test_half_of_the_patients_have_significant_fibrosis(patients):
+    assert np.mean(patients["stage"] >= 2) == pytest.approx(0.5, abs=0.02)
+    assert patients["severity"].between(patients["stage"] - 0.5, patients["stage"] + 0.5).all()
+
+
+def test_nuisances_say_nothing_about_stage(patients):
+    for name in ("bmi", "fat", "scanner", "fps", "heart_rate", "gain_db", "depth_mm", "dynamic_range_db", "breath_mm"):
+        assert roc_auc_score(patients["stage"] >= 2, patients[name]) == pytest.approx(0.5, abs=0.02), name
+
+
+def test_the_shortcut_ties_the_scanner_to_the_stage():
+    patients = draw_patients(4000, seed=0, dials=Dials(shortcut=1.0))
+    assert roc_auc_score(patients["stage"] >= 2, patients["scanner"]) == 1.0
+
+
+def test_dials_move_only_their_own_carrier():
+    default = draw_patients(300, seed=2)
+    for dial, columns in {"texture": ["texture"], "capsule": ["capsule"], "motion": ["strain"]}.items():
+        changed = draw_patients(300, seed=2, dials=Dials(**{dial: 0.0}))
+        differs = [name for name in default if not default[name].equals(changed[name])]
+        assert differs == columns
+
+
+def test_labs_are_missing_at_the_asked_rate():
+    table = draw_patients(4000, seed=3, dials=Dials(missing_labs=0.1))
+    assert table[["ast", "alt", "platelets"]].isna().mean().to_numpy() == pytest.approx(0.1, abs=0.02)
+    assert not draw_patients(100, seed=3).isna().any().any()
+
+
+def test_a_patient_does_not_depend_on_the_size_of_the_cohort():
+    assert draw_patients(7, seed=5).equals(draw_patients(50, seed=5).head(7))
+    assert not draw_patients(7, seed=5).equals(draw_patients(7, seed=6))
+
+
+def test_ids_carry_the_reserved_prefix(patients):
+    assert patients["patient_id"].str.startswith(PREFIX).all()
+    assert patients["patient_id"].is_unique
+
+
+def test_impossible_requests_are_refused():
+    with pytest.raises(ValueError, match="at least one"):
+        draw_patients(0)
+    for dials in ({"texture": -1.0}, {"motion": np.nan}, {"shortcut": 1.5}, {"missing_labs": 1.0}):
+        with pytest.raises(ValueError, match="dial"):
+            Dials(**dials)
+
+
+def test_streams_of_chance_are_independent():
+    # numpy pads a list of seeds with zeros, so that [3, 0] and [3, 0, 0] would be one stream.
+    keys = [(0, 0), (0, 1), (1, 0, 0), (1, 0, 1), (1, 1, 0), (0,), ()]
+    firsts = {random_stream(3, *key).random() for key in keys}
+    assert len(firsts) == len(keys)

@@ -1,0 +1,161 @@
+"""One patient's pictures: what moves in them is what the truth says moves."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from fibrolib.phantom import draw_patients
+from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE
+from fibrolib.phantom.render import clip_length, render_view
+
+
+def patient(**changes):
+    table = draw_patients(3, seed=0)
+    still = {"texture": 0.0, "capsule": 0.0, "bmi": 25.0, "scanner": 0, "depth_mm": 140.0, "dynamic_range_db": 60.0}
+    still |= {"breath_mm": 0.0, "tremor_mm": 0.0, "fat": 0.0, "gain_db": 0.0, "fps": 25.0, "heart_rate": 75.0}
+    return next(table.assign(**{**still, **changes}).head(1).itertuples(index=False))
+
+
+@pytest.fixture(scope="module")
+def beating():
+    return render_view(patient(strain=0.15), 48, np.random.default_rng(5))
+
+
+def test_shapes_fit_together(beating):
+    frames, height, width = beating.frames.shape
+    assert beating.frames.dtype == np.uint8
+    assert (height % 2, width % 2) == (0, 0)
+    for mask in beating.masks.values():
+        assert mask.shape == beating.frames.shape
+        assert mask.dtype == bool
+    assert beating.displacement.shape == (frames, *beating.nodes.shape[1:], 2)
+
+
+def test_masks_say_where_things_are(beating):
+    liver, vessels, capsule = (beating.masks[name] for name in ("liver", "vessels", "capsule"))
+    assert 0.15 < liver.mean() < 0.6
+    assert not (vessels & ~liver).any()
+    assert (capsule & liver).any(axis=(1, 2)).all()
+    grey = beating.frames.astype(float)
+    tissue = liver & ~vessels & ~capsule
+    assert grey[vessels].mean() < 0.5 * grey[tissue].mean()
+    assert grey[capsule].mean() > 1.1 * grey[tissue].mean()
+
+
+def track(before, after, reach=9):
+    """Shift of a patch by normalised cross-correlation, to a fraction of a pixel."""
+    size = before.shape[0]
+    best = np.full((2 * reach + 1, 2 * reach + 1), -1.0)
+    for down in range(2 * reach + 1):
+        for right in range(2 * reach + 1):
+            other = after[down : down + size, right : right + size]
+            best[down, right] = np.corrcoef(before.ravel(), other.ravel())[0, 1]
+    row, column = np.unravel_index(best[1:-1, 1:-1].argmax(), (2 * reach - 1, 2 * reach - 1))
+    around = best[row : row + 3, column : column + 3]
+
+    def peak(line):
+        return 0.5 * (line[0] - line[2]) / (line[0] - 2 * line[1] + line[2])
+
+    return np.array([row + 1 + peak(around[:, 1]) - reach, column + 1 + peak(around[1]) - reach])
+
+
+def test_speckle_tracking_finds_the_true_displacement():
+    size, reach = 24, 9
+    clip = render_view(patient(strain=0.03, breath_mm=3.5, heart_rate=60.0), 30, np.random.default_rng(9))
+    smooth = gaussian_filter(clip.frames.astype(float), (0, 0.7, 0.7))
+    change = (clip.displacement - clip.displacement[:1])[..., ::-1] / clip.scale
+    size_of = np.array([np.nanmedian(np.hypot(*np.moveaxis(frame, -1, 0))) for frame in change])
+    late = int(np.abs(size_of - 4).argmin())  # well within the search window
+    found, true = [], []
+    for row, column in zip(*np.nonzero(np.isfinite(change[late, ..., 0])), strict=True):
+        top, left = clip.nodes[:, row, column] - size // 2
+        inside = clip.masks["liver"][0, top : top + size, left : left + size]
+        if inside.size == size**2 and inside.all():
+            patch = smooth[late, top - reach : top + size + reach, left - reach : left + size + reach]
+            found.append(track(smooth[0, top : top + size, left : left + size], patch))
+            true.append(change[late, row, column])
+    found, true = np.array(found), np.array(true)
+    assert len(found) > 50
+    assert np.median(np.linalg.norm(true, axis=1)) > 2  # pixels: there is something to be found
+    assert np.median(np.linalg.norm(found - true, axis=1) / np.linalg.norm(true, axis=1)) < 0.10
+    assert np.sum(found * true) / np.sum(true**2) == pytest.approx(1.0, abs=0.10)
+
+
+def largest_strain(clip):
+    """Largest principal strain between any two frames, by differences over 11 mm."""
+    moved = clip.displacement - clip.displacement[:1]
+    step = (clip.nodes[0, 1, 0] - clip.nodes[0, 0, 0]) * clip.scale
+    shear = (np.gradient(moved[..., 1], step, axis=2) + np.gradient(moved[..., 0], step, axis=1)) / 2
+    stretch = (np.gradient(moved[..., 1], step, axis=1) - np.gradient(moved[..., 0], step, axis=2)) / 2
+    deep = clip.masks["liver"][0][tuple(clip.nodes)] & ~clip.masks["capsule"].any(axis=0)[tuple(clip.nodes)]
+    deep[:12] = False  # where the liver slides along the wall is no strain
+    strain = np.hypot(stretch, shear)[:, deep]
+    return np.nanmax(strain)
+
+
+def test_strain_in_the_picture_is_the_patients():
+    weak, strong = (
+        largest_strain(render_view(patient(strain=strain), 30, np.random.default_rng(5))) for strain in (0.05, 0.15)
+    )
+    assert strong / weak == pytest.approx(3.0, rel=0.05)
+    assert 0.7 < strong / 0.15 < 1.05  # differences over 11 mm blunt the peak
+
+
+def test_masks_move_with_the_tissue(beating):
+    vertical = beating.displacement[..., 1] - beating.displacement[:1, ..., 1]
+    late = int(np.nanargmax(np.nanmax(np.abs(vertical), axis=(1, 2))))
+    _, row, column = np.unravel_index(np.nanargmax(np.abs(vertical[late])), (1, *vertical[late].shape))
+    # The lower edge of the liver, the diaphragm, in the column that moves most.
+    at = beating.nodes[1, row, column]
+    edges = [np.nonzero(beating.masks["liver"][frame, :, at])[0].max() for frame in (0, late)]
+    assert edges[1] - edges[0] == pytest.approx(vertical[late, row, column] / beating.scale, abs=1.6)
+
+
+def test_the_heart_rate_is_seen_in_the_picture():
+    heart_rate, fps = 75.0, 25.0
+    clip = render_view(patient(strain=0.12), 150, np.random.default_rng(6))
+    vertical = np.std(clip.displacement[..., 1], axis=0)
+    row, column = np.unravel_index(np.nanargmax(vertical), vertical.shape)
+    top, left = clip.nodes[:, row, column] - 16
+    patch = clip.frames[:, top : top + 28, left : left + 32].astype(float)
+    rest = np.median(patch, axis=0)
+    unlike = np.array([1 - np.corrcoef(frame.ravel(), rest.ravel())[0, 1] for frame in patch])
+    power = np.abs(np.fft.rfft((unlike - unlike.mean()) * np.hanning(len(unlike)), 4096))
+    rate = 60 * np.fft.rfftfreq(4096, 1 / fps)
+    band = (rate > 40) & (rate < 110)
+    assert rate[band][power[band].argmax()] == pytest.approx(heart_rate, rel=0.08)
+
+
+def test_without_strain_the_liver_hardly_moves():
+    still, beating = (
+        render_view(patient(strain=strain), 30, np.random.default_rng(7)).displacement for strain in (0.0, 0.15)
+    )
+    swing = [np.nanmax(np.std(field, axis=0)) for field in (still, beating)]
+    assert swing[1] > 2 * swing[0]
+
+
+def test_breathing_slides_the_liver_along_the_wall():
+    deep, none = (
+        render_view(patient(strain=0.0, breath_mm=breath), 40, np.random.default_rng(8)) for breath in (6.0, 0.0)
+    )
+    moved = np.abs(deep.displacement - none.displacement).max(axis=0)[..., 0]
+    inside = deep.masks["liver"].all(axis=0)[tuple(deep.nodes)]
+    x, y = (deep.nodes[1] - 150) * deep.scale, (deep.nodes[0] - 34) * deep.scale
+    radius = np.hypot(x, y + FACE_RADIUS * np.cos(HALF_ANGLE))
+    wall = np.isfinite(moved) & (radius < FACE_RADIUS + 8)
+    assert np.nanmax(moved[wall]) < 1e-6
+    assert np.nanmin(moved[inside]) > 0.5
+
+
+def test_two_heartbeats_fit_in_a_clip():
+    slow, fast = patient(heart_rate=52.0, fps=28.0), patient(heart_rate=100.0, fps=20.0)
+    assert clip_length(slow) / 28 >= 2 * 60 / 52
+    assert clip_length(fast) == 48
+
+
+def test_the_screen_says_what_it_is(beating):
+    outside = ~np.isfinite(beating.displacement[0, ..., 0])
+    assert outside.any()
+    top = beating.frames[:, :14]
+    assert (top.max(axis=0) == top.min(axis=0)).all()  # words stand still
+    assert top.max() > 200
