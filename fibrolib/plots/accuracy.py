@@ -1,0 +1,195 @@
+"""Figures of how well diagnostics tell patients apart: ROC curves, forest, DeLong matrix, zones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fibrolib.indices import ZONES
+from fibrolib.inference import roc_points, select_predictions
+from fibrolib.plots.sentences import signed, with_interval
+from fibrolib.plots.style import model_colour, model_dashes, model_label, new_figure, styled
+from fibrolib.stages import cutoff_name, stage_name
+
+__all__ = ["plot_delong_matrix", "plot_forest", "plot_roc", "plot_zones"]
+
+_ZONE_COLOURS = {"low": "#4C8FB8", "indeterminate": "#D9D9D9", "high": "#C8553D", "missing": "white"}
+
+
+def _best_first(metrics: pd.DataFrame) -> pd.DataFrame:
+    return metrics.dropna(subset=["auc"]).sort_values("auc", ascending=False, kind="stable")
+
+
+@styled
+def plot_roc(predictions: pd.DataFrame, metrics: pd.DataFrame, *, partition: str = "test") -> Figure:
+    """Empirical ROC curves of all diagnostics, best area first in the legend, with their operating points.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The predictions table.
+    metrics : DataFrame
+        One row per model, from `fibrolib.inference.summarise_models` on the same partition.
+    partition : str
+        Which patients.
+
+    Returns
+    -------
+    Figure
+    """
+    scores = select_predictions(predictions, partition)
+    figure, axes = new_figure(width=6.6, height=4.2)
+    plot = axes[0, 0]
+    plot.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":")
+    for row in _best_first(metrics).itertuples():
+        known = scores[["y_true", row.model]].dropna()
+        curve = roc_points(known["y_true"], known[row.model])
+        colour, style = model_colour(row.model), model_dashes(row.model)
+        area = with_interval(row.auc, row.auc_low, row.auc_high)
+        label = f"{model_label(row.model)}: {area}"
+        plot.plot(curve["fpr"], curve["tpr"], color=colour, linestyle=style, linewidth=1.7, label=label)
+        if not np.isnan(row.sensitivity):
+            plot.plot(1 - row.specificity, row.sensitivity, "o", color=colour, markersize=6, markeredgecolor="white")
+    plot.plot([], [], "o", color="0.4", markeredgecolor="white", label="operating point")
+    counts = _counts(scores, metrics, partition)
+    plot.set(xlabel="1 − specificity", ylabel="Sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    plot.legend(loc="upper left", bbox_to_anchor=(1.02, 1), title=f"AUC (95 % CI)\n{counts}", alignment="left")
+    sns.despine(ax=plot)
+    return figure
+
+
+def _counts(scores: pd.DataFrame, metrics: pd.DataFrame, partition: str) -> str:
+    """How many patients of each class; some diagnostics may have scored fewer."""
+    diseased = int(scores["y_true"].sum())
+    text = f"{partition} patients: {diseased} with, {len(scores) - diseased} without"
+    return text if (metrics["n"] == len(scores)).all() else f"{text}\n(fewer where a value is missing)"
+
+
+@styled
+def plot_forest(metrics: pd.DataFrame) -> Figure:
+    """AUC of each diagnostic with its 95 % interval.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        One row per model, from `fibrolib.inference.summarise_models`.
+
+    Returns
+    -------
+    Figure
+    """
+    rows = _best_first(metrics)
+    figure, axes = new_figure(width=6.5, height=1.0 + 0.42 * len(rows))
+    plot = axes[0, 0]
+    for place, row in enumerate(rows.itertuples()):
+        colour = model_colour(row.model)
+        plot.plot([row.auc_low, row.auc_high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
+        plot.plot(row.auc, place, "s", color=colour, markersize=7)
+        text = f"{with_interval(row.auc, row.auc_low, row.auc_high)}   n = {row.n}"
+        plot.text(1.04, place, text, va="center", transform=plot.get_yaxis_transform())
+    plot.axvline(0.5, color="0.6", linewidth=0.8, linestyle=":")
+    plot.set_yticks(range(len(rows)), [model_label(name) for name in rows["model"]])
+    lowest = min(0.4, rows["auc_low"].min() - 0.02)
+    plot.set(
+        xlabel="AUC with 95 % confidence interval (dotted: chance)", xlim=(lowest, 1), ylim=(len(rows) - 0.5, -0.5)
+    )
+    plot.tick_params(axis="y", length=0)
+    sns.despine(ax=plot, left=True)
+    return figure
+
+
+@styled
+def plot_delong_matrix(comparisons: pd.DataFrame) -> Figure:
+    """Every pair of diagnostics: difference in AUC (row minus column), its interval, and Holm's p-value.
+
+    Parameters
+    ----------
+    comparisons : DataFrame
+        From `fibrolib.inference.compare_models`.
+
+    Returns
+    -------
+    Figure
+    """
+    names = list(dict.fromkeys([*comparisons["a"], *comparisons["b"]]))
+    size = len(names) - 1
+    figure, axes = new_figure(width=1.6 + 1.15 * size, height=0.8 + 0.66 * size)
+    plot = axes[0, 0]
+    shades = np.full((size, size), np.nan)
+    for row in comparisons.itertuples():
+        # A pair (a, b) stands in a's row; the diagonal would hold nothing.
+        y, x = names.index(row.a), names.index(row.b) - 1
+        shades[y, x] = row.difference
+        _write_pair(plot, x, y, row)
+    # Fixed limits: the same colour is the same difference in every run.
+    image = plot.imshow(shades, cmap="PuOr", vmin=-0.5, vmax=0.5, aspect="auto")
+    figure.colorbar(image, ax=plot, shrink=0.9, label="AUC, row − column")
+    plot.set_xticks(range(size), [model_label(name) for name in names[1:]])
+    plot.set_yticks(range(size), [model_label(name) for name in names[:-1]])
+    plot.tick_params(length=0, labeltop=True, labelbottom=False)
+    if size > 2:
+        key = "In each cell:\ndifference in AUC,\n95 % interval,\np after Holm"
+        plot.text(-0.4, size - 0.55, key, va="bottom", fontsize="small", color="0.3")
+    sns.despine(ax=plot, left=True, bottom=True)
+    return figure
+
+
+def _write_pair(plot: Axes, x: int, y: int, row: tuple) -> None:
+    if np.isnan(row.difference):
+        plot.text(x, y, "not tested", ha="center", va="center", color="0.4", fontsize="small")
+        return
+    colour = "white" if abs(row.difference) > 0.3 else "black"
+    plot.text(x, y - 0.22, signed(row.difference), ha="center", va="center", fontweight="bold", color=colour)
+    below = "no interval, no p"
+    if not np.isnan(row.p_holm):
+        p_value = "p < 0.001" if row.p_holm < 0.001 else f"p = {row.p_holm:.3f}"
+        below = f"{signed(row.ci_low)} to {signed(row.ci_high)}\n{p_value}"
+    plot.text(x, y + 0.12, below, ha="center", va="center", fontsize="x-small", color=colour)
+
+
+@styled
+def plot_zones(zones: pd.DataFrame, cutoff: int, *, metavir: bool = True) -> Figure:
+    """Patients that published cut-offs call low, indeterminate or high, split by the truth.
+
+    Parameters
+    ----------
+    zones : DataFrame
+        Column ``index`` (which index), and those of `fibrolib.indices.tabulate_zones`.
+    cutoff : int
+        Lowest stage that counts as diseased.
+    metavir : bool
+        Whether stages are METAVIR.
+
+    Returns
+    -------
+    Figure
+    """
+    names = list(dict.fromkeys(zones["index"]))
+    figure, axes = new_figure(width=6.5, height=1.0 + 0.8 * len(names))
+    plot = axes[0, 0]
+    bars = [(name, side) for name in names for side in ("diseased", "healthy")]
+    for place, (name, side) in enumerate(bars):
+        counts = zones[zones["index"] == name].set_index("zone")[side]
+        _stack(plot, place, counts)
+    words = {"diseased": cutoff_name(cutoff, metavir), "healthy": f"below {stage_name(cutoff, metavir)}"}
+    plot.set_yticks(range(len(bars)), [f"{model_label(name)}: {words[side]}" for name, side in bars])
+    plot.set(xlabel="Patients", ylim=(len(bars) - 0.5, -0.5))
+    present = [zone for zone in _ZONE_COLOURS if zones.loc[zones["zone"] == zone, "n"].sum() or zone in ZONES]
+    handles = [plot.barh([0], [0], color=_ZONE_COLOURS[zone], edgecolor="0.3", label=zone) for zone in present]
+    plot.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles))
+    plot.tick_params(axis="y", length=0)
+    sns.despine(ax=plot, left=True)
+    return figure
+
+
+def _stack(plot: Axes, place: int, counts: pd.Series) -> None:
+    left = 0
+    for zone, colour in _ZONE_COLOURS.items():
+        n = int(counts.get(zone, 0))
+        if n:
+            plot.barh(place, n, left=left, height=0.72, color=colour, edgecolor="0.3", linewidth=0.6)
+            plot.text(left + n / 2, place, str(n), ha="center", va="center", fontsize="small")
+        left += n

@@ -1,0 +1,201 @@
+"""Figures of the cohort: who was taken where, stages, laboratory values, frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, ScalarFormatter
+
+from fibrolib.cohort.columns import NUMBERS
+from fibrolib.plots.style import PARTITION_COLOURS, PARTITION_LABELS, hide_ticks, new_figure, stage_colours, styled
+from fibrolib.stages import at_least, cutoff_name, stage_name
+from fibrolib.video import Clip
+
+__all__ = ["LABS", "plot_flow", "plot_labs", "plot_sample_frames", "plot_stages"]
+
+LABS = {
+    "age": "Age",
+    "bmi": "Body mass index",
+    "ast": "AST",
+    "alt": "ALT",
+    "platelets": "Platelets",
+    "swe_kpa": "Stiffness (SWE)",
+}
+"""Numbers of a patient that can be drawn, and what they are called."""
+
+_SKEWED = ("ast", "alt", "swe_kpa")
+"""Drawn on a logarithmic axis: a few large values would press the others together."""
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _box(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
+    box = {"boxstyle": "round,pad=0.6", "facecolor": "white", "edgecolor": colour, "linewidth": 1.5}
+    axes.text(x, y, text, ha="center", va="center", bbox=box, linespacing=1.5)
+
+
+@styled
+def plot_flow(
+    partition: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bool = True, n_videos: int | None = None
+) -> Figure:
+    """Flow of patients into the three sides of the split.
+
+    Parameters
+    ----------
+    partition : Series of str
+        ``train``, ``validation`` or ``test``, indexed by patient.
+    stages : Series of int
+        Indexed by patient.
+    cutoff : int
+        Lowest stage that counts as diseased.
+    metavir : bool
+        Whether stages are METAVIR.
+    n_videos : int or None
+        Number of videos of all patients.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = new_figure(width=6.5, height=2.9)
+    plot = axes[0, 0]
+    name = cutoff_name(cutoff, metavir)
+    diseased = pd.Series(at_least(stages, cutoff), index=stages.index)
+    videos = "" if n_videos is None else f", {_count(n_videos, 'video')}"
+    _box(plot, 0.5, 0.85, f"{_count(len(partition), 'patient')}{videos}\n{name}: {diseased.sum()} patients", "black")
+    uses = {"train": "cross-validation, final fit", "validation": "early stopping, threshold", "test": "scored once"}
+    for x, (side, label) in zip((0.16, 0.5, 0.84), PARTITION_LABELS.items(), strict=True):
+        chosen = partition.index[partition == side]
+        reached = int(diseased.loc[chosen].sum())
+        counts = f"{name}: {reached}, below: {len(chosen) - reached}"
+        text = f"{label.capitalize()}: {_count(len(chosen), 'patient')}\n{counts}\n{uses[side]}"
+        plot.annotate("", xy=(x, 0.36), xytext=(x, 0.55), arrowprops={"arrowstyle": "-|>", "color": "black"})
+        _box(plot, x, 0.18, text, PARTITION_COLOURS[side])
+    plot.plot([0.5, 0.5], [0.74, 0.55], color="black", linewidth=1)
+    plot.plot([0.16, 0.84], [0.55, 0.55], color="black", linewidth=1)
+    plot.set(xlim=(0, 1), ylim=(0, 1))
+    plot.set_axis_off()
+    return figure
+
+
+@styled
+def plot_stages(partition: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bool = True) -> Figure:
+    """Patients per stage on each side of the split.
+
+    Parameters
+    ----------
+    partition, stages : Series
+        Indexed by patient.
+    cutoff : int
+        Lowest stage that counts as diseased; drawn as a line.
+    metavir : bool
+        Whether stages are METAVIR.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = new_figure(width=6.0, height=3.2)
+    plot = axes[0, 0]
+    levels = np.arange(stages.min(), stages.max() + 1)
+    counts = pd.crosstab(stages, partition.reindex(stages.index)).reindex(
+        index=levels, columns=list(PARTITION_LABELS), fill_value=0
+    )
+    for shift, (side, label) in zip((-0.27, 0, 0.27), PARTITION_LABELS.items(), strict=True):
+        label = f"{label} (n = {counts[side].sum()})"
+        bars = plot.bar(np.arange(len(levels)) + shift, counts[side], 0.25, color=PARTITION_COLOURS[side], label=label)
+        plot.bar_label(bars, fontsize="small", padding=1)
+    plot.axvline(cutoff - levels[0] - 0.5, color="black", linestyle=":", linewidth=1)
+    plot.set_xticks(range(len(levels)), [stage_name(level, metavir) for level in levels])
+    plot.set(xlabel="Stage (dotted: the cut-off)", ylabel="Patients")
+    plot.yaxis.set_major_locator(MaxNLocator(integer=True))
+    plot.margins(y=0.12)
+    plot.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    sns.despine(ax=plot)
+    return figure
+
+
+@styled
+def plot_labs(patients: pd.DataFrame, columns: Sequence[str], *, metavir: bool = True) -> Figure:
+    """Numbers of the patients by stage: every patient a dot, with median and quartiles.
+
+    Parameters
+    ----------
+    patients : DataFrame
+        One row per patient, with ``stage`` and the columns.
+    columns : sequence of str
+        Names out of `LABS`.
+    metavir : bool
+        Whether stages are METAVIR.
+
+    Returns
+    -------
+    Figure
+    """
+    across = min(len(columns), 3)
+    down = -(-len(columns) // across)
+    figure, axes = new_figure(down, across, width=2.5 * across, height=2.4 * down)
+    levels = np.arange(patients["stage"].min(), patients["stage"].max() + 1)
+    colours = dict(zip(levels, stage_colours(len(levels)), strict=True))
+    for plot, column in zip(axes.flat, columns, strict=False):
+        known = patients.dropna(subset=[column])
+        _boxes(plot, known, column, colours)
+        if column in _SKEWED:
+            _readable_log(plot)
+        plot.set_title(f"{LABS[column]} (n = {len(known)})")
+        plot.set(xlabel="", ylabel=NUMBERS[column])
+        plot.set_xticks(range(len(levels)), [stage_name(level, metavir) for level in levels])
+        sns.despine(ax=plot)
+    for plot in axes.flat[len(columns) :]:
+        plot.set_axis_off()
+    return figure
+
+
+def _boxes(plot: Axes, known: pd.DataFrame, column: str, colours: Mapping[int, tuple]) -> None:
+    """Median, quartiles and every patient, stage by stage."""
+    values = [known.loc[known["stage"] == level, column].to_numpy() for level in colours]
+    lines = {f"{part}props": {"color": "0.35", "linewidth": 0.9} for part in ("box", "whisker", "cap", "median")}
+    plot.boxplot(values, positions=range(len(values)), widths=0.6, showfliers=False, **lines)
+    # Without jitter equal values hide each other; seaborn would draw it from numpy's global generator.
+    jitter = np.random.default_rng(0)
+    for position, (dots, colour) in enumerate(zip(values, colours.values(), strict=True)):
+        x = position + jitter.uniform(-0.16, 0.16, len(dots))
+        plot.scatter(x, dots, s=9, color=colour, edgecolor="0.3", linewidth=0.3, zorder=3)
+
+
+def _readable_log(plot: Axes) -> None:
+    plot.set_yscale("log")
+    plot.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    plot.yaxis.set_major_formatter(ScalarFormatter())
+    plot.minorticks_off()
+
+
+@styled
+def plot_sample_frames(clips: Mapping[str, Clip]) -> Figure:
+    """One frame of each clip, with its marked region outlined where there is one.
+
+    Parameters
+    ----------
+    clips : mapping of str to Clip
+        Prepared clips by title (a stage, never a patient's name).
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = new_figure(1, len(clips), width=2.1 * len(clips), height=2.4)
+    for plot, (title, clip) in zip(axes[0], clips.items(), strict=True):
+        middle = len(clip.frames) // 2
+        plot.imshow(clip.frames[middle], cmap="gray", vmin=0, vmax=255)
+        if clip.roi is not None and clip.roi[middle].any():
+            plot.contour(clip.roi[middle].astype(float), levels=[0.5], colors="#56B4E9", linewidths=0.8)
+        plot.set_title(title)
+        hide_ticks(plot)
+    return figure

@@ -1,0 +1,175 @@
+"""Figures of how a net was tuned and trained, and of what it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from fibrolib.plots.style import hide_ticks, model_colour, new_figure, styled
+
+__all__ = ["plot_curves", "plot_model_view", "plot_search"]
+
+_MOST_FRAMES = 6
+"""Frames of a clip that are drawn."""
+
+_CURVES = {"train_loss": "Training loss", "valid_loss": "Validation loss", "valid_auc": "Validation AUC"}
+
+
+@styled
+def plot_search(search: pd.DataFrame, best: Mapping[str, object], name: str) -> Figure:
+    """AUC of each fold at each setting tried; the chosen setting in the model's colour.
+
+    Parameters
+    ----------
+    search : DataFrame
+        One row per setting: its parameters, ``auc_fold1`` ..., ``auc_mean``.
+    best : mapping
+        Parameters of the chosen setting; empty where only one was tried.
+    name : str
+        The model.
+
+    Returns
+    -------
+    Figure
+    """
+    folds = [column for column in search if column.startswith("auc_fold")]
+    figure, axes = new_figure(width=6.0, height=1.1 + 0.45 * len(search))
+    plot = axes[0, 0]
+    rows = search.sort_values("auc_mean", ascending=False, kind="stable").reset_index(drop=True)
+    for place, row in rows.iterrows():
+        chosen = all(row[parameter] == value for parameter, value in best.items())
+        colour = model_colour(name) if chosen else "0.55"
+        plot.scatter(row[folds].astype(float), np.full(len(folds), place), s=28, color=colour, alpha=0.75, linewidth=0)
+        plot.plot([row["auc_mean"]] * 2, [place - 0.28, place + 0.28], color=colour, linewidth=2.2)
+    plot.set_yticks(range(len(rows)), [_setting(row, best) for _, row in rows.iterrows()])
+    plot.axvline(0.5, color="0.6", linewidth=0.8, linestyle=":")
+    lowest = min(0.4, float(search[folds].min(axis=None)) - 0.03)
+    label = f"AUC of a held-out fold ({len(folds)} folds; bar: mean; dotted: chance)"
+    plot.set(xlabel=label, xlim=(lowest, 1.02), ylim=(len(rows) - 0.5, -0.5))
+    sns.despine(ax=plot)
+    return figure
+
+
+def _setting(row: pd.Series, parameters: Mapping[str, object]) -> str:
+    named = [f"{parameter.replace('_', ' ')} {_short(row[parameter])}" for parameter in parameters]
+    return ", ".join(named) if named else "the only setting"
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+@styled
+def plot_curves(histories: pd.DataFrame, name: str) -> Figure:
+    """Training curves: folds as thin lines inside the band they span, the final fit as a thick line.
+
+    Parameters
+    ----------
+    histories : DataFrame
+        ``epoch, train_loss, valid_loss, valid_auc, fold``; ``fold`` is missing for the final fit. Validation columns
+        may be absent.
+    name : str
+        The model.
+
+    Returns
+    -------
+    Figure
+    """
+    curves = {column: title for column, title in _CURVES.items() if column in histories}
+    figure, axes = new_figure(1, len(curves), width=2.7 * len(curves), height=2.8)
+    for plot, (column, title) in zip(axes[0], curves.items(), strict=True):
+        _draw_curve(plot, histories, column, model_colour(name))
+        plot.set_title(title)
+        plot.set(xlabel="Epoch", xlim=(0.5, histories["epoch"].max() + 0.5))
+        plot.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
+        sns.despine(ax=plot)
+    losses = [plot for plot, column in zip(axes[0], curves, strict=True) if column.endswith("loss")]
+    limits = [edge for plot in losses for edge in plot.get_ylim()]
+    for plot in losses:
+        margin = 0.04 * (max(limits) - min(limits))
+        plot.set_ylim(min(limits) - margin, max(limits) + margin)
+    if "valid_auc" in curves:
+        axes[0, -1].set_ylim(min(0.4, axes[0, -1].get_ylim()[0]), 1.02)
+        axes[0, -1].axhline(0.5, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(handles))
+    return figure
+
+
+def _draw_curve(plot: Axes, histories: pd.DataFrame, column: str, colour: str) -> None:
+    by_fold = histories.dropna(subset=["fold"]).pivot(index="epoch", columns="fold", values=column)  # noqa: PD010
+    final = histories[histories["fold"].isna()]
+    stopped = f"band and thin lines: {by_fold.shape[1]} folds"
+    plot.fill_between(by_fold.index, by_fold.min(axis=1), by_fold.max(axis=1), color="0.85", linewidth=0, label=stopped)
+    plot.plot(by_fold.index, by_fold, color="0.6", linewidth=0.7, marker=".", markersize=4)
+    plot.plot(final["epoch"], final[column], color=colour, linewidth=2, marker=".", label="final fit")
+    if "valid_loss" in final and final["valid_loss"].notna().any():
+        kept = final.loc[final["valid_loss"].idxmin()]
+        mark = {"marker": "o", "markersize": 7, "markerfacecolor": "white", "markeredgecolor": colour}
+        plot.plot(kept["epoch"], kept[column], linestyle="", label="epoch kept", **mark)
+
+
+@styled
+def plot_model_view(views: Mapping[str, Mapping[str, NDArray[np.floating]]]) -> Figure:
+    """What a net is shown: a row for each patient and channel, a column for each of a few frames.
+
+    Parameters
+    ----------
+    views : mapping of str to mapping of str to ndarray, shape (frames, height, width)
+        Channels by name, by title of the patient (a stage, never a patient's name). ``grey value`` is drawn in grey,
+        a channel with negative values around zero, any other from black upwards.
+
+    Returns
+    -------
+    Figure
+    """
+    rows = [(title, name, channel) for title, channels in views.items() for name, channel in channels.items()]
+    if all(len(channel) == 1 for *_, channel in rows):
+        return _stills(rows)
+    shown = [
+        np.linspace(0, len(channel) - 1, min(_MOST_FRAMES, len(channel))).round().astype(int) for *_, channel in rows
+    ]
+    columns = max(map(len, shown))
+    figure, axes = new_figure(len(rows), columns, width=0.5 + 1.22 * columns, height=0.2 + 1.36 * len(rows))
+    limits = _limits(rows)
+    for line, (title, name, channel), frames in zip(axes, rows, shown, strict=True):
+        for plot, frame in zip(line, frames, strict=False):
+            plot.imshow(channel[frame], **limits[name])
+            plot.set_xlabel(f"frame {frame + 1}", fontsize="x-small", labelpad=1)
+        for plot in line:
+            hide_ticks(plot)
+        line[0].set_ylabel(f"{title}\n{name}", fontsize="small")
+    return figure
+
+
+def _stills(rows: list[tuple[str, str, NDArray[np.floating]]]) -> Figure:
+    figure, axes = new_figure(1, len(rows), width=2.0 * len(rows), height=2.3)
+    limits = _limits(rows)
+    for plot, (title, name, channel) in zip(axes[0], rows, strict=True):
+        plot.imshow(channel[0], **limits[name])
+        plot.set_title(title)
+        hide_ticks(plot)
+    return figure
+
+
+def _limits(rows: list[tuple[str, str, NDArray[np.floating]]]) -> dict[str, dict]:
+    """Colour map and limits of each channel, shared by all patients so that they can be compared."""
+    found = {}
+    for name in dict.fromkeys(name for _, name, _ in rows):
+        values = np.concatenate([channel.ravel() for _, other, channel in rows if other == name])
+        # A few extreme pixels would leave the rest black.
+        top = float(np.quantile(np.abs(values), 0.995)) or 1.0
+        if name == "grey value":
+            found[name] = {"cmap": "gray", "vmin": 0.0, "vmax": 1.0}
+        elif values.min() < 0:
+            found[name] = {"cmap": "PuOr", "vmin": -top, "vmax": top}
+        else:
+            found[name] = {"cmap": "magma", "vmin": 0.0, "vmax": top}
+    return found

@@ -1,0 +1,132 @@
+"""The rules of the notebooks, for every notebook that is there."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from fibrolib.study import Request, notebook_sources
+
+SOURCES = notebook_sources()
+PARAMETER = re.compile(r"^(?P<name>[a-z_]+): (?P<type>str|int|float|bool) = (?P<value>.+?)  # (?P<help>\S.*)$")
+MOST_LINES = 15
+
+every_notebook = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path):
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def tree(path):
+    """Syntax tree of all code of a notebook."""
+    return ast.parse("\n".join(cell.source for cell in code_cells(path)))
+
+
+def is_parameters(cell):
+    return "parameters" in cell.metadata.get("tags", [])
+
+
+def test_numbers_run_without_a_gap():
+    numbers = [int(path.stem.split("_")[0]) for path in SOURCES]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+@every_notebook
+def test_file_is_valid_and_clean(path):
+    notebook = read(path)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    for cell in code_cells(path):
+        assert cell.outputs == []
+        assert cell.execution_count is None
+
+
+@every_notebook
+def test_title_imports_parameters_body_lesson(path):
+    cells = read(path).cells
+    title, imports = cells[0], next(cell for cell in cells if cell.cell_type == "code")
+    assert title.cell_type == "markdown"
+    assert title.source.startswith(f"# {int(path.stem.split('_')[0])} · ")
+    assert all(f"**{part}**" in title.source for part in ("Question.", "Comes in.", "Goes out."))
+    assert all(isinstance(line, ast.Import | ast.ImportFrom) for line in ast.parse(imports.source).body)
+    assert is_parameters(code_cells(path)[1])
+    assert cells[-1].cell_type == "markdown"
+    assert "## What we learned" in cells[-1].source
+
+
+@every_notebook
+def test_parameters_are_those_of_a_request(path):
+    (cell,) = [cell for cell in code_cells(path) if is_parameters(cell)]
+    lines = [PARAMETER.match(line) for line in cell.source.splitlines()]
+    assert all(lines), cell.source
+    declared = {line["name"]: ast.literal_eval(line["value"]) for line in lines}
+    defaults = {name: field.default for name, field in inspect.signature(Request).parameters.items()}
+    assert {name: declared[name] for name in defaults} == defaults
+    assert all(type(declared[line["name"]]).__name__ == line["type"] for line in lines)
+
+
+@every_notebook
+def test_cells_are_short_and_prose_comes_first(path):
+    cells = read(path).cells
+    for cell in code_cells(path):
+        assert len([line for line in cell.source.splitlines() if line.strip()]) <= MOST_LINES, cell.source
+    kinds = [cell.cell_type for cell in cells]
+    assert kinds.count("markdown") >= kinds.count("code")
+    assert all(cell.source.strip() for cell in cells)
+
+
+@every_notebook
+def test_code_tells_and_does_not_build(path):
+    for cell in code_cells(path):
+        assert not re.search(r"^\s*[%!]", cell.source, re.MULTILINE), cell.source
+    nodes = list(ast.walk(tree(path)))
+    assert not [node for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda)]
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert not {name.split(".")[0] for name in imported} & {"matplotlib", "seaborn", "torch"}
+
+
+@every_notebook
+def test_facts_are_asserted(path):
+    asserts = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Assert)]
+    assert asserts
+    # ``assert 0.8`` or ``assert auc`` would hold whatever the study found.
+    assert all(
+        isinstance(node.test, ast.Compare | ast.BoolOp | ast.Call | ast.Attribute | ast.UnaryOp) for node in asserts
+    )
+
+
+@every_notebook
+def test_banner_is_shown_where_the_study_is_opened(path):
+    first = next(cell for cell in code_cells(path) if "open_study(" in cell.source)
+    assert "open_study(cohort, profile, cutoff, seed, out)" in first.source
+    assert "study.banner" in first.source
+
+
+@every_notebook
+def test_no_path_is_written_into_the_code(path):
+    texts = [
+        node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    assert not [text for text in texts if Path(text).is_absolute() or text.startswith("..")]
+
+
+def test_what_goes_out_is_announced_and_saved_once():
+    saved = []
+    for path in SOURCES:
+        goes_out = read(path).cells[0].source.split("**Goes out.**")[1]
+        code = "\n".join(cell.source for cell in code_cells(path))
+        named = re.findall(r"save_(figure|table|clip)\(\"(\w+)\"", code)
+        assert all(f"`{name}`" in goes_out for _, name in named), path.stem
+        saved += named
+    assert len(saved) == len(set(saved))

@@ -1,0 +1,115 @@
+"""Results in words and in readable tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fibrolib import plots
+from fibrolib.inference import summarise_models
+
+N = 60
+STAGES = np.arange(N) % 5
+
+
+@pytest.fixture(scope="module")
+def metrics():
+    random = np.random.default_rng(2)
+    table = pd.DataFrame({"patient_id": [f"p{number}" for number in range(N)], "y_true": (STAGES >= 2).astype(int)})
+    table["partition"] = ["train"] * 36 + ["validation"] * 12 + ["test"] * 12
+    scored = [table.assign(model=model, y_score=STAGES + random.normal(0, 2, N)) for model in ("cnn3d", "swe")]
+    return summarise_models(pd.concat(scored).assign(repeat=0))
+
+
+@pytest.fixture
+def patients():
+    random = np.random.default_rng(1)
+    table = pd.DataFrame({"stage": STAGES, "sex": np.where(np.arange(N) % 3, "female", "male")})
+    table = table.assign(age=random.normal(50, 8, N), swe_kpa=np.exp(random.normal(1.8, 0.2, N)), ast=np.nan)
+    table.loc[0, "swe_kpa"] = np.nan
+    return table
+
+
+def test_table_1_counts_and_does_not_test(patients):
+    table = plots.readable_patients(patients, 2)
+    assert list(table.columns) == ["Characteristic", "Level", "Missing", "Overall", "below F2", "≥ F2"]
+    counted = table.set_index("Characteristic")
+    assert counted.loc["Patients", ["Overall", "below F2", "≥ F2"]].astype(int).tolist() == [60, 24, 36]
+    assert int(counted.loc["Stiffness (SWE), kPa, median [Q1,Q3]", "Missing"]) == 1
+    age = patients["age"]
+    assert counted.loc["Age, years, mean (SD)", "Overall"] == f"{age.mean():.1f} ({age.std():.1f})"
+    assert not table["Characteristic"].str.contains("AST").any()
+
+
+def test_table_1_of_stages_alone():
+    table = plots.readable_patients(pd.DataFrame({"stage": [0, 1, 1]}), 1, metavir=False)
+    assert table["Level"].tolist() == ["", "stage 0", "stage 1"]
+
+
+def test_metrics_in_words(metrics):
+    row = metrics.set_index("model").loc["cnn3d"]
+    text = plots.describe_model(metrics, "cnn3d", "significant fibrosis (≥ F2)")
+    assert f"AUC **{row['auc']:.3f}**" in text
+    assert f"{round(row['accuracy'] * 12)} of 12 are called rightly" in text
+    table = plots.readable_metrics(metrics)
+    assert table.loc["AUC", "3D-CNN"] == plots.with_interval(row["auc"], row["auc_low"], row["auc_high"])
+    assert (table.loc["Patients"] == "12").all()
+
+
+def test_a_model_that_cannot_be_judged_says_why(metrics):
+    broken = metrics.assign(auc=np.nan, note="only one class")
+    assert "only one class" in plots.describe_model(broken, "swe", "≥ F2")
+
+
+def test_a_model_without_operating_point_says_why(metrics):
+    broken = metrics.assign(threshold=np.nan, note="one class")
+    assert "No operating point: one class" in plots.describe_model(broken, "swe", "≥ F2")
+
+
+def test_folds_in_words():
+    text = plots.describe_folds(np.array([0.7, 0.8, np.nan]), 4)
+    assert "mean **0.750**" in text
+    assert "best of 4 settings" in text
+    assert "Only one setting" in plots.describe_folds(np.array([0.7]), 1)
+
+
+def pairs(p_holm, note=""):
+    n = len(p_holm)
+    rows = {"a": ["cnn3d"] * n, "b": ["swe", "fib4", "apri"][:n], "n": 17, "difference": 0.1, "ci_low": -0.1}
+    return pd.DataFrame(rows).assign(ci_high=0.3, p=0.001, p_holm=p_holm, note=note)
+
+
+def test_only_corrected_p_values_count():
+    text = plots.describe_comparisons(pairs([0.06, 0.5, np.nan]))
+    assert "**2 pairs** were tested" in text
+    assert "**none** has p < 0.05 (smallest corrected p: 0.060)" in text
+    assert "typically 0.40 wide" in text
+    assert "**1** has p < 0.05: 3D-CNN and SWE" in plots.describe_comparisons(pairs([0.01, 0.5]))
+    assert "No pair" in plots.describe_comparisons(pairs([np.nan]))
+    assert "few patients" in plots.describe_comparisons(pairs([0.2, 0.3], note="few patients"))
+    some = pairs([0.2, 0.3], note=["few patients; ties", "few patients"])
+    assert plots.describe_comparisons(some).endswith("To be kept in mind: few patients.")
+
+
+def test_comparisons_table_for_a_reader():
+    table = plots.readable_comparisons(pairs([0.0004, np.nan]).assign(ci_low=[-0.1, np.nan]))
+    assert table["Difference in AUC (95 % CI)"].tolist() == ["+0.10 (−0.10 to +0.30)", "+0.10 (no interval)"]
+    assert table["p (Holm)"].tolist() == ["< 0.001", "–"]
+
+
+def test_shares_in_words():
+    shares = pd.DataFrame({"relevance": [0.1, 0.3, np.nan], "area": [0.05, 0.05, 0.05]})
+    text = plots.describe_attribution(shares, "cnn2d")
+    assert "20.0% of the relevance" in text
+    assert "covers 5.0%" in text
+    assert "4.0 times" in text
+    assert "1 further map holds" in text
+    empty = plots.describe_attribution(shares.assign(relevance=np.nan), "cnn2d")
+    assert "no map holds any positive evidence" in empty
+
+
+def test_published_numbers_stand_beside_ours():
+    beside = pd.DataFrame({"model": ["cnn3d", "cnn2d"], "auc_paper": [0.847, 0.753], "auc_ours": [0.7, np.nan]})
+    table = plots.readable_beside(beside.assign(accuracy_paper=np.nan, accuracy_ours=0.5))
+    assert table.loc["AUC"].tolist() == ["0.847", "0.700", "0.753", "–"]
+    assert table.loc["Accuracy", ("2D-CNN", "ours")] == "0.500"
+    assert table.columns.tolist()[:2] == [("3D-CNN", "paper"), ("3D-CNN", "ours")]
