@@ -43,6 +43,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         Frames per window, their distance, and windows averaged per video when scoring.
     learning_rate, weight_decay : float
         Of AdamW.
+    backbone_rate : float
+        Factor on the learning rate of a pretrained backbone.
     epochs, patience, batch_size : int
         Longest training, epochs without a better validation loss before it ends, windows per step.
     augment : bool
@@ -81,6 +83,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         step: int = 1,
         n_windows: int = 3,
         learning_rate: float = 1e-3,
+        backbone_rate: float = 0.1,
         weight_decay: float = 1e-2,
         epochs: int = 20,
         patience: int = 6,
@@ -100,6 +103,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         self.step = step
         self.n_windows = n_windows
         self.learning_rate = learning_rate
+        self.backbone_rate = backbone_rate
         self.weight_decay = weight_decay
         self.epochs = epochs
         self.patience = patience
@@ -193,6 +197,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
             cutoff=self.cutoff,
             validation=None if validation is None else self._dataset(*validation),
             learning_rate=self.learning_rate,
+            backbone_rate=self.backbone_rate,
             weight_decay=self.weight_decay,
             epochs=self.epochs,
             patience=self.patience,

@@ -92,6 +92,7 @@ def make_net(
     cutoff: int,
     validation: ClipDataset | None,
     learning_rate: float,
+    backbone_rate: float,
     weight_decay: float,
     epochs: int,
     patience: int,
@@ -111,6 +112,8 @@ def make_net(
         Patients whose loss stops the training; the weights of their best epoch are kept. None trains all epochs.
     learning_rate, weight_decay : float
         Of AdamW; the rate warms up and falls along a cosine (`warm_cosine`).
+    backbone_rate : float
+        Factor on the learning rate of a pretrained backbone; the layers after it start from nothing and learn faster.
     epochs, patience, batch_size : int
         Longest training, epochs without a better validation loss before it ends, items per step.
     n_training : int
@@ -132,6 +135,7 @@ def make_net(
         criterion=OrdinalLoss,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=weight_decay,
+        optimizer__param_groups=[("backbone.*", {"lr": learning_rate * backbone_rate})],
         lr=learning_rate,
         max_epochs=epochs,
         batch_size=batch_size,

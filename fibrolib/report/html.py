@@ -119,7 +119,7 @@ def build_report(study: Study, found: dict, circumstances: dict) -> Path:
         run=circumstances,
         files=_Folder(study.folder.path),
         metrics=as_html(readable, index=True),
-        summary=as_html(readable[["AUC", "Accuracy", "Sensitivity", "Specificity"]], index=True),
+        summary=as_html(readable.loc[["AUC", "Accuracy", "Sensitivity", "Specificity"]], index=True),
         published=as_html(_beside_published(study)),
         warnings=_warnings(study),
         comparisons=as_html(readable_comparisons(study.comparisons)),

@@ -41,7 +41,8 @@ def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: 
     form["size"] = profile.clips.size if kind == "clip" else profile.still_size
     sources = [_sources(row, kind) for row in patients.itertuples()]
     jobs = [joblib.delayed(prepare_cached)(path, folder, roi=roi, **form) for files in sources for path, roi in files]
-    prepared = iter(joblib.Parallel(n_jobs=n_workers())(jobs))
+    # Threads: decoding and scaling release Python's lock, and starting processes would take longer than a second look.
+    prepared = iter(joblib.Parallel(n_jobs=n_workers(), prefer="threads")(jobs))
     return pd.Series([tuple(next(prepared) for _ in files) for files in sources], index=patients.index)
 
 

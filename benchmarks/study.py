@@ -1,0 +1,97 @@
+"""Time, peak memory and results of whole runs, one per seed.
+
+    python benchmarks/study.py --seeds 0 1 2                       # the virtual cohort at `quick`
+    python benchmarks/study.py --cohort COHORT.csv --cutoff 1      # a cohort on disk
+
+Memory is the sum of the proportional set sizes of the run and all its processes (kernels, workers), sampled twice a
+second: shared pages count once. Runs go to ``reports/benchmark-<name>-<seed>``; one that is there already is removed
+first, so that nothing kept shortens it. A virtual cohort that is already on disk is simulated anew.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+TOP = Path(__file__).resolve().parents[1]
+
+
+def memory_of(process: psutil.Process) -> int:
+    """Proportional set size of a process and its descendants, bytes."""
+    total = 0
+    for member in [process, *process.children(recursive=True)]:
+        try:
+            total += member.memory_full_info().pss
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    return total
+
+
+def run(seed: int, options: argparse.Namespace) -> tuple[dict, Path]:
+    """Run the study from nothing; return its row and its folder."""
+    name = Path(options.cohort).resolve().parent.name if options.cohort else "virtual"
+    out = TOP / "reports" / f"benchmark-{name}-{seed}"
+    shutil.rmtree(out, ignore_errors=True)
+    for cohort in (TOP / "reports" / "cohorts").glob(f"virtual-*-seed{seed}"):
+        shutil.rmtree(cohort)
+    command = [sys.executable, "-m", "fibrolib", "run", "--seed", str(seed), "--out", str(out)]
+    command += ["--profile", options.profile, "--cutoff", str(options.cutoff), "--cohort", options.cohort]
+    begun, peak = time.monotonic(), 0
+    process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=sys.stderr)
+    while process.poll() is None:
+        peak = max(peak, memory_of(process))
+        time.sleep(0.5)
+    minutes = (time.monotonic() - begun) / 60
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    row = {"seed": seed, "minutes": minutes, "peak GiB": peak / 2**30, "run folder MiB": size / 2**20}
+    return row | {"status": process.returncode, "load before": psutil.getloadavg()[2]}, out
+
+
+def results_rows(seed: int, out: Path) -> list[dict]:
+    """Test results of one run, from results.json."""
+    found = json.loads((out / "results.json").read_text("utf-8"))
+    shares = found["attribution"]
+    return [
+        {
+            "seed": seed,
+            "model": name,
+            "n": entry["n"],
+            "cv AUC": sum(entry["cv_auc"]) / len(entry["cv_auc"]),
+            "test AUC": entry["auc"],
+            "low": entry["auc_ci"][0],
+            "high": entry["auc_ci"][1],
+            "accuracy": entry["accuracy"],
+            "F1 macro": entry["f1_macro"],
+            "capsule share": shares.get(name, {}).get("capsule_share"),
+            "capsule area": shares.get(name, {}).get("capsule_area"),
+        }
+        for name, entry in found["models"].items()
+    ]
+
+
+def main() -> None:
+    """Parse the command line, run, print two tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--profile", default="quick")
+    parser.add_argument("--cohort", default="")
+    parser.add_argument("--cutoff", type=int, default=2)
+    options = parser.parse_args()
+    costs, rows = [], []
+    for seed in options.seeds:
+        cost, out = run(seed, options)
+        costs.append(cost)
+        if cost["status"] == 0:
+            rows += results_rows(seed, out)
+        print(pd.DataFrame(costs).round(2).to_markdown(index=False), flush=True)
+    print("\n" + pd.DataFrame(rows).round(3).to_markdown(index=False))
+
+
+if __name__ == "__main__":
+    main()
