@@ -40,7 +40,7 @@ lint: env              ## mend style
 	$(BIN)/ruff format .
 
 simulate: env          ## make a virtual cohort: OUT=folder SEED=
-	$(BIN)/fibrolib simulate --out '$(OUT)' --seed '$(SEED)'
+	$(BIN)/fibrolib simulate --out '$(or $(OUT),reports/cohorts/virtual-110-seed$(SEED))' --seed '$(SEED)'
 
 clean:                 ## remove the environment (runs stay)
 	rm -rf $(VENV) *.egg-info

@@ -55,20 +55,28 @@ def check(
     cohort: Annotated[Path, typer.Argument(help="Cohort table, CSV or Parquet.")],
     cutoff: Cutoff = 2,
 ) -> None:
-    """Read a cohort table and every video it names, and say what is wrong with them."""
+    """Read a cohort table and every video, image and mask it names, and say what is wrong with them."""
     from fibrolib.cohort import read_cohort
     from fibrolib.errors import VideoError
-    from fibrolib.video import read_video
+    from fibrolib.study.preparing import sources
+    from fibrolib.video import prepare_clip, prepare_image
 
     found = read_cohort(cohort, cutoff)
     unreadable = []
-    for video in track(found.patients()["videos"].explode(), "Reading videos", console=_error_console, transient=True):
-        try:
-            read_video(video, max_frames=32)
-        except VideoError as error:
-            unreadable.append(str(error))
+    for patient in track(
+        list(found.patients().itertuples()), "Reading videos and images", console=_error_console, transient=True
+    ):
+        for kind in ("clip", "image"):
+            for path, roi in sources(patient, kind):
+                try:
+                    if kind == "clip":
+                        prepare_clip(path, size=64, fps=None, max_frames=8, roi=roi)
+                    else:
+                        prepare_image(path, size=64, roi=roi)
+                except VideoError as error:
+                    unreadable.append(str(error))
     if unreadable:
-        raise FibrolibError("\n".join(unreadable))
+        raise FibrolibError("\n".join(dict.fromkeys(unreadable)))
     stages = found.patients()["stage"].value_counts().sort_index().to_dict()
     typer.echo(
         f"Nothing wrong with {found.name}: {len(found.patients())} patients, {len(found.table)} videos, "

@@ -14,8 +14,8 @@ from fibrolib.phantom import simulate_cohort
 
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory):
-    """Twenty virtual patients."""
-    return simulate_cohort(tmp_path_factory.mktemp("virtual") / "small", patients=20, seed=3, n_jobs=2)
+    """A few virtual patients."""
+    return simulate_cohort(tmp_path_factory.mktemp("virtual") / "small", patients=24, seed=0, n_jobs=2)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def spoil(path, column, row, value):
 def test_check_of_a_clean_cohort(monkeypatch, capsys, cohort):
     status, out, _ = call(monkeypatch, capsys, "check", cohort)
     assert status == 0
-    assert "20 patients, 20 videos" in out
+    assert "24 patients, 24 videos" in out
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,7 @@ def test_unreadable_video(monkeypatch, capsys, copy, tmp_path):
     [
         (["--profile", "quik"], "Unknown profile 'quik'"),
         (["--parameter", "cutof=3"], "Did you mean 'cutoff'?"),
+        (["--parameter", "cutoff=3"], "Set cutoff with --cutoff"),
         (["--parameter", "cutoff"], "expected NAME=VALUE"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from fibrolib.cohort import read_cohort, write_cohort
 from fibrolib.errors import CohortError, FibrolibError
 
-STAGES = [0, 1, 2, 3, 4] * 4
+STAGES = [0, 1, 2, 3, 4] * 5
 
 
 @pytest.fixture
@@ -133,12 +133,13 @@ def test_a_path_through_a_parent_folder_works(folder, monkeypatch):
     assert read_cohort(Path("../cohort.csv")).root == folder
 
 
-def test_virtual_needs_every_patient_to_be_virtual(folder):
+def test_one_virtual_patient_makes_the_cohort_virtual(folder):
     table = clean()
-    table["patient_id"] = "virtual-" + table["patient_id"]
-    assert read_cohort(save(table, folder)).virtual
-    table.loc[0, "patient_id"] = "P0"
     assert not read_cohort(save(table, folder)).virtual
+    table.loc[0, "patient_id"] = "virtual-001"
+    assert read_cohort(save(table, folder)).virtual
+    table["patient_id"] = [f"virtual-{number:03d}" for number in range(len(STAGES))]
+    assert read_cohort(save(table, folder)).virtual
 
 
 def test_missing_table(tmp_path):
@@ -288,10 +289,10 @@ def test_one_class_only_says_which_cutoff_would_work(folder):
 
 def test_too_few_patients_says_how_many_are_needed(folder):
     table = clean()
-    table["stage"] = [0] * 17 + [3] * 3
-    assert "3 of 20 patients are stage ≥ 2" in only(save(table, folder))[2]
-    assert "At least 7 must be" in only(folder / "cohort.csv")[2]
-    assert "At least 6 must be" in problems(save(clean().head(8), folder))[0][2]
+    table["stage"] = [0] * 22 + [3] * 3
+    assert "3 of 25 patients are stage ≥ 2" in only(save(table, folder))[2]
+    assert "At least 9 must be" in only(folder / "cohort.csv")[2]
+    assert "At least 8 must be" in problems(save(clean().head(8), folder))[0][2]
 
 
 def test_everything_is_told_at_once_and_in_order(folder):

@@ -5,6 +5,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import roc_auc_score
 
 from fibrolib.learning import NetClassifier, auc_at_cutoff, evaluate, stage_folds
+from fibrolib.learning.evaluation import _search_table
 from fibrolib.stages import at_least
 
 TINY = {"options": {"width": 4}, "length": 4, "n_windows": 1, "epochs": 2, "batch_size": 6, "n_threads": 1}
@@ -123,3 +124,19 @@ def test_parallel_folds_give_the_same_result(flicker_patients):
     net = NetClassifier(**TINY, cutoff=1, n_stages=3)
     one, two = (evaluate("n", net, flicker_patients, partition, n_folds=2, n_jobs=jobs) for jobs in (1, 2))
     pd.testing.assert_frame_equal(one.predictions, two.predictions)
+
+
+def test_a_fold_without_a_class_does_not_decide():
+    results = {"params": [{"a": 1}, {"a": 2}], "split0_test_score": [0.6, 0.9], "split1_test_score": [np.nan, np.nan]}
+    table = _search_table(results, 2)
+    assert table["auc_mean"].tolist() == [0.6, 0.9]
+    assert table["rank"].tolist() == [2, 1]
+    with pytest.raises(ValueError, match="no fold holds both classes"):
+        _search_table({**results, "split0_test_score": [np.nan, 0.9]}, 2)
+
+
+def test_a_fit_that_fails_is_not_passed_over(flicker_patients):
+    partition = pd.Series(np.array(["train", "train", "validation", "test"])[np.arange(24) % 4], flicker_patients.index)
+    net = NetClassifier(**TINY | {"options": {"width": 4, "no_such_option": 1}}, cutoff=1, n_stages=3)
+    with pytest.raises(ValueError, match="motion_resnet3d has no option no_such_option"):
+        evaluate("n", net, flicker_patients, partition, grid={"learning_rate": [1e-3, 1e-2]}, n_folds=2)

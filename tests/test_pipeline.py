@@ -1,6 +1,7 @@
 """The whole study at the smallest profile: killed in the middle and resumed, beside one that ran undisturbed."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -41,8 +42,9 @@ def resumed(tmp_path_factory):
     )
     while process.poll() is None and not kept_results(out):
         time.sleep(0.1)
-    subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)  # the kernel too: its whole session
+    os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    time.sleep(3)  # the kernel is a session of its own; it ends when it notices that its parent is gone
     before = kept_results(out)
     finished = run(out)
     assert finished.returncode == 0, finished.stderr

@@ -15,8 +15,13 @@ max_frames = 8
 size = 32
 [folds]
 n = 2
-[models.mine]
+[models.cnn2d]
+architecture = "frame_cnn"
+[models.cnn2d_lstm]
+architecture = "frame_lstm"
+[models.cnn3d]
 architecture = "r3d_18"
+options = { dropout = 0.5 }
 epochs = 1
 grid = { learning_rate = [1e-3, 1e-2], weight_decay = [0.0, 0.1, 0.2] }
 """
@@ -44,10 +49,10 @@ def test_own_profile(tmp_path):
     path.write_text(TEXT)
     profile = load_profile(str(path))
     assert profile.name == "mine"
-    assert profile.model("mine").n_settings == 6
+    assert profile.model("cnn3d").n_settings == 6
     assert profile.as_dict()["clips"] == {"size": 32, "fps": 10.0, "max_frames": 8}
-    with pytest.raises(FibrolibError, match="has no model 'cnn3d'; it has mine"):
-        profile.model("cnn3d")
+    with pytest.raises(FibrolibError, match="has no model 'mine'; it has cnn2d, cnn2d_lstm, cnn3d"):
+        profile.model("mine")
 
 
 def test_unknown_profile():
@@ -63,7 +68,12 @@ def test_unknown_profile():
         (("epochs = 1", "seed = 1"), "unknown setting 'seed'"),
         (("[1e-3, 1e-2]", "1e-3"), "'learning_rate' must be a list"),
         (("[folds]", "[folds"), "not valid TOML"),
-        (("[models.mine]", "[nets.mine]"), r"no \[models.NAME\]"),
+        (("[models.cnn3d]", "[models.mine]"), r"lacks the section \[models\.cnn3d\]"),
+        (("dropout = 0.5", "width = 16"), "r3d_18 has no option 'width'; it has dropout"),
+        (('"r3d_18"', '"r4d_18"'), "unknown architecture 'r4d_18'"),
+        (("n = 2", "n = 1"), r"n in \[folds\] must be a number of at least 2"),
+        (("size = 32", "size = 'large'"), r"size in \[clips\] must be a number"),
+        (("epochs = 1", "view = 'films'"), "view must be one of clips, stills"),
     ],
 )
 def test_what_is_wrong_with_a_profile(tmp_path, change, message):

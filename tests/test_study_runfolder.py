@@ -36,3 +36,14 @@ def test_clip(tmp_path):
     frames = np.full((5, 32, 32), 90, dtype=np.uint8)
     path = RunFolder(tmp_path).save_clip("sample", frames, 10.0)
     assert read_video(path).frames.shape == (5, 32, 32)
+
+
+def test_a_folder_shows_one_request_only(tmp_path):
+    first = RunFolder(tmp_path, "seed 0")
+    first.save_table("t", pd.DataFrame({"a": [1]}))
+    first.save_report("old")
+    (tmp_path / "cache").mkdir()
+    RunFolder(tmp_path, "seed 0").save_json("results", {})
+    assert (tmp_path / "report.html").exists()
+    RunFolder(tmp_path, "seed 1").save_json("results", {"new": 1})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".made-for", "cache", "results.json"]

@@ -13,11 +13,11 @@ from fibrolib.stages import at_least, cutoff_name, is_metavir
 
 __all__ = ["class_problems", "row_problems"]
 
-_CLASS_MINIMUM = 6
-"""Of 12 patients, 6 in each class, the split 7 : 1.5 : 1.5 gives 8, 2 and 2: the fewest with both classes in each."""
+_CLASS_MINIMUM = 8
+"""Of 8 patients of a class the split 7 : 1.5 : 1.5 gives at least 5 to training, one for each of five folds."""
 
-_TRAINING_MINIMUM = 2
-"""Patients of each class that training needs at the least, for cross-validation to have both (*assumption*)."""
+_TRAINING_MINIMUM = 5
+"""Patients of each class that training needs at the least: one for each of five folds."""
 
 
 def row_problems(table: pd.DataFrame) -> list[Problem]:
@@ -126,7 +126,7 @@ def _too_few(diseased: pd.Series, name: str) -> list[Problem]:
     """
     total = len(diseased)
     smallest = min(part_sizes(total, FRACTIONS))
-    needed = math.ceil(total / smallest) if smallest > 1 else _CLASS_MINIMUM
+    needed = max(_CLASS_MINIMUM, math.ceil(total / smallest))
     return [
         Problem(
             f"{count} of {total} patients are {kind}: too few for training (five folds), validation and test to have "

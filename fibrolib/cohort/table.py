@@ -43,8 +43,8 @@ class Cohort:
 
     @property
     def virtual(self) -> bool:
-        """Whether all patients are virtual."""
-        return bool(self.table["patient_id"].str.startswith(_VIRTUAL_PREFIX).all())
+        """Whether there are virtual patients; one is enough, as no result on a mixture is evidence either."""
+        return bool(self.table["patient_id"].str.startswith(_VIRTUAL_PREFIX).any())
 
     @property
     def metavir(self) -> bool:

@@ -133,16 +133,26 @@ def evaluate(
     train, stages = parts["train"], parts["train"]["stage"].to_numpy()
     validation = (parts["validation"], parts["validation"]["stage"].to_numpy())
     folds = stage_folds(stages, diagnostic.cutoff, n_folds, seed)
-    search = GridSearchCV(diagnostic, grid or {}, scoring=auc_at_cutoff, cv=folds, refit=False, n_jobs=n_jobs)
+    search = GridSearchCV(
+        diagnostic, grid or {}, scoring=auc_at_cutoff, cv=folds, refit=False, n_jobs=n_jobs, error_score="raise"
+    )
     with warnings.catch_warnings():
         # loky renews a worker that has grown; nothing is lost, and a notebook is no place to read of it.
         warnings.filterwarnings("ignore", "A worker stopped", UserWarning)
         search.fit(train, stages, validation=validation)
-    best = search.cv_results_["params"][int(np.argmin(search.cv_results_["rank_test_score"]))]
+    tried = _search_table(search.cv_results_, n_folds)
+    best = search.cv_results_["params"][int(tried["auc_mean"].to_numpy().argmax())]
     chosen = clone(diagnostic).set_params(**best)
     # The folds at the chosen settings once more, for their scores and curves: nets load them from ``memory``.
     again = cross_validate(
-        chosen, train, stages, scoring=auc_at_cutoff, cv=folds, params={"validation": validation}, return_estimator=True
+        chosen,
+        train,
+        stages,
+        scoring=auc_at_cutoff,
+        cv=folds,
+        params={"validation": validation},
+        return_estimator=True,
+        error_score="raise",
     )
     final = clone(chosen).fit(train, stages, validation=validation)
     return Evaluation(
@@ -150,7 +160,7 @@ def evaluate(
         final=final,
         predictions=_all_predictions(name, final, parts, folds, again["estimator"]),
         cv_auc=again["test_score"],
-        search=_search_table(search.cv_results_),
+        search=tried,
         best=best,
         histories=_histories(again["estimator"], final),
     )
@@ -168,15 +178,15 @@ def _all_predictions(name: str, final, parts: dict, folds, fold_estimators) -> p
     return pd.concat(rows, ignore_index=True)
 
 
-def _search_table(results: dict) -> pd.DataFrame:
-    """All settings tried: parameters, AUC of each fold, mean, spread and rank."""
-    table = pd.DataFrame(results)
-    scores = [name for name in table if name.startswith("split") and name.endswith("_test_score")]
-    parameters = pd.DataFrame(table["params"].tolist(), index=table.index)
-    folds = table[scores].rename(columns={name: f"auc_fold{number}" for number, name in enumerate(scores, start=1)})
-    summary = table[["mean_test_score", "std_test_score", "rank_test_score"]]
-    summary.columns = ["auc_mean", "auc_sd", "rank"]
-    return pd.concat([parameters, folds, summary], axis=1)
+def _search_table(results: dict, n_folds: int) -> pd.DataFrame:
+    """All settings tried: parameters, AUC of each fold, mean, spread and rank over the folds that have an AUC."""
+    parameters = pd.DataFrame(results["params"])
+    folds = pd.DataFrame({f"auc_fold{k + 1}": results[f"split{k}_test_score"] for k in range(n_folds)})
+    mean = folds.mean(axis=1)
+    if mean.isna().any():
+        raise ValueError("no fold holds both classes among the patients that can be scored")
+    ranks = mean.rank(ascending=False, method="min").astype(int)
+    return parameters.join(folds).assign(auc_mean=mean, auc_sd=folds.std(axis=1, ddof=0), rank=ranks)
 
 
 def _histories(fold_estimators, final) -> pd.DataFrame:

@@ -5,6 +5,8 @@ Every network has a ``head`` (`OrdinalHead`) and a ``cam_layer``; a still image 
 
 from __future__ import annotations
 
+import inspect
+
 from torch import nn
 
 from fibrolib.nets.backbone import PACKAGED, Backbone
@@ -26,10 +28,27 @@ __all__ = [
     "build_net",
     "cumulative_targets",
     "import_torchvision",
+    "net_options",
     "stage_probabilities",
 ]
 
 _NETS = {"frame_cnn": FrameCNN, "frame_lstm": FrameLSTM, "motion_resnet3d": MotionResNet3d}
+
+
+def net_options(architecture: str) -> set[str]:
+    """Names of the options that `build_net` takes for a network.
+
+    Raises
+    ------
+    ValueError
+        If no network has that name.
+    """
+    if architecture in TORCHVISION_NETS:
+        return set(inspect.signature(TorchvisionNet3d.__init__).parameters) - {"self", "n_stages", "name"}
+    if architecture not in _NETS:
+        known = ", ".join([*_NETS, *TORCHVISION_NETS])
+        raise ValueError(f"unknown architecture '{architecture}', choose one of {known}")
+    return set(inspect.signature(_NETS[architecture].__init__).parameters) - {"self", "n_stages"}
 
 
 def build_net(architecture: str, n_stages: int, **options) -> nn.Module:
@@ -47,11 +66,11 @@ def build_net(architecture: str, n_stages: int, **options) -> nn.Module:
     Raises
     ------
     ValueError
-        If no network has that name.
+        If no network has that name, or it has no such option.
     """
+    unknown = set(options) - net_options(architecture)
+    if unknown:
+        raise ValueError(f"{architecture} has no option {', '.join(sorted(unknown))}")
     if architecture in TORCHVISION_NETS:
         return TorchvisionNet3d(n_stages, architecture, **options)
-    if architecture not in _NETS:
-        known = ", ".join([*_NETS, *TORCHVISION_NETS])
-        raise ValueError(f"unknown architecture '{architecture}', choose one of {known}")
     return _NETS[architecture](n_stages, **options)

@@ -79,13 +79,15 @@ def simulate_cohort(
     out, dials = Path(out), dials or Dials()
     table = draw_patients(patients, seed, dials)
     _claim(out, {"version": VERSION, "seed": seed, "dials": asdict(dials)})
-    rows = list(table.itertuples(index=False))
-    jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_write_patient)(out, row, (seed, number)) for number, row in enumerate(rows)
-    )
-    for done, _ in enumerate(jobs, start=1):
-        if progress is not None:
-            progress(done, patients)
+    rows = enumerate(table.itertuples(index=False))
+    missing = [(number, row) for number, row in rows if not _is_written(out, row.patient_id)]
+    if missing:  # starting workers to find that nothing is to do would take seconds
+        jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
+            delayed(_write_patient)(out, row, (seed, number)) for number, row in missing
+        )
+        for done, _ in enumerate(jobs, start=patients - len(missing) + 1):
+            if progress is not None:
+                progress(done, patients)
     _write_text(out / "truth" / "patients.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     files = {"video": "videos/{}.mp4", "image": "images/{}.png", "roi": "truth/{}.npz"}
     for column, pattern in files.items():
@@ -118,12 +120,16 @@ def _claim(out: Path, settings: dict) -> None:
     _write_text(card, json.dumps(settings, indent=2) + "\n")
 
 
+def _is_written(out: Path, name: str) -> bool:
+    """Whether all files of a patient are there."""
+    files = (f"videos/{name}.mp4", f"images/{name}.png", f"truth/{name}.npz")
+    return all((out / file).exists() for file in files)
+
+
 def _write_patient(out: Path, patient: object, seed: tuple[int, int]) -> None:
     """Write the files of one patient; the truth comes last, so that its presence means all are there."""
     name = patient.patient_id
     truth = out / "truth" / f"{name}.npz"
-    if truth.exists() and (out / "videos" / f"{name}.mp4").exists() and (out / "images" / f"{name}.png").exists():
-        return
     clip, still = render_clip(patient, seed), render_image(patient, seed)
     write_video(out / "videos" / f"{name}.mp4", clip.frames, clip.fps, comment=f"{BANNER} {name}")
     write_image(out / "images" / f"{name}.png", still.frames[0])

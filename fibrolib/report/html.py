@@ -12,7 +12,6 @@ from markupsafe import Markup
 
 from fibrolib.plots import describe_comparisons, model_label, readable_comparisons, readable_metrics, with_interval
 from fibrolib.study import Study, published
-from fibrolib.study.keeping import write_atomically
 
 __all__ = ["build_report"]
 
@@ -126,4 +125,4 @@ def build_report(study: Study, found: dict, circumstances: dict) -> Path:
         compared=describe_comparisons(study.comparisons),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
-    return write_atomically(study.folder.path / "report.html", lambda path: path.write_text(text, encoding="utf-8"))
+    return study.folder.save_report(text)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import nbformat
 import papermill
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from fibrolib.errors import FibrolibError
-from fibrolib.study.keeping import digest, package_digest, write_atomically
+from fibrolib.study.keeping import digest, package_digest
 
 __all__ = ["check_parameters", "execute_notebook", "is_current", "parameter_names"]
 
@@ -39,25 +40,25 @@ def check_parameters(notebooks: Sequence[Path], parameters: dict) -> None:
             raise FibrolibError(f"No notebook has a parameter '{name}'.{hint} Known: {', '.join(known)}.")
 
 
-def _key(notebook: Path, parameters: dict, cohort: str) -> str:
+def _key(notebook: Path, parameters: dict, content: str) -> str:
     """Everything an executed copy depends on, the drawing code included."""
     return digest(
         {
             "source": notebook.read_text("utf-8"),
             "parameters": parameters,
             "code": package_digest(with_presentation=True),
-            "cohort": cohort,
+            "content": content,
         }
     )
 
 
-def is_current(notebook: Path, executed: Path, parameters: dict, cohort: str) -> bool:
-    """Whether an executed copy is finished and was made from this source, these parameters, this cohort and code."""
+def is_current(notebook: Path, executed: Path, parameters: dict, content: str) -> bool:
+    """Whether an executed copy is finished and was made from this source, these parameters, this cohort, this code."""
     if not executed.exists():
         return False
     with contextlib.suppress(ValueError, KeyError):
         kept = nbformat.read(executed, as_version=4).metadata["fibrolib"]["key"]
-        return kept == _key(notebook, parameters, cohort)
+        return kept == _key(notebook, parameters, content)
     return False
 
 
@@ -70,7 +71,7 @@ def _failure(notebook: Path, executed: Path, error: PapermillExecutionError) -> 
     )
 
 
-def execute_notebook(notebook: Path, executed: Path, parameters: dict, cohort: str) -> None:
+def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: str) -> None:
     """Run a notebook and keep the executed copy, also of one that fails.
 
     Parameters
@@ -81,8 +82,8 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, cohort: s
         Executed copy.
     parameters : dict
         Those of the names that the notebook declares are passed on.
-    cohort : str
-        Hash of the cohort, for `is_current`.
+    content : str
+        Hash of the cohort and its files, for `is_current`.
 
     Raises
     ------
@@ -90,13 +91,14 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, cohort: s
         Naming the notebook and the cell that raised.
     """
     executed.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = executed.with_name(f".{executed.name}")  # papermill writes after every cell
     declared = {name: parameters[name] for name in parameter_names(notebook) if name in parameters}
     # papermill logs every cell; progress is shown from what is finished instead.
     logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
         papermill.execute_notebook(
             str(notebook),
-            str(executed),
+            str(unfinished),
             declared,
             kernel_name="python3",
             cwd=str(notebook.parent),
@@ -104,7 +106,15 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, cohort: s
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
     except PapermillExecutionError as error:
+        unfinished.replace(executed)
         raise _failure(notebook, executed, error) from error
-    finished = nbformat.read(executed, as_version=4)
-    finished.metadata["fibrolib"] = {"key": _key(notebook, parameters, cohort)}
-    write_atomically(executed, lambda path: nbformat.write(finished, path))
+    except DeadKernelError as error:
+        unfinished.replace(executed)
+        raise FibrolibError(
+            f"{notebook.name}: its kernel died, most likely for want of memory. Close other programs, or choose a "
+            f"smaller profile; what was finished is kept. The copy as far as it came is {executed}."
+        ) from error
+    finished = nbformat.read(unfinished, as_version=4)
+    finished.metadata["fibrolib"] = {"key": _key(notebook, parameters, content)}
+    nbformat.write(finished, unfinished)
+    unfinished.replace(executed)

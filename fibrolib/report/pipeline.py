@@ -7,9 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from fibrolib.errors import FibrolibError
 from fibrolib.report.html import build_report
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current
-from fibrolib.report.progress import Progress
+from fibrolib.report.progress import Progress, count
 from fibrolib.study import Request, Study, notebook_sources
 from fibrolib.study.results import circumstances, results
 
@@ -41,22 +42,25 @@ def run_study(request: Request, further: dict | None = None, console: Console | 
     console = console or Console()
     parameters = {**asdict(request), **(further or {})}
     notebooks = notebook_sources()
+    _refuse_twice_said(request, further or {})
     check_parameters(notebooks, parameters)
     study = Study(request)
     progress = Progress(study, console)
     console.print(f"Run folder: {study.folder.path}", highlight=False)
-    with progress.step("reading the cohort" if request.cohort else "simulating the virtual cohort"):
-        cohort = study.cohort.digest()
-    with progress.step("preparing clips and images"):
-        _ = study.patients
+    with progress.step(*_first_step(study)):
+        videos = len(study.cohort.table)
+    clips = count(study.folder.clips, "*.npz", 2 * videos, "clips and images")
+    with progress.step("preparing clips and images", clips):
+        content = study.content
+    study.folder.claim()
     for number, notebook in enumerate(notebooks, start=1):
         executed = study.folder.notebooks / notebook.name
         label = f"[{number}/{len(notebooks)}] {notebook.stem}"
-        if is_current(notebook, executed, parameters, cohort):
+        if is_current(notebook, executed, parameters, content):
             console.print(f"  kept  {label}", highlight=False, markup=False)
             continue
-        with progress.step(label.replace("[", "\\["), nets=True):
-            execute_notebook(notebook, executed, parameters, cohort)
+        with progress.step(label.replace("[", "\\["), progress.fits):
+            execute_notebook(notebook, executed, parameters, content)
     with progress.step("writing the report"):
         found = results(study)
         made = circumstances(study, progress.seconds)
@@ -64,3 +68,18 @@ def run_study(request: Request, further: dict | None = None, console: Console | 
         study.folder.save_json("run", made)
         report = build_report(study, found, made)
     return report
+
+
+def _refuse_twice_said(request: Request, further: dict) -> None:
+    """What has an option of its own must not reach the notebooks by another way than the results."""
+    for name in sorted(set(further) & set(asdict(request))):
+        raise FibrolibError(f"Set {name} with --{name}, not with --parameter.")
+
+
+def _first_step(study: Study) -> tuple:
+    """Label of the step that makes or reads the cohort, and how to follow it."""
+    if study.request.cohort:
+        return ("reading the cohort",)
+    patients = study.profile.patients
+    truth = study.request.virtual_folder(patients) / "truth"
+    return "simulating the virtual cohort", count(truth, "*.npz", patients, "patients")

@@ -8,18 +8,46 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.status import Status
 
 from fibrolib.study import Study
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "count"]
 
 _POLL = 1.0
 """Seconds between two looks at the run folder."""
+
+
+def count(folder: Path, pattern: str, total: int, noun: str) -> Callable[[], tuple[str, str]]:
+    """Detail of a step that fills a folder: so many files of so many, told in quarters where lines are printed.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files appear.
+    pattern : str
+        Which files count.
+    total : int
+        How many there will be.
+    noun : str
+        What they are.
+    """
+    started, before = time.monotonic(), len(list(folder.glob(pattern)))
+
+    def detail() -> tuple[str, str]:
+        done = len(list(folder.glob(pattern)))
+        quarter = 4 * done // max(total, 1)
+        place = f": {quarter} of 4 quarters of {total} {noun}" if 0 < quarter < 4 else ""
+        made = done - before
+        seconds = (time.monotonic() - started) / made * (total - done) if made > 0 else 0.0
+        return place, f", about {_clock(seconds)} left" if seconds >= 1 else ""
+
+    return detail
 
 
 def _clock(seconds: float) -> str:
@@ -45,19 +73,19 @@ class Progress:
         self._first_fit = 0.0
 
     @contextmanager
-    def step(self, label: str, *, nets: bool = False) -> Iterator[None]:
+    def step(self, label: str, detail: Callable[[], tuple[str, str]] | None = None) -> Iterator[None]:
         """Show a step while it is under way and write down how long it took.
 
         Parameters
         ----------
         label : str
             What is being done.
-        nets : bool
-            Whether nets may be trained in it, so that their fits are counted.
+        detail : callable or None
+            Gives, whenever asked, where the step is and how long it may still take (see `count` and `fits`).
         """
         begun, ended = time.monotonic(), threading.Event()
         with self.console.status(label) as status:
-            watcher = threading.Thread(target=self._watch, args=(label, status, ended, nets), daemon=True)
+            watcher = threading.Thread(target=self._watch, args=(label, status, ended, detail), daemon=True)
             watcher.start()
             try:
                 yield
@@ -67,16 +95,20 @@ class Progress:
         self.seconds[label] = time.monotonic() - begun
         self.console.print(f"  done  {label}  [dim]{_clock(self.seconds[label])}[/dim]", highlight=False)
 
-    def _watch(self, label: str, status: Status, ended: threading.Event, nets: bool) -> None:
+    def _watch(self, label: str, status: Status, ended: threading.Event, detail: Callable | None) -> None:
         seen = ""
         while not ended.wait(_POLL):
             elapsed = _clock(time.monotonic() - self.started)
-            counts = {name: self.study.progress(name) for name in self.study.nets} if nets else {}
-            fit, left = self._fit(counts), self._time_left(counts)
-            status.update(f"{label}{fit}{left}  [dim]{elapsed} so far[/dim]")
-            if fit and fit != seen and not self.console.is_terminal:
-                self.console.print(f"        {label}{fit}{left}", highlight=False, soft_wrap=True)
-            seen = fit or seen
+            place, left = detail() if detail else ("", "")
+            status.update(f"{label}{place}{left}  [dim]{elapsed} so far[/dim]")
+            if place and place != seen and not self.console.is_terminal:
+                self.console.print(f"        {label}{place}{left}", highlight=False, soft_wrap=True)
+            seen = place or seen
+
+    def fits(self) -> tuple[str, str]:
+        """Which fit is under way, and the time left for those that remain."""
+        counts = {name: self.study.progress(name) for name in self.study.nets}
+        return self._fit(counts), self._time_left(counts)
 
     def _fit(self, counts: dict[str, tuple[int, int]]) -> str:
         """Which fit is under way; empty where none is."""

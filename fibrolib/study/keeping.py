@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +28,12 @@ def package_digest(with_presentation: bool = False) -> str:
     rooms = {path: Path(path.relative_to(PACKAGE).parts[0]).stem for path in sorted(PACKAGE.rglob("*.py"))}
     sources = [path for path, room in rooms.items() if with_presentation or room not in _PRESENTATION]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Packages whose change may change a result."""
+    return {name: metadata.version(name) for name in ("numpy", "scikit-learn", "skorch", "timm", "torch")}
 
 
 def digest(asked: dict) -> str:
@@ -57,7 +64,7 @@ class Keeper:
         self.folder = folder
 
     def _place(self, name: str, asked: dict) -> Path:
-        return self.folder / f"{name}-{digest({**asked, 'code': package_digest()})}"
+        return self.folder / f"{name}-{digest({**asked, 'code': package_digest(), 'packages': _versions()})}"
 
     def has(self, name: str, asked: dict) -> bool:
         """Whether a result is finished."""

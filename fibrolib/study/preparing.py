@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import joblib
+import numpy as np
 import pandas as pd
 
 from fibrolib.study.profiles import Profile
 from fibrolib.video import prepare_cached
 
-__all__ = ["n_workers", "prepare_files"]
+__all__ = ["n_workers", "prepare_files", "sources"]
 
 
 def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: str) -> pd.Series:
@@ -39,25 +40,32 @@ def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: 
     """
     form = {"kind": kind, "fps": profile.clips.fps, "max_frames": profile.clips.max_frames}
     form["size"] = profile.clips.size if kind == "clip" else profile.still_size
-    sources = [_sources(row, kind) for row in patients.itertuples()]
-    jobs = [joblib.delayed(prepare_cached)(path, folder, roi=roi, **form) for files in sources for path, roi in files]
+    files_of = [sources(row, kind) for row in patients.itertuples()]
+    jobs = [joblib.delayed(prepare_cached)(path, folder, roi=roi, **form) for files in files_of for path, roi in files]
     # Threads: decoding and scaling release Python's lock, and starting processes would take longer than a second look.
     prepared = iter(joblib.Parallel(n_jobs=n_workers(), prefer="threads")(jobs))
-    return pd.Series([tuple(next(prepared) for _ in files) for files in sources], index=patients.index)
+    return pd.Series([tuple(next(prepared) for _ in files) for files in files_of], index=patients.index)
 
 
-def _sources(patient, kind: str) -> list[tuple[Path, Path | None]]:
+def sources(patient, kind: str) -> list[tuple[Path, Path | None]]:
     """Files to prepare for a patient, each with its mask; a video without an image gives its middle frame."""
     if kind == "clip":
         return list(zip(patient.videos, patient.rois, strict=True))
     rows = zip(patient.images, patient.videos, patient.rois, strict=True)
-    # One image may stand beside several videos. A mask drawn as a picture belongs to the video, not to the image.
+    # One image may stand beside several videos.
     return list(
         dict.fromkeys(
-            (image or video, roi if image is None or (roi and roi.suffix == ".npz") else None)
-            for image, video, roi in rows
+            (image or video, roi if image is None or _marks_image(roi) else None) for image, video, roi in rows
         )
     )
+
+
+def _marks_image(roi: Path | None) -> bool:
+    """Whether a mask also marks the still image: one drawn as a picture belongs to the video."""
+    if roi is None or roi.suffix != ".npz":
+        return False
+    with np.load(roi, allow_pickle=False) as arrays:
+        return "image_capsule" in arrays
 
 
 def n_workers() -> int:

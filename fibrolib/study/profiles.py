@@ -10,10 +10,15 @@ from pathlib import Path
 
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
+from fibrolib.learning.clips import VIEWS
+from fibrolib.nets import net_options
 
 __all__ = ["BUILT_IN", "ClipSettings", "ModelSettings", "Profile", "load_profile"]
 
 BUILT_IN = ("smoke", "quick", "paper")
+MODELS = ("cnn2d", "cnn2d_lstm", "cnn3d")
+"""The nets that the numbered notebooks are about."""
+
 _SECTIONS = {"cohort": {"patients"}, "clips": {"size", "fps", "max_frames"}, "stills": {"size"}, "folds": {"n"}}
 _NOT_SETTABLE = {"self", "cutoff", "n_stages", "seed", "memory"}
 
@@ -111,6 +116,18 @@ def _model_settings(profile: str, name: str, table: dict) -> ModelSettings:
             raise FibrolibError(
                 f"Profile '{profile}', model '{name}': unknown setting '{key}'. Known: {', '.join(sorted(settable))}."
             )
+    architecture = arguments.get("architecture", NetClassifier().architecture)
+    try:
+        unknown = set(arguments.get("options", {})) - net_options(architecture)
+    except ValueError as error:
+        raise FibrolibError(f"Profile '{profile}', model '{name}': {error}.") from error
+    if unknown:
+        options = ", ".join(sorted(net_options(architecture)))
+        raise FibrolibError(
+            f"Profile '{profile}', model '{name}': {architecture} has no option '{unknown.pop()}'; it has {options}."
+        )
+    if arguments.get("view", "clips") not in VIEWS:
+        raise FibrolibError(f"Profile '{profile}', model '{name}': view must be one of {', '.join(VIEWS)}.")
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
             raise FibrolibError(f"Profile '{profile}', model '{name}': grid setting '{key}' must be a list of values.")
@@ -143,8 +160,14 @@ def load_profile(name: str) -> Profile:
         missing = keys - set(table.get(section, {}))
         if missing:
             raise FibrolibError(f"Profile '{name}': section [{section}] lacks {', '.join(sorted(missing))}.")
-    if not table.get("models"):
-        raise FibrolibError(f"Profile '{name}' has no [models.NAME] section.")
+    absent = [model for model in MODELS if model not in table.get("models", {})]
+    if absent:
+        raise FibrolibError(f"Profile '{name}' lacks the section [models.{absent[0]}]; the notebooks need it.")
+    numbers = {(section, key): table[section][key] for section, keys in _SECTIONS.items() for key in keys}
+    for (section, key), value in numbers.items():
+        least = 2 if (section, key) == ("folds", "n") else 1
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+            raise FibrolibError(f"Profile '{name}': {key} in [{section}] must be a number of at least {least}.")
     return Profile(
         name=title,
         patients=table["cohort"]["patients"],

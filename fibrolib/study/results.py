@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from importlib import metadata
 
@@ -95,6 +96,14 @@ def results(study: Study) -> dict:
     }
 
 
+def _all_seconds(study: Study, seconds: dict[str, float]) -> dict[str, float]:
+    """Times of this call's steps, and of those that an earlier call of the same run had finished."""
+    path = study.folder.path / "run.json"
+    earlier = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    kept = earlier.get("seconds", {}) if earlier.get("code") == package_digest() else {}
+    return {**kept, **{step: round(value, 1) for step, value in seconds.items()}}
+
+
 def circumstances(study: Study, seconds: dict[str, float]) -> dict:
     """Return the content of run.json: versions, seed, hashes, hardware, profile and timings.
 
@@ -120,5 +129,5 @@ def circumstances(study: Study, seconds: dict[str, float]) -> dict:
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
             "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
         },
-        "seconds": {step: round(value, 1) for step, value in seconds.items()},
+        "seconds": _all_seconds(study, seconds),
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fibrolib.learning import NetClassifier
 from fibrolib.plots import save_figure
 from fibrolib.study.keeping import Keeper, write_atomically
 from fibrolib.video import write_video
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RunFolder"]
 
+_STAMP = ".made-for"
+_SHOWN = ("figures", "tables", "notebooks", "models", "predictions.csv", "results.json", "run.json", "report.html")
+
 
 class RunFolder:
     """Paths and writers of one run.
@@ -27,10 +33,13 @@ class RunFolder:
     ----------
     path : Path
         ``reports/<name>``; made when the first file is written.
+    made_for : str
+        Hash of what is asked of the run. What the folder shows of another request is removed before the first file of
+        this one is written, so that no report ever mixes the two; ``cache`` stays, where results are kept by content.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, made_for: str = "") -> None:
+        self.path, self.made_for = path, made_for
         self.keeper = Keeper(path / "cache" / "results")
 
     @property
@@ -48,33 +57,50 @@ class RunFolder:
         """Executed notebooks."""
         return self.path / "notebooks"
 
-    @property
-    def models(self) -> Path:
-        """Final nets."""
-        return self.path / "models"
+    def claim(self) -> None:
+        """Make the folder this request's: remove what it shows of another one."""
+        stamp = self.path / _STAMP
+        if stamp.exists() and stamp.read_text("utf-8") == self.made_for:
+            return
+        for name in _SHOWN:
+            shutil.rmtree(self.path / name, ignore_errors=True)
+            if (self.path / name).is_file():
+                (self.path / name).unlink()
+        write_atomically(stamp, lambda path: path.write_text(self.made_for, "utf-8"))
+
+    def _write(self, name: str, write: Callable[[Path], object]) -> Path:
+        self.claim()
+        return write_atomically(self.path / name, write)
 
     def save_table(self, name: str, table: pd.DataFrame) -> Path:
         """Write ``tables/<name>.csv`` and return its path; the index is left out."""
-        return write_atomically(self.path / "tables" / f"{name}.csv", lambda path: table.to_csv(path, index=False))
+        return self._write(f"tables/{name}.csv", lambda path: table.to_csv(path, index=False))
 
     def save_figure(self, name: str, figure: Figure) -> Path:
         """Write ``figures/<name>.svg`` and ``.png`` and return the path of the PNG."""
-        folder = self.path / "figures"
-        write_atomically(folder / f"{name}.svg", lambda path: save_figure(figure, path))
-        return write_atomically(folder / f"{name}.png", lambda path: save_figure(figure, path))
+        self._write(f"figures/{name}.svg", lambda path: save_figure(figure, path))
+        return self._write(f"figures/{name}.png", lambda path: save_figure(figure, path))
 
     def save_clip(self, name: str, frames: NDArray[np.uint8], fps: float) -> Path:
         """Write ``figures/<name>.mp4`` and return its path."""
-        return write_atomically(self.path / "figures" / f"{name}.mp4", lambda path: write_video(path, frames, fps))
+        return self._write(f"figures/{name}.mp4", lambda path: write_video(path, frames, fps))
+
+    def save_model(self, name: str, classifier: NetClassifier) -> Path:
+        """Write ``models/<name>.safetensors``."""
+        return self._write(f"models/{name}.safetensors", classifier.save)
 
     def save_predictions(self, predictions: pd.DataFrame) -> Path:
         """Write ``predictions.csv``."""
-        return write_atomically(self.path / "predictions.csv", lambda path: predictions.to_csv(path, index=False))
+        return self._write("predictions.csv", lambda path: predictions.to_csv(path, index=False))
 
     def save_json(self, name: str, content: dict) -> Path:
         """Write ``<name>.json``; NaN becomes null."""
         text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False, allow_nan=False)
-        return write_atomically(self.path / f"{name}.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
+        return self._write(f"{name}.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
+
+    def save_report(self, text: str) -> Path:
+        """Write ``report.html``."""
+        return self._write("report.html", lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _without_nan(value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from fibrolib.inference import choose_thresholds, compare_models, summarise_mode
 from fibrolib.learning import Evaluation, NetClassifier, evaluate
 from fibrolib.learning.training import pick_device
 from fibrolib.phantom import simulate_cohort
-from fibrolib.stages import condition
+from fibrolib.stages import at_least, condition
 from fibrolib.study.evaluations import load_evaluation, save_evaluation
 from fibrolib.study.keeping import digest
 from fibrolib.study.paths import from_project
@@ -61,7 +62,7 @@ class Study:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.profile: Profile = load_profile(request.profile)
-        self.folder = RunFolder(request.run_folder)
+        self.folder = RunFolder(request.run_folder, digest({**vars(request), "profile": self.profile.as_dict()}))
 
     @property
     def cutoff(self) -> int:
@@ -108,6 +109,12 @@ class Study:
         return patients.assign(clips=clips, stills=stills)
 
     @property
+    def content(self) -> str:
+        """Hash of the cohort's table, of what its videos and images show, and of the profile."""
+        names = [path.name for view in ("clips", "stills") for paths in self.patients[view] for path in paths]
+        return digest({"table": self.cohort.digest(), "files": names, "profile": self.profile.as_dict()})
+
+    @property
     def nets(self) -> list[str]:
         """Names of the nets of the profile."""
         return [settings.name for settings in self.profile.models]
@@ -116,9 +123,20 @@ class Study:
         """Why a diagnostic cannot be had from this cohort, as a sentence; empty where it can."""
         if name not in INDICES:
             return ""
-        patients = self.cohort.patients()
-        absent = [column for column in INDICES[name].columns if patients[column].isna().all()]
-        return f"{name} needs {', '.join(absent)}, which this cohort does not have." if absent else ""
+        patients, columns = self.cohort.patients(), list(INDICES[name].columns)
+        absent = [column for column in columns if patients[column].isna().all()]
+        if absent:
+            return f"{name} needs {', '.join(absent)}, which this cohort does not have."
+        known = patients.dropna(subset=columns)
+        side = self.partition.reindex(known.index)
+        for part, needed in (("train", self.profile.n_folds), ("validation", 1), ("test", 1)):
+            diseased = int(at_least(known["stage"][side == part], self.cutoff).sum())
+            if min(diseased, int((side == part).sum()) - diseased) < needed:
+                return (
+                    f"{name} needs {', '.join(columns)} of at least {needed} {part} patients with and "
+                    f"{needed} without the condition; too few have them."
+                )
+        return ""
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -146,7 +164,8 @@ class Study:
         if self.unavailable(name):
             raise FibrolibError(self.unavailable(name))
         if name in INDICES:
-            return self._evaluate(name, INDICES[name](cutoff=self.cutoff), self.cohort.patients())
+            known = self.cohort.patients().dropna(subset=list(INDICES[name].columns))
+            return self._evaluate(name, INDICES[name](cutoff=self.cutoff), known)
         if name not in self._evaluations:
             self._evaluations[name] = self._evaluate_net(self.profile.model(name))
         return self._evaluations[name]
@@ -187,11 +206,15 @@ class Study:
         total = settings.n_settings * self.profile.n_folds + 1
         if self.folder.keeper.has(name, self._asked(settings)):
             return total, total
-        return min(len(list((self.folder.fits / name).glob("*/[!.]*.safetensors"))), total), total
+        return min(len(list(self._memory(settings).glob("[!.]*.safetensors"))), total), total
+
+    def _memory(self, settings: ModelSettings) -> Path:
+        """Folder of the fits of an evaluation that is under way."""
+        return self.folder.fits / settings.name / digest(self._asked(settings))
 
     def _evaluate_net(self, settings: ModelSettings) -> Evaluation:
         asked = self._asked(settings)
-        memory = self.folder.fits / settings.name / digest(asked)
+        memory = self._memory(settings)
         net = NetClassifier(
             **settings.arguments,
             cutoff=self.cutoff,
@@ -207,9 +230,8 @@ class Study:
             save_evaluation,
             load_evaluation,
         )
-        shutil.rmtree(memory.parent, ignore_errors=True)
-        self.folder.models.mkdir(parents=True, exist_ok=True)
-        result.final.save(self.folder.models / f"{settings.name}.safetensors")
+        shutil.rmtree(memory, ignore_errors=True)
+        self.folder.save_model(settings.name, result.final)
         return result
 
     @cached_property
