@@ -211,7 +211,7 @@ def test_faults_of_single_cells(folder, column, value, words):
 
 
 def test_an_unknown_part_of_the_split(folder):
-    table = clean().assign(split=(["train"] * 10 + ["validation"] * 5 + ["test"] * 5))
+    table = clean().assign(split=(["train"] * 15 + ["validation"] * 5 + ["test"] * 5))
     table.loc[3, "split"] = "training"
     assert "write train, validation or test" in only(save(table, folder))[2]
 
@@ -254,20 +254,20 @@ def test_a_split_on_some_rows_only(folder):
     table.loc[[2, 5], "split"] = None
     row, column, message = only(save(table, folder))
     assert (row, column) == (4, "split")
-    assert "2 of 20 rows have no split (lines 4, 7)" in message
+    assert "2 of 25 rows have no split (lines 4, 7)" in message
 
 
 def test_a_patient_on_two_sides_of_the_split(folder):
-    table = clean().assign(split=["train"] * 10 + ["validation"] * 5 + ["test"] * 5)
+    table = clean().assign(split=["train"] * 15 + ["validation"] * 5 + ["test"] * 5)
     table.loc[19, ["patient_id", "stage"]] = ["P0", 0]
     row, column, message = only(save(table, folder))
     assert (row, column) == (21, "split")
     assert "two sides of the split" in message
-    assert "train (line 2), test (line 21)" in message
+    assert "train (line 2), validation (line 21)" in message
 
 
 def test_a_split_needs_both_classes_in_all_three_parts(folder):
-    table = clean().assign(split=["train"] * 18 + ["test"] * 2)  # the last two are F3 and F4
+    table = clean().assign(split=["train"] * 23 + ["test"] * 2)  # the last two are F3 and F4
     found = [message for _, _, message in problems(save(table, folder))]
     assert found == [
         "in the part 'validation' 0 patients are ≥ F2; at least 1 must be.",
@@ -278,7 +278,7 @@ def test_a_split_needs_both_classes_in_all_three_parts(folder):
 
 def test_one_class_only_says_which_cutoff_would_work(folder):
     table = clean()
-    table["stage"] = [0, 1] * 10
+    table["stage"] = [0] * 12 + [1] * 13
     message = only(save(table, folder), cutoff=2)[2]
     assert "only one class" in message
     assert "a cut-off of 1 would work" in message
@@ -291,7 +291,7 @@ def test_too_few_patients_says_how_many_are_needed(folder):
     table = clean()
     table["stage"] = [0] * 22 + [3] * 3
     assert "3 of 25 patients are stage ≥ 2" in only(save(table, folder))[2]
-    assert "At least 9 must be" in only(folder / "cohort.csv")[2]
+    assert "At least 8 must be" in only(folder / "cohort.csv")[2]
     assert "At least 8 must be" in problems(save(clean().head(8), folder))[0][2]
 
 
@@ -314,9 +314,9 @@ def test_lines_are_counted_as_a_text_editor_does(folder):
     path = folder / "cohort.csv"
     lines = ["patient_id,video,stage,note"]
     lines += [f'P{number},videos/v{number}.mp4,{stage},"two\nlines"' for number, stage in enumerate(STAGES[:-1])]
-    lines += ["", ",,,", "P19,videos/v19.mp4,F4,"]
+    lines += ["", ",,,", "P24,videos/v24.mp4,F4,"]
     path.write_text("\n".join(lines))
-    bad_line = path.read_text().split("\n").index("P19,videos/v19.mp4,F4,") + 1
+    bad_line = path.read_text().split("\n").index("P24,videos/v24.mp4,F4,") + 1
     assert only(path)[0] == bad_line
 
 

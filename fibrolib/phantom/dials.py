@@ -32,8 +32,9 @@ class Dials:
 
     Notes
     -----
-    A dial scales the *effect* (the shift of a patient's carrier with stage), not the spread between
-    patients, except that ``motion`` scales all of ln E in the strain, its scatter included: at 0 the carrier still varies, it only says nothing about stage.
+    A dial scales the *effect* (the shift of a patient's carrier with stage), not the spread between patients, except
+    that ``motion`` scales all of ln E in the strain, its scatter included: at 0 the carrier still varies, it only says
+    nothing about stage.
     """
 
     texture: float = 1.0
