@@ -82,7 +82,8 @@ def _interval(metrics: pd.DataFrame, model: str, name: str) -> str:
 def _warnings(study: Study) -> list[str]:
     """What a reader must know before quoting a number: the notes of estimates and tests, each once."""
     notes = pd.concat([study.metrics["note"], study.comparisons["note"]]).dropna()
-    return sorted({part.strip() for note in notes for part in str(note).split(";")} - {""})
+    said = describe_comparisons(study.comparisons)
+    return sorted({part.strip() for note in notes for part in str(note).split(";") if part.strip() not in said})
 
 
 def build_report(study: Study, found: dict, circumstances: dict) -> Path:

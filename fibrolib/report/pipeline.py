@@ -59,7 +59,7 @@ def run_study(request: Request, further: dict | None = None, console: Console | 
         if is_current(notebook, executed, parameters, content):
             console.print(f"  kept  {label}", highlight=False, markup=False)
             continue
-        with progress.step(label.replace("[", "\\["), progress.fits):
+        with progress.step(label, progress.fits):
             execute_notebook(notebook, executed, parameters, content)
     with progress.step("writing the report"):
         found = results(study)

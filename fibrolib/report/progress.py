@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 
 from fibrolib.study import Study
@@ -84,7 +85,7 @@ class Progress:
             Gives, whenever asked, where the step is and how long it may still take (see `count` and `fits`).
         """
         begun, ended = time.monotonic(), threading.Event()
-        with self.console.status(label) as status:
+        with self.console.status(escape(label)) as status:
             watcher = threading.Thread(target=self._watch, args=(label, status, ended, detail), daemon=True)
             watcher.start()
             try:
@@ -93,16 +94,16 @@ class Progress:
                 ended.set()
                 watcher.join()
         self.seconds[label] = time.monotonic() - begun
-        self.console.print(f"  done  {label}  [dim]{_clock(self.seconds[label])}[/dim]", highlight=False)
+        self.console.print(f"  done  {escape(label)}  [dim]{_clock(self.seconds[label])}[/dim]", highlight=False)
 
     def _watch(self, label: str, status: Status, ended: threading.Event, detail: Callable | None) -> None:
         seen = ""
         while not ended.wait(_POLL):
             elapsed = _clock(time.monotonic() - self.started)
             place, left = detail() if detail else ("", "")
-            status.update(f"{label}{place}{left}  [dim]{elapsed} so far[/dim]")
+            status.update(f"{escape(label)}{place}{left}  [dim]{elapsed} so far[/dim]")
             if place and place != seen and not self.console.is_terminal:
-                self.console.print(f"        {label}{place}{left}", highlight=False, soft_wrap=True)
+                self.console.print(f"        {label}{place}{left}", highlight=False, markup=False, soft_wrap=True)
             seen = place or seen
 
     def fits(self) -> tuple[str, str]:
