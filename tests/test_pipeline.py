@@ -61,7 +61,7 @@ def results(resumed):
 
 @pytest.fixture(scope="session")
 def predictions(resumed):
-    return pd.read_csv(resumed / "predictions.csv", dtype={"fold": "Int64"}, float_precision="round_trip")
+    return pd.read_csv(resumed / "predictions.csv", dtype={"fold": "Int64"})
 
 
 def test_same_seed_same_results_however_often_it_was_stopped(resumed):
@@ -103,7 +103,8 @@ def test_results_have_the_promised_form(results):
     for pair in results["comparisons"]:
         assert pair["p"] is None or pair["p"] <= pair["p_holm"] <= 1
     for entry in results["attribution"].values():
-        assert 0 <= entry["capsule_area"] <= 1
+        # A net this little trained may find nothing anywhere: then there is no share.
+        assert entry["capsule_share"] is None if entry["n"] == 0 else 0 <= entry["capsule_area"] <= 1
 
 
 def test_every_number_can_be_traced_to_the_predictions(results, predictions):
@@ -154,7 +155,7 @@ def test_a_finished_run_is_not_done_again(resumed):
     assert {path: path.stat().st_mtime_ns for path in (resumed / "notebooks").iterdir()} == before
 
 
-@pytest.mark.parametrize("name", reversed(NOTEBOOKS))
+@pytest.mark.parametrize("name", NOTEBOOKS[::-1])
 def test_every_notebook_runs_alone_in_its_own_folder(resumed, name):
     """nbval starts each in the notebook's folder, last one first; outputs are not compared."""
     notebook = resumed / "notebooks" / name

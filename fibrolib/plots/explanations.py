@@ -59,7 +59,7 @@ def _overlay(plot: Axes, cam: GradCam, frame: int):
     """Draw the map over its frame: the more relevance, the less of the frame shows through."""
     relevance = cam.relevance[frame]
     plot.imshow(cam.frames[frame], cmap="gray", vmin=0, vmax=255)
-    plot.imshow(relevance, cmap="inferno", vmin=0, vmax=1, alpha=0.7 * np.sqrt(relevance))
+    plot.imshow(relevance, cmap="inferno", vmin=0, vmax=1, alpha=0.55 * relevance)
     if cam.roi is not None and cam.roi[frame].any():
         plot.contour(cam.roi[frame].astype(float), levels=[0.5], colors=_OUTLINE, linewidths=0.7)
     # The bar needs an opaque image; this one is not drawn.

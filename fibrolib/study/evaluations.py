@@ -25,8 +25,7 @@ def save_evaluation(evaluation: Evaluation, folder: Path) -> None:
 
 def _read(path: Path) -> pd.DataFrame:
     try:
-        # pandas' fast parser may be off by one in the last digit: a resumed run must see the same number.
-        return pd.read_csv(path, dtype={"fold": "Int64", "patient_id": str}, float_precision="round_trip")
+        return pd.read_csv(path, dtype={"fold": "Int64", "patient_id": str})
     except EmptyDataError:
         return pd.DataFrame()
 
