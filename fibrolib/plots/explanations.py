@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from fibrolib.attribution import GradCam
@@ -43,7 +45,7 @@ def plot_gradcam(plates: Mapping[str, GradCam], *, region: str = "capsule") -> F
         for column, frame in enumerate(np.linspace(0, len(cam.frames) - 1, times).round().astype(int)):
             plain, covered = line[2 * column : 2 * column + 2]
             plain.imshow(cam.frames[frame], cmap="gray", vmin=0, vmax=255)
-            image = _overlay(covered, cam, frame)
+            _overlay(covered, cam, frame)
             if times > 1:
                 plain.set_xlabel(f"frame {frame + 1}", fontsize="x-small", labelpad=1)
         line[0].set_ylabel(f"{title}\nscore {cam.score:.2f}", fontsize="small")
@@ -51,19 +53,18 @@ def plot_gradcam(plates: Mapping[str, GradCam], *, region: str = "capsule") -> F
         hide_ticks(plot)
     outlined = any(cam.roi is not None and cam.roi.any() for cam in plates.values())
     note = f"\n(blue outline: {region})" if outlined else ""
-    figure.colorbar(image, ax=axes, shrink=0.6, label=f"Relevance, largest of the clip = 1{note}")
+    scale = ScalarMappable(Normalize(0, 1), "inferno")
+    figure.colorbar(scale, ax=axes, shrink=0.6, label=f"Relevance, largest of the clip = 1{note}")
     return figure
 
 
-def _overlay(plot: Axes, cam: GradCam, frame: int):
+def _overlay(plot: Axes, cam: GradCam, frame: int) -> None:
     """Draw the map over its frame: the more relevance, the less of the frame shows through."""
     relevance = cam.relevance[frame]
     plot.imshow(cam.frames[frame], cmap="gray", vmin=0, vmax=255)
     plot.imshow(relevance, cmap="inferno", vmin=0, vmax=1, alpha=0.55 * relevance)
     if cam.roi is not None and cam.roi[frame].any():
         plot.contour(cam.roi[frame].astype(float), levels=[0.5], colors=_OUTLINE, linewidths=0.7)
-    # The bar needs an opaque image; this one is not drawn.
-    return plot.imshow(relevance, cmap="inferno", vmin=0, vmax=1, visible=False)
 
 
 @styled
