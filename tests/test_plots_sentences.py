@@ -108,8 +108,11 @@ def test_shares_in_words():
 
 
 def test_published_numbers_stand_beside_ours():
-    beside = pd.DataFrame({"model": ["cnn3d", "cnn2d"], "auc_paper": [0.847, 0.753], "auc_ours": [0.7, np.nan]})
-    table = plots.readable_beside(beside.assign(accuracy_paper=np.nan, accuracy_ours=0.5))
-    assert table.loc["AUC"].tolist() == ["0.847", "0.700", "0.753", "–"]
-    assert table.loc["Accuracy", ("2D-CNN", "ours")] == "0.500"
-    assert table.columns.tolist()[:2] == [("3D-CNN", "paper"), ("3D-CNN", "ours")]
+    published = pd.DataFrame({"model": ["cnn3d", "cnn2d"], "auc": [0.847, 0.753], "accuracy": [0.7647, np.nan]})
+    ours = {"auc": 0.7, "auc_low": 0.5, "auc_high": 0.9, "accuracy": 0.5, "accuracy_low": 0.3, "accuracy_high": 0.7}
+    table = plots.readable_beside(published, pd.DataFrame([{"model": "cnn3d", **ours}]))
+    assert table["Model"].tolist() == ["3D-CNN", "2D-CNN"]
+    assert table["AUC, published"].tolist() == ["0.847", "0.753"]
+    assert table["AUC, this run"].tolist() == ["0.70 (0.50–0.90)", "–"]
+    assert table["Accuracy, published"].tolist() == ["0.765", "not given"]
+    assert "F1 (macro), published" not in table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -15,22 +14,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-import fibrolib.learning
-import fibrolib.nets
 from fibrolib.errors import FibrolibError
+from fibrolib.provenance import source_digest
 
-__all__ = ["code_digest", "fit_digest", "load_fit", "save_fit"]
+__all__ = ["fit_digest", "load_fit", "save_fit"]
 
 
-@functools.cache
-def code_digest() -> str:
-    """Hash of the source of the rooms that decide what a net learns, so that a change of code is a change of key."""
-    sources = [
-        path
-        for package in (fibrolib.nets, fibrolib.learning)
-        for path in sorted(Path(package.__file__).parent.glob("*.py"))
-    ]
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+_ROOMS = ("learning", "nets")  # what decides what a net learns
 
 
 def fit_digest(settings: dict, files: Sequence, stages: Sequence) -> str:
@@ -39,7 +29,8 @@ def fit_digest(settings: dict, files: Sequence, stages: Sequence) -> str:
     Prepared files carry a hash of their content in their name, so names stand for contents.
     """
     names = [[[Path(path).name for path in patient] for patient in part] for part in files]
-    asked = {"settings": settings, "files": names, "stages": stages, "code": code_digest(), "torch": torch.__version__}
+    versions = {"code": source_digest(_ROOMS), "torch": torch.__version__}
+    asked = {"settings": settings, "files": names, "stages": stages, **versions}
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 

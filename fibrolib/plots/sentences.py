@@ -97,28 +97,28 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def readable_beside(beside: pd.DataFrame) -> pd.DataFrame:
-    """Published metrics beside ours for a reader.
+def readable_beside(published: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
+    """Published test results beside ours for a reader.
 
     Parameters
     ----------
-    beside : DataFrame
-        One row per model: ``model``, and ``<metric>_paper, <metric>_ours``.
+    published : DataFrame
+        One row per model: ``model`` and some metrics, NaN where the publication gives none.
+    metrics : DataFrame
+        Table of `inference.summarise_models`; models that are missing there get a dash.
 
     Returns
     -------
     DataFrame
-        Text; one row per metric, for each model a column of the paper's and one of ours.
+        Text; one row per model of `published`, for each metric a column of theirs and one of ours with its interval.
     """
-    columns = {
-        (model_label(row["model"]), side): {
-            title: "–" if np.isnan(row[f"{name}_{side}"]) else f"{row[f'{name}_{side}']:.3f}"
-            for name, title in _METRICS.items()
-            if f"{name}_{side}" in row
-        }
-        for _, row in beside.iterrows()
-        for side in ("paper", "ours")
-    }
+    ours = metrics.set_index("model").reindex(published["model"])
+    columns: dict[str, list[str]] = {"Model": [model_label(name) for name in published["model"]]}
+    for name, title in _METRICS.items():
+        if name in published:
+            known = ours[[name, f"{name}_low", f"{name}_high"]].astype(float)
+            columns[f"{title}, published"] = ["not given" if np.isnan(v) else f"{v:.3f}" for v in published[name]]
+            columns[f"{title}, this run"] = [with_interval(*row) for row in known.itertuples(index=False)]
     return pd.DataFrame(columns)
 
 

@@ -10,7 +10,13 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from fibrolib.plots import describe_comparisons, model_label, readable_comparisons, readable_metrics, with_interval
+from fibrolib.plots import (
+    describe_comparisons,
+    model_label,
+    readable_beside,
+    readable_comparisons,
+    readable_metrics,
+)
 from fibrolib.study import Study, published
 
 __all__ = ["build_report"]
@@ -18,6 +24,9 @@ __all__ = ["build_report"]
 _MIME = {".svg": "image/svg+xml", ".png": "image/png", ".mp4": "video/mp4"}
 _LARGEST_SVG = 400_000
 """Above so many bytes a drawing holds pictures, and the PNG of it is the smaller file."""
+
+_BESIDE = ["model", "auc", "accuracy", "f1_macro"]
+"""What of the published results is shown beside ours; the notebook `06_delong` has all of it."""
 
 
 class _Folder:
@@ -56,27 +65,6 @@ def _bold(text: str) -> Markup:
     """Markdown's ``**bold**``, and nothing else of it, as HTML; the rest is escaped."""
     parts = text.split("**")
     return Markup("").join(Markup("<b>{}</b>").format(part) if i % 2 else part for i, part in enumerate(parts))
-
-
-def _beside_published(study: Study) -> pd.DataFrame:
-    """The published test results, and this run's with their intervals."""
-    ours = study.metrics.set_index("model")
-    measures = {"AUC": "auc", "Accuracy": "accuracy", "F1 (macro)": "f1_macro"}
-    rows = []
-    for row in published.TABLE.itertuples():
-        cells = {"Model": model_label(row.model)}
-        for title, name in measures.items():
-            value = getattr(row, name)
-            cells[f"{title}, published"] = "not given" if pd.isna(value) else f"{value:.3f}"
-            cells[f"{title}, this run"] = _interval(ours, row.model, name)
-        rows.append(cells)
-    return pd.DataFrame(rows)
-
-
-def _interval(metrics: pd.DataFrame, model: str, name: str) -> str:
-    if model not in metrics.index:
-        return "–"
-    return with_interval(*metrics.loc[model, [name, f"{name}_low", f"{name}_high"]].astype(float))
 
 
 def _warnings(study: Study) -> list[str]:
@@ -120,7 +108,7 @@ def build_report(study: Study, found: dict, circumstances: dict) -> Path:
         files=_Folder(study.folder.path),
         metrics=as_html(readable, index=True),
         summary=as_html(readable.loc[["AUC", "Accuracy", "Sensitivity", "Specificity"]], index=True),
-        published=as_html(_beside_published(study)),
+        published=as_html(readable_beside(published.TABLE[_BESIDE], study.metrics)),
         warnings=_warnings(study),
         comparisons=as_html(readable_comparisons(study.comparisons)),
         compared=describe_comparisons(study.comparisons),

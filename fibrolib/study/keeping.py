@@ -12,22 +12,19 @@ from importlib import metadata
 from pathlib import Path
 from typing import TypeVar
 
+from fibrolib.provenance import rooms, source_digest
+
 __all__ = ["Keeper", "digest", "package_digest", "write_atomically"]
 
 T = TypeVar("T")
-
-PACKAGE = Path(__file__).resolve().parents[1]
 
 # Rooms that only draw, format or parse: a change there makes no number stale.
 _PRESENTATION = {"plots", "report", "cli", "__main__"}
 
 
-@cache
 def package_digest(with_presentation: bool = False) -> str:
     """Hash of the source of every room that makes numbers, or of all rooms."""
-    rooms = {path: Path(path.relative_to(PACKAGE).parts[0]).stem for path in sorted(PACKAGE.rglob("*.py"))}
-    sources = [path for path, room in rooms.items() if with_presentation or room not in _PRESENTATION]
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    return source_digest(rooms() if with_presentation else rooms() - _PRESENTATION)
 
 
 @cache

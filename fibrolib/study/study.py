@@ -19,6 +19,7 @@ from fibrolib.inference import choose_thresholds, compare_models, summarise_mode
 from fibrolib.learning import Evaluation, NetClassifier, evaluate
 from fibrolib.learning.training import pick_device
 from fibrolib.phantom import simulate_cohort
+from fibrolib.plots import model_label
 from fibrolib.stages import at_least, condition
 from fibrolib.study.evaluations import load_evaluation, save_evaluation
 from fibrolib.study.keeping import digest
@@ -125,15 +126,16 @@ class Study:
             return ""
         patients, columns = self.cohort.patients(), list(INDICES[name].columns)
         absent = [column for column in columns if patients[column].isna().all()]
+        label = model_label(name)
         if absent:
-            return f"{name} needs {', '.join(absent)}, which this cohort does not have."
+            return f"{label} needs {', '.join(absent)}, which this cohort does not have."
         known = patients.dropna(subset=columns)
         side = self.partition.reindex(known.index)
         for part, needed in (("train", self.profile.n_folds), ("validation", 1), ("test", 1)):
             diseased = int(at_least(known["stage"][side == part], self.cutoff).sum())
             if min(diseased, int((side == part).sum()) - diseased) < needed:
                 return (
-                    f"{name} needs {', '.join(columns)} of at least {needed} {part} patients with and "
+                    f"{label} needs {', '.join(columns)} of at least {needed} {part} patients with and "
                     f"{needed} without the condition; too few have them."
                 )
         return ""
@@ -261,27 +263,31 @@ class Study:
         classifier = self.evaluation(name).final
         return shown(classifier, load_clip(self.patients.loc[patient, classifier.view][0]))
 
-    def gradcams(self, name: str, n: int | None = None) -> dict[str, list]:
-        """Grad-CAM of a net for test patients, one map per prepared file.
+    def gradcams(self, name: str) -> dict[str, list]:
+        """Grad-CAM of a net for the test patients, one map per prepared file; made once per session.
 
         Parameters
         ----------
         name : str
             A net.
-        n : int or None
-            Only the first so many test patients.
 
         Returns
         -------
         dict of str to list of GradCam
             By patient.
         """
-        classifier = self.evaluation(name).final
-        test = self.patients[self.partition.reindex(self.patients.index) == "test"].iloc[:n]
-        return {
-            patient: [gradcam(classifier, load_clip(path)) for path in paths]
-            for patient, paths in test[classifier.view].items()
-        }
+        if name not in self._gradcams:
+            classifier = self.evaluation(name).final
+            test = self.patients[self.partition.reindex(self.patients.index) == "test"]
+            self._gradcams[name] = {
+                patient: [gradcam(classifier, load_clip(path)) for path in paths]
+                for patient, paths in test[classifier.view].items()
+            }
+        return self._gradcams[name]
+
+    @cached_property
+    def _gradcams(self) -> dict[str, dict[str, list]]:
+        return {}
 
     def attribution(self, name: str) -> pd.DataFrame:
         """Share of Grad-CAM relevance on the marked region (the capsule), beside its share of the sector's area.
