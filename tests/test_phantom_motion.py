@@ -55,14 +55,42 @@ def test_only_the_heartbeat_depends_on_strain():
         for strain in (0.12, 0.04)
     )
     assert soft.heart == pytest.approx(3 * stiff.heart)
-    for name in ("slide", "swing", "press", "tilt"):
+    for name in ("slide", "swing", "press", "tilt", "rise", "pulse"):
         assert np.array_equal(getattr(soft, name), getattr(stiff, name))
+
+
+def test_veins_follow_the_heart_with_a_delay_and_a_little():
+    still = SimpleNamespace(**{**vars(PATIENT), "strain": 1.0, "heart_rate": 75.0})
+    for seed in range(5):
+        motion = draw_motion(still, PUSH, 500, np.random.default_rng(seed))
+        assert 0.03 < np.ptp(motion.pulse) < 0.45  # mm, of a radius of about 2.5
+        # Filled when the atrium contracts, at .92 of the beat, and later by the delay; the push peaks at .18.
+        lags = np.arange(20)
+        match = [np.corrcoef(motion.heart[: -lag or None], motion.pulse[lag:])[0, 1] for lag in lags]
+        assert lags[np.argmax(match)] / 25 * 75 / 60 == pytest.approx(0.92 - 0.18 + 0.075, abs=0.08)
+
+
+def test_breathing_also_goes_deep_and_out_of_the_plane():
+    deep, none = (
+        [
+            draw_motion(
+                SimpleNamespace(**{**vars(PATIENT), "breath_mm": breath}), PUSH, 60, np.random.default_rng(seed)
+            )
+            for seed in range(20)
+        ]
+        for breath in (4.0, 0.0)
+    )
+    assert not any(motion.rise.any() for motion in none)
+    assert 0.2 < np.median([np.ptp(motion.rise) for motion in deep]) < 3.0  # mm
+    gone = [np.ptp(one.tilt - other.tilt) for one, other in zip(deep, none, strict=True)]
+    assert 0.05 < np.median(gone) < 0.8  # radians of decorrelation
 
 
 def test_everything_but_the_heart_starts_at_rest():
     motion = draw_motion(PATIENT, PUSH, 50, np.random.default_rng(2))
     for name in ("swing", "press"):
         assert abs(getattr(motion, name)[0]) < 0.2  # tremor only
+    assert motion.rise[0] == 0
 
 
 def test_strain_of_the_stages_follows_stiffness():

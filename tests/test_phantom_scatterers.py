@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fibrolib.phantom.anatomy import LIVER, VESSEL, draw_anatomy, nodule_height
+from fibrolib.phantom.anatomy import draw_anatomy, nodule_height
 from fibrolib.phantom.geometry import PolarGrid, plane_from_polar, polar_from_plane
-from fibrolib.phantom.scatterers import clustering, draw_scatterers, sensitivity
+from fibrolib.phantom.scatterers import clustering, draw_scatterers
 
 GRID = PolarGrid(140.0)
 
@@ -46,9 +46,9 @@ def test_signals_grow_with_their_carriers_and_stay_finite():
 
 
 def of_parenchyma(anatomy, points):
-    labels = anatomy.grid.nearest(anatomy.labels, points.r, points.theta)
+    parenchyma = anatomy.grid.nearest(anatomy.parenchyma, points.r, points.theta)
     deep = anatomy.grid.nearest(anatomy.below, points.r, points.theta) > 5
-    return np.abs(points.amplitude[(labels & (LIVER | VESSEL) == LIVER) & deep])
+    return np.abs(points.amplitude[parenchyma & deep])
 
 
 def test_fibrosis_clusters_scatterers_without_brightening_the_liver():
@@ -61,9 +61,11 @@ def test_fibrosis_clusters_scatterers_without_brightening_the_liver():
 
 
 def test_carriers_do_not_move_the_anatomy():
-    plain, changed = view(seed=3)[0], view(seed=3, texture=3.0)[0]
-    assert np.array_equal(plain.labels, changed.labels)
-    assert plain.push == changed.push
+    for seed in range(4):
+        plain, changed = view(seed=seed)[0], view(seed=seed, texture=3.0)[0]
+        assert np.array_equal(plain.labels, changed.labels)
+        assert plain.push == changed.push
+        assert np.array_equal(plain.dome.waves, changed.dome.waves)
 
 
 def test_another_seed_is_another_view():
@@ -75,8 +77,3 @@ def test_wall_stays_and_liver_slides():
     depth = anatomy.grid.nearest(anatomy.below, points.r, points.theta)
     assert points.inside[depth > 2].mean() > 0.99
     assert points.inside[depth < -2].mean() < 0.01
-
-
-def test_fat_dims_the_depth():
-    rows = [np.median(sensitivity(patient(fat=fat), view()[0], np.random.default_rng(1))[-20]) for fat in (0.0, 0.8)]
-    assert rows[1] < 0.6 * rows[0]

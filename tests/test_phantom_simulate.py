@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from fibrolib.cli import app
 from fibrolib.errors import FibrolibError
-from fibrolib.phantom import Dials, draw_patients, render_clip, simulate_cohort
+from fibrolib.phantom import Dials, draw_patients, read_truth, render_clip, simulate_cohort
 from fibrolib.video import read_image, read_video
 
 SEED = 3
@@ -82,3 +84,64 @@ def test_a_stopped_run_goes_on_where_it_was(table, tmp_path):
 def test_another_cohort_is_not_mixed_in(table, other):
     with pytest.raises(FibrolibError, match="another seed"):
         simulate_cohort(table.parent, **{"patients": 2, "seed": SEED, "n_jobs": 1, **other})
+
+
+@pytest.fixture(scope="module")
+def several(table, tmp_path_factory):
+    """The same patients with two videos each."""
+    return simulate_cohort(tmp_path_factory.mktemp("several"), patients=2, videos=2, seed=SEED, n_jobs=2)
+
+
+def test_further_videos_are_further_views(table, several):
+    rows = pd.read_csv(several)
+    assert list(rows["video"]) == [f"videos/virtual-00{n}.mp4" for n in ("1", "1-2", "2", "2-2")]
+    assert list(rows["roi"]) == [f"truth/virtual-00{n}.npz" for n in ("1", "1-2", "2", "2-2")]
+    assert list(rows["image"]) == [f"images/virtual-00{n}.png" for n in "1122"]
+    assert len(rows[["patient_id", "stage", "age", "swe_kpa"]].drop_duplicates()) == 2
+    first, second = (read_video(several.parent / name).frames for name in rows["video"][:2])
+    assert np.corrcoef(first[0].ravel(), second[0].ravel())[0, 1] < 0.9
+    truth = read_truth(several.parent / rows["roi"][1])
+    assert truth.masks["liver"].shape == second.shape
+    assert not truth.image_masks
+    again = render_clip(next(draw_patients(1, SEED).itertuples(index=False)), (SEED, 0), take=2)
+    assert np.array_equal(again.displacement, truth.displacement, equal_nan=True)
+
+
+def test_the_first_video_and_the_image_do_not_depend_on_the_number_of_videos(table, several):
+    one, two = contents(table.parent), contents(several.parent)
+    assert {name: two[name] for name in one if name != "cohort.csv"} == {
+        name: content for name, content in one.items() if name != "cohort.csv"
+    }
+
+
+def test_a_cohort_grows_by_videos(several, tmp_path):
+    done = []
+    settings = {"seed": SEED, "n_jobs": 1, "progress": lambda *state: done.append(state)}
+    simulate_cohort(tmp_path, patients=1, **settings)
+    kept = {
+        path: path.stat().st_mtime_ns for folder in ("videos", "truth") for path in (tmp_path / folder).glob("*-001.*")
+    }
+    simulate_cohort(tmp_path, patients=2, videos=2, **settings)
+    assert done == [(1, 1), (1, 2), (2, 2)]
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert contents(tmp_path) == contents(several.parent)
+
+
+def test_a_cohort_needs_a_video(tmp_path):
+    with pytest.raises(ValueError, match="at least one video"):
+        simulate_cohort(tmp_path, patients=1, videos=0)
+    with pytest.raises(ValueError, match="from 1"):
+        render_clip(next(draw_patients(1, SEED).itertuples(index=False)), (SEED, 0), take=0)
+
+
+def test_another_seed_is_a_fresh_population(table, tmp_path):
+    fresh = pd.read_csv(simulate_cohort(tmp_path, patients=1, seed=SEED + 1, n_jobs=1))
+    assert not fresh.iloc[0][["age", "bmi", "ast"]].equals(pd.read_csv(table).iloc[0][["age", "bmi", "ast"]])
+
+
+def test_the_command_line_takes_a_number_of_videos(tmp_path):
+    arguments = ["simulate", "--patients", "1", "--videos", "2", "--seed", str(SEED), "--out", str(tmp_path / "v")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0
+    assert "1 virtual patients, 2 videos" in result.output
+    assert len(pd.read_csv(tmp_path / "v" / "cohort.csv")) == 2

@@ -1,5 +1,6 @@
 """The whole study at the smallest profile: killed in the middle and resumed, beside one that ran undisturbed."""
 
+import io
 import json
 import os
 import signal
@@ -11,10 +12,12 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from fibrolib.inference import auc, auc_ci
 from fibrolib.learning import NetClassifier
-from fibrolib.study import notebook_sources
+from fibrolib.report.pipeline import notebooks_for
+from fibrolib.study import Request, Study, notebook_sources
 
 NETS = ["cnn2d", "cnn2d_lstm", "cnn3d"]
 INDICES = ["swe", "fib4", "apri"]
@@ -80,6 +83,7 @@ def test_what_a_run_leaves(resumed):
     figures = {path.stem for path in (resumed / "figures").glob("*.svg")}
     assert figures == {path.stem for path in (resumed / "figures").glob("*.png")}
     assert {"flow", "roc_all", "forest", "delong_matrix", "capsule_share"} <= figures
+    assert {"virtual_stages", "virtual_mmode", "virtual_ceilings", "true_regions", "true_carriers"} <= figures
     assert {f"{kind}_{net}" for kind in ("curves", "cv", "gradcam", "model_view") for net in NETS} <= figures
     tables = {path.stem for path in (resumed / "tables").glob("*.csv")}
     assert {"table1", "metrics", "comparisons", "attribution", *(f"search_{net}" for net in NETS)} <= tables
@@ -153,6 +157,20 @@ def test_a_finished_run_is_not_done_again(resumed):
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.count("kept") == len(NOTEBOOKS)
     assert {path: path.stat().st_mtime_ns for path in (resumed / "notebooks").iterdir()} == before
+
+
+@pytest.mark.parametrize(("prefix", "left_out"), [("virtual-", []), ("mine-", ["00_virtual_patient"])])
+def test_a_cohort_of_ones_own_has_no_notebook_about_virtual_patients(tmp_path, prefix, left_out):
+    numbers = range(40)
+    rows = [{"patient_id": f"{prefix}{n}", "video": f"{n}.mp4", "stage": n % 5} for n in numbers]
+    for number in numbers:
+        (tmp_path / f"{number}.mp4").touch()
+    pd.DataFrame(rows).to_csv(tmp_path / "cohort.csv", index=False)
+    written = io.StringIO()
+    study = Study(Request(cohort=str(tmp_path / "cohort.csv"), out=str(tmp_path / "run")))
+    chosen = [path.name for path in notebooks_for(study, Console(file=written))]
+    assert chosen == [name for name in NOTEBOOKS if name.removesuffix(".ipynb") not in left_out]
+    assert [line.split(":")[0].split()[-1] for line in written.getvalue().splitlines()] == left_out
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS[::-1])

@@ -16,7 +16,12 @@ def test_paths_do_not_depend_on_the_working_directory(tmp_path, monkeypatch):
 def test_notebooks_are_in_the_order_of_their_numbers():
     names = [path.name for path in notebook_sources()]
     assert names == sorted(names)
-    assert names[0].startswith("01_")
+    assert names[0].startswith("00_")
+
+
+def test_notebooks_about_virtual_patients_are_for_a_virtual_cohort():
+    everything, without = notebook_sources(), notebook_sources(virtual=False)
+    assert [path.stem for path in everything if path not in without] == ["00_virtual_patient"]
 
 
 def test_no_checkout_is_a_sentence(monkeypatch):

@@ -3,18 +3,25 @@
 from fibrolib.phantom.dials import Dials
 from fibrolib.phantom.oracle import MOVING, STILL, oracle_auc, oracle_score
 from fibrolib.phantom.patients import PREFIX, draw_patients
+from fibrolib.phantom.quantities import QUANTITIES, draw_unstaged_patients, physical_quantities
 from fibrolib.phantom.render import Rendering, render_view
 from fibrolib.phantom.simulate import render_clip, render_image, simulate_cohort
+from fibrolib.phantom.truth import Truth, read_truth
 
 __all__ = [
     "MOVING",
     "PREFIX",
+    "QUANTITIES",
     "STILL",
     "Dials",
     "Rendering",
+    "Truth",
     "draw_patients",
+    "draw_unstaged_patients",
     "oracle_auc",
     "oracle_score",
+    "physical_quantities",
+    "read_truth",
     "render_clip",
     "render_image",
     "render_view",

@@ -8,14 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from fibrolib.phantom.diaphragm import Dome, draw_dome
 from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, PolarGrid, plane_from_polar
 from fibrolib.phantom.motion import HeartPush
-from fibrolib.phantom.vessels import Vessels, draw_vessels
+from fibrolib.phantom.organs import Organs, draw_organs
+from fibrolib.phantom.vessels import Vessels, draw_vessels, swelling
+from fibrolib.phantom.wall import Wall, draw_wall
 
-__all__ = ["CAPSULE", "LIVER", "VESSEL", "Anatomy", "Dome", "Surface", "draw_anatomy", "nodule_height"]
+__all__ = ["LABELS", "Anatomy", "Surface", "draw_anatomy", "nodule_height"]
 
-LIVER, VESSEL, CAPSULE = 1, 2, 4
-"""Bits of the label map."""
+LABELS = {"liver": 1, "vessels": 2, "capsule": 4, "gallbladder": 8, "kidney": 16}
+"""Names and bits of the label map: vessels are part of the liver; the neighbouring organs are not."""
 
 _CAPSULE_BAND = (-1.0, 3.0)  # mm below the surface: what a reader would call the capsule
 
@@ -48,19 +51,6 @@ class Surface:
 
 
 @dataclass(frozen=True)
-class Dome:
-    """The diaphragm: deepest at `theta`, at depth `r` (mm), rising on both sides by ``rise * angle**2``."""
-
-    r: float
-    theta: float
-    rise: float
-
-    def depth(self, theta: ArrayLike) -> NDArray:
-        """Depth of the diaphragm, mm."""
-        return self.r - self.rise * (np.asarray(theta) - self.theta) ** 2
-
-
-@dataclass(frozen=True)
 class Anatomy:
     """One view of one patient, at rest.
 
@@ -70,8 +60,12 @@ class Anatomy:
         The grid of the maps.
     surface : Surface
         The liver's surface.
+    wall : Wall
+        The abdominal wall before it.
     dome : Dome
         The diaphragm.
+    organs : Organs
+        Its neighbours.
     below : ndarray, shape `grid.shape`
         Depth below the nodular surface, mm; negative in the abdominal wall.
     beyond : ndarray, shape `grid.shape`
@@ -79,19 +73,29 @@ class Anatomy:
     vessels : Vessels
         Distances to the vessels' walls on the grid.
     labels : ndarray of uint8, shape `grid.shape`
-        Bits `LIVER`, `VESSEL`, `CAPSULE`.
+        Bits of `LABELS`.
     push : HeartPush
         Where the heart lies.
+    swelling : ndarray of complex64, shape `grid.shape`
+        How the tissue around the hepatic veins moves when they widen (see `vessels.swelling`).
     """
 
     grid: PolarGrid
     surface: Surface
+    wall: Wall
     dome: Dome
+    organs: Organs
     below: NDArray[np.float32]
     beyond: NDArray[np.float32]
     vessels: Vessels
     labels: NDArray[np.uint8]
     push: HeartPush
+    swelling: NDArray[np.complex64]
+
+    @property
+    def parenchyma(self) -> NDArray[np.bool_]:
+        """Where the liver is, but for its vessels."""
+        return self.labels & (LABELS["liver"] | LABELS["vessels"]) == LABELS["liver"]
 
 
 def nodule_height(carrier: float) -> float:
@@ -109,7 +113,7 @@ def draw_anatomy(patient: object, grid: PolarGrid, rng: np.random.Generator) -> 
     Parameters
     ----------
     patient : row of `draw_patients`
-        With attributes ``bmi`` and ``capsule``.
+        With attributes ``bmi, fat, capsule``.
     grid : PolarGrid
         The grid to image on.
     rng : numpy.random.Generator
@@ -121,21 +125,30 @@ def draw_anatomy(patient: object, grid: PolarGrid, rng: np.random.Generator) -> 
         The view at rest.
     """
     surface = _draw_surface(patient, rng)
-    dome = Dome(grid.depth * rng.uniform(0.72, 0.82), rng.uniform(-0.2, 0.2), rng.uniform(50, 100))
-    r, theta = np.meshgrid(grid.r, grid.theta, indexing="ij")
-    x, y = plane_from_polar(r, theta)
-    below = r - surface.course(theta) - surface.nodule(theta)
+    wall = draw_wall(patient.bmi, rng)
+    heart = rng.uniform(-0.16, 0.16)  # the sonographer keeps the heart's neighbourhood in the picture
+    r, theta = grid.r[:, None], grid.theta
+    x, y = (place.astype(np.float32) for place in plane_from_polar(r, theta))
+    room = surface.depth, 0.77 * grid.depth
+    organs = draw_organs(x, y, room, heart, patient.fat, rng)
+    dome = draw_dome(grid.depth, 0.0 if organs.kidney is None else -np.sign(heart), rng)
+    below = r - (surface.course(theta) + surface.nodule(theta))
     beyond = r - dome.depth(theta)
-    vessels = draw_vessels(x, y, surface.depth, dome.r, rng).kept_where((below > 7) & (beyond < -2))
+    liver = (below > 0) & (beyond < 0) & (organs.distance() > 0) & ~organs.behind_kidney
+    free = (below > 7) & (beyond < -2) & (organs.distance() > 4) & liver
+    vessels = draw_vessels(x, y, surface.depth, dome.r, rng).kept_where(free)
     return Anatomy(
         grid=grid,
         surface=surface,
+        wall=wall,
         dome=dome,
+        organs=organs,
         below=below.astype(np.float32),
         beyond=beyond.astype(np.float32),
         vessels=vessels,
-        labels=_labels(below, beyond, vessels.distance),
-        push=_draw_push(dome, rng),
+        labels=_labels(liver, below, vessels, organs),
+        push=_draw_push(dome, heart, rng),
+        swelling=swelling(vessels.hepatic, grid),
     )
 
 
@@ -151,13 +164,20 @@ def _draw_surface(patient: object, rng: np.random.Generator) -> Surface:
     return Surface(float(depth), rng.normal(0, 4), rng.uniform(-12, 12), theta, profile)
 
 
-def _draw_push(dome: Dome, rng: np.random.Generator) -> HeartPush:
-    theta = rng.uniform(-0.16, 0.16)  # the sonographer keeps the heart's neighbourhood in the picture
+def _draw_push(dome: Dome, theta: float, rng: np.random.Generator) -> HeartPush:
     x, y = plane_from_polar(dome.depth(theta) + 2, theta)
     return HeartPush(float(x), float(y), rng.uniform(-0.3, 0.3), rng.uniform(20, 26), rng.uniform(26, 36))
 
 
-def _labels(below: NDArray, beyond: NDArray, vessel: NDArray) -> NDArray[np.uint8]:
-    liver = (below > 0) & (beyond < 0)
-    band = (below > _CAPSULE_BAND[0]) & (below < _CAPSULE_BAND[1])
-    return (LIVER * liver + VESSEL * (liver & (vessel < 0)) + CAPSULE * band).astype(np.uint8)
+def _labels(liver: NDArray, below: NDArray, vessels: Vessels, organs: Organs) -> NDArray[np.uint8]:
+    regions = {
+        "liver": liver,
+        "vessels": liver & (vessels.distance < 0),
+        "capsule": (below > _CAPSULE_BAND[0]) & (below < _CAPSULE_BAND[1]),
+        "gallbladder": organs.gallbladder is not None and organs.gallbladder.inside & (below > 0),
+        "kidney": organs.kidney is not None and organs.kidney.inside & (below > 0),
+    }
+    labels = np.zeros(liver.shape, np.uint8)
+    for name, region in regions.items():
+        labels |= (LABELS[name] * np.asarray(region)).astype(np.uint8)
+    return labels

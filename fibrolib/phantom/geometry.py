@@ -77,7 +77,11 @@ class PolarGrid:
 
     def nearest(self, image: NDArray, r: NDArray, theta: NDArray) -> NDArray:
         """Values of an image on the grid at the nearest samples; beyond the edge, the edge's."""
+        return image.ravel()[self.flat_index(r, theta)]
+
+    def flat_index(self, r: NDArray, theta: NDArray) -> NDArray[np.intp]:
+        """Index into the flattened grid of the nearest samples; beyond the edge, the edge's."""
         row, column = self.index(r, theta)
         row = np.clip(np.rint(row), 0, self.shape[0] - 1).astype(np.intp)
         column = np.clip(np.rint(column), 0, self.shape[1] - 1).astype(np.intp)
-        return image[row, column]
+        return row * self.shape[1] + column

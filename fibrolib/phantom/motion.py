@@ -5,6 +5,7 @@ All displacements are Lagrangian: they move the tissue that was at `(r, theta)` 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.phantom.geometry import FACE_RADIUS, plane_from_polar
 
-__all__ = ["HeartPush", "Motion", "draw_motion", "heart_waveform"]
+__all__ = ["HeartPush", "Motion", "deep_share", "draw_motion", "heart_waveform", "press_depth", "vein_waveform"]
 
 
 def heart_waveform(phase: ArrayLike) -> NDArray[np.float64]:
@@ -29,8 +30,28 @@ def heart_waveform(phase: ArrayLike) -> NDArray[np.float64]:
     Three bumps: the ventricle's contraction, its rebound, and the atrial kick before the next beat. The shape is an
     assumption after tagged-MRI and tissue-Doppler curves.
     """
+    return _bumps(phase, ((1.0, 0.18, 0.075), (-0.22, 0.44, 0.07), (0.20, 0.86, 0.05)))
+
+
+def vein_waveform(phase: ArrayLike) -> NDArray[np.float64]:
+    """Widening of the hepatic veins over one heartbeat, -0.6 to 1.
+
+    Parameters
+    ----------
+    phase : array_like
+        Heartbeats since an R wave; only the fractional part counts.
+
+    Notes
+    -----
+    The three phases of their flow: they empty in systole and diastole and fill when the atrium contracts. Only the
+    order is known; heights and widths are an assumption.
+    """
+    return _bumps(phase, ((-0.6, 0.30, 0.09), (-0.35, 0.62, 0.08), (1.0, 0.92, 0.06)))
+
+
+def _bumps(phase: ArrayLike, bumps: Sequence[tuple[float, float, float]]) -> NDArray[np.float64]:
+    """Sum of periodic bumps of given height, centre and width."""
     phase = np.asarray(phase, dtype=float) % 1.0
-    bumps = ((1.0, 0.18, 0.075), (-0.22, 0.44, 0.07), (0.20, 0.86, 0.05))
     return sum(
         height * np.exp(-0.5 * ((phase - centre + turn) / width) ** 2)
         for height, centre, width in bumps
@@ -92,6 +113,7 @@ class HeartPush:
 
 
 _SOFT = 5.0  # mm
+_VEIN_MM = (0.05, 0.25)  # assumption: 2 to 10 % of the radius of a vein, independent of stage
 
 
 @dataclass(frozen=True)
@@ -110,6 +132,10 @@ class Motion:
         Turn (radians) and indentation (mm) of the whole picture under the moving hand.
     tilt : ndarray, shape (frames,)
         How far the plane has left the first one, in radians of decorrelation (0 = same speckle, pi/2 = all new).
+    rise : ndarray, shape (frames,)
+        How far breathing moves the depth of the liver along the beams, mm; at the wall it stays (see `deep_share`).
+    pulse : ndarray, shape (frames,)
+        How far the walls of the hepatic veins and the vena cava have moved outwards, mm.
     """
 
     push: HeartPush
@@ -118,6 +144,8 @@ class Motion:
     swing: NDArray[np.float64]
     press: NDArray[np.float64]
     tilt: NDArray[np.float64]
+    rise: NDArray[np.float64]
+    pulse: NDArray[np.float64]
 
     def heart_field(self, r: NDArray, theta: NDArray) -> tuple[NDArray, NDArray]:
         """Displacement in depth (mm) and angle (radians) at rest positions, per unit of peak strain."""
@@ -129,6 +157,11 @@ class Motion:
 def press_depth(r: NDArray) -> NDArray:
     """Share of the hand's indentation that tissue at a depth follows: the skin sticks to the probe."""
     return np.clip(r / 25.0, 0.0, 1.0)
+
+
+def deep_share(below: NDArray) -> NDArray:
+    """Share of the rise that tissue follows, by its depth below the liver's surface (mm)."""
+    return 1 - np.exp(-np.maximum(below, 0) / 35.0)
 
 
 def draw_motion(patient: object, push: HeartPush, frames: int, rng: np.random.Generator) -> Motion:
@@ -151,18 +184,24 @@ def draw_motion(patient: object, push: HeartPush, frames: int, rng: np.random.Ge
         Only its `heart` depends on the patient's strain.
     """
     time = np.arange(frames) / patient.fps
-    beat = heart_waveform(_beats(time, patient.heart_rate / 60, rng))
+    beats = _beats(time, patient.heart_rate / 60, rng)
+    beat = heart_waveform(beats)
     surface = FACE_RADIUS + 25.0  # radius at which breathing is counted, mm
     period = rng.uniform(3.2, 5.5)
     breath = patient.breath_mm * np.sin(2 * np.pi * (time / period + rng.random()))
+    breath -= breath[0]
     tug = rng.normal(0.0, 0.35) * beat  # the whole liver is tugged along, whatever its stiffness (assumption)
     return Motion(
         push=push,
         heart=patient.strain * beat,
-        slide=(breath - breath[0] + tug) / surface,
+        slide=(breath + tug) / surface,
         swing=(_wander(time, 0.8, rng) + _tremor(time, patient.tremor_mm, rng)) / surface,
         press=_wander(time, 0.5, rng) + _tremor(time, patient.tremor_mm, rng),
-        tilt=_wander(time, 0.25, rng) + rng.normal(0.0, 0.08) * beat,
+        # 4 mm out of the plane would show another slice; of a breath, a fifth typically goes there (assumption).
+        tilt=_wander(time, 0.25, rng) + rng.normal(0.0, 0.08) * beat + rng.normal(0.0, 0.08) * breath,
+        rise=rng.normal(0.0, 0.3) * breath,
+        # The wave reaches the veins a little after the heart's own movement (assumption).
+        pulse=rng.uniform(*_VEIN_MM) * vein_waveform(beats - rng.uniform(0.03, 0.12)),
     )
 
 

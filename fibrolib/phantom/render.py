@@ -7,15 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrolib.phantom.anatomy import CAPSULE, LIVER, VESSEL, Anatomy, draw_anatomy
+from fibrolib.phantom.anatomy import LABELS, Anatomy, draw_anatomy
 from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, PolarGrid, polar_from_plane
 from fibrolib.phantom.imaging import Receiver, ScanConverter, compress
-from fibrolib.phantom.motion import Motion, draw_motion, press_depth
+from fibrolib.phantom.motion import Motion, draw_motion
 from fibrolib.phantom.scanners import SCANNERS
-from fibrolib.phantom.scatterers import draw_scatterers, sensitivity
+from fibrolib.phantom.scatterers import draw_scatterers
 from fibrolib.phantom.screen import CENTRE, FAN_HEIGHT, SCREEN, TOP, draw_screen
+from fibrolib.phantom.shadows import draw_way
+from fibrolib.phantom.tissue import Origins, Tissue
 
-__all__ = ["Rendering", "Tissue", "clip_length", "render_view"]
+__all__ = ["Rendering", "clip_length", "render_view"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Rendering:
     fps : float
         Frames per second.
     masks : dict of str to ndarray of bool, shape (frames, height, width)
-        Truth of ``liver, vessels, capsule``, each pixel where the tissue is in that frame.
+        Truth of ``liver, vessels, capsule, gallbladder, kidney``, each pixel where the tissue is in that frame.
     displacement : ndarray of float32, shape (frames, grid rows, grid columns, 2)
         Displacement `(right, down)` in mm of the tissue that rests at each node; not a number outside the fan.
     nodes : ndarray of int, shape (2, grid rows, grid columns)
@@ -44,41 +46,6 @@ class Rendering:
     displacement: NDArray[np.float32]
     nodes: NDArray[np.intp]
     scale: float
-
-
-class Tissue:
-    """Points of tissue that move: where they rest, and where they are in a frame.
-
-    Parameters
-    ----------
-    anatomy : Anatomy
-        The view they belong to.
-    motion : Motion
-        How it moves.
-    r, theta : ndarray, shape (points,)
-        Where they rest, mm and radians.
-    inside : ndarray of bool, shape (points,)
-        Whether they slide with the liver.
-    """
-
-    def __init__(self, anatomy: Anatomy, motion: Motion, r: NDArray, theta: NDArray, inside: NDArray) -> None:
-        self.r, self.theta, self._motion, self._surface = r, theta, motion, anatomy.surface
-        down, turn = motion.heart_field(r, theta)
-        self._slides = inside.astype(r.dtype)
-        # The wall lies against the ribs: the heart moves what is behind it.
-        self._down, self._turn = (down * self._slides).astype(r.dtype), (turn * self._slides).astype(r.dtype)
-        self._press = press_depth(r).astype(r.dtype)
-
-    def at(self, frame: int) -> tuple[NDArray, NDArray]:
-        """Places `(r, theta)` in a frame."""
-        motion, kind = self._motion, self.r.dtype.type
-        heart, slide = kind(motion.heart[frame]), kind(motion.slide[frame])
-        # A liver that slides along a sloping wall keeps its distance from it.
-        slope, bend = kind(self._surface.slope), kind(self._surface.bend)
-        follow = slide * (slope + bend * (2 * self.theta + slide))
-        r = self.r + heart * self._down + self._slides * follow + kind(motion.press[frame]) * self._press
-        theta = self.theta + heart * self._turn + self._slides * slide + kind(motion.swing[frame])
-        return r, theta
 
 
 def clip_length(patient: object, least: int = 48) -> int:
@@ -106,18 +73,18 @@ def render_view(patient: object, frames: int, rng: np.random.Generator) -> Rende
     grid, scanner = PolarGrid(patient.depth_mm), SCANNERS[patient.scanner]
     anatomy = draw_anatomy(patient, grid, rng)
     points = draw_scatterers(patient, anatomy, rng)
-    loss = sensitivity(patient, anatomy, rng)
+    way = draw_way(patient, anatomy, rng)
     motion = draw_motion(patient, anatomy.push, frames, rng)
     converter = ScanConverter(grid, SCREEN, TOP, CENTRE, FAN_HEIGHT)
     receiver = Receiver(grid, scanner.spread, points.density)
     tissue = Tissue(anatomy, motion, points.r, points.theta, points.inside)
-    hiss = _hiss(grid, scanner.noise_db)
+    hiss = _Hiss(grid, scanner.noise_db, frames, rng)
     screens = np.repeat(draw_screen(patient, scanner, converter)[None], frames, axis=0)
     for frame in range(frames):
         tilt = motion.tilt[frame]
         amplitude = np.float32(np.cos(tilt)) * points.amplitude + np.float32(np.sin(tilt)) * points.hidden
-        noise = rng.standard_normal((*grid.shape, 2), np.float32).view(np.complex64)[..., 0] * hiss
-        echo = receiver.envelope(*tissue.at(frame), amplitude, loss, noise)
+        loss, clutter = way.at(motion.slide[frame])
+        echo = receiver.envelope(*tissue.at(frame), amplitude, loss, hiss.at(frame) + clutter)
         grey = compress(converter(echo), patient.gain_db, patient.dynamic_range_db, scanner.gamma)
         screens[frame][converter.sector] = grey
     nodes, displacement = _coarse_displacement(anatomy, motion, converter, frames)
@@ -125,28 +92,34 @@ def render_view(patient: object, frames: int, rng: np.random.Generator) -> Rende
     return Rendering(screens, patient.fps, masks, displacement, nodes, converter.scale)
 
 
-def _hiss(grid: PolarGrid, noise_db: float) -> NDArray[np.float32]:
-    """Amplitude of each quadrature of the electronic noise by row: the gain curve lifts it by 18 dB over the depth."""
-    level = noise_db + 18 * (np.maximum(grid.r, 0) / grid.depth - 1)
-    return (10 ** (level / 20) / np.sqrt(2))[:, None].astype(np.float32)
+class _Hiss:
+    """Electronic noise: each frame is a window at another place of one field, ten times faster than fresh numbers.
+
+    The gain curve lifts it by 18 dB over the depth.
+    """
+
+    def __init__(self, grid: PolarGrid, noise_db: float, frames: int, rng: np.random.Generator) -> None:
+        rows, columns = grid.shape
+        spare = (rows // 2, columns // 2) if frames > 1 else (0, 0)
+        numbers = rng.standard_normal((rows + spare[0], columns + spare[1], 2), np.float32)
+        self._field, self._shape = numbers.view(np.complex64)[..., 0], grid.shape
+        self._corners = rng.integers(0, np.add(spare, 1), (frames, 2))
+        level = noise_db + 18 * (np.maximum(grid.r, 0) / grid.depth - 1)
+        self._level = (10 ** (level / 20) / np.sqrt(2))[:, None].astype(np.float32)
+
+    def at(self, frame: int) -> NDArray[np.complex64]:
+        """Noise of a frame, shape `grid.shape`."""
+        (row, column), (rows, columns) = self._corners[frame], self._shape
+        return self._level * self._field[row : row + rows, column : column + columns]
 
 
 def _masks(anatomy: Anatomy, motion: Motion, converter: ScanConverter, frames: int) -> dict[str, NDArray[np.bool_]]:
     """Which tissue each pixel shows: pixels are followed back to where their tissue rests."""
-    grid, surface = anatomy.grid, anatomy.surface
-    r_map, theta_map = np.meshgrid(grid.r, grid.theta, indexing="ij")
-    down, turn = (part.astype(np.float32) for part in motion.heart_field(r_map, theta_map))
+    origins, rest = Origins(anatomy, motion, converter.r, converter.theta), anatomy.labels.ravel()
     labels = np.zeros((frames, *converter.sector.shape), np.uint8)
-    press = press_depth(converter.r)
     for frame in range(frames):
-        heart, theta = np.float32(motion.heart[frame]), converter.theta - np.float32(motion.swing[frame])
-        rest = theta - np.float32(motion.slide[frame])
-        r = converter.r - np.float32(motion.press[frame]) * press
-        r = (r - (surface.course(theta) - surface.course(rest))).astype(np.float32)
-        back = r - heart * grid.nearest(down, r, rest), rest - heart * grid.nearest(turn, r, rest)
-        r, rest = r - heart * grid.nearest(down, *back), rest - heart * grid.nearest(turn, *back)
-        labels[frame][converter.sector] = grid.nearest(anatomy.labels, r, rest)
-    return {name: labels & bit != 0 for name, bit in (("liver", LIVER), ("vessels", VESSEL), ("capsule", CAPSULE))}
+        labels[frame][converter.sector] = rest[origins.at(frame)]
+    return {name: labels & bit != 0 for name, bit in LABELS.items()}
 
 
 def _coarse_displacement(

@@ -1,4 +1,4 @@
-"""The point scatterers of one view: how strongly each place of the anatomy reflects, and through what loss."""
+"""The point scatterers of one view: how strongly each place of the anatomy reflects, and through what."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
 
 from fibrolib.phantom.anatomy import Anatomy
+from fibrolib.phantom.diaphragm import behind_dome
 from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, PolarGrid, plane_from_polar
 
-__all__ = ["Scatterers", "clustering", "draw_scatterers", "sensitivity"]
+__all__ = ["Scatterers", "clustering", "draw_scatterers"]
 
 
 @dataclass(frozen=True)
@@ -83,55 +84,34 @@ def draw_scatterers(patient: object, anatomy: Anatomy, rng: np.random.Generator,
     return Scatterers(*joined, density=count / (rows * columns))
 
 
-def sensitivity(patient: object, anatomy: Anatomy, rng: np.random.Generator) -> NDArray[np.float32]:
-    """What is lost on the way to each sample, as a factor of amplitude; shape `grid.shape`. Figures are assumptions.
-
-    Fat attenuates more than the gain curve expects (half of 2 x 3.3 MHz x .25 dB/cm/MHz is left at full fat), ribs cast
-    shadows from a third of the views' edges, beams differ a little.
-    """
-    grid = anatomy.grid
-    r, theta = grid.r[:, None], grid.theta[None, :]
-    left_over = 0.085 * patient.fat * np.maximum(r - 20, 0) + rng.normal(0, 0.012) * (r - 60)
-    beams = gaussian_filter1d(rng.standard_normal(grid.shape[1]), 3)
-    beams = 0.7 * beams / beams.std() + rng.uniform(0, 5) * np.clip(np.abs(theta) / HALF_ANGLE - 0.8, 0, None) * 5
-    rib = 0.0
-    if rng.random() < 0.35:
-        edge = rng.uniform(0.34, 0.47)
-        rib = 22 / (1 + np.exp(-(rng.choice([-1, 1]) * theta - edge) / 0.012)) * np.clip((r - 8) / 6, 0, 1)
-    return (10 ** (-(left_over + beams + rib) / 20)).astype(np.float32)
-
-
 def _sample(image: NDArray, place: NDArray) -> NDArray[np.float32]:
     return map_coordinates(image, place, order=1, mode="nearest", output=np.float32)
 
 
+def _nearest(image: NDArray, place: NDArray) -> NDArray:
+    row, column = np.rint(place).astype(np.intp)
+    return image[row, column]
+
+
 def _level_map(patient: object, anatomy: Anatomy, rng: np.random.Generator) -> NDArray[np.float32]:
     """Decibels of echo on the grid, average liver being 0, without the fine structure of the parenchyma."""
-    below, beyond, vessels = anatomy.below, anatomy.beyond, anatomy.vessels
-    level = np.where(below < 0, _wall(anatomy, rng), 0.0)
+    below, beyond, vessels, grid = anatomy.below, anatomy.beyond, anatomy.vessels, anatomy.grid
+    wall = anatomy.wall.echo(grid.r, grid.theta, anatomy.surface.course(grid.theta), rng)
+    level = np.where(below < 0, wall, 0.0)
     level += 12.0 * np.exp(-((below / 0.8) ** 2))  # the capsule's own thickness
     blur = 1 - 0.6 * patient.fat  # fat hides the walls of vessels
     level += 15.0 * blur * np.exp(-(((vessels.portal - 1.0) / 0.9) ** 2)) * (below > 0)
     level += 3.0 * blur * np.exp(-(((vessels.hepatic - 0.5) / 0.6) ** 2)) * (below > 0)
     lumen = np.clip(-vessels.distance / 0.5, 0, 1)
     # Blood does not attenuate: what lies behind a vessel comes out brighter than the gain curve expects, .25 dB/mm.
-    level += np.minimum(0.25 * np.cumsum(lumen, axis=0) * anatomy.grid.steps[0], 4.0)
-    level = np.where(beyond > 0, -13.0 - 0.25 * beyond, level)  # mirror image in the lung
-    level += np.where(beyond > 0, 0, -27.0 * lumen) + 10.0 * np.exp(-((beyond / 1.2) ** 2))
+    level += np.minimum(0.25 * np.cumsum(lumen, axis=0) * grid.steps[0], 4.0) - 27.0 * lumen
+    level = np.where(beyond > 0, behind_dome(level, beyond, anatomy.dome, grid, rng), level)
+    level += 10.0 * anatomy.dome.visible(grid.theta) * np.exp(-((beyond / 1.2) ** 2))
+    if anatomy.organs.kidney is not None:
+        level = np.where(anatomy.organs.behind_kidney, rng.uniform(-14, -8), level)
+    for organ in anatomy.organs.shown:
+        level = organ.painted(level, grid.steps[0])
     return level.astype(np.float32)
-
-
-def _wall(anatomy: Anatomy, rng: np.random.Generator) -> NDArray:
-    """Skin, fat and striped muscle, in shares of the wall's thickness."""
-    grid = anatomy.grid
-    r, theta = grid.r[:, None], grid.theta[None, :]
-    share = r / (anatomy.surface.course(theta) + 0.6 * np.sin(9 * theta + rng.uniform(0, 6)))
-    fascia = rng.uniform(0.42, 0.58)
-    stripes = gaussian_filter(rng.standard_normal(grid.shape), (1.2, 14.0))
-    stripes *= 4.0 / stripes.std()
-    skin, fat, muscle = 6.0, -11.0, -8.0
-    level = np.where(r < 2.2, skin, np.where(share < fascia, fat, muscle)) + stripes
-    return level + 9.0 * np.exp(-(((share - fascia) / 0.03) ** 2)) - 5.0 * np.exp(-(((share - 0.93) / 0.05) ** 2))
 
 
 def _parenchyma(patient: object, anatomy: Anatomy, place: NDArray, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -143,8 +123,7 @@ def _parenchyma(patient: object, anatomy: Anatomy, place: NDArray, rng: np.rando
     spread, height = clustering(patient.texture)
     cluster, net, slow = (_field(x, y, grid, size, rng) for size in (1.3, 2.6, 12.0))
     added = spread * cluster + height * np.exp(-((net / 0.22) ** 2))
-    liver = (_sample(anatomy.below, place) > 0.5) & (_sample(anatomy.beyond, place) < 0)
-    liver &= _sample(anatomy.vessels.distance, place) > 0
+    liver = (_sample(anatomy.below, place) > 0.5) & _nearest(anatomy.parenchyma, place)
     # The mean power stays that of a smooth liver: brightness is the sonographer's, not the disease's.
     added -= 10 * np.log10(np.mean(10 ** (added / 10)))
     return np.where(liver, added + 1.2 * slow, 0).astype(np.float32)
@@ -165,14 +144,13 @@ def _lines(anatomy: Anatomy, patient: object, rng: np.random.Generator) -> tuple
     """Specular lines: points so close, and of one phase, that they shine only where the beam meets them squarely."""
     theta = np.arange(-HALF_ANGLE - 0.15, HALF_ANGLE + 0.15, 0.25 / (FACE_RADIUS + anatomy.surface.depth))
     course, nodule = anatomy.surface.course(theta), anatomy.surface.nodule(theta)
-    fascia = course * 0.5 + 0.4 * np.sin(14 * theta + rng.uniform(0, 6))
-    dome = anatomy.dome.depth(theta)
-    kinds = (  # depth, strength and its unevenness in dB, whether it slides with the liver
-        (fascia, 4.0, 2.0, False),
-        (course - 1.6, 2.0, 2.0, False),
+    dome, seen = anatomy.dome.depth(theta), anatomy.dome.visible(theta)
+    kinds = [  # depth, strength and its unevenness in dB, whether it slides with the liver
+        *((fascia, rng.uniform(0, 5), 2.0, False) for fascia in anatomy.wall.fasciae(course, theta)[:-1]),
+        (course - 1.6, rng.uniform(0, 3), 2.0, False),
         (course + nodule, 10.0, 3.0, True),
-        (dome + 0.3 * np.sin(20 * theta), 13.0 - 8 * patient.fat, 6.0, True),
-    )
+        (dome, 13.0 - 8 * patient.fat + 20 * np.log10(seen + 1e-3), 6.0, True),
+    ]
     size = theta.size
     patches = gaussian_filter1d(rng.standard_normal((len(kinds), size)), 30, axis=1)
     patches /= patches.std()

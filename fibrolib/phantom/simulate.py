@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
 
 from fibrolib.cohort import write_cohort
@@ -16,11 +16,12 @@ from fibrolib.phantom.dials import Dials
 from fibrolib.phantom.patients import draw_patients, random_stream
 from fibrolib.phantom.render import Rendering, clip_length, render_view
 from fibrolib.phantom.screen import BANNER
+from fibrolib.phantom.truth import write_truth
 from fibrolib.video.writing import write_image, write_video
 
 __all__ = ["render_clip", "render_image", "simulate_cohort"]
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same seed gives other pictures."""
 
 _TABLE = [
@@ -44,6 +45,7 @@ def simulate_cohort(
     out: str | Path,
     *,
     patients: int = 110,
+    videos: int = 1,
     seed: int = 0,
     dials: Dials | None = None,
     n_jobs: int = 2,
@@ -54,9 +56,12 @@ def simulate_cohort(
     Parameters
     ----------
     out : str or Path
-        Folder; made if missing. A patient whose files are there already is not simulated again.
+        Folder; made if missing. A video whose files are there already is not simulated again, so a cohort can be
+        enlarged.
     patients : int
         Number of patients; patient i of a seed is the same whatever the number.
+    videos : int
+        Videos per patient, each of another view; the first one and the image are the same whatever the number.
     seed : int
         Source of all chance: the same seed gives the same bytes, whatever `n_jobs`.
     dials : Dials, optional
@@ -69,37 +74,63 @@ def simulate_cohort(
     Returns
     -------
     Path
-        The table, ``cohort.csv``; beside it ``videos/``, ``images/``, ``truth/`` and ``cohort.json``.
+        The table, ``cohort.csv``, one row per video; beside it ``videos/``, ``images/``, ``truth/`` and
+        ``cohort.json``.
 
     Raises
     ------
+    ValueError
+        If `patients` or `videos` is below 1.
     FibrolibError
         If the folder holds a cohort of another seed, other dials or another version.
     """
+    if videos < 1:
+        raise ValueError(f"at least one video per patient is needed, not {videos}")
     out, dials = Path(out), dials or Dials()
     table = draw_patients(patients, seed, dials)
     _claim(out, {"version": VERSION, "seed": seed, "dials": asdict(dials)})
-    rows = enumerate(table.itertuples(index=False))
-    missing = [(number, row) for number, row in rows if not _is_written(out, row.patient_id)]
+    takes = range(1, videos + 1)
+    missing = [
+        (number, row, todo)
+        for number, row in enumerate(table.itertuples(index=False))
+        if (todo := [take for take in takes if not _is_written(out, row.patient_id, take)])
+    ]
     if missing:  # starting workers to find that nothing is to do would take seconds
         jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_write_patient)(out, row, (seed, number)) for number, row in missing
+            delayed(_write_patient)(out, row, (seed, number), todo) for number, row, todo in missing
         )
         for done, _ in enumerate(jobs, start=patients - len(missing) + 1):
             if progress is not None:
                 progress(done, patients)
     _write_text(out / "truth" / "patients.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-    files = {"video": "videos/{}.mp4", "image": "images/{}.png", "roi": "truth/{}.npz"}
-    for column, pattern in files.items():
-        table[column] = [pattern.format(patient) for patient in table["patient_id"]]
+    files = [_files(patient, take) for patient in table["patient_id"] for take in takes]
+    rows = table.loc[table.index.repeat(videos)].reset_index(drop=True).join(pd.DataFrame(files))
     blood = dict.fromkeys(("ast", "alt", "platelets"), "Int64")  # whole numbers, also where some are missing
-    write_cohort(table[_TABLE].astype(blood), out / "cohort.csv")
+    write_cohort(rows[_TABLE].astype(blood), out / "cohort.csv")
     return out / "cohort.csv"
 
 
-def render_clip(patient: object, seed: tuple[int, int]) -> Rendering:
-    """The clip of a patient (a row of `draw_patients`), as `simulate_cohort` writes it; `seed` is (cohort, number)."""
-    return render_view(patient, clip_length(patient), random_stream(seed[0], 1, seed[1], 0))
+def render_clip(patient: object, seed: tuple[int, int], take: int = 1) -> Rendering:
+    """A video of a patient, as `simulate_cohort` writes it.
+
+    Parameters
+    ----------
+    patient : row of `draw_patients`
+        The patient, as of ``DataFrame.itertuples``.
+    seed : tuple of int
+        Seed of the cohort, and the patient's number in it from 0.
+    take : int
+        Which of the patient's videos, from 1; each is another view.
+
+    Returns
+    -------
+    Rendering
+        Frames, masks and displacement.
+    """
+    if take < 1:
+        raise ValueError(f"videos are counted from 1, not {take}")
+    view = 0 if take == 1 else take  # view 1 is the image's
+    return render_view(patient, clip_length(patient), random_stream(seed[0], 1, seed[1], view))
 
 
 def render_image(patient: object, seed: tuple[int, int]) -> Rendering:
@@ -120,31 +151,28 @@ def _claim(out: Path, settings: dict) -> None:
     _write_text(card, json.dumps(settings, indent=2) + "\n")
 
 
-def _is_written(out: Path, name: str) -> bool:
-    """Whether all files of a patient are there."""
-    files = (f"videos/{name}.mp4", f"images/{name}.png", f"truth/{name}.npz")
-    return all((out / file).exists() for file in files)
+def _files(name: str, take: int) -> dict[str, str]:
+    """Paths of a video, its truth and the patient's image, as the table gives them."""
+    view = name if take == 1 else f"{name}-{take}"
+    return {"video": f"videos/{view}.mp4", "image": f"images/{name}.png", "roi": f"truth/{view}.npz"}
 
 
-def _write_patient(out: Path, patient: object, seed: tuple[int, int]) -> None:
-    """Write the files of one patient; the truth comes last, so that its presence means all are there."""
+def _is_written(out: Path, name: str, take: int) -> bool:
+    """Whether all files of a video are there."""
+    return all((out / file).exists() for file in _files(name, take).values())
+
+
+def _write_patient(out: Path, patient: object, seed: tuple[int, int], takes: list[int]) -> None:
+    """Write some videos of one patient, and the image with the first; the truth comes last, as a sign that all are."""
     name = patient.patient_id
-    truth = out / "truth" / f"{name}.npz"
-    clip, still = render_clip(patient, seed), render_image(patient, seed)
-    write_video(out / "videos" / f"{name}.mp4", clip.frames, clip.fps, comment=f"{BANNER} {name}")
-    write_image(out / "images" / f"{name}.png", still.frames[0])
-    temporary = truth.with_suffix(".part")
-    with temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            **clip.masks,
-            **{f"image_{key}": mask[0] for key, mask in still.masks.items()},
-            displacement=clip.displacement,
-            displacement_rows=clip.nodes[0],
-            displacement_columns=clip.nodes[1],
-            mm_per_pixel=clip.scale,
-        )
-    temporary.replace(truth)
+    for take in takes:
+        files = {kind: out / file for kind, file in _files(name, take).items()}
+        clip = render_clip(patient, seed, take)
+        still = render_image(patient, seed) if take == 1 else None
+        write_video(files["video"], clip.frames, clip.fps, comment=f"{BANNER} {files['video'].stem}")
+        if still is not None:
+            write_image(files["image"], still.frames[0])
+        write_truth(files["roi"], clip, still)
 
 
 def _write_text(path: Path, text: str) -> None:

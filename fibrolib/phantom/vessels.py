@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
-__all__ = ["Vessels", "draw_vessels"]
+from fibrolib.phantom.geometry import FACE_RADIUS, PolarGrid
+
+__all__ = ["Vessels", "draw_vessels", "swelling"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class _Plane:
         radius = np.linspace(first, last, points, dtype=np.float32)
         nearest = np.full(self.x.shape, 1e6, np.float32)
         for (x, y), size in zip(line, radius, strict=True):
-            np.minimum(nearest, np.hypot(self.x - x, self.y - y) - size, out=nearest)
+            np.minimum(nearest, np.sqrt((self.x - x) ** 2 + (self.y - y) ** 2) - size, out=nearest)
         return nearest + self.winding
 
     def spot(self, middle: NDArray, radius: float) -> NDArray[np.float32]:
@@ -93,9 +96,35 @@ def draw_vessels(x: NDArray, y: NDArray, surface: float, dome: float, rng: np.ra
     spots = [_spots(plane, rng.integers(2, 6)) for _ in range(2)]
     if rng.random() < 0.55:
         portal = _portal(plane, side)
-        return Vessels(np.minimum(portal, spots[0]), _apart(spots[1], portal))
-    hepatic = _hepatic(plane, side)
-    return Vessels(_apart(np.minimum(spots[0], _branch(plane, side)), hepatic), np.minimum(hepatic, spots[1]))
+        portal = np.minimum(portal, spots[0])
+        return Vessels(portal, _apart(spots[1], portal))
+    hepatic = np.minimum(_hepatic(plane, side), spots[1])
+    return Vessels(_apart(np.minimum(spots[0], _branch(plane, side)), hepatic), hepatic)
+
+
+def swelling(distance: NDArray, grid: PolarGrid) -> NDArray[np.complex64]:
+    """Displacement of the tissue around vessels that widen, per mm that their walls move.
+
+    Parameters
+    ----------
+    distance : ndarray, shape `grid.shape`
+        Distance to the walls, mm.
+    grid : PolarGrid
+        The grid.
+
+    Returns
+    -------
+    ndarray, shape `grid.shape`
+        Depth (mm) as real, angle (radians) as imaginary part. It fades over 4 mm around the wall (assumption).
+    """
+    smooth = gaussian_filter(np.minimum(distance, 20.0), (1.5, 1.0))
+    down, turn = np.gradient(smooth, grid.steps[0], grid.steps[1])
+    radius = FACE_RADIUS + grid.r[:, None]
+    across = turn / radius
+    fade = np.exp(-np.maximum(smooth, 0) / 4.0 + np.minimum(smooth, 0) / 2.0)
+    # Where vessels were cut off the distance jumps: no tissue is pushed faster than the wall.
+    fade /= np.maximum(np.hypot(down, across), 1.0)
+    return (fade * (down + 1j * across / radius)).astype(np.complex64)
 
 
 def _apart(tree: NDArray, other: NDArray) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from fibrolib.plots.accuracy import plot_delong_matrix, plot_forest, plot_roc, plot_zones
 from fibrolib.plots.explanations import plot_gradcam, plot_shares
+from fibrolib.plots.panels import plot_patient, png_bytes
 from fibrolib.plots.patient_table import readable_patients
 from fibrolib.plots.patients import LABS, plot_flow, plot_labs, plot_sample_frames, plot_stages
 from fibrolib.plots.sentences import (
@@ -16,30 +17,42 @@ from fibrolib.plots.sentences import (
 )
 from fibrolib.plots.style import MODEL_COLOURS, MODEL_LABELS, model_colour, model_label, save_figure
 from fibrolib.plots.training import plot_curves, plot_model_view, plot_search
+from fibrolib.plots.truth import REGIONS, plot_agreement, plot_carriers, plot_ceilings, plot_masks
+from fibrolib.plots.virtual import plot_mmode, plot_movement, plot_plate
 
 __all__ = [
     "LABS",
     "MODEL_COLOURS",
     "MODEL_LABELS",
+    "REGIONS",
     "describe_attribution",
     "describe_comparisons",
     "describe_folds",
     "describe_model",
     "model_colour",
     "model_label",
+    "plot_agreement",
+    "plot_carriers",
+    "plot_ceilings",
     "plot_curves",
     "plot_delong_matrix",
     "plot_flow",
     "plot_forest",
     "plot_gradcam",
     "plot_labs",
+    "plot_masks",
+    "plot_mmode",
     "plot_model_view",
+    "plot_movement",
+    "plot_patient",
+    "plot_plate",
     "plot_roc",
     "plot_sample_frames",
     "plot_search",
     "plot_shares",
     "plot_stages",
     "plot_zones",
+    "png_bytes",
     "readable_beside",
     "readable_comparisons",
     "readable_metrics",

@@ -146,9 +146,9 @@ def plot_labs(patients: pd.DataFrame, columns: Sequence[str], *, metavir: bool =
     colours = dict(zip(levels, stage_colours(len(levels)), strict=True))
     for plot, column in zip(axes.flat, columns, strict=False):
         known = patients.dropna(subset=[column])
-        _boxes(plot, known, column, colours)
+        stage_boxes(plot, known, column, colours)
         if column in _SKEWED:
-            _readable_log(plot)
+            readable_log(plot)
         plot.set_title(f"{LABS[column]} (n = {len(known)})")
         plot.set(xlabel="", ylabel=NUMBERS[column])
         plot.set_xticks(range(len(levels)), [stage_name(level, metavir) for level in levels])
@@ -158,7 +158,7 @@ def plot_labs(patients: pd.DataFrame, columns: Sequence[str], *, metavir: bool =
     return figure
 
 
-def _boxes(plot: Axes, known: pd.DataFrame, column: str, colours: Mapping[int, tuple]) -> None:
+def stage_boxes(plot: Axes, known: pd.DataFrame, column: str, colours: Mapping[int, tuple]) -> None:
     """Median, quartiles and every patient, stage by stage."""
     values = [known.loc[known["stage"] == level, column].to_numpy() for level in colours]
     lines = {f"{part}props": {"color": "0.35", "linewidth": 0.9} for part in ("box", "whisker", "cap", "median")}
@@ -170,7 +170,8 @@ def _boxes(plot: Axes, known: pd.DataFrame, column: str, colours: Mapping[int, t
         plot.scatter(x, dots, s=9, color=colour, edgecolor="0.3", linewidth=0.3, zorder=3)
 
 
-def _readable_log(plot: Axes) -> None:
+def readable_log(plot: Axes) -> None:
+    """Make the vertical axis logarithmic, with plain numbers at 1, 2 and 5."""
     plot.set_yscale("log")
     plot.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     plot.yaxis.set_major_formatter(ScalarFormatter())

@@ -14,7 +14,7 @@ from fibrolib.report.progress import Progress, count
 from fibrolib.study import Request, Study, notebook_sources
 from fibrolib.study.results import circumstances, results
 
-__all__ = ["run_study"]
+__all__ = ["notebooks_for", "run_study"]
 
 
 def run_study(request: Request, further: dict | None = None, console: Console | None = None) -> Path:
@@ -41,9 +41,8 @@ def run_study(request: Request, further: dict | None = None, console: Console | 
     """
     console = console or Console()
     parameters = {**asdict(request), **(further or {})}
-    notebooks = notebook_sources()
     _refuse_twice_said(request, further or {})
-    check_parameters(notebooks, parameters)
+    check_parameters(notebook_sources(), parameters)
     study = Study(request)
     progress = Progress(study, console)
     console.print(f"Run folder: {study.folder.path}", highlight=False)
@@ -53,6 +52,7 @@ def run_study(request: Request, further: dict | None = None, console: Console | 
     with progress.step("preparing clips and images", clips):
         content = study.content
     study.folder.claim()
+    notebooks = notebooks_for(study, console)
     for number, notebook in enumerate(notebooks, start=1):
         executed = study.folder.notebooks / notebook.name
         label = f"[{number}/{len(notebooks)}] {notebook.stem}"
@@ -74,6 +74,15 @@ def _refuse_twice_said(request: Request, further: dict) -> None:
     """What has an option of its own must not reach the notebooks by another way than the results."""
     for name in sorted(set(further) & set(asdict(request))):
         raise FibrolibError(f"Set {name} with --{name}, not with --parameter.")
+
+
+def notebooks_for(study: Study, console: Console) -> list[Path]:
+    """Return the notebooks that fit the cohort of a study, and say a word of each that does not."""
+    fitting = notebook_sources(virtual=study.cohort.virtual)
+    for notebook in notebook_sources():
+        if notebook not in fitting:
+            console.print(f"  left out  {notebook.stem}: it is about virtual patients", highlight=False, markup=False)
+    return fitting
 
 
 def _first_step(study: Study) -> tuple:

@@ -6,6 +6,7 @@ project is anchored here and not at the working directory.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from fibrolib.errors import FibrolibError
@@ -21,8 +22,14 @@ def from_project(path: str | Path) -> Path:
     return (PROJECT / Path(path).expanduser()).resolve()
 
 
-def notebook_sources() -> list[Path]:
+def notebook_sources(*, virtual: bool = True) -> list[Path]:
     """Return the numbered notebooks in the order of the study.
+
+    Parameters
+    ----------
+    virtual : bool
+        Whether the cohort is virtual. Notebooks that are about virtual patients alone say so in their metadata,
+        ``"fibrolib": {"cohort": "virtual"}``, and are left out of the study of any other cohort.
 
     Raises
     ------
@@ -34,4 +41,9 @@ def notebook_sources() -> list[Path]:
         raise FibrolibError(
             f"No notebooks in {PROJECT / 'notebooks'}: fibrolib runs from a checkout (git clone, then make env)."
         )
-    return found
+    return found if virtual else [path for path in found if not _about_virtual_patients(path)]
+
+
+def _about_virtual_patients(notebook: Path) -> bool:
+    metadata = json.loads(notebook.read_text("utf-8"))["metadata"]
+    return metadata.get("fibrolib", {}).get("cohort") == "virtual"

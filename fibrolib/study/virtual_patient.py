@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fibrolib.phantom import Dials, Rendering, draw_patients, render_view
 from fibrolib.phantom.carriers import carrier_mean, log_stiffness_mean
 
-__all__ = ["Movement", "mmode_strip", "population", "render_beats", "true_movement", "typical_patient"]
+__all__ = ["Movement", "detail", "mmode_strip", "population", "render_beats", "true_movement", "typical_patient"]
 
 
 def typical_patient(severity: float, seed: int = 0, dials: Dials | None = None, **scan: float) -> tuple:
@@ -60,7 +60,7 @@ def typical_patient(severity: float, seed: int = 0, dials: Dials | None = None, 
     return next(drawn.assign(**truth, **scan).itertuples(index=False))
 
 
-@lru_cache(maxsize=24)  # a rendering of one heartbeat takes about 6 MB
+@lru_cache(maxsize=24)  # a rendering of one heartbeat takes about 5 MB
 def render_beats(patient: tuple, seed: int = 0, beats: int = 1, frames: int = 16) -> Rendering:
     """A few whole heartbeats of a patient, kept for when they are asked for again.
 
@@ -92,20 +92,21 @@ def population(dials: Dials, n: int = 4000) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Movement:
-    """How the tissue of a rendering moves with the heart.
+    """How the heart moves the liver in a rendering.
 
     Parameters
     ----------
     systole : int
-        The frame in which liver tissue is farthest from where it mostly is.
+        The frame in which the liver is most deformed.
     displacement : ndarray, shape (grid rows, grid columns, 2)
-        From that middle position to systole, `(right, down)` in mm; not a number outside the liver.
+        What the heart adds in that frame to the shift and turn of the whole liver, `(right, down)` in mm; not a number
+        outside the liver.
     strain : ndarray, shape (grid rows, grid columns)
-        Largest principal strain of that displacement; not a number where a neighbouring node is outside the liver.
+        Largest principal strain of that displacement; not a number outside the liver.
     place : tuple of int
-        Row and column on the screen of the node that moves most.
+        Row and column on the screen of the node that is followed.
     path : ndarray, shape (frames,)
-        How far down (mm) that tissue is from its middle position, frame by frame.
+        How far down (mm) that tissue is from where it mostly is, frame by frame; shift and turn included.
     """
 
     systole: int
@@ -115,13 +116,16 @@ class Movement:
     path: NDArray[np.float32]
 
 
-def true_movement(rendering: Rendering) -> Movement:
+def true_movement(rendering: Rendering, place: tuple[int, int] | None = None) -> Movement:
     """Movement of the liver in a rendering, from its true displacement field.
 
     Parameters
     ----------
     rendering : Rendering
         At least one heartbeat.
+    place : tuple of int, optional
+        Row and column on the screen of the tissue to follow, for instance another `Movement.place`; the tissue that
+        moves most if left out.
 
     Returns
     -------
@@ -133,25 +137,68 @@ def true_movement(rendering: Rendering) -> Movement:
     liver = rendering.masks["liver"][:, rows, columns].all(axis=0)
     moved = rendering.displacement - np.median(rendering.displacement, axis=0)
     moved = np.where(liver[..., None], moved, np.nan)
-    distance = np.nan_to_num(np.hypot(*np.moveaxis(moved, -1, 0)))
+    deformed = moved - _rigid_part(moved, rendering.nodes, liver & (rows < np.median(rows[liver])))
+    distance = np.nan_to_num(np.hypot(deformed[..., 0], deformed[..., 1]))
     systole, *node = np.unravel_index(distance.argmax(), distance.shape)
+    if place is not None:
+        away = np.hypot(rows - place[0], columns - place[1])
+        node = np.unravel_index(np.where(liver, away, np.inf).argmin(), away.shape)
     spacing = float(rows[1, 0] - rows[0, 0]) * rendering.scale
     return Movement(
         systole=int(systole),
-        displacement=moved[systole],
-        strain=_principal_strain(moved[systole], spacing),
+        displacement=deformed[systole],
+        strain=_principal_strain(deformed[systole], spacing),
         place=(int(rows[*node]), int(columns[*node])),
-        path=moved[:, node[0], node[1], 1],
+        path=moved[:, *node, 1],
     )
+
+
+def _rigid_part(moved: NDArray, nodes: NDArray, front: NDArray[np.bool_]) -> NDArray:
+    """Shift and turn of the whole liver (breathing, hand, tug), by least squares in its front half.
+
+    The push of the heart, which comes from behind, has faded there.
+    """
+    down, right = (part - part[front].mean() for part in nodes.astype(float))
+    shift = moved[:, front].mean(axis=1)[:, None, None, :]
+    across, along = (moved[:, front] - shift[:, :, 0]).transpose(2, 0, 1)
+    turn = (right[front] * along - down[front] * across).sum(axis=1) / (right[front] ** 2 + down[front] ** 2).sum()
+    return shift + turn[:, None, None, None] * np.stack([-down, right], axis=-1)
 
 
 def _principal_strain(displacement: NDArray, spacing: float) -> NDArray:
     """Largest principal value of the small-strain tensor of a displacement field on a grid."""
-    (across, shear_down), (shear_across, down) = (
-        np.gradient(displacement[..., part], spacing, axis=(1, 0)) for part in (0, 1)
-    )
-    shear = (shear_down + shear_across) / 2
-    return (across + down) / 2 + np.hypot((across - down) / 2, shear)
+    right, down = displacement[..., 0], displacement[..., 1]
+    across, along = _slope(right, spacing, 1), _slope(down, spacing, 0)
+    shear = (_slope(right, spacing, 0) + _slope(down, spacing, 1)) / 2
+    return (across + along) / 2 + np.hypot((across - along) / 2, shear)
+
+
+def _slope(values: NDArray, spacing: float, axis: int) -> NDArray:
+    """Slope along an axis: the mean of the steps to both neighbours, or the one step there is at the liver's edge."""
+    edge = np.full_like(values.take([0], axis), np.nan)
+    step = np.diff(values, axis=axis, prepend=edge, append=edge) / spacing
+    before, after = (np.delete(step, end, axis) for end in (-1, 0))
+    return np.where(np.isnan(before), after, np.where(np.isnan(after), before, (before + after) / 2))
+
+
+def detail(rendering: Rendering, size: int = 96) -> NDArray[np.uint8]:
+    """Cut a square from the first frame: the liver's surface in the middle of the picture, and what lies below it.
+
+    Parameters
+    ----------
+    rendering : Rendering
+        The picture.
+    size : int
+        Pixels on a side.
+
+    Returns
+    -------
+    ndarray of uint8, shape (size, size)
+    """
+    liver = rendering.masks["liver"][0]
+    middle = int(np.nonzero(liver)[1].mean())
+    left, top = middle - size // 2, int(liver[:, middle].argmax()) - size // 6
+    return rendering.frames[0, top : top + size, left : left + size]
 
 
 def mmode_strip(rendering: Rendering, place: tuple[int, int], half: float = 22.0) -> NDArray[np.uint8]:

@@ -1,0 +1,134 @@
+"""A typical patient keeps everything but what is asked for, and its true movement is that of the field."""
+
+import numpy as np
+import pytest
+
+from fibrolib.phantom import Dials, Rendering, draw_patients
+from fibrolib.study.virtual_patient import (
+    detail,
+    mmode_strip,
+    population,
+    render_beats,
+    true_movement,
+    typical_patient,
+)
+
+SCAN = {"breath_mm": 0.0, "heart_rate": 66.0}
+STEP, SCALE = 8, 0.5  # pixels between nodes, mm per pixel
+
+
+@pytest.fixture(scope="module")
+def soft():
+    return render_beats(typical_patient(0, 1, **SCAN), 1)
+
+
+@pytest.fixture(scope="module")
+def stiff():
+    return render_beats(typical_patient(4, 1, **SCAN), 1)
+
+
+def field(*, stretch=0.0, shift=0.0, turn=0.0, frames=9):
+    """A rendering whose tissue is stretched downwards below row 64 in frame 4, and shifted and turned in all others."""
+    rows, columns = np.meshgrid(np.arange(4, 128, STEP), np.arange(4, 128, STEP), indexing="ij")
+    displacement = np.zeros((frames, *rows.shape, 2), np.float32)
+    displacement[4, ..., 1] += stretch * SCALE * np.maximum(rows - 64, 0)
+    for frame in range(frames):
+        share = frame / frames
+        displacement[frame, ..., 0] += share * (shift - turn * SCALE * rows)
+        displacement[frame, ..., 1] += share * turn * SCALE * columns
+    liver = np.ones((frames, 128, 128), bool)
+    grey = np.arange(frames, dtype=np.uint8)[:, None, None] + np.arange(128, dtype=np.uint8)[:, None]
+    masks = {"liver": liver, "capsule": ~liver, "vessels": ~liver}
+    frames = np.broadcast_to(grey, liver.shape)
+    return Rendering(frames, 20.0, masks, displacement, np.stack([rows, columns]), SCALE)
+
+
+def test_only_the_severity_differs_between_two_typical_patients():
+    first, second = (typical_patient(severity, 3)._asdict() for severity in (1.0, 3.5))
+    changed = {name for name in first if first[name] != second[name]}
+    assert changed == {"stage", "severity", "stiffness_kpa", "swe_kpa", "texture", "capsule", "strain"}
+
+
+def test_a_typical_patient_lies_in_the_middle_of_its_severity():
+    drawn = draw_patients(40_000, seed=5)
+    for stage in range(5):
+        typical, others = typical_patient(stage), drawn[(drawn["severity"] - stage).abs() < 0.1]
+        for column in ("texture", "capsule"):
+            assert getattr(typical, column) == pytest.approx(others[column].median(), abs=0.2)
+        for column in ("stiffness_kpa", "strain"):
+            assert getattr(typical, column) == pytest.approx(others[column].median(), rel=0.05)
+
+
+def test_strain_is_the_inverse_of_stiffness_unless_the_dial_is_off():
+    products = [patient.strain * patient.stiffness_kpa for patient in map(typical_patient, range(5))]
+    assert products == pytest.approx([0.65] * 5)
+    still = [typical_patient(stage, dials=Dials(motion=0.0)).strain for stage in range(5)]
+    assert still == pytest.approx([still[0]] * 5)
+
+
+def test_what_can_be_set_of_a_patient():
+    assert typical_patient(2, fat=0.4).fat == 0.4
+    with pytest.raises(TypeError, match="shoe_size"):
+        typical_patient(2, shoe_size=43)
+
+
+def test_whole_heartbeats_are_rendered_once(soft):
+    assert len(soft.frames) / soft.fps == pytest.approx(60 / 66)
+    assert render_beats(typical_patient(0, 1, **SCAN), 1) is soft
+
+
+def test_the_same_hand_holds_the_probe_whatever_the_severity(soft, stiff):
+    wall = soft.nodes[0] < 40
+    assert np.array_equal(soft.displacement[:, wall], stiff.displacement[:, wall], equal_nan=True)
+
+
+def test_shift_and_turn_of_the_whole_liver_are_not_the_hearts_doing():
+    move = true_movement(field(shift=2.0, turn=0.03))
+    assert np.abs(move.displacement).max() < 0.01
+    assert np.abs(move.strain).max() < 1e-3
+
+
+def test_a_stretch_is_found_in_size_time_and_place():
+    move = true_movement(field(stretch=0.1, shift=2.0, turn=0.02))
+    assert move.systole == 4
+    assert np.nanmax(move.strain) == pytest.approx(0.1, abs=0.005)
+    assert move.place[0] == 124
+    lowest = 0.1 * SCALE * (124 - 64)
+    assert np.abs(move.displacement[-1, :, 1]) == pytest.approx(np.full(16, lowest), abs=0.15)
+
+
+def test_another_place_can_be_followed():
+    rendering = field(stretch=0.1)
+    move = true_movement(rendering, (85, 33))
+    assert move.place == (84, 36)
+    assert move.path[4] == pytest.approx(0.1 * SCALE * (84 - 64))
+    assert move.path[3] == 0
+
+
+def test_a_stiffer_liver_is_strained_less_as_its_stiffness_says(soft, stiff):
+    found = [np.nanmax(true_movement(rendering).strain) for rendering in (soft, stiff)]
+    asked = [typical_patient(stage).strain for stage in (0, 4)]
+    assert found[0] / found[1] == pytest.approx(asked[0] / asked[1], rel=0.15)
+    assert found[0] == pytest.approx(asked[0], rel=0.35)  # read off nodes five millimetres apart
+
+
+def test_motion_mode_is_one_line_of_every_frame():
+    rendering = field()
+    strip = mmode_strip(rendering, (60, 20), half=5.0)
+    assert strip.shape == (21, 9)
+    assert np.array_equal(strip[10], rendering.frames[:, 60, 20])
+    assert mmode_strip(rendering, (126, 20), half=5.0).shape == (21, 9)  # the line ends at the picture's edge
+
+
+def test_the_detail_shows_the_surface(soft):
+    cut = detail(soft, 64)
+    assert cut.shape == (64, 64)
+    capsule = soft.masks["capsule"][0]
+    place = np.argwhere(capsule)[:, 0]
+    found = [row for row in range(256 - 64) if np.array_equal(soft.frames[0, row : row + 64, 118:182], cut)]
+    assert all(row <= place.max() for row in found)
+
+
+def test_the_population_is_kept():
+    assert population(Dials(), 50) is population(Dials(), 50)
+    assert len(population(Dials(), 50)) == 50
