@@ -9,6 +9,7 @@ from statsmodels.stats.multitest import multipletests
 
 from fibrolib.inference import (
     InferenceError,
+    adjust_pvalues,
     auc,
     auc_by_fold,
     auc_ci,
@@ -88,6 +89,14 @@ def test_pairs_that_cannot_be_tested_stay_in_the_table_but_not_in_the_correction
     nothing = compare_models(predictions.assign(y_score=np.nan))
     assert nothing["p_holm"].isna().all()
     assert nothing["n"].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("method", ["holm", "bonferroni", "fdr_bh"])
+def test_corrections_are_those_of_statsmodels_and_pass_over_what_was_not_tested(method):
+    p = pd.Series([0.01, np.nan, 0.04, 0.03], index=list("abcd"))
+    found = adjust_pvalues(p, method)
+    assert np.isnan(found["b"])
+    assert found.dropna().tolist() == pytest.approx(multipletests([0.01, 0.04, 0.03], method=method)[1])
 
 
 def test_summary_has_every_estimate_with_its_interval(predictions):

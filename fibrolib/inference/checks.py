@@ -10,7 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.errors import FibrolibError
 
-__all__ = ["InferenceError", "check_classes", "check_labels", "check_level", "check_patients", "check_scores"]
+__all__ = [
+    "InferenceError",
+    "check_classes",
+    "check_labels",
+    "check_level",
+    "check_patients",
+    "check_probabilities",
+    "check_scores",
+]
 
 
 class InferenceError(FibrolibError, ValueError):
@@ -55,13 +63,15 @@ def check_labels(y_true: ArrayLike, name: str = "y_true") -> NDArray[np.bool_]:
     """
     if isinstance(y_true, np.ndarray) and y_true.dtype == np.bool_ and y_true.ndim == 1 and y_true.size:
         return y_true
-    values = _as_float(y_true, name)
+    whole = isinstance(y_true, np.ndarray) and y_true.dtype.kind in "iu"
+    # Whole numbers need no copy as floats, which a million patients would notice.
+    values = y_true if whole else _as_float(y_true, name)
     if values.ndim != 1 or values.size == 0:
         raise InferenceError(f"{name} must be a list with one entry for each patient; its shape is {values.shape}")
     positive = values == 1
     odd = ~(positive | (values == 0))
     if odd.any():
-        found = _few(np.unique(values[odd]).tolist())
+        found = _few(f"{value:g}" for value in np.unique(values[odd]))
         raise InferenceError(f"{name} must hold 0 and 1 only, found {found}: apply the stage cut-off first")
     return positive
 
@@ -98,6 +108,38 @@ def check_scores(score: ArrayLike, n: int, name: str = "y_score") -> NDArray[np.
         raise InferenceError(f"{name} has {len(values)} entries for {n} patients: give one score for each patient")
     if not np.isfinite(values).all():
         _refuse_non_finite(values, name)
+    return values
+
+
+def check_probabilities(y_prob: ArrayLike, n: int, name: str = "y_prob") -> NDArray[np.float64]:
+    """Predicted probabilities as float64.
+
+    Parameters
+    ----------
+    y_prob : array_like, shape (n,)
+        Predicted probability of the condition.
+    n : int
+        Number of patients expected.
+    name : str
+        What to call it in a message.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+
+    Raises
+    ------
+    InferenceError
+        Wrong shape, NaN, or anything outside [0, 1].
+    """
+    values = check_scores(y_prob, n, name)
+    outside = (values < 0) | (values > 1)
+    if outside.any():
+        raise InferenceError(
+            f"{name} must hold probabilities between 0 and 1, found {_few(f'{v:g}' for v in values[outside])}: "
+            "a score that only ranks patients has no calibration and no net benefit; fit a logistic curve to it on "
+            "other patients first"
+        )
     return values
 
 

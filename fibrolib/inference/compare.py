@@ -10,14 +10,14 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from fibrolib.inference.checks import InferenceError
-from fibrolib.inference.delong import auc, delong_test
+from fibrolib.inference.delong import delong_test
 from fibrolib.inference.intervals import auc_ci
 from fibrolib.inference.metrics import classification_metrics
 from fibrolib.inference.operating import choose_threshold
-from fibrolib.inference.predictions import check_predictions, select_predictions
+from fibrolib.inference.predictions import select_predictions
 from fibrolib.inference.results import Estimate
 
-__all__ = ["auc_by_fold", "choose_thresholds", "compare_models", "summarise_models"]
+__all__ = ["adjust_pvalues", "choose_thresholds", "compare_models", "summarise_models"]
 
 TEST_NAME = "DeLong, paired"
 COMPARISON = ("a", "b", "n", "difference", "ci_low", "ci_high", "z", "p", "p_holm", "auc_a", "auc_b", "test", "note")
@@ -63,7 +63,7 @@ def compare_models(
     pairs = combinations(wide.columns.drop("y_true"), 2)
     rows = [_compare_pair(wide[["y_true", a, b]].dropna(), a, b, confidence_level) for a, b in pairs]
     table = pd.DataFrame(rows, columns=[name for name in COMPARISON if name != "p_holm"])
-    table.insert(COMPARISON.index("p_holm"), "p_holm", _holm(table["p"]))
+    table.insert(COMPARISON.index("p_holm"), "p_holm", adjust_pvalues(table["p"], "holm"))
     return table
 
 
@@ -86,11 +86,24 @@ def _compare_pair(both: pd.DataFrame, a: str, b: str, level: float) -> dict[str,
     }
 
 
-def _holm(pvalues: pd.Series) -> pd.Series:
+def adjust_pvalues(pvalues: pd.Series, method: str = "holm") -> pd.Series:
+    """p-values corrected for being several.
+
+    Parameters
+    ----------
+    pvalues : Series of float
+        NaN where there was no test: it stays NaN and does not count.
+    method : str
+        "holm", "bonferroni", "sidak", "hommel", "fdr_bh" and all others of statsmodels' ``multipletests``.
+
+    Returns
+    -------
+    Series of float
+    """
     adjusted = pd.Series(np.nan, index=pvalues.index, dtype=float)
     tested = pvalues.notna()
     if tested.any():
-        adjusted[tested] = multipletests(pvalues[tested].astype(float), method="holm")[1]
+        adjusted[tested] = multipletests(pvalues[tested].astype(float), method=method)[1]
     return adjusted
 
 
@@ -212,42 +225,3 @@ def _summary(scored: pd.DataFrame, threshold: float, auc_method: str, method: st
 
 def _columns(key: str, estimate: Estimate) -> list[tuple[str, float]]:
     return [(key, estimate.value), (f"{key}_low", estimate.low), (f"{key}_high", estimate.high)]
-
-
-def auc_by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Out-of-fold AUC of every model in every fold.
-
-    Five such numbers show how much a model depends on who is in the fold; their mean has no DeLong interval, because
-    the folds' models share training patients.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        The predictions table, with column ``fold``.
-
-    Returns
-    -------
-    DataFrame
-        ``model, repeat, fold, n, n_positive, auc`` of partition "train"; NaN in folds that hold one class only.
-
-    Raises
-    ------
-    InferenceError
-        As :func:`check_predictions`; also when there are no out-of-fold scores.
-    """
-    check_predictions(predictions)
-    if "fold" not in predictions:
-        raise InferenceError("the predictions table lacks the column fold")
-    chosen = predictions[(predictions["partition"] == "train") & predictions["fold"].notna()].dropna(subset="y_score")
-    if chosen.empty:
-        raise InferenceError("the predictions table holds no out-of-fold scores (partition 'train' with a fold)")
-    rows = [
-        dict(zip(("model", "repeat", "fold"), key, strict=True))
-        | {"n": len(part), "n_positive": int(part["y_true"].sum()), "auc": _auc_or_nan(part)}
-        for key, part in chosen.groupby(["model", "repeat", "fold"], sort=False, observed=True)
-    ]
-    return pd.DataFrame(rows)
-
-
-def _auc_or_nan(part: pd.DataFrame) -> float:
-    return auc(part["y_true"], part["y_score"]) if part["y_true"].nunique() == 2 else float("nan")

@@ -11,7 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from fibrolib.inference.checks import check_classes, check_labels, check_level, check_patients, check_scores
-from fibrolib.inference.placements import area_under, component_covariance, doubled_placements
+from fibrolib.inference.placements import (
+    area_under,
+    component_covariance,
+    doubled_placements,
+    paired_differences,
+    ranked,
+)
 from fibrolib.inference.results import DeLongCovariance, DeLongResult, Interval, JointResult, small_sample_note
 
 __all__ = ["ALTERNATIVES", "auc", "delong_covariance", "delong_joint_test", "delong_test"]
@@ -120,10 +126,10 @@ def _paired(y_true, score_a, score_b, patient_id) -> tuple[tuple[float, float], 
     n = check_classes(positive, least=2)
     check_patients(patient_id, len(positive))
     scores = (check_scores(score_a, len(positive), "score_a"), check_scores(score_b, len(positive), "score_b"))
-    placed_a, placed_b = (doubled_placements(positive, score) for score in scores)
-    areas = (area_under(placed_a, n[0]), area_under(placed_b, n[0]))
+    ranks_a, ranks_b = (ranked(positive, score) for score in scores)
+    areas = (area_under(ranks_a.placed, n[0]), area_under(ranks_b.placed, n[0]))
     # The variance of the difference is taken from the differences: exactly zero for a score against itself.
-    variance = float(component_covariance(positive, placed_a - placed_b)[0, 0])
+    variance = float(component_covariance(ranks_b.is_case, paired_differences(ranks_a, ranks_b))[0, 0])
     return areas, variance, float("inf"), n
 
 
@@ -203,12 +209,12 @@ def delong_covariance(y_true: ArrayLike, scores: ArrayLike, *, patient_id: Array
     return DeLongCovariance(_areas(positive, placed), component_covariance(positive, *placed))
 
 
-def _areas(positive: NDArray[np.bool_], placed: list[NDArray[np.int64]]) -> NDArray[np.float64]:
+def _areas(positive: NDArray[np.bool_], placed: list[NDArray[np.integer]]) -> NDArray[np.float64]:
     n_positive = int(np.count_nonzero(positive))
     return np.array([area_under(column, n_positive) for column in placed])
 
 
-def _placed(y_true, scores, patient_id) -> tuple[NDArray[np.bool_], list[NDArray[np.int64]]]:
+def _placed(y_true, scores, patient_id) -> tuple[NDArray[np.bool_], list[NDArray[np.integer]]]:
     """Truth, and the doubled placements of each column of scores."""
     positive = check_labels(y_true)
     check_classes(positive, least=2)

@@ -103,7 +103,7 @@ def _normal_limits(area: float, error: float, confidence_level: float, scale: st
     return Interval(float(special.expit(centre - reach)), float(special.expit(centre + reach)))
 
 
-def _acceleration(placed_cases: NDArray[np.int64], placed_controls: NDArray[np.int64]) -> float:
+def _acceleration(placed_cases: NDArray[np.integer], placed_controls: NDArray[np.int64]) -> float:
     # The area is a mean over either class, so leaving one patient out moves it by that patient's centred placement.
     groups = (placed_cases / (2.0 * len(placed_controls)), placed_controls / (2.0 * len(placed_cases)))
     return jackknife_acceleration(*(group - group.mean() for group in groups))

@@ -8,42 +8,15 @@ posteriors: at 8 against 9 patients it covers 0.92 to 0.97, where bootstrap inte
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from fibrolib.inference.checks import check_classes, check_labels, check_level, check_patients, check_scores
+from fibrolib.inference.counts import Confusion, Metric, composite_limits
 from fibrolib.inference.intervals import wilson
-from fibrolib.inference.resampling import bca_limits, jackknife_acceleration
-from fibrolib.inference.results import Estimate, Interval, small_sample_note
+from fibrolib.inference.results import Estimate, small_sample_note
 
-__all__ = ["COMPOSITE_METHODS", "Confusion", "classification_metrics", "confusion"]
-
-COMPOSITE_METHODS = ("jeffreys", "bootstrap")
-
-GRID = 300
-"""Points on each axis over the two posteriors: limits are right to about 0.001, without a random number."""
-
-
-class Confusion(NamedTuple):
-    """Counts at one threshold.
-
-    Parameters
-    ----------
-    tp, fn, fp, tn : int
-        True positives, false negatives, false positives, true negatives.
-    """
-
-    tp: int
-    fn: int
-    fp: int
-    tn: int
-
-
-Metric = Callable[[ArrayLike, ArrayLike, ArrayLike, ArrayLike], NDArray[np.float64]]
+__all__ = ["COMPOSITES", "classification_metrics", "confusion"]
 
 
 def _ratio(above: ArrayLike, below: ArrayLike) -> NDArray[np.float64]:
@@ -171,14 +144,12 @@ def classification_metrics(
         Unknown `method`; a level or prevalence outside (0, 1).
     """
     check_level(confidence_level)
-    if method not in COMPOSITE_METHODS:
-        raise ValueError(f"method must be one of {COMPOSITE_METHODS}, not {method!r}")
     positive = check_labels(y_true)
     check_classes(positive)
     check_patients(patient_id, len(positive))
     counts = confusion(positive, y_score, threshold)
     composites = COMPOSITES | (_at_prevalence(prevalence) if prevalence is not None else {})
-    limits = _JeffreysLimits(counts) if method == "jeffreys" else _BootstrapLimits(counts, n_resamples, seed)
+    limits = composite_limits(counts, method, n_resamples, seed)
     return _proportions(counts, confidence_level) | {
         key: _composite(name, metric, counts, limits, confidence_level, method)
         for key, (name, metric) in composites.items()
@@ -222,53 +193,3 @@ def _composite(name: str, metric: Metric, counts: Confusion, limits, level: floa
     if method == "bootstrap" and 0 in counts:
         notes.append("a class without an error: resampling cannot show one, the interval is too narrow")
     return Estimate(name, value, low, high, sum(counts), level, method, note="; ".join(filter(None, notes)))
-
-
-class _JeffreysLimits:
-    """Limits from independent Beta(1/2, 1/2) posteriors of sensitivity and specificity at the class sizes seen."""
-
-    def __init__(self, counts: Confusion) -> None:
-        tp, fn, fp, tn = counts
-        # Equal-probability points of either posterior, crossed: a deterministic sample.
-        points = (np.arange(GRID) + 0.5) / GRID
-        found = np.repeat(stats.beta.ppf(points, tp + 0.5, fn + 0.5), GRID)
-        cleared = np.tile(stats.beta.ppf(points, tn + 0.5, fp + 0.5), GRID)
-        self.cells = ((tp + fn) * found, (tp + fn) * (1 - found), (fp + tn) * (1 - cleared), (fp + tn) * cleared)
-
-    def __call__(self, metric: Metric, value: float, level: float) -> Interval:
-        low, high = np.quantile(metric(*self.cells), [(1 - level) / 2, (1 + level) / 2])
-        # A flawless sample must not lie outside its own interval.
-        return Interval(float(min(low, value)), float(max(high, value)))
-
-
-class _BootstrapLimits:
-    """BCa limits; to redraw patients within a class is to draw its number of right calls from a binomial."""
-
-    def __init__(self, counts: Confusion, n_resamples: int, seed: int) -> None:
-        self.counts = tp, fn, fp, tn = counts
-        rng = np.random.default_rng(seed)
-        found = rng.binomial(tp + fn, tp / (tp + fn), n_resamples)
-        cleared = rng.binomial(fp + tn, tn / (fp + tn), n_resamples)
-        self.cells = (found, tp + fn - found, fp + tn - cleared, cleared)
-
-    def __call__(self, metric: Metric, value: float, level: float) -> Interval:
-        draws = metric(*self.cells)
-        if not np.isfinite(value) or np.isnan(draws).any():
-            return Interval(float("nan"), float("nan"))
-        return bca_limits(value, draws, self._acceleration(metric), level)
-
-    def _acceleration(self, metric: Metric) -> float:
-        tp, fn, fp, tn = self.counts
-        groups = [self._left_out(metric, ((0, tp), (1, fn))), self._left_out(metric, ((2, fp), (3, tn)))]
-        if not np.isfinite(np.concatenate(groups)).all():
-            # A ratio that one patient makes infinite has no acceleration: bias correction alone.
-            return 0.0
-        return jackknife_acceleration(*((len(group) - 1) * (group.mean() - group) for group in groups))
-
-    def _left_out(self, metric: Metric, cells: tuple[tuple[int, int], ...]) -> NDArray[np.float64]:
-        """The metric without each patient of one class in turn."""
-        values = []
-        for cell, count in cells:
-            without = [n - (i == cell and count > 0) for i, n in enumerate(self.counts)]
-            values.append(np.full(count, metric(*without)))
-        return np.concatenate(values)

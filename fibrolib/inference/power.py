@@ -1,9 +1,9 @@
-"""Power and sample size for one ROC area and for the comparison of two on the same patients.
+"""Power and sample size in closed form, for one ROC area and for the comparison of two on the same patients.
 
 Closed forms after Obuchowski & McClish (Stat Med 1997;16:1529) for binormal scores of equal spread, as in pROC's
 ``power.roc.test``. The published variance leaves out a negative term, so these sample sizes are on the safe side;
-below about 20 patients in a class the normal approximation fails the other way. :func:`simulated_power` simulates what
-will be done with the data, DeLong's test, and is right at any size.
+below about 20 patients in a class the normal approximation fails the other way: there
+:func:`fibrolib.inference.simulated_power` says what DeLong's test will do.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from fibrolib.inference.delong import delong_test
-
 __all__ = [
     "auc_power",
+    "auc_power_curve",
     "auc_sample_size",
     "binormal_covariance",
+    "binormal_separation",
     "binormal_variance",
     "comparison_power",
     "comparison_sample_size",
     "power_curve",
-    "simulated_power",
 ]
 
 
@@ -42,7 +41,7 @@ def binormal_variance(auc: float, ratio: float = 1.0) -> float:
     -------
     float
     """
-    a2 = _separation(auc) ** 2
+    a2 = binormal_separation(auc) ** 2
     return float(np.exp(-a2 / 2) / (32 * np.pi) * ((5 * a2 + 8) + (a2 + 8) / ratio))
 
 
@@ -62,12 +61,28 @@ def binormal_covariance(auc_a: float, auc_b: float, correlation: float, ratio: f
     -------
     float
     """
-    a, b, r = _separation(auc_a), _separation(auc_b), correlation
+    a, b, r = binormal_separation(auc_a), binormal_separation(auc_b), correlation
     shared = np.exp(-(a * a + b * b) / 4) / (4 * np.pi)
     return float(shared * (1 + 1 / ratio) * (r + r * r * a * b / 8))
 
 
-def _separation(auc: float) -> float:
+def binormal_separation(auc: float) -> float:
+    """Distance of the means of two normal scores of variance 1 that have this area between them.
+
+    Parameters
+    ----------
+    auc : float
+        True area, in (0, 1).
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        An area outside (0, 1).
+    """
     if not 0 < auc < 1:
         raise ValueError(f"a true area must lie between 0 and 1, it is {auc!r}")
     return float(np.sqrt(2) * special.ndtri(auc))
@@ -206,42 +221,6 @@ def _size(
     return int(np.ceil(cases)), int(np.ceil(ratio * cases))
 
 
-def simulated_power(
-    auc_a: float,
-    auc_b: float,
-    n_positive: int,
-    n_negative: int,
-    *,
-    correlation: float = 0.5,
-    significance: float = 0.05,
-    draws: int = 2000,
-    seed: int = 0,
-) -> float:
-    """Power of DeLong's paired test itself, on binormal scores.
-
-    Parameters
-    ----------
-    auc_a, auc_b, n_positive, n_negative, correlation, significance
-        As in :func:`comparison_power`.
-    draws, seed : int
-        Of the simulation; its standard error is at most ``0.5 / sqrt(draws)``.
-
-    Returns
-    -------
-    float
-        Share of draws with ``p < significance``.
-    """
-    rng = np.random.default_rng(seed)
-    y = np.repeat([1, 0], (n_positive, n_negative))
-    shifts = _separation(auc_a), _separation(auc_b)
-    rejected = 0
-    for _ in range(draws):
-        shared = np.sqrt(correlation) * rng.normal(size=len(y))
-        a, b = (y * s + shared + np.sqrt(1 - correlation) * rng.normal(size=len(y)) for s in shifts)
-        rejected += delong_test(y, a, b).pvalue < significance
-    return rejected / draws
-
-
 def power_curve(
     auc_a: float,
     auc_b: float,
@@ -268,4 +247,26 @@ def power_curve(
     options = {"correlation": correlation, "significance": significance}
     cases = [n / (1 + ratio) for n in sizes]
     powers = [comparison_power(auc_a, auc_b, m, ratio * m, **options) for m in cases]
+    return pd.DataFrame({"n": list(sizes), "power": powers})
+
+
+def auc_power_curve(
+    auc: float, sizes: Sequence[int], *, ratio: float = 1.0, significance: float = 0.05
+) -> pd.DataFrame:
+    """Power to find one area different from 0.5, over the number of patients.
+
+    Parameters
+    ----------
+    auc, ratio, significance
+        As in :func:`auc_sample_size`.
+    sizes : sequence of int
+        Patients in all.
+
+    Returns
+    -------
+    DataFrame
+        ``n, power``.
+    """
+    cases = [n / (1 + ratio) for n in sizes]
+    powers = [auc_power(auc, m, ratio * m, significance=significance) for m in cases]
     return pd.DataFrame({"n": list(sizes), "power": powers})

@@ -2,6 +2,7 @@
 
 from fibrolib.plots.accuracy import plot_delong_matrix, plot_forest, plot_roc, plot_zones
 from fibrolib.plots.explanations import plot_gradcam, plot_shares
+from fibrolib.plots.motion_use import plot_motion_use, readable_motion_use
 from fibrolib.plots.panels import plot_patient, png_bytes
 from fibrolib.plots.patient_table import readable_patients
 from fibrolib.plots.patients import LABS, plot_flow, plot_labs, plot_sample_frames, plot_stages
@@ -15,9 +16,25 @@ from fibrolib.plots.sentences import (
     readable_metrics,
     with_interval,
 )
+from fibrolib.plots.staging import (
+    plot_answers,
+    plot_confusion,
+    readable_answers,
+    readable_auc_by_cutoff,
+    readable_staging,
+)
 from fibrolib.plots.style import MODEL_COLOURS, MODEL_LABELS, model_colour, model_label, save_figure
 from fibrolib.plots.training import plot_curves, plot_model_view, plot_search
 from fibrolib.plots.truth import REGIONS, plot_agreement, plot_carriers, plot_ceilings, plot_masks
+from fibrolib.plots.uncertainty import (
+    plot_attainable,
+    plot_calibration,
+    plot_coverage,
+    plot_decision,
+    plot_power,
+    plot_pvalue_range,
+    plot_split_luck,
+)
 from fibrolib.plots.virtual import plot_mmode, plot_movement, plot_plate
 
 __all__ = [
@@ -32,9 +49,15 @@ __all__ = [
     "model_colour",
     "model_label",
     "plot_agreement",
+    "plot_answers",
+    "plot_attainable",
+    "plot_calibration",
     "plot_carriers",
     "plot_ceilings",
+    "plot_confusion",
+    "plot_coverage",
     "plot_curves",
+    "plot_decision",
     "plot_delong_matrix",
     "plot_flow",
     "plot_forest",
@@ -43,20 +66,28 @@ __all__ = [
     "plot_masks",
     "plot_mmode",
     "plot_model_view",
+    "plot_motion_use",
     "plot_movement",
     "plot_patient",
     "plot_plate",
+    "plot_power",
+    "plot_pvalue_range",
     "plot_roc",
     "plot_sample_frames",
     "plot_search",
     "plot_shares",
+    "plot_split_luck",
     "plot_stages",
     "plot_zones",
     "png_bytes",
+    "readable_answers",
+    "readable_auc_by_cutoff",
     "readable_beside",
     "readable_comparisons",
     "readable_metrics",
+    "readable_motion_use",
     "readable_patients",
+    "readable_staging",
     "save_figure",
     "with_interval",
 ]

@@ -1,0 +1,299 @@
+"""Figures of how sure a result is: calibration, net benefit, luck of the split, coverage, power, forensics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fibrolib.plots.style import model_colour, model_dashes, model_label, new_figure, styled
+
+__all__ = [
+    "plot_attainable",
+    "plot_calibration",
+    "plot_coverage",
+    "plot_decision",
+    "plot_power",
+    "plot_pvalue_range",
+    "plot_split_luck",
+]
+
+_GUIDE = {"color": "0.6", "linewidth": 0.8, "linestyle": ":"}
+_LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_METHOD_LABELS = {
+    "delong": "DeLong, normal",
+    "logit": "DeLong, logit",
+    "newcombe": "Newcombe",
+    "bootstrap": "BCa bootstrap",
+    "jeffreys": "Jeffreys posteriors",
+    "normal": "Wald (textbook)",
+    "wilson": "Wilson",
+}
+
+
+def _panels(names: Sequence[str], height: float, **options) -> tuple[Figure, dict[str, Axes]]:
+    """Up to three panels in a row, one for each diagnostic; empty ones are taken away."""
+    columns = max(1, min(3, len(names)))
+    rows = max(1, -(-len(names) // columns))
+    figure, axes = new_figure(
+        rows, columns, width=0.4 + 2.1 * columns, height=0.4 + height * rows, sharex=True, sharey=True, **options
+    )
+    for spare in axes.flat[len(names) :]:
+        spare.remove()
+    return figure, dict(zip(names, axes.flat[: len(names)], strict=True))
+
+
+def _count(plot: Axes, n: int, height: float) -> None:
+    side = "bottom" if height < 0.5 else "top"
+    plot.text(0.98, height, f"n = {n}", ha="right", va=side, fontsize="small", transform=plot.transAxes)
+
+
+@styled
+def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, partition: str = "test") -> Figure:
+    """Smooth calibration curve of each diagnostic with its band, and every patient as a tick.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        From `fibrolib.inference.calibration_curves`.
+    predictions : DataFrame
+        The predictions table they were made of.
+    partition : str
+        Which patients they were.
+
+    Returns
+    -------
+    Figure
+    """
+    known = curves.dropna(subset=["observed"])
+    figure, panels = _panels(list(dict.fromkeys(known["model"])), 2.1)
+    for name, plot in panels.items():
+        curve = known[known["model"] == name]
+        rows = predictions[(predictions["model"] == name) & (predictions["partition"] == partition)]
+        colour = model_colour(name)
+        plot.plot([0, 1], [0, 1], **_GUIDE)
+        plot.fill_between(curve["predicted"], curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0)
+        plot.plot(curve["predicted"], curve["observed"], color=colour, linestyle=model_dashes(name), linewidth=1.7)
+        for truth, level in ((1, 1.04), (0, -0.04)):
+            scores = rows.loc[rows["y_true"] == truth, "y_score"].dropna()
+            plot.plot(scores, np.full(len(scores), level), "|", color="0.35", markersize=5, markeredgewidth=0.8)
+        plot.set_title(model_label(name))
+        _count(plot, int(rows["y_score"].notna().sum()), 0.12)
+        plot.set(xlim=(-0.02, 1.02), ylim=(-0.09, 1.09), aspect="equal")
+    figure.supxlabel("Predicted probability", fontsize="medium")
+    figure.supylabel("Share with the condition", fontsize="medium")
+    sns.despine(figure)
+    return figure
+
+
+@styled
+def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
+    """Net benefit of each diagnostic with its band, beside treating everybody (grey line) and nobody (dotted).
+
+    Parameters
+    ----------
+    curves : DataFrame
+        From `fibrolib.inference.decision_curves`.
+    most : float
+        Greatest threshold shown.
+
+    Returns
+    -------
+    Figure
+    """
+    known = curves.dropna(subset=["net_benefit"])
+    known = known[known["threshold"] <= most]
+    figure, panels = _panels(list(dict.fromkeys(known["model"])), 1.9)
+    top = float(max(known["high"].max(), known["treat_all"].max())) + 0.03
+    for name, plot in panels.items():
+        curve = known[known["model"] == name]
+        colour = model_colour(name)
+        plot.axhline(0, **_GUIDE)
+        plot.plot(curve["threshold"], curve["treat_all"], color="0.5", linewidth=1)
+        plot.fill_between(curve["threshold"], curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0)
+        plot.plot(curve["threshold"], curve["net_benefit"], color=colour, linestyle=model_dashes(name), linewidth=1.7)
+        plot.set_title(model_label(name))
+        _count(plot, int(curve["n"].iloc[0]), 0.97)
+        plot.set(xlim=(0, most), ylim=(-0.4 * top, top))
+    figure.supxlabel("Threshold probability at which one would act", fontsize="medium")
+    figure.supylabel("Net benefit", fontsize="medium")
+    sns.despine(figure)
+    return figure
+
+
+@styled
+def plot_split_luck(redraws: pd.DataFrame, own: Mapping[str, float]) -> Figure:
+    """AUC of each diagnostic over the redraws of the split, and in the split that the study happened to draw.
+
+    Parameters
+    ----------
+    redraws : DataFrame
+        From `fibrolib.inference.redraw_splits`.
+    own : mapping of str to float
+        AUC of each diagnostic in the study's own split.
+
+    Returns
+    -------
+    Figure
+    """
+    names = list(dict.fromkeys(redraws["model"]))
+    figure, axes = new_figure(width=6.5, height=0.9 + 0.55 * len(names))
+    plot = axes[0, 0]
+    for place, name in enumerate(names):
+        areas = redraws.loc[redraws["model"] == name, "auc"].dropna()
+        colour = model_colour(name)
+        levels, counts = np.unique(areas.round(2), return_counts=True)
+        # Every redraw as a bar of a two-sided histogram: areas of few patients come in steps.
+        plot.vlines(levels, place - 0.42 * counts / counts.max(), place + 0.42 * counts / counts.max(), color=colour)
+        low, middle, high = areas.quantile([0.025, 0.5, 0.975])
+        plot.text(1.03, place, f"{low:.2f} to {high:.2f}", va="center", transform=plot.get_yaxis_transform())
+        plot.plot(middle, place, "o", color="white", markeredgecolor="black", markersize=5)
+        plot.plot(own.get(name, np.nan), place, "D", color="black", markersize=5)
+    plot.plot([], [], "D", color="black", linestyle="none", label="the study's own split")
+    plot.plot([], [], "o", color="white", markeredgecolor="black", linestyle="none", label="median of the redraws")
+    plot.axvline(0.5, **_GUIDE)
+    plot.text(1.03, 1.0, "95 % of redraws", transform=plot.transAxes, va="bottom", fontsize="small", color="0.3")
+    plot.set_yticks(range(len(names)), [model_label(name) for name in names])
+    plot.set(xlabel="AUC on the test patients of a redraw", xlim=(min(0.4, redraws["auc"].min() - 0.02), 1.01))
+    plot.set_ylim(len(names) - 0.4, -0.6)
+    plot.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    plot.tick_params(axis="y", length=0)
+    sns.despine(ax=plot, left=True)
+    return figure
+
+
+@styled
+def plot_coverage(coverage: pd.DataFrame, x: str, label: str, *, confidence_level: float = 0.95) -> Figure:
+    """Coverage of several methods over what the truth is.
+
+    Parameters
+    ----------
+    coverage : DataFrame
+        Columns `x`, ``method`` and ``coverage``; ``error`` where the coverage was simulated.
+    x : str
+        Column of the truth.
+    label : str
+        What it is.
+    confidence_level : float
+        What the methods promise.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = new_figure(width=6.5, height=3.2)
+    plot = axes[0, 0]
+    plot.axhline(confidence_level, **_GUIDE)
+    groups = list(coverage.groupby("method", sort=False))
+    for place, (colour, (method, rows)) in enumerate(zip(_LINES, groups, strict=False)):
+        name = _METHOD_LABELS.get(method, method)
+        if "error" not in rows:
+            plot.plot(rows[x], rows["coverage"], color=colour, linewidth=1.3, label=name)
+            continue
+        # Side by side, or the bars of one method would hide those of the next.
+        beside = rows[x] + 0.006 * (place - (len(groups) - 1) / 2)
+        plot.errorbar(beside, rows["coverage"], yerr=2 * rows["error"], color=colour, fmt="o", capsize=2, label=name)
+        plot.set_xticks(rows[x])
+    plot.set(xlabel=label, ylabel="Share of intervals that hold the truth", ylim=(None, 1.01))
+    plot.legend(loc="upper left", bbox_to_anchor=(1.01, 1), title=f"dotted: promised {confidence_level:g}")
+    sns.despine(ax=plot)
+    return figure
+
+
+@styled
+def plot_power(curves: Mapping[str, pd.DataFrame], *, marks: Mapping[str, int] | None = None) -> Figure:
+    """Power over the number of patients.
+
+    Parameters
+    ----------
+    curves : mapping of str to DataFrame
+        For each label a table with ``n`` and ``power``; simulated ones, which have ``draws``, are shown as points.
+    marks : mapping of str to int, optional
+        Numbers of patients to be marked, each with its label.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = new_figure(width=6.5, height=3.4)
+    plot = axes[0, 0]
+    plot.axhline(0.8, **_GUIDE)
+    for colour, (label, curve) in zip(_LINES, curves.items(), strict=False):
+        kind = {"marker": "o", "linestyle": "none"} if "draws" in curve else {"linewidth": 1.7}
+        plot.plot(curve["n"], curve["power"], color=colour, label=label, **kind)
+    for label, n in (marks or {}).items():
+        plot.axvline(n, color="0.3", linewidth=0.8)
+        plot.text(n, 1.02, label, ha="center", va="bottom", fontsize="small", color="0.3")
+    plot.set(xscale="log", xlabel="Patients tested, half of them with the condition", ylabel="Power", ylim=(0, 1.0))
+    plot.xaxis.set_major_formatter("{x:g}")
+    plot.legend(loc="upper left", bbox_to_anchor=(1.01, 1), title="dotted: 80 %")
+    sns.despine(ax=plot)
+    return figure
+
+
+@styled
+def plot_attainable(printed: Mapping[str, float], grids: Mapping[str, Sequence[float]], *, decimals: int = 3) -> Figure:
+    """Printed areas between the areas that can occur at all.
+
+    Parameters
+    ----------
+    printed : mapping of str to float
+        Printed area of each model.
+    grids : mapping of str to sequence of float
+        Under each label, all areas that can occur.
+    decimals : int
+        Decimals printed: the grey stripe is everything that rounds to the printed number.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = new_figure(1, len(printed), width=6.8, height=0.9 + 0.4 * len(grids), sharey=True)
+    half, reach = 0.5 * 10.0**-decimals, 8.5 * 10.0**-decimals
+    for plot, (model, value) in zip(axes[0], printed.items(), strict=True):
+        plot.axvspan(value - half, value + half, color="#D55E00", alpha=0.3, linewidth=0)
+        for place, grid in enumerate(grids.values()):
+            near = np.array([area for area in grid if abs(area - value) <= reach])
+            fits = np.abs(near - value) <= half + 1e-12
+            plot.plot(near[~fits], np.full((~fits).sum(), place), "|", color="0.6", markersize=12)
+            plot.plot(near[fits], np.full(fits.sum(), place), "|", color="black", markersize=15, markeredgewidth=2.2)
+        plot.set(xlim=(value - reach, value + reach), ylim=(len(grids) - 0.5, -0.5), xticks=[value])
+        plot.set_title(model_label(model))
+        plot.xaxis.set_major_formatter(f"{{x:.{decimals}f}}")
+        plot.tick_params(axis="y", length=0)
+    axes[0, 0].set_yticks(range(len(grids)), list(grids))
+    figure.supxlabel("Printed AUC (stripe: all that rounds to it; ticks: all that can occur)", fontsize="medium")
+    sns.despine(figure, left=True)
+    return figure
+
+
+@styled
+def plot_pvalue_range(ranges: Mapping[str, pd.DataFrame], *, plausible: tuple[float, float] = (0.3, 0.8)) -> Figure:
+    """p-value of a comparison over how correlated the two estimated areas may have been.
+
+    Parameters
+    ----------
+    ranges : mapping of str to DataFrame
+        For each comparison the table of `fibrolib.inference.comparison_range`.
+    plausible : tuple of float
+        Correlations to be shaded.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = new_figure(width=6.5, height=3.2)
+    plot = axes[0, 0]
+    plot.axvspan(*plausible, color="0.92", linewidth=0)
+    plot.text(np.mean(plausible), 1.02, "plausible (assumption)", ha="center", fontsize="small", color="0.3")
+    plot.axhline(0.05, **_GUIDE)
+    for colour, (label, table) in zip(_LINES, ranges.items(), strict=False):
+        plot.plot(table["correlation"], table["p"], color=colour, linewidth=1.7, label=label)
+    plot.set(xlabel="Correlation of the two estimated areas", ylabel="p (two-sided)", ylim=(0, 1), xlim=(0, 1))
+    plot.legend(loc="upper left", bbox_to_anchor=(1.01, 1), title="dotted: 0.05")
+    sns.despine(ax=plot)
+    return figure

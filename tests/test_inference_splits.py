@@ -1,0 +1,140 @@
+"""Redraws of the split: by hand where a draw can be followed, by known truth where luck is measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fibrolib.inference import (
+    InferenceError,
+    auc,
+    choose_threshold,
+    compare_redraws,
+    confusion,
+    hanley_mcneil_error,
+    held_out_scores,
+    optimism,
+    redraw_splits,
+    summarise_redraws,
+)
+
+SIDES = np.repeat(["train", "validation", "test"], (77, 16, 17))
+
+
+def table(n: int = 110, shifts: dict[str, float] | None = None, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    sides = rng.permutation(SIDES[:n])
+    rows = [
+        pd.DataFrame(
+            {
+                "patient_id": [f"p{i}" for i in range(n)],
+                "model": model,
+                "partition": sides,
+                "fold": np.where(sides == "train", 1, np.nan),
+                "repeat": 0,
+                "y_true": y,
+                "y_score": y * shift + rng.normal(size=n),
+            }
+        )
+        for model, shift in (shifts or {"good": 1.5, "fair": 0.8}).items()
+    ]
+    return pd.concat(rows, ignore_index=True)
+
+
+def draws(n: int, seed: int = 1) -> list[pd.Series]:
+    rng = np.random.default_rng(seed)
+    return [pd.Series(rng.permutation(SIDES), index=[f"p{i}" for i in range(110)]) for _ in range(n)]
+
+
+def test_one_redraw_can_be_followed_by_hand():
+    predictions, (partition,) = table(), draws(1)
+    found = redraw_splits(predictions, [partition]).set_index("model")
+    wide = held_out_scores(predictions)
+    validation, test = (wide.loc[partition.index[partition == side]] for side in ("validation", "test"))
+    threshold = choose_threshold(validation["y_true"], validation["fair"])
+    tp, _, _, tn = confusion(test["y_true"], test["fair"], threshold)
+    row = found.loc["fair"]
+    assert (row["n"], row["n_positive"]) == (17, test["y_true"].sum())
+    assert row["auc"] == auc(test["y_true"], test["fair"])
+    assert row["accuracy"] == (tp + tn) / 17
+    own = choose_threshold(test["y_true"], test["fair"])
+    assert row["accuracy_own"] == np.mean((test["fair"] >= own) == test["y_true"])
+
+
+def test_the_split_of_the_study_gives_the_result_of_the_study():
+    predictions = table()
+    own = predictions.drop_duplicates("patient_id").set_index("patient_id")["partition"]
+    found = redraw_splits(predictions, [own]).set_index("model")
+    test = predictions[(predictions["partition"] == "test") & (predictions["model"] == "good")]
+    assert found.loc["good", "auc"] == auc(test["y_true"], test["y_score"])
+
+
+def test_luck_of_the_split_has_the_size_of_the_standard_error():
+    found = summarise_redraws(redraw_splits(table(shifts={"good": 1.5, "fair": 0.8}), draws(300))).set_index("model")
+    everyone = held_out_scores(table())
+    for model in ("good", "fair"):
+        whole = auc(everyone["y_true"], everyone[model])
+        assert found.loc[model, "mean"] == pytest.approx(whole, abs=0.02)
+        # Seventeen drawn out of 110 without return: a little less than seventeen from a population.
+        expected = hanley_mcneil_error(whole, 8, 9) * np.sqrt(1 - 17 / 110)
+        assert found.loc[model, "sd"] == pytest.approx(expected, rel=0.25)
+    assert found["first"].sum() == pytest.approx(1)
+    assert found.loc["good", "first"] > 0.5
+    assert (found["least"] <= found["low"]).all()
+    assert (found["high"] <= found["most"]).all()
+    assert (found["redraws"] == 300).all()
+
+
+def test_pairs_are_counted():
+    redraws = redraw_splits(table(), draws(60))
+    (row,) = compare_redraws(redraws).itertuples()
+    wide = redraws.pivot_table(index="redraw", columns="model", values="auc")
+    gap = wide["good"] - wide["fair"]
+    assert (row.a, row.b) == ("good", "fair")
+    assert row.difference == pytest.approx(gap.mean())
+    assert row.a_ahead == np.mean(gap > 0)
+    assert row.a_ahead + row.equal + row.b_ahead == pytest.approx(1)
+
+
+def test_habits_flatter_and_choosing_among_equals_is_pure_optimism():
+    twins = table(shifts=dict.fromkeys("abcdef", 1.0))
+    found = optimism(redraw_splits(twins, draws(80))).set_index("habit")["optimism"]
+    assert (found > 0).all()
+    single = optimism(redraw_splits(table(shifts={"a": 1.0}), draws(80))).set_index("habit")["optimism"]
+    assert single["best of all models by test AUC"] == pytest.approx(0, abs=1e-12)
+    assert found["best of all models by test AUC"] > 0.05
+
+
+def test_a_missing_score_costs_one_model_one_patient():
+    predictions, partition = table(), draws(1)[0]
+    lost = predictions["patient_id"].eq(partition.index[partition == "test"][0]) & predictions["model"].eq("fair")
+    found = redraw_splits(predictions.assign(y_score=predictions["y_score"].mask(lost)), [partition])
+    assert found.set_index("model")["n"].to_dict() == {"good": 17, "fair": 16}
+
+
+def test_draws_without_both_classes_have_no_result():
+    predictions = table()
+    truth = predictions.drop_duplicates("patient_id").set_index("patient_id")["y_true"]
+    cases = truth.index[truth == 1]
+    one_class = pd.Series("train", index=truth.index)
+    one_class[cases[:17]] = "test"
+    found = redraw_splits(predictions, [one_class])
+    assert found["auc"].isna().all()
+    with pytest.raises(InferenceError, match="too small"):
+        summarise_redraws(found)
+
+
+def test_what_does_not_fit_is_refused():
+    predictions = table()
+    with pytest.raises(InferenceError, match="lacks the patients"):
+        redraw_splits(predictions, [draws(1)[0].iloc[:50]])
+    with pytest.raises(InferenceError, match="holdout"):
+        redraw_splits(predictions, [draws(1)[0].replace("test", "holdout")])
+    with pytest.raises(InferenceError, match="repeat 4"):
+        held_out_scores(predictions, repeat=4)
+    elsewhere = "train" if predictions.loc[0, "partition"] == "test" else "test"
+    twice = pd.concat([predictions, predictions.iloc[[0]].assign(partition=elsewhere)])
+    with pytest.raises(InferenceError, match="two partitions"):
+        held_out_scores(twice)
