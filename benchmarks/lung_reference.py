@@ -31,7 +31,7 @@ def features_of(video: Path, backbone: Backbone) -> np.ndarray:
     chosen = np.linspace(0, len(clip.frames) - 1, FRAMES).round().astype(int)
     frames = torch.from_numpy(clip.frames[chosen].astype(np.float32) / 255)[:, None]
     with torch.inference_mode():
-        return backbone(frames).mean(0).numpy()
+        return backbone(frames).mean(dim=(0, 2, 3)).numpy()
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
         print("skipped: give the path of a cohort table with stages 0 and 1, for example the lung videos'")
         return
     patients = read_cohort(sys.argv[1], cutoff=1).patients()
-    backbone = Backbone().eval()
+    backbone = Backbone(reduction=32).eval()
     features = np.array([np.mean([features_of(path, backbone) for path in row], axis=0) for row in patients["videos"]])
     truth = at_least(patients["stage"], 1)
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=5000))

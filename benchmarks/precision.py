@@ -21,7 +21,7 @@ REPEATS = 5
 def seconds_per_clip(name: str, shape: tuple[int, ...], *, layout: bool, bfloat16: bool) -> float:
     """Median time of a forward and backward pass, divided by the batch."""
     torch.manual_seed(0)
-    options = {"pretrained": False} if name.startswith("frame") else {}
+    options = {"start": "scratch"} if name.startswith("frame") else {}
     net = build_net(name, 5, **options)
     net = channels_last(net) if layout else net
     clips, stages, times = torch.rand(shape), torch.randint(0, 5, shape[:1]), []

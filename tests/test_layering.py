@@ -13,7 +13,7 @@ LAYERS = [
     {"stages"},
     {"cohort", "video", "indices", "nets", "inference"},
     {"phantom", "learning"},
-    {"attribution"},
+    {"attribution", "pretraining"},
     {"plots"},
     {"study"},
     {"report"},
@@ -22,7 +22,7 @@ LAYERS = [
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
-TORCH_ROOMS = {"nets", "learning", "attribution", "study"}
+TORCH_ROOMS = {"nets", "learning", "attribution", "pretraining", "study"}
 
 
 def room_of(path):

@@ -119,13 +119,13 @@ def test_a_file_that_is_no_model_is_named(tmp_path):
 
 
 def test_scikit_learn_can_clone_it():
-    net = NetClassifier("frame_cnn", {"pretrained": False}, view="stills", learning_rate=1.0)
+    net = NetClassifier("frame_cnn", {"start": "scratch"}, view="stills", learning_rate=1.0)
     assert clone(net).get_params() == net.get_params()
 
 
 def test_stills_and_a_frame_net(tmp_path):
     patients = make_patients(tmp_path, 6, side=32)
-    net = NetClassifier("frame_cnn", {"pretrained": False}, view="stills", length=1, epochs=1, cutoff=1)
+    net = NetClassifier("frame_cnn", {"start": "scratch"}, view="stills", length=1, epochs=1, cutoff=1)
     assert net.fit(patients, patients["stage"]).predict_proba(patients).shape == (6, 2)
 
 

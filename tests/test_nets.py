@@ -16,12 +16,14 @@ from fibrolib.nets import (
     import_torchvision,
     stage_probabilities,
 )
+from fibrolib.nets.pooling import StatisticsPool
 from fibrolib.nets.volume import MotionStem
 
 SMALL = {
-    "frame_cnn": ({"pretrained": False}, (2, 1, 3, 32, 32)),
-    "frame_lstm": ({"pretrained": False, "hidden": 4}, (2, 1, 3, 32, 32)),
+    "frame_cnn": ({"start": "scratch"}, (2, 1, 3, 32, 32)),
+    "frame_lstm": ({"start": "scratch", "hidden": 4}, (2, 1, 3, 32, 32)),
     "motion_resnet3d": ({"width": 4}, (2, 1, 8, 32, 32)),
+    "motion_slowfast": ({"start": "scratch", "width": 4}, (2, 1, 8, 32, 32)),
     "r3d_18": ({}, (1, 1, 8, 32, 32)),
     "mc3_18": ({}, (1, 1, 8, 32, 32)),
     "r2plus1d_18": ({}, (1, 1, 8, 32, 32)),
@@ -53,7 +55,7 @@ def test_logits_of_every_net(name):
     assert (logits.diff(dim=1) < 0).all()  # P(>= k) falls with k
 
 
-@pytest.mark.parametrize("name", ["frame_cnn", "frame_lstm", "motion_resnet3d"])
+@pytest.mark.parametrize("name", ["frame_cnn", "frame_lstm", "motion_resnet3d", "motion_slowfast"])
 def test_a_batch_is_scored_as_its_clips_are(name):
     options, shape = SMALL[name]
     net = build_net(name, 3, **options).eval()
@@ -83,16 +85,76 @@ def test_imagenet_weights_of_the_package_recognise_the_scaling():
     scaled = ((grey - 127) / 128).expand(-1, 3, -1, -1)
     padded = nn.functional.pad(scaled, (0, 1, 0, 1))  # TensorFlow's "same" padding for stride 2 on an even side
     expected = nn.functional.conv2d(padded, checkpoint["_conv_stem.weight"], stride=2)
-    ours = backbone.maps.model.conv_stem((grey / 255 - backbone.mean) / backbone.std)
+    ours = backbone.model.conv_stem((grey / 255 - backbone.mean) / backbone.std)
     torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_backbone_keeps_its_imagenet_statistics_in_training():
-    net = FrameCNN(3)
+@pytest.mark.parametrize("start", ["imagenet", "simulation"])
+def test_a_net_that_starts_from_weights_keeps_its_statistics_in_training(start):
+    net = FrameCNN(3, start=start)
     net.train()
-    before = {name: value.clone() for name, value in net.named_buffers() if "running" in name}
+    running = {name: value for name, value in net.named_buffers() if "running" in name}
+    before = {name: value.clone() for name, value in running.items()}
     net(torch.rand(4, 1, 1, 32, 32))
-    assert all(torch.equal(value, before[name]) for name, value in net.named_buffers() if "running" in name)
+    kept = {name for name, value in running.items() if torch.equal(value, before[name])}
+    assert kept == {name for name in running if name.split(".")[0] in net.started}
+    assert kept
+
+
+@pytest.mark.parametrize(("name", "channels"), [(PACKAGED, 112), ("resnet18", 256), ("convnext_atto", 160)])
+def test_backbones_of_several_families_are_cut_at_a_sixteenth(name, channels):
+    backbone = Backbone(name, pretrained=False).eval()
+    with torch.no_grad():
+        assert backbone(torch.rand(2, 1, 64, 64)).shape == (2, channels, 4, 4) == (2, backbone.n_channels, 4, 4)
+
+
+@pytest.mark.parametrize("name", ["frame_cnn", "frame_lstm", "motion_slowfast"])
+def test_packaged_weights_are_taken_up_by_everything_but_the_head(name):
+    torch.manual_seed(1)
+    one = build_net(name, 5)
+    torch.manual_seed(2)
+    other = build_net(name, 5)
+    state = other.state_dict()
+    same = {key for key, value in one.state_dict().items() if torch.equal(value, state[key])}
+    assert {key for key in state if not key.startswith("head.")} <= same
+    assert one.started == tuple(child for child, _ in one.named_children() if child != "head")
+
+
+def test_weights_of_another_net_are_refused_with_the_difference():
+    with pytest.raises(FibrolibError, match="hidden = 64, not 8"):
+        build_net("frame_lstm", 5, hidden=8)
+    with pytest.raises(FibrolibError, match="No file"):
+        build_net("frame_cnn", 5, start="nowhere.safetensors")
+    with pytest.raises(FibrolibError, match="no ImageNet weights for motion_resnet3d"):
+        build_net("motion_resnet3d", 5, start="imagenet")
+
+
+def test_a_file_that_holds_no_weights_is_refused(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(b"nonsense")
+    with pytest.raises(FibrolibError, match="holds no weights"):
+        build_net("frame_cnn", 5, start=str(path))
+
+
+def test_statistics_pool_is_mean_and_standard_deviation():
+    pool = StatisticsPool(3).eval()
+    maps = torch.rand(4, 3, 2, 5, 6)
+    expected = np.concatenate([maps.numpy().mean((2, 3, 4)), maps.numpy().std((2, 3, 4))], axis=1)
+    np.testing.assert_allclose(pool(maps).detach(), expected, atol=1e-3)  # 1e-4 under the root keeps its slope finite
+
+
+def test_one_clip_left_over_in_an_epoch_is_trained_on():
+    pool = StatisticsPool(3).train()
+    assert torch.isfinite(pool(torch.rand(1, 3, 4, 4))).all()
+
+
+def test_slow_pathway_sees_the_middles_of_equal_parts():
+    net = build_net("motion_slowfast", 3, start="scratch", width=4)
+    seen = []
+    net.backbone.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0][:, 0, 0, 0]))
+    clips = (torch.arange(8.0) / 8)[None, None, :, None, None].expand(1, 1, 8, 32, 32)
+    net.eval()(clips)
+    torch.testing.assert_close(seen[0], torch.tensor([2.0, 6.0]) / 8)
 
 
 def test_motion_stem_is_silent_where_nothing_moves():

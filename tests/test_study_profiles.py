@@ -7,6 +7,8 @@ from fibrolib.study.profiles import BUILT_IN, load_profile
 TEXT = """
 [cohort]
 patients = 20
+[population]
+patients = 10
 [clips]
 size = 32
 fps = 10.0
@@ -33,8 +35,7 @@ def test_built_in_profiles_make_the_three_nets(name):
     assert [model.name for model in profile.models] == ["cnn2d", "cnn2d_lstm", "cnn3d"]
     for model in profile.models:
         net = NetClassifier(**model.arguments)
-        for key in model.grid:
-            assert key in net.get_params()
+        assert {key for grid in model.grid for key in grid} <= set(net.get_params())
 
 
 def test_quick_and_paper_are_the_study():

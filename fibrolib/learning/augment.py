@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Augment"]
+__all__ = ["NO_CHANGE", "Augment"]
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,21 @@ class Augment:
         Largest change of the exponent of the grey map (the dynamic-range knob).
     shift : float
         Largest shift as a share of the picture's side (the probe).
+    edge : float
+        Most of the picture's width, as a share, that is blanked on one side (the probe's edge without contact).
     mirror : bool
         Swap left and right in half of the windows (the probe turned round).
+
+    Notes
+    -----
+    The film is neither sped up nor run backwards: how far tissue moves between two frames is what a net shall measure,
+    and a heartbeat has a direction.
     """
 
     gain: float = 0.15
     gamma: float = 0.15
     shift: float = 0.06
+    edge: float = 0.10
     mirror: bool = True
 
     def __call__(self, window: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
@@ -38,7 +46,13 @@ class Augment:
         changed = np.clip(factor * window**exponent, 0.0, 1.0)
         most = [round(self.shift * side) for side in window.shape[1:]]
         changed = _shift(changed, *(int(random.integers(-reach, reach + 1)) for reach in most))
+        blank = int(random.integers(round(self.edge * window.shape[2]) + 1))
+        changed[:, :, : blank if random.random() < 0.5 else 0] = 0.0
         return changed[:, :, ::-1] if self.mirror and random.random() < 0.5 else changed
+
+
+NO_CHANGE = Augment(gain=0.0, gamma=0.0, shift=0.0, edge=0.0, mirror=False)
+"""Windows as they are, at random places of the clip."""
 
 
 def _shift(window: NDArray[np.float32], down: int, right: int) -> NDArray[np.float32]:

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from fibrolib.learning.augment import Augment
+from fibrolib.learning.augment import NO_CHANGE, Augment
+from fibrolib.learning.changes import Change
 from fibrolib.learning.clips import ClipDataset, average_by_patient
 from fibrolib.learning.keeping import fit_digest, load_fit, save_fit
 from fibrolib.learning.training import channels_last, history_table, make_net, pick_device, torch_threads
@@ -32,6 +33,9 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         A name of `fibrolib.nets.build_net`.
     options : dict or None
         Further arguments of the net, such as ``{"backbone": "resnet18"}``.
+    start : str or None
+        The net's option of that name (where its first weights come from), so that a search can choose it together with
+        the rates that suit it; None leaves it to `options`.
     view : {'clips', 'stills'}
         Column of the patient table to look at.
     cutoff : int
@@ -44,7 +48,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     learning_rate, weight_decay : float
         Of AdamW.
     backbone_rate : float
-        Factor on the learning rate of a pretrained backbone.
+        Factor on the learning rate of layers that start from weights (see ``start`` of the nets).
     epochs, patience, batch_size : int
         Longest training, epochs without a better validation loss before it ends, windows per step.
     augment : bool
@@ -76,6 +80,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         architecture: str = "motion_resnet3d",
         options: dict | None = None,
         *,
+        start: str | None = None,
         view: str = "clips",
         cutoff: int = 2,
         n_stages: int | None = None,
@@ -96,6 +101,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     ) -> None:
         self.architecture = architecture
         self.options = options
+        self.start = start
         self.view = view
         self.cutoff = cutoff
         self.n_stages = n_stages
@@ -174,9 +180,10 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     def _build(self) -> torch.nn.Module:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            return channels_last(build_net(self.architecture, self.n_stages_, **(self.options or {})))
+            options = {**(self.options or {}), **({"start": self.start} if self.start else {})}
+            return channels_last(build_net(self.architecture, self.n_stages_, **options))
 
-    def _dataset(self, X: pd.DataFrame, stages=None, *, training: bool = False) -> ClipDataset:
+    def _dataset(self, X: pd.DataFrame, stages=None, *, training: bool = False, change=None) -> ClipDataset:
         return ClipDataset(
             X,
             stages,
@@ -184,7 +191,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
             length=self.length,
             step=self.step,
             n_windows=self.n_windows,
-            augment=(Augment() if self.augment else Augment(0, 0, 0, mirror=False)) if training else None,
+            augment=(Augment() if self.augment else NO_CHANGE) if training else None,
+            change=change,
             seed=self.seed,
         )
 
@@ -218,35 +226,37 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         settings = {name: value for name, value in self.get_params().items() if name not in _OF_THE_MACHINE}
         return Path(self.memory) / f"{fit_digest(settings, files, known)}.safetensors"
 
-    def predict_cumulative(self, X: pd.DataFrame) -> NDArray[np.float64]:
+    def predict_cumulative(self, X: pd.DataFrame, change: Change | None = None) -> NDArray[np.float64]:
         """P(stage >= 1), P(stage >= 2), ..., averaged over a patient's windows and videos.
 
         Parameters
         ----------
         X : DataFrame
             One row per patient.
+        change : callable or None
+            A change of every window (see `fibrolib.learning.changes`), to ask what the net needs.
 
         Returns
         -------
         ndarray, shape (n_patients, n_stages - 1)
         """
-        stage = self.predict_stage_proba(X)
+        stage = self.predict_stage_proba(X, change)
         return stage[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
 
-    def predict_stage_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
+    def predict_stage_proba(self, X: pd.DataFrame, change: Change | None = None) -> NDArray[np.float64]:
         """Probability of each stage, averaged over a patient's windows and videos.
 
         Parameters
         ----------
-        X : DataFrame
-            One row per patient.
+        X, change
+            As for `predict_cumulative`.
 
         Returns
         -------
         ndarray, shape (n_patients, n_stages)
         """
         check_is_fitted(self, "module_")
-        dataset = self._dataset(X)
+        dataset = self._dataset(X, change=change)
         device = pick_device(self.device)
         module = self.module_.to(device).eval()
         loader = torch.utils.data.DataLoader(dataset, batch_size=self.batch_size)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from fibrolib.learning.augment import Augment
+from fibrolib.learning.changes import Change
 from fibrolib.video import load_clip
 
 __all__ = ["VIEWS", "ClipDataset", "average_by_patient", "spread_windows", "take_window"]
@@ -52,7 +53,7 @@ def spread_windows(n_frames: int, length: int, step: int, n_windows: int) -> lis
 
 
 class ClipDataset(Dataset):
-    """Windows of clips with the stage of their patient.
+    """Windows of clips with the stage (or other target) of their patient.
 
     With ``augment``, one item per file and a random window each time (training); without, ``n_windows`` windows
     spread over each file, always the same (scoring).
@@ -61,8 +62,8 @@ class ClipDataset(Dataset):
     ----------
     patients : DataFrame
         One row per patient, with a column ``view`` of tuples of prepared files.
-    stages : ndarray of int, shape (n_patients,), or None
-        Stages; None when only scores are wanted.
+    targets : ndarray, shape (n_patients,) or (n_patients, k), or None
+        Stages, or rows of quantities; None when only scores are wanted.
     view : {'clips', 'stills'}
         Column to read.
     length, step : int
@@ -71,6 +72,8 @@ class ClipDataset(Dataset):
         Windows per file when scoring.
     augment : Augment or None
         Random changes for training.
+    change : callable or None
+        A change of every window (see `fibrolib.learning.changes`), before any augmentation.
     seed : int
         Seed of window starts and changes.
 
@@ -83,21 +86,22 @@ class ClipDataset(Dataset):
     def __init__(
         self,
         patients: pd.DataFrame,
-        stages: NDArray[np.int64] | None,
+        targets: NDArray | None,
         *,
         view: str,
         length: int,
         step: int,
         n_windows: int = 1,
         augment: Augment | None = None,
+        change: Change | None = None,
         seed: int = 0,
     ) -> None:
         if view not in VIEWS:
             raise ValueError(f"view must be one of {VIEWS}, got '{view}'")
         if view not in patients:
             raise ValueError(f"the patient table has no column '{view}': prepare the files first")
-        self.length, self.step, self.augment = length, step, augment
-        self.stages = np.zeros(len(patients), dtype=np.int64) if stages is None else np.asarray(stages, dtype=np.int64)
+        self.length, self.step, self.augment, self.change = length, step, augment, change
+        self.targets = np.zeros(len(patients), dtype=np.int64) if targets is None else np.asarray(targets)
         self._random = np.random.default_rng(seed)
         self._frames: dict[str, NDArray[np.uint8]] = {}
         self._kept = 0
@@ -123,16 +127,19 @@ class ClipDataset(Dataset):
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+    def __getitem__(self, index: int) -> tuple[Tensor, NDArray]:
         row, path, start = self.items[index]
         frames = self._read(path)
         if start is None:
             last = max(len(frames) - ((self.length - 1) * self.step + 1), 0)
             start = int(self._random.integers(last + 1))
-        window = take_window(frames, start, self.length, self.step).astype(np.float32) / 255.0
+        window = take_window(frames, start, self.length, self.step)
+        if self.change is not None:
+            window = self.change(window)
+        window = window.astype(np.float32) / 255.0
         if self.augment is not None:
             window = self.augment(window, self._random)
-        return torch.from_numpy(np.ascontiguousarray(window))[None], int(self.stages[row])
+        return torch.from_numpy(np.ascontiguousarray(window))[None], self.targets[row]
 
 
 def average_by_patient(values: NDArray[np.float64], owner: NDArray[np.int64], n_patients: int) -> NDArray[np.float64]:

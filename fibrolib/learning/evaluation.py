@@ -96,7 +96,7 @@ def evaluate(
     patients: pd.DataFrame,
     partition: pd.Series,
     *,
-    grid: dict | None = None,
+    grid: dict | list[dict] | None = None,
     n_folds: int = 5,
     seed: int = 0,
     n_jobs: int = 1,
@@ -116,8 +116,8 @@ def evaluate(
         One row per patient, indexed by patient, with ``stage`` and what the diagnostic reads.
     partition : Series
         ``train``, ``validation`` or ``test`` per patient.
-    grid : dict or None
-        Parameter grid of scikit-learn's `GridSearchCV`; None or empty keeps the diagnostic's own settings.
+    grid : dict, list of dict or None
+        Parameter grid, or grids, of scikit-learn's `GridSearchCV`; None or empty keeps the diagnostic's own settings.
     n_folds : int
         Folds.
     seed : int

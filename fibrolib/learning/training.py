@@ -17,10 +17,19 @@ from skorch.helper import predefined_split
 from torch import nn
 
 from fibrolib.learning.clips import ClipDataset
-from fibrolib.nets import OrdinalLoss
+from fibrolib.nets import ClipNetwork, OrdinalLoss
 from fibrolib.stages import at_least
 
-__all__ = ["ClipNet", "channels_last", "history_table", "make_net", "pick_device", "torch_threads", "warm_cosine"]
+__all__ = [
+    "ClipNet",
+    "channels_last",
+    "cosine_schedule",
+    "history_table",
+    "make_net",
+    "pick_device",
+    "torch_threads",
+    "warm_cosine",
+]
 
 
 def pick_device(device: str = "auto") -> str:
@@ -75,7 +84,7 @@ class ClipNet(NeuralNet):
 def _valid_auc(net: NeuralNet, dataset: ClipDataset, y: None = None, *, cutoff: int) -> float:
     """AUC over the validation windows; skorch passes the predictions it has just made."""
     logits = np.concatenate([batch.cpu().numpy() for batch in net.forward_iter(dataset)])
-    truth = at_least(dataset.stages[dataset.owner], cutoff)
+    truth = at_least(dataset.targets[dataset.owner], cutoff)
     return float(roc_auc_score(truth, logits[:, cutoff - 1])) if 0 < truth.sum() < len(truth) else float("nan")
 
 
@@ -86,8 +95,15 @@ def warm_cosine(step: int, total: int, warmup: float = 0.1) -> float:
     return min((step + 1) / rising, 1.0) * 0.5 * (1.0 + math.cos(math.pi * min(falling, 1.0)))
 
 
+def cosine_schedule(steps: int) -> LRScheduler:
+    """`warm_cosine` over so many steps, as a callback."""
+    return LRScheduler(
+        torch.optim.lr_scheduler.LambdaLR, lr_lambda=partial(warm_cosine, total=steps), step_every="batch"
+    )
+
+
 def make_net(
-    module: nn.Module,
+    module: ClipNetwork,
     *,
     cutoff: int,
     validation: ClipDataset | None,
@@ -104,7 +120,7 @@ def make_net(
 
     Parameters
     ----------
-    module : torch.nn.Module
+    module : ClipNetwork
         A net of `fibrolib.nets`.
     cutoff : int
         Cut-off of the validation AUC that is written down (training itself uses all stages).
@@ -113,7 +129,7 @@ def make_net(
     learning_rate, weight_decay : float
         Of AdamW; the rate warms up and falls along a cosine (`warm_cosine`).
     backbone_rate : float
-        Factor on the learning rate of a pretrained backbone; the layers after it start from nothing and learn faster.
+        Factor on the learning rate of what the net started with; the other layers start from nothing and learn faster.
     epochs, patience, batch_size : int
         Longest training, epochs without a better validation loss before it ends, items per step.
     n_training : int
@@ -121,11 +137,7 @@ def make_net(
     device : str
         Torch device.
     """
-    steps = -(-n_training // batch_size)
-    schedule = LRScheduler(
-        torch.optim.lr_scheduler.LambdaLR, lr_lambda=partial(warm_cosine, total=steps * epochs), step_every="batch"
-    )
-    callbacks: list = [("schedule", schedule)]
+    callbacks: list = [("schedule", cosine_schedule(-(-n_training // batch_size) * epochs))]
     if validation is not None:
         scoring = EpochScoring(partial(_valid_auc, cutoff=cutoff), lower_is_better=False, name="valid_auc")
         stopping = EarlyStopping(monitor="valid_loss", patience=patience, load_best=True, sink=_silent)
@@ -135,7 +147,7 @@ def make_net(
         criterion=OrdinalLoss,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=weight_decay,
-        optimizer__param_groups=[("backbone.*", {"lr": learning_rate * backbone_rate})],
+        optimizer__param_groups=[(f"{child}.*", {"lr": learning_rate * backbone_rate}) for child in module.started],
         lr=learning_rate,
         max_epochs=epochs,
         batch_size=batch_size,

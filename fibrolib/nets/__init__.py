@@ -12,16 +12,22 @@ from torch import nn
 from fibrolib.nets.backbone import PACKAGED, Backbone
 from fibrolib.nets.frame import FrameCNN, FrameLSTM
 from fibrolib.nets.ordinal import OrdinalHead, OrdinalLoss, cumulative_targets, stage_probabilities
+from fibrolib.nets.slowfast import MotionSlowFast
+from fibrolib.nets.start import STARTS, ClipNetwork
 from fibrolib.nets.torchvision_import import import_torchvision
-from fibrolib.nets.volume import TORCHVISION_NETS, MotionResNet3d, TorchvisionNet3d
+from fibrolib.nets.volume import TORCHVISION_NETS, MotionResNet3d, MotionStem, TorchvisionNet3d
 
 __all__ = [
     "PACKAGED",
+    "STARTS",
     "TORCHVISION_NETS",
     "Backbone",
+    "ClipNetwork",
     "FrameCNN",
     "FrameLSTM",
     "MotionResNet3d",
+    "MotionSlowFast",
+    "MotionStem",
     "OrdinalHead",
     "OrdinalLoss",
     "TorchvisionNet3d",
@@ -32,7 +38,12 @@ __all__ = [
     "stage_probabilities",
 ]
 
-_NETS = {"frame_cnn": FrameCNN, "frame_lstm": FrameLSTM, "motion_resnet3d": MotionResNet3d}
+_NETS = {
+    "frame_cnn": FrameCNN,
+    "frame_lstm": FrameLSTM,
+    "motion_resnet3d": MotionResNet3d,
+    "motion_slowfast": MotionSlowFast,
+}
 
 
 def net_options(architecture: str) -> set[str]:
@@ -57,7 +68,7 @@ def build_net(architecture: str, n_stages: int, **options) -> nn.Module:
     Parameters
     ----------
     architecture : str
-        ``frame_cnn``, ``frame_lstm``, ``motion_resnet3d`` or one of `TORCHVISION_NETS`.
+        ``frame_cnn``, ``frame_lstm``, ``motion_slowfast``, ``motion_resnet3d`` or one of `TORCHVISION_NETS`.
     n_stages : int
         Number of ordered stages.
     **options

@@ -67,8 +67,24 @@ def _create(name: str, pretrained: bool) -> nn.Module:
     except Exception as error:  # the hub client raises many kinds, none of them ours
         raise FibrolibError(
             f"The weights of backbone '{name}' could not be fetched ({type(error).__name__}). Only {PACKAGED} is "
-            "installed with its weights; for another one, connect to the internet or set pretrained = false."
+            "installed with its weights; for another one, connect to the internet or set start = scratch."
         ) from error
+
+
+def _cut(model: nn.Module, name: str, reduction: int) -> tuple[int, int]:
+    """Drop the layers after the deepest map at most `reduction` times coarser than the picture.
+
+    Returns
+    -------
+    index, n_channels : int
+        Which of the network's maps that is, and how many channels it has.
+    """
+    if not hasattr(model, "prune_intermediate_layers"):
+        raise FibrolibError(f"Backbone '{name}' gives no feature maps. Choose another, such as {PACKAGED} or resnet18.")
+    steps = [step["reduction"] for step in model.feature_info]
+    index = max(index for index, step in enumerate(steps) if step <= max(reduction, min(steps)))
+    model.prune_intermediate_layers([index], prune_norm=True, prune_head=True)
+    return index, model.feature_info[index]["num_chs"]
 
 
 def _scaling(name: str, config: dict) -> tuple[Tensor, Tensor]:
@@ -79,56 +95,36 @@ def _scaling(name: str, config: dict) -> tuple[Tensor, Tensor]:
     return torch.tensor(config["mean"]), torch.tensor(config["std"])
 
 
-class _FeatureMaps(nn.Module):
-    """The last feature map as a module of its own, so that Grad-CAM can name it whatever the backbone."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, frames: Tensor) -> Tensor:
-        return self.model.forward_features(frames)
-
-
 class Backbone(nn.Module):
-    """A timm image network that turns grey frames into features, fine-tuned end to end.
+    """The first layers of a timm image network, which turn grey frames into feature maps.
 
-    Batch normalisation keeps its ImageNet statistics where there are any: a batch of eight clips of a small cohort
-    estimates them badly (the usual practice when fine-tuning detectors on few images).
+    A network is cut where its maps are `reduction` times coarser than the picture. The last layers know dogs from cars;
+    for speckle they add nothing, cost most of the weights, and leave two by two places of a clip to look at.
 
     Parameters
     ----------
     name : str
-        Any name of ``timm.list_models()``.
+        A name of ``timm.list_models()`` that gives feature maps (nearly all do).
     pretrained : bool
         Start from ImageNet weights.
+    reduction : int
+        How many times coarser than the picture the maps may be.
 
     Raises
     ------
     FibrolibError
-        If timm does not know the name, or its weights cannot be had.
+        If timm does not know the name, its weights cannot be had, or it has no feature maps.
     """
 
-    def __init__(self, name: str = PACKAGED, pretrained: bool = True) -> None:
+    def __init__(self, name: str = PACKAGED, pretrained: bool = True, reduction: int = 16) -> None:
         super().__init__()
-        model = _create(name, pretrained)
-        mean, std = _scaling(name, model.default_cfg)
-        model.reset_classifier(0)
-        self.maps = _FeatureMaps(model)
-        self.n_features = model.num_features
-        self.keep_statistics = pretrained
+        self.model = _create(name, pretrained)
+        mean, std = _scaling(name, self.model.default_cfg)
+        self._index, self.n_channels = _cut(self.model, name, reduction)
         self.register_buffer("mean", mean.view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", std.view(1, 3, 1, 1), persistent=False)
 
-    def train(self, mode: bool = True) -> Backbone:
-        """Switch to training, except for the batch-normalisation statistics of a pretrained backbone."""
-        super().train(mode)
-        for module in self.modules():
-            if self.keep_statistics and isinstance(module, nn.BatchNorm2d):
-                module.eval()
-        return self
-
     def forward(self, frames: Tensor) -> Tensor:
-        """Grey frames ``(n, 1, height, width)`` in [0, 1] to features ``(n, features)``."""
-        maps = self.maps((frames - self.mean) / self.std)
-        return self.maps.model.forward_head(maps, pre_logits=True)
+        """Grey frames ``(n, 1, height, width)`` in [0, 1] to maps ``(n, channels, h, w)``."""
+        scaled = (frames - self.mean) / self.std
+        return self.model.forward_intermediates(scaled, indices=[self._index], intermediates_only=True)[0]

@@ -6,16 +6,32 @@ from torch import Tensor, nn
 
 from fibrolib.nets.backbone import PACKAGED, Backbone
 from fibrolib.nets.ordinal import OrdinalHead
+from fibrolib.nets.pooling import Embedding, StatisticsPool
+from fibrolib.nets.start import ClipNetwork
 
 __all__ = ["FrameCNN", "FrameLSTM"]
 
 
-def _as_frames(clips: Tensor) -> Tensor:
-    """Clips ``(batch, 1, frames, height, width)`` to frames ``(batch * frames, 1, height, width)``."""
-    return clips.transpose(1, 2).flatten(0, 1)
+class _FrameNetwork(ClipNetwork):
+    """A backbone whose maps become one row of features per frame."""
+
+    def __init__(self, backbone: str, start: str) -> None:
+        super().__init__()
+        self.backbone = Backbone(backbone, pretrained=start == "imagenet")
+        self.pool = StatisticsPool(self.backbone.n_channels)
+
+    @property
+    def cam_layer(self) -> nn.Module:
+        """The layer whose activations Grad-CAM weighs: the backbone's last feature map."""
+        return self.backbone
+
+    def frame_features(self, clips: Tensor) -> Tensor:
+        """Clips ``(batch, 1, frames, height, width)`` to ``(batch, frames, features)``."""
+        frames = clips.transpose(1, 2).flatten(0, 1)
+        return self.pool(self.backbone(frames)).unflatten(0, (len(clips), -1))
 
 
-class FrameCNN(nn.Module):
+class FrameCNN(_FrameNetwork):
     """A 2D-CNN on still images; several frames of a clip are averaged as features.
 
     Parameters
@@ -24,29 +40,26 @@ class FrameCNN(nn.Module):
         Number of ordered stages.
     backbone : str
         timm name.
-    pretrained : bool
-        Start from ImageNet weights.
+    start : str
+        Where first weights come from: ``simulation``, ``imagenet``, ``scratch``, or a file of ``fibrolib pretrain``.
     dropout : float
         Dropout before the head.
     """
 
-    def __init__(self, n_stages: int, backbone: str = PACKAGED, pretrained: bool = True, dropout: float = 0.2) -> None:
-        super().__init__()
-        self.backbone = Backbone(backbone, pretrained)
-        self.head = OrdinalHead(self.backbone.n_features, n_stages, dropout)
+    def __init__(
+        self, n_stages: int, backbone: str = PACKAGED, start: str = "simulation", dropout: float = 0.0
+    ) -> None:
+        super().__init__(backbone, start)
+        self.embedding = Embedding(self.pool.n_features)
+        self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
+        self.begin("frame_cnn", start, {"backbone": backbone}, imagenet=("backbone",))
 
-    @property
-    def cam_layer(self) -> nn.Module:
-        """The layer whose activations Grad-CAM weighs: the backbone's last feature map."""
-        return self.backbone.maps
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """Clips ``(batch, 1, frames, height, width)`` in [0, 1] to cumulative logits ``(batch, n_stages - 1)``."""
-        features = self.backbone(_as_frames(clips))
-        return self.head(features.unflatten(0, (clips.shape[0], -1)).mean(1))
+    def features(self, clips: Tensor) -> Tensor:
+        """Embedding of the mean over the frames."""
+        return self.embedding(self.frame_features(clips).mean(1))
 
 
-class FrameLSTM(nn.Module):
+class FrameLSTM(_FrameNetwork):
     """The same backbone on every frame, then an LSTM over time.
 
     The LSTM's outputs are averaged over time rather than read at the last frame only: a clip starts anywhere in the
@@ -58,8 +71,8 @@ class FrameLSTM(nn.Module):
         Number of ordered stages.
     backbone : str
         timm name.
-    pretrained : bool
-        Start from ImageNet weights.
+    start : str
+        As for `FrameCNN`.
     hidden : int
         Size of the LSTM's state.
     dropout : float
@@ -70,22 +83,16 @@ class FrameLSTM(nn.Module):
         self,
         n_stages: int,
         backbone: str = PACKAGED,
-        pretrained: bool = True,
+        start: str = "simulation",
         hidden: int = 64,
-        dropout: float = 0.2,
+        dropout: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.backbone = Backbone(backbone, pretrained)
-        self.lstm = nn.LSTM(self.backbone.n_features, hidden, batch_first=True)
-        self.head = OrdinalHead(hidden, n_stages, dropout)
+        super().__init__(backbone, start)
+        self.lstm = nn.LSTM(self.pool.n_features, hidden, batch_first=True)
+        self.embedding = Embedding(hidden)
+        self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
+        self.begin("frame_lstm", start, {"backbone": backbone, "hidden": hidden}, imagenet=("backbone",))
 
-    @property
-    def cam_layer(self) -> nn.Module:
-        """The layer whose activations Grad-CAM weighs: the backbone's last feature map."""
-        return self.backbone.maps
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """Clips ``(batch, 1, frames, height, width)`` in [0, 1] to cumulative logits ``(batch, n_stages - 1)``."""
-        features = self.backbone(_as_frames(clips)).unflatten(0, (clips.shape[0], -1))
-        states, _ = self.lstm(features)
-        return self.head(states.mean(1))
+    def features(self, clips: Tensor) -> Tensor:
+        """Embedding of the mean of the LSTM's states over time."""
+        return self.embedding(self.lstm(self.frame_features(clips))[0].mean(1))

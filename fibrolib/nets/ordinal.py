@@ -32,6 +32,8 @@ class OrdinalHead(nn.Module):
             raise ValueError(f"n_stages must be at least 2, got {n_stages}")
         self.dropout = nn.Dropout(dropout)
         self.severity = nn.Linear(n_features, 1, bias=False)
+        # Start without an opinion: a random direction is a random diagnosis that few patients would have to unlearn.
+        nn.init.zeros_(self.severity.weight)
         self.first = nn.Parameter(torch.zeros(1))
         self.steps = nn.Parameter(torch.zeros(n_stages - 2))
 

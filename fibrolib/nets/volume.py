@@ -7,9 +7,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fibrolib.nets.ordinal import OrdinalHead
+from fibrolib.nets.pooling import Embedding, StatisticsPool
+from fibrolib.nets.start import ClipNetwork
 from fibrolib.nets.torchvision_import import import_torchvision
 
-__all__ = ["TORCHVISION_NETS", "MotionResNet3d", "TorchvisionNet3d"]
+__all__ = [
+    "TORCHVISION_NETS",
+    "MotionPathway",
+    "MotionResNet3d",
+    "MotionStem",
+    "TorchvisionNet3d",
+    "convolution",
+    "norm",
+]
 
 TORCHVISION_NETS = ("r3d_18", "mc3_18", "r2plus1d_18")
 """torchvision's 3D residual networks that can take the place of the small one."""
@@ -51,11 +61,12 @@ class MotionStem(nn.Module):
         return torch.cat([normal[:, :, :-1], difference.abs(), difference], dim=1)
 
 
-def _convolution(n_in: int, n_out: int, stride: tuple[int, int, int] = (1, 1, 1)) -> nn.Conv3d:
+def convolution(n_in: int, n_out: int, stride: tuple[int, int, int] = (1, 1, 1)) -> nn.Conv3d:
+    """A 3 x 3 x 3 convolution without bias."""
     return nn.Conv3d(n_in, n_out, kernel_size=3, stride=stride, padding=1, bias=False)
 
 
-def _norm(n_channels: int) -> nn.BatchNorm3d:
+def norm(n_channels: int) -> nn.BatchNorm3d:
     """Batch normalisation that forgets fast.
 
     An epoch has ten steps here: with torch's momentum of 0.1 the running statistics lag a whole epoch behind the
@@ -71,20 +82,55 @@ class _Block(nn.Module):
     def __init__(self, n_in: int, n_out: int, stride: tuple[int, int, int]) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            _convolution(n_in, n_out, stride),
-            _norm(n_out),
+            convolution(n_in, n_out, stride),
+            norm(n_out),
             nn.ReLU(inplace=True),
-            _convolution(n_out, n_out),
-            _norm(n_out),
+            convolution(n_out, n_out),
+            norm(n_out),
         )
-        self.shortcut = nn.Sequential(nn.Conv3d(n_in, n_out, kernel_size=1, stride=stride, bias=False), _norm(n_out))
+        self.shortcut = nn.Sequential(nn.Conv3d(n_in, n_out, kernel_size=1, stride=stride, bias=False), norm(n_out))
         self.activation = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.activation(self.body(x) + self.shortcut(x))
 
 
-class MotionResNet3d(nn.Module):
+class MotionPathway(nn.Module):
+    """Nine layers of 3D residual network on a clip whose movement is shown to it.
+
+    Parameters
+    ----------
+    width : int
+        Channels of the first layer; they double twice.
+
+    Attributes
+    ----------
+    n_channels : int
+        Channels of its maps, which are 8 times coarser than the picture and 4 times than the clip.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.n_channels = 4 * width
+        self.motion = MotionStem()
+        # Differences over time are in the channels already: the first kernels need no depth, which saves half the cost.
+        self.stem = nn.Sequential(
+            nn.Conv3d(len(MotionStem.channels), width, (1, 5, 5), (1, 2, 2), (0, 2, 2), bias=False),
+            norm(width),
+            nn.ReLU(inplace=True),
+        )
+        self.blocks = nn.Sequential(
+            _Block(width, width, (1, 2, 2)),
+            _Block(width, 2 * width, (2, 2, 2)),
+            _Block(2 * width, 4 * width, (2, 1, 1)),
+        )
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Clips ``(batch, 1, frames, height, width)`` in [0, 1] to maps ``(batch, channels, t, h, w)``."""
+        return self.blocks(self.stem(self.motion(clips)))
+
+
+class MotionResNet3d(ClipNetwork):
     """A ten-layer 3D residual network for small cohorts and slow machines.
 
     Parameters
@@ -93,37 +139,35 @@ class MotionResNet3d(nn.Module):
         Number of ordered stages.
     width : int
         Channels of the first layer; they double twice.
+    start : str
+        Where first weights come from: ``scratch``, or a file of ``fibrolib pretrain``.
     dropout : float
         Dropout before the head.
     """
 
-    def __init__(self, n_stages: int, width: int = 16, dropout: float = 0.2) -> None:
+    def __init__(self, n_stages: int, width: int = 16, start: str = "scratch", dropout: float = 0.0) -> None:
         super().__init__()
-        self.motion = MotionStem()
-        self.stem = nn.Sequential(
-            nn.Conv3d(len(MotionStem.channels), width, (3, 5, 5), (1, 2, 2), (1, 2, 2), bias=False),
-            _norm(width),
-            nn.ReLU(inplace=True),
-        )
-        self.blocks = nn.Sequential(
-            _Block(width, width, (1, 2, 2)),
-            _Block(width, 2 * width, (2, 2, 2)),
-            _Block(2 * width, 4 * width, (2, 1, 1)),
-        )
-        self.head = OrdinalHead(4 * width, n_stages, dropout)
+        self.pathway = MotionPathway(width)
+        self.pool = StatisticsPool(self.pathway.n_channels)
+        self.embedding = Embedding(self.pool.n_features)
+        self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
+        self.begin("motion_resnet3d", start, {"width": width})
 
     @property
     def cam_layer(self) -> nn.Module:
         """The layer whose activations Grad-CAM weighs: the last residual stage, in space and time."""
-        return self.blocks[-1]
+        return self.pathway.blocks[-1]
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """Clips ``(batch, 1, frames, height, width)`` in [0, 1] to cumulative logits ``(batch, n_stages - 1)``."""
-        maps = self.blocks(self.stem(self.motion(clips)))
-        return self.head(maps.mean(dim=(2, 3, 4)))
+    def features(self, clips: Tensor) -> Tensor:
+        """Embedding of the last maps' statistics over space and time."""
+        return self.embedding(self.pool(self.pathway(clips)))
+
+    def movement(self, clips: Tensor) -> Tensor:
+        """Channels of the motion stem."""
+        return self.pathway.motion(clips)
 
 
-class TorchvisionNet3d(nn.Module):
+class TorchvisionNet3d(ClipNetwork):
     """One of torchvision's video networks on grey clips, from scratch.
 
     Parameters
@@ -158,6 +202,6 @@ class TorchvisionNet3d(nn.Module):
         """The layer whose activations Grad-CAM weighs: the last residual stage, in space and time."""
         return self.net.layer4
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """Clips ``(batch, 1, frames, height, width)`` in [0, 1] to cumulative logits ``(batch, n_stages - 1)``."""
-        return self.head(self.net((clips - 0.25).expand(-1, 3, -1, -1, -1) / 0.25))
+    def features(self, clips: Tensor) -> Tensor:
+        """What torchvision's net feeds its own last layer."""
+        return self.net((clips - 0.25).expand(-1, 3, -1, -1, -1) / 0.25)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.phantom.anatomy import nodule_height
-from fibrolib.phantom.patients import draw_patients
+from fibrolib.phantom.patients import draw_patients, random_stream
 from fibrolib.phantom.scatterers import clustering
 
 __all__ = ["QUANTITIES", "draw_unstaged_patients", "physical_quantities"]
@@ -46,7 +46,7 @@ def draw_unstaged_patients(n: int, seed: int) -> pd.DataFrame:
     Parameters
     ----------
     n : int
-        Number of patients.
+        Number of patients; patient i of a seed is the same whatever `n`.
     seed : int
         Seed; keep it apart from those of cohorts.
 
@@ -55,12 +55,16 @@ def draw_unstaged_patients(n: int, seed: int) -> pd.DataFrame:
     DataFrame, n rows
         The columns that `render_clip` needs: those of `draw_patients` without stage, severity, stiffness and blood.
     """
-    chance = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
     staged = ["stage", "severity", "stiffness_kpa", "swe_kpa", "ast", "alt", "platelets"]
     patients = draw_patients(n, seed).drop(columns=staged)
-    low, high = np.log(_STRAIN)
+    texture, capsule, strain = (random_stream(seed, 2, number).random(n) for number in range(3))
     return patients.assign(
-        texture=chance.uniform(*_TEXTURE, n),
-        capsule=chance.uniform(*_CAPSULE, n),
-        strain=np.exp(chance.uniform(low, high, n)),
+        texture=_between(_TEXTURE, texture),
+        capsule=_between(_CAPSULE, capsule),
+        strain=np.exp(_between(np.log(_STRAIN), strain)),
     )
+
+
+def _between(limits: ArrayLike, share: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, high = limits
+    return low + (high - low) * share

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
 
+from sklearn.model_selection import ParameterGrid
+
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.clips import VIEWS
@@ -19,7 +21,13 @@ BUILT_IN = ("smoke", "quick", "paper")
 MODELS = ("cnn2d", "cnn2d_lstm", "cnn3d")
 """The nets that the numbered notebooks are about."""
 
-_SECTIONS = {"cohort": {"patients"}, "clips": {"size", "fps", "max_frames"}, "stills": {"size"}, "folds": {"n"}}
+_SECTIONS = {
+    "cohort": {"patients"},
+    "population": {"patients"},
+    "clips": {"size", "fps", "max_frames"},
+    "stills": {"size"},
+    "folds": {"n"},
+}
 _NOT_SETTABLE = {"self", "cutoff", "n_stages", "seed", "memory"}
 
 
@@ -34,19 +42,16 @@ class ClipSettings:
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """A net of the study: arguments of `NetClassifier`, and the grid that is searched."""
+    """A net of the study: arguments of `NetClassifier`, and the grids that are searched one after the other."""
 
     name: str
     arguments: dict = field(default_factory=dict)
-    grid: dict = field(default_factory=dict)
+    grid: list[dict] = field(default_factory=list)
 
     @property
     def n_settings(self) -> int:
-        """Number of settings in the grid."""
-        count = 1
-        for values in self.grid.values():
-            count *= len(values)
-        return count
+        """Number of settings in the grids."""
+        return len(ParameterGrid(self.grid or {}))
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ class Profile:
         Name of a built-in profile, or the file's.
     patients : int
         Size of the virtual cohort, where one is simulated.
+    population : int
+        Number of fresh virtual patients that the finished nets are scored on.
     clips : ClipSettings
         Prepared clips.
     still_size : int
@@ -71,6 +78,7 @@ class Profile:
 
     name: str
     patients: int
+    population: int
     clips: ClipSettings
     still_size: int
     n_folds: int
@@ -109,9 +117,10 @@ def _read(name: str) -> tuple[str, str]:
 
 def _model_settings(profile: str, name: str, table: dict) -> ModelSettings:
     arguments = {key: value for key, value in table.items() if key != "grid"}
-    grid = table.get("grid", {})
+    grids = table.get("grid", [])
+    grids = [grids] if isinstance(grids, dict) else grids
     settable = set(inspect.signature(NetClassifier.__init__).parameters) - _NOT_SETTABLE
-    for key in [*arguments, *grid]:
+    for key in [*arguments, *(key for grid in grids for key in grid)]:
         if key not in settable:
             raise FibrolibError(
                 f"Profile '{profile}', model '{name}': unknown setting '{key}'. Known: {', '.join(sorted(settable))}."
@@ -128,10 +137,10 @@ def _model_settings(profile: str, name: str, table: dict) -> ModelSettings:
         )
     if arguments.get("view", "clips") not in VIEWS:
         raise FibrolibError(f"Profile '{profile}', model '{name}': view must be one of {', '.join(VIEWS)}.")
-    for key, values in grid.items():
+    for key, values in ((key, values) for grid in grids for key, values in grid.items()):
         if not isinstance(values, list) or not values:
             raise FibrolibError(f"Profile '{profile}', model '{name}': grid setting '{key}' must be a list of values.")
-    return ModelSettings(name, arguments, grid)
+    return ModelSettings(name, arguments, grids)
 
 
 def load_profile(name: str) -> Profile:
@@ -171,6 +180,7 @@ def load_profile(name: str) -> Profile:
     return Profile(
         name=title,
         patients=table["cohort"]["patients"],
+        population=table["population"]["patients"],
         clips=ClipSettings(**{key: table["clips"][key] for key in _SECTIONS["clips"]}),
         still_size=table["stills"]["size"],
         n_folds=table["folds"]["n"],

@@ -1,0 +1,65 @@
+"""From maps to one row of features: what a layer says on average, and how unevenly it says it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["Embedding", "StatisticsPool"]
+
+
+class StatisticsPool(nn.Module):
+    """Mean and standard deviation of every channel over all places and times, brought to one scale.
+
+    A plain average drowns what happens in few places (a nodule on the surface, the stretch of tissue beside the heart)
+    or at few instants (systole); the standard deviation keeps it. Statistics pooling after Snyder et al. 2018.
+
+    Parameters
+    ----------
+    n_channels : int
+        Channels of the maps.
+    """
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.n_features = 2 * n_channels
+        self.norm = nn.BatchNorm1d(self.n_features)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps ``(n, channels, ...)`` to features ``(n, 2 * channels)``."""
+        flat = maps.flatten(2)
+        deviation = (flat.var(dim=2, correction=0) + 1e-4).sqrt()  # the square root has no slope at 0
+        return _normalised(torch.cat([flat.mean(2), deviation], dim=1), self.norm)
+
+
+class Embedding(nn.Module):
+    """A few numbers that sum a clip up, on one scale.
+
+    A head that reads hundreds of features learns the noise of seventy patients; one that reads a handful cannot. After
+    pretraining these numbers are mixtures of what was measured.
+
+    Parameters
+    ----------
+    n_in : int
+        Features that come in.
+    n_features : int
+        Numbers that go out.
+    """
+
+    def __init__(self, n_in: int, n_features: int = 4) -> None:
+        super().__init__()
+        self.n_features = n_features
+        self.project = nn.Linear(n_in, n_features)
+        self.norm = nn.BatchNorm1d(n_features)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features ``(n, n_in)`` to ``(n, n_features)``."""
+        return _normalised(self.project(features), self.norm)
+
+
+def _normalised(features: Tensor, norm: nn.BatchNorm1d) -> Tensor:
+    """Batch normalisation, also where an epoch leaves a single clip over, which has no batch statistics."""
+    if norm.training and len(features) == 1:
+        return functional.batch_norm(features, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    return norm(features)

@@ -1,0 +1,90 @@
+"""A 3D-CNN in two pathways: what the tissue looks like, from few frames; how it moves, from many."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fibrolib.nets.backbone import PACKAGED, Backbone
+from fibrolib.nets.ordinal import OrdinalHead
+from fibrolib.nets.pooling import Embedding, StatisticsPool
+from fibrolib.nets.start import ClipNetwork
+from fibrolib.nets.volume import MotionPathway, convolution, norm
+
+__all__ = ["MotionSlowFast"]
+
+
+class MotionSlowFast(ClipNetwork):
+    """SlowFast for small cohorts and slow machines (after Feichtenhofer et al. 2019).
+
+    The *slow* pathway is an image backbone on a few frames of the clip: texture and outlines do not change within two
+    seconds, and ImageNet weights can be had. The *fast* pathway is a small 3D residual network on all frames, at half
+    the resolution, to which movement is shown as differences between frames (`MotionStem`). Their maps are joined in
+    space and time by a three-dimensional convolution, whose output is what Grad-CAM weighs.
+
+    Parameters
+    ----------
+    n_stages : int
+        Number of ordered stages.
+    backbone : str
+        timm name of the slow pathway.
+    slow_frames : int
+        Frames that the slow pathway looks at, spread over the clip.
+    width : int
+        Channels of the first layer of the fast pathway; they double twice.
+    start : str
+        Where first weights come from: ``simulation``, ``imagenet`` (the slow pathway only), ``scratch``, or a file of
+        ``fibrolib pretrain``.
+    dropout : float
+        Dropout before the head.
+    """
+
+    def __init__(
+        self,
+        n_stages: int,
+        backbone: str = PACKAGED,
+        slow_frames: int = 2,
+        width: int = 16,
+        start: str = "simulation",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.slow_frames = slow_frames
+        self.backbone = Backbone(backbone, pretrained=start == "imagenet")
+        self.fast = MotionPathway(width)
+        joined = 6 * width
+        self.fusion = nn.Sequential(
+            convolution(self.backbone.n_channels + self.fast.n_channels, joined), norm(joined), nn.ReLU()
+        )
+        self.pool = StatisticsPool(joined)
+        self.embedding = Embedding(self.pool.n_features)
+        self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
+        options = {"backbone": backbone, "slow_frames": slow_frames, "width": width}
+        self.begin("motion_slowfast", start, options, imagenet=("backbone",))
+
+    @property
+    def cam_layer(self) -> nn.Module:
+        """The layer whose activations Grad-CAM weighs: where both pathways meet, in space and time."""
+        return self.fusion
+
+    def features(self, clips: Tensor) -> Tensor:
+        """Embedding of the joined maps' statistics over space and time."""
+        fast = self.fast(_halved(clips))
+        slow = functional.interpolate(self._slow(clips), size=fast.shape[2:], mode="nearest")
+        return self.embedding(self.pool(self.fusion(torch.cat([slow, fast], dim=1))))
+
+    def movement(self, clips: Tensor) -> Tensor:
+        """Channels of the motion stem, at half the resolution."""
+        return self.fast.motion(_halved(clips))
+
+    def _slow(self, clips: Tensor) -> Tensor:
+        """Maps ``(batch, channels, slow frames, h, w)`` of frames in the middles of equal parts of the clip."""
+        n, frames = min(self.slow_frames, clips.shape[2]), clips.shape[2]
+        chosen = clips[:, :, [(2 * part + 1) * frames // (2 * n) for part in range(n)]]
+        maps = self.backbone(chosen.transpose(1, 2).flatten(0, 1))
+        return maps.unflatten(0, (len(clips), n)).transpose(1, 2)
+
+
+def _halved(clips: Tensor) -> Tensor:
+    return functional.avg_pool3d(clips, (1, 2, 2))

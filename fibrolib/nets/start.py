@@ -1,0 +1,140 @@
+"""What all networks share: features, an ordinal head, and where their first weights come from."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from fibrolib.errors import FibrolibError
+
+__all__ = ["STARTS", "ClipNetwork", "read_weights"]
+
+STARTS = ("simulation", "imagenet", "scratch")
+"""Where first weights come from: `fibrolib.pretraining` (packaged, or a file of one's own), ImageNet, or chance."""
+
+
+class ClipNetwork(nn.Module):
+    """A network from clips ``(batch, 1, frames, height, width)`` in [0, 1] to cumulative logits of stages.
+
+    A subclass gives `features`, sets ``head`` (an `OrdinalHead`) and ``cam_layer``, and calls `begin` last.
+
+    Attributes
+    ----------
+    started : tuple of str
+        Names of the children whose weights were learned before. They are trained at a lower rate than the rest, and
+        their batch normalisation keeps the statistics it came with: eight clips of a small cohort estimate them badly
+        (usual practice when fine-tuning detectors on few images).
+    made_for : dict
+        Architecture and the options that decide its shape: what weights of it must have been made for.
+    """
+
+    started: tuple[str, ...] = ()
+    made_for: dict
+
+    def begin(self, architecture: str, start: str, options: dict, imagenet: tuple[str, ...] = ()) -> None:
+        """Load the first weights.
+
+        Parameters
+        ----------
+        architecture : str
+            Name of the network.
+        start : str
+            One of `STARTS`, or the path of a file that ``fibrolib pretrain`` wrote.
+        options : dict
+            What the weights must have been made for.
+        imagenet : tuple of str
+            Children that hold ImageNet weights already.
+
+        Raises
+        ------
+        FibrolibError
+            If there are no such weights, or they are of another network.
+        """
+        self.made_for = {"architecture": architecture, **options}
+        if start == "imagenet" and not imagenet:
+            raise FibrolibError(f"There are no ImageNet weights for {architecture}: start = simulation or scratch.")
+        if start == "imagenet":
+            self.started = imagenet
+        elif start != "scratch":
+            self.load_state_dict(self._fitting(read_weights(architecture, start, options), start), strict=False)
+            self.started = tuple(name for name, _ in self.named_children() if name != "head")
+
+    def _fitting(self, state: dict[str, Tensor], source: str) -> dict[str, Tensor]:
+        """The weights, if they are exactly those of everything but the head."""
+        expected = {name: tensor.shape for name, tensor in self.state_dict().items() if not name.startswith("head.")}
+        if {name: tensor.shape for name, tensor in state.items()} != expected:
+            raise FibrolibError(f"The weights of '{source}' do not fit this version of the network; make them again.")
+        return state
+
+    def train(self, mode: bool = True) -> ClipNetwork:
+        """Switch to training, except for batch-normalisation statistics that are kept."""
+        super().train(mode)
+        for child in self.started:
+            for module in getattr(self, child).modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def features(self, clips: Tensor) -> Tensor:
+        """Clips to one row of features each, ``(batch, features)``."""
+        raise NotImplementedError
+
+    def movement(self, clips: Tensor) -> Tensor | None:
+        """What the network is shown of movement (`MotionStem`), for a reader to look at; None where it is nothing."""
+        return None
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Clips ``(batch, 1, frames, height, width)`` in [0, 1] to cumulative logits ``(batch, n_stages - 1)``."""
+        return self.head(self.features(clips))
+
+
+def read_weights(architecture: str, source: str, options: dict) -> dict[str, Tensor]:
+    """Weights that ``fibrolib pretrain`` wrote, for everything but the head.
+
+    Parameters
+    ----------
+    architecture : str
+        Name of the network.
+    source : str
+        ``simulation`` for the packaged ones, or the path of a file.
+    options : dict
+        Options that decide the network's shape; they must be those the weights were made with.
+
+    Returns
+    -------
+    dict of str to Tensor
+
+    Raises
+    ------
+    FibrolibError
+        If there is no such file, it is not one of ours, or it is of another network.
+    """
+    packaged = resources.files("fibrolib.nets") / "weights" / f"{architecture}.safetensors"
+    with resources.as_file(packaged) as inside:
+        path = inside if source == "simulation" else Path(source)
+        if not path.is_file():
+            there = f"There are no simulation weights of {architecture}" if path == inside else f"No file '{source}'"
+            raise FibrolibError(f"{there}. start is simulation, imagenet, scratch, or a file of `fibrolib pretrain`.")
+        try:
+            with safe_open(path, framework="pt") as file:
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+                made_for = json.loads(file.metadata()["made_for"])
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise FibrolibError(f"{path} holds no weights written by `fibrolib pretrain` ({error}).") from error
+    asked = {"architecture": architecture, **options}
+    if made_for != asked:
+        different = ", ".join(
+            f"{key} = {made_for.get(key)!r}, not {value!r}"
+            for key, value in asked.items()
+            if made_for.get(key) != value
+        )
+        raise FibrolibError(
+            f"The weights of '{source}' are of another network ({different}). "
+            "Change the option, make weights for it with `fibrolib pretrain`, or set start = scratch."
+        )
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}

@@ -1,0 +1,89 @@
+"""Pretraining: pictures are made once, weights fit the net they were made for, and measuring is learned."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_patients
+from safetensors.torch import load_file
+
+from fibrolib.errors import FibrolibError
+from fibrolib.nets import build_net
+from fibrolib.phantom import QUANTITIES
+from fibrolib.pretraining import pretrain, unstaged_pictures
+from fibrolib.pretraining.recipes import RECIPES, make_weights
+from fibrolib.video import load_clip
+
+SMALL = {
+    "architecture": "motion_slowfast",
+    "options": {"start": "scratch", "width": 4},
+    "view": "clips",
+    "length": 5,
+    "step": 1,
+}
+
+
+@pytest.fixture
+def flickering(tmp_path):
+    """Clips whose flicker is the quantity to be measured."""
+    patients = make_patients(tmp_path, 48, n_stages=4, side=32)
+    return patients.assign(clustering=0.0, nodules=0.0, strain=patients["stage"].astype(float))
+
+
+def test_pictures_are_made_once_and_measured(tmp_path):
+    asked = {"patients": 2, "seed": 5, "clip_size": 32, "still_size": 40, "max_frames": 6, "n_jobs": 1}
+    pictures = unstaged_pictures(tmp_path, **asked)
+    clip, still = load_clip(pictures["clips"].iloc[0][0]), load_clip(pictures["stills"].iloc[0][0])
+    assert clip.frames.shape == (6, 32, 32)
+    assert still.frames.shape == (1, 40, 40)
+    assert np.isfinite(pictures[list(QUANTITIES)].to_numpy(dtype=float)).all()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    seen = []
+    unstaged_pictures(tmp_path, **asked, progress=lambda done, of: seen.append(done))
+    assert seen == []
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+def test_weights_are_taken_up_by_the_net_they_were_made_for(flickering, tmp_path):
+    out = tmp_path / "weights" / "mine.safetensors"
+    pretrain(flickering, out, epochs=1, quantities=("strain",), n_threads=1, **SMALL)
+    one, other = (build_net("motion_slowfast", 5, start=str(out), width=4).state_dict() for _ in range(2))
+    assert all(torch.equal(one[name], other[name]) for name in one if not name.startswith("head."))
+    assert not list(out.parent.glob("*.part"))
+    with pytest.raises(FibrolibError, match="width = 4, not 8"):
+        build_net("motion_slowfast", 5, start=str(out), width=8)
+
+
+def test_same_seed_same_weights(flickering, tmp_path):
+    for name in "ab":
+        pretrain(flickering, tmp_path / name, epochs=1, quantities=("strain",), n_threads=1, **SMALL)
+    one, other = load_file(tmp_path / "a"), load_file(tmp_path / "b")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_what_flickers_more_is_measured_as_more(flickering, tmp_path):
+    found = pretrain(
+        flickering, tmp_path / "w", epochs=12, quantities=("strain",), batch_size=8, held_out=0.25, n_threads=1, **SMALL
+    )
+    assert found.correlations["strain"] > 0.8
+    assert found.history["train_loss"].iloc[-1] < found.history["train_loss"].iloc[0]
+
+
+def test_another_net_can_begin_with_what_fits(flickering, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    pretrain(flickering, first, epochs=1, quantities=("strain",), n_threads=1, **SMALL)
+    still = {**SMALL, "options": {"start": "scratch", "width": 8}}
+    pretrain(
+        flickering, second, epochs=1, quantities=("strain",), learning_rate=0.0, begin_with=first, n_threads=1, **still
+    )
+    one = build_net("motion_slowfast", 5, start=str(first), width=4).state_dict()
+    two = build_net("motion_slowfast", 5, start=str(second), width=8).state_dict()
+    assert torch.equal(one["backbone.model.conv_stem.weight"], two["backbone.model.conv_stem.weight"])
+    assert one["fast.stem.0.weight"].shape != two["fast.stem.0.weight"].shape
+
+
+def test_recipes_are_of_the_packaged_nets():
+    for architecture, recipe in RECIPES.items():
+        shape = {key: value for key, value in recipe["options"].items() if key != "start"}
+        build_net(architecture, 5, **shape, start="simulation")
+    with pytest.raises(ValueError, match="frame_cnn"):
+        make_weights(None, None, only="r3d_18")
