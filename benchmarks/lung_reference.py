@@ -1,16 +1,20 @@
-"""The rival on real videos: frozen ImageNet features and logistic regression, on a cohort of the reader's.
+"""Real videos: the nets beside frozen ImageNet features, five-fold by patient, the same folds for all.
 
-    python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv
+    python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv [--nets cnn3d cnn2d] [--seeds 5]
 
-EfficientNet-Lite0 with ImageNet weights on 12 frames per video, features averaged per patient, logistic regression,
-five-fold cross-validation by patient, ten seeds. Nothing is fine-tuned.
+The reference: EfficientNet-Lite0 with ImageNet weights on 12 frames per video, last maps averaged per patient, logistic
+regression. The nets: settings of the profile `quick`, one fit per fold and start, no stopping (there are no validation
+patients), all epochs. Scores out of fold make one AUC per seed; patients, not videos, are counted.
 """
 
-import sys
+import argparse
+import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
+from joblib import Parallel, delayed
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -18,11 +22,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fibrolib.cohort import read_cohort
+from fibrolib.learning import NetClassifier
 from fibrolib.nets import Backbone
 from fibrolib.stages import at_least
+from fibrolib.study import load_profile
+from fibrolib.study.preparing import prepare_files
 from fibrolib.video import prepare_clip
 
-FRAMES, SIDE, SEEDS = 12, 224, range(10)
+FRAMES, SIDE, FOLDS = 12, 224, 5
+PROFILE = load_profile("quick")
 
 
 def features_of(video: Path, backbone: Backbone) -> np.ndarray:
@@ -34,22 +42,71 @@ def features_of(video: Path, backbone: Backbone) -> np.ndarray:
         return backbone(frames).mean(dim=(0, 2, 3)).numpy()
 
 
-def main() -> None:
-    """Print mean and standard deviation of the patient AUC over seeds."""
-    if len(sys.argv) != 2 or not Path(sys.argv[1]).exists():
-        print("skipped: give the path of a cohort table with stages 0 and 1, for example the lung videos'")
-        return
-    patients = read_cohort(sys.argv[1], cutoff=1).patients()
+def folds_of(truth: np.ndarray, seed: int) -> StratifiedKFold:
+    """Folds of patients."""
+    return StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+
+
+def reference(patients: pd.DataFrame, truth: np.ndarray, seeds: range) -> list[float]:
+    """AUC of the frozen features, one per seed."""
     backbone = Backbone(reduction=32).eval()
     features = np.array([np.mean([features_of(path, backbone) for path in row], axis=0) for row in patients["videos"]])
-    truth = at_least(patients["stage"], 1)
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=5000))
-    areas = []
-    for seed in SEEDS:
-        folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-        score = cross_val_predict(model, features, truth, cv=folds, method="predict_proba")[:, 1]
-        areas.append(roc_auc_score(truth, score))
-    print(f"{len(truth)} patients, {len(areas)} seeds: AUC {np.mean(areas):.3f} +- {np.std(areas):.3f}")
+    return [
+        roc_auc_score(
+            truth, cross_val_predict(model, features, truth, cv=folds_of(truth, seed), method="predict_proba")[:, 1]
+        )
+        for seed in seeds
+    ]
+
+
+def fold_scores(name: str, settings: dict, train: pd.DataFrame, left_out: pd.DataFrame, seed: int) -> np.ndarray:
+    """Scores of a fold's patients by a net that has not seen them."""
+    arguments = {**PROFILE.model(name).arguments, **settings}
+    net = NetClassifier(**arguments, cutoff=1, n_stages=2, seed=seed, n_threads=1)
+    return net.fit(train, train["stage"]).predict_proba(left_out)[:, 1]
+
+
+def net_areas(name: str, settings: dict, patients: pd.DataFrame, truth: np.ndarray, seeds: range) -> list[float]:
+    """AUC of a net, one per seed."""
+    jobs = [(seed, *fold) for seed in seeds for fold in folds_of(truth, seed).split(patients, truth)]
+    found = Parallel(2)(
+        delayed(fold_scores)(name, settings, patients.iloc[train], patients.iloc[left_out], seed)
+        for seed, train, left_out in jobs
+    )
+    scores = {seed: np.zeros(len(truth)) for seed in seeds}
+    for (seed, _, left_out), part in zip(jobs, found, strict=True):
+        scores[seed][left_out] = part
+    return [roc_auc_score(truth, scores[seed]) for seed in seeds]
+
+
+def report(name: str, areas: list[float]) -> None:
+    """One line: mean, spread, and every seed."""
+    each = " ".join(f"{area:.3f}" for area in areas)
+    print(f"{name}: AUC {np.mean(areas):.3f} +- {np.std(areas):.3f}  ({each})", flush=True)
+
+
+def main() -> None:
+    """Print mean and standard deviation of the patient AUC over seeds."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cohort", nargs="?", default="", help="table with stages 0 and 1")
+    parser.add_argument("--nets", nargs="*", default=["cnn3d", "cnn2d", "cnn2d_lstm"])
+    parser.add_argument("--seeds", type=int, default=5)
+    asked = parser.parse_args()
+    if not Path(asked.cohort).is_file():
+        print("skipped: give the path of a cohort table with stages 0 and 1, for example the lung videos'")
+        return
+    patients, seeds = read_cohort(asked.cohort, cutoff=1).patients(), range(asked.seeds)
+    truth = at_least(patients["stage"], 1)
+    print(f"{len(truth)} patients, {len(seeds)} seeds, {FOLDS} folds")
+    report("frozen features", reference(patients, truth, seeds))
+    with tempfile.TemporaryDirectory() as folder:
+        clips, stills = (prepare_files(patients, Path(folder), PROFILE, kind) for kind in ("clip", "image"))
+        patients = patients.assign(clips=clips, stills=stills)
+        for name in asked.nets:
+            for grid in PROFILE.model(name).grid:
+                settings = {key: values[0] for key, values in grid.items()}
+                report(f"{name} from {settings['start']}", net_areas(name, settings, patients, truth, seeds))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -52,37 +53,42 @@ def simulate(
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder of the new table.")],
+    source: Annotated[Path, typer.Option("--from", help="Folder of videos.")],
+    pattern: Annotated[str, typer.Option(help="Regular expression that finds the patient in a video's path.")] = "",
+) -> None:
+    """Write a first cohort.csv for a folder of videos, and say what to fill in."""
+    from fibrolib.checking import write_template
+
+    made = write_template(folder, source, pattern)
+    typer.echo(
+        f"{made.path}: {made.videos} videos of {made.patients} patients, told apart {made.rule}.\n"
+        "Fill in: stage (METAVIR 0 to 4), and what is known of sex, age (years), bmi (kg/m²), ast and alt (U/L), "
+        "platelets (10⁹/L) and swe_kpa (kPa). Replace names by pseudonyms.\n"
+        f"Then: fibrolib check {made.path}"
+    )
+
+
+@app.command()
 def check(
     cohort: Annotated[Path, typer.Argument(help="Cohort table, CSV or Parquet.")],
     cutoff: Cutoff = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON, for programs.")] = False,
+    outside: Annotated[bool, typer.Option("--outside", help="Allow files outside the table's folder.")] = False,
+    page: Annotated[str, typer.Option(help="HTML page to write, with a thumbnail of every video.")] = "",
 ) -> None:
-    """Read a cohort table and every video, image and mask it names, and say what is wrong with them."""
-    from fibrolib.cohort import read_cohort
-    from fibrolib.errors import VideoError
-    from fibrolib.study.preparing import sources
-    from fibrolib.video import prepare_clip, prepare_image
+    """Say all that is wrong with a cohort and its files, by line. Exit status: 0 nothing, 1 warnings, 2 errors."""
+    from fibrolib.checking import survey_cohort, write_page
 
-    found = read_cohort(cohort, cutoff)
-    unreadable = []
-    for patient in track(
-        list(found.patients().itertuples()), "Reading videos and images", console=_error_console, transient=True
-    ):
-        for kind in ("clip", "image"):
-            for path, roi in sources(patient, kind):
-                try:
-                    if kind == "clip":
-                        prepare_clip(path, size=64, fps=None, max_frames=8, roi=roi)
-                    else:
-                        prepare_image(path, size=64, roi=roi)
-                except VideoError as error:
-                    unreadable.append(str(error))
-    if unreadable:
-        raise FibrolibError("\n".join(dict.fromkeys(unreadable)))
-    stages = found.patients()["stage"].value_counts().sort_index().to_dict()
-    typer.echo(
-        f"Nothing wrong with {found.name}: {len(found.patients())} patients, {len(found.table)} videos, "
-        f"patients by stage {stages}."
-    )
+    def progress(results: Iterable, total: int) -> Iterable:
+        return track(results, "Reading files", total=total, console=_error_console, transient=True)
+
+    report, table, surveys = survey_cohort(cohort, cutoff, outside=outside, n_jobs=-1, track=progress)
+    typer.echo(report.json() if as_json else report.text())
+    if page:
+        write_page(page, report, table, surveys)
+    raise typer.Exit(report.status)
 
 
 @app.command()
@@ -106,6 +112,42 @@ def run(
     profile = str(Path(profile).resolve()) if profile.endswith(".toml") else profile
     report = run_study(Request(table, profile, cutoff, seed, str(folder)), _parameters(parameter or []))
     typer.echo(f"Report: {report}")
+
+
+@app.command()
+def score(
+    model: Annotated[Path, typer.Argument(help="models/NAME.safetensors of a run.")],
+    video: Annotated[Path, typer.Argument(help="Video, DICOM cine or image.")],
+) -> None:
+    """Score one video with a saved net: the probability of each stage. For research, not for patients."""
+    from tempfile import TemporaryDirectory
+
+    from fibrolib.study.scoring import score_video
+
+    with TemporaryDirectory() as scratch:
+        probabilities, settings = score_video(model, video, Path(scratch))
+    typer.echo("stage  probability")
+    for stage, probability in probabilities.items():
+        typer.echo(f"{stage:>5}  {probability:.3f}")
+    trained = "virtual patients, who do not exist" if settings["trained_on_virtual_patients"] else "one cohort"
+    typer.echo(f"Not a diagnosis: the net was trained on {trained}, and is for research only.")
+
+
+@app.command()
+def pretrain(
+    out: Annotated[Path, typer.Option(help="Folder of the weights.")],
+    pictures: Annotated[Path, typer.Option(help="Folder where simulated pictures are kept.")],
+    patients: Annotated[int, typer.Option(help="Number of simulated patients.", min=20)] = 1000,
+    only: Annotated[str, typer.Option(help="One architecture; none: all.")] = "",
+) -> None:
+    """Make the packaged weights again: nets learn to measure on simulated patients that have no stage."""
+    from fibrolib.pretraining import unstaged_pictures
+    from fibrolib.pretraining.recipes import RECIPES, SEED, make_weights
+
+    if only and only not in RECIPES:
+        raise FibrolibError(f"There is no recipe for '{only}'. Choose one of {', '.join(RECIPES)}.")
+    table = unstaged_pictures(pictures, patients=patients, seed=SEED, n_jobs=-1)
+    make_weights(table, out, only=only, say=typer.echo)
 
 
 def _default_name(cohort: str) -> str:

@@ -1,32 +1,19 @@
+"""One call for every net and method; layers, targets, pixels."""
+
 import numpy as np
 import pytest
 import torch
 from conftest import make_patients
+from small_nets import Linear3d, Patch, classifier_with
 from torch import nn
 
-from fibrolib.attribution import GradCam, gradcam, region_share, shown
+from fibrolib.attribution import METHODS, Target, attribute, attribute_clips, list_layers, shown, window_scores
+from fibrolib.attribution.pixels import block_occlusion, integrated_gradients, neutral
+from fibrolib.attribution.windows import as_batch, middle_window
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
-from fibrolib.video import load_clip
-
-
-class Linear3d(nn.Module):
-    """One convolution, mean over space and time, one weight per channel: its Grad-CAM has a closed form."""
-
-    def __init__(self):
-        super().__init__()
-        self.cam_layer = nn.Conv3d(1, 2, kernel_size=1, bias=False)
-        self.cam_layer.weight.data = torch.tensor([1.0, -1.0]).view(2, 1, 1, 1, 1)
-        self.weights = torch.tensor([2.0, 0.5])
-
-    def forward(self, clips):
-        return (self.cam_layer(clips).mean(dim=(2, 3, 4)) @ self.weights)[:, None]
-
-
-def classifier_with(net, **options):
-    classifier = NetClassifier(**{"length": 4, "n_windows": 1, "cutoff": 1, **options})
-    classifier.module_ = net
-    return classifier
+from fibrolib.nets import build_net
+from fibrolib.video import Clip, load_clip
 
 
 @pytest.fixture
@@ -34,36 +21,94 @@ def clip(flicker_patients):
     return load_clip(flicker_patients["clips"].iloc[2][0])
 
 
-def test_linear_net_has_its_closed_form(clip):
-    cam = gradcam(classifier_with(Linear3d()), clip)
-    # d score / d activation = weight / size, so the map is (2 * x - 0.5 * x) / size: in proportion to the picture.
-    expected = cam.frames / 255.0 * clip.sector
-    np.testing.assert_allclose(cam.relevance, expected / expected.max(), rtol=1e-5)
+def untrained(name, cutoff=1, length=8, **options):
+    torch.manual_seed(0)
+    net = build_net(name, 3, **options).eval()
+    nn.init.normal_(net.head.severity.weight)  # an untrained head may say nothing at all
+    return classifier_with(net, length=length, cutoff=cutoff)
 
 
-def test_score_is_that_of_the_window(clip):
-    cam = gradcam(classifier_with(Linear3d()), clip)
-    assert cam.score == pytest.approx(1 / (1 + np.exp(-1.5 * (cam.frames / 255).mean())), rel=1e-5)
+NETS = [
+    ("motion_resnet3d", {"width": 4}),
+    ("motion_slowfast", {"width": 4, "start": "scratch"}),
+    ("frame_lstm", {"start": "scratch", "hidden": 4}),
+    ("frame_cnn", {"start": "scratch"}),
+    ("r3d_18", {}),
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "view"),
-    [
-        ("motion_resnet3d", {"width": 4}, "clips"),
-        ("frame_lstm", {"pretrained": False, "hidden": 4}, "clips"),
-        ("frame_cnn", {"pretrained": False}, "stills"),
-        ("r3d_18", {}, "clips"),
-    ],
-)
-def test_every_net_has_a_map_of_its_window(tmp_path, name, options, view):
-    patients = make_patients(tmp_path, 6, side=32)
-    length = 1 if view == "stills" else 8
-    net = NetClassifier(name, options, view=view, length=length, n_windows=1, epochs=1, cutoff=1)
-    net.fit(patients, patients["stage"])
-    cam = gradcam(net, load_clip(patients[view].iloc[2][0]), cutoff=2)
-    assert cam.relevance.shape == cam.frames.shape == cam.roi.shape == (length, 32, 32)
-    assert 0 <= cam.relevance.min() <= cam.relevance.max() <= 1
-    assert (cam.relevance[:, ~cam.sector] == 0).all()
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("name", "options"), NETS[:4], ids=[name for name, _ in NETS[:4]])
+def test_every_method_explains_every_net(clip, name, options, method):
+    found = attribute(untrained(name, length=5, **options), clip, method, target=2)
+    assert found.relevance.shape == found.frames.shape == found.roi.shape == (5, 24, 24)
+    assert 0 <= found.relevance.min() <= found.relevance.max() == 1
+    assert (found.relevance[:, ~found.sector] == 0).all()
+    assert (found.method, found.target) == (method, Target(2))
+    assert (found.layer == "") == (method in ("integrated gradients", "occlusion"))
+
+
+@pytest.mark.parametrize(("name", "options"), NETS, ids=[name for name, _ in NETS])
+def test_a_batch_gives_the_maps_of_its_clips(tmp_path, name, options):
+    patients = make_patients(tmp_path, 3, side=32)
+    clips = [load_clip(paths[0]) for paths in patients["clips"]]
+    estimator = untrained(name, **options)
+    together = attribute_clips(estimator, clips, "gradcam", batch_size=2)
+    for clip, batched in zip(clips, together, strict=True):
+        alone = attribute(estimator, clip)
+        np.testing.assert_allclose(batched.relevance, alone.relevance, atol=1e-4)
+        assert batched.score == pytest.approx(alone.score, rel=1e-5)
+
+
+def test_a_map_knows_where_it_came_from(clip):
+    found = attribute(classifier_with(Linear3d(), step=2), clip)
+    assert (found.method, found.layer, str(found.target)) == ("gradcam", "cam_layer", "stage >= 1")
+    assert found.score == pytest.approx(1 / (1 + np.exp(-1.5 * (found.frames / 255).mean())), rel=1e-5)
+    # The clip has ten frames at 20 per second; the middle of three windows of four frames, two apart, begins at 2.
+    np.testing.assert_allclose(found.times, [0.1, 0.2, 0.3, 0.4])
+
+
+def test_the_estimator_is_as_it_was(clip):
+    estimator = untrained("motion_resnet3d", width=4)
+    before = {name: tensor.clone() for name, tensor in estimator.module_.state_dict().items()}
+    attribute(estimator, clip)
+    assert all(parameter.requires_grad for parameter in estimator.module_.parameters())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in estimator.module_.state_dict().items())
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "mobilenetv3_small_050", "convnext_atto"])
+def test_a_backbone_unknown_to_us_is_explained(clip, backbone):
+    estimator = untrained("frame_lstm", length=2, backbone=backbone, start="scratch", hidden=4)
+    large = Clip(
+        np.kron(clip.frames, np.ones((1, 3, 3), np.uint8)), clip.fps, np.kron(clip.sector, np.ones((3, 3))) > 0
+    )
+    layers = list_layers(estimator, large)
+    deepest = layers.iloc[-1]
+    assert (deepest["layer"], deepest["times"]) == ("backbone", 2)
+    assert attribute(estimator, large).layer == "backbone"
+    first = layers["layer"].iloc[0]
+    assert attribute(estimator, large, layer=first).relevance.shape == (2, 72, 72)
+
+
+def test_any_layer_by_name(clip):
+    estimator = untrained("motion_resnet3d", width=4)
+    maps = {name: attribute(estimator, clip, layer=name).relevance for name in ("pathway.stem", "pathway.blocks.2")}
+    assert not np.allclose(*maps.values())
+    layers = list_layers(estimator, clip).set_index("layer")
+    assert tuple(layers.loc["pathway.stem", ["channels", "times", "height", "width"]]) == (4, 7, 12, 12)
+
+
+def test_without_a_layer_of_its_own_the_last_map_is_taken(clip):
+    net = nn.Sequential(nn.Conv3d(1, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(2, 1))
+    assert attribute(classifier_with(net), clip).layer == "1"
+
+
+def test_an_unknown_layer_lists_those_there_are(clip):
+    estimator = untrained("motion_resnet3d", width=4)
+    with pytest.raises(FibrolibError, match=r"'pathway.block' does not exist.*pathway.blocks, .*list_layers"):
+        attribute(estimator, clip, layer="pathway.block")
+    with pytest.raises(FibrolibError, match="'pool' gives no maps of the picture"):
+        attribute(estimator, clip, layer="pool")
 
 
 def test_a_net_without_maps_is_a_sentence(clip):
@@ -72,41 +117,82 @@ def test_a_net_without_maps_is_a_sentence(clip):
 
     net = Flat(nn.Flatten(), nn.Linear(4 * 24 * 24, 3), nn.Linear(3, 1))
     with pytest.raises(FibrolibError, match="convolutional backbone"):
-        gradcam(classifier_with(net), clip)
+        attribute(classifier_with(net), clip)
 
 
-def make_cam(relevance, roi, sector=None):
-    sector = np.ones(relevance.shape[1:], dtype=bool) if sector is None else sector
-    return GradCam(np.zeros(relevance.shape, np.uint8), relevance.astype(np.float32), roi, sector, 0.5)
+def test_what_cannot_be_asked_is_a_sentence(clip):
+    estimator = classifier_with(Linear3d())
+    with pytest.raises(FibrolibError, match=r"no method 'saliency'.*layercam"):
+        attribute(estimator, clip, "saliency")
+    with pytest.raises(FibrolibError, match="takes no layer"):
+        attribute(estimator, clip, "occlusion", layer="cam_layer")
+    with pytest.raises(FibrolibError, match=r"stage >= 2.*stages 0 to 1"):
+        attribute(estimator, clip, target=2)
 
 
-def test_share_of_a_map_without_preference_is_the_share_of_area():
-    roi = np.zeros((2, 4, 4), dtype=bool)
-    roi[:, 0] = True
-    found = region_share(make_cam(np.ones((2, 4, 4)), roi))
-    assert found.relevance == found.area == 0.25
+def test_targets_are_the_stages_of_the_ordinal_head():
+    logits = torch.tensor([[2.0, 0.0, -1.0]])
+    reached = torch.sigmoid(logits[0]).tolist()
+    exact = [1 - reached[0], reached[0] - reached[1], reached[1] - reached[2], reached[2]]
+    for stage, probability in enumerate(exact):
+        found = torch.sigmoid(Target(stage, exactly=True).log_odds(logits))
+        assert found.item() == pytest.approx(probability, rel=1e-5)
+    assert Target(2).log_odds(logits).item() == 0.0
+    assert str(Target(3, exactly=True)) == "stage = 3"
+    with pytest.raises(FibrolibError, match="from 1 to 3"):
+        Target(0).log_odds(logits)
 
 
-def test_only_the_sector_counts():
-    roi = np.zeros((1, 4, 4), dtype=bool)
-    roi[0, 0] = True
-    sector = np.zeros((4, 4), dtype=bool)
-    sector[:2] = True
-    relevance = np.zeros((1, 4, 4))
-    relevance[0, 0, 0], relevance[0, 1, 1], relevance[0, 3, 3] = 3, 1, 100
-    found = region_share(make_cam(relevance, roi, sector))
-    assert (found.relevance, found.area) == (0.75, 0.5)
+@pytest.mark.parametrize("method", ["gradcam", "gradcam++", "layercam", "integrated gradients", "occlusion"])
+def test_a_net_that_looks_at_one_patch_is_explained_by_it(clip, method):
+    inside = np.zeros((4, 24, 24), bool)
+    inside[Patch.place[2:]] = True
+    found = attribute(classifier_with(Patch()), clip, method)
+    share = found.relevance[inside].sum() / found.relevance.sum()
+    # Grad-CAM averages gradients over all places, so by construction it cannot tell where one channel mattered.
+    assert share == pytest.approx(1) if method not in ("gradcam", "gradcam++") else share < 0.2
+    if method == "occlusion":
+        assert found.relevance[inside].min() > 0
 
 
-def test_an_empty_map_has_no_share():
-    found = region_share(make_cam(np.zeros((1, 4, 4)), np.ones((1, 4, 4), dtype=bool)))
-    assert np.isnan(found.relevance)
-    assert found.area == 1
+def test_integrated_gradients_are_complete(clip):
+    estimator = untrained("motion_resnet3d", width=4)
+    window = middle_window(estimator, clip)
+    clips, sectors = as_batch([window.frames], "cpu"), torch.from_numpy(window.sector)[None]
+
+    def score(logits):
+        return logits[:, 0]
+
+    found = integrated_gradients(estimator.module_, clips, sectors, score, steps=200).sum()
+    with torch.no_grad():
+        expected = score(estimator.module_(clips)) - score(estimator.module_(neutral(clips, sectors)))
+    assert found.item() == pytest.approx(expected.item(), rel=0.02)
 
 
-def test_no_region_no_share():
-    with pytest.raises(ValueError, match="no marked region"):
-        region_share(make_cam(np.ones((1, 4, 4)), None))
+def test_integrated_gradients_of_a_linear_net_are_weight_times_difference(clip):
+    net, window = Linear3d(), middle_window(classifier_with(Linear3d()), clip)
+    clips, sectors = as_batch([window.frames], "cpu"), torch.from_numpy(window.sector)[None]
+    found = integrated_gradients(net, clips, sectors, lambda logits: logits[:, 0])
+    expected = 1.5 * (clips - neutral(clips, sectors))[:, 0] / clips.numel()
+    np.testing.assert_allclose(found, expected, atol=1e-3 * expected.abs().max())
+
+
+def test_occlusion_is_the_fall_of_the_score(clip):
+    net, window = Patch(), middle_window(classifier_with(Patch()), clip)
+    clips, sectors = as_batch([window.frames], "cpu"), torch.from_numpy(window.sector)[None]
+    found = block_occlusion(net, clips, sectors, lambda logits: logits[:, 0], blocks=(2, 4, 4))[0]
+    hidden = clips.clone()
+    hidden[Patch.place] = neutral(clips, sectors)[Patch.place]
+    expected = (net(clips) - net(hidden)).item()
+    np.testing.assert_allclose(found[Patch.place[2:]], expected, rtol=1e-5)
+    assert found[:2].abs().max() == 0
+
+
+def test_scores_of_windows_are_those_of_the_map(clip):
+    estimator = untrained("frame_cnn", cutoff=2, start="scratch")
+    found = attribute(estimator, clip)
+    again = window_scores(estimator, np.stack([found.frames / np.float32(255)] * 3), batch_size=2)
+    np.testing.assert_allclose(again, found.score, rtol=1e-5)
 
 
 def test_what_is_shown_to_the_nets(tmp_path, clip):

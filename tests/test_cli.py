@@ -1,5 +1,6 @@
 """The command line as a user meets it; each wrong input ends in a sentence and status 2, before any work."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from fibrolib import cli
+from fibrolib.learning import NetClassifier
 from fibrolib.phantom import simulate_cohort
+from fibrolib.study import load_profile
+from fibrolib.study.scoring import preparation
 
 
 @pytest.fixture(scope="session")
@@ -43,8 +47,10 @@ def spoil(path, column, row, value):
 
 def test_check_of_a_clean_cohort(monkeypatch, capsys, cohort):
     status, out, _ = call(monkeypatch, capsys, "check", cohort)
-    assert status == 0
+    assert status == 1  # nothing is wrong but the number of patients
+    assert "0 errors" in out
     assert "24 patients, 24 videos" in out
+    assert "from chance" in out
 
 
 @pytest.mark.parametrize(
@@ -62,10 +68,10 @@ def test_wrong_cells_are_named(monkeypatch, capsys, copy, column, value, expecte
         spoil(copy, "stage", 2, "3")
     spoil(copy, column, 2, value)
     for command in (["check", copy], ["run", "--cohort", copy]):
-        status, _, err = call(monkeypatch, capsys, *command)
+        status, out, err = call(monkeypatch, capsys, *command)
         assert status == 2
         for word in expected:
-            assert word in err
+            assert word in out + err
 
 
 def test_missing_table(monkeypatch, capsys, tmp_path):
@@ -93,9 +99,12 @@ def test_one_class_only(monkeypatch, capsys, copy):
 def test_unreadable_video(monkeypatch, capsys, copy, tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     spoil(copy, "video", 2, "broken.mp4")
-    status, _, err = call(monkeypatch, capsys, "check", copy)
+    status, out, _ = call(monkeypatch, capsys, "check", copy, "--json", "--page", tmp_path / "check.html")
     assert status == 2
-    assert "broken.mp4" in err
+    (error,) = [finding for finding in json.loads(out)["findings"] if finding["severity"] == "error"]
+    assert error["rows"] == [4]
+    assert "broken.mp4" in error["message"]
+    assert "broken.mp4" in (tmp_path / "check.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -116,7 +125,7 @@ def test_wrong_words_on_the_command_line(monkeypatch, capsys, tmp_path, argument
 
 def test_help_lists_the_commands():
     text = CliRunner().invoke(cli.app, ["--help"]).output
-    for command in ("simulate", "check", "run"):
+    for command in ("simulate", "check", "run", "score", "pretrain"):
         assert command in text
 
 
@@ -141,3 +150,47 @@ def test_name_of_the_run_folder(cohort_path, name):
 
 def test_parameters_are_read_as_json_where_they_are():
     assert cli._parameters(["a=1", "b=x", "c=[1, 2]", "d=a=b"]) == {"a": 1, "b": "x", "c": [1, 2], "d": "a=b"}
+
+
+@pytest.fixture
+def model(flicker_patients, tmp_path):
+    """A saved net, without its settings."""
+    net = NetClassifier(options={"width": 4}, length=4, n_windows=1, epochs=1, n_stages=3, n_threads=1)
+    net.fit(flicker_patients, flicker_patients["stage"]).save(tmp_path / "net.safetensors")
+    return tmp_path / "net.safetensors"
+
+
+def test_score_tells_every_stage_and_that_it_is_no_diagnosis(monkeypatch, capsys, cohort, model):
+    settings = preparation(load_profile("smoke"), "clips", virtual=True)
+    model.with_suffix(".json").write_text(json.dumps(settings), "utf-8")
+    status, out, _ = call(monkeypatch, capsys, "score", model, cohort.parent / "videos" / "virtual-001.mp4")
+    assert status == 0
+    rows = [line.split() for line in out.splitlines()[1:4]]
+    assert [stage for stage, _ in rows] == ["0", "1", "2"]
+    assert sum(float(probability) for _, probability in rows) == pytest.approx(1, abs=0.002)
+    assert "Not a diagnosis" in out
+    assert "virtual patients" in out
+
+
+def test_score_says_what_is_missing(monkeypatch, capsys, cohort, model, tmp_path):
+    video = cohort.parent / "videos" / "virtual-001.mp4"
+    without_settings = call(monkeypatch, capsys, "score", model, video)
+    model.with_suffix(".json").write_text(json.dumps(preparation(load_profile("smoke"), "clips", virtual=False)))
+    without_model = call(monkeypatch, capsys, "score", tmp_path / "none.safetensors", video)
+    without_video = call(monkeypatch, capsys, "score", model, tmp_path / "none.mp4")
+    not_a_model = call(monkeypatch, capsys, "score", video, video)
+    expected = ("net.json", "none.safetensors", "none.mp4", "virtual-001.mp4")
+    found = (without_settings, without_model, without_video, not_a_model)
+    for (status, _, err), word in zip(found, expected, strict=True):
+        assert status == 2
+        assert err.startswith("Error: ")
+        assert word in err
+
+
+def test_pretrain_refuses_a_net_without_a_recipe_before_any_work(monkeypatch, capsys, tmp_path):
+    folders = ["--out", tmp_path / "weights", "--pictures", tmp_path / "pictures"]
+    status, _, err = call(monkeypatch, capsys, "pretrain", *folders, "--only", "r3d_18")
+    assert status == 2
+    assert "no recipe for 'r3d_18'" in err
+    assert "motion_slowfast" in err
+    assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,7 @@ LAYERS = [
     {"errors", "provenance"},
     {"stages"},
     {"cohort", "video", "indices", "nets", "inference"},
-    {"phantom", "learning"},
+    {"phantom", "learning", "checking"},
     {"attribution", "pretraining"},
     {"plots"},
     {"study"},

@@ -79,7 +79,12 @@ def test_what_a_run_leaves(resumed):
     for name in ("report.html", "results.json", "run.json", "predictions.csv"):
         assert (resumed / name).stat().st_size > 0
     assert sorted(path.name for path in (resumed / "notebooks").iterdir()) == NOTEBOOKS
-    assert sorted(path.stem for path in (resumed / "models").iterdir()) == NETS
+    for kind in ("*.safetensors", "*.json"):
+        assert sorted(path.stem for path in (resumed / "models").glob(kind)) == NETS
+    shown = {"confusion", "fresh_forest", "motion_use"}
+    assert shown <= {path.stem for path in (resumed / "figures").glob("*.png")}
+    tables = {"staging", "auc_by_cutoff", "fresh_auc", "fresh_comparisons", "motion_use", "motion_ceilings"}
+    assert tables <= {path.stem for path in (resumed / "tables").glob("*.csv")}
     figures = {path.stem for path in (resumed / "figures").glob("*.svg")}
     assert figures == {path.stem for path in (resumed / "figures").glob("*.png")}
     assert {"flow", "roc_all", "forest", "delong_matrix", "capsule_share"} <= figures
@@ -97,6 +102,7 @@ def test_results_have_the_promised_form(results):
     assert sorted(results["models"]) == sorted(NETS + INDICES)
     assert len(results["comparisons"]) == 15
     assert sorted(results["attribution"]) == NETS
+    assert results["population"]["n"] == 24
     for entry in results["models"].values():
         assert entry["n"] == results["cohort"]["partition"]["test"]
         assert len(entry["cv_auc"]) == 2
@@ -159,7 +165,9 @@ def test_a_finished_run_is_not_done_again(resumed):
     assert {path: path.stat().st_mtime_ns for path in (resumed / "notebooks").iterdir()} == before
 
 
-@pytest.mark.parametrize(("prefix", "left_out"), [("virtual-", []), ("mine-", ["00_virtual_patient"])])
+@pytest.mark.parametrize(
+    ("prefix", "left_out"), [("virtual-", []), ("mine-", ["00_virtual_patient", "08_does_it_use_motion"])]
+)
 def test_a_cohort_of_ones_own_has_no_notebook_about_virtual_patients(tmp_path, prefix, left_out):
     numbers = range(40)
     rows = [{"patient_id": f"{prefix}{n}", "video": f"{n}.mp4", "stage": n % 5} for n in numbers]

@@ -8,7 +8,6 @@ from matplotlib import pyplot as plt
 from matplotlib.container import BarContainer
 
 from fibrolib import plots
-from fibrolib.attribution import GradCam
 from fibrolib.indices import tabulate_zones
 from fibrolib.inference import compare_models, summarise_models
 from fibrolib.plots.sentences import signed
@@ -241,27 +240,6 @@ def test_model_view_of_stills_is_one_row():
     still = {"grey value": np.full((1, 8, 8), 0.5)}
     figure = plots.plot_model_view({"F0": still, "F2": still, "F4": still})
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["F0", "F2", "F4"]
-
-
-def cam(n_frames, *, roi=True, peak=1.0):
-    relevance = np.zeros((n_frames, 10, 10), np.float32)
-    relevance[:, 4, 4] = peak
-    region = np.zeros((n_frames, 10, 10), bool)
-    region[:, 3:6, 3:6] = True
-    frames = np.full((n_frames, 10, 10), 128, np.uint8)
-    return GradCam(frames, relevance, region if roi else None, np.ones((10, 10), bool), 0.25)
-
-
-@pytest.mark.parametrize(("n_frames", "columns"), [(1, 2), (2, 4), (16, 6)])
-def test_gradcam_plates_pair_frames_with_maps(n_frames, columns):
-    figure = plots.plot_gradcam({"patient A (F0)": cam(n_frames), "patient B (F4)": cam(n_frames, peak=0.0)})
-    assert len(figure.axes) == 2 * columns + 1
-    assert "patient B (F4)\nscore 0.25" in texts(figure)
-    assert "blue outline: capsule" in texts(figure)
-
-
-def test_gradcam_speaks_of_no_outline_where_there_is_none():
-    assert "outline" not in texts(plots.plot_gradcam({"patient A": cam(4, roi=False)}))
 
 
 @pytest.fixture

@@ -3,8 +3,11 @@ import pandas as pd
 import pytest
 
 from fibrolib.errors import FibrolibError
-from fibrolib.report.html import _bold, as_html
+from fibrolib.plots import readable_motion_use
+from fibrolib.report.html import _bold, _Folder, _fresh, as_html
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current, parameter_names
+from fibrolib.study import Request, Study
+from fibrolib.study.results import _staging_entries
 
 
 def make_notebook(path, *sources):
@@ -53,3 +56,25 @@ def test_text_of_the_cohort_is_escaped():
     html = as_html(pd.DataFrame({"a": ["<script>alert(1)</script>"]}))
     assert "<script>" not in html
     assert _bold("**x** <b>y</b>") == "<b>x</b> &lt;b&gt;y&lt;/b&gt;"
+
+
+def test_tables_of_the_run_in_a_form_for_readers(tmp_path):
+    folder = _Folder(tmp_path)
+    assert folder.readable("motion_use", readable_motion_use) is None
+    row = {"world": "published effects", "model": "cnn3d", "change": "frozen", "n": 60, "auc": 0.8, "auc_low": 0.7}
+    row |= {"auc_high": 0.9, "loss": 0.05, "loss_low": 0.01, "loss_high": 0.09, "p": 0.02, "p_holm": 0.04}
+    (tmp_path / "tables").mkdir()
+    pd.DataFrame([row]).to_csv(tmp_path / "tables" / "motion_use.csv", index=False)
+    html = folder.readable("motion_use", readable_motion_use)
+    assert "+0.05 (+0.01 to +0.09)" in html
+    assert "3D-CNN" in html
+
+
+def test_a_cohort_of_ones_own_has_no_fresh_patients(tmp_path):
+    rows = [{"patient_id": f"mine-{n}", "video": f"{n}.mp4", "stage": n % 2} for n in range(40)]
+    for row in rows:
+        (tmp_path / row["video"]).touch()
+    pd.DataFrame(rows).to_csv(tmp_path / "cohort.csv", index=False)
+    study = Study(Request(cohort=str(tmp_path / "cohort.csv"), cutoff=1, out=str(tmp_path / "run")))
+    assert _fresh(study) is None
+    assert _staging_entries(study) is None  # two stages: the AUC says all of it

@@ -21,7 +21,10 @@ def test_notebooks_are_in_the_order_of_their_numbers():
 
 def test_notebooks_about_virtual_patients_are_for_a_virtual_cohort():
     everything, without = notebook_sources(), notebook_sources(virtual=False)
-    assert [path.stem for path in everything if path not in without] == ["00_virtual_patient"]
+    assert [path.stem for path in everything if path not in without] == [
+        "00_virtual_patient",
+        "08_does_it_use_motion",
+    ]
 
 
 def test_no_checkout_is_a_sentence(monkeypatch):

@@ -212,12 +212,10 @@ def test_what_is_no_video_is_named(tmp_path, name, content):
         read_video(path)
 
 
-def test_missing_files_and_folders_are_named(tmp_path):
-    for path in (tmp_path / "none.mp4", tmp_path):
+def test_missing_files_are_named(tmp_path):
+    for read in (read_video, read_image):
         with pytest.raises(VideoError, match="there is no such file"):
-            read_video(path)
-        with pytest.raises(VideoError, match="there is no such file"):
-            read_image(path)
+            read(tmp_path / "none.mp4")
 
 
 def test_sound_alone_is_no_video(tmp_path):

@@ -1,6 +1,14 @@
 """Read and check the cohort table, split patients."""
 
 from fibrolib.cohort.split import PARTS, split_patients
-from fibrolib.cohort.table import Cohort, read_cohort, write_cohort
+from fibrolib.cohort.table import Cohort, Inspection, inspect_cohort, read_cohort, write_cohort
 
-__all__ = ["PARTS", "Cohort", "read_cohort", "split_patients", "write_cohort"]
+__all__ = [
+    "PARTS",
+    "Cohort",
+    "Inspection",
+    "inspect_cohort",
+    "read_cohort",
+    "split_patients",
+    "write_cohort",
+]

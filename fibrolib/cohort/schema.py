@@ -6,6 +6,7 @@ import difflib
 import math
 import os
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,9 +18,12 @@ from fibrolib.cohort.split import PARTS
 from fibrolib.errors import Problem
 from fibrolib.stages import METAVIR
 
-__all__ = ["absolute", "cell_problems", "column_problems", "number", "whole_number", "within"]
+__all__ = ["absolute", "cell_problems", "column_problems", "is_there", "number", "whole_number", "within"]
 
 _STAGE_IN_WORDS = re.compile(r"[^\W\d_]+[\s_-]*([0-4])")
+_TWO_STAGES = re.compile(r"[^\W\d_]*[\s_-]*([0-4])\s*(?:-|–|/|to|or)\s*[^\W\d_]*([0-4])", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"\d+,(\d{1,2}|\d{4,})")  # 182,000 may mean either
+_NAMED_STAGES = {"no fibrosis": 0, "cirrhosis": 4, "cirrhotic": 4, "i": 1, "ii": 2, "iii": 3, "iv": 4}
 
 
 def column_problems(columns: list[str]) -> list[Problem]:
@@ -36,7 +40,7 @@ def column_problems(columns: list[str]) -> list[Problem]:
     return problems
 
 
-def cell_problems(text: pd.DataFrame, root: Path) -> list[Problem]:
+def cell_problems(text: pd.DataFrame, root: Path, outside: bool = False) -> list[Problem]:
     """Everything wrong with single cells.
 
     Parameters
@@ -45,9 +49,11 @@ def cell_problems(text: pd.DataFrame, root: Path) -> list[Problem]:
         From `read_text_table`: text or None, indexed by line.
     root : Path
         The table's folder.
+    outside : bool
+        Whether files may lie outside of it.
     """
     try:
-        _schema(text, root).validate(text, lazy=True)
+        _schema(text, root, outside).validate(text, lazy=True)
     except pa.errors.SchemaErrors as errors:
         cases = errors.failure_cases
         found = zip(cases["column"], cases["check"], cases["failure_case"], cases["index"], strict=True)
@@ -72,13 +78,19 @@ def whole_number(text: str) -> int | None:
     return int(value) if value is not None and value.is_integer() else None
 
 
-def within(root: Path, text: str) -> Path | None:
-    """The absolute path of a file named in the table, or None where it would leave the table's folder.
+def within(root: Path, text: str, outside: bool = False) -> Path | None:
+    """The absolute path of a file named in the table, or None where it would leave the table's folder and may not.
 
     Links are not followed: one that somebody put into the folder is meant.
     """
     path = absolute(root / text)
-    return path if path.is_relative_to(absolute(root)) else None
+    return path if outside or path.is_relative_to(absolute(root)) else None
+
+
+def is_there(root: Path, text: str, outside: bool = False) -> bool:
+    """Whether a file named in the table exists, where it may be."""
+    path = within(root, text, outside)
+    return path is not None and _exists(path)
 
 
 def absolute(path: Path) -> Path:
@@ -86,13 +98,16 @@ def absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
 
 
-def _schema(text: pd.DataFrame, root: Path) -> pa.DataFrameSchema:
+def _schema(text: pd.DataFrame, root: Path, outside: bool) -> pa.DataFrameSchema:
     def check(name: str, rule: Callable[[str], bool]) -> pa.Check:
         return pa.Check(rule, name=name, element_wise=True)
 
+    def there(value: str) -> bool:
+        return within(root, value, outside) is None or is_there(root, value, outside)
+
     file_rules = [
-        check("inside", lambda value: within(root, value) is not None),
-        check("exists", lambda value: (path := within(root, value)) is None or _is_file(path)),
+        check("inside", lambda value: within(root, value, outside) is not None),
+        check("exists", there),
     ]
     rules = {
         "patient_id": [],
@@ -100,6 +115,7 @@ def _schema(text: pd.DataFrame, root: Path) -> pa.DataFrameSchema:
         "split": [check("split", lambda value: value in PARTS)],
         **{name: [check("number", lambda value: (number(value) or 0) > 0)] for name in NUMBERS},
         **dict.fromkeys(FILES, file_rules),
+        "roi": [*file_rules, check("file", lambda value: not there(value) or not absolute(root / value).is_dir())],
     }
     present = {name: checks for name, checks in rules.items() if name in text}
     return pa.DataFrameSchema(
@@ -107,9 +123,9 @@ def _schema(text: pd.DataFrame, root: Path) -> pa.DataFrameSchema:
     )
 
 
-def _is_file(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
-        return path.is_file()
+        return path.is_file() or path.is_dir()
     except OSError:  # a name longer than the file system takes, a folder that may not be entered
         return False
 
@@ -120,6 +136,7 @@ def _explain(column: str, check: str, value: str | None, root: Path) -> str:
     return {
         "inside": _explain_outside,
         "exists": _explain_missing_file,
+        "file": _explain_folder,
         "stage": _explain_stage,
         "split": _explain_split,
         "number": _explain_number,
@@ -129,20 +146,30 @@ def _explain(column: str, check: str, value: str | None, root: Path) -> str:
 def _explain_outside(value: str, column: str, root: Path) -> str:
     return (
         f"'{value}' leaves the folder of the table, {root}, and is not opened. "
-        "Move the file (or put a link to it) into that folder and write the path from there."
+        "Move the file (or put a link to it) into that folder and write the path from there, or allow files outside."
     )
 
 
 def _explain_missing_file(value: str, column: str, root: Path) -> str:
     hint = "Paths are relative to the table"
     hint += " and written with / and not \\." if "\\" in value else "."
-    return f"there is no file {within(root, value)}. {hint}"
+    return f"there is no file {absolute(root / value)}. {hint}"
+
+
+def _explain_folder(value: str, column: str, root: Path) -> str:
+    return f"'{value}' is a folder: a mask is one file, an image or .npz."
 
 
 def _explain_stage(value: str, column: str, root: Path) -> str:
-    in_words = _STAGE_IN_WORDS.fullmatch(value)
-    if in_words:
-        return f"'{value}' is a stage in words: write {in_words[1]}."
+    in_words, two = _STAGE_IN_WORDS.fullmatch(value), _TWO_STAGES.fullmatch(value)
+    named = _NAMED_STAGES.get(unicodedata.normalize("NFKC", value).casefold().removeprefix("f"))
+    if in_words or named is not None:
+        return f"'{value}' is a stage in words: write {in_words[1] if in_words else named}."
+    if two:
+        return (
+            f"'{value}' is no whole number but two stages, {two[1]} and {two[2]}: write one of them, by the same rule "
+            "for all patients, or leave the patient out."
+        )
     if whole_number(value) is None:
         return f"'{value}' is no whole number: write one stage, 0 to 4."
     return f"stage {value} is outside 0 to 4 (METAVIR). Translate other scales first."
@@ -154,4 +181,8 @@ def _explain_split(value: str, column: str, root: Path) -> str:
 
 def _explain_number(value: str, column: str, root: Path) -> str:
     fault = "is no number" if number(value) is None else "is not above 0"
+    if _DECIMAL_COMMA.fullmatch(value):
+        fault += f" with a decimal point: write {value.replace(',', '.')}"
+    elif value[:1] in "<>≤≥" and number(value.lstrip("<>≤≥= ")):
+        fault += f" but a limit of detection: write {value.lstrip('<>≤≥= ')} and note it elsewhere"
     return f"'{value}' {fault}. Expected {NUMBERS[column]}, a number alone; leave the cell empty where it is not known."

@@ -17,7 +17,7 @@ from fibrolib.cohort.schema import absolute, cell_problems, column_problems, num
 from fibrolib.errors import CohortError, Problem
 from fibrolib.stages import is_metavir
 
-__all__ = ["Cohort", "read_cohort", "write_cohort"]
+__all__ = ["Cohort", "Inspection", "inspect_cohort", "read_cohort", "write_cohort"]
 
 _VIRTUAL_PREFIX = "virtual-"
 """Reserved for patients who do not exist: it stays with them when the table is copied or renamed."""
@@ -68,7 +68,7 @@ class Cohort:
         return hashlib.sha256(self.table.to_csv(index=False).encode()).hexdigest()
 
 
-def read_cohort(path: str | Path, cutoff: int = 2) -> Cohort:
+def read_cohort(path: str | Path, cutoff: int = 2, *, outside: bool = False) -> Cohort:
     """Read a cohort table and check all of it. No video is opened.
 
     Parameters
@@ -77,6 +77,9 @@ def read_cohort(path: str | Path, cutoff: int = 2) -> Cohort:
         CSV (comma, semicolon or tab) or Parquet, one row per video.
     cutoff : int
         The lowest stage that counts as diseased; there must be patients on both sides of it.
+    outside : bool
+        Whether files may lie outside the table's folder; a table from elsewhere should not name any file of this
+        computer.
 
     Returns
     -------
@@ -89,23 +92,61 @@ def read_cohort(path: str | Path, cutoff: int = 2) -> Cohort:
     CohortError
         With everything that is wrong, by line and column.
     """
+    found = inspect_cohort(path, cutoff, outside=outside)
+    if found.problems:
+        raise CohortError(str(path), found.problems)
+    return Cohort(found.name, found.root, found.table.reset_index(drop=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """A cohort table as far as it can be read, with all that is wrong with it.
+
+    Parameters
+    ----------
+    name, root, table
+        As in `Cohort`, the table indexed by line; a cell that was refused is NaN or None. A table that cannot be read
+        at all has no rows.
+    text : DataFrame
+        What the file says: text or None, indexed by line.
+    problems : tuple of Problem
+        In the order of the lines; none for a table that `read_cohort` takes.
+    """
+
+    name: str
+    root: Path
+    table: pd.DataFrame
+    text: pd.DataFrame
+    problems: tuple[Problem, ...]
+
+
+def inspect_cohort(path: str | Path, cutoff: int = 2, *, outside: bool = False) -> Inspection:
+    """Like `read_cohort`, but return what is wrong instead of raising it, with whatever could be read.
+
+    Raises
+    ------
+    FibrolibError
+        There is no such table.
+    """
     path = Path(path)
-    text = read_text_table(path)
+    root = absolute(path).parent
+    name = root.name if path.stem == "cohort" else path.stem
+    nothing = pd.DataFrame(columns=[*REQUIRED, *OPTIONAL], dtype=object)
+    try:
+        text = read_text_table(path)
+    except CohortError as error:
+        return Inspection(name, root, nothing, nothing, error.problems)
     problems = column_problems(list(text.columns))
     if text.empty and not problems:
         problems = [Problem("the table has no rows. Expected one per video.")]
     if problems:
-        raise CohortError(str(path), problems)
-    root = absolute(path).parent
-    problems = cell_problems(text, root)
+        return Inspection(name, root, nothing, text, tuple(problems))
+    problems = cell_problems(text, root, outside)
     table = _typed(text, root)
     problems += row_problems(table)
     if not any(problem.column in ("patient_id", "stage", "split") for problem in problems):
         problems += class_problems(_one_row_per_patient(table, root), cutoff)
-    if problems:
-        raise CohortError(str(path), sorted(problems, key=lambda problem: problem.row or 0))
-    name = root.name if path.stem == "cohort" else path.stem
-    return Cohort(name, root, table.reset_index(drop=True))
+    return Inspection(name, root, table, text, tuple(sorted(problems, key=lambda problem: problem.row or 0)))
 
 
 def write_cohort(table: pd.DataFrame, path: str | Path) -> None:

@@ -1,7 +1,8 @@
 """Figures, and results in words: draws what other rooms computed. The only room that imports matplotlib and seaborn."""
 
 from fibrolib.plots.accuracy import plot_delong_matrix, plot_forest, plot_roc, plot_zones
-from fibrolib.plots.explanations import plot_gradcam, plot_shares
+from fibrolib.plots.explanations import plot_shares
+from fibrolib.plots.maps import OPACITY, gif_bytes, overlay_frames, plot_maps
 from fibrolib.plots.motion_use import plot_motion_use, readable_motion_use
 from fibrolib.plots.panels import plot_patient, png_bytes
 from fibrolib.plots.patient_table import readable_patients
@@ -25,6 +26,7 @@ from fibrolib.plots.staging import (
 )
 from fibrolib.plots.style import MODEL_COLOURS, MODEL_LABELS, model_colour, model_label, save_figure
 from fibrolib.plots.training import plot_curves, plot_model_view, plot_search
+from fibrolib.plots.trust import plot_cascade, plot_depth, plot_faithfulness, plot_sanity, readable_sanity
 from fibrolib.plots.truth import REGIONS, plot_agreement, plot_carriers, plot_ceilings, plot_masks
 from fibrolib.plots.uncertainty import (
     plot_attainable,
@@ -41,28 +43,34 @@ __all__ = [
     "LABS",
     "MODEL_COLOURS",
     "MODEL_LABELS",
+    "OPACITY",
     "REGIONS",
     "describe_attribution",
     "describe_comparisons",
     "describe_folds",
     "describe_model",
+    "gif_bytes",
     "model_colour",
     "model_label",
+    "overlay_frames",
     "plot_agreement",
     "plot_answers",
     "plot_attainable",
     "plot_calibration",
     "plot_carriers",
+    "plot_cascade",
     "plot_ceilings",
     "plot_confusion",
     "plot_coverage",
     "plot_curves",
     "plot_decision",
     "plot_delong_matrix",
+    "plot_depth",
+    "plot_faithfulness",
     "plot_flow",
     "plot_forest",
-    "plot_gradcam",
     "plot_labs",
+    "plot_maps",
     "plot_masks",
     "plot_mmode",
     "plot_model_view",
@@ -74,6 +82,7 @@ __all__ = [
     "plot_pvalue_range",
     "plot_roc",
     "plot_sample_frames",
+    "plot_sanity",
     "plot_search",
     "plot_shares",
     "plot_split_luck",
@@ -87,6 +96,7 @@ __all__ = [
     "readable_metrics",
     "readable_motion_use",
     "readable_patients",
+    "readable_sanity",
     "readable_staging",
     "save_figure",
     "with_interval",

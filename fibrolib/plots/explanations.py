@@ -1,70 +1,16 @@
-"""Figures of Grad-CAM: plates, and the share of relevance on a region."""
+"""Figures of explanations beside masks: the share of relevance on a region."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from fibrolib.attribution import GradCam
-from fibrolib.plots.style import hide_ticks, model_colour, model_label, new_figure, stage_colours, styled
+from fibrolib.plots.style import model_colour, model_label, new_figure, stage_colours, styled
 from fibrolib.stages import stage_name
 
-__all__ = ["plot_gradcam", "plot_shares"]
-
-_MOST_TIMES = 3
-"""Frames of a clip that are drawn, each plain and with the map over it."""
-
-_OUTLINE = "#56B4E9"
-
-
-@styled
-def plot_gradcam(plates: Mapping[str, GradCam], *, region: str = "capsule") -> Figure:
-    """Plates of Grad-CAM: a row for each patient, pairs of a frame and the same frame under its map.
-
-    Parameters
-    ----------
-    plates : mapping of str to GradCam
-        By title of the patient (a stage, never a patient's name).
-    region : str
-        What the marked region is; outlined where there is one.
-
-    Returns
-    -------
-    Figure
-    """
-    times = min(_MOST_TIMES, *(len(cam.frames) for cam in plates.values()))
-    figure, axes = new_figure(len(plates), 2 * times, width=1.4 + 2.7 * times, height=0.2 + 1.42 * len(plates))
-    for line, (title, cam) in zip(axes, plates.items(), strict=True):
-        for column, frame in enumerate(np.linspace(0, len(cam.frames) - 1, times).round().astype(int)):
-            plain, covered = line[2 * column : 2 * column + 2]
-            plain.imshow(cam.frames[frame], cmap="gray", vmin=0, vmax=255)
-            _overlay(covered, cam, frame)
-            if times > 1:
-                plain.set_xlabel(f"frame {frame + 1}", fontsize="x-small", labelpad=1)
-        line[0].set_ylabel(f"{title}\nscore {cam.score:.2f}", fontsize="small")
-    for plot in axes.flat:
-        hide_ticks(plot)
-    outlined = any(cam.roi is not None and cam.roi.any() for cam in plates.values())
-    note = f"\n(blue outline: {region})" if outlined else ""
-    scale = ScalarMappable(Normalize(0, 1), "inferno")
-    figure.colorbar(scale, ax=axes, shrink=0.6, label=f"Relevance, largest of the clip = 1{note}")
-    return figure
-
-
-def _overlay(plot: Axes, cam: GradCam, frame: int) -> None:
-    """Draw the map over its frame: the more relevance, the less of the frame shows through."""
-    relevance = cam.relevance[frame]
-    plot.imshow(cam.frames[frame], cmap="gray", vmin=0, vmax=255)
-    plot.imshow(relevance, cmap="inferno", vmin=0, vmax=1, alpha=0.55 * relevance)
-    if cam.roi is not None and cam.roi[frame].any():
-        plot.contour(cam.roi[frame].astype(float), levels=[0.5], colors=_OUTLINE, linewidths=0.7)
+__all__ = ["plot_shares"]
 
 
 @styled

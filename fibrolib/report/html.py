@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +15,13 @@ from markupsafe import Markup
 from fibrolib.plots import (
     describe_comparisons,
     model_label,
+    readable_answers,
+    readable_auc_by_cutoff,
     readable_beside,
     readable_comparisons,
     readable_metrics,
+    readable_motion_use,
+    readable_staging,
 )
 from fibrolib.study import Study, published
 
@@ -46,8 +52,16 @@ class _Folder:
 
     def table(self, name: str) -> Markup | None:
         """Return a table of the run as HTML; text in its cells is escaped."""
-        path = self.path / "tables" / f"{name}.csv"
+        path = self._table(name)
         return as_html(pd.read_csv(path, dtype=str, keep_default_na=False)) if path.exists() else None
+
+    def readable(self, name: str, form: Callable[[pd.DataFrame], pd.DataFrame]) -> Markup | None:
+        """Return a table of the run as HTML, in a form for readers."""
+        path = self._table(name)
+        return as_html(form(pd.read_csv(path))) if path.exists() else None
+
+    def _table(self, name: str) -> Path:
+        return self.path / "tables" / f"{name}.csv"
 
 
 def _embedded(path: Path) -> str | None:
@@ -72,6 +86,18 @@ def _warnings(study: Study) -> list[str]:
     notes = pd.concat([study.metrics["note"], study.comparisons["note"]]).dropna()
     said = describe_comparisons(study.comparisons)
     return sorted({part.strip() for note in notes for part in str(note).split(";") if part.strip() not in said})
+
+
+def _fresh(study: Study) -> dict | None:
+    """Tables of the fresh population, where there is one."""
+    if not study.cohort.virtual:
+        return None
+    people = study.population
+    return {
+        "answers": as_html(readable_answers(study.metrics, people.aucs(), people.shares())),
+        "comparisons": as_html(readable_comparisons(people.comparisons)),
+        "compared": describe_comparisons(people.comparisons),
+    }
 
 
 def build_report(study: Study, found: dict, circumstances: dict) -> Path:
@@ -101,17 +127,22 @@ def build_report(study: Study, found: dict, circumstances: dict) -> Path:
     readable = readable_metrics(study.metrics)
     environment.filters["bold"] = _bold
     environment.globals["model_label"] = model_label
+    files = _Folder(study.folder.path)
     text = environment.get_template("report.html.j2").render(
         study=study,
         found=found,
         run=circumstances,
-        files=_Folder(study.folder.path),
+        files=files,
         metrics=as_html(readable, index=True),
         summary=as_html(readable.loc[["AUC", "Accuracy", "Sensitivity", "Specificity"]], index=True),
         published=as_html(readable_beside(published.TABLE[_BESIDE], study.metrics)),
         warnings=_warnings(study),
         comparisons=as_html(readable_comparisons(study.comparisons)),
         compared=describe_comparisons(study.comparisons),
+        fresh=_fresh(study),
+        staging=files.readable("staging", readable_staging),
+        auc_by_cutoff=files.readable("auc_by_cutoff", partial(readable_auc_by_cutoff, metavir=study.cohort.metavir)),
+        motion_use=files.readable("motion_use", readable_motion_use),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
     return study.folder.save_report(text)

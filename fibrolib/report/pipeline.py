@@ -12,6 +12,7 @@ from fibrolib.report.html import build_report
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current
 from fibrolib.report.progress import Progress, count
 from fibrolib.study import Request, Study, notebook_sources
+from fibrolib.study.preparing import sources
 from fibrolib.study.results import circumstances, results
 
 __all__ = ["notebooks_for", "run_study"]
@@ -47,8 +48,9 @@ def run_study(request: Request, further: dict | None = None, console: Console | 
     progress = Progress(study, console)
     console.print(f"Run folder: {study.folder.path}", highlight=False)
     with progress.step(*_first_step(study)):
-        videos = len(study.cohort.table)
-    clips = count(study.folder.clips, "*.npz", 2 * videos, "clips and images")
+        patients = study.cohort.patients()
+    files = sum(len(sources(row, kind)) for row in patients.itertuples() for kind in ("clip", "image"))
+    clips = count(study.folder.clips, "*.npz", files, "clips and images")
     with progress.step("preparing clips and images", clips):
         content = study.content
     study.folder.claim()
@@ -90,5 +92,5 @@ def _first_step(study: Study) -> tuple:
     if study.request.cohort:
         return ("reading the cohort",)
     patients = study.profile.patients
-    truth = study.request.virtual_folder(patients) / "truth"
-    return "simulating the virtual cohort", count(truth, "*.npz", patients, "patients")
+    images = study.request.virtual_folder(patients) / "images"  # one of each patient, however many videos
+    return "simulating the virtual cohort", count(images, "*.png", patients, "patients")

@@ -48,16 +48,15 @@ def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: 
 
 
 def sources(patient, kind: str) -> list[tuple[Path, Path | None]]:
-    """Files to prepare for a patient, each with its mask; a video without an image gives its middle frame."""
+    """Files to prepare for a patient, each once and with its mask; a video without an image gives its middle frame."""
     if kind == "clip":
         return list(zip(patient.videos, patient.rois, strict=True))
-    rows = zip(patient.images, patient.videos, patient.rois, strict=True)
-    # One image may stand beside several videos.
-    return list(
-        dict.fromkeys(
-            (image or video, roi if image is None or _marks_image(roi) else None) for image, video, roi in rows
-        )
-    )
+    # One image may stand beside several videos, of which one has the mask that marks it.
+    masks: dict[Path, Path | None] = {}
+    for image, video, roi in zip(patient.images, patient.videos, patient.rois, strict=True):
+        mask = roi if image is None or _marks_image(roi) else None
+        masks[image or video] = masks.get(image or video) or mask
+    return list(masks.items())
 
 
 def _marks_image(roi: Path | None) -> bool:

@@ -13,6 +13,8 @@ import torch
 
 import fibrolib
 from fibrolib.study.keeping import package_digest
+from fibrolib.study.population import ORACLES
+from fibrolib.study.staging import Staging, cutoffs_of, staging_of
 from fibrolib.study.study import Study
 
 __all__ = ["SCHEMA", "circumstances", "results"]
@@ -21,6 +23,7 @@ SCHEMA = 1
 """Version of results.json."""
 
 _METRICS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "sensitivity", "specificity")
+_STAGING = ("exact", "kappa", "obuchowski")
 _PACKAGES = ("av", "captum", "numpy", "pandas", "scikit-learn", "scipy", "skorch", "timm", "torch", "torchvision")
 
 
@@ -62,6 +65,46 @@ def _attribution_entry(table: pd.DataFrame) -> dict:
     }
 
 
+def _area(row: pd.Series) -> dict:
+    return {"auc": row["auc"], "auc_ci": [row["auc_low"], row["auc_high"]]}
+
+
+def _population_entry(study: Study) -> dict:
+    """What many fresh virtual patients say of the same nets."""
+    people = study.population
+    areas = people.aucs().set_index("model")
+    ceilings = {name.removeprefix("oracle_"): _area(areas.loc[name]) for name in ORACLES}
+    return {
+        "n": len(people.patients),
+        "models": {name: _area(areas.loc[name]) for name in study.models},
+        "oracle": {**ceilings, "gain": ceilings["moving"]["auc"] - ceilings["still"]["auc"]},
+        "shares": people.shares().set_index("model")[["still", "moving"]].to_dict("index"),
+        "comparisons": _comparison_entries(people.comparisons),
+    }
+
+
+def _staging_entry(staging: Staging, cutoffs: list[int]) -> dict:
+    areas = staging.aucs(cutoffs)
+    entries = {}
+    for name, row in staging.summary.set_index("model").iterrows():
+        known = areas[areas["model"] == name].set_index("cutoff")
+        entries[name] = {
+            "n": int(row["n"]),
+            **{measure: row[measure] for measure in _STAGING},
+            **{f"{measure}_ci": [row[f"{measure}_low"], row[f"{measure}_high"]] for measure in _STAGING},
+            "auc_by_cutoff": {str(cutoff): _area(area) for cutoff, area in known.iterrows()},
+            "confusion": staging.confusion(name).to_numpy().tolist(),
+        }
+    return entries
+
+
+def _staging_entries(study: Study) -> dict | None:
+    """Staging by group of patients and net; nothing where the scale has two stages, which the AUC says all of."""
+    if study.cohort.table["stage"].max() < 2:
+        return None
+    return {group: _staging_entry(staging, cutoffs_of(study)) for group, staging in staging_of(study).items()}
+
+
 def results(study: Study) -> dict:
     """Return the content of results.json; the same for the same seed on the same machine.
 
@@ -74,6 +117,7 @@ def results(study: Study) -> dict:
     -------
     dict
         Plain values; models that the cohort does not allow are listed under ``unavailable`` with the reason.
+        ``population`` is None where the cohort is not virtual, ``staging`` where there are two stages only.
     """
     partition = study.partition.value_counts()
     shares = {name: study.attribution(name) for name in study.nets}
@@ -93,6 +137,8 @@ def results(study: Study) -> dict:
         "unavailable": study.reasons,
         "comparisons": _comparison_entries(study.comparisons),
         "attribution": {name: _attribution_entry(table) for name, table in shares.items() if len(table)},
+        "population": _population_entry(study) if study.cohort.virtual else None,
+        "staging": _staging_entries(study),
     }
 
 

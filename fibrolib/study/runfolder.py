@@ -85,8 +85,9 @@ class RunFolder:
         """Write ``figures/<name>.mp4`` and return its path."""
         return self._write(f"figures/{name}.mp4", lambda path: write_video(path, frames, fps))
 
-    def save_model(self, name: str, classifier: NetClassifier) -> Path:
-        """Write ``models/<name>.safetensors``."""
+    def save_model(self, name: str, classifier: NetClassifier, settings: dict) -> Path:
+        """Write ``models/<name>.safetensors``, and beside it as ``.json`` what `scoring.score_video` needs to know."""
+        self.save_json(f"models/{name}", settings)
         return self._write(f"models/{name}.safetensors", classifier.save)
 
     def save_predictions(self, predictions: pd.DataFrame) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from fibrolib.attribution import gradcam, region_share, shown
+from fibrolib.attribution import Explanation, MaskScores, attribute_clips, mask_scores
+from fibrolib.attribution import shown as shown_to
 from fibrolib.cohort import Cohort, read_cohort, split_patients
 from fibrolib.errors import FibrolibError
 from fibrolib.indices import APRI, FIB4, SWE
@@ -24,10 +26,12 @@ from fibrolib.stages import at_least, condition
 from fibrolib.study.evaluations import load_evaluation, save_evaluation
 from fibrolib.study.keeping import digest
 from fibrolib.study.paths import from_project
+from fibrolib.study.population import Population
 from fibrolib.study.preparing import n_workers, prepare_files
 from fibrolib.study.profiles import ModelSettings, Profile, load_profile
 from fibrolib.study.request import Request
 from fibrolib.study.runfolder import RunFolder
+from fibrolib.study.scoring import preparation
 from fibrolib.video import load_clip
 
 __all__ = ["INDICES", "Study", "open_study"]
@@ -146,9 +150,27 @@ class Study:
         return {name: self.unavailable(name) for name in INDICES if self.unavailable(name)}
 
     @property
+    def indices(self) -> list[str]:
+        """Names of the indices this cohort allows."""
+        return [name for name in INDICES if not self.unavailable(name)]
+
+    @property
     def models(self) -> list[str]:
         """Names of all diagnostics this cohort allows: nets, then indices."""
-        return [*reversed(self.nets), *(name for name in INDICES if not self.unavailable(name))]
+        return [*reversed(self.nets), *self.indices]
+
+    @cached_property
+    def population(self) -> Population:
+        """Fresh virtual patients at the default dials, for a study of a virtual cohort.
+
+        Raises
+        ------
+        FibrolibError
+            If the cohort is not virtual: nobody can simulate more of a hospital's patients.
+        """
+        if not self.cohort.virtual:
+            raise FibrolibError(f"{self.cohort.name} is no virtual cohort: there is no fresh population of it.")
+        return Population(self)
 
     def evaluation(self, name: str) -> Evaluation:
         """Tuned, cross-validated, fitted and scored diagnostic; computed once and kept.
@@ -190,10 +212,10 @@ class Study:
             n_jobs=n_workers() if isinstance(diagnostic, NetClassifier) and not on_gpu else 1,
         )
 
-    def _asked(self, settings: ModelSettings) -> dict:
+    def asked(self, name: str) -> dict:
         """Everything the evaluation of a net depends on, besides the code."""
         return {
-            "model": settings,
+            "model": self.profile.model(name),
             "cutoff": self.cutoff,
             "seed": self.request.seed,
             "folds": self.profile.n_folds,
@@ -206,16 +228,16 @@ class Study:
         """How many fits of a net are finished, and of how many."""
         settings = self.profile.model(name)
         total = settings.n_settings * self.profile.n_folds + 1
-        if self.folder.keeper.has(name, self._asked(settings)):
+        if self.folder.keeper.has(name, self.asked(settings.name)):
             return total, total
         return min(len(list(self._memory(settings).glob("[!.]*.safetensors"))), total), total
 
     def _memory(self, settings: ModelSettings) -> Path:
         """Folder of the fits of an evaluation that is under way."""
-        return self.folder.fits / settings.name / digest(self._asked(settings))
+        return self.folder.fits / settings.name / digest(self.asked(settings.name))
 
     def _evaluate_net(self, settings: ModelSettings) -> Evaluation:
-        asked = self._asked(settings)
+        asked = self.asked(settings.name)
         memory = self._memory(settings)
         net = NetClassifier(
             **settings.arguments,
@@ -233,7 +255,8 @@ class Study:
             load_evaluation,
         )
         shutil.rmtree(memory, ignore_errors=True)
-        self.folder.save_model(settings.name, result.final)
+        shown = preparation(self.profile, result.final.view, self.cohort.virtual)
+        self.folder.save_model(settings.name, result.final, shown)
         return result
 
     @cached_property
@@ -261,9 +284,9 @@ class Study:
     def model_view(self, name: str, patient: str) -> dict[str, NDArray[np.float32]]:
         """What a net is shown of a patient's first file: arrays ``(frames, height, width)`` by channel."""
         classifier = self.evaluation(name).final
-        return shown(classifier, load_clip(self.patients.loc[patient, classifier.view][0]))
+        return shown_to(classifier, load_clip(self.patients.loc[patient, classifier.view][0]))
 
-    def gradcams(self, name: str) -> dict[str, list]:
+    def gradcams(self, name: str) -> dict[str, list[Explanation]]:
         """Grad-CAM of a net for the test patients, one map per prepared file; made once per session.
 
         Parameters
@@ -273,20 +296,20 @@ class Study:
 
         Returns
         -------
-        dict of str to list of GradCam
+        dict of str to list of Explanation
             By patient.
         """
         if name not in self._gradcams:
             classifier = self.evaluation(name).final
             test = self.patients[self.partition.reindex(self.patients.index) == "test"]
             self._gradcams[name] = {
-                patient: [gradcam(classifier, load_clip(path)) for path in paths]
+                patient: attribute_clips(classifier, [load_clip(path) for path in paths])
                 for patient, paths in test[classifier.view].items()
             }
         return self._gradcams[name]
 
     @cached_property
-    def _gradcams(self) -> dict[str, dict[str, list]]:
+    def _gradcams(self) -> dict[str, dict[str, list[Explanation]]]:
         return {}
 
     def attribution(self, name: str) -> pd.DataFrame:
@@ -295,17 +318,18 @@ class Study:
         Returns
         -------
         DataFrame
-            One row per test patient: ``patient_id, model, stage, score, relevance, area``; no rows where the cohort has
-            no masks. A patient's videos are averaged.
+            One row per test patient: ``patient_id, model, stage, score`` and the scores of `mask_scores`; no rows where
+            the cohort has no masks. A patient's videos are averaged.
         """
         rows = [
-            {"patient_id": patient, "model": name, "score": cam.score, **vars(region_share(cam))}
+            {"patient_id": patient, "model": name, "score": cam.score, **vars(mask_scores(cam))}
             for patient, cams in self.gradcams(name).items()
             for cam in cams
             if cam.roi is not None
         ]
         if not rows:
-            return pd.DataFrame(columns=["patient_id", "model", "stage", "score", "relevance", "area"])
+            scores = [field.name for field in fields(MaskScores)]
+            return pd.DataFrame(columns=["patient_id", "model", "stage", "score", *scores])
         table = pd.DataFrame(rows).groupby(["patient_id", "model"], as_index=False).mean()
         table.insert(2, "stage", table["patient_id"].map(self.patients["stage"]))
         return table

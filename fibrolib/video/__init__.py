@@ -1,15 +1,18 @@
 """Open video, DICOM and image files, find the sector, prepare clips."""
 
 from fibrolib.video.clips import Clip, prepare_clip, prepare_image
-from fibrolib.video.reading import Video, is_still, read_image, read_video
+from fibrolib.video.reading import Video, read_image, read_video
 from fibrolib.video.sector import Sector, find_sector
+from fibrolib.video.stills import is_still
 from fibrolib.video.store import clip_digest, load_clip, prepare_cached, save_clip
+from fibrolib.video.survey import VideoSurvey, survey_video
 from fibrolib.video.writing import write_image, write_video
 
 __all__ = [
     "Clip",
     "Sector",
     "Video",
+    "VideoSurvey",
     "clip_digest",
     "find_sector",
     "is_still",
@@ -20,6 +23,7 @@ __all__ = [
     "read_image",
     "read_video",
     "save_clip",
+    "survey_video",
     "write_image",
     "write_video",
 ]

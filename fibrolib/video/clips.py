@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fibrolib.video.masks import masks_of_frames
-from fibrolib.video.reading import Video, is_still, read_image, read_video
+from fibrolib.video.reading import Video, read_image, read_video
 from fibrolib.video.sector import find_sector
+from fibrolib.video.stills import is_still
 from fibrolib.video.timing import nearest_frames
 
 __all__ = ["Clip", "prepare_clip", "prepare_image"]
@@ -113,7 +114,7 @@ def prepare_image(path: str | Path, *, size: int, roi: str | Path | None = None,
 
 def _fit(video: Video, chosen: NDArray[np.int64], fps: float, size: int, roi: str | Path | None, region: str) -> Clip:
     """Crop the chosen frames to the sector and scale them into the square, masks along with them."""
-    sector = find_sector(video.frames if video.overview is None else video.overview)
+    sector = find_sector(video.frames if video.overview is None else video.overview, video.region)
     top, bottom, left, right = sector.box
     rows, columns = slice(top, bottom), slice(left, right)
     inside = sector.mask[rows, columns]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.pixels import apply_color_lut, iter_pixels
+from pydicom.pixels import apply_color_lut
 
 from fibrolib.errors import VideoError
+from fibrolib.video.dicom_pixels import decoded_pixels
+from fibrolib.video.sector import Box
 from fibrolib.video.timing import DEFAULT_FPS, usable_rate
 
 __all__ = ["Cine", "is_dicom", "open_cine"]
 
 _SUFFIXES = {".dcm", ".dicom", ".ima"}
+
+_LEAST_SIDE = 16
+"""Pixels; a smaller region is a slip of the scanner (*assumption*)."""
 
 # Rec. 601 luma, the weights behind FFmpeg's and Pillow's grey as well.
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -38,6 +43,8 @@ class Cine:
         Frames per second as the file states it.
     pixel_aspect : float
         Width of a pixel by its height.
+    region : tuple of int or None
+        Where in the frame the B-mode picture is, as the scanner says; a `Box`.
     """
 
     dataset: pydicom.Dataset
@@ -45,18 +52,27 @@ class Cine:
     times: NDArray[np.float64]
     fps: float | None
     pixel_aspect: float
+    region: Box | None
 
-    def frames(self, indices: list[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Decode the frames with these (ascending) indices, one at a time: index and (height, width) grey levels."""
-        done = 0
+    container = "dicom"
+
+    def expected_times(self) -> NDArray[np.float64]:
+        """When frames are shown; the header tells it exactly."""
+        return self.times
+
+    def frames(self, wanted: Callable[[int], bool]) -> Iterator[tuple[float, NDArray[np.uint8] | None]]:
+        """Time in seconds and grey levels (height, width) of every frame; what is not wanted is not decoded: None."""
+        indices = [index for index in range(len(self.times)) if wanted(index)]
+        pixels = decoded_pixels(self.dataset, indices) if indices else iter(())
+        for index, time in enumerate(self.times):
+            yield time, self._next(pixels, index) if wanted(index) else None
+
+    def _next(self, pixels: Iterator[NDArray], index: int) -> NDArray[np.uint8]:
         try:
-            for index, pixels in zip(indices, iter_pixels(self.dataset, indices=indices), strict=True):
-                yield index, _grey(pixels, self.dataset)
-                done += 1
+            return _grey(next(pixels), self.dataset)
         except Exception as error:  # damaged pixels surface as almost any error, depending on the decoder
-            place = f"frame {indices[done] + 1} of {len(self.times)}"
             raise VideoError(
-                f"{self.path}: {place} cannot be decoded ({_first_line(error)}). "
+                f"{self.path}: frame {index + 1} of {len(self.times)} cannot be decoded ({_first_line(error)}). "
                 "The file is damaged, or its transfer syntax needs a decoder that is not installed: "
                 "export it uncompressed or as JPEG."
             ) from error
@@ -82,11 +98,12 @@ def open_cine(path: Path) -> Cine:
         count = min(int(dataset.get("NumberOfFrames") or 1), len(dataset.get("PixelData", b"")))
         fps = _stated_rate(dataset)
         times, aspect = _times(dataset, count, fps or DEFAULT_FPS), _pixel_aspect(dataset)
+        region = _region(dataset)
     except Exception as error:  # damaged headers surface as almost any error, when their values are looked at
         raise VideoError(f"{path}: this DICOM file cannot be read ({_first_line(error)}). Export it again.") from error
     if count < 1:
         raise VideoError(f"{path}: this DICOM file holds no picture (no pixel data). Choose the image or cine export.")
-    return Cine(dataset, path, times, fps, aspect)
+    return Cine(dataset, path, times, fps, aspect, region)
 
 
 def _first_line(error: Exception) -> str:
@@ -118,6 +135,19 @@ def _pixel_aspect(dataset: pydicom.Dataset) -> float:
     if ratio is None or len(ratio) != 2 or min(ratio) <= 0:
         return 1.0
     return float(ratio[1]) / float(ratio[0])
+
+
+def _region(dataset: pydicom.Dataset) -> Box | None:
+    """The largest B-mode region of the Sequence of Ultrasound Regions, or None where there is none of use."""
+    boxes = []
+    for item in dataset.get("SequenceOfUltrasoundRegions") or ():
+        # PS3.3 C.8.5.5.1: spatial format 1 is 2D (B-mode or colour flow), data type 1 tissue.
+        if item.get("RegionSpatialFormat") == 1 and item.get("RegionDataType") == 1:
+            left, right = sorted((int(item.RegionLocationMinX0), int(item.RegionLocationMaxX1)))
+            top, bottom = sorted((int(item.RegionLocationMinY0), int(item.RegionLocationMaxY1)))
+            boxes.append((max(0, top), min(bottom + 1, dataset.Rows), max(0, left), min(right + 1, dataset.Columns)))
+    usable = [box for box in boxes if min(box[1] - box[0], box[3] - box[2]) >= _LEAST_SIDE]
+    return max(usable, key=lambda box: (box[1] - box[0]) * (box[3] - box[2]), default=None)
 
 
 def _grey(pixels: NDArray, dataset: pydicom.Dataset) -> NDArray[np.uint8]:

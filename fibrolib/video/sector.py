@@ -10,7 +10,10 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
-__all__ = ["Sector", "find_sector"]
+__all__ = ["Box", "Sector", "find_sector"]
+
+Box = tuple[int, int, int, int]
+"""``(top, bottom, left, right)`` in pixels; bottom and right are exclusive."""
 
 # All *assumptions*, set by looking at 71 real videos of many scanners and at simulated fans with text and rulers.
 _FRAMES_LOOKED_AT = 32
@@ -32,16 +35,16 @@ class Sector:
     Parameters
     ----------
     box : tuple of int
-        ``(top, bottom, left, right)``; bottom and right are exclusive.
+        The rectangle around it, a `Box`.
     mask : ndarray of bool, shape (height, width)
         True inside the fan or rectangle.
     """
 
-    box: tuple[int, int, int, int]
+    box: Box
     mask: NDArray[np.bool_]
 
 
-def find_sector(frames: NDArray[np.uint8]) -> Sector:
+def find_sector(frames: NDArray[np.uint8], region: Box | None = None) -> Sector:
     """Find the fan or rectangle of the ultrasound picture.
 
     What moves or is lit is the candidate; opening drops letters, rulers and traces, which are thin; of what is left
@@ -52,14 +55,19 @@ def find_sector(frames: NDArray[np.uint8]) -> Sector:
     ----------
     frames : ndarray of uint8, shape (frames, height, width)
         One or more grey frames.
+    region : tuple of int, optional
+        A `Box` outside of which nothing is looked at: where the scanner says that its picture is.
 
     Returns
     -------
     Sector
-        The whole frame where nothing is lit.
+        The whole frame, or region, where nothing is lit.
     """
     if frames.ndim != 3 or not len(frames):
         raise ValueError(f"expected (frames, height, width) with at least one frame, got shape {frames.shape}")
+    if region is not None:
+        top, bottom, left, right = region
+        return _placed(find_sector(frames[:, top:bottom, left:right]), region, frames.shape[1:])
     height, width = frames.shape[1:]
     block = max(1, -(-max(height, width) // _WORKING_SIDE))
     small = _shrink(_some(frames), block)
@@ -69,6 +77,14 @@ def find_sector(frames: NDArray[np.uint8]) -> Sector:
     mask = _filled_hull(region, block, (height, width))
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return Sector((int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1), mask)
+
+
+def _placed(sector: Sector, region: Box, shape: tuple[int, int]) -> Sector:
+    """A sector found in a part of the frame, in the whole frame."""
+    mask = np.zeros(shape, dtype=bool)
+    mask[region[0] : region[1], region[2] : region[3]] = sector.mask
+    top, bottom, left, right = sector.box
+    return Sector((top + region[0], bottom + region[0], left + region[2], right + region[2]), mask)
 
 
 def _some(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:

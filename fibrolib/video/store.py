@@ -14,11 +14,16 @@ import numpy as np
 
 from fibrolib.errors import VideoError
 from fibrolib.video.clips import Clip, prepare_clip, prepare_image
+from fibrolib.video.dicom import is_dicom
+from fibrolib.video.stills import RATE_FILE, pictures_in
 
 __all__ = ["clip_digest", "load_clip", "prepare_cached", "save_clip"]
 
 _METHOD = 1
 """Part of every digest: raise it when the preparation changes, and clips kept by an older one are not taken up."""
+
+_DICOM_METHOD = 2
+"""The same for DICOM files alone. 2: the sector is looked for inside the region that the scanner gives."""
 
 
 def save_clip(path: str | Path, clip: Clip) -> None:
@@ -74,8 +79,10 @@ def clip_digest(path: str | Path, settings: Mapping[str, object]) -> str:
     VideoError
         The file cannot be read.
     """
-    described = json.dumps({"method": _METHOD, **settings}, sort_keys=True)
-    return hashlib.sha256(f"{_file_digest(path)} {described}".encode()).hexdigest()
+    content = _file_digest(path)
+    method = {"method": _METHOD} | ({"dicom": _DICOM_METHOD} if Path(path).is_file() and is_dicom(Path(path)) else {})
+    described = json.dumps({**method, **settings}, sort_keys=True)
+    return hashlib.sha256(f"{content} {described}".encode()).hexdigest()
 
 
 def prepare_cached(
@@ -130,6 +137,12 @@ def prepare_cached(
 
 
 def _file_digest(path: str | Path) -> str:
+    """SHA-256 of a file, or of the names and contents of the pictures of a folder."""
+    if Path(path).is_dir():
+        described = [f"{picture.name} {_file_digest(picture)}" for picture in pictures_in(Path(path))]
+        rate = Path(path) / RATE_FILE
+        described += [_file_digest(rate)] if rate.is_file() else []
+        return hashlib.sha256("\n".join(described).encode()).hexdigest()
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,99 @@
+"""Reading videos: frames beside plain PyAV, speed beside plain PyAV, the second read, memory.
+
+python benchmarks/video.py FOLDER [--every N]     # all videos below FOLDER, or every N-th of them
+
+Speeds are of processor time, so that they can be compared on a busy machine; "plain" decodes the same files with PyAV
+into the same grey arrays and does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+
+from fibrolib.video import find_sector, load_clip, prepare_cached, read_video, survey_video
+
+SUFFIXES = {".mp4", ".mov", ".avi", ".mpeg", ".mpg", ".gif", ".webm", ".mkv"}
+FORM = {"size": 112, "fps": 20.0, "max_frames": 48}  # the clips of the profile `quick`
+PEAK = "import resource, sys; from fibrolib.video import survey_video"
+
+
+def plain(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        return np.stack([frame.to_ndarray(format="gray") for frame in container.decode(video=0)])
+
+
+def decode_and_crop(path: Path) -> np.ndarray:
+    frames = read_video(path).frames
+    sector = find_sector(frames)
+    top, bottom, left, right = sector.box
+    return frames[:, top:bottom, left:right] * sector.mask[top:bottom, left:right]
+
+
+def seconds(work, *arguments) -> tuple[float, object]:
+    start = time.process_time()
+    result = work(*arguments)
+    return time.process_time() - start, result
+
+
+def frames_and_speed(paths: list[Path]) -> None:
+    totals, different = np.zeros(3), []
+    for path in paths:
+        (one, expected), (two, _) = seconds(plain, path), seconds(decode_and_crop, path)
+        found = survey_video(path).n_frames
+        totals += len(expected), one, two
+        different += [path.name] if found != len(expected) else []
+    print(f"{len(paths)} files, {totals[0]:.0f} frames as PyAV counts; other counts here: {different or 'none'}")
+    print(f"plain PyAV {totals[0] / totals[1]:.0f} frames/s, decoded and cropped {totals[0] / totals[2]:.0f} frames/s:")
+    print(f"ratio {totals[1] / totals[2]:.2f}")
+
+
+def second_read(paths: list[Path]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+
+        def read(path: Path):
+            return load_clip(prepare_cached(path, folder, **FORM))
+
+        first, second = (sum(seconds(read, path)[0] for path in paths) for _ in range(2))
+        kept = sum(file.stat().st_size for file in Path(folder).iterdir()) / len(paths)
+    print(f"prepared {1e3 * first / len(paths):.0f} ms a file, again {1e3 * second / len(paths):.1f} ms: "
+          f"{first / second:.0f} times faster; {kept / 1024:.0f} KiB kept a file")  # fmt: skip
+
+
+def memory(paths: list[Path]) -> None:
+    """Peak memory after the video that needs most, and after all of them in one process."""
+    alone = max(peak([path]) for path in sorted(paths, key=lambda path: path.stat().st_size)[-3:])
+    print(f"peak memory: {alone:.0f} MiB for one of the three largest files alone, {peak(paths):.0f} MiB for all "
+          f"{len(paths)} one after the other")  # fmt: skip
+
+
+def peak(paths: list[Path]) -> float:
+    code = f"{PEAK}\nfor path in sys.argv[1:]: survey_video(path)\n"
+    code += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    done = subprocess.run([sys.executable, "-c", code, *map(str, paths)], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--every", type=int, default=1)
+    asked = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    paths = sorted(path for path in asked.folder.rglob("*") if path.suffix.lower() in SUFFIXES)[:: asked.every]
+    frames_and_speed(paths)
+    second_read(paths)
+    memory(paths)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Explanations of nets, and the tests an explanation has to pass.
+
+`attribute` makes a map; `mask_scores` says whether it lies where it should, `faithfulness_curves` whether the score
+follows it, `sanity_values` and `judge` whether it shows what the net has learned at all.
+"""
+
+from fibrolib.attribution.agreement import map_agreement, rank_correlation, sensitivity_to_gain, sensitivity_to_shift
+from fibrolib.attribution.explain import (
+    METHODS,
+    Explanation,
+    attribute,
+    attribute_clips,
+    window_scores,
+)
+from fibrolib.attribution.faithfulness import (
+    CURVES,
+    faithfulness_areas,
+    faithfulness_curves,
+    summarise_faithfulness,
+)
+from fibrolib.attribution.heartbeat import (
+    PhaseLock,
+    heartbeat_lag,
+    movement,
+    movement_correlation,
+    phase_locking,
+    relevance_over_time,
+)
+from fibrolib.attribution.layers import list_layers
+from fibrolib.attribution.masks import MaskScores, mask_scores, relevance_by_depth, summarise_shares
+from fibrolib.attribution.randomised import cascading_randomisation, with_shuffled_weights
+from fibrolib.attribution.removal import ORDERS
+from fibrolib.attribution.sanity import TESTS, SanityTest, judge, sanity_values
+from fibrolib.attribution.targets import Target
+from fibrolib.attribution.windows import shown
+
+__all__ = [
+    "CURVES",
+    "METHODS",
+    "ORDERS",
+    "TESTS",
+    "Explanation",
+    "MaskScores",
+    "PhaseLock",
+    "SanityTest",
+    "Target",
+    "attribute",
+    "attribute_clips",
+    "cascading_randomisation",
+    "faithfulness_areas",
+    "faithfulness_curves",
+    "heartbeat_lag",
+    "judge",
+    "list_layers",
+    "map_agreement",
+    "mask_scores",
+    "movement",
+    "movement_correlation",
+    "phase_locking",
+    "rank_correlation",
+    "relevance_by_depth",
+    "relevance_over_time",
+    "sanity_values",
+    "sensitivity_to_gain",
+    "sensitivity_to_shift",
+    "shown",
+    "summarise_faithfulness",
+    "summarise_shares",
+    "window_scores",
+    "with_shuffled_weights",
+]

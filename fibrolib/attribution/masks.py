@@ -1,0 +1,153 @@
+"""How well a map agrees with a marked region: by its peak, its mass, its highest ranks, and by depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from fibrolib.attribution.explain import Explanation
+
+__all__ = ["MaskScores", "mask_scores", "relevance_by_depth", "summarise_shares"]
+
+
+@dataclass(frozen=True)
+class MaskScores:
+    """Agreement of a map with a region, beside what a map without preference would score.
+
+    Attributes
+    ----------
+    relevance : float
+        Share of all relevance in the sector that lies on the region (relevance mass accuracy, Arras et al. 2022).
+    area : float
+        Share of the sector that the region covers: the chance level of all three scores.
+    rank : float
+        Share of the most relevant places that lie on the region, as many places as the region has (relevance rank
+        accuracy, Arras et al. 2022); among equals, the share expected of a random choice.
+    pointing : float
+        1 where the most relevant place lies on the region (pointing game, Zhang et al. 2018); among equals, their share
+        on it.
+
+    Notes
+    -----
+    All but ``area`` are NaN for a map without any relevance.
+    """
+
+    relevance: float
+    area: float
+    rank: float
+    pointing: float
+
+
+def mask_scores(explanation: Explanation, region: NDArray[np.bool_] | None = None) -> MaskScores:
+    """Score a map against a region.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        The map.
+    region : ndarray of bool, shape (frames, height, width), or None
+        The region in the same frames; None takes the explanation's own ``roi``.
+
+    Raises
+    ------
+    ValueError
+        If there is no region.
+    """
+    region = explanation.roi if region is None else region
+    if region is None:
+        raise ValueError("this clip has no marked region")
+    sector = np.broadcast_to(explanation.sector, region.shape)
+    values, marked = explanation.relevance[sector].astype(np.float64), region[sector]
+    area = float(marked.mean())
+    if not values.sum() > 0:
+        return MaskScores(float("nan"), area, float("nan"), float("nan"))
+    mass = float(values[marked].sum() / values.sum())
+    return MaskScores(
+        mass, area, _share_of_highest(values, marked, int(marked.sum())), _share_of_highest(values, marked, 1)
+    )
+
+
+def _share_of_highest(values: NDArray, marked: NDArray[np.bool_], count: int) -> float:
+    """Share of the ``count`` highest values that are marked; ties at the border count by their mean."""
+    if count == 0:
+        return float("nan")
+    border = np.partition(values, len(values) - count)[len(values) - count]
+    above, level = values > border, values == border
+    places = count - np.count_nonzero(above)
+    return float((np.count_nonzero(marked[above]) + places * marked[level].mean()) / count)
+
+
+def relevance_by_depth(explanation: Explanation, n_bands: int = 8) -> pd.DataFrame:
+    """Share of relevance in bands of depth, beside their share of the sector.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        The map.
+    n_bands : int
+        Bands of equal height, from the top of the sector to its bottom.
+
+    Returns
+    -------
+    DataFrame
+        ``depth`` (middle of the band, 0 at the probe and 1 at the bottom), ``relevance``, ``area``.
+    """
+    rows = np.nonzero(explanation.sector)[0]
+    top, height = rows.min(), np.ptp(rows) + 1
+    band = (rows - top) * n_bands // height
+    mass = explanation.relevance.sum(axis=0, dtype=np.float64)[explanation.sector]
+    total = mass.sum()
+    share = np.bincount(band, mass, n_bands) / (total if total > 0 else np.nan)
+    area = np.bincount(band, minlength=n_bands) / len(band)
+    return pd.DataFrame({"depth": (np.arange(n_bands) + 0.5) / n_bands, "relevance": share, "area": area})
+
+
+def summarise_shares(table: pd.DataFrame, *, seed: int = 0, n_resamples: int = 4000) -> pd.DataFrame:
+    """How many times its chance share a region gets, with a bootstrap interval over patients.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``relevance, area, rank, pointing``, one row per patient, and any of ``model, method`` to group by.
+    seed, n_resamples : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        A row per group: its names, ``n`` (patients with any relevance), ``empty`` (those without), means of the four
+        scores, and ``ratio`` (mean relevance / mean area) with ``ratio_low, ratio_high`` (95 %, percentiles of
+        resampled patients; NaN below three patients).
+    """
+    keys = [name for name in ("model", "method") if name in table]
+    groups = table.groupby(keys, sort=False) if keys else [((), table)]
+    rows = [dict(zip(keys, names, strict=True)) | _share_row(rows, seed, n_resamples) for names, rows in groups]
+    return pd.DataFrame(rows)
+
+
+def _share_row(table: pd.DataFrame, seed: int, n_resamples: int) -> dict[str, float]:
+    known = table.dropna(subset=["relevance"])
+    relevance, area = known["relevance"].to_numpy(), known["area"].to_numpy()
+    means = {name: float(known[name].mean()) for name in ("relevance", "area", "rank", "pointing")}
+    row = {"n": len(known), "empty": len(table) - len(known), **means}
+    row["ratio"] = row["relevance"] / row["area"] if len(known) and row["area"] > 0 else float("nan")
+    low, high = float("nan"), float("nan")
+    if len(known) >= 3 and row["area"] > 0:
+        found = stats.bootstrap(
+            (relevance, area),
+            _ratio_of_means,
+            paired=True,
+            n_resamples=n_resamples,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        )
+        low, high = (float(limit) for limit in found.confidence_interval)
+    return row | {"ratio_low": low, "ratio_high": high}
+
+
+def _ratio_of_means(relevance: NDArray, area: NDArray, axis: int) -> NDArray:
+    return relevance.mean(axis=axis) / area.mean(axis=axis)

@@ -1,0 +1,163 @@
+"""One table that says which method passed which test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fibrolib.attribution.agreement import rank_correlation, sensitivity_to_gain, sensitivity_to_shift
+from fibrolib.attribution.explain import Explanation, attribute_clips
+from fibrolib.attribution.faithfulness import mean_with_interval
+from fibrolib.attribution.randomised import layers_with_weights, with_shuffled_weights
+from fibrolib.learning import NetClassifier
+from fibrolib.video import Clip
+
+__all__ = ["TESTS", "SanityTest", "judge", "sanity_values"]
+
+
+@dataclass(frozen=True)
+class SanityTest:
+    """A test of a method, and where the line is drawn.
+
+    Parameters
+    ----------
+    question : str
+        What is asked.
+    threshold : float
+        Where the line is.
+    above : bool
+        Whether the mean must lie at or above it (or below).
+    source : str
+        Whose line it is.
+    """
+
+    question: str
+    threshold: float
+    above: bool
+    source: str
+
+
+# Mukaka 2012 (Malawi Med J 24:69): a correlation below .3 is negligible, from .5 moderate, from .7 high. That maps are
+# judged by these words is an assumption; the tests' sources give no line of their own.
+_NEGLIGIBLE, _MODERATE, _HIGH = 0.3, 0.5, 0.7
+
+_SHUFFLES = 3
+"""Shuffled nets that are averaged: one of them may agree by chance (assumption)."""
+
+TESTS = {
+    "shuffled net": SanityTest(
+        "Does the map go when all weights are shuffled?", _NEGLIGIBLE, False, "test: Adebayo 2018; line: Mukaka 2012"
+    ),
+    "random labels": SanityTest(
+        "Is it another map when the stages were shuffled before training?",
+        _NEGLIGIBLE,
+        False,
+        "test: Adebayo 2018; line: Mukaka 2012",
+    ),
+    "other training": SanityTest(
+        "Is it the same map with another seed or fold?", _MODERATE, True, "test: Arun 2021; line: Mukaka 2012"
+    ),
+    "gain": SanityTest(
+        "Is it the same map 15 % darker or brighter?", _HIGH, True, "test: Kindermans 2019; line: Mukaka 2012"
+    ),
+    "shift": SanityTest(
+        "Does it move with the picture, by 6 % of its side?", _HIGH, True, "test: Kindermans 2019; line: Mukaka 2012"
+    ),
+}
+"""Tests by name; all values are rank correlations of maps."""
+
+
+def sanity_values(
+    estimator: NetClassifier,
+    clips: Sequence[Clip],
+    method: str = "gradcam",
+    *,
+    layer: str | None = None,
+    other_training: Sequence[NetClassifier] = (),
+    random_labels: Sequence[NetClassifier] = (),
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Rank correlations of a method's maps with what they should, or should not, look like.
+
+    Parameters
+    ----------
+    estimator : NetClassifier
+        Fitted.
+    clips : sequence of Clip
+        Prepared clips, one per patient.
+    method, layer
+        As for `attribute`.
+    other_training : sequence of NetClassifier
+        The same net trained with other seeds, or on other folds.
+    random_labels : sequence of NetClassifier
+        The same net trained on shuffled stages.
+    seed : int
+        Of the shuffled weights.
+
+    Returns
+    -------
+    DataFrame
+        A row per test and clip: ``test`` (a key of `TESTS`), ``clip`` (its position), ``value``. Tests for which there
+        are no nets are left out.
+    """
+    explained = attribute_clips(estimator, clips, method, layer=layer)
+    layers = layers_with_weights(estimator, clips[0])
+    shuffled = [with_shuffled_weights(estimator, layers, seed + number) for number in range(_SHUFFLES)]
+
+    def mean_over(others: Sequence[NetClassifier]) -> np.ndarray:
+        return np.mean([_correlations(explained, other, clips) for other in others], axis=0)
+
+    made: dict[str, Callable[[], np.ndarray]] = {
+        "shuffled net": lambda: mean_over(shuffled),
+        "random labels": lambda: mean_over(random_labels),
+        "other training": lambda: mean_over(other_training),
+        "gain": lambda: sensitivity_to_gain(estimator, clips, explained),
+        "shift": lambda: sensitivity_to_shift(estimator, clips, explained),
+    }
+    if not random_labels:
+        made.pop("random labels")
+    if not other_training:
+        made.pop("other training")
+    return pd.concat(
+        [pd.DataFrame({"test": name, "clip": range(len(clips)), "value": make()}) for name, make in made.items()],
+        ignore_index=True,
+    )
+
+
+def _correlations(explained: Sequence[Explanation], other: NetClassifier, clips: Sequence[Clip]) -> list[float]:
+    one = explained[0]
+    maps = attribute_clips(other, clips, one.method, target=one.target, layer=one.layer or None)
+    return [rank_correlation(*pair) for pair in zip(explained, maps, strict=True)]
+
+
+def judge(values: pd.DataFrame, tests: Mapping[str, SanityTest] = TESTS, *, seed: int = 0) -> pd.DataFrame:
+    """Pass or fail, test by test.
+
+    Parameters
+    ----------
+    values : DataFrame
+        As of `sanity_values`, with any of ``model, method`` to group by.
+    tests : mapping of str to SanityTest
+        Where the lines are drawn.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        The groups, ``test``, ``question``, ``n`` (clips), ``value`` (mean) with ``value_low, value_high`` (95 %,
+        percentiles of resampled clips), ``rule`` (such as ``< 0.3``), ``passed`` (by the mean) and ``source``.
+    """
+    keys = [name for name in ("model", "method", "test") if name in values]
+    rows = []
+    for names, part in values.groupby(keys, sort=False):
+        test = tests[names[-1]]
+        found = mean_with_interval(part["value"].to_numpy(), "value", seed, 2000)
+        rule = f"{'>=' if test.above else '<'} {test.threshold:g}"
+        passed = found["value"] >= test.threshold if test.above else found["value"] < test.threshold
+        judged = {"question": test.question, **found, "rule": rule, "passed": bool(passed), "source": test.source}
+        rows.append(dict(zip(keys, names, strict=True)) | judged)
+    return pd.DataFrame(rows)

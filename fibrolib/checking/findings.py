@@ -1,0 +1,119 @@
+"""What a check found: errors and warnings, each with the lines of the table it is about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from fibrolib.errors import Problem
+
+__all__ = ["CheckReport", "Finding", "from_problem", "ordered", "plain"]
+
+_LINES_TOLD = 10
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a person should look at.
+
+    Parameters
+    ----------
+    severity : {"error", "warning"}
+        An error stops a run, or makes its result false; a warning says what to look at or how to read the result.
+    kind : str
+        A short name for this kind of finding, for programs.
+    message : str
+        What was found, what was expected, what to do.
+    rows : tuple of int
+        Lines of the table as a text editor counts them (the header is line 1); empty where all of it is meant.
+    column : str or None
+        Name of the column.
+    suggestion : str or None
+        What to write instead, where that is known.
+    """
+
+    severity: Literal["error", "warning"]
+    kind: str
+    message: str
+    rows: tuple[int, ...] = ()
+    column: str | None = None
+    suggestion: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Lines and column in words; empty where the whole table is meant."""
+        told = ", ".join(str(row) for row in self.rows[:_LINES_TOLD]) + (
+            ", ..." if len(self.rows) > _LINES_TOLD else ""
+        )
+        parts = [f"line{'s' if len(self.rows) > 1 else ''} {told}"] if self.rows else []
+        parts += [f"column '{self.column}'"] if self.column else []
+        return plain(", ".join(parts))
+
+    def __str__(self) -> str:
+        advice = f" Write {self.suggestion}." if self.suggestion else ""
+        return f"{self.place}: " * bool(self.place) + plain(self.message + advice)
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """All findings about a cohort, and what it holds.
+
+    Parameters
+    ----------
+    name : str
+        What the cohort is called.
+    findings : tuple of Finding
+        Errors first, then by line.
+    summary : tuple of str
+        Sentences about what was read; no finding among them.
+    """
+
+    name: str
+    findings: tuple[Finding, ...]
+    summary: tuple[str, ...]
+
+    @property
+    def status(self) -> int:
+        """0 without a finding, 1 with warnings only, 2 with an error: the exit status of ``fibrolib check``."""
+        severities = {finding.severity for finding in self.findings}
+        return 2 if "error" in severities else int(bool(severities))
+
+    def of(self, severity: str) -> list[Finding]:
+        """The findings of one severity."""
+        return [finding for finding in self.findings if finding.severity == severity]
+
+    def text(self) -> str:
+        """One line per finding, below what was read."""
+        counts = ", ".join(_counted(len(self.of(severity)), severity) for severity in ("error", "warning"))
+        lines = [f"{self.name}: {counts}", *self.summary]
+        for severity in ("error", "warning"):
+            lines += [f"  {severity}: {finding}" for finding in self.of(severity)]
+        return "\n".join(plain(line) for line in lines)
+
+    def json(self) -> str:
+        """The same for programs: ``name, status, summary, findings``."""
+        findings = [{**asdict(finding), "rows": list(finding.rows)} for finding in self.findings]
+        content = {"name": self.name, "status": self.status, "summary": self.summary, "findings": findings}
+        return json.dumps(content, indent=2)
+
+
+def from_problem(problem: Problem) -> Finding:
+    """An error of the table as a finding."""
+    rows = () if problem.row is None else (problem.row,)
+    return Finding("error", "table", problem.message, rows, problem.column)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def plain(text: str) -> str:
+    """Text without characters that steer a terminal: they may have come from the table."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Errors first, then by line."""
+    return tuple(sorted(findings, key=lambda finding: (finding.severity, finding.rows[:1], finding.column or "")))

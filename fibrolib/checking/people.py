@@ -1,0 +1,149 @@
+"""Patients: one written in two ways, two that are one, and what tells who they are."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+import pandas as pd
+
+from fibrolib.checking.findings import Finding
+from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED
+
+__all__ = ["column_findings", "patient_findings"]
+
+_IDENTIFYING = {
+    "name", "surname", "first_name", "last_name", "patient_name", "family_name", "given_name", "initials", "address",
+    "birth_date", "birthdate", "date_of_birth", "dob", "phone", "telephone", "email", "mrn", "ssn", "insurance_number",
+}  # fmt: skip
+
+_VIRTUAL_PREFIX = "virtual-"
+_MANGLED = re.compile(r"\d(\.\d+)?E\+?\d+|#[A-Z/0]+[!?]?", re.IGNORECASE)
+_TWO_WORDS = re.compile(r"[^\W\d_]{2,}[ ,^]+[^\W\d_]{2,}")
+_DATE = re.compile(
+    r"(?<!\d)((19|20)\d\d[-./]?(0[1-9]|1[0-2])[-./]?(0[1-9]|[12]\d|3[01])|\d\d?\.\d\d?\.(19|20)\d\d)(?!\d)"
+)
+_LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+_VALUES_IN_COMMON = 4  # *assumption*: so many equal laboratory values are no chance
+
+
+def column_findings(columns: Iterable[str]) -> list[Finding]:
+    """Columns that are not read because of their spelling, and columns that tell who a patient is."""
+    columns = list(columns)
+    findings = []
+    known = {*REQUIRED, *OPTIONAL}
+    for column in columns:
+        folded = re.sub(r"[\W_]+", "_", column.strip().lower()).strip("_")
+        if column in known:
+            continue
+        if folded in _IDENTIFYING:
+            message = "this column tells who a patient is; nothing here needs it. Delete it."
+            findings.append(Finding("warning", "identifying-column", message, (1,), column))
+            continue
+        close = difflib.get_close_matches(folded, sorted(set(OPTIONAL) - set(columns)), n=1, cutoff=0.8)
+        meant = close or [name for name in OPTIONAL if name not in columns and folded.startswith(f"{name}_")]
+        if meant:
+            message = f"this column is not read; is '{meant[0]}' meant? Rename it."
+            findings.append(Finding("warning", "misspelt-column", message, (1,), column))
+    return findings
+
+
+def patient_findings(table: pd.DataFrame) -> list[Finding]:
+    """Patients under two names, names that are people's, virtual patients among real ones.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Typed, indexed by line.
+    """
+    return [*_one_written_twice(table), *_telling_ids(table), *_same_values(table), *_mixture(table), *_sexes(table)]
+
+
+def _lines(table: pd.DataFrame, patients: Iterable[str]) -> tuple[int, ...]:
+    return tuple(int(line) for line in table.index[table["patient_id"].isin(set(patients))])
+
+
+def _groups(values: Iterable[str], key: Callable[[str], str]) -> list[list[str]]:
+    """Different spellings with the same key."""
+    groups = defaultdict(list)
+    for value in dict.fromkeys(values):
+        groups[key(value)].append(value)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _folded(identifier: str) -> str:
+    """An identifier without case, zeros in front of numbers, spaces, punctuation and typographic variants."""
+    text = re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", identifier).casefold())
+    return "".join(_LEADING_ZEROS.sub("", part) + " " * part[-1:].isdigit() for part in text.split())
+
+
+def _one_written_twice(table: pd.DataFrame) -> list[Finding]:
+    return [
+        Finding(
+            "warning",
+            "patient-spelt-twice",
+            f"{' and '.join(repr(name) for name in group)} look like one patient. If they are, write one name: "
+            "else the same patient may be trained on and tested.",
+            _lines(table, group),
+            "patient_id",
+        )
+        for group in _groups(table["patient_id"].dropna(), _folded)
+    ]
+
+
+def _telling_ids(table: pd.DataFrame) -> list[Finding]:
+    rules = {
+        "mangled-id": (_MANGLED.fullmatch, "a spreadsheet has changed this number; several patients may now be one."),
+        "identifying-id": (_TWO_WORDS.search, "this looks like a person's name. Use a pseudonym."),
+        "date-in-id": (_DATE.search, "this holds a date, which can tell who a patient is. Use a pseudonym."),
+    }
+    findings = []
+    for kind, (matches, message) in rules.items():
+        lines = tuple(int(line) for line, name in table["patient_id"].dropna().items() if matches(name))
+        if lines:
+            findings.append(Finding("warning", kind, message, lines, "patient_id"))
+    return findings
+
+
+def _same_values(table: pd.DataFrame) -> list[Finding]:
+    """Two patients with the same clinical values, all of them."""
+    patients = table.groupby("patient_id")[list(NUMBERS)].first()
+    patients = patients[patients.notna().sum(axis=1) >= _VALUES_IN_COMMON]
+    groups = patients.astype(object).where(patients.notna(), None).apply(tuple, axis=1)
+    return [
+        Finding(
+            "warning",
+            "same-values",
+            f"{' and '.join(same.index)} have all clinical values in common. Are they one patient, or was a row "
+            "copied?",
+            _lines(table, same.index),
+        )
+        for _, same in groups.groupby(groups)
+        if len(same) > 1 and len(same) < max(3, len(groups) / 2)  # else whole columns were filled down: told elsewhere
+    ]
+
+
+def _mixture(table: pd.DataFrame) -> list[Finding]:
+    virtual = table["patient_id"].dropna().str.startswith(_VIRTUAL_PREFIX)
+    if virtual.all() or not virtual.any():
+        return []
+    fewer = virtual if virtual.sum() <= (~virtual).sum() else ~virtual
+    message = "virtual patients among real ones: every result would be marked as virtual. Keep them apart."
+    return [Finding("warning", "mixture", message, tuple(int(line) for line in fewer.index[fewer]), "patient_id")]
+
+
+def _sexes(table: pd.DataFrame) -> list[Finding]:
+    """``f``, ``F`` and ``female`` in one column are counted as three."""
+    return [
+        Finding(
+            "warning",
+            "spelt-variously",
+            f"{', '.join(repr(value) for value in group)} are counted apart. Write all the same way.",
+            tuple(int(line) for line in table.index[table["sex"].isin(group[1:])]),
+            "sex",
+        )
+        for group in _groups(table["sex"].dropna().astype(str), lambda value: value.casefold()[:1])
+    ]

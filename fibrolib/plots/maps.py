@@ -1,0 +1,138 @@
+"""Maps of relevance over the pictures they explain: one overlay for plates, clips and the viewer."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from fibrolib.attribution import Explanation, movement
+from fibrolib.plots.style import hide_ticks, new_figure, styled
+
+__all__ = ["OPACITY", "gif_bytes", "outline_region", "overlay_frames", "plot_maps"]
+
+OPACITY = 0.55
+"""Of the most relevant place: ultrasound shows through everywhere."""
+
+_MAP = "inferno"
+_OUTLINE = "#56B4E9"
+"""Sky blue (Okabe & Ito), which inferno does not hold."""
+
+
+def overlay_frames(explanation: Explanation, opacity: float = OPACITY) -> NDArray[np.uint8]:
+    """Every frame under its map: the more relevance, the less of the frame shows through.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        A map.
+    opacity : float
+        Of the most relevant place, 0 to 1.
+
+    Returns
+    -------
+    ndarray of uint8, shape (frames, height, width, 3)
+    """
+    colour = mpl.colormaps[_MAP](explanation.relevance)[..., :3]
+    share = opacity * explanation.relevance[..., None]
+    return np.uint8((1 - share) * explanation.frames[..., None] + share * 255 * colour + 0.5)
+
+
+def gif_bytes(frames: NDArray[np.uint8], fps: float, zoom: int = 3) -> bytes:
+    """A clip that plays for ever, for a notebook or a page.
+
+    Parameters
+    ----------
+    frames : ndarray of uint8, shape (frames, height, width, 3)
+        As of `overlay_frames`.
+    fps : float
+        Frames per second.
+    zoom : int
+        Screen pixels per pixel.
+    """
+    size = (zoom * frames.shape[2], zoom * frames.shape[1])
+    pictures = [Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR) for frame in frames]
+    buffer = io.BytesIO()
+    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0)
+    return buffer.getvalue()
+
+
+@styled
+def plot_maps(plates: Mapping[str, Explanation], *, region: str = "capsule") -> Figure:
+    """A plate of maps: a row per patient; frame, map and overlay where least and where most moves, and motion mode.
+
+    Stills have one frame, and no motion mode.
+
+    Parameters
+    ----------
+    plates : mapping of str to Explanation
+        By title of the patient (a stage, never a name).
+    region : str
+        What the marked region is; outlined where there is one.
+
+    Returns
+    -------
+    Figure
+    """
+    moving = all(len(cam.frames) > 1 for cam in plates.values())
+    columns = 7 if moving else 3
+    size = {"width": 1.35 * columns + 0.9, "height": 1.42 * len(plates) + 0.5}
+    figure, axes = new_figure(len(plates), columns, **size)
+    for line, (title, cam) in zip(axes, plates.items(), strict=True):
+        for triple, frame in zip((line[:3], line[3:6]), _least_and_most(cam) if moving else (0,), strict=False):
+            _draw_triple(triple, cam, frame)
+        if moving:
+            _draw_mmode(line[6], line[5], cam)
+        line[0].set_ylabel(f"{title}\nscore {cam.score:.2f}", fontsize="small")
+    for at, name in enumerate(("frame", "map", "overlay") * (2 if moving else 1)):
+        when = ("", "least movement\n")[at == 0] if at < 3 else ("", "most movement\n")[at == 3]
+        axes[0, at].set_title(f"{when if moving else ''}{name}", fontsize="small", fontweight="normal")
+    if moving:
+        axes[0, 6].set_title("motion mode\nof the dashed line", fontsize="small", fontweight="normal")
+    outlined = any(cam.roi is not None and cam.roi.any() for cam in plates.values())
+    note = f"\n(blue outline: {region})" if outlined else ""
+    label = f"Relevance, largest of the clip = 1{note}" if len(plates) > 1 else "Relevance"
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), _MAP), ax=axes, shrink=0.6)
+    bar.set_label(label, fontsize="small")
+    return figure
+
+
+def _least_and_most(cam: Explanation) -> tuple[int, int]:
+    """Frames of least and of most movement: towards diastole, and in systole, where the heart moves the tissue."""
+    course = movement(cam.frames, cam.sector)
+    return int(course.argmin()), int(course.argmax())
+
+
+def _draw_triple(line: NDArray, cam: Explanation, frame: int) -> None:
+    line[0].imshow(cam.frames[frame], cmap="gray", vmin=0, vmax=255)
+    line[1].imshow(np.ma.masked_where(~cam.sector, cam.relevance[frame]), cmap=_MAP, vmin=0, vmax=1)
+    line[2].imshow(overlay_frames(cam)[frame])
+    for plot in line:
+        outline_region(plot, cam, frame)
+        hide_ticks(plot)
+    if len(cam.frames) > 1:
+        line[0].set_xlabel(f"{cam.times[frame]:.2f} s", fontsize="x-small", labelpad=1)
+
+
+def outline_region(plot: Axes, cam: Explanation, frame: int) -> None:
+    """Draw the outline of the marked region, where there is one."""
+    if cam.roi is not None and cam.roi[frame].any():
+        plot.contour(cam.roi[frame].astype(float), levels=[0.5], colors=_OUTLINE, linewidths=0.7)
+
+
+def _draw_mmode(plot: Axes, overlay: Axes, cam: Explanation) -> None:
+    """Depth down, time to the right: the column of pixels that holds most relevance, frame beside frame."""
+    column = int(cam.relevance.sum(axis=(0, 1)).argmax()) if cam.relevance.any() else cam.frames.shape[2] // 2
+    plot.imshow(overlay_frames(cam)[:, :, column].transpose(1, 0, 2), aspect="auto")
+    overlay.axvline(column, color="white", linewidth=0.7, linestyle=(0, (3, 2)))
+    hide_ticks(plot)
+    plot.set_box_aspect(1)
+    plot.set_xlabel(f"{np.ptp(cam.times):.1f} s", fontsize="x-small", labelpad=1)

@@ -1,0 +1,112 @@
+"""Figure of what nets lose when something is taken from their clips, beside what there is to lose."""
+
+from __future__ import annotations
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from fibrolib.plots.sentences import readable_comparisons, with_interval
+from fibrolib.plots.style import model_colour, model_label, new_figure, styled
+from fibrolib.stages import cutoff_name
+
+__all__ = ["plot_motion_use", "readable_motion_use"]
+
+_CEILINGS = {"moving": ("solid", "oracle, video"), "still": ((0, (4, 2)), "oracle, still image")}
+"""Line and name of a ceiling, as in `plot_ceilings`."""
+
+_SPREAD = 0.25
+"""Distance between two nets in one row."""
+
+
+@styled
+def plot_motion_use(table: pd.DataFrame, ceilings: pd.DataFrame, cutoff: int) -> Figure:
+    """AUC with its interval per net and change of the clip, a panel per world, the oracles of its patients as lines.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``world, model, change, n, auc, auc_low, auc_high, p_holm``; ``p_holm`` is missing where nothing was changed.
+    ceilings : DataFrame
+        ``world, still, moving``: AUC of the oracles.
+    cutoff : int
+        Lowest stage that counts as diseased.
+
+    Returns
+    -------
+    Figure
+        A filled mark differs from the clip as filmed (p < 0.05 after Holm's correction); the first row is filled.
+    """
+    worlds, changes, nets = (list(dict.fromkeys(table[column])) for column in ("world", "change", "model"))
+    height = 1.5 + 0.2 * len(nets) * len(changes)
+    figure, axes = new_figure(1, len(worlds), width=2.9 * len(worlds) + 0.6, height=height, sharex=True, sharey=True)
+    for plot, world in zip(axes[0], worlds, strict=True):
+        rows = table[table["world"] == world]
+        for place, change in enumerate(changes):
+            beside = rows[rows["change"] == change]
+            for number, row in enumerate(beside.itertuples()):
+                _draw_area(plot, row, place, (number - (len(beside) - 1) / 2) * _SPREAD)
+        lines = ceilings.set_index("world").loc[world]
+        for column, (style, _) in _CEILINGS.items():
+            plot.axvline(lines[column], color="0.25", linewidth=1.0, linestyle=style, zorder=0)
+        plot.axvline(0.5, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
+        plot.axhline(0.5, color="0.85", linewidth=0.8, zorder=0)
+        plot.set_title(f"{world} (n = {rows['n'].iloc[0]})")
+        plot.tick_params(axis="y", length=0)
+    lowest = min(0.3, table["auc_low"].min() - 0.02)
+    axes[0, 0].set(xlim=(max(0.0, lowest), 1.01), ylim=(len(changes) - 0.5, -0.5))
+    axes[0, 0].set_yticks(range(len(changes)), changes)
+    label = f"AUC at {cutoff_name(cutoff)} with 95 % interval (dotted: chance)"
+    axes[0, (len(worlds) - 1) // 2].set_xlabel(label)
+    figure.legend(handles=_legend(nets), loc="outside lower center", ncols=4)
+    sns.despine(figure, left=True)
+    return figure
+
+
+def _draw_area(plot: Axes, row: tuple, place: int, away: float) -> None:
+    colour, height = model_colour(row.model), place + away
+    plot.plot([row.auc_low, row.auc_high], [height, height], color=colour, linewidth=1.6, solid_capstyle="butt")
+    # A comparison with NaN is false: a test that could not be done leaves the mark open.
+    filled = place == 0 or row.p_holm < 0.05
+    plot.plot(row.auc, height, "o", markersize=5.5, color=colour, markerfacecolor=colour if filled else "white")
+
+
+def _legend(nets: list[str]) -> list[Line2D]:
+    mark = {"marker": "o", "markersize": 5.5, "linestyle": "none", "color": "0.3"}
+    return [
+        *(Line2D([], [], color=model_colour(net), linewidth=2, label=model_label(net)) for net in nets),
+        *(Line2D([], [], color="0.25", linewidth=1, linestyle=style, label=name) for style, name in _CEILINGS.values()),
+        Line2D([], [], **mark, label="differs from as filmed (Holm)"),
+        Line2D([], [], **mark, markerfacecolor="white", label="no difference shown"),
+    ]
+
+
+def readable_motion_use(table: pd.DataFrame) -> pd.DataFrame:
+    """Table of changed clips for a reader.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As for `plot_motion_use`, with ``loss, loss_low, loss_high``.
+
+    Returns
+    -------
+    DataFrame
+        Text, one row per world, net and change.
+    """
+    tests = {"loss": "difference", "loss_low": "ci_low", "loss_high": "ci_high"}
+    compared = readable_comparisons(table.rename(columns=tests).assign(a="as filmed", b=table["change"]))
+    limits = zip(table["auc"], table["auc_low"], table["auc_high"], strict=True)
+    return pd.DataFrame(
+        {
+            "World": table["world"].to_list(),
+            "Patients": table["n"].to_list(),
+            "Net": [model_label(name) for name in table["model"]],
+            "Clip": table["change"].to_list(),
+            "AUC (95 % CI)": [with_interval(*each) for each in limits],
+            "Loss of AUC (95 % CI)": compared["Difference in AUC (95 % CI)"],
+            "p (Holm)": compared["p (Holm)"],
+        }
+    )

@@ -1,0 +1,192 @@
+"""Fresh virtual patients: what a large study of the same nets would have found."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from fibrolib.cohort import Cohort, inspect_cohort
+from fibrolib.inference import auc_ci, compare_models
+from fibrolib.learning.changes import CHANGES
+from fibrolib.learning.evaluation import predictions_of
+from fibrolib.phantom import MOVING, STILL, Dials, oracle_score, simulate_cohort
+from fibrolib.study.keeping import digest
+from fibrolib.study.preparing import n_workers, prepare_files
+from fibrolib.study.profiles import Profile
+
+if TYPE_CHECKING:
+    from fibrolib.study.study import Study
+
+__all__ = ["ORACLES", "Population", "fresh_patients", "population_folder"]
+
+_FAR = 1_000_000
+"""Distance between the seed of a study's cohort and that of its fresh population: no two seeds in use meet."""
+
+ORACLES = {"oracle_still": STILL, "oracle_moving": MOVING}
+"""Ceilings: the best that could be done with what a still image, or a video, carries."""
+
+
+def population_folder(parent: Path, patients: int, seed: int, dials: Dials) -> Path:
+    """Where a fresh population lies: beside the cohorts, so that runs share it."""
+    turned = "" if dials == Dials() else f"-{digest(asdict(dials))[:8]}"
+    return parent / f"virtual-population-{patients}-seed{seed}{turned}"
+
+
+def fresh_patients(
+    parent: Path, clips: Path, profile: Profile, *, patients: int, seed: int, cutoff: int, dials: Dials | None = None
+) -> pd.DataFrame:
+    """Simulate and prepare virtual patients that no net has met.
+
+    Parameters
+    ----------
+    parent : Path
+        Folder of virtual cohorts.
+    clips : Path
+        Folder of prepared files.
+    profile : Profile
+        How files are prepared.
+    patients : int
+        How many.
+    seed : int
+        The study's seed; the population's lies far from it.
+    cutoff : int
+        Lowest stage that counts as diseased.
+    dials : Dials, optional
+        Strength of the signals; the published effects if left out.
+
+    Returns
+    -------
+    DataFrame
+        As `Study.patients`, and the latent truth: ``texture, capsule, strain, scanner, severity``.
+    """
+    folder = population_folder(parent, patients, seed, dials or Dials())
+    table = simulate_cohort(folder, patients=patients, seed=seed + _FAR, dials=dials, n_jobs=n_workers())
+    # Not `read_cohort`: it asks for enough patients of both classes to train and test on, and nothing is split here.
+    read = inspect_cohort(table, cutoff)
+    found = Cohort(read.name, read.root, read.table.reset_index(drop=True)).patients()
+    clip_files, still_files = (prepare_files(found, clips, profile, kind) for kind in ("clip", "image"))
+    truth = pd.read_csv(folder / "truth" / "patients.csv", index_col="patient_id")
+    latent = truth[["texture", "capsule", "strain", "scanner", "severity"]]
+    return found.assign(clips=clip_files, stills=still_files).join(latent.reindex(found.index))
+
+
+class Population:
+    """Fresh virtual patients, scored by the nets of a study.
+
+    Parameters
+    ----------
+    study : Study
+        A study of a virtual cohort.
+    dials : Dials, optional
+        Strength of the signals in the fresh patients; the published effects if left out.
+    n : int, optional
+        How many; the profile's number if left out.
+    """
+
+    def __init__(self, study: Study, dials: Dials | None = None, n: int | None = None) -> None:
+        self.study, self.dials, self.n = study, dials or Dials(), n
+
+    @cached_property
+    def patients(self) -> pd.DataFrame:
+        """One row per patient with prepared files and latent truth (`fresh_patients`)."""
+        request, profile = self.study.request, self.study.profile
+        return fresh_patients(
+            request.run_folder.parent / "cohorts",
+            self.study.folder.clips,
+            profile,
+            patients=self.n or profile.population,
+            seed=request.seed,
+            cutoff=request.cutoff,
+            dials=self.dials,
+        )
+
+    def reached(self, name: str, change: str = "") -> pd.DataFrame:
+        """Probability of each stage or a higher one, by a net of the study.
+
+        Parameters
+        ----------
+        name : str
+            A net.
+        change : str
+            A key of `fibrolib.learning.changes.CHANGES`; empty for the clips as they are.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by patient, columns ``1, 2, ...``.
+        """
+        asked = {
+            "net": self.study.asked(name),
+            "dials": asdict(self.dials),
+            "patients": len(self.patients),
+            "change": change,
+        }
+        return self.study.folder.keeper.keep(
+            f"population-{name}", asked, lambda: self._reached(name, change), _save_scores, _load_scores
+        )
+
+    def _reached(self, name: str, change: str) -> pd.DataFrame:
+        net = self.study.evaluation(name).final
+        scores = net.predict_cumulative(self.patients, CHANGES[change] if change else None)
+        return pd.DataFrame(scores, index=self.patients.index.rename("patient_id"), columns=range(1, net.n_stages_))
+
+    def predictions(self, cutoff: int | None = None) -> pd.DataFrame:
+        """The predictions table of nets, indices and both oracles on these patients.
+
+        Parameters
+        ----------
+        cutoff : int or None
+            Lowest stage that counts as diseased; None takes the study's.
+        """
+        cutoff = cutoff or self.study.cutoff
+        scores = {name: self.reached(name)[cutoff].to_numpy() for name in reversed(self.study.nets)}
+        for name in self.study.indices:
+            scores[name] = self.study.evaluation(name).final.predict_proba(self.patients)[:, 1]
+        latent = self.patients.reset_index(drop=True)
+        for name, signals in ORACLES.items():
+            scores[name] = oracle_score(latent, cutoff, signals, self.dials)
+        tables = [predictions_of(name, self.patients, score, "test", cutoff) for name, score in scores.items()]
+        return pd.concat(tables, ignore_index=True)
+
+    def aucs(self, cutoff: int | None = None) -> pd.DataFrame:
+        """AUC of every model with its interval: ``model, n, auc, auc_low, auc_high``."""
+        predictions = self.predictions(cutoff)
+        return pd.DataFrame([_auc_row(name, table) for name, table in predictions.groupby("model", sort=False)])
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """DeLong tests between the nets on these patients, Holm-corrected."""
+        return compare_models(self.predictions(), models=list(reversed(self.study.nets)))
+
+    def shares(self) -> pd.DataFrame:
+        """How much of the way from chance to a ceiling each net covers.
+
+        Returns
+        -------
+        DataFrame
+            ``model, auc, still, moving``: AUC, and its distance from one half over that of the oracle of a still image
+            and of a video.
+        """
+        auc = self.aucs().set_index("model")["auc"]
+        nets = list(reversed(self.study.nets))
+        table = pd.DataFrame({"model": nets, "auc": auc[nets].to_numpy()})
+        for column, oracle in (("still", "oracle_still"), ("moving", "oracle_moving")):
+            table[column] = (table["auc"] - 0.5) / (auc[oracle] - 0.5)
+        return table
+
+
+def _auc_row(name: str, table: pd.DataFrame) -> dict:
+    estimate = auc_ci(table["y_true"], table["y_score"])
+    return {"model": name, "n": len(table), "auc": estimate.value, "auc_low": estimate.low, "auc_high": estimate.high}
+
+
+def _save_scores(table: pd.DataFrame, folder: Path) -> None:
+    table.to_parquet(folder / "reached.parquet")
+
+
+def _load_scores(folder: Path) -> pd.DataFrame:
+    return pd.read_parquet(folder / "reached.parquet").rename(columns=int)

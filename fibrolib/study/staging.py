@@ -1,0 +1,211 @@
+"""Staging: every stage from the one model, on the study's test patients and on fresh virtual ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from fibrolib.inference import Estimate, InferenceError, auc_ci, obuchowski, quadratic_kappa, wilson
+from fibrolib.phantom import oracle_score
+from fibrolib.stages import at_least
+from fibrolib.study.population import ORACLES
+
+if TYPE_CHECKING:
+    from fibrolib.study.study import Study
+
+__all__ = ["Staging", "called_stages", "cutoffs_of", "expected_stages", "staging_of", "staging_tables"]
+
+_MEASURES = ("exact", "kappa", "obuchowski")
+
+
+def called_stages(reached: pd.DataFrame) -> pd.Series:
+    """Call the highest stage that is reached with a probability of at least one half: the median of the distribution.
+
+    Parameters
+    ----------
+    reached : DataFrame
+        P(stage >= 1), P(stage >= 2), ... in columns ``1, 2, ...``, one row per patient.
+
+    Returns
+    -------
+    Series of int
+        The call that makes the expected distance in stages smallest (and the rule of CORAL, Cao et al. 2020).
+    """
+    return (reached >= 0.5).sum(axis=1).astype(int)
+
+
+def expected_stages(reached: pd.DataFrame) -> pd.Series:
+    """Mean of the distribution over stages: one score that orders patients, as the Obuchowski measure needs.
+
+    Parameters
+    ----------
+    reached : DataFrame
+        As for `called_stages`.
+    """
+    return reached.sum(axis=1)
+
+
+def cutoffs_of(study: Study) -> list[int]:
+    """Cut-offs that are reported: F2, F3 and F4 on the METAVIR scale, all on any other, and always the study's own."""
+    highest = int(study.cohort.table["stage"].max())
+    return sorted({*range(2 if study.cohort.metavir else 1, highest + 1), study.cutoff})
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Stages of a group of patients, and what nets say of them.
+
+    Attributes
+    ----------
+    stages : Series of int
+        True stage by patient.
+    reached : mapping of str to DataFrame
+        By net, P(stage >= 1), ... of these patients (see `called_stages`).
+    ceilings : mapping of str to DataFrame
+        Scores of oracles at each cut-off, in the same form; they call no stages.
+    """
+
+    stages: pd.Series
+    reached: Mapping[str, pd.DataFrame]
+    ceilings: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    def confusion(self, name: str) -> pd.DataFrame:
+        """Patients by true stage (rows) and called stage (columns); every stage has its row and column."""
+        scale = range(self.reached[name].shape[1] + 1)
+        called = called_stages(self.reached[name]).reindex(self.stages.index)
+        table = pd.crosstab(self.stages.to_numpy(), called.to_numpy())
+        table = table.reindex(index=scale, columns=scale, fill_value=0)
+        return table.rename_axis(index="stage", columns="called")
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row per net: share of exact calls (Wilson), quadratic kappa, Obuchowski measure of the expected stage.
+
+        Returns
+        -------
+        DataFrame
+            ``model, n``; ``exact, kappa, obuchowski``, each with ``_low`` and ``_high``; ``obuchowski_chance``, the
+            measure of a score that says nothing (it is not one half, because mistakes weigh by their distance);
+            ``note``. NaN and a note where these patients do not allow a measure.
+        """
+        return pd.DataFrame([self._row(name) for name in self.reached])
+
+    def _row(self, name: str) -> dict[str, object]:
+        reached = self.reached[name].reindex(self.stages.index)
+        called = called_stages(reached)
+        exact = wilson(int((called == self.stages).sum()), len(called))
+        found = {
+            "exact": lambda: exact,
+            "kappa": lambda: _kappa(self.stages, called),
+            "obuchowski": lambda: obuchowski(self.stages, expected_stages(reached)),
+        }
+        # Ties count half, as chance does.
+        (chance, *_), _ = _estimated(lambda: obuchowski(self.stages, np.zeros(len(called))))
+        row: dict[str, object] = {"model": name, "n": len(called)}
+        notes = []
+        for measure in _MEASURES:
+            numbers, note = _estimated(found[measure])
+            row |= dict(zip((measure, f"{measure}_low", f"{measure}_high"), numbers, strict=True))
+            notes.append(note)
+        return row | {"obuchowski_chance": chance, "note": "; ".join(filter(None, notes))}
+
+    def aucs(self, cutoffs: Sequence[int]) -> pd.DataFrame:
+        """AUC at several cut-offs from the one model.
+
+        Parameters
+        ----------
+        cutoffs : sequence of int
+            Lowest stages that count as diseased; those that leave a side empty get a note instead of numbers.
+
+        Returns
+        -------
+        DataFrame
+            ``model, cutoff, n, n_positive, auc, auc_low, auc_high, note``; nets first, then oracles.
+        """
+        rows = []
+        for name, scores in {**self.reached, **self.ceilings}.items():
+            for cutoff in cutoffs:
+                truth, score = at_least(self.stages, cutoff), scores[cutoff].reindex(self.stages.index)
+                numbers, note = _estimated(lambda truth=truth, score=score: auc_ci(truth, score))
+                row = {"model": name, "cutoff": cutoff, "n": len(truth), "n_positive": int(truth.sum())}
+                row |= dict(zip(("auc", "auc_low", "auc_high"), numbers, strict=True))
+                rows.append(row | {"note": note})
+        return pd.DataFrame(rows)
+
+
+def _kappa(stages: pd.Series, called: pd.Series) -> Estimate:
+    """Quadratic kappa; 0 without an interval where one side knows one stage only, as agreement is then all chance."""
+    if len(set(called)) == 1 < len(set(stages)):
+        note = f"stage {called.iloc[0]} is called for all patients: kappa is 0 and carries no interval"
+        return Estimate("quadratic kappa", 0.0, np.nan, np.nan, len(called), 0.95, "none", note=note)
+    return quadratic_kappa(stages, called)
+
+
+def _estimated(estimate: Callable[[], Estimate]) -> tuple[tuple[float, float, float], str]:
+    """Value and limits, or NaN and the reason."""
+    try:
+        found = estimate()
+    except InferenceError as error:
+        return (np.nan, np.nan, np.nan), str(error)
+    return (found.value, found.low, found.high), found.note
+
+
+def staging_of(study: Study) -> dict[str, Staging]:
+    """Staging by the nets of a study.
+
+    Parameters
+    ----------
+    study : Study
+        What is missing is computed.
+
+    Returns
+    -------
+    dict of str to Staging
+        ``test``: the study's test patients. Of a virtual cohort also ``fresh``: the fresh population, with the
+        ceilings of `fibrolib.study.population.ORACLES`.
+    """
+    names = list(reversed(study.nets))
+    test = study.patients[study.partition.reindex(study.patients.index) == "test"]
+    reached = {name: _reached(study, name, test) for name in names}
+    found = {"test": Staging(test["stage"], reached)}
+    if study.cohort.virtual:
+        people = study.population
+        latent, cutoffs = people.patients.reset_index(drop=True), range(1, int(study.cohort.table["stage"].max()) + 1)
+        ceilings = {
+            name: pd.DataFrame(
+                {cutoff: oracle_score(latent, cutoff, signals, people.dials) for cutoff in cutoffs}
+            ).set_axis(people.patients.index)
+            for name, signals in ORACLES.items()
+        }
+        found["fresh"] = Staging(people.patients["stage"], {name: people.reached(name) for name in names}, ceilings)
+    return found
+
+
+def staging_tables(groups: Mapping[str, Staging], cutoffs: Sequence[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tables of all groups of patients, the group in the first column ``patients``.
+
+    Parameters
+    ----------
+    groups : mapping of str to Staging
+        As of `staging_of`.
+    cutoffs : sequence of int
+        As of `cutoffs_of`.
+
+    Returns
+    -------
+    staging, auc_by_cutoff : DataFrame
+        `Staging.summary` and `Staging.aucs`.
+    """
+    keys = {"names": ["patients"]}
+    summaries = pd.concat({group: staging.summary for group, staging in groups.items()}, **keys)
+    areas = pd.concat({group: staging.aucs(cutoffs) for group, staging in groups.items()}, **keys)
+    return tuple(table.reset_index("patients").reset_index(drop=True) for table in (summaries, areas))
+
+
+def _reached(study: Study, name: str, patients: pd.DataFrame) -> pd.DataFrame:
+    net = study.evaluation(name).final
+    return pd.DataFrame(net.predict_cumulative(patients), index=patients.index, columns=range(1, net.n_stages_))

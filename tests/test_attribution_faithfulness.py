@@ -1,0 +1,145 @@
+"""Orders of removal, what is put in its place, and the curves."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_nets import Linear3d, Patch, classifier_with, explanation
+
+from fibrolib.attribution import (
+    CURVES,
+    ORDERS,
+    attribute,
+    faithfulness_areas,
+    faithfulness_curves,
+    summarise_faithfulness,
+)
+from fibrolib.attribution.removal import impute, neutral_grey, removal_ranks
+from fibrolib.video import load_clip
+
+SECTOR = np.ones((28, 28), bool)
+SECTOR[:, :4] = False
+
+
+@pytest.fixture
+def clip(flicker_patients):
+    return load_clip(flicker_patients["clips"].iloc[2][0])
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_order_removes_what_it_says(order):
+    relevance = np.random.default_rng(0).random((8, 28, 28)) * SECTOR
+    ranks = removal_ranks(explanation(relevance, sector=SECTOR), order)
+    assert (ranks[:, ~SECTOR] == 1).all()
+    for share in (0.1, 0.5, 0.9):
+        assert (ranks < share)[:, SECTOR].mean() == pytest.approx(share, abs=1 / 700)
+
+
+def test_blocks_go_whole_and_the_most_relevant_first():
+    relevance = np.zeros((8, 28, 28))
+    relevance[2:4, 10:12, 20:22] = 1
+    relevance[6:8, 0:2, 4:6] = 0.5
+    ranks = removal_ranks(explanation(relevance, sector=SECTOR))
+    first, second = np.unique(ranks)[:2]
+    assert (ranks == first).sum() == (relevance == 1).sum() == (relevance[ranks == first] == 1).sum()
+    assert (relevance[ranks == second] == 0.5).all()
+
+
+def test_from_the_centre_outwards():
+    ranks = removal_ranks(explanation(np.zeros((1, 28, 28)), sector=SECTOR), "centre")
+    assert ranks[0, 13, 15] < 0.05
+    assert ranks[0, 0, 4] > 0.95
+
+
+def test_equals_come_in_an_order_that_only_the_seed_decides():
+    blank = explanation(np.zeros((4, 28, 28)), sector=SECTOR)
+    ranks = [removal_ranks(blank, seed=seed) for seed in (0, 0, 1)]
+    assert np.array_equal(ranks[0], ranks[1])
+    assert not np.array_equal(ranks[0], ranks[2])
+
+
+def test_an_unknown_order_is_refused():
+    with pytest.raises(ValueError, match="relevance, random, centre"):
+        removal_ranks(explanation(np.zeros((1, 28, 28))), "edge")
+
+
+def test_a_plane_is_filled_in_exactly():
+    # A weighted mean of neighbours leaves a linear function as it is: it is the solution, up to noise and tolerance.
+    time, down, right = np.meshgrid(np.arange(6), np.arange(28), np.arange(28), indexing="ij")
+    plane = (0.2 + 0.02 * time + 0.01 * down + 0.005 * right).astype(np.float32) * SECTOR
+    removed = np.zeros(plane.shape, bool)
+    removed[2:4, 8:16, 10:20] = True
+    filled = impute(plane, SECTOR, removed)
+    assert np.array_equal(filled[~removed], plane[~removed])
+    error = filled[removed] - plane[removed]
+    assert np.abs(error.mean()) < 0.003
+    assert error.std() == pytest.approx(0.01, abs=0.003)
+
+
+def test_what_lies_outside_the_sector_is_nobodys_neighbour():
+    frames = np.full((2, 28, 28), 0.5, np.float32) * SECTOR
+    removed = np.zeros(frames.shape, bool)
+    removed[:, 5:20, 4:10] = True
+    assert np.abs(impute(frames, SECTOR, removed)[removed] - 0.5).max() < 0.06
+
+
+def test_something_must_be_left():
+    frames = np.full((2, 28, 28), 0.5, np.float32)
+    with pytest.raises(ValueError, match="nothing of the sector is left"):
+        impute(frames, SECTOR, np.ones(frames.shape, bool))
+    assert np.array_equal(impute(frames, SECTOR, np.zeros(frames.shape, bool)), frames)
+
+
+def test_neutral_grey_keeps_the_mean():
+    frames = np.random.default_rng(0).random((3, 28, 28)).astype(np.float32) * SECTOR
+    grey = neutral_grey(frames, SECTOR)
+    assert grey[:, SECTOR].min() == grey[:, SECTOR].max() == pytest.approx(frames[:, SECTOR].mean(), rel=1e-5)
+    assert grey[:, ~SECTOR].max() == 0
+
+
+def test_deletion_of_a_linear_net_has_its_closed_form(clip):
+    estimator = classifier_with(Linear3d())
+    found = attribute(estimator, clip)
+    curves = faithfulness_curves(estimator, found, curves=["deletion"], orders=["random"], fractions=[0.0, 0.5])
+    frames, ranks = found.frames.astype(np.float32) / 255, removal_ranks(found, "random")
+    left = np.where(ranks < 0.5, neutral_grey(frames, found.sector), frames)
+    expected = [1 / (1 + np.exp(-1.5 * part.mean())) for part in (frames, left)]
+    np.testing.assert_allclose(curves["score"], expected, rtol=1e-5)
+
+
+def test_a_right_map_is_faithful_by_every_curve_and_a_wrong_one_by_none(clip):
+    estimator = classifier_with(Patch())
+    bright = clip.frames.copy()
+    bright[:, Patch.place[3], Patch.place[4]] = 255
+    right = attribute(estimator, type(clip)(bright, clip.fps, clip.sector), "occlusion")
+    wrong = type(right)(**{**vars(right), "relevance": (right.sector & (right.relevance == 0)).astype(np.float32)})
+    for found, better in ((right, True), (wrong, False)):
+        curves = faithfulness_curves(estimator, found)
+        assert set(curves["curve"]) == set(CURVES)
+        areas = faithfulness_areas(curves).pivot_table(index="curve", columns="order", values="area")
+        assert (areas.loc["deletion", "relevance"] < areas.loc["deletion", "random"]) == better
+        assert (areas.loc["ROAD", "relevance"] < areas.loc["ROAD", "random"]) == better
+        assert (areas.loc["insertion", "relevance"] > areas.loc["insertion", "random"]) == better
+
+
+def test_areas_and_gains_by_hand():
+    heights = {"relevance": [1.0, 0.0, 0.0], "random": [1.0, 0.5, 0.0]}
+    curves = pd.DataFrame(
+        [
+            {"patient_id": patient, "curve": "deletion", "order": order, "fraction": fraction, "score": score}
+            for patient in "abc"
+            for order, scores in heights.items()
+            for fraction, score in zip((0.0, 0.4, 0.8), scores, strict=True)
+        ]
+    )
+    areas = faithfulness_areas(curves)
+    assert areas[areas["order"] == "relevance"]["area"].tolist() == pytest.approx([0.25] * 3)
+    assert areas[areas["order"] == "random"]["area"].tolist() == pytest.approx([0.5] * 3)
+    (row,) = summarise_faithfulness(areas).to_dict("records")
+    assert (row["curve"], row["rival"], row["n"]) == ("deletion", "random", 3)
+    assert row["gain"] == row["gain_low"] == row["gain_high"] == pytest.approx(0.25)
+
+
+def test_an_unknown_curve_is_refused(clip):
+    estimator = classifier_with(Linear3d())
+    with pytest.raises(ValueError, match="unknown curve"):
+        faithfulness_curves(estimator, attribute(estimator, clip), curves=["erosion"])

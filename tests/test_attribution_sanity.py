@@ -1,0 +1,137 @@
+"""Sanity: maps that must go, maps that must stay, and the table that says so."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import make_patients
+from scipy.stats import spearmanr
+from small_nets import Linear3d, classifier_with, explanation
+from torch import nn
+
+from fibrolib.attribution import (
+    TESTS,
+    attribute,
+    attribute_clips,
+    cascading_randomisation,
+    judge,
+    map_agreement,
+    rank_correlation,
+    sanity_values,
+    sensitivity_to_gain,
+    sensitivity_to_shift,
+    with_shuffled_weights,
+)
+from fibrolib.attribution.agreement import shifted
+from fibrolib.attribution.randomised import layers_with_weights
+from fibrolib.nets import build_net
+from fibrolib.video import load_clip
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    patients = make_patients(tmp_path_factory.mktemp("sanity"), 4, side=32)
+    return [load_clip(paths[0]) for paths in patients["clips"]]
+
+
+def untrained(seed=0):
+    torch.manual_seed(seed)
+    net = build_net("motion_resnet3d", 3, width=4).eval()
+    nn.init.normal_(net.head.severity.weight)
+    return classifier_with(net, length=8)
+
+
+def test_rank_correlation_is_spearmans_over_the_sector():
+    random = np.random.default_rng(0)
+    sector = np.ones((6, 6), bool)
+    sector[:, :2] = False
+    first, second = (explanation(random.random((3, 6, 6)) * sector, sector=sector) for _ in range(2))
+    expected = spearmanr(first.relevance[:, sector].ravel(), second.relevance[:, sector].ravel()).statistic
+    assert rank_correlation(first, second) == pytest.approx(expected)
+    assert rank_correlation(first, first) == pytest.approx(1)
+    assert rank_correlation(first, explanation(np.ones((3, 6, 6)))) == 0
+
+
+def test_shifting_by_hand():
+    values = np.arange(6).reshape(2, 3)
+    assert shifted(values, 1, 0).tolist() == [[0, 0, 0], [0, 1, 2]]
+    assert shifted(values, 0, -1).tolist() == [[1, 2, 0], [4, 5, 0]]
+
+
+def test_layers_run_from_the_head_to_the_first(clips):
+    layers = layers_with_weights(untrained(), clips[0])
+    assert layers[0].startswith("head")
+    assert layers[-1] == "pathway.stem.0"
+
+
+def test_shuffling_keeps_the_values_and_the_original():
+    estimator = untrained()
+    before = estimator.module_.pathway.stem[0].weight.clone()
+    changed = with_shuffled_weights(estimator, ["pathway.stem.0"], seed=1)
+    after = changed.module_.pathway.stem[0].weight
+    assert torch.equal(estimator.module_.pathway.stem[0].weight, before)
+    assert not torch.equal(after, before)
+    assert torch.equal(after.flatten().sort().values, before.flatten().sort().values)
+    assert torch.equal(changed.module_.head.severity.weight, estimator.module_.head.severity.weight)
+
+
+def test_the_cascade_begins_intact_and_ends_with_everything_shuffled(clips):
+    table = cascading_randomisation(untrained(), clips, steps=3)
+    steps = table.groupby("step")
+    assert steps["share"].first().tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1], abs=0.05)
+    np.testing.assert_allclose(table.loc[table["step"] == 0, "correlation"], 1)
+    assert table["down_to"].iloc[-1] == "pathway.stem.0"
+    assert table.loc[table["step"] == 3, "correlation"].abs().mean() < 0.9
+    again = cascading_randomisation(untrained(), clips, steps=3, explained=attribute_clips(untrained(), clips))
+    pd.testing.assert_frame_equal(table, again)
+
+
+def test_a_map_that_ignores_the_net_fails(clips):
+    # All weights are equal, so nothing is lost by shuffling them: the map is the picture before and after.
+    net = Linear3d()
+    net.cam_layer.weight.data.fill_(1.0)
+    table = judge(sanity_values(classifier_with(net), clips)).set_index("test")
+    assert table.loc["shuffled net", "value"] == pytest.approx(1)
+    assert not table.loc["shuffled net", "passed"]
+    assert table.loc["gain", "passed"]
+
+
+def test_a_picture_moves_with_the_picture(clips):
+    estimator = classifier_with(Linear3d())
+    found = sensitivity_to_shift(estimator, clips, attribute_clips(estimator, clips))
+    np.testing.assert_allclose(found, 1, atol=1e-6)
+    np.testing.assert_allclose(sensitivity_to_gain(estimator, clips, attribute_clips(estimator, clips)), 1, atol=0.03)
+
+
+def test_agreement_of_a_net_with_itself_and_with_another(clips):
+    np.testing.assert_allclose(map_agreement(untrained(), untrained(), clips), 1)
+    assert map_agreement(untrained(), untrained(5), clips).mean() < 0.9
+
+
+def test_all_tests_are_made_where_there_are_nets_for_them(clips):
+    others = [untrained(seed) for seed in (1, 2)]
+    values = sanity_values(untrained(), clips, "layercam", other_training=others, random_labels=others)
+    assert set(values["test"]) == set(TESTS)
+    assert len(values) == len(TESTS) * len(clips)
+    wide = values.pivot_table(index="clip", columns="test", values="value")
+    np.testing.assert_allclose(wide["random labels"], wide["other training"])
+    one = attribute(untrained(), clips[1], "layercam")
+    expected = np.mean([rank_correlation(one, attribute(other, clips[1], "layercam")) for other in others])
+    assert wide.loc[1, "other training"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_judgement_by_hand():
+    values = pd.DataFrame(
+        {
+            "method": "gradcam",
+            "test": ["shuffled net"] * 3 + ["gain"] * 3,
+            "clip": [0, 1, 2] * 2,
+            "value": [0.2, 0.3, 0.4, 0.6, 0.7, 0.9],
+        }
+    )
+    table = judge(values).set_index("test")
+    assert table["rule"].tolist() == ["< 0.3", ">= 0.7"]
+    assert table["passed"].tolist() == [False, True]  # .3 is not below .3; .73 is at least .7
+    assert table["value"].tolist() == pytest.approx([0.3, 2.2 / 3])
+    assert table["n"].tolist() == [3, 3]
+    assert all(test.source for test in TESTS.values())

@@ -1,0 +1,293 @@
+"""`fibrolib check`: a clean cohort gives no finding; of a dirty one every fault is named with its line."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from dirty_cohort import FAULTS, N_PATIENTS, clean_table, liver, spoilt_table, write_files
+from sklearn.metrics import roc_auc_score
+
+from fibrolib.checking import CheckReport, Finding, check_cohort, survey_cohort, write_page
+from fibrolib.checking.people import column_findings
+from fibrolib.checking.sample import held_out_sizes, missing_findings, power_findings, stage_findings
+from fibrolib.checking.shortcuts import shortcut_findings, shortcut_table
+from fibrolib.checking.values import value_findings
+from fibrolib.errors import FibrolibError
+from fibrolib.video import write_video
+from fibrolib.video.survey import survey_video
+
+LINES = range(2, N_PATIENTS + 2)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cohort")
+    write_files(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def clean(folder):
+    """Report, table and surveys of the clean cohort."""
+    clean_table().to_csv(folder / "cohort.csv", index=False)
+    return survey_cohort(folder / "cohort.csv")
+
+
+@pytest.fixture(scope="module")
+def dirty(folder):
+    """All faults, forty to a table: the report each of them is in, and the lines it spoilt."""
+    found = {}
+    for start in range(0, len(FAULTS), 40):
+        table, lines = spoilt_table(folder, FAULTS[start : start + 40])
+        table.to_csv(folder / f"dirty-{start}.csv", index=False)
+        report = check_cohort(folder / f"dirty-{start}.csv")
+        found |= {name: (report, rows) for name, rows in lines.items()}
+    return found
+
+
+def columns(**changed) -> pd.DataFrame:
+    """The clean table as it is after reading, with some columns changed."""
+    table = clean_table().assign(**changed).set_axis(LINES)
+    numbers = ["age", "bmi", "ast", "alt", "platelets", "swe_kpa"]
+    return table.astype(dict.fromkeys(numbers, float)).astype({"stage": int})
+
+
+def kinds(findings) -> list[tuple[str, str | None]]:
+    return [(finding.kind, finding.column) for finding in findings]
+
+
+def test_a_clean_cohort_gives_no_finding(clean, folder):
+    report = clean[0]
+    assert report.text() == "\n".join([f"{folder.name}: 0 errors, 0 warnings", *report.summary])
+    assert report.status == 0
+    assert f"{N_PATIENTS} patients, {N_PATIENTS} videos." in report.summary
+
+
+def test_there_are_many_faults():
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 60
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_every_fault_is_found_and_named_with_its_line(dirty, fault):
+    report, lines = dirty[fault.name]
+    about = [finding for finding in report.findings if set(finding.rows) & set(lines)]
+    named = [finding for finding in about if finding.kind == fault.kind and fault.words in finding.message]
+    assert named, [str(finding) for finding in about]
+    assert all(set(finding.rows) <= set(lines) for finding in named if finding.kind.startswith("copy"))
+    assert report.status == 2
+
+
+def test_nobody_else_is_accused(dirty):
+    spoilt = {id(report): set() for report, _ in dirty.values()}
+    for report, lines in dirty.values():
+        spoilt[id(report)] |= set(lines)
+    for report, _ in dirty.values():
+        assert {row for finding in report.findings for row in finding.rows} <= spoilt[id(report)]
+
+
+@pytest.mark.parametrize("cutoff", [1, 9])
+def test_one_class_only_is_an_error_and_no_crash(folder, cutoff):
+    clean_table().assign(stage=3).head(3).to_csv(folder / "one.csv", index=False)
+    report = check_cohort(folder / "one.csv", cutoff)
+    assert report.status == 2
+    assert "only one class" in report.text()
+
+
+@pytest.mark.parametrize("content", [b"", b"patient_id,video\n", b"\xff\xfe\x00", b"patient_id,video,stage\n"])
+def test_a_table_that_is_none_is_one_finding(tmp_path, content):
+    (tmp_path / "cohort.csv").write_bytes(content)
+    report = check_cohort(tmp_path / "cohort.csv")
+    assert (report.status, len(report.findings)) == (2, 1)
+
+
+def test_no_table_at_all(tmp_path):
+    with pytest.raises(FibrolibError, match="no such cohort table"):
+        check_cohort(tmp_path / "cohort.csv")
+
+
+def test_a_class_too_small_for_five_folds(folder):
+    table = clean_table().assign(split=None)
+    table["stage"] = [3] * 4 + [0] * (N_PATIENTS - 4)
+    table.to_csv(folder / "few.csv", index=False)
+    assert (
+        "4 of 80 patients are stage ≥ 2: too few for training (five folds)" in check_cohort(folder / "few.csv").text()
+    )
+
+
+# Columns as a whole
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "words"),
+    [
+        ("swe_kpa", lambda kpa: np.sqrt(kpa.astype(float) / 3), "m/s"),
+        ("platelets", lambda count: count.astype(float) / 10, "10⁴/µL"),
+        ("platelets", lambda count: count.astype(float) * 1000, "per µL"),
+        ("ast", lambda activity: activity.astype(float) / 60, "µkat/L"),
+        ("swe_kpa", lambda kpa: kpa.astype(float) * 1000, "Pa"),
+    ],
+)
+def test_a_whole_column_in_another_unit_is_one_finding(column, change, words):
+    table = columns(**{column: change(clean_table()[column])})
+    (finding,) = value_findings(table)
+    assert (finding.kind, finding.column, finding.rows) == ("unit", column, tuple(LINES))
+    assert words in finding.message
+
+
+def test_columns_filled_down_or_copied():
+    assert kinds(value_findings(columns(bmi=25))) == [("constant", "bmi")]
+    assert kinds(value_findings(columns(ast=clean_table()["alt"]))) == [("columns-equal", "alt")]
+    assert value_findings(columns()) == []
+
+
+def test_missing_values_say_in_whom_and_what_follows():
+    table = columns(bmi=None)
+    table.loc[[5, 9], "platelets"] = np.nan
+    table.loc[7, "age"] = np.nan
+    table.loc[8, "image"] = None
+    age, platelets, image = missing_findings(table)
+    assert (platelets.rows, platelets.column) == ((5, 9), "platelets")
+    assert "2 of 80" in platelets.message
+    assert "FIB-4 and APRI" in platelets.message
+    assert "FIB-4 will" in age.message
+    assert image.rows == (8,)
+
+
+def test_columns_that_are_not_read_or_should_not_be_there():
+    names = ["patient_id", "video", "stage", "Age", "platelet", "SWE kPa", "date of birth", "scanner", "note"]
+    assert kinds(column_findings(names)) == [
+        ("misspelt-column", "Age"),
+        ("misspelt-column", "platelet"),
+        ("misspelt-column", "SWE kPa"),
+        ("identifying-column", "date of birth"),
+    ]
+
+
+def test_stages_that_nobody_or_hardly_anybody_has():
+    table = columns()
+    table.loc[table["stage"] == 1, "stage"] = 0
+    table.loc[table.index[table["stage"] == 3][2:], "stage"] = 4
+    absent, rare = stage_findings(table)
+    assert (absent.kind, rare.kind) == ("stage-absent", "stage-rare")
+    assert rare.rows == tuple(table.index[table["stage"] == 3])
+    assert stage_findings(columns()) == []
+    assert stage_findings(columns(stage=[0, 1] * (N_PATIENTS // 2))) == []  # a yes or no, and no METAVIR
+
+
+def test_power_follows_the_size_of_the_test_part():
+    assert held_out_sizes(columns(), 2) == (24, 16)
+    assert held_out_sizes(columns(split=None), 2) == (7, 5)  # 0.15 x 80, three fifths of them diseased
+    assert power_findings(24, 16) == []
+    # pROC 1.18.0: power.roc.test(auc = 0.85, power = 0.8) gives 8.88 + 8.88; with 8 + 8 the power is 0.749.
+    (finding,) = power_findings(8, 8)
+    assert "0.75 only; 9 + 9" in finding.message
+    assert kinds(power_findings(0, 5)) == [("power", None)]
+
+
+# Shortcuts
+
+
+def surveys_with(clean, **attributes):
+    """The clean cohort's surveys with one attribute made to depend on the row."""
+    _, table, surveys = clean
+    ((name, values),) = attributes.items()
+    return {
+        video: dataclasses.replace(surveys[video], **{name: value})
+        for video, value in zip(table["video"], values, strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    ("attribute", "feature"),
+    [("fps", "frame rate"), ("width", "image width"), ("height", "image height"), ("brightness", "brightness")],
+)
+def test_what_the_files_give_away(clean, attribute, feature):
+    table = clean[1]
+    values = np.where(table["stage"] >= 2, 30, 25) + np.arange(len(table)) % 4  # 30-33 against 25-28
+    surveys = surveys_with(clean, **{attribute: values})
+    (finding,) = shortcut_findings(table, surveys, 2)
+    assert finding.message.startswith(f"{feature} alone predicts ≥ F2: AUC 1.00")
+    low = surveys_with(clean, **{attribute: -values})
+    assert "AUC 1.00" in shortcut_findings(table, low, 2)[0].message
+
+
+def test_the_container_gives_the_stage_away(clean):
+    kept = np.where(clean[1]["stage"] >= 2, "dicom", "mp4")
+    found = shortcut_findings(clean[1], surveys_with(clean, container=kept), 2)
+    assert [finding.message.split(" alone")[0] for finding in found] == ["the file type (dicom)", "the file type (mp4)"]
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("scanner", lambda sick: np.where(sick, "A", "B")),
+        ("site", lambda sick: np.where(sick, 1, 2)),
+        ("examined", lambda sick: np.where(sick, "2021-03-04", "2022-05-06")),
+    ],
+)
+def test_further_columns_that_give_the_stage_away(clean, column, values):
+    table = clean[1].assign(**{column: values(clean[1]["stage"] >= 2)})
+    found = shortcut_findings(table, clean[2], 2)
+    assert {finding.column for finding in found} == {column}
+
+
+def test_what_is_missing_can_give_the_stage_away(clean):
+    table = clean[1].copy()
+    table.loc[table["stage"] >= 2, "swe_kpa"] = np.nan
+    (finding,) = shortcut_findings(table, clean[2], 2)
+    assert finding.message.startswith("whether 'swe_kpa' is empty alone predicts")
+
+
+def test_areas_are_those_of_scikit_learn(clean):
+    _, table, surveys = clean
+    found = shortcut_table(table, surveys, 2)
+    values = [surveys[video].brightness for video in table["video"]]
+    expected = roc_auc_score(table["stage"] >= 2, values)
+    assert found["brightness"][0].value == pytest.approx(expected)
+
+
+def test_clean_cohorts_are_seldom_accused(clean):
+    random = np.random.default_rng(0)
+    accused = 0
+    for _ in range(60):
+        values = random.normal(size=len(clean[1]))
+        table = clean[1].assign(stage=random.permutation(clean[1]["stage"]), scanner=random.choice(list("AB"), 80))
+        accused += bool(shortcut_findings(table, surveys_with(clean, fps=values), 2))
+    assert accused <= 8  # of 60 at 5 %: more in one case of 250 (binomial)
+
+
+# What is told
+
+
+def test_findings_are_ordered_and_counted():
+    report = CheckReport("a", (Finding("error", "x", "no.", (3,), "age"), Finding("warning", "y", "maybe.")), ("b",))
+    assert report.text() == "a: 1 error, 1 warning\nb\n  error: line 3, column 'age': no.\n  warning: maybe."
+    told = json.loads(report.json())
+    assert (told["status"], told["findings"][0]["rows"], told["findings"][1]["column"]) == (2, [3], None)
+
+
+def test_text_of_the_table_cannot_steer_a_terminal_or_a_page(clean, folder, tmp_path):
+    table = clean_table()
+    table.loc[0, ["patient_id", "age"]] = ["<script>alert(1)</script>", 7]
+    table.loc[1, "sex"] = "\x1b[31mF"
+    table.loc[2, "sex"] = "\x1b[31mf"
+    table.to_csv(folder / "steering.csv", index=False)
+    report, read, surveys = survey_cohort(folder / "steering.csv")
+    assert "\x1b" not in report.text()
+    write_page(tmp_path / "check.html", report, read, surveys)
+    page = (tmp_path / "check.html").read_text("utf-8")
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert page.count("<img") == N_PATIENTS
+    assert page.count('class="found"') == 2
+
+
+def test_a_survey_counts_what_decodes(tmp_path):
+    write_video(tmp_path / "a.mp4", liver(0, 70), 20)
+    survey = survey_video(tmp_path / "a.mp4")
+    assert (survey.n_frames, survey.width, survey.height, survey.container) == (70, 64, 64, "mp4")
+    assert survey.duration == pytest.approx(3.5)
+    assert survey.prints.shape == (8, 1024)
+    assert set(np.unique(survey.prints)) <= {-1, 0, 1}

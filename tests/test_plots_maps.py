@@ -1,0 +1,125 @@
+"""Plates, overlays and the figures of the tests of explanations."""
+
+import io
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from small_nets import explanation
+
+from fibrolib import plots
+from fibrolib.attribution import TESTS, judge
+
+
+def cam(n_frames, *, roi=True, peak=1.0):
+    relevance = np.zeros((n_frames, 10, 10), np.float32)
+    relevance[:, 4, 4] = peak
+    region = np.zeros((n_frames, 10, 10), bool)
+    region[:, 3:6, 3:6] = True
+    frames = np.full((n_frames, 10, 10), 128, np.uint8)
+    frames[n_frames // 2] = 160
+    return explanation(relevance, frames=frames, roi=region if roi else None)
+
+
+def texts(figure):
+    return " ".join(text.get_text() for text in figure.findobj(mpl.text.Text))
+
+
+@pytest.mark.parametrize(("n_frames", "columns"), [(1, 3), (2, 7), (16, 7)])
+def test_plates_show_frame_map_and_overlay_twice_and_motion_mode(n_frames, columns):
+    plates = {"patient A (F0)": cam(n_frames), "patient B (F4)": cam(n_frames, peak=0.0)}
+    figure = plots.plot_maps(plates)
+    assert len(figure.axes) == 2 * columns + 1
+    assert "patient B (F4)\nscore 0.50" in texts(figure)
+    assert "blue outline: capsule" in texts(figure)
+    assert ("motion mode" in texts(figure)) == (columns == 7)
+
+
+def test_plates_show_the_frames_of_least_and_most_movement():
+    figure = plots.plot_maps({"patient A": cam(6)})
+    # Only frame 3 is brighter; its neighbours move half as much, frames 0, 1 and 5 not at all.
+    least, most = (figure.axes[at].images[0].get_array() for at in (0, 3))
+    assert (least.max(), most.max()) == (128, 160)
+
+
+def test_no_outline_is_spoken_of_where_there_is_none():
+    assert "outline" not in texts(plots.plot_maps({"patient A": cam(4, roi=False)}))
+
+
+def test_overlay_by_hand():
+    shown = plots.overlay_frames(cam(1), 0.5)[0]
+    assert (shown[0, 0] == 160).all()
+    top = 255 * np.array(mpl.colormaps["inferno"](1.0)[:3])
+    np.testing.assert_allclose(shown[4, 4], 0.5 * 160 + 0.5 * top, atol=1)
+    assert (plots.overlay_frames(cam(1), 0.0) == 160).all()
+
+
+def test_the_film_has_every_frame():
+    frames = plots.overlay_frames(cam(5))
+    frames[:, 0, 0, 0] = np.arange(5) * 50  # equal neighbours would be joined
+    with Image.open(io.BytesIO(plots.gif_bytes(frames, fps=10, zoom=2))) as film:
+        assert (film.n_frames, film.size, film.info["duration"], film.info["loop"]) == (5, (20, 20), 100, 0)
+
+
+@pytest.fixture
+def judged():
+    rows = [
+        {"model": model, "method": method, "test": test, "clip": clip, "value": value}
+        for model in ("cnn3d", "cnn2d")
+        for method, value in (("gradcam", 0.2), ("layercam", 0.8))
+        for test in TESTS
+        for clip in range(3)
+    ]
+    return judge(pd.DataFrame(rows))
+
+
+def test_sanity_figure_fills_what_passed(judged):
+    figure = plots.plot_sanity(judged)
+    assert len(figure.axes) == 2 * len(TESTS)
+    marks = [line for line in figure.axes[0].get_lines() if line.get_marker() in ("o", "^")]
+    assert [mark.get_markerfacecolor() == "white" for mark in marks] == [False, True]  # below .3 is asked for here
+    assert [mark.get_xdata()[0] for mark in marks] == pytest.approx([0.2, 0.8])
+
+
+def test_sanity_figure_of_one_net(judged):
+    assert len(plots.plot_sanity(judged[judged["model"] == "cnn2d"].drop(columns="model")).axes) == len(TESTS)
+
+
+def test_sanity_table_in_words(judged):
+    table = plots.readable_sanity(judged)
+    assert list(table.columns) == ["Net", "Question", "Rule", "Source", "Grad-CAM", "Layer-CAM"]
+    first = table.iloc[0]
+    assert (first["Rule"], first["Grad-CAM"], first["Layer-CAM"]) == ("< 0.3", "pass (+0.20)", "FAIL (+0.80)")
+    assert len(table) == 2 * len(TESTS)
+
+
+def test_cascade_faithfulness_and_depth_draw_the_means():
+    cascade = pd.DataFrame(
+        {"model": "cnn3d", "method": "gradcam", "share": [0, 0, 1, 1], "correlation": [1.0, 1.0, 0.2, 0.0]}
+    )
+    (line,) = plots.plot_cascade(cascade).axes[0].get_lines()
+    assert line.get_ydata().tolist() == pytest.approx([1.0, 0.1])
+    curves = pd.DataFrame(
+        [
+            {"method": "occlusion", "curve": curve, "order": order, "fraction": fraction, "score": fraction}
+            for curve in ("deletion", "insertion")
+            for order in ("relevance", "random", "centre")
+            for fraction in (0.0, 0.5)
+        ]
+    )
+    figure = plots.plot_faithfulness(curves)
+    assert [axes.get_xlabel() for axes in figure.axes] == ["Taken away (%)", "Put back (%)"]
+    assert all(len(axes.get_lines()) == 3 for axes in figure.axes)
+    bands = pd.DataFrame(
+        {
+            "model": "cnn3d",
+            "method": "gradcam",
+            "depth": [0.25, 0.75] * 2,
+            "relevance": [0.1, 0.9, 0.3, 0.7],
+            "area": 0.5,
+        }
+    )
+    (line,) = plots.plot_depth(bands).axes[0].get_lines()
+    assert line.get_xdata().tolist() == pytest.approx([20, 80])

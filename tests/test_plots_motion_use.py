@@ -1,0 +1,69 @@
+"""The figure of changed clips shows its table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fibrolib import plots
+
+WORLDS, CHANGES = ["published effects", "motion = 0"], ["as filmed", "shuffled", "frozen"]
+
+
+@pytest.fixture
+def table():
+    rows = [
+        (world, model, change)
+        for world in WORLDS
+        for model, changes in (("cnn3d", CHANGES), ("cnn2d", CHANGES[:1]))
+        for change in changes
+    ]
+    found = pd.DataFrame(rows, columns=["world", "model", "change"]).assign(n=60)
+    found["auc"] = np.linspace(0.55, 0.9, len(found))
+    found = found.assign(auc_low=found["auc"] - 0.1, auc_high=found["auc"] + 0.05)
+    changed = found["change"] != "as filmed"
+    found["loss"] = np.where(changed, 0.1, np.nan)
+    found = found.assign(loss_low=found["loss"] - 0.05, loss_high=found["loss"] + 0.05)
+    found["p_holm"] = np.where(found["change"] == "shuffled", 0.01, np.where(changed, 0.4, np.nan))
+    return found.assign(p=found["p_holm"] / 2)
+
+
+@pytest.fixture
+def ceilings():
+    return pd.DataFrame({"world": WORLDS, "still": [0.83, 0.82], "moving": [0.87, 0.82]})
+
+
+def marks(axes):
+    return [line for line in axes.get_lines() if line.get_marker() == "o"]
+
+
+def test_every_row_has_its_mark_and_interval(table, ceilings):
+    figure = plots.plot_motion_use(table, ceilings, cutoff=2)
+    for axes, world in zip(figure.axes, WORLDS, strict=True):
+        rows = table[table["world"] == world]
+        assert sorted(line.get_xdata()[0] for line in marks(axes)) == pytest.approx(sorted(rows["auc"]))
+        bars = [tuple(line.get_xdata()) for line in axes.get_lines() if len(set(line.get_xdata())) == 2]
+        assert set(zip(rows["auc_low"], rows["auc_high"], strict=True)) <= set(bars)
+        assert axes.get_title(loc="left") == f"{world} (n = 60)"
+
+
+def test_what_differs_is_filled(table, ceilings):
+    axes = plots.plot_motion_use(table, ceilings, cutoff=2).axes[0]
+    filled = {line.get_xdata()[0]: line.get_markerfacecolor() != "white" for line in marks(axes)}
+    for row in table[table["world"] == WORLDS[0]].itertuples():
+        assert filled[row.auc] == (row.change != "frozen")
+
+
+def test_ceilings_are_those_of_the_world(table, ceilings):
+    figure = plots.plot_motion_use(table, ceilings, cutoff=3)
+    for axes, row in zip(figure.axes, ceilings.itertuples(), strict=True):
+        lines = {line.get_linestyle(): line.get_xdata()[0] for line in axes.get_lines() if line.get_color() == "0.25"}
+        assert lines == {"-": row.moving, "--": row.still}
+    assert any("≥ F3" in axes.get_xlabel() for axes in figure.axes)
+
+
+def test_the_table_tells_each_loss(table):
+    told = plots.readable_motion_use(table)
+    assert told.loc[0, "Loss of AUC (95 % CI)"] == told.loc[0, "p (Holm)"] == "–"
+    assert told.loc[1, ["Net", "Clip"]].tolist() == ["3D-CNN", "shuffled"]
+    assert told.loc[1, "Loss of AUC (95 % CI)"] == "+0.10 (+0.05 to +0.15)"
+    assert told.loc[1, "p (Holm)"] == "0.010"

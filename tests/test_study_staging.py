@@ -1,0 +1,114 @@
+"""Staging on numbers small enough to be worked out by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fibrolib.inference import auc, quadratic_kappa
+from fibrolib.stages import at_least
+from fibrolib.study.staging import Staging, called_stages, expected_stages, staging_tables
+
+IDS = list("abcdefghij")
+STAGES = pd.Series([0, 0, 1, 1, 2, 2, 3, 3, 4, 4], index=IDS)
+
+
+def reached_of(severity):
+    """P(stage >= k) of a logistic severity with thresholds at one half, three halves, ..."""
+    gaps = np.asarray(severity, dtype=float)[:, None] - (np.arange(1, 5) - 0.5)
+    return pd.DataFrame(1 / (1 + np.exp(-8 * gaps)), index=IDS, columns=range(1, 5))
+
+
+@pytest.fixture
+def right():
+    return reached_of(STAGES)
+
+
+def test_the_called_stage_is_the_median_and_the_expected_one_the_mean():
+    reached = pd.DataFrame([[0.9, 0.5, 0.2], [0.4, 0.3, 0.1]], index=["a", "b"], columns=[1, 2, 3])
+    assert called_stages(reached).to_dict() == {"a": 2, "b": 0}
+    assert expected_stages(reached).to_dict() == pytest.approx({"a": 1.6, "b": 0.8})
+    # By hand: P(0..3) of a are .1, .4, .3, .2, whose mean is .4 + .6 + .6.
+
+
+def test_flawless_calls(right):
+    staging = Staging(STAGES, {"cnn3d": right})
+    assert (staging.confusion("cnn3d").to_numpy() == 2 * np.eye(5)).all()
+    row = staging.summary.iloc[0]
+    assert (row["exact"], row["kappa"]) == (1, 1)
+    assert row["obuchowski"] == 1
+    assert np.isnan(row["obuchowski_low"])
+    assert "no interval" in row["note"]
+
+
+def test_truth_stands_in_rows(right):
+    one_up = reached_of((STAGES + 1).clip(upper=4))
+    table = Staging(STAGES, {"cnn3d": one_up}).confusion("cnn3d")
+    assert table.loc[0, 1] == 2
+    assert table.loc[1, 0] == 0
+    assert table.loc[4, 4] == 2
+    assert table.sum(axis=1).tolist() == [2] * 5
+
+
+def test_patients_are_matched_by_name_and_not_by_place(right):
+    shuffled = right.iloc[::-1]
+    assert Staging(STAGES, {"cnn3d": shuffled}).summary.loc[0, "kappa"] == 1
+
+
+def test_measures_are_those_of_inference():
+    reached = reached_of([0, 2, 1, 1, 1, 3, 2, 4, 3, 4])
+    row = Staging(STAGES, {"cnn3d": reached}).summary.iloc[0]
+    called = called_stages(reached)
+    assert called.tolist() == [0, 2, 1, 1, 1, 3, 2, 4, 3, 4]
+    assert row["exact"] == pytest.approx(0.4)
+    # Quadratic kappa: squared distances 4, 1, 1, 1, 1, 1 sum to 9; by chance to sum over all pairs / n.
+    by_chance = np.mean([(a - b) ** 2 for a in STAGES for b in called]) * len(STAGES)
+    assert row["kappa"] == pytest.approx(1 - 9 / by_chance)
+    assert row["kappa_low"] == pytest.approx(quadratic_kappa(STAGES, called).low)
+
+
+def test_chance_of_the_obuchowski_measure(right):
+    # Five stages of two: all pairs weigh alike; distances are 1 (4 pairs), 2 (3), 3 (2), 4 (1), of 4 at most.
+    lost = (4 * 1 + 3 * 2 + 2 * 3 + 1 * 4) / 10 / 4 * 0.5
+    assert Staging(STAGES, {"cnn3d": right}).summary.loc[0, "obuchowski_chance"] == pytest.approx(1 - lost)
+
+
+def test_one_call_for_all_is_chance_and_raises_no_warning():
+    row = Staging(STAGES, {"cnn3d": reached_of([2] * 10)}).summary.iloc[0]
+    assert row["kappa"] == 0
+    assert np.isnan(row["kappa_low"])
+    assert "stage 2 is called for all" in row["note"]
+    assert row["obuchowski"] == pytest.approx(row["obuchowski_chance"])
+
+
+def test_what_the_patients_do_not_allow_is_said(right):
+    alone = Staging(STAGES.iloc[:3], {"cnn3d": right.iloc[:3]})
+    row = alone.summary.iloc[0]
+    assert np.isnan(row["obuchowski"])
+    assert "stage 1 has one patient" in row["note"]
+    areas = alone.aucs([1, 2]).set_index("cutoff")
+    assert areas.loc[1, "auc"] == 1
+    assert np.isnan(areas.loc[2, "auc"])
+    assert areas.loc[2, "note"]
+
+
+def test_areas_at_every_cutoff_from_the_one_model_and_the_oracle():
+    random = np.random.default_rng(0)
+    reached, oracle = reached_of(STAGES + random.normal(0, 1, 10)), reached_of(STAGES)
+    areas = Staging(STAGES, {"cnn3d": reached}, {"oracle_moving": oracle}).aucs([2, 4])
+    assert areas[["model", "cutoff"]].to_numpy().tolist() == [
+        ["cnn3d", 2],
+        ["cnn3d", 4],
+        ["oracle_moving", 2],
+        ["oracle_moving", 4],
+    ]
+    for row in areas.itertuples():
+        score = {"cnn3d": reached, "oracle_moving": oracle}[row.model][row.cutoff]
+        assert row.auc == pytest.approx(auc(at_least(STAGES, row.cutoff), score))
+    assert areas["n_positive"].tolist() == [6, 2, 6, 2]
+
+
+def test_tables_name_the_group(right):
+    groups = {"test": Staging(STAGES.iloc[:4], {"cnn3d": right.iloc[:4]}), "fresh": Staging(STAGES, {"cnn3d": right})}
+    staging, areas = staging_tables(groups, [1])
+    assert staging[["patients", "n"]].to_numpy().tolist() == [["test", 4], ["fresh", 10]]
+    assert areas["patients"].tolist() == ["test", "fresh"]
