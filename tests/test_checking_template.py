@@ -81,7 +81,10 @@ def test_all_that_is_left_to_do_is_to_fill_it_in(source):
     made = write_template(source, source)
     problems = inspect_cohort(made.path).problems
     assert {(problem.column, "empty" in problem.message) for problem in problems} == {("stage", True)}
-    assert check_cohort(made.path).status == 2
+    report = check_cohort(made.path)
+    assert report.status == 2
+    (stage,) = [finding for finding in report.findings if finding.column == "stage"]
+    assert stage.rows == tuple(range(2, 22))
 
 
 def test_nothing_is_overwritten_and_nothing_made_of_nothing(source, tmp_path):

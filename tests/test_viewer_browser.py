@@ -31,7 +31,7 @@ from fibrolib.study.viewer import Viewer
 from fibrolib.video import load_clip
 
 clips = {"patient A": load_clip("clip-0-0.npz"), "patient B": load_clip("clip-0-2.npz")}
-Viewer(NetClassifier.load("net.safetensors"), clips)
+Viewer(NetClassifier.load("net.safetensors"), clips, ["integrated gradients", "occlusion"])
 """
 
 
@@ -41,6 +41,7 @@ def lab(tmp_path):
     patients = make_patients(tmp_path, 6, side=32)
     net = NetClassifier("motion_resnet3d", {"width": 4}, length=8, epochs=1, cutoff=1, n_threads=1)
     net.fit(patients, patients["stage"])
+    torch.manual_seed(0)
     torch.nn.init.normal_(net.module_.head.severity.weight)
     net.save(tmp_path / "net.safetensors")
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])

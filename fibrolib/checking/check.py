@@ -9,7 +9,7 @@ import pandas as pd
 
 from fibrolib.checking.copies import copy_findings
 from fibrolib.checking.files import Surveys, content_findings, mask_findings, survey_files
-from fibrolib.checking.findings import CheckReport, Finding, from_problem, ordered
+from fibrolib.checking.findings import CheckReport, Finding, from_problems, ordered
 from fibrolib.checking.people import column_findings, patient_findings
 from fibrolib.checking.sample import (
     held_out_sizes,
@@ -79,7 +79,7 @@ def survey_cohort(
 ) -> tuple[CheckReport, pd.DataFrame, Surveys]:
     """`check_cohort`, with the table and what each file is like: for a page with pictures."""
     found = inspect_cohort(path, cutoff, outside=outside)
-    findings = [from_problem(problem) for problem in found.problems]
+    findings = from_problems(found.problems)
     table = _existing_files_only(found.table, found.root, outside)
     if table.empty:
         return CheckReport(found.name, ordered(findings), ()), table, {}

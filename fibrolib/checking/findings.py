@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from fibrolib.errors import Problem
 
-__all__ = ["CheckReport", "Finding", "from_problem", "ordered", "plain"]
+__all__ = ["CheckReport", "Finding", "from_problems", "ordered", "plain"]
 
 _LINES_TOLD = 10
 
@@ -99,10 +99,12 @@ class CheckReport:
         return json.dumps(content, indent=2)
 
 
-def from_problem(problem: Problem) -> Finding:
-    """An error of the table as a finding."""
-    rows = () if problem.row is None else (problem.row,)
-    return Finding("error", "table", problem.message, rows, problem.column)
+def from_problems(problems: Iterable[Problem]) -> list[Finding]:
+    """Errors of the table as findings; what is said of many lines in the same words is one finding."""
+    lines: dict[tuple[str, str | None], list[int]] = {}
+    for problem in problems:
+        lines.setdefault((problem.message, problem.column), []).extend([] if problem.row is None else [problem.row])
+    return [Finding("error", "table", message, tuple(rows), column) for (message, column), rows in lines.items()]
 
 
 def _counted(count: int, noun: str) -> str:

@@ -2,7 +2,7 @@
 
 from fibrolib.plots.accuracy import plot_delong_matrix, plot_forest, plot_roc, plot_zones
 from fibrolib.plots.explanations import plot_shares
-from fibrolib.plots.maps import OPACITY, gif_bytes, overlay_frames, plot_maps
+from fibrolib.plots.maps import OPACITY, colour_scale, gif_bytes, overlay_frames, plot_maps
 from fibrolib.plots.motion_use import plot_motion_use, readable_motion_use
 from fibrolib.plots.panels import plot_patient, png_bytes
 from fibrolib.plots.patient_table import readable_patients
@@ -26,7 +26,14 @@ from fibrolib.plots.staging import (
 )
 from fibrolib.plots.style import MODEL_COLOURS, MODEL_LABELS, model_colour, model_label, save_figure
 from fibrolib.plots.training import plot_curves, plot_model_view, plot_search
-from fibrolib.plots.trust import plot_cascade, plot_depth, plot_faithfulness, plot_sanity, readable_sanity
+from fibrolib.plots.trust import (
+    method_label,
+    plot_cascade,
+    plot_depth,
+    plot_faithfulness,
+    plot_sanity,
+    readable_sanity,
+)
 from fibrolib.plots.truth import REGIONS, plot_agreement, plot_carriers, plot_ceilings, plot_masks
 from fibrolib.plots.uncertainty import (
     plot_attainable,
@@ -45,11 +52,13 @@ __all__ = [
     "MODEL_LABELS",
     "OPACITY",
     "REGIONS",
+    "colour_scale",
     "describe_attribution",
     "describe_comparisons",
     "describe_folds",
     "describe_model",
     "gif_bytes",
+    "method_label",
     "model_colour",
     "model_label",
     "overlay_frames",

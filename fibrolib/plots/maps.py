@@ -17,7 +17,7 @@ from PIL import Image
 from fibrolib.attribution import Explanation, movement
 from fibrolib.plots.style import hide_ticks, new_figure, styled
 
-__all__ = ["OPACITY", "gif_bytes", "outline_region", "overlay_frames", "plot_maps"]
+__all__ = ["OPACITY", "colour_scale", "gif_bytes", "outline_region", "overlay_frames", "plot_maps"]
 
 OPACITY = 0.55
 """Of the most relevant place: ultrasound shows through everywhere."""
@@ -44,6 +44,12 @@ def overlay_frames(explanation: Explanation, opacity: float = OPACITY) -> NDArra
     colour = mpl.colormaps[_MAP](explanation.relevance)[..., :3]
     share = opacity * explanation.relevance[..., None]
     return np.uint8((1 - share) * explanation.frames[..., None] + share * 255 * colour + 0.5)
+
+
+def colour_scale(height: int, width: int = 3) -> NDArray[np.uint8]:
+    """The colours from 0 (below) to 1 (above), to stand beside an overlay; shape ``(height, width, 3)``."""
+    colours = mpl.colormaps[_MAP](np.linspace(1, 0, height))[:, None, :3]
+    return np.uint8(255 * colours.repeat(width, axis=1) + 0.5)
 
 
 def gif_bytes(frames: NDArray[np.uint8], fps: float, zoom: int = 3) -> bytes:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from fibrolib.plots.style import model_label, new_figure, styled
 
-__all__ = ["plot_cascade", "plot_depth", "plot_faithfulness", "plot_sanity", "readable_sanity"]
+__all__ = ["method_label", "plot_cascade", "plot_depth", "plot_faithfulness", "plot_sanity", "readable_sanity"]
 
 # Okabe & Ito; methods are told apart by marker too.
 _METHOD_LOOKS = {

@@ -16,7 +16,7 @@ from PIL import Image
 
 from fibrolib.attribution import METHODS, Explanation, attribute
 from fibrolib.learning import NetClassifier
-from fibrolib.plots import OPACITY, overlay_frames, plot_maps, png_bytes
+from fibrolib.plots import OPACITY, colour_scale, overlay_frames, plot_maps, png_bytes
 from fibrolib.video import Clip
 
 __all__ = ["Viewer"]
@@ -82,7 +82,7 @@ class Viewer:
 
     @property
     def picture(self) -> bytes:
-        """PNG of what is shown: the frame, and beside it the same frame under its map."""
+        """PNG of what is shown: the frame, the same frame under its map, and the scale of its colours, 0 to 1."""
         return self._picture.value
 
     @property
@@ -115,7 +115,8 @@ class Viewer:
         cam, at = self.explanation, self.frame.value
         plain = np.repeat(cam.frames[at][..., None], 3, axis=2)
         gap = np.full((len(plain), 2, 3), 255, np.uint8)
-        pictures = np.concatenate([plain, gap, overlay_frames(cam, self.opacity.value)[at]], axis=1)
+        covered = overlay_frames(cam, self.opacity.value)[at]
+        pictures = np.concatenate([plain, gap, covered, gap, colour_scale(len(plain))], axis=1)
         buffer = io.BytesIO()
         Image.fromarray(pictures).save(buffer, "PNG", compress_level=1)
         self._picture.value = buffer.getvalue()
