@@ -106,7 +106,7 @@ def trained(profile, name: str, sides, seed: int, shuffled: bool = False) -> Net
 def planted_rows(profile, world: str, name: str, seed: int, sides, people: pd.DataFrame, methods) -> list[dict]:
     """Scores of one net's maps, by method, layer, region and patient."""
     net = trained(profile, name, sides, seed)
-    truth = at_least(people["stage"], CUTOFF)
+    truth = at_least(people["stage"], CUTOFF).astype(bool)
     area = auc_ci(truth, net.predict_proba(people)[:, 1]).value
     marked = [regions_of(profile, patient, net.view) for patient in people[truth].itertuples()]
     rows = []
