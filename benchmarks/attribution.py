@@ -8,8 +8,8 @@ python benchmarks/attribution.py speed     # maps per second and memory, beside 
 turned up so that nets learn; per world and seed another virtual cohort of 110, split as in the study. Nets of the
 profile are trained on 77, stopped by 16, and explained on fresh patients of F2 to F4 (in whom there is something to
 find). A map's share on a region is set against the region's share of the picture; 1 is chance, and intervals are over
-patients of all seeds. In the worlds without a signal in the capsule a method passes where its interval holds 1 or lies
-below it. Maps of finer layers are tried beside those of each net's own.
+patients, each the mean of all seeds. In the worlds without a signal in the capsule a method passes where its interval
+holds 1 or lies below it. Maps of finer layers are tried beside those of each net's own.
 
 Cohorts and fits are kept in ``reports/benchmark-attribution``; delete it to start anew. ``--dry`` is for trying out.
 """
@@ -116,7 +116,7 @@ def planted_rows(profile, world: str, name: str, seed: int, sides, people: pd.Da
             for region in REGIONS:
                 scores = vars(mask_scores(cam, middle_window(net, files[region]).roi))
                 group = {"world": world, "model": name, "method": method, "layer": layer or "own", "region": region}
-                rows.append({**group, "seed": seed, "auc": area, "patient_id": f"{seed}-{patient}", **scores})
+                rows.append({**group, "seed": seed, "auc": area, "patient_id": patient, **scores})
     return rows
 
 
@@ -139,14 +139,17 @@ def planted(profile, seeds: range, patients: int, methods) -> None:
     show("AUC at F2 in fresh patients, by seed", areas.reset_index())
     for region, part in table.groupby("region", sort=False):
         groups = part.groupby(["world", "model", "method", "layer"], sort=False)
-        rows = [
-            dict(zip(groups.keys, key, strict=True))
-            | summarise_shares(rows.drop(columns=["model", "method"])).iloc[0].to_dict()
-            for key, rows in groups
-        ]
-        found = pd.DataFrame(rows)
+        found = pd.DataFrame([dict(zip(groups.keys, key, strict=True)) | over_seeds(rows) for key, rows in groups])
         found["verdict"] = [verdict(row, region) for row in found.itertuples()]
         show(f"Relevance on the {region}: times its share of the picture", found)
+        moved = found.pivot_table(index=["model", "method", "layer"], columns="world", values="ratio", sort=False)
+        show(f"The same ratios side by side: does relevance on the {region} move with the signal?", moved.reset_index())
+
+
+def over_seeds(rows: pd.DataFrame) -> dict[str, float]:
+    """Summary of a method: all seeds explain the same fresh patients, so a patient is their mean and counts once."""
+    patients = rows.groupby("patient_id")[["relevance", "area", "rank", "pointing"]].mean()
+    return summarise_shares(patients).iloc[0].to_dict()
 
 
 def verdict(row, region: str) -> str:
