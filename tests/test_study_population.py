@@ -111,7 +111,7 @@ def test_scores_are_those_of_the_net_and_are_kept(people, study):
 
 def test_areas_comparisons_and_shares(people):
     truth = people.patients["stage"] >= 1
-    areas = people.aucs().set_index("model")
+    areas = people.aucs.set_index("model")
     assert list(areas.index) == ["cnn3d", "cnn2d", "oracle_still", "oracle_moving"]
     assert areas.loc["cnn3d", "auc"] == pytest.approx(auc(truth, people.reached("cnn3d")[1]))
     (pair,) = people.comparisons.itertuples()

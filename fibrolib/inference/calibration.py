@@ -15,15 +15,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from fibrolib.inference.checks import (
-    InferenceError,
-    check_classes,
-    check_labels,
-    check_level,
-    check_patients,
-    check_probabilities,
-)
-from fibrolib.inference.predictions import select_predictions
+from fibrolib.inference.checks import check_classes, check_labels, check_level, check_patients, check_probabilities
+from fibrolib.inference.predictions import judge_models, select_predictions
 from fibrolib.inference.recalibration import LineFit, calibration_shift, calibration_slope
 from fibrolib.inference.resampling import bca_limits, jackknife_acceleration
 from fibrolib.inference.results import Estimate, estimates_table, small_sample_note
@@ -179,14 +172,8 @@ def summarise_calibration(
     """
     wide = select_predictions(predictions, partition, repeat=repeat, models=models)
     options = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
-    tables = []
-    for model in wide.columns[1:]:
-        scored = wide[["y_true", model]].dropna()
-        try:
-            table = estimates_table(calibration_metrics(scored["y_true"], scored[model], **options))
-        except InferenceError as error:
-            table = pd.DataFrame({"n": [len(scored)], "note": [str(error)]})
-        table.insert(0, "model", model)
-        tables.append(table)
-    columns = ["model", "metric", *(field.name for field in fields(Estimate))]
-    return pd.concat(tables, ignore_index=True).reindex(columns=columns)
+
+    def judge(y_true: pd.Series, y_prob: pd.Series) -> pd.DataFrame:
+        return estimates_table(calibration_metrics(y_true, y_prob, **options))
+
+    return judge_models(wide, judge, ["metric", *(field.name for field in fields(Estimate))])

@@ -6,22 +6,15 @@ Vickers & Elkin, Med Decis Making 2006;26:565. Numbers agree with R's dcurves (`
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from fibrolib.inference.checks import (
-    InferenceError,
-    check_classes,
-    check_labels,
-    check_level,
-    check_patients,
-    check_probabilities,
-)
+from fibrolib.inference.checks import check_classes, check_labels, check_level, check_patients, check_probabilities
 from fibrolib.inference.counts import Confusion, JeffreysLimits, Metric
-from fibrolib.inference.predictions import select_predictions
+from fibrolib.inference.predictions import judge_models, select_predictions
 from fibrolib.inference.results import small_sample_note
 
 __all__ = ["decision_curve", "decision_curves"]
@@ -170,14 +163,4 @@ def decision_curves(
     """
     wide = select_predictions(predictions, partition, repeat=repeat, models=models)
     options = {"thresholds": thresholds, "prevalence": prevalence, "confidence_level": confidence_level}
-    curves = [_curve_or_note(wide[["y_true", model]].dropna(), model, options) for model in wide.columns[1:]]
-    return pd.concat(curves, ignore_index=True).reindex(columns=["model", *COLUMNS])
-
-
-def _curve_or_note(scored: pd.DataFrame, model: str, options: dict) -> pd.DataFrame:
-    try:
-        curve = decision_curve(scored["y_true"], scored[model], **options)
-    except InferenceError as error:
-        curve = pd.DataFrame({"n": [len(scored)], "note": [str(error)]})
-    curve.insert(0, "model", model)
-    return curve
+    return judge_models(wide, partial(decision_curve, **options), COLUMNS)

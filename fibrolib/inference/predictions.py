@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from fibrolib.inference.checks import InferenceError
 
-__all__ = ["PARTITIONS", "check_predictions", "select_predictions"]
+__all__ = ["PARTITIONS", "check_predictions", "judge_models", "select_predictions"]
 
 PARTITIONS = ("train", "validation", "test")
 REQUIRED = ("patient_id", "model", "partition", "repeat", "y_true", "y_score")
@@ -130,3 +130,34 @@ def select_predictions(
     wide = scores[list(models) if models is not None else present]
     wide.insert(0, "y_true", truth)
     return wide
+
+
+def judge_models(
+    wide: pd.DataFrame, judge: Callable[[pd.Series, pd.Series], pd.DataFrame], columns: Sequence[str]
+) -> pd.DataFrame:
+    """One table of what is found for each model, on the patients that it has scored.
+
+    Parameters
+    ----------
+    wide : DataFrame
+        From :func:`select_predictions`.
+    judge : callable
+        From truth and scores, without gaps, to a table.
+    columns : sequence of str
+        Columns of those tables, ``n`` and ``note`` among them where a model that cannot be judged is to have them.
+
+    Returns
+    -------
+    DataFrame
+        ``model`` and `columns`. A model that `judge` refuses has one row with the number of patients, a note and
+        nothing else.
+    """
+    tables = []
+    for model in wide.columns[1:]:
+        scored = wide[["y_true", model]].dropna()
+        try:
+            table = judge(scored["y_true"], scored[model])
+        except InferenceError as error:
+            table = pd.DataFrame({"n": [len(scored)], "note": [str(error)]})
+        tables.append(table.assign(model=model))
+    return pd.concat(tables, ignore_index=True).reindex(columns=["model", *columns])

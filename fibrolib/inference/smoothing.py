@@ -8,6 +8,7 @@ proportion among as many: a band without resampling, inside [0, 1], that does no
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,15 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from statsmodels.nonparametric.smoothers_lowess import lowess
 from statsmodels.stats.proportion import proportion_confint
 
-from fibrolib.inference.checks import (
-    InferenceError,
-    check_classes,
-    check_labels,
-    check_level,
-    check_patients,
-    check_probabilities,
-)
-from fibrolib.inference.predictions import select_predictions
+from fibrolib.inference.checks import check_classes, check_labels, check_level, check_patients, check_probabilities
+from fibrolib.inference.predictions import judge_models, select_predictions
 
 __all__ = ["FLEXIBLE_CLASS", "calibration_curve", "calibration_curves", "smoothed_truth"]
 
@@ -173,14 +167,5 @@ def calibration_curves(
         As :func:`select_predictions`.
     """
     wide = select_predictions(predictions, partition, repeat=repeat, models=models)
-    curves = []
-    for model in wide.columns[1:]:
-        scored = wide[["y_true", model]].dropna()
-        try:
-            options = {"n_points": n_points, "confidence_level": confidence_level}
-            curve = calibration_curve(scored["y_true"], scored[model], **options)
-        except InferenceError as error:
-            curve = pd.DataFrame({"note": [str(error)]})
-        curve.insert(0, "model", model)
-        curves.append(curve)
-    return pd.concat(curves, ignore_index=True).reindex(columns=["model", *COLUMNS])
+    options = {"n_points": n_points, "confidence_level": confidence_level}
+    return judge_models(wide, partial(calibration_curve, **options), COLUMNS)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from fibrolib.errors import FibrolibError
 from fibrolib.provenance import source_digest
 
-__all__ = ["fit_digest", "load_fit", "save_fit"]
+__all__ = ["fit_digest", "load_fit", "save_fit", "write_tensors"]
 
 
 _ROOMS = ("learning", "nets")  # what decides what a net learns
@@ -48,12 +48,17 @@ def save_fit(path: Path, module: nn.Module, history: pd.DataFrame, settings: dic
     settings : dict or None
         What is needed to build the net again; JSON values only.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    state = dict(module.state_dict())
     # json writes floats so that they read back to the last bit; pandas' own writer does not.
     metadata = {"history": json.dumps(history.to_dict("list")), "settings": json.dumps(settings or {})}
+    write_tensors(path, state, metadata)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file, whole or not at all; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(state, unfinished, metadata)
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, unfinished, metadata)
     unfinished.replace(path)
 
 

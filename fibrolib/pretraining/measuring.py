@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from scipy.stats import spearmanr
 from skorch import NeuralNet
 from torch import Tensor, nn
 
 from fibrolib.learning.augment import Augment
 from fibrolib.learning.clips import ClipDataset, average_by_patient
+from fibrolib.learning.keeping import write_tensors
 from fibrolib.learning.training import ClipNet, channels_last, cosine_schedule, pick_device, torch_threads
 from fibrolib.nets import ClipNetwork, build_net
 from fibrolib.phantom.quantities import QUANTITIES
@@ -156,11 +157,8 @@ def _take_over(net: nn.Module, path: Path) -> None:
 def _save(path: Path, net: ClipNetwork, made_by: dict) -> None:
     """Write everything but the head, whole or not at all."""
     state = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
+        name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in net.state_dict().items()
         if not name.startswith("head.")
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    save_file(state, unfinished, {"made_for": json.dumps(net.made_for), "made_by": json.dumps(made_by)})
-    unfinished.replace(path)
+    write_tensors(path, state, {"made_for": json.dumps(net.made_for), "made_by": json.dumps(made_by)})

@@ -94,7 +94,7 @@ def _fresh(study: Study) -> dict | None:
         return None
     people = study.population
     return {
-        "answers": as_html(readable_answers(study.metrics, people.aucs(), people.shares())),
+        "answers": as_html(readable_answers(study.metrics, people.aucs, people.shares())),
         "comparisons": as_html(readable_comparisons(people.comparisons)),
         "compared": describe_comparisons(people.comparisons),
     }

@@ -116,7 +116,7 @@ def ceilings_of(worlds: Mapping[str, Population], cutoff: int) -> pd.DataFrame:
         row = {"world": world, "n": len(latent)}
         for name, signals in ORACLES.items():
             # Where the signals say nothing all scores are equal, but for the last digits, which must not count.
-            score = oracle_score(latent, cutoff, signals, people.dials).round(9)
+            score = oracle_score(latent, cutoff, signals, people.dials)
             row[name.removeprefix("oracle_")] = auc(truth, score)
         rows.append(row)
     return pd.DataFrame(rows)

@@ -134,15 +134,10 @@ class Population:
         scores = net.predict_cumulative(self.patients, CHANGES[change] if change else None)
         return pd.DataFrame(scores, index=self.patients.index.rename("patient_id"), columns=range(1, net.n_stages_))
 
-    def predictions(self, cutoff: int | None = None) -> pd.DataFrame:
-        """The predictions table of nets, indices and both oracles on these patients.
-
-        Parameters
-        ----------
-        cutoff : int or None
-            Lowest stage that counts as diseased; None takes the study's.
-        """
-        cutoff = cutoff or self.study.cutoff
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """The predictions table of nets, indices and both oracles on these patients, at the study's cut-off."""
+        cutoff = self.study.cutoff
         scores = {name: self.reached(name)[cutoff].to_numpy() for name in reversed(self.study.nets)}
         for name in self.study.indices:
             scores[name] = self.study.evaluation(name).final.predict_proba(self.patients)[:, 1]
@@ -152,15 +147,16 @@ class Population:
         tables = [predictions_of(name, self.patients, score, "test", cutoff) for name, score in scores.items()]
         return pd.concat(tables, ignore_index=True)
 
-    def aucs(self, cutoff: int | None = None) -> pd.DataFrame:
+    @cached_property
+    def aucs(self) -> pd.DataFrame:
         """AUC of every model with its interval: ``model, n, auc, auc_low, auc_high``."""
-        predictions = self.predictions(cutoff)
-        return pd.DataFrame([_auc_row(name, table) for name, table in predictions.groupby("model", sort=False)])
+        by_model = self.predictions.groupby("model", sort=False)
+        return pd.DataFrame([_auc_row(name, table) for name, table in by_model])
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
         """DeLong tests between the nets on these patients, Holm-corrected."""
-        return compare_models(self.predictions(), models=list(reversed(self.study.nets)))
+        return compare_models(self.predictions, models=list(reversed(self.study.nets)))
 
     def shares(self) -> pd.DataFrame:
         """How much of the way from chance to a ceiling each net covers.
@@ -171,7 +167,7 @@ class Population:
             ``model, auc, still, moving``: AUC, and its distance from one half over that of the oracle of a still image
             and of a video.
         """
-        auc = self.aucs().set_index("model")["auc"]
+        auc = self.aucs.set_index("model")["auc"]
         nets = list(reversed(self.study.nets))
         table = pd.DataFrame({"model": nets, "auc": auc[nets].to_numpy()})
         for column, oracle in (("still", "oracle_still"), ("moving", "oracle_moving")):

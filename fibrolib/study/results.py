@@ -72,7 +72,7 @@ def _area(row: pd.Series) -> dict:
 def _population_entry(study: Study) -> dict:
     """What many fresh virtual patients say of the same nets."""
     people = study.population
-    areas = people.aucs().set_index("model")
+    areas = people.aucs.set_index("model")
     ceilings = {name.removeprefix("oracle_"): _area(areas.loc[name]) for name in ORACLES}
     return {
         "n": len(people.patients),
