@@ -137,17 +137,17 @@ def score(
 def pretrain(
     out: Annotated[Path, typer.Option(help="Folder of the weights.")],
     pictures: Annotated[Path, typer.Option(help="Folder where simulated pictures are kept.")],
-    patients: Annotated[int, typer.Option(help="Number of simulated patients.", min=20)] = 1000,
+    stills: Annotated[int, typer.Option(help="Simulated patients with a still image.", min=20)] = 3000,
+    clips: Annotated[int, typer.Option(help="Simulated patients with a clip.", min=20)] = 600,
     only: Annotated[str, typer.Option(help="One architecture; none: all.")] = "",
 ) -> None:
     """Make the packaged weights again: nets learn to measure on simulated patients that have no stage."""
-    from fibrolib.pretraining import unstaged_pictures
-    from fibrolib.pretraining.recipes import RECIPES, SEED, make_weights
+    from fibrolib.pretraining.recipes import RECIPES, make_weights
 
     if only and only not in RECIPES:
         raise FibrolibError(f"There is no recipe for '{only}'. Choose one of {', '.join(RECIPES)}.")
-    table = unstaged_pictures(pictures, patients=patients, seed=SEED, n_jobs=-1)
-    make_weights(table, out, only=only, say=typer.echo)
+    made_of = {"stills": stills, "clips": clips}
+    make_weights(pictures, out, only=only, patients=made_of, say=typer.echo, n_jobs=-1)
 
 
 def _default_name(cohort: str) -> str:

@@ -29,16 +29,15 @@ def flickering(tmp_path):
     return patients.assign(clustering=0.0, nodules=0.0, strain=patients["stage"].astype(float))
 
 
-def test_pictures_are_made_once_and_measured(tmp_path):
-    asked = {"patients": 2, "seed": 5, "clip_size": 32, "still_size": 40, "max_frames": 6, "n_jobs": 1}
-    pictures = unstaged_pictures(tmp_path, **asked)
-    clip, still = load_clip(pictures["clips"].iloc[0][0]), load_clip(pictures["stills"].iloc[0][0])
-    assert clip.frames.shape == (6, 32, 32)
-    assert still.frames.shape == (1, 40, 40)
+@pytest.mark.parametrize(("view", "shape"), [("clips", (6, 32, 32)), ("stills", (1, 32, 32))])
+def test_pictures_are_made_once_and_measured(tmp_path, view, shape):
+    asked = {"patients": 2, "seed": 5, "size": 32, "max_frames": 6, "n_jobs": 1}
+    pictures = unstaged_pictures(tmp_path, view, **asked)
+    assert load_clip(pictures[view].iloc[0][0]).frames.shape == shape
     assert np.isfinite(pictures[list(QUANTITIES)].to_numpy(dtype=float)).all()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     seen = []
-    unstaged_pictures(tmp_path, **asked, progress=lambda done, of: seen.append(done))
+    unstaged_pictures(tmp_path, view, **asked, progress=lambda done, of: seen.append(done))
     assert seen == []
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 

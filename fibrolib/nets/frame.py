@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from fibrolib.nets.backbone import PACKAGED, Backbone
 from fibrolib.nets.ordinal import OrdinalHead
 from fibrolib.nets.pooling import Embedding, StatisticsPool
-from fibrolib.nets.start import ClipNetwork
+from fibrolib.nets.start import ClipNetwork, held_by
 
 __all__ = ["FrameCNN", "FrameLSTM"]
 
@@ -17,7 +17,7 @@ class _FrameNetwork(ClipNetwork):
 
     def __init__(self, backbone: str, start: str) -> None:
         super().__init__()
-        self.backbone = Backbone(backbone, pretrained=start == "imagenet")
+        self.backbone = Backbone(backbone, pretrained=start == "imagenet", hold=held_by(start))
         self.pool = StatisticsPool(self.backbone.n_channels)
 
     @property

@@ -19,8 +19,9 @@ from fibrolib.video.stills import RATE_FILE, pictures_in
 
 __all__ = ["clip_digest", "load_clip", "prepare_cached", "save_clip"]
 
-_METHOD = 1
-"""Part of every digest: raise it when the preparation changes, and clips kept by an older one are not taken up."""
+_METHOD = 2
+"""Part of every digest: raise it when the preparation changes, and clips kept by an older one are not taken up.
+2: a pixel of a mask takes a bit."""
 
 _DICOM_METHOD = 2
 """The same for DICOM files alone. 2: the sector is looked for inside the region that the scanner gives."""
@@ -32,7 +33,7 @@ def save_clip(path: str | Path, clip: Clip) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {"frames": clip.frames, "fps": np.float64(clip.fps), "sector": clip.sector}
     if clip.roi is not None:
-        arrays["roi"] = clip.roi
+        arrays["roi"] = np.packbits(clip.roi, axis=-1)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp", delete=False) as file:
         temporary = Path(file.name)
         try:
@@ -53,8 +54,10 @@ def load_clip(path: str | Path) -> Clip:
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            roi = arrays.get("roi")
-            return Clip(arrays["frames"], float(arrays["fps"]), arrays["sector"], roi)
+            frames, roi = arrays["frames"], arrays.get("roi")
+            if roi is not None:
+                roi = np.unpackbits(roi, axis=-1, count=frames.shape[-1]).astype(bool)
+            return Clip(frames, float(arrays["fps"]), arrays["sector"], roi)
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise VideoError(f"{path}: this prepared clip cannot be read ({error}). Delete it and run again.") from error
 
