@@ -126,6 +126,7 @@ def test_held_layers_are_the_first_ones_and_do_not_learn(name):
 def test_a_net_that_starts_from_chance_learns_all_of_it():
     assert all(weights.requires_grad for weights in FrameCNN(3, start="scratch").parameters())
     assert not all(weights.requires_grad for weights in FrameCNN(3, start="imagenet").parameters())
+    assert all(weights.requires_grad for weights in FrameCNN(3, start="imagenet", hold=0).parameters())
 
 
 @pytest.mark.parametrize("name", ["frame_cnn", "frame_lstm", "motion_slowfast"])

@@ -9,7 +9,7 @@ from torch.nn import functional
 from fibrolib.nets.backbone import PACKAGED, Backbone
 from fibrolib.nets.ordinal import OrdinalHead
 from fibrolib.nets.pooling import Embedding, StatisticsPool
-from fibrolib.nets.start import ClipNetwork, held_by
+from fibrolib.nets.start import ClipNetwork
 from fibrolib.nets.volume import MotionPathway, convolution, norm
 
 __all__ = ["MotionSlowFast"]
@@ -40,6 +40,8 @@ class MotionSlowFast(ClipNetwork):
     start : str
         Where first weights come from: ``simulation``, ``imagenet`` (the slow pathway only), ``scratch``, or a file of
         ``fibrolib pretrain``.
+    hold : int
+        As for `FrameCNN`; the fast pathway is always learned.
     dropout : float
         Dropout before the head.
     """
@@ -51,11 +53,12 @@ class MotionSlowFast(ClipNetwork):
         slow_frames: int = 2,
         width: int = 16,
         start: str = "simulation",
+        hold: int = 8,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.slow_frames = slow_frames
-        self.backbone = Backbone(backbone, pretrained=start == "imagenet", hold=held_by(start))
+        self.backbone = Backbone(backbone, pretrained=start == "imagenet", hold=0 if start == "scratch" else hold)
         self.fast = MotionPathway(width)
         joined = 6 * width
         self.fusion = nn.Sequential(
@@ -64,7 +67,7 @@ class MotionSlowFast(ClipNetwork):
         self.pool = StatisticsPool(joined)
         self.embedding = Embedding(self.pool.n_features)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
-        options = {"backbone": backbone, "slow_frames": slow_frames, "width": width}
+        options = {"backbone": backbone, "width": width}  # the number of slow frames changes no shape
         self.begin("motion_slowfast", start, options, imagenet=("backbone",))
 
     @property

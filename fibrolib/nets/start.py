@@ -12,15 +12,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from fibrolib.errors import FibrolibError
 
-__all__ = ["STARTS", "ClipNetwork", "held_by", "read_weights"]
+__all__ = ["STARTS", "ClipNetwork", "read_weights"]
 
 STARTS = ("simulation", "imagenet", "scratch")
 """Where first weights come from: `fibrolib.pretraining` (packaged, or a file of one's own), ImageNet, or chance."""
-
-
-def held_by(start: str) -> int:
-    """Coarseness up to which a backbone that begins with `start` keeps its first layers; 0 for chance."""
-    return 0 if start == "scratch" else 4
 
 
 class ClipNetwork(nn.Module):

@@ -21,7 +21,7 @@ PICTURES = {"stills": 3000, "clips": 600}
 
 RECIPES: dict[str, dict] = {
     "frame_cnn": {
-        "options": {"backbone": _BACKBONE, "start": "imagenet"},
+        "options": {"backbone": _BACKBONE, "start": "imagenet", "hold": 4},
         "view": "stills",
         "length": 1,
         "step": 1,
@@ -31,7 +31,7 @@ RECIPES: dict[str, dict] = {
     },
     # The other two begin with the backbone of the first: what a still image shows is learned once, for all three.
     "frame_lstm": {
-        "options": {"backbone": _BACKBONE, "start": "imagenet", "hidden": 64},
+        "options": {"backbone": _BACKBONE, "start": "imagenet", "hold": 4, "hidden": 64},
         "view": "clips",
         "length": 4,
         "step": 3,
@@ -39,7 +39,7 @@ RECIPES: dict[str, dict] = {
         "learning_rate": 1e-3,
     },
     "motion_slowfast": {
-        "options": {"backbone": _BACKBONE, "start": "imagenet", "slow_frames": 2, "width": 16},
+        "options": {"backbone": _BACKBONE, "start": "imagenet", "hold": 4, "slow_frames": 2, "width": 16},
         "view": "clips",
         "length": 17,
         "step": 2,
