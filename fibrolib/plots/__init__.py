@@ -2,7 +2,7 @@
 
 from fibrolib.plots.accuracy import plot_delong_matrix, plot_forest, plot_roc, plot_zones
 from fibrolib.plots.explanations import plot_shares
-from fibrolib.plots.maps import OPACITY, colour_scale, gif_bytes, overlay_frames, plot_maps
+from fibrolib.plots.maps import OPACITY, beside_overlay, film, overlay_frames, plot_maps
 from fibrolib.plots.motion_use import plot_motion_use, readable_motion_use
 from fibrolib.plots.panels import plot_patient, png_bytes
 from fibrolib.plots.patient_table import readable_patients
@@ -52,12 +52,12 @@ __all__ = [
     "MODEL_LABELS",
     "OPACITY",
     "REGIONS",
-    "colour_scale",
+    "beside_overlay",
     "describe_attribution",
     "describe_comparisons",
     "describe_folds",
     "describe_model",
-    "gif_bytes",
+    "film",
     "method_label",
     "model_colour",
     "model_label",

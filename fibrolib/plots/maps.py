@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 
 import matplotlib as mpl
@@ -17,7 +16,7 @@ from PIL import Image
 from fibrolib.attribution import Explanation, movement
 from fibrolib.plots.style import hide_ticks, new_figure, styled
 
-__all__ = ["OPACITY", "colour_scale", "gif_bytes", "outline_region", "overlay_frames", "plot_maps"]
+__all__ = ["OPACITY", "beside_overlay", "film", "outline_region", "overlay_frames", "plot_maps"]
 
 OPACITY = 0.55
 """Of the most relevant place: ultrasound shows through everywhere."""
@@ -46,29 +45,50 @@ def overlay_frames(explanation: Explanation, opacity: float = OPACITY) -> NDArra
     return np.uint8((1 - share) * explanation.frames[..., None] + share * 255 * colour + 0.5)
 
 
-def colour_scale(height: int, width: int = 3) -> NDArray[np.uint8]:
+def colour_scale(height: int, width: int) -> NDArray[np.uint8]:
     """The colours from 0 (below) to 1 (above), to stand beside an overlay; shape ``(height, width, 3)``."""
     colours = mpl.colormaps[_MAP](np.linspace(1, 0, height))[:, None, :3]
     return np.uint8(255 * colours.repeat(width, axis=1) + 0.5)
 
 
-def gif_bytes(frames: NDArray[np.uint8], fps: float, zoom: int = 3) -> bytes:
-    """A clip that plays for ever, for a notebook or a page.
+def beside_overlay(explanation: Explanation, opacity: float = OPACITY) -> NDArray[np.uint8]:
+    """Every frame, the same frame under its map, and the scale of the colours.
 
     Parameters
     ----------
-    frames : ndarray of uint8, shape (frames, height, width, 3)
-        As of `overlay_frames`.
-    fps : float
-        Frames per second.
+    explanation, opacity
+        As for `overlay_frames`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (frames, height, 2 width + 8, 3)
+        White stripes keep the three apart.
+    """
+    plain = np.repeat(explanation.frames[..., None], 3, axis=3)
+    count, height = plain.shape[:2]
+    gap = np.full((count, height, 2, 3), 255, np.uint8)
+    scale = np.broadcast_to(colour_scale(height, 4), (count, height, 4, 3))
+    return np.concatenate([plain, gap, overlay_frames(explanation, opacity), gap, scale], axis=2)
+
+
+def film(explanation: Explanation, zoom: int = 3) -> NDArray[np.uint8]:
+    """`beside_overlay`, enlarged for a screen; height and width are even, as videos want them.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        A map.
     zoom : int
         Screen pixels per pixel.
+
+    Returns
+    -------
+    ndarray of uint8, shape (frames, height, width, 3)
     """
-    size = (zoom * frames.shape[2], zoom * frames.shape[1])
-    pictures = [Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR) for frame in frames]
-    buffer = io.BytesIO()
-    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0)
-    return buffer.getvalue()
+    frames = beside_overlay(explanation)
+    height, width = (zoom * side for side in frames.shape[1:3])
+    large = [Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC) for frame in frames]
+    return np.pad(np.stack(large), ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), constant_values=255)
 
 
 @styled
