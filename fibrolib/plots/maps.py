@@ -16,12 +16,13 @@ from PIL import Image
 from fibrolib.attribution import Explanation, movement
 from fibrolib.plots.style import hide_ticks, new_figure, styled
 
-__all__ = ["OPACITY", "beside_overlay", "film", "outline_region", "overlay_frames", "plot_maps"]
+__all__ = ["COLOURS", "OPACITY", "beside_overlay", "film", "outline_region", "overlay_frames", "plot_maps"]
 
 OPACITY = 0.55
 """Of the most relevant place: ultrasound shows through everywhere."""
 
-_MAP = "inferno"
+COLOURS = "inferno"
+"""Colour map of relevance: perceptually uniform (van der Walt & Smith 2015), and no grey of the ultrasound."""
 _OUTLINE = "#56B4E9"
 """Sky blue (Okabe & Ito), which inferno does not hold."""
 
@@ -40,14 +41,14 @@ def overlay_frames(explanation: Explanation, opacity: float = OPACITY) -> NDArra
     -------
     ndarray of uint8, shape (frames, height, width, 3)
     """
-    colour = mpl.colormaps[_MAP](explanation.relevance)[..., :3]
+    colour = mpl.colormaps[COLOURS](explanation.relevance)[..., :3]
     share = opacity * explanation.relevance[..., None]
     return np.uint8((1 - share) * explanation.frames[..., None] + share * 255 * colour + 0.5)
 
 
 def colour_scale(height: int, width: int) -> NDArray[np.uint8]:
     """The colours from 0 (below) to 1 (above), to stand beside an overlay; shape ``(height, width, 3)``."""
-    colours = mpl.colormaps[_MAP](np.linspace(1, 0, height))[:, None, :3]
+    colours = mpl.colormaps[COLOURS](np.linspace(1, 0, height))[:, None, :3]
     return np.uint8(255 * colours.repeat(width, axis=1) + 0.5)
 
 
@@ -126,7 +127,7 @@ def plot_maps(plates: Mapping[str, Explanation], *, region: str = "capsule") -> 
     outlined = any(cam.roi is not None and cam.roi.any() for cam in plates.values())
     note = f"\n(blue outline: {region})" if outlined else ""
     label = f"Relevance, largest of the clip = 1{note}" if len(plates) > 1 else "Relevance"
-    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), _MAP), ax=axes, shrink=0.6)
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), COLOURS), ax=axes, shrink=0.6)
     bar.set_label(label, fontsize="small")
     return figure
 
@@ -139,7 +140,7 @@ def _least_and_most(cam: Explanation) -> tuple[int, int]:
 
 def _draw_triple(line: NDArray, cam: Explanation, frame: int) -> None:
     line[0].imshow(cam.frames[frame], cmap="gray", vmin=0, vmax=255)
-    line[1].imshow(np.ma.masked_where(~cam.sector, cam.relevance[frame]), cmap=_MAP, vmin=0, vmax=1)
+    line[1].imshow(np.ma.masked_where(~cam.sector, cam.relevance[frame]), cmap=COLOURS, vmin=0, vmax=1)
     line[2].imshow(overlay_frames(cam)[frame])
     for plot in line:
         outline_region(plot, cam, frame)
