@@ -30,15 +30,15 @@ def judge_planted(scores: pd.DataFrame, *, region: str = "capsule", seed: int = 
     -------
     DataFrame
         A row per net, method, layer and signal: ``model, method, layer, signal``; ``n, empty, ratio, ratio_low,
-        ratio_high`` (`summarise_shares`: share of relevance over share of the picture); ``attainable``, the ratio of the
-        best map so coarse; ``chance``; ``rule``; ``passed``.
+        ratio_high`` (`summarise_shares`: share of relevance over share of the picture); ``attainable``, the ratio of
+        the best map so coarse; ``chance``; ``rule``; ``passed``.
 
     Notes
     -----
-    With the signal in the region, chance is the region's share of the picture (1), and a method passes with `TIMES` times
-    that. With the signal elsewhere, chance is the ratio of a map spread evenly over the place of the signal: the capsule
-    is also the outermost part of the liver, so a perfect map of the liver puts more than the capsule's share of the
-    picture on it. A method passes if its interval does not lie above that.
+    With the signal in the region, chance is the region's share of the picture (1), and a method passes with `TIMES`
+    times that. With the signal elsewhere, chance is the ratio of a map spread evenly over the place of the signal: the
+    capsule is also the outermost part of the liver, so a perfect map of the liver puts more than the capsule's share of
+    the picture on it. A method passes if its interval does not lie above that.
     """
     there = scores[scores["region"] == region]
     keys = ["signal", "model", "method", "layer"]
