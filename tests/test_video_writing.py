@@ -44,6 +44,20 @@ def test_black_and_white_stay_black_and_white(tmp_path):
     assert pictures[:, :, 20:].min() >= 251
 
 
+def test_colours_come_back(tmp_path):
+    frames = np.zeros((6, 48, 96, 3), np.uint8)
+    colours = np.array([[200, 30, 30], [30, 160, 60], [40, 60, 220]])
+    for at, colour in enumerate(colours):
+        frames[:, :, 32 * at : 32 * at + 32] = colour
+    write_video(tmp_path / "a.mp4", frames, 10)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        pictures = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    assert pictures.shape == frames.shape
+    for at, colour in enumerate(colours):
+        seen = pictures[:, 8:40, 32 * at + 8 : 32 * at + 24].mean(axis=(0, 1, 2))
+        np.testing.assert_allclose(seen, colour, atol=6)
+
+
 def test_same_frames_same_bytes(tmp_path, frames):
     names = [tmp_path / f"{number}.mp4" for number in range(4)]
     for name in names:
@@ -63,6 +77,7 @@ def test_image_comes_back_exactly(tmp_path, frames):
         np.zeros((4, 32, 32)),
         np.zeros((32, 32), np.uint8),
         np.zeros((4, 31, 32), np.uint8),
+        np.zeros((4, 32, 32, 4), np.uint8),
     ],
 )
 def test_frames_of_the_wrong_kind_are_refused(tmp_path, bad):

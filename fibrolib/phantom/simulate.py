@@ -48,6 +48,8 @@ def simulate_cohort(
     videos: int = 1,
     seed: int = 0,
     dials: Dials | None = None,
+    frames: int | None = None,
+    fps: float | None = None,
     n_jobs: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -66,6 +68,10 @@ def simulate_cohort(
         Source of all chance: the same seed gives the same bytes, whatever `n_jobs`.
     dials : Dials, optional
         Strength of the signals; the published effects if left out.
+    frames : int, optional
+        Of every video; two heartbeats of the patient if left out.
+    fps : float, optional
+        Frames per second of every video; those of the patient's scanner if left out.
     n_jobs : int
         Number of joblib workers.
     progress : callable, optional
@@ -82,13 +88,16 @@ def simulate_cohort(
     ValueError
         If `patients` or `videos` is below 1.
     FibrolibError
-        If the folder holds a cohort of another seed, other dials or another version.
+        If the folder holds a cohort of another seed, other dials, other videos or another version.
     """
     if videos < 1:
         raise ValueError(f"at least one video per patient is needed, not {videos}")
     out, dials = Path(out), dials or Dials()
     table = draw_patients(patients, seed, dials)
-    _claim(out, {"version": VERSION, "seed": seed, "dials": asdict(dials)})
+    if fps is not None:
+        table = table.assign(fps=float(fps))
+    asked = {name: value for name, value in (("frames", frames), ("fps", fps)) if value is not None}
+    _claim(out, {"version": VERSION, "seed": seed, "dials": asdict(dials), **asked})
     takes = range(1, videos + 1)
     missing = [
         (number, row, todo)
@@ -97,7 +106,7 @@ def simulate_cohort(
     ]
     if missing:  # starting workers to find that nothing is to do would take seconds
         jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_write_patient)(out, row, (seed, number), todo) for number, row, todo in missing
+            delayed(_write_patient)(out, row, (seed, number), todo, frames) for number, row, todo in missing
         )
         for done, _ in enumerate(jobs, start=patients - len(missing) + 1):
             if progress is not None:
@@ -110,7 +119,7 @@ def simulate_cohort(
     return out / "cohort.csv"
 
 
-def render_clip(patient: object, seed: tuple[int, int], take: int = 1) -> Rendering:
+def render_clip(patient: object, seed: tuple[int, int], take: int = 1, frames: int | None = None) -> Rendering:
     """A video of a patient, as `simulate_cohort` writes it.
 
     Parameters
@@ -121,6 +130,8 @@ def render_clip(patient: object, seed: tuple[int, int], take: int = 1) -> Render
         Seed of the cohort, and the patient's number in it from 0.
     take : int
         Which of the patient's videos, from 1; each is another view.
+    frames : int, optional
+        How many; two heartbeats if left out.
 
     Returns
     -------
@@ -130,7 +141,7 @@ def render_clip(patient: object, seed: tuple[int, int], take: int = 1) -> Render
     if take < 1:
         raise ValueError(f"videos are counted from 1, not {take}")
     view = 0 if take == 1 else take  # view 1 is the image's
-    return render_view(patient, clip_length(patient), random_stream(seed[0], 1, seed[1], view))
+    return render_view(patient, frames or clip_length(patient), random_stream(seed[0], 1, seed[1], view))
 
 
 def render_image(patient: object, seed: tuple[int, int]) -> Rendering:
@@ -145,8 +156,8 @@ def _claim(out: Path, settings: dict) -> None:
     card = out / "cohort.json"
     if card.exists() and json.loads(card.read_text(encoding="utf-8")) != settings:
         raise FibrolibError(
-            f"{out}: holds a virtual cohort of another seed, other dials or another version (see {card.name} there). "
-            "Choose another folder, or delete this one."
+            f"{out}: holds a virtual cohort of another seed, other dials, other videos or another version "
+            f"(see {card.name} there). Choose another folder, or delete this one."
         )
     _write_text(card, json.dumps(settings, indent=2) + "\n")
 
@@ -162,12 +173,12 @@ def _is_written(out: Path, name: str, take: int) -> bool:
     return all((out / file).exists() for file in _files(name, take).values())
 
 
-def _write_patient(out: Path, patient: object, seed: tuple[int, int], takes: list[int]) -> None:
+def _write_patient(out: Path, patient: object, seed: tuple[int, int], takes: list[int], frames: int | None) -> None:
     """Write some videos of one patient, and the image with the first; the truth comes last, as a sign that all are."""
     name = patient.patient_id
     for take in takes:
         files = {kind: out / file for kind, file in _files(name, take).items()}
-        clip = render_clip(patient, seed, take)
+        clip = render_clip(patient, seed, take, frames)
         still = render_image(patient, seed) if take == 1 else None
         write_video(files["video"], clip.frames, clip.fps, comment=f"{BANNER} {files['video'].stem}")
         if still is not None:

@@ -19,8 +19,11 @@ from fibrolib.plots import (
     readable_auc_by_cutoff,
     readable_beside,
     readable_comparisons,
+    readable_layers,
     readable_metrics,
     readable_motion_use,
+    readable_planted,
+    readable_sanity,
     readable_staging,
 )
 from fibrolib.study import Study, published
@@ -143,6 +146,10 @@ def build_report(study: Study, found: dict, circumstances: dict) -> Path:
         staging=files.readable("staging", readable_staging),
         auc_by_cutoff=files.readable("auc_by_cutoff", partial(readable_auc_by_cutoff, metavir=study.cohort.metavir)),
         motion_use=files.readable("motion_use", readable_motion_use),
+        layers=files.readable("cam_layers", readable_layers),
+        claims=files.table("claims"),
+        planted=files.readable("planted", readable_planted),
+        sanity=files.readable("sanity", readable_sanity),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
     return study.folder.save_report(text)

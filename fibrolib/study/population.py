@@ -21,7 +21,7 @@ from fibrolib.study.profiles import Profile
 if TYPE_CHECKING:
     from fibrolib.study.study import Study
 
-__all__ = ["ORACLES", "Population", "fresh_patients", "population_folder"]
+__all__ = ["ORACLES", "Population", "fresh_patients", "population_folder", "prepared_patients"]
 
 _FAR = 1_000_000
 """Distance between the seed of a study's cohort and that of its fresh population: no two seeds in use meet."""
@@ -65,13 +65,27 @@ def fresh_patients(
     """
     folder = population_folder(parent, patients, seed, dials or Dials())
     table = simulate_cohort(folder, patients=patients, seed=seed + _FAR, dials=dials, n_jobs=n_workers())
+    found = prepared_patients(table, clips, profile, cutoff)
+    truth = pd.read_csv(folder / "truth" / "patients.csv", index_col="patient_id")
+    latent = truth[["texture", "capsule", "strain", "scanner", "severity"]]
+    return found.join(latent.reindex(found.index))
+
+
+def prepared_patients(table: Path, clips: Path, profile: Profile, cutoff: int) -> pd.DataFrame:
+    """Virtual patients as `Study.patients`, however few they are.
+
+    Parameters
+    ----------
+    table : Path
+        Of `simulate_cohort`.
+    clips, profile, cutoff
+        As for `fresh_patients`.
+    """
     # Not `read_cohort`: it asks for enough patients of both classes to train and test on, and nothing is split here.
     read = inspect_cohort(table, cutoff)
     found = Cohort(read.name, read.root, read.table.reset_index(drop=True)).patients()
     clip_files, still_files = (prepare_files(found, clips, profile, kind) for kind in ("clip", "image"))
-    truth = pd.read_csv(folder / "truth" / "patients.csv", index_col="patient_id")
-    latent = truth[["texture", "capsule", "strain", "scanner", "severity"]]
-    return found.assign(clips=clip_files, stills=still_files).join(latent.reindex(found.index))
+    return found.assign(clips=clip_files, stills=still_files)
 
 
 class Population:

@@ -32,6 +32,7 @@ from fibrolib.study.profiles import ModelSettings, Profile, load_profile
 from fibrolib.study.request import Request
 from fibrolib.study.runfolder import RunFolder
 from fibrolib.study.scoring import preparation
+from fibrolib.study.trainings import keep_folds
 from fibrolib.video import load_clip
 
 __all__ = ["INDICES", "Study", "open_study"]
@@ -254,6 +255,8 @@ class Study:
             save_evaluation,
             load_evaluation,
         )
+        if memory.exists():
+            keep_folds(self, settings.name, result, memory)
         shutil.rmtree(memory, ignore_errors=True)
         shown = preparation(self.profile, result.final.view, self.cohort.virtual)
         self.folder.save_model(settings.name, result.final, shown)

@@ -68,10 +68,10 @@ def prepare_clip(
     max_frames : int
         At most so many frames, from the middle of the file.
     roi : str or Path, optional
-        A mask: an image for all frames (non-zero is the region), or ``.npz`` with an array `region` of shape
-        (frames, height, width) or (height, width).
+        A mask: an image (non-zero is the region) or a LabelMe ``.json`` for all frames, or ``.npz`` with an array
+        `region` of shape (frames, height, width) or (height, width).
     region : str
-        Which array of an ``.npz`` mask.
+        Which array of an ``.npz`` mask, or which label of a LabelMe file.
 
     Returns
     -------

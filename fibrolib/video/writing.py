@@ -23,14 +23,14 @@ _ENCODER = {"crf": "16", "preset": "veryfast", "x264-params": "threads=1:lookahe
 
 
 def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, comment: str | None = None) -> None:
-    """Write a gray video as H.264 in an MP4 file that browsers and hospital viewers play.
+    """Write a video as H.264 in an MP4 file that browsers and hospital viewers play.
 
     Parameters
     ----------
     path : str or Path
         File to write; its folder must exist. A file of that name is replaced in one step, at the end.
-    frames : ndarray of uint8, shape (frames, height, width)
-        Gray frames; height and width even (H.264 stores colour at half resolution).
+    frames : ndarray of uint8, shape (frames, height, width) or (frames, height, width, 3)
+        Gray frames, or red, green and blue; height and width even (H.264 stores colour at half resolution).
     fps : float
         Frames per second, above 0.
     comment : str, optional
@@ -39,7 +39,7 @@ def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, comment
     Raises
     ------
     ValueError
-        If the frames are not uint8, not three-dimensional, empty or of odd size, or `fps` is not positive.
+        If the frames are not uint8, of another shape, empty or of odd size, or `fps` is not positive.
 
     Notes
     -----
@@ -50,11 +50,12 @@ def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, comment
         if comment is not None:
             container.metadata["comment"] = comment
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=_ENCODER)
-        stream.height, stream.width = frames.shape[1:]
+        stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
+        kind = "gray" if frames.ndim == 3 else "rgb24"
         for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="gray")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=kind)))
         container.mux(stream.encode())
 
 
@@ -80,8 +81,9 @@ def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
 
 
 def _check_frames(frames: NDArray[np.uint8], fps: float) -> None:
-    if frames.dtype != np.uint8 or frames.ndim != 3 or 0 in frames.shape:
-        raise ValueError(f"frames are uint8 of shape (frames, height, width), not {frames.dtype} of {frames.shape}")
+    if frames.dtype != np.uint8 or 0 in frames.shape or not (frames.ndim == 3 or frames.shape[3:] == (3,)):
+        expected = "(frames, height, width), with a last axis of 3 for colour"
+        raise ValueError(f"frames are uint8 of shape {expected}, not {frames.dtype} of {frames.shape}")
     if frames.shape[1] % 2 or frames.shape[2] % 2:
         raise ValueError(f"H.264 needs an even height and width, not {frames.shape[1]} x {frames.shape[2]}")
     if not fps > 0:
