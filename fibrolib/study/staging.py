@@ -100,7 +100,7 @@ class Staging:
         exact = wilson(int((called == self.stages).sum()), len(called))
         found = {
             "exact": lambda: exact,
-            "kappa": lambda: _kappa(self.stages, called),
+            "kappa": lambda: quadratic_kappa(self.stages, called),
             "obuchowski": lambda: obuchowski(self.stages, expected_stages(reached)),
         }
         # Ties count half, as chance does.
@@ -135,14 +135,6 @@ class Staging:
                 row |= dict(zip(("auc", "auc_low", "auc_high"), numbers, strict=True))
                 rows.append(row | {"note": note})
         return pd.DataFrame(rows)
-
-
-def _kappa(stages: pd.Series, called: pd.Series) -> Estimate:
-    """Quadratic kappa; 0 without an interval where one side knows one stage only, as agreement is then all chance."""
-    if len(set(called)) == 1 < len(set(stages)):
-        note = f"stage {called.iloc[0]} is called for all patients: kappa is 0 and carries no interval"
-        return Estimate("quadratic kappa", 0.0, np.nan, np.nan, len(called), 0.95, "none", note=note)
-    return quadratic_kappa(stages, called)
 
 
 def _estimated(estimate: Callable[[], Estimate]) -> tuple[tuple[float, float, float], str]:
