@@ -16,6 +16,7 @@ __all__ = [
     "check_labels",
     "check_level",
     "check_patients",
+    "check_prevalence",
     "check_probabilities",
     "check_scores",
 ]
@@ -235,3 +236,25 @@ def check_level(confidence_level: float) -> float:
     if not 0 < confidence_level < 1:
         raise ValueError(f"confidence_level must lie between 0 and 1, for example 0.95; it is {confidence_level!r}")
     return float(confidence_level)
+
+
+def check_prevalence(prevalence: float) -> float:
+    """A prevalence strictly between 0 and 1.
+
+    Parameters
+    ----------
+    prevalence : float
+        For example 0.3.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        Outside (0, 1).
+    """
+    if not 0 < prevalence < 1:
+        raise ValueError(f"prevalence must lie between 0 and 1, it is {prevalence!r}")
+    return float(prevalence)
