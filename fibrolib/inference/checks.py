@@ -12,6 +12,7 @@ from fibrolib.errors import FibrolibError
 
 __all__ = [
     "InferenceError",
+    "check_apart",
     "check_classes",
     "check_labels",
     "check_level",
@@ -213,6 +214,28 @@ def check_patients(patient_id: ArrayLike | None, n: int) -> None:
         raise InferenceError(
             f"{len(repeated)} patients occur more than once ({_few(repeated)}): "
             "average the scores of a patient's videos first, so that each patient counts once"
+        )
+
+
+def check_apart(patients_a: ArrayLike, patients_b: ArrayLike) -> None:
+    """Refuse two cohorts that share patients: they are not independent.
+
+    Parameters
+    ----------
+    patients_a, patients_b : array_like, shapes (n,) and (m,)
+        Who is in either cohort.
+
+    Raises
+    ------
+    InferenceError
+        A patient is in both.
+    """
+    ids_a, ids_b = (pd.Series(np.asarray(ids, dtype=object)) for ids in (patients_a, patients_b))
+    shared = ids_a[ids_a.isin(ids_b)].unique()
+    if len(shared):
+        raise InferenceError(
+            f"{len(shared)} patients are in both cohorts ({_few(shared)}), so these are not independent: "
+            "compare the two scores on the same patients (paired=True), or leave these patients out of one cohort"
         )
 
 
