@@ -55,6 +55,15 @@ def test_joint_test_uses_the_patients_of_all(predictions):
     assert joint_test(predictions, models=["one", "two"])["n"].item() == 40
 
 
+def test_what_cannot_be_tested_jointly_has_a_note(predictions):
+    assert "two scores" in joint_test(predictions, models=["one"])["note"].item()
+    nobody = predictions.assign(y_score=predictions["y_score"].mask(predictions["model"] == "two"))
+    (row,) = joint_test(nobody).itertuples()
+    assert row.n == 0
+    assert np.isnan(row.p)
+    assert row.note
+
+
 def test_pairs_are_exchanged_on_the_patients_of_both(predictions):
     table = compare_exchanged(predictions)
     wide = select_predictions(predictions)

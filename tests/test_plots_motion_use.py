@@ -68,9 +68,10 @@ def test_ceilings_are_those_of_the_world(table, ceilings):
     assert any("≥ F3" in axes.get_xlabel() for axes in figure.axes)
 
 
-def test_the_table_tells_each_loss(table):
+def test_the_table_tells_each_loss_and_how_it_was_tested(table):
     told = plots.readable_motion_use(table)
-    assert told.loc[0, "Loss of AUC (95 % CI)"] == told.loc[0, "p (Holm)"] == "–"
-    assert told.loc[1, ["Net", "Clip"]].tolist() == ["3D-CNN", "shuffled"]
+    corrected = "p (Holm, 4 tests)"
+    assert told.loc[0, "Loss of AUC (95 % CI)"] == told.loc[0, corrected] == told.loc[0, "Test"] == "–"
+    assert told.loc[1, ["Net", "Clip", "Test"]].tolist() == ["3D-CNN", "shuffled", "DeLong, paired"]
     assert told.loc[1, "Loss of AUC (95 % CI)"] == "+0.10 (+0.05 to +0.15)"
-    assert told.loc[1, "p (Holm)"] == "0.010"
+    assert told.loc[1, corrected] == "0.010"

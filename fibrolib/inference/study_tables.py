@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from fibrolib.inference.agreement import mcnemar_test
+from fibrolib.inference.checks import InferenceError
 from fibrolib.inference.delong import delong_joint_test
 from fibrolib.inference.exchange import exchange_test
 from fibrolib.inference.pairs import PAIR, compare_pairs
@@ -32,18 +33,23 @@ def joint_test(
     -------
     DataFrame
         One row: ``models`` (how many), ``n, statistic, df, df_error, p, test, note``, from :func:`delong_joint_test`
-        with its default reference.
+        with its default reference. NaN and a note where these patients cannot be tested.
 
     Raises
     ------
     InferenceError
-        As :func:`select_predictions` and :func:`delong_joint_test`.
+        As :func:`select_predictions`.
     """
     wide = select_predictions(predictions, partition, repeat=repeat, models=models).dropna()
-    found = delong_joint_test(wide.pop("y_true"), wide)
-    row = {"models": wide.shape[1], "n": len(wide), "statistic": found.statistic, "df": found.df}
-    row |= {"df_error": found.df_error, "p": found.pvalue, "test": "DeLong, joint (F)", "note": found.note}
-    return pd.DataFrame([row])
+    truth = wide.pop("y_true")
+    row: dict[str, object] = {"models": wide.shape[1], "n": len(wide), "test": "DeLong, joint (F)"}
+    try:
+        found = delong_joint_test(truth, wide)
+        row |= {"statistic": found.statistic, "df": found.df, "df_error": found.df_error}
+        row |= {"p": found.pvalue, "note": found.note}
+    except (InferenceError, ValueError) as error:
+        row["note"] = str(error)
+    return pd.DataFrame([row], columns=["models", "n", "statistic", "df", "df_error", "p", "test", "note"])
 
 
 def compare_exchanged(

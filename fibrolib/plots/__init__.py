@@ -1,6 +1,7 @@
 """Figures, and results in words: draws what other rooms computed. The only room that imports matplotlib and seaborn."""
 
 from fibrolib.plots.accuracy import plot_delong_matrix, plot_forest, plot_roc, plot_zones
+from fibrolib.plots.comparisons import describe_comparisons, describe_joint, readable_comparisons, readable_tests
 from fibrolib.plots.explanations import plot_shares
 from fibrolib.plots.maps import OPACITY, colour_scale, gif_bytes, overlay_frames, plot_maps
 from fibrolib.plots.motion_use import plot_motion_use, readable_motion_use
@@ -8,12 +9,12 @@ from fibrolib.plots.panels import plot_patient, png_bytes
 from fibrolib.plots.patient_table import readable_patients
 from fibrolib.plots.patients import LABS, plot_flow, plot_labs, plot_sample_frames, plot_stages
 from fibrolib.plots.sentences import (
+    collect_notes,
     describe_attribution,
-    describe_comparisons,
     describe_folds,
     describe_model,
     readable_beside,
-    readable_comparisons,
+    readable_calibration,
     readable_metrics,
     with_interval,
 )
@@ -23,6 +24,7 @@ from fibrolib.plots.staging import (
     readable_answers,
     readable_auc_by_cutoff,
     readable_staging,
+    readable_staging_comparisons,
 )
 from fibrolib.plots.style import MODEL_COLOURS, MODEL_LABELS, model_colour, model_label, save_figure
 from fibrolib.plots.training import plot_curves, plot_model_view, plot_search
@@ -52,10 +54,12 @@ __all__ = [
     "MODEL_LABELS",
     "OPACITY",
     "REGIONS",
+    "collect_notes",
     "colour_scale",
     "describe_attribution",
     "describe_comparisons",
     "describe_folds",
+    "describe_joint",
     "describe_model",
     "gif_bytes",
     "method_label",
@@ -101,12 +105,15 @@ __all__ = [
     "readable_answers",
     "readable_auc_by_cutoff",
     "readable_beside",
+    "readable_calibration",
     "readable_comparisons",
     "readable_metrics",
     "readable_motion_use",
     "readable_patients",
     "readable_sanity",
     "readable_staging",
+    "readable_staging_comparisons",
+    "readable_tests",
     "save_figure",
     "with_interval",
 ]

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fibrolib.plots.sentences import readable_comparisons, with_interval
+from fibrolib.plots.comparisons import readable_comparisons
+from fibrolib.plots.sentences import with_interval
 from fibrolib.plots.style import model_colour, model_label, new_figure, styled
 from fibrolib.stages import cutoff_name
 
@@ -103,16 +104,17 @@ def readable_motion_use(table: pd.DataFrame) -> pd.DataFrame:
         Text, one row per world, net and change.
     """
     tests = {"loss": "difference", "loss_low": "ci_low", "loss_high": "ci_high"}
-    compared = readable_comparisons(table.rename(columns=tests).assign(a="as filmed", b=table["change"]))
+    pairs = table.rename(columns=tests).assign(a="as filmed", b=table["change"], test="DeLong, paired")
     limits = zip(table["auc"], table["auc_low"], table["auc_high"], strict=True)
-    return pd.DataFrame(
+    told = pd.DataFrame(
         {
             "World": table["world"].to_list(),
             "Patients": table["n"].to_list(),
             "Net": [model_label(name) for name in table["model"]],
             "Clip": table["change"].to_list(),
             "AUC (95 % CI)": [with_interval(*each) for each in limits],
-            "Loss of AUC (95 % CI)": compared["Difference in AUC (95 % CI)"],
-            "p (Holm)": compared["p (Holm)"],
         }
     )
+    compared = readable_comparisons(pairs).drop(columns=["Comparison", "Patients", "p"])
+    compared.loc[table["p"].isna().to_numpy(), "Test"] = "–"
+    return told.join(compared.rename(columns={"Difference in AUC (95 % CI)": "Loss of AUC (95 % CI)"}))
