@@ -76,6 +76,8 @@ def test_notes_are_told_once_and_not_what_stands_beside_them():
     one = pd.DataFrame({"note": ["few patients; no interval", "few patients", None]})
     two = pd.DataFrame({"note": ["", "ties"]})
     assert plots.collect_notes(one, two) == ["few patients", "no interval", "ties"]
+    assert plots.describe_notes(two) == "To know before quoting a number: ties."
+    assert plots.describe_notes(pd.DataFrame({"note": ["", None]})) == ""
     assert plots.collect_notes(one, two, said="To be kept in mind: few patients.") == ["no interval", "ties"]
 
 

@@ -81,7 +81,8 @@ def readable_tests(*tables: pd.DataFrame) -> pd.DataFrame:
     first = tables[0]
     columns = {"Comparison": [_pair(row) for row in first.itertuples()], "Patients": first["n"].to_list()}
     for table in tables:
-        columns[f"{table['test'].iloc[0]}: {_corrected(table)}"] = [_p_value(p) for p in table["p_holm"]]
+        test = next(iter(table["test"]), "no test")
+        columns[f"{test}: {_corrected(table)}"] = [_p_value(p) for p in table["p_holm"]]
     return pd.DataFrame(columns)
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "describe_attribution",
     "describe_folds",
     "describe_model",
+    "describe_notes",
     "readable_beside",
     "readable_calibration",
     "readable_metrics",
@@ -118,6 +119,12 @@ def collect_notes(*tables: pd.DataFrame, said: str = "") -> list[str]:
     """
     notes = [note for table in tables for note in table["note"].dropna()]
     return sorted({part.strip() for note in notes for part in note.split(";") if part.strip() not in said})
+
+
+def describe_notes(*tables: pd.DataFrame) -> str:
+    """`collect_notes` as Markdown; empty where there is nothing to say."""
+    notes = collect_notes(*tables)
+    return f"To know before quoting a number: {'; '.join(notes)}." if notes else ""
 
 
 def readable_beside(published: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
