@@ -77,4 +77,4 @@ def test_a_cohort_of_ones_own_has_no_fresh_patients(tmp_path):
     pd.DataFrame(rows).to_csv(tmp_path / "cohort.csv", index=False)
     study = Study(Request(cohort=str(tmp_path / "cohort.csv"), cutoff=1, out=str(tmp_path / "run")))
     assert _fresh(study) is None
-    assert _staging_entries(study) is None  # two stages: the AUC says all of it
+    assert _staging_entries(study)["staging"] is None  # two stages: the AUC says all of it

@@ -2,6 +2,7 @@
 
 from fibrolib.plots.accuracy import plot_delong_matrix, plot_forest, plot_roc, plot_zones
 from fibrolib.plots.claims import CLAIMS, readable_claims
+from fibrolib.plots.comparisons import describe_comparisons, describe_joint, readable_comparisons, readable_tests
 from fibrolib.plots.explanations import plot_shares, readable_layers
 from fibrolib.plots.maps import OPACITY, beside_overlay, film, overlay_frames, plot_maps
 from fibrolib.plots.motion_use import plot_motion_use, readable_motion_use
@@ -10,12 +11,13 @@ from fibrolib.plots.patient_table import readable_patients
 from fibrolib.plots.patients import LABS, plot_flow, plot_labs, plot_sample_frames, plot_stages
 from fibrolib.plots.planted import plot_overlays, plot_planted, readable_planted, way_label
 from fibrolib.plots.sentences import (
+    collect_notes,
     describe_attribution,
-    describe_comparisons,
     describe_folds,
     describe_model,
+    describe_notes,
     readable_beside,
-    readable_comparisons,
+    readable_calibration,
     readable_metrics,
     with_interval,
 )
@@ -25,6 +27,7 @@ from fibrolib.plots.staging import (
     readable_answers,
     readable_auc_by_cutoff,
     readable_staging,
+    readable_staging_comparisons,
 )
 from fibrolib.plots.style import MODEL_COLOURS, MODEL_LABELS, model_colour, model_label, save_figure
 from fibrolib.plots.training import plot_curves, plot_model_view, plot_search
@@ -56,10 +59,13 @@ __all__ = [
     "OPACITY",
     "REGIONS",
     "beside_overlay",
+    "collect_notes",
     "describe_attribution",
     "describe_comparisons",
     "describe_folds",
+    "describe_joint",
     "describe_model",
+    "describe_notes",
     "film",
     "method_label",
     "model_colour",
@@ -106,6 +112,7 @@ __all__ = [
     "readable_answers",
     "readable_auc_by_cutoff",
     "readable_beside",
+    "readable_calibration",
     "readable_claims",
     "readable_comparisons",
     "readable_layers",
@@ -115,6 +122,8 @@ __all__ = [
     "readable_planted",
     "readable_sanity",
     "readable_staging",
+    "readable_staging_comparisons",
+    "readable_tests",
     "save_figure",
     "way_label",
     "with_interval",

@@ -12,12 +12,16 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from fibrolib.inference import compare_accuracy, compare_exchanged, joint_test
 from fibrolib.plots import (
+    collect_notes,
     describe_comparisons,
+    describe_joint,
     model_label,
     readable_answers,
     readable_auc_by_cutoff,
     readable_beside,
+    readable_calibration,
     readable_comparisons,
     readable_layers,
     readable_metrics,
@@ -25,6 +29,8 @@ from fibrolib.plots import (
     readable_planted,
     readable_sanity,
     readable_staging,
+    readable_staging_comparisons,
+    readable_tests,
 )
 from fibrolib.study import Study, published
 
@@ -63,6 +69,11 @@ class _Folder:
         path = self._table(name)
         return as_html(form(pd.read_csv(path))) if path.exists() else None
 
+    def notes(self, *names: str) -> list[str]:
+        """What must be known before quoting a number of these tables of the run."""
+        paths = [self._table(name) for name in names]
+        return collect_notes(*(pd.read_csv(path) for path in paths if path.exists()))
+
     def _table(self, name: str) -> Path:
         return self.path / "tables" / f"{name}.csv"
 
@@ -84,11 +95,18 @@ def _bold(text: str) -> Markup:
     return Markup("").join(Markup("<b>{}</b>").format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
-def _warnings(study: Study) -> list[str]:
-    """What a reader must know before quoting a number: the notes of estimates and tests, each once."""
-    notes = pd.concat([study.metrics["note"], study.comparisons["note"]]).dropna()
-    said = describe_comparisons(study.comparisons)
-    return sorted({part.strip() for note in notes for part in str(note).split(";") if part.strip() not in said})
+def _tests(study: Study) -> dict:
+    """Comparisons on the test patients: as tables and in words."""
+    predictions = study.predictions
+    accuracy = compare_accuracy(predictions, study.thresholds)
+    return {
+        "joint": describe_joint(joint_test(predictions)),
+        "pairs": as_html(readable_comparisons(study.comparisons)),
+        "compared": describe_comparisons(study.comparisons),
+        "checked": as_html(readable_tests(study.comparisons, compare_exchanged(predictions))),
+        "accuracy": as_html(readable_comparisons(accuracy, "accuracy", notes=True)),
+        "accuracy_compared": describe_comparisons(accuracy),
+    }
 
 
 def _fresh(study: Study) -> dict | None:
@@ -127,7 +145,7 @@ def build_report(study: Study, found: dict, circumstances: dict) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    readable = readable_metrics(study.metrics)
+    readable, tests = readable_metrics(study.metrics), _tests(study)
     environment.filters["bold"] = _bold
     environment.globals["model_label"] = model_label
     files = _Folder(study.folder.path)
@@ -139,11 +157,12 @@ def build_report(study: Study, found: dict, circumstances: dict) -> Path:
         metrics=as_html(readable, index=True),
         summary=as_html(readable.loc[["AUC", "Accuracy", "Sensitivity", "Specificity"]], index=True),
         published=as_html(readable_beside(published.TABLE[_BESIDE], study.metrics)),
-        warnings=_warnings(study),
-        comparisons=as_html(readable_comparisons(study.comparisons)),
-        compared=describe_comparisons(study.comparisons),
+        warnings=collect_notes(study.metrics, study.comparisons, said=tests["compared"]),
+        tests=tests,
         fresh=_fresh(study),
+        calibration=files.readable("calibration", readable_calibration),
         staging=files.readable("staging", readable_staging),
+        staging_comparisons=files.readable("staging_comparisons", readable_staging_comparisons),
         auc_by_cutoff=files.readable("auc_by_cutoff", partial(readable_auc_by_cutoff, metavir=study.cohort.metavir)),
         motion_use=files.readable("motion_use", readable_motion_use),
         layers=files.readable("cam_layers", readable_layers),
