@@ -13,6 +13,7 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from fibrolib.atomic import finish
 from fibrolib.errors import FibrolibError
 from fibrolib.study.keeping import digest, package_digest
 
@@ -106,10 +107,10 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: 
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
     except PapermillExecutionError as error:
-        unfinished.replace(executed)
+        finish(unfinished, executed)
         raise _failure(notebook, executed, error) from error
     except DeadKernelError as error:
-        unfinished.replace(executed)
+        finish(unfinished, executed)
         raise FibrolibError(
             f"{notebook.name}: its kernel died, most likely for want of memory. Close other programs, or choose a "
             f"smaller profile; what was finished is kept. The copy as far as it came is {executed}."
@@ -117,4 +118,4 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: 
     finished = nbformat.read(unfinished, as_version=4)
     finished.metadata["fibrolib"] = {"key": _key(notebook, parameters, content)}
     nbformat.write(finished, unfinished)
-    unfinished.replace(executed)
+    finish(unfinished, executed)

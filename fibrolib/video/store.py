@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from fibrolib.atomic import write_atomically
 from fibrolib.errors import VideoError
 from fibrolib.video.clips import Clip, prepare_clip, prepare_image
 from fibrolib.video.dicom import is_dicom
@@ -27,20 +27,11 @@ _DICOM_METHOD = 2
 
 
 def save_clip(path: str | Path, clip: Clip) -> None:
-    """Write a clip as ``.npz``, atomically: the file is there whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a clip as ``.npz`` (`path` must end so), atomically: the file is there whole or not at all."""
     arrays = {"frames": clip.frames, "fps": np.float64(clip.fps), "sector": clip.sector}
     if clip.roi is not None:
         arrays["roi"] = clip.roi
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            np.savez(file, **arrays)
-        except BaseException:
-            temporary.unlink()
-            raise
-    temporary.replace(path)
+    write_atomically(Path(path), lambda file: np.savez(file, **arrays))
 
 
 def load_clip(path: str | Path) -> Clip:
