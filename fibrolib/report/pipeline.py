@@ -7,11 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from fibrolib.atomic import remove_unfinished
 from fibrolib.errors import FibrolibError
 from fibrolib.report.html import build_report
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current
 from fibrolib.report.progress import Progress, count
 from fibrolib.study import Request, Study, notebook_sources
+from fibrolib.study.lock import held
 from fibrolib.study.preparing import sources
 from fibrolib.study.results import circumstances, results
 
@@ -38,13 +40,19 @@ def run_study(request: Request, further: dict | None = None, console: Console | 
     Raises
     ------
     FibrolibError
-        If the input is wrong (before any work), or a notebook raises.
+        If the input is wrong (before any work), another run is at work in the folder, or a notebook raises.
     """
     console = console or Console()
     parameters = {**asdict(request), **(further or {})}
     _refuse_twice_said(request, further or {})
     check_parameters(notebook_sources(), parameters)
     study = Study(request)
+    with held(study.folder.path):
+        remove_unfinished(study.folder.path)
+        return _run(study, parameters, console)
+
+
+def _run(study: Study, parameters: dict, console: Console) -> Path:
     progress = Progress(study, console)
     console.print(f"Run folder: {study.folder.path}", highlight=False)
     with progress.step(*_first_step(study)):
