@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from fibrolib.atomic import finish
-from fibrolib.errors import FibrolibError
+from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError
 from fibrolib.study.keeping import digest, package_digest
 
 __all__ = ["check_parameters", "execute_notebook", "is_current", "parameter_names"]
@@ -65,8 +67,9 @@ def is_current(notebook: Path, executed: Path, parameters: dict, content: str) -
 
 def _failure(notebook: Path, executed: Path, error: PapermillExecutionError) -> FibrolibError:
     first_line = next((line for line in error.source.splitlines() if line.strip()), "")
+    full = f"The disk is full. {KEPT_WHERE_IT_STOPPED}\n" if os.strerror(errno.ENOSPC) in error.evalue else ""
     return FibrolibError(
-        f"{notebook.name} stopped in cell [{error.exec_count}], which begins '{first_line}':\n"
+        f"{full}{notebook.name} stopped in cell [{error.exec_count}], which begins '{first_line}':\n"
         f"  {error.ename}: {error.evalue}\n"
         f"The executed copy with the traceback is {executed}."
     )

@@ -17,7 +17,7 @@ from fibrolib.video.clips import Clip, prepare_clip, prepare_image
 from fibrolib.video.dicom import is_dicom
 from fibrolib.video.stills import RATE_FILE, pictures_in
 
-__all__ = ["clip_digest", "load_clip", "prepare_cached", "save_clip"]
+__all__ = ["clip_digest", "file_digest", "load_clip", "prepare_cached", "save_clip"]
 
 _METHOD = 1
 """Part of every digest: raise it when the preparation changes, and clips kept by an older one are not taken up."""
@@ -70,7 +70,7 @@ def clip_digest(path: str | Path, settings: Mapping[str, object]) -> str:
     VideoError
         The file cannot be read.
     """
-    content = _file_digest(path)
+    content = file_digest(path)
     method = {"method": _METHOD} | ({"dicom": _DICOM_METHOD} if Path(path).is_file() and is_dicom(Path(path)) else {})
     described = json.dumps({**method, **settings}, sort_keys=True)
     return hashlib.sha256(f"{content} {described}".encode()).hexdigest()
@@ -116,7 +116,7 @@ def prepare_cached(
     if kind == "clip":
         settings |= {"fps": fps, "max_frames": max_frames}
     if roi is not None:
-        settings |= {"roi": _file_digest(roi), "region": region}
+        settings |= {"roi": file_digest(roi), "region": region}
     kept = Path(folder) / f"{clip_digest(path, settings)}.npz"
     if not kept.exists():
         if kind == "clip":
@@ -127,12 +127,18 @@ def prepare_cached(
     return kept
 
 
-def _file_digest(path: str | Path) -> str:
-    """SHA-256 of a file, or of the names and contents of the pictures of a folder."""
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file, or of the names and contents of the pictures of a folder.
+
+    Raises
+    ------
+    VideoError
+        The file cannot be read.
+    """
     if Path(path).is_dir():
-        described = [f"{picture.name} {_file_digest(picture)}" for picture in pictures_in(Path(path))]
+        described = [f"{picture.name} {file_digest(picture)}" for picture in pictures_in(Path(path))]
         rate = Path(path) / RATE_FILE
-        described += [_file_digest(rate)] if rate.is_file() else []
+        described += [file_digest(rate)] if rate.is_file() else []
         return hashlib.sha256("\n".join(described).encode()).hexdigest()
     try:
         with Path(path).open("rb") as file:
