@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import track
 
-from fibrolib.errors import FibrolibError
+from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError
 
 __all__ = ["app", "main"]
 
@@ -27,15 +28,25 @@ _error_console = Console(stderr=True)
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.", min=0)]
 Cutoff = Annotated[int, typer.Option(help="Lowest stage that counts as diseased.", min=1)]
 
+Outside = Annotated[bool, typer.Option("--outside", help="Allow files outside the table's folder.")]
+
 
 def main() -> None:
     """Entry point: errors in the input become a sentence and exit status 2, not a traceback."""
     try:
         app()
     except FibrolibError as error:
-        _error_console.print("Error: ", style="bold red", end="")
-        _error_console.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _say_and_stop(str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _say_and_stop(f"The disk is full ({error}). {KEPT_WHERE_IT_STOPPED}")
+
+
+def _say_and_stop(message: str) -> NoReturn:
+    _error_console.print("Error: ", style="bold red", end="")
+    _error_console.print(message, markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)
 
 
 @app.command()
@@ -75,7 +86,7 @@ def check(
     cohort: Annotated[Path, typer.Argument(help="Cohort table, CSV or Parquet.")],
     cutoff: Cutoff = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON, for programs.")] = False,
-    outside: Annotated[bool, typer.Option("--outside", help="Allow files outside the table's folder.")] = False,
+    outside: Outside = False,
     page: Annotated[str, typer.Option(help="HTML page to write, with a thumbnail of every video.")] = "",
 ) -> None:
     """Say all that is wrong with a cohort and its files, by line. Exit status: 0 nothing, 1 warnings, 2 errors."""
@@ -98,6 +109,7 @@ def run(
     cutoff: Cutoff = 2,
     seed: Seed = 0,
     out: Annotated[str, typer.Option(help="Run folder; none: reports/<name of the cohort>.")] = "",
+    outside: Outside = False,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="Notebook parameter, NAME=VALUE.")
     ] = None,
@@ -110,7 +122,7 @@ def run(
     table = str(Path(cohort).resolve()) if cohort else ""
     folder = Path(out).resolve() if out else f"reports/{_default_name(table)}"
     profile = str(Path(profile).resolve()) if profile.endswith(".toml") else profile
-    report = run_study(Request(table, profile, cutoff, seed, str(folder)), _parameters(parameter or []))
+    report = run_study(Request(table, profile, cutoff, seed, str(folder), outside), _parameters(parameter or []))
     typer.echo(f"Report: {report}")
 
 

@@ -47,7 +47,7 @@ def test_weights_are_taken_up_by_the_net_they_were_made_for(flickering, tmp_path
     pretrain(flickering, out, epochs=1, quantities=("strain",), n_threads=1, **SMALL)
     one, other = (build_net("motion_slowfast", 5, start=str(out), width=4).state_dict() for _ in range(2))
     assert all(torch.equal(one[name], other[name]) for name in one if not name.startswith("head."))
-    assert not list(out.parent.glob("*.part"))
+    assert not list(out.parent.rglob(".unfinished-*"))
     with pytest.raises(FibrolibError, match="width = 4, not 8"):
         build_net("motion_slowfast", 5, start=str(out), width=8)
 

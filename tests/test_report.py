@@ -52,6 +52,12 @@ def test_a_notebook_that_raises_is_named_with_its_cell(tmp_path):
     assert not is_current(notebook, executed, {}, "cohort")
 
 
+def test_a_full_disk_in_a_notebook_says_what_to_do(tmp_path):
+    notebook = make_notebook(tmp_path / "01_a.ipynb", "import os\nraise OSError(28, os.strerror(28), 'a.csv')")
+    with pytest.raises(FibrolibError, match=r"(?s)^The disk is full\. .*same command again.*01_a\.ipynb stopped"):
+        execute_notebook(notebook, tmp_path / "run" / "01_a.ipynb", {}, "cohort")
+
+
 def test_text_of_the_cohort_is_escaped():
     html = as_html(pd.DataFrame({"a": ["<script>alert(1)</script>"]}))
     assert "<script>" not in html

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from fibrolib.atomic import write_atomically
 from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, PATIENT_LEVEL, REQUIRED
 from fibrolib.cohort.consistency import class_problems, row_problems
 from fibrolib.cohort.parsing import read_text_table
@@ -163,16 +163,8 @@ def write_cohort(table: pd.DataFrame, path: str | Path) -> None:
     if missing:
         raise ValueError(f"the table lacks the columns {missing}")
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}.tmp")
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            table.to_parquet(temporary, index=False)
-        else:
-            table.to_csv(temporary, index=False)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    as_parquet = path.suffix.lower() in (".parquet", ".pq")
+    write_atomically(path, lambda file: (table.to_parquet if as_parquet else table.to_csv)(file, index=False))
 
 
 def _typed(text: pd.DataFrame, root: Path) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from joblib import Parallel, delayed
 
+from fibrolib.atomic import write_atomically
 from fibrolib.cohort import write_cohort
 from fibrolib.errors import FibrolibError
 from fibrolib.phantom.dials import Dials
@@ -111,7 +112,8 @@ def simulate_cohort(
         for done, _ in enumerate(jobs, start=patients - len(missing) + 1):
             if progress is not None:
                 progress(done, patients)
-    _write_text(out / "truth" / "patients.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    truth = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    write_atomically(out / "truth" / "patients.csv", lambda file: file.write_text(truth, "utf-8", newline="\n"))
     files = [_files(patient, take) for patient in table["patient_id"] for take in takes]
     rows = table.loc[table.index.repeat(videos)].reset_index(drop=True).join(pd.DataFrame(files))
     blood = dict.fromkeys(("ast", "alt", "platelets"), "Int64")  # whole numbers, also where some are missing
@@ -159,7 +161,7 @@ def _claim(out: Path, settings: dict) -> None:
             f"{out}: holds a virtual cohort of another seed, other dials, other videos or another version "
             f"(see {card.name} there). Choose another folder, or delete this one."
         )
-    _write_text(card, json.dumps(settings, indent=2) + "\n")
+    write_atomically(card, lambda file: file.write_text(json.dumps(settings, indent=2) + "\n", "utf-8"))
 
 
 def _files(name: str, take: int) -> dict[str, str]:
@@ -184,9 +186,3 @@ def _write_patient(out: Path, patient: object, seed: tuple[int, int], takes: lis
         if still is not None:
             write_image(files["image"], still.frames[0])
         write_truth(files["roi"], clip, still)
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".part")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(path)

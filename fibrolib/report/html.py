@@ -12,6 +12,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from fibrolib.checking import LEAKS
 from fibrolib.inference import compare_accuracy, compare_exchanged, joint_test
 from fibrolib.plots import (
     collect_notes,
@@ -59,10 +60,15 @@ class _Folder:
         """Address of a film with its bytes inside."""
         return _embedded(self.path / "figures" / f"{name}.mp4")
 
+    def rows(self, name: str) -> pd.DataFrame | None:
+        """Return a table of the run as text."""
+        path = self._table(name)
+        return pd.read_csv(path, dtype=str, keep_default_na=False) if path.exists() else None
+
     def table(self, name: str) -> Markup | None:
         """Return a table of the run as HTML; text in its cells is escaped."""
-        path = self._table(name)
-        return as_html(pd.read_csv(path, dtype=str, keep_default_na=False)) if path.exists() else None
+        rows = self.rows(name)
+        return None if rows is None else as_html(rows)
 
     def readable(self, name: str, form: Callable[[pd.DataFrame], pd.DataFrame]) -> Markup | None:
         """Return a table of the run as HTML, in a form for readers."""
@@ -109,6 +115,15 @@ def _tests(study: Study) -> dict:
     }
 
 
+def _checked(files: _Folder) -> dict[str, list[dict]] | None:
+    """Warnings of the check before the run: those after which the results may be false, and the others."""
+    table = files.rows("check")
+    if table is None:
+        return None
+    grave = table["kind"].isin(LEAKS)
+    return {"grave": table[grave].to_dict("records"), "others": table[~grave].to_dict("records")}
+
+
 def _fresh(study: Study) -> dict | None:
     """Tables of the fresh population, where there is one."""
     if not study.cohort.virtual:
@@ -119,6 +134,20 @@ def _fresh(study: Study) -> dict | None:
         "comparisons": as_html(readable_comparisons(people.comparisons)),
         "compared": describe_comparisons(people.comparisons),
     }
+
+
+def _environment() -> Environment:
+    """Templates that escape every text, and fail on a name that is not given."""
+    environment = Environment(
+        loader=PackageLoader("fibrolib.report", "."),
+        autoescape=select_autoescape(["html", "j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["bold"] = _bold
+    environment.globals["model_label"] = model_label
+    return environment
 
 
 def build_report(study: Study, found: dict, circumstances: dict) -> Path:
@@ -138,20 +167,13 @@ def build_report(study: Study, found: dict, circumstances: dict) -> Path:
     Path
         The report, one file that needs no other.
     """
-    environment = Environment(
-        loader=PackageLoader("fibrolib.report", "."),
-        autoescape=select_autoescape(["html", "j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = _environment()
     readable, tests = readable_metrics(study.metrics), _tests(study)
-    environment.filters["bold"] = _bold
-    environment.globals["model_label"] = model_label
     files = _Folder(study.folder.path)
     text = environment.get_template("report.html.j2").render(
         study=study,
         found=found,
+        checked=_checked(files),
         run=circumstances,
         files=files,
         metrics=as_html(readable, index=True),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from fibrolib.errors import FibrolibError
+from fibrolib.atomic import finish
+from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError
 from fibrolib.study.keeping import digest, package_digest
 
 __all__ = ["check_parameters", "execute_notebook", "is_current", "parameter_names"]
@@ -64,8 +67,9 @@ def is_current(notebook: Path, executed: Path, parameters: dict, content: str) -
 
 def _failure(notebook: Path, executed: Path, error: PapermillExecutionError) -> FibrolibError:
     first_line = next((line for line in error.source.splitlines() if line.strip()), "")
+    full = f"The disk is full. {KEPT_WHERE_IT_STOPPED}\n" if os.strerror(errno.ENOSPC) in error.evalue else ""
     return FibrolibError(
-        f"{notebook.name} stopped in cell [{error.exec_count}], which begins '{first_line}':\n"
+        f"{full}{notebook.name} stopped in cell [{error.exec_count}], which begins '{first_line}':\n"
         f"  {error.ename}: {error.evalue}\n"
         f"The executed copy with the traceback is {executed}."
     )
@@ -106,10 +110,10 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: 
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
     except PapermillExecutionError as error:
-        unfinished.replace(executed)
+        finish(unfinished, executed)
         raise _failure(notebook, executed, error) from error
     except DeadKernelError as error:
-        unfinished.replace(executed)
+        finish(unfinished, executed)
         raise FibrolibError(
             f"{notebook.name}: its kernel died, most likely for want of memory. Close other programs, or choose a "
             f"smaller profile; what was finished is kept. The copy as far as it came is {executed}."
@@ -117,4 +121,4 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: 
     finished = nbformat.read(unfinished, as_version=4)
     finished.metadata["fibrolib"] = {"key": _key(notebook, parameters, content)}
     nbformat.write(finished, unfinished)
-    unfinished.replace(executed)
+    finish(unfinished, executed)

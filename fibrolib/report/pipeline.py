@@ -7,11 +7,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from fibrolib.atomic import remove_unfinished
+from fibrolib.checking import LEAKS
 from fibrolib.errors import FibrolibError
 from fibrolib.report.html import build_report
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current
-from fibrolib.report.progress import Progress, count
+from fibrolib.report.progress import Progress, Tally, count
 from fibrolib.study import Request, Study, notebook_sources
+from fibrolib.study.checked import check_before
+from fibrolib.study.lock import held
 from fibrolib.study.preparing import sources
 from fibrolib.study.results import circumstances, results
 
@@ -38,15 +42,23 @@ def run_study(request: Request, further: dict | None = None, console: Console | 
     Raises
     ------
     FibrolibError
-        If the input is wrong (before any work), or a notebook raises.
+        If the input is wrong (before any work), another run is at work in the folder, or a notebook raises.
     """
     console = console or Console()
     parameters = {**asdict(request), **(further or {})}
     _refuse_twice_said(request, further or {})
     check_parameters(notebook_sources(), parameters)
     study = Study(request)
+    with held(study.folder.path):
+        remove_unfinished(study.folder.path)
+        return _run(study, parameters, console)
+
+
+def _run(study: Study, parameters: dict, console: Console) -> Path:
     progress = Progress(study, console)
     console.print(f"Run folder: {study.folder.path}", highlight=False)
+    if study.request.cohort:
+        _check(study, progress, console)
     with progress.step(*_first_step(study)):
         patients = study.cohort.patients()
     files = sum(len(sources(row, kind)) for row in patients.itertuples() for kind in ("clip", "image"))
@@ -70,6 +82,18 @@ def run_study(request: Request, further: dict | None = None, console: Console | 
         study.folder.save_json("run", made)
         report = build_report(study, found, made)
     return report
+
+
+def _check(study: Study, progress: Progress, console: Console) -> None:
+    """Stop at errors of the user's cohort before any work; say what warnings there are."""
+    tally = Tally("files")
+    with progress.step("checking the cohort", tally):
+        warnings = check_before(study, tally.follow)
+    grave = warnings["kind"].isin(LEAKS)
+    for row in warnings[grave].itertuples():
+        console.print(f"  warning  lines {row.lines}: {row.finding}", highlight=False, markup=False, soft_wrap=True)
+    if len(warnings):
+        console.print(f"  {len(warnings)} warnings, {grave.sum()} of them grave: see the report", highlight=False)
 
 
 def _refuse_twice_said(request: Request, further: dict) -> None:

@@ -26,6 +26,8 @@ class Request:
         Seed of the virtual cohort, the split, the folds and the nets.
     out : str
         Run folder.
+    outside : bool
+        Whether the table may name files outside its folder.
     """
 
     cohort: str = ""
@@ -33,6 +35,7 @@ class Request:
     cutoff: int = 2
     seed: int = 0
     out: str = "reports/virtual"
+    outside: bool = False
 
     @property
     def run_folder(self) -> Path:

@@ -42,10 +42,15 @@ INDICES = {"swe": SWE, "fib4": FIB4, "apri": APRI}
 
 
 def open_study(
-    cohort: str = "", profile: str = "quick", cutoff: int = 2, seed: int = 0, out: str = "reports/virtual"
+    cohort: str = "",
+    profile: str = "quick",
+    cutoff: int = 2,
+    seed: int = 0,
+    out: str = "reports/virtual",
+    outside: bool = False,
 ) -> Study:
     """Open a study; nothing is computed yet. Parameters as in `Request`."""
-    return Study(Request(cohort, profile, cutoff, seed, out))
+    return Study(Request(cohort, profile, cutoff, seed, out, outside))
 
 
 class Study:
@@ -84,7 +89,7 @@ class Study:
     def cohort(self) -> Cohort:
         """The checked cohort; the virtual one is simulated where it is not there yet."""
         if self.request.cohort:
-            return read_cohort(from_project(self.request.cohort), self.cutoff)
+            return read_cohort(from_project(self.request.cohort), self.cutoff, outside=self.request.outside)
         folder = self.request.virtual_folder(self.profile.patients)
         table = simulate_cohort(folder, patients=self.profile.patients, seed=self.request.seed, n_jobs=n_workers())
         return read_cohort(table, self.cutoff)

@@ -4,7 +4,7 @@ from fibrolib.video.clips import Clip, prepare_clip, prepare_image
 from fibrolib.video.reading import Video, read_image, read_video
 from fibrolib.video.sector import Sector, find_sector
 from fibrolib.video.stills import is_still
-from fibrolib.video.store import clip_digest, load_clip, prepare_cached, save_clip
+from fibrolib.video.store import clip_digest, file_digest, load_clip, prepare_cached, save_clip
 from fibrolib.video.survey import VideoSurvey, survey_video
 from fibrolib.video.writing import write_image, write_video
 
@@ -14,6 +14,7 @@ __all__ = [
     "Video",
     "VideoSurvey",
     "clip_digest",
+    "file_digest",
     "find_sector",
     "is_still",
     "load_clip",

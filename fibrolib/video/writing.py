@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from tempfile import mkstemp
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from fibrolib.atomic import replacing
 
 __all__ = ["write_image", "write_video"]
 
@@ -46,7 +44,7 @@ def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, comment
     One encoder thread and no clock in the file, so that the same frames give the same bytes.
     """
     _check_frames(frames, fps)
-    with _replacing(Path(path)) as temporary, av.open(str(temporary), "w", format="mp4", options=_MUXER) as container:
+    with replacing(path) as temporary, av.open(str(temporary), "w", format="mp4", options=_MUXER) as container:
         if comment is not None:
             container.metadata["comment"] = comment
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=_ENCODER)
@@ -76,7 +74,7 @@ def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
     """
     if image.dtype != np.uint8 or image.ndim != 2:
         raise ValueError(f"an image is uint8 of shape (height, width), not {image.dtype} of shape {image.shape}")
-    with _replacing(Path(path)) as temporary:
+    with replacing(path) as temporary:
         Image.fromarray(image).save(temporary, format="PNG")
 
 
@@ -88,17 +86,3 @@ def _check_frames(frames: NDArray[np.uint8], fps: float) -> None:
         raise ValueError(f"H.264 needs an even height and width, not {frames.shape[1]} x {frames.shape[2]}")
     if not fps > 0:
         raise ValueError(f"frames per second must be above 0, not {fps!r}")
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place only when all went well."""
-    handle, name = mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
