@@ -33,8 +33,10 @@ def main() -> None:
     try:
         app()
     except FibrolibError as error:
+        from fibrolib.privacy import revealed
+
         _error_console.print("Error: ", style="bold red", end="")
-        _error_console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        _error_console.print(revealed(str(error)), markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
 
 
@@ -97,20 +99,24 @@ def run(
     profile: Annotated[str, typer.Option(help="smoke, quick, paper, or a TOML file.")] = "quick",
     cutoff: Cutoff = 2,
     seed: Seed = 0,
-    out: Annotated[str, typer.Option(help="Run folder; none: reports/<name of the cohort>.")] = "",
+    out: Annotated[str, typer.Option(help="Run folder; none: reports/virtual, or reports/cohort-...")] = "",
+    pseudonymous: Annotated[
+        bool, typer.Option("--pseudonymous", help="The table's patient_id holds pseudonyms already: keep them.")
+    ] = False,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="Notebook parameter, NAME=VALUE.")
     ] = None,
 ) -> None:
     """Run the whole study into a report."""
+    from fibrolib.privacy import register
     from fibrolib.report import run_study
     from fibrolib.study import Request
 
     # Notebooks run elsewhere: paths given on the command line are meant from here.
-    table = str(Path(cohort).resolve()) if cohort else ""
-    folder = Path(out).resolve() if out else f"reports/{_default_name(table)}"
+    reference = register(Path(cohort).resolve(), pseudonymous=pseudonymous) if cohort else ""
+    folder = Path(out).resolve() if out else f"reports/{reference or 'virtual'}"
     profile = str(Path(profile).resolve()) if profile.endswith(".toml") else profile
-    report = run_study(Request(table, profile, cutoff, seed, str(folder)), _parameters(parameter or []))
+    report = run_study(Request(reference, profile, cutoff, seed, str(folder)), _parameters(parameter or []))
     typer.echo(f"Report: {report}")
 
 
@@ -148,13 +154,6 @@ def pretrain(
         raise FibrolibError(f"There is no recipe for '{only}'. Choose one of {', '.join(RECIPES)}.")
     table = unstaged_pictures(pictures, patients=patients, seed=SEED, n_jobs=-1)
     make_weights(table, out, only=only, say=typer.echo)
-
-
-def _default_name(cohort: str) -> str:
-    if not cohort:
-        return "virtual"
-    path = Path(cohort)
-    return path.parent.name if path.stem == "cohort" else path.stem
 
 
 def _parameters(pairs: list[str]) -> dict:

@@ -12,7 +12,7 @@ LAYERS = [
     {"errors", "provenance"},
     {"stages"},
     {"cohort", "video", "indices", "nets", "inference"},
-    {"phantom", "learning", "checking"},
+    {"phantom", "learning", "checking", "privacy"},
     {"attribution", "pretraining"},
     {"plots"},
     {"study"},

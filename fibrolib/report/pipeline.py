@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from fibrolib.errors import FibrolibError
+from fibrolib.privacy import who_is_who
 from fibrolib.report.html import build_report
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current
 from fibrolib.report.progress import Progress, count
@@ -41,19 +42,21 @@ def run_study(request: Request, further: dict | None = None, console: Console | 
         If the input is wrong (before any work), or a notebook raises.
     """
     console = console or Console()
-    parameters = {**asdict(request), **(further or {})}
     _refuse_twice_said(request, further or {})
-    check_parameters(notebook_sources(), parameters)
+    check_parameters(notebook_sources(), {**asdict(request), **(further or {})})
     study = Study(request)
     progress = Progress(study, console)
-    console.print(f"Run folder: {study.folder.path}", highlight=False)
+    console.print(f"Run folder: {study.folder.path}", highlight=False, soft_wrap=True)
     with progress.step(*_first_step(study)):
         patients = study.cohort.patients()
+    if study.reference and who_is_who(study.reference).exists():
+        console.print(f"Who is who (yours alone): {who_is_who(study.reference)}", highlight=False, soft_wrap=True)
     files = sum(len(sources(row, kind)) for row in patients.itertuples() for kind in ("clip", "image"))
     clips = count(study.folder.clips, "*.npz", files, "clips and images")
     with progress.step("preparing clips and images", clips):
         content = study.content
     study.folder.claim()
+    parameters = {**asdict(study.request_for_copies()), **(further or {})}
     notebooks = notebooks_for(study, console)
     for number, notebook in enumerate(notebooks, start=1):
         executed = study.folder.notebooks / notebook.name
@@ -89,7 +92,7 @@ def notebooks_for(study: Study, console: Console) -> list[Path]:
 
 def _first_step(study: Study) -> tuple:
     """Label of the step that makes or reads the cohort, and how to follow it."""
-    if study.request.cohort:
+    if study.reference:
         return ("reading the cohort",)
     patients = study.profile.patients
     images = study.request.virtual_folder(patients) / "images"  # one of each patient, however many videos

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fibrolib.learning import NetClassifier
 from fibrolib.plots import save_figure
 from fibrolib.study.keeping import Keeper, write_atomically
+from fibrolib.study.paths import STAMP
 from fibrolib.video import write_video
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RunFolder"]
 
-_STAMP = ".made-for"
 _SHOWN = ("figures", "tables", "notebooks", "models", "predictions.csv", "results.json", "run.json", "report.html")
 
 
@@ -59,7 +59,7 @@ class RunFolder:
 
     def claim(self) -> None:
         """Make the folder this request's: remove what it shows of another one."""
-        stamp = self.path / _STAMP
+        stamp = self.path / STAMP
         if stamp.exists() and stamp.read_text("utf-8") == self.made_for:
             return
         for name in _SHOWN:
@@ -71,6 +71,10 @@ class RunFolder:
     def _write(self, name: str, write: Callable[[Path], object]) -> Path:
         self.claim()
         return write_atomically(self.path / name, write)
+
+    def save_profile(self, source: Path) -> Path:
+        """Keep a profile's file as ``profile/<name>.toml``, so that executed copies need no path to find it."""
+        return self._write(f"profile/{source.name}", lambda path: shutil.copyfile(source, path))
 
     def save_table(self, name: str, table: pd.DataFrame) -> Path:
         """Write ``tables/<name>.csv`` and return its path; the index is left out."""
