@@ -46,11 +46,12 @@ def simulate(
     patients: Annotated[int, typer.Option(help="Number of virtual patients.", min=1)] = 110,
     seed: Seed = 0,
     videos: Annotated[int, typer.Option(help="Videos per patient, each another view.", min=1)] = 1,
+    dicom: Annotated[bool, typer.Option("--dicom", help="Videos and images as DICOM, uncompressed.")] = False,
 ) -> None:
     """Make a virtual cohort: videos, images, laboratory values, true masks and cohort.csv."""
     from fibrolib.phantom import simulate_cohort
 
-    table = simulate_cohort(out, patients=patients, videos=videos, seed=seed, n_jobs=-1)
+    table = simulate_cohort(out, patients=patients, videos=videos, seed=seed, dicom=dicom, n_jobs=-1)
     typer.echo(f"{patients} virtual patients, {patients * videos} videos: {table}")
 
 

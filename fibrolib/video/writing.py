@@ -1,4 +1,4 @@
-"""Write videos (H.264 in MP4) and images (PNG): atomic, and the same bytes for the same frames."""
+"""Write videos (H.264 in MP4) and images (PNG): atomic, without metadata, the same bytes for the same frames."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["write_image", "write_video"]
+__all__ = ["check_frames", "replacing", "write_image", "write_video"]
 
 _MUXER = {"fflags": "+bitexact", "movflags": "+faststart"}
 # Constant rate factor 16: the speckle of ultrasound, and its motion, survive. Macroblock-tree rate control is switched
@@ -45,17 +45,24 @@ def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, comment
     -----
     One encoder thread and no clock in the file, so that the same frames give the same bytes.
     """
-    _check_frames(frames, fps)
-    with _replacing(Path(path)) as temporary, av.open(str(temporary), "w", format="mp4", options=_MUXER) as container:
+    check_frames(frames, fps)
+    if frames.shape[1] % 2 or frames.shape[2] % 2:
+        raise ValueError(f"H.264 needs an even height and width, not {frames.shape[1]} x {frames.shape[2]}")
+    with replacing(Path(path)) as temporary, av.open(str(temporary), "w", format="mp4", options=_MUXER) as container:
         if comment is not None:
             container.metadata["comment"] = comment
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=_ENCODER)
-        stream.height, stream.width = frames.shape[1:]
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.thread_count = 1
+        stream = _add_stream(container, fps, *frames.shape[1:])
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="gray")))
         container.mux(stream.encode())
+
+
+def _add_stream(container: av.container.OutputContainer, fps: float, height: int, width: int) -> av.VideoStream:
+    stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=_ENCODER)
+    stream.height, stream.width = height, width
+    stream.pix_fmt = "yuv420p"
+    stream.codec_context.thread_count = 1
+    return stream
 
 
 def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
@@ -75,21 +82,20 @@ def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
     """
     if image.dtype != np.uint8 or image.ndim != 2:
         raise ValueError(f"an image is uint8 of shape (height, width), not {image.dtype} of shape {image.shape}")
-    with _replacing(Path(path)) as temporary:
+    with replacing(Path(path)) as temporary:
         Image.fromarray(image).save(temporary, format="PNG")
 
 
-def _check_frames(frames: NDArray[np.uint8], fps: float) -> None:
+def check_frames(frames: NDArray[np.uint8], fps: float) -> None:
+    """Raise a ValueError where frames are not uint8 of shape (frames, height, width), or the rate is not positive."""
     if frames.dtype != np.uint8 or frames.ndim != 3 or 0 in frames.shape:
         raise ValueError(f"frames are uint8 of shape (frames, height, width), not {frames.dtype} of {frames.shape}")
-    if frames.shape[1] % 2 or frames.shape[2] % 2:
-        raise ValueError(f"H.264 needs an even height and width, not {frames.shape[1]} x {frames.shape[2]}")
     if not fps > 0:
         raise ValueError(f"frames per second must be above 0, not {fps!r}")
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` that takes its place only when all went well."""
     handle, name = mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     os.close(handle)
