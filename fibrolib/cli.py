@@ -95,6 +95,32 @@ def check(
 
 
 @app.command()
+def deidentify(
+    source: Annotated[Path, typer.Argument(help="A file, a folder, or a cohort table.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the copies.")],
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Accept pictures that fill the frame: nothing is blanked.")
+    ] = False,
+) -> None:
+    """Copy ultrasound files without names, ids, dates and what is written around the picture.
+
+    Exit status: 0 all written, 1 something was left out or wants a closer look, 2 a picture was refused.
+    """
+    from fibrolib.deidentify import deidentify as make_safe
+
+    def progress(jobs: Iterable, total: int) -> Iterable:
+        return track(jobs, "Writing copies", total=total, console=_error_console, transient=True)
+
+    def say(text: str) -> None:
+        _error_console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    report, names = make_safe(source, out, whole=whole, say=say, track=progress)
+    typer.echo(report.text())
+    typer.echo(f"Old and new names (yours alone): {names}")
+    raise typer.Exit(report.status)
+
+
+@app.command()
 def run(
     cohort: Annotated[str, typer.Option(help="Cohort table; none: the virtual cohort.")] = "",
     profile: Annotated[str, typer.Option(help="smoke, quick, paper, or a TOML file.")] = "quick",

@@ -13,7 +13,7 @@ LAYERS = [
     {"stages"},
     {"cohort", "video", "indices", "nets", "inference"},
     {"phantom", "learning", "checking", "privacy"},
-    {"attribution", "pretraining"},
+    {"attribution", "pretraining", "deidentify"},
     {"plots"},
     {"study"},
     {"report"},

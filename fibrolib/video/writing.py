@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["check_frames", "replacing", "write_image", "write_video"]
+__all__ = ["check_frames", "replacing", "write_image", "write_timed_video", "write_video"]
 
 _MUXER = {"fflags": "+bitexact", "movflags": "+faststart"}
 # Constant rate factor 16: the speckle of ultrasound, and its motion, survive. Macroblock-tree rate control is switched
@@ -55,6 +55,47 @@ def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, comment
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="gray")))
         container.mux(stream.encode())
+
+
+def write_timed_video(
+    path: str | Path, frames: Iterable[tuple[float | None, NDArray[np.uint8]]], fps: float, pixel_aspect: float = 1.0
+) -> int:
+    """Write a colour video, one frame at a time, each at its own time; else like `write_video`.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write; its folder must exist. A file of that name is replaced in one step, at the end.
+    frames : iterable of (float or None, ndarray of uint8, shape (height, width, 3))
+        Time stamp in seconds, and red, green and blue; all of one size. A side of odd length gets a black line more, as
+        H.264 needs it even.
+    fps : float
+        Frames per second, for frames without a time stamp.
+    pixel_aspect : float
+        Width of a pixel by its height.
+
+    Returns
+    -------
+    int
+        Number of frames.
+    """
+    count, clock, last = 0, Fraction(1, 90_000), -1
+    with replacing(Path(path)) as temporary, av.open(str(temporary), "w", format="mp4", options=_MUXER) as container:
+        stream = None
+        for time, frame in frames:
+            height, width = frame.shape[:2]
+            even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)))
+            if stream is None:
+                stream, start = _add_stream(container, fps, *even.shape[:2]), time or 0.0
+                stream.codec_context.time_base = clock
+                stream.codec_context.sample_aspect_ratio = Fraction(pixel_aspect).limit_denominator(255)
+            picture = av.VideoFrame.from_ndarray(even, format="rgb24")
+            shown = count / fps if time is None else time - start
+            picture.time_base, picture.pts = clock, max(round(shown / clock), last + 1)
+            last, count = picture.pts, count + 1
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode() if stream is not None else [])
+    return count
 
 
 def _add_stream(container: av.container.OutputContainer, fps: float, height: int, width: int) -> av.VideoStream:
