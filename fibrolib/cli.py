@@ -44,8 +44,10 @@ def main() -> None:
 
 
 def _say_and_stop(message: str) -> NoReturn:
+    from fibrolib.privacy import revealed
+
     _error_console.print("Error: ", style="bold red", end="")
-    _error_console.print(message, markup=False, highlight=False, soft_wrap=True)
+    _error_console.print(revealed(message), markup=False, highlight=False, soft_wrap=True)
     sys.exit(2)
 
 
@@ -55,11 +57,12 @@ def simulate(
     patients: Annotated[int, typer.Option(help="Number of virtual patients.", min=1)] = 110,
     seed: Seed = 0,
     videos: Annotated[int, typer.Option(help="Videos per patient, each another view.", min=1)] = 1,
+    dicom: Annotated[bool, typer.Option("--dicom", help="Videos and images as DICOM, uncompressed.")] = False,
 ) -> None:
     """Make a virtual cohort: videos, images, laboratory values, true masks and cohort.csv."""
     from fibrolib.phantom import simulate_cohort
 
-    table = simulate_cohort(out, patients=patients, videos=videos, seed=seed, n_jobs=-1)
+    table = simulate_cohort(out, patients=patients, videos=videos, seed=seed, dicom=dicom, n_jobs=-1)
     typer.echo(f"{patients} virtual patients, {patients * videos} videos: {table}")
 
 
@@ -103,26 +106,57 @@ def check(
 
 
 @app.command()
+def deidentify(
+    source: Annotated[Path, typer.Argument(help="A file, a folder, or a cohort table.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the copies.")],
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Accept pictures that fill the frame: nothing is blanked.")
+    ] = False,
+) -> None:
+    """Copy ultrasound files without names, ids, dates and what is written around the picture.
+
+    Exit status: 0 all written, 1 something was left out or wants a closer look, 2 a picture was refused.
+    """
+    from fibrolib.deidentify import deidentify as make_safe
+
+    def progress(jobs: Iterable, total: int) -> Iterable:
+        return track(jobs, "Writing copies", total=total, console=_error_console, transient=True)
+
+    def say(text: str) -> None:
+        _error_console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    report, names = make_safe(source, out, whole=whole, say=say, track=progress)
+    typer.echo(report.text())
+    typer.echo(f"Old and new names (yours alone): {names}")
+    raise typer.Exit(report.status)
+
+
+@app.command()
 def run(
     cohort: Annotated[str, typer.Option(help="Cohort table; none: the virtual cohort.")] = "",
     profile: Annotated[str, typer.Option(help="smoke, quick, paper, or a TOML file.")] = "quick",
     cutoff: Cutoff = 2,
     seed: Seed = 0,
-    out: Annotated[str, typer.Option(help="Run folder; none: reports/<name of the cohort>.")] = "",
+    out: Annotated[str, typer.Option(help="Run folder; none: reports/virtual, or reports/cohort-...")] = "",
     outside: Outside = False,
+    pseudonymous: Annotated[
+        bool, typer.Option("--pseudonymous", help="The table's patient_id holds pseudonyms already: keep them.")
+    ] = False,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="Notebook parameter, NAME=VALUE.")
     ] = None,
 ) -> None:
     """Run the whole study into a report."""
+    from fibrolib.privacy import register
     from fibrolib.report import run_study
     from fibrolib.study import Request
 
     # Notebooks run elsewhere: paths given on the command line are meant from here.
-    table = str(Path(cohort).resolve()) if cohort else ""
-    folder = Path(out).resolve() if out else f"reports/{_default_name(table)}"
+    reference = register(Path(cohort).resolve(), pseudonymous=pseudonymous) if cohort else ""
+    folder = Path(out).resolve() if out else f"reports/{reference or 'virtual'}"
     profile = str(Path(profile).resolve()) if profile.endswith(".toml") else profile
-    report = run_study(Request(table, profile, cutoff, seed, str(folder), outside), _parameters(parameter or []))
+    asked = Request(reference, profile, cutoff, seed, str(folder), outside)
+    report = run_study(asked, _parameters(parameter or []))
     typer.echo(f"Report: {report}")
 
 
@@ -160,13 +194,6 @@ def pretrain(
         raise FibrolibError(f"There is no recipe for '{only}'. Choose one of {', '.join(RECIPES)}.")
     made_of = {"stills": stills, "clips": clips}
     make_weights(pictures, out, only=only, patients=made_of, say=typer.echo, n_jobs=-1)
-
-
-def _default_name(cohort: str) -> str:
-    if not cohort:
-        return "virtual"
-    path = Path(cohort)
-    return path.parent.name if path.stem == "cohort" else path.stem
 
 
 def _parameters(pairs: list[str]) -> dict:

@@ -12,7 +12,7 @@ from fibrolib.cohort import inspect_cohort
 from fibrolib.cohort.columns import FILES
 from fibrolib.cohort.schema import is_there
 from fibrolib.errors import FibrolibError
-from fibrolib.study.paths import from_project
+from fibrolib.privacy import find_table
 from fibrolib.study.preparing import n_workers
 from fibrolib.study.study import Study
 from fibrolib.video import file_digest
@@ -43,7 +43,7 @@ def check_before(study: Study, track: Callable[[Iterable, int], Iterable]) -> pd
     FibrolibError
         There are errors: all of them, with the warnings.
     """
-    table = from_project(study.request.cohort)
+    table = find_table(study.reference)
 
     def compute() -> pd.DataFrame:
         report = check_cohort(

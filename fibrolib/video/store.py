@@ -21,7 +21,7 @@ __all__ = ["clip_digest", "file_digest", "load_clip", "prepare_cached", "save_cl
 
 _METHOD = 2
 """Part of every digest: raise it when the preparation changes, and clips kept by an older one are not taken up.
-2: a pixel of a mask takes a bit."""
+2: a pixel of a mask takes a bit; black where no picture was found, as there may still be letters."""
 
 _DICOM_METHOD = 2
 """The same for DICOM files alone. 2: the sector is looked for inside the region that the scanner gives."""
