@@ -50,6 +50,7 @@ def simulate_cohort(
     dials: Dials | None = None,
     frames: int | None = None,
     fps: float | None = None,
+    images: bool = True,
     n_jobs: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -72,6 +73,8 @@ def simulate_cohort(
         Of every video; two heartbeats of the patient if left out.
     fps : float, optional
         Frames per second of every video; those of the patient's scanner if left out.
+    images : bool
+        Also a still image of each patient.
     n_jobs : int
         Number of joblib workers.
     progress : callable, optional
@@ -88,7 +91,7 @@ def simulate_cohort(
     ValueError
         If `patients` or `videos` is below 1.
     FibrolibError
-        If the folder holds a cohort of another seed, other dials, other videos or another version.
+        If the folder holds a cohort of another seed, other dials, other pictures or another version.
     """
     if videos < 1:
         raise ValueError(f"at least one video per patient is needed, not {videos}")
@@ -97,25 +100,26 @@ def simulate_cohort(
     if fps is not None:
         table = table.assign(fps=float(fps))
     asked = {name: value for name, value in (("frames", frames), ("fps", fps)) if value is not None}
+    asked |= {} if images else {"images": False}
     _claim(out, {"version": VERSION, "seed": seed, "dials": asdict(dials), **asked})
     takes = range(1, videos + 1)
     missing = [
         (number, row, todo)
         for number, row in enumerate(table.itertuples(index=False))
-        if (todo := [take for take in takes if not _is_written(out, row.patient_id, take)])
+        if (todo := [take for take in takes if not _is_written(out, row.patient_id, take, images)])
     ]
     if missing:  # starting workers to find that nothing is to do would take seconds
         jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_write_patient)(out, row, (seed, number), todo, frames) for number, row, todo in missing
+            delayed(_write_patient)(out, row, (seed, number), todo, frames, images) for number, row, todo in missing
         )
         for done, _ in enumerate(jobs, start=patients - len(missing) + 1):
             if progress is not None:
                 progress(done, patients)
     _write_text(out / "truth" / "patients.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-    files = [_files(patient, take) for patient in table["patient_id"] for take in takes]
+    files = [_files(patient, take, images) for patient in table["patient_id"] for take in takes]
     rows = table.loc[table.index.repeat(videos)].reset_index(drop=True).join(pd.DataFrame(files))
     blood = dict.fromkeys(("ast", "alt", "platelets"), "Int64")  # whole numbers, also where some are missing
-    write_cohort(rows[_TABLE].astype(blood), out / "cohort.csv")
+    write_cohort(rows.reindex(columns=_TABLE).astype(blood), out / "cohort.csv")
     return out / "cohort.csv"
 
 
@@ -156,30 +160,33 @@ def _claim(out: Path, settings: dict) -> None:
     card = out / "cohort.json"
     if card.exists() and json.loads(card.read_text(encoding="utf-8")) != settings:
         raise FibrolibError(
-            f"{out}: holds a virtual cohort of another seed, other dials, other videos or another version "
+            f"{out}: holds a virtual cohort of another seed, other dials, other pictures or another version "
             f"(see {card.name} there). Choose another folder, or delete this one."
         )
     _write_text(card, json.dumps(settings, indent=2) + "\n")
 
 
-def _files(name: str, take: int) -> dict[str, str]:
+def _files(name: str, take: int, images: bool) -> dict[str, str]:
     """Paths of a video, its truth and the patient's image, as the table gives them."""
     view = name if take == 1 else f"{name}-{take}"
-    return {"video": f"videos/{view}.mp4", "image": f"images/{name}.png", "roi": f"truth/{view}.npz"}
+    image = {"image": f"images/{name}.png"} if images else {}
+    return {"video": f"videos/{view}.mp4", **image, "roi": f"truth/{view}.npz"}
 
 
-def _is_written(out: Path, name: str, take: int) -> bool:
+def _is_written(out: Path, name: str, take: int, images: bool) -> bool:
     """Whether all files of a video are there."""
-    return all((out / file).exists() for file in _files(name, take).values())
+    return all((out / file).exists() for file in _files(name, take, images).values())
 
 
-def _write_patient(out: Path, patient: object, seed: tuple[int, int], takes: list[int], frames: int | None) -> None:
+def _write_patient(
+    out: Path, patient: object, seed: tuple[int, int], takes: list[int], frames: int | None, images: bool
+) -> None:
     """Write some videos of one patient, and the image with the first; the truth comes last, as a sign that all are."""
     name = patient.patient_id
     for take in takes:
-        files = {kind: out / file for kind, file in _files(name, take).items()}
+        files = {kind: out / file for kind, file in _files(name, take, images).items()}
         clip = render_clip(patient, seed, take, frames)
-        still = render_image(patient, seed) if take == 1 else None
+        still = render_image(patient, seed) if images and take == 1 else None
         write_video(files["video"], clip.frames, clip.fps, comment=f"{BANNER} {files['video'].stem}")
         if still is not None:
             write_image(files["image"], still.frames[0])
