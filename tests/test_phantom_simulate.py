@@ -80,17 +80,27 @@ def test_a_stopped_run_goes_on_where_it_was(table, tmp_path):
     assert contents(table.parent) == before
 
 
-@pytest.mark.parametrize("other", [{"seed": SEED + 1}, {"dials": Dials(motion=0.0)}, {"frames": 5}, {"fps": 10.0}])
+@pytest.mark.parametrize(
+    "other", [{"seed": SEED + 1}, {"dials": Dials(motion=0.0)}, {"frames": 5}, {"fps": 10.0}, {"images": False}]
+)
 def test_another_cohort_is_not_mixed_in(table, other):
     with pytest.raises(FibrolibError, match="another seed"):
         simulate_cohort(table.parent, **{"patients": 2, "seed": SEED, "n_jobs": 1, **other})
 
 
-def test_videos_can_be_shorter_and_slower(tmp_path):
-    table = simulate_cohort(tmp_path, patients=1, seed=SEED, frames=3, fps=10.0, n_jobs=1)
+def test_videos_can_be_shorter_and_slower_and_images_left_out(tmp_path):
+    form = {"frames": 3, "fps": 10.0, "images": False}
+    table = simulate_cohort(tmp_path, patients=1, seed=SEED, n_jobs=1, **form)
     video = read_video(tmp_path / pd.read_csv(table)["video"][0])
     assert (len(video.frames), video.fps) == (3, pytest.approx(10.0))
-    assert read_truth(tmp_path / "truth" / "virtual-001.npz").masks["liver"].shape == video.frames.shape
+    truth = read_truth(tmp_path / "truth" / "virtual-001.npz")
+    assert truth.masks["liver"].shape == video.frames.shape
+    assert not truth.image_masks
+    assert pd.read_csv(table)["image"].isna().all()
+    assert not list((tmp_path / "images").iterdir())
+    done = []
+    simulate_cohort(tmp_path, patients=1, seed=SEED, n_jobs=1, **form, progress=lambda *state: done.append(state))
+    assert not done
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -51,6 +52,7 @@ def simulate_cohort(
     dials: Dials | None = None,
     frames: int | None = None,
     fps: float | None = None,
+    images: bool = True,
     dicom: bool = False,
     n_jobs: int = 2,
     progress: Callable[[int, int], None] | None = None,
@@ -74,6 +76,8 @@ def simulate_cohort(
         Of every video; two heartbeats of the patient if left out.
     fps : float, optional
         Frames per second of every video; those of the patient's scanner if left out.
+    images : bool
+        Also a still image of each patient.
     dicom : bool
         Write videos and images as DICOM, without loss; else as MP4 and PNG.
     n_jobs : int
@@ -92,7 +96,7 @@ def simulate_cohort(
     ValueError
         If `patients` or `videos` is below 1.
     FibrolibError
-        If the folder holds a cohort of another seed, other dials, other videos, another form or another version.
+        If the folder holds a cohort of another seed, form or version, of other dials or other pictures.
     """
     if videos < 1:
         raise ValueError(f"at least one video per patient is needed, not {videos}")
@@ -101,28 +105,30 @@ def simulate_cohort(
     if fps is not None:
         table = table.assign(fps=float(fps))
     asked = {name: value for name, value in (("frames", frames), ("fps", fps)) if value is not None}
-    if dicom:
-        asked["form"] = "dicom"
+    asked |= ({} if images else {"images": False}) | ({"form": "dicom"} if dicom else {})
     _claim(out, {"version": VERSION, "seed": seed, "dials": asdict(dials), **asked})
-    takes = range(1, videos + 1)
+    takes, files_of = range(1, videos + 1), partial(_files, images=images, dicom=dicom)
     missing = [
         (number, row, todo)
         for number, row in enumerate(table.itertuples(index=False))
-        if (todo := [take for take in takes if not _is_written(out, _files(row.patient_id, take, dicom))])
+        if (todo := [take for take in takes if not _is_written(out, files_of(row.patient_id, take))])
     ]
     if missing:  # starting workers to find that nothing is to do would take seconds
         jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_write_patient)(out, row, (seed, number), todo, frames, dicom) for number, row, todo in missing
+            delayed(_write_patient)(
+                out, row, (seed, number), {take: files_of(row.patient_id, take) for take in todo}, frames
+            )
+            for number, row, todo in missing
         )
         for done, _ in enumerate(jobs, start=patients - len(missing) + 1):
             if progress is not None:
                 progress(done, patients)
     truth = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     write_atomically(out / "truth" / "patients.csv", lambda file: file.write_text(truth, "utf-8", newline="\n"))
-    files = [_files(patient, take, dicom) for patient in table["patient_id"] for take in takes]
+    files = [files_of(patient, take) for patient in table["patient_id"] for take in takes]
     rows = table.loc[table.index.repeat(videos)].reset_index(drop=True).join(pd.DataFrame(files))
     blood = dict.fromkeys(("ast", "alt", "platelets"), "Int64")  # whole numbers, also where some are missing
-    write_cohort(rows[_TABLE].astype(blood), out / "cohort.csv")
+    write_cohort(rows.reindex(columns=_TABLE).astype(blood), out / "cohort.csv")
     return out / "cohort.csv"
 
 
@@ -163,17 +169,18 @@ def _claim(out: Path, settings: dict) -> None:
     card = out / "cohort.json"
     if card.exists() and json.loads(card.read_text(encoding="utf-8")) != settings:
         raise FibrolibError(
-            f"{out}: holds a virtual cohort of another seed, form or version, of other dials or other videos "
+            f"{out}: holds a virtual cohort of another seed, form or version, of other dials or other pictures "
             f"(see {card.name} there). Choose another folder, or delete this one."
         )
     write_atomically(card, lambda file: file.write_text(json.dumps(settings, indent=2) + "\n", "utf-8"))
 
 
-def _files(name: str, take: int, dicom: bool) -> dict[str, str]:
+def _files(name: str, take: int, images: bool, dicom: bool) -> dict[str, str]:
     """Paths of a video, its truth and the patient's image, as the table gives them."""
     view = name if take == 1 else f"{name}-{take}"
     video, image = (".dcm", ".dcm") if dicom else (".mp4", ".png")
-    return {"video": f"videos/{view}{video}", "image": f"images/{name}{image}", "roi": f"truth/{view}.npz"}
+    still = {"image": f"images/{name}{image}"} if images else {}
+    return {"video": f"videos/{view}{video}", **still, "roi": f"truth/{view}.npz"}
 
 
 def _is_written(out: Path, files: dict[str, str]) -> bool:
@@ -182,18 +189,18 @@ def _is_written(out: Path, files: dict[str, str]) -> bool:
 
 
 def _write_patient(
-    out: Path, patient: object, seed: tuple[int, int], takes: list[int], frames: int | None, dicom: bool
+    out: Path, patient: object, seed: tuple[int, int], files: dict[int, dict[str, str]], frames: int | None
 ) -> None:
     """Write some videos of one patient, and the image with the first; the truth comes last, as a sign that all are."""
-    name, write = patient.patient_id, _write_dicom if dicom else _write_plain
-    for take in takes:
-        files = {kind: out / file for kind, file in _files(name, take, dicom).items()}
+    for take, names in files.items():
+        paths = {kind: out / name for kind, name in names.items()}
+        write = _write_dicom if paths["video"].suffix == ".dcm" else _write_plain
         clip = render_clip(patient, seed, take, frames)
-        still = render_image(patient, seed) if take == 1 else None
-        write(files["video"], clip, name)
+        still = render_image(patient, seed) if "image" in paths and take == 1 else None
+        write(paths["video"], clip, patient.patient_id)
         if still is not None:
-            write(files["image"], still, name)
-        write_truth(files["roi"], clip, still)
+            write(paths["image"], still, patient.patient_id)
+        write_truth(paths["roi"], clip, still)
 
 
 def _write_plain(path: Path, seen: Rendering, name: str) -> None:

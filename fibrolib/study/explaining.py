@@ -34,6 +34,9 @@ __all__ = ["Explaining"]
 
 _RIVALS = ("random", "centre")
 
+_PLANTED = (12, 120)
+"""Virtual patients in each planted world, at least and at most; between, a sixth of the fresh population."""
+
 
 class Explaining:
     """Explanations of a study's nets on its test patients, and their tests.
@@ -154,11 +157,20 @@ class Explaining:
         orders = ("relevance",) if method else _RIVALS
         return delayed(_curves)(self.net(name), chosen, orders, self.study.request.seed)
 
-    def worlds(self, net: str, patients: int) -> dict[str, World]:
-        """Worlds in which one signal alone tells the stage, for one net (`planting.plant`)."""
-        request, folder = self.study.request, self.study.folder
-        cohorts = request.run_folder.parent / "cohorts"
-        return plant(cohorts, folder.path / "cache", self.study.profile, net, patients=patients, seed=request.seed)
+    def worlds(self, net: str, patients: int = 0) -> dict[str, World]:
+        """Worlds in which one signal alone tells the stage, for one net (`planting.plant`).
+
+        Parameters
+        ----------
+        net : str
+            A net of the study.
+        patients : int
+            In each world; 0 for a number that suits the profile.
+        """
+        request, cache, profile = self.study.request, self.study.folder.path / "cache", self.study.profile
+        fewest, most = _PLANTED
+        patients = patients or min(most, max(fewest, profile.population // 6))
+        return plant(request.run_folder.parent / "cohorts", cache, profile, net, patients=patients, seed=request.seed)
 
     def planted(self, worlds: Mapping[str, World]) -> pd.DataFrame:
         """Maps of the methods in planted worlds, counted on regions (`World.scores`); kept."""

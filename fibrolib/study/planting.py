@@ -200,12 +200,13 @@ def plant(cohorts: Path, cache: Path, profile: Profile, net: str, *, patients: i
         By signal.
     """
     # A video holds the frames that the net sees and no others, which saves most of the simulation: its step is then 1.
+    # A net of stills gets the middle one.
     arguments = {**profile.model(net).arguments, "step": 1, "n_windows": 1}
     estimator = NetClassifier(
         **arguments, cutoff=_CUTOFF, n_stages=_STAGES, seed=seed, n_threads=1, memory=cache / "fits"
     )
     step = profile.model(net).arguments.get("step", 1)
-    video = {"frames": max(estimator.length, 2), "fps": profile.clips.fps / step}
+    video = {"frames": max(estimator.length, 2), "fps": profile.clips.fps / step, "images": False}
     worlds = {}
     for signal, dials in SIGNALS.items():
         folder = cohorts / f"virtual-planted-{signal}-seed{seed}-{digest({'dials': asdict(dials), **video})[:8]}"
