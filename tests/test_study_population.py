@@ -1,10 +1,12 @@
 """Fresh virtual patients: who they are, and what is computed from scores of a net that is really trained."""
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from small_nets import Patch, classifier_with
 
 from fibrolib.errors import FibrolibError
 from fibrolib.inference import auc, delong_test, share_of_ceiling
@@ -137,6 +139,31 @@ def test_ablations_test_each_change_against_the_clip_as_filmed(people):
         assert rows.loc[change, "loss"] == pytest.approx(rows.loc[AS_FILMED, "auc"] - rows.loc[change, "auc"])
         assert rows.loc[change, "p"] == pytest.approx(delong_test(truth, filmed, score).pvalue, nan_ok=True)
     assert rows.loc[AS_FILMED, ["loss", "p", "p_holm"]].isna().all()
+
+
+class OneAtATime(Patch):
+    """Like an LSTM, whose weights are packed anew whenever it is moved: no two threads may use it at once."""
+
+    busy = False
+
+    def forward(self, clips):
+        if self.busy:
+            raise RuntimeError("a net was used by two threads at once")
+        self.busy = True
+        time.sleep(0.02)
+        self.busy = False
+        return super().forward(clips)
+
+
+def test_threads_that_score_share_no_net(people, tmp_path):
+    net = classifier_with(OneAtATime())
+    net.n_stages_ = 2
+    people.study = SimpleNamespace(
+        folder=SimpleNamespace(keeper=Keeper(tmp_path)),
+        asked=lambda name: {"net": name},
+        evaluation=lambda name: SimpleNamespace(final=net),
+    )
+    assert ablate({"here": people}, ["cnn3d"], cutoff=1)["auc"].notna().all()
 
 
 def test_ceilings_fall_where_a_signal_is_off(study):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -152,7 +153,8 @@ class Population:
         )
 
     def _reached(self, name: str, change: str) -> pd.DataFrame:
-        net = self.study.evaluation(name).final
+        # A copy: several threads score at a time, and an LSTM packs its weights anew whenever it is moved to a device.
+        net = deepcopy(self.study.evaluation(name).final)
         scores = net.predict_cumulative(self.patients, CHANGES[change] if change else None)
         return pd.DataFrame(scores, index=self.patients.index.rename("patient_id"), columns=range(1, net.n_stages_))
 
