@@ -1,6 +1,5 @@
 """Worlds with one signal, their nets and the count of their maps."""
 
-import numpy as np
 import pandas as pd
 import pytest
 from conftest import make_patients
@@ -10,6 +9,7 @@ from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.study import load_profile, planting
 from fibrolib.study.planting import REGIONS, SIGNALS, Way, World, plant
+from fibrolib.video import load_clip
 
 
 def world_of(people, **options):
@@ -68,9 +68,9 @@ def test_worlds_share_bodies_and_differ_in_their_signal(tmp_path, monkeypatch):
     files = [set(world.files) for world in worlds.values()]
     assert not files[0] & files[1]
     # A video holds just the frames that the net sees.
-    with np.load(worlds["motion"].train["clips"].iloc[0][0]) as clip:
-        assert (len(clip["frames"]), float(clip["fps"])) == (9, 10.0)
+    clip = load_clip(worlds["motion"].train["clips"].iloc[0][0])
+    assert (len(clip.frames), clip.fps) == (9, 10.0)
     marked = worlds["motion"]._marked(next(worlds["motion"].explained.itertuples()), "liver")
-    with np.load(marked) as clip:
-        assert clip["roi"].shape == clip["frames"].shape
-        assert clip["roi"].any()
+    clip = load_clip(marked)
+    assert clip.roi.shape == clip.frames.shape
+    assert clip.roi.any()
