@@ -88,12 +88,13 @@ def redraw_splits(
     """
     scores = held_out_scores(predictions, repeat=repeat)
     models = list(scores.columns.drop("y_true"))
+    judged = {model: scores[["y_true", model]].to_numpy() for model in models}
+    known = {model: np.isfinite(judged[model][:, 1]) for model in models}
     rows = []
     for number, partition in enumerate(partitions):
-        side = _check_partition(partition, scores.index)
-        validation, test = scores[side == "validation"], scores[side == "test"]
+        side = _check_partition(partition, scores.index).to_numpy()
         for model in models:
-            parts = (part[["y_true", model]].dropna().to_numpy() for part in (validation, test))
+            parts = (judged[model][known[model] & (side == name)] for name in ("validation", "test"))
             rows.append({"redraw": number, "model": model} | _result(*parts, rule))
     return pd.DataFrame(rows)
 

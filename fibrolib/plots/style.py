@@ -97,7 +97,11 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     @functools.wraps(draw)
     def wrapper(*args: Any, **kwargs: Any) -> Figure:
         with sns.axes_style("ticks"), sns.plotting_context("paper", font_scale=1.05), mpl.rc_context(_RC):
-            return draw(*args, **kwargs)
+            figure = draw(*args, **kwargs)
+            # Laid out once: that takes longer than drawing, and each file and each screen would do it again.
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+            return figure
 
     return wrapper
 
