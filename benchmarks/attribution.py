@@ -37,7 +37,8 @@ from fibrolib.stages import stage_name
 from fibrolib.study import load_profile, open_study
 from fibrolib.study.explaining import Explaining
 from fibrolib.study.keeping import Keeper
-from fibrolib.study.planting import SIGNALS, WAYS, plant
+from fibrolib.study.planting import SIGNALS, plant
+from fibrolib.study.worlds import WAYS
 from fibrolib.video import Clip
 
 TOP = Path(__file__).resolve().parents[1] / "reports" / "benchmark-attribution"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import make_patients
 
-from fibrolib.attribution import CURVES, ORDERS, TESTS, mask_scores
+from fibrolib.attribution import CURVES, ORDERS, TESTS, mask_scores, movement_correlation
 from fibrolib.learning import NetClassifier
 from fibrolib.study import explaining, trainings
 from fibrolib.study.explaining import Explaining
@@ -22,12 +22,15 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explaining")
     patients = make_patients(folder, 18)
     sides = pd.Series(np.repeat(["train", "validation", "test"], [9, 3, 6]), index=patients.index)
+    (folder / "truth").mkdir()
+    patients.assign(heart_rate=140).to_csv(folder / "truth" / "patients.csv")
     train = patients[sides == "train"]
     net = NetClassifier("motion_resnet3d", {"width": 4}, cutoff=1, n_stages=3, length=8, epochs=1, n_threads=1)
     net.fit(train, train["stage"])
     return SimpleNamespace(
         patients=patients,
         partition=sides,
+        cohort=SimpleNamespace(virtual=True, root=folder),
         cutoff=1,
         nets=["net"],
         profile=SimpleNamespace(n_folds=3),
@@ -85,6 +88,16 @@ def test_cascade_and_depth(tests):
     depth = tests.depth()
     assert depth["patient_id"].nunique() == 6
     np.testing.assert_allclose(depth.groupby(["method", "patient_id"])["area"].sum(), 1)
+
+
+def test_relevance_is_set_against_movement_and_heartbeat(tests):
+    table = tests.timing()
+    row = table[table["method"] == "gradcam"].iloc[3]
+    cam = tests.maps("net", "gradcam")[row["patient_id"]]
+    np.testing.assert_equal(row["correlation"], movement_correlation(cam))
+    # Eight frames at 20 per second are not a beat at 140 a minute.
+    assert table["lag"].isna().all()
+    assert len(table) == 2 * 6
 
 
 def test_faithfulness_has_every_order_and_the_rivals_are_every_methods(tests):

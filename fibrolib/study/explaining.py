@@ -16,15 +16,18 @@ from fibrolib.attribution import (
     attribute_clips,
     cascading_randomisation,
     faithfulness_curves,
+    heartbeat_lag,
     mask_scores,
+    movement_correlation,
     relevance_by_depth,
     sanity_values,
 )
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.training import pick_device
-from fibrolib.study.planting import WAYS, World, plant
+from fibrolib.study.planting import plant
 from fibrolib.study.preparing import n_workers
 from fibrolib.study.trainings import nets_of_folds, nets_of_shuffled_stages
+from fibrolib.study.worlds import WAYS, World
 from fibrolib.video import Clip, load_clip
 
 if TYPE_CHECKING:
@@ -117,6 +120,31 @@ class Explaining:
         return pd.concat(
             [relevance_by_depth(cam).assign(**_key(*known)) for *known, cam in self.every_map()], ignore_index=True
         )
+
+    def timing(self) -> pd.DataFrame:
+        """Whether relevance goes with movement, and with the heartbeat where its rate is known (virtual patients).
+
+        Returns
+        -------
+        DataFrame
+            ``model, method, patient_id, correlation`` (`movement_correlation`) and ``lag`` (`heartbeat_lag`).
+        """
+        rates = self._heart_rates()
+        rows = [
+            {
+                **_key(name, method, patient),
+                "correlation": movement_correlation(cam),
+                "lag": heartbeat_lag(cam, rates[patient]) if patient in rates else float("nan"),
+            }
+            for name, method, patient, cam in self.every_map()
+        ]
+        return pd.DataFrame(rows)
+
+    def _heart_rates(self) -> dict[str, float]:
+        if not self.study.cohort.virtual:
+            return {}
+        truth = pd.read_csv(self.study.cohort.root / "truth" / "patients.csv", index_col="patient_id")
+        return truth["heart_rate"].to_dict()
 
     def sanity(self) -> pd.DataFrame:
         """Rank correlations of the sanity tests (`sanity_values`) on the few patients, with ``model, method``; kept."""
