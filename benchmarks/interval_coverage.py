@@ -27,7 +27,7 @@ AREAS = (0.75, 0.85, 0.95)
 
 
 def scores(rng: np.random.Generator, y: np.ndarray, k: int, area: float, correlation: float, spread: float = 1.0):
-    """Several binormal scores of one true area; `spread` is that of the cases in all but the first."""
+    """Several binormal scores of one true area; `spread` is that of the cases in all but the first score."""
     shared = np.sqrt(correlation) * rng.normal(size=len(y))
     columns = []
     for i in range(k):

@@ -44,6 +44,17 @@ def test_the_same_pairs_by_two_tests_stand_side_by_side():
     assert table["exchange, paired: p (Holm, 1 test)"].tolist() == ["0.100", "–"]
 
 
+def test_where_two_tests_disagree_it_is_said():
+    found = pairs([0.006, 0.5])
+    text = plots.describe_comparisons(found, pairs([1.0, 0.4], test="exchange, paired"))
+    assert (
+        "**The answer hangs on the test** (DeLong, paired; exchange, paired) for 3D-CNN and SWE (p 0.006; 1.000)"
+        in text
+    )
+    text = plots.describe_comparisons(found, pairs([0.01, 0.4], test="exchange, paired"))
+    assert "A second test (exchange, paired) says the same of every pair." in text
+
+
 def test_the_joint_test_in_a_sentence():
     row = {"models": 6, "n": 17, "statistic": 8.25, "df": 5, "df_error": 11.0, "p": 0.4, "test": "DeLong, joint (F)"}
     text = plots.describe_joint(pd.DataFrame([row | {"note": "only 8 patients"}]))

@@ -248,7 +248,7 @@ def delong_joint_test(
     reference : {"f", "chi2"}
         Where p is looked up. "chi2": the large-sample distribution of DeLong 1988, which takes the covariance for
         known. "f": Hotelling's, with n - 2 degrees of freedom for the covariance; alike with many patients. With 8
-        and 9 patients and six scores chi-square rejects up to 0.16 of true null hypotheses in place of 0.05, F at most
+        and 9 patients and six scores chi-square rejects up to 0.17 of true null hypotheses in place of 0.05, F at most
         0.02 (``benchmarks/interval_coverage.py``).
     patient_id : array_like, shape (n,), optional
         Given, repeated patients are refused.

@@ -110,13 +110,15 @@ def describe_joint(joint: pd.DataFrame) -> str:
     return f"{text}; {row.note}." if row.note else f"{text}."
 
 
-def describe_comparisons(comparisons: pd.DataFrame) -> str:
+def describe_comparisons(comparisons: pd.DataFrame, check: pd.DataFrame | None = None) -> str:
     """What the paired tests show together, as Markdown.
 
     Parameters
     ----------
     comparisons : DataFrame
         From `fibrolib.inference.compare_models`, `compare_accuracy` or `compare_staging`.
+    check : DataFrame, optional
+        The same pairs by another test: where the two disagree, it is said.
 
     Returns
     -------
@@ -136,6 +138,8 @@ def describe_comparisons(comparisons: pd.DataFrame) -> str:
     else:
         pairs = ", ".join(f"{model_label(row.a)} and {model_label(row.b)}" for row in apart.itertuples())
         text += f"**{len(apart)}** {'has' if len(apart) == 1 else 'have'} p < 0.05: {pairs}"
+    if check is not None:
+        text += f". {_agreement(tested, check)}"
     text = (
         f"{text}. The 95 % interval of a difference is typically {width:.2f} wide: "
         "where it holds both zero and a large difference, the data do not tell equal from better."
@@ -144,3 +148,17 @@ def describe_comparisons(comparisons: pd.DataFrame) -> str:
     notes = [note.split("; ") for note in tested["note"]]
     shared = [note for note in notes[0] if note and all(note in others for others in notes)]
     return f"{text} To be kept in mind: {'; '.join(shared)}." if shared else text
+
+
+def _agreement(tested: pd.DataFrame, check: pd.DataFrame) -> str:
+    """Where two tests of the same pairs disagree, if anywhere."""
+    both = tested.merge(check, on=["a", "b"], suffixes=("", "_check"))
+    apart = both[(both["p_holm"] < 0.05) != (both["p_holm_check"] < 0.05)]
+    names = f"{both['test'].iloc[0]}; {both['test_check'].iloc[0]}"
+    if apart.empty:
+        return f"A second test ({both['test_check'].iloc[0]}) says the same of every pair"
+    pairs = ", ".join(
+        f"{model_label(row.a)} and {model_label(row.b)} (p {_p_value(row.p_holm)}; {_p_value(row.p_holm_check)})"
+        for row in apart.itertuples()
+    )
+    return f"**The answer hangs on the test** ({names}) for {pairs}: nothing is shown there"

@@ -49,7 +49,8 @@ def with_interval(value: float, low: float, high: float) -> str:
 
 
 def _number(value: float) -> str:
-    text = "∞" if np.isposinf(value) else "−∞" if np.isneginf(value) else f"{value:.2f}"
+    # Beyond a hundred (likelihood ratios, slopes of nearly constant predictions) no decimals mean anything.
+    text = f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}".replace("inf", "∞")
     return text.replace("-0.00", "0.00").replace("-", "−")
 
 

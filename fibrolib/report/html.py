@@ -104,12 +104,12 @@ def _bold(text: str) -> Markup:
 def _tests(study: Study) -> dict:
     """Comparisons on the test patients: as tables and in words."""
     predictions = study.predictions
-    accuracy = compare_accuracy(predictions, study.thresholds)
+    exchanged, accuracy = compare_exchanged(predictions), compare_accuracy(predictions, study.thresholds)
     return {
         "joint": describe_joint(joint_test(predictions)),
         "pairs": as_html(readable_comparisons(study.comparisons)),
-        "compared": describe_comparisons(study.comparisons),
-        "checked": as_html(readable_tests(study.comparisons, compare_exchanged(predictions))),
+        "compared": describe_comparisons(study.comparisons, exchanged),
+        "checked": as_html(readable_tests(study.comparisons, exchanged)),
         "accuracy": as_html(readable_comparisons(accuracy, "accuracy", notes=True)),
         "accuracy_compared": describe_comparisons(accuracy),
     }
