@@ -36,7 +36,9 @@ def main() -> None:
     try:
         app()
     except FibrolibError as error:
-        _say_and_stop(str(error))
+        from fibrolib.privacy import revealed
+
+        _say_and_stop(revealed(str(error)))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -55,11 +57,12 @@ def simulate(
     patients: Annotated[int, typer.Option(help="Number of virtual patients.", min=1)] = 110,
     seed: Seed = 0,
     videos: Annotated[int, typer.Option(help="Videos per patient, each another view.", min=1)] = 1,
+    dicom: Annotated[bool, typer.Option("--dicom", help="Videos and images as DICOM, uncompressed.")] = False,
 ) -> None:
     """Make a virtual cohort: videos, images, laboratory values, true masks and cohort.csv."""
     from fibrolib.phantom import simulate_cohort
 
-    table = simulate_cohort(out, patients=patients, videos=videos, seed=seed, n_jobs=-1)
+    table = simulate_cohort(out, patients=patients, videos=videos, seed=seed, dicom=dicom, n_jobs=-1)
     typer.echo(f"{patients} virtual patients, {patients * videos} videos: {table}")
 
 
@@ -87,7 +90,7 @@ def check(
     cutoff: Cutoff = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON, for programs.")] = False,
     outside: Outside = False,
-    page: Annotated[str, typer.Option(help="HTML page to write, with a thumbnail of every video.")] = "",
+    page: Annotated[str, typer.Option(help="HTML page to write: every video as it is, and as it will be seen.")] = "",
 ) -> None:
     """Say all that is wrong with a cohort and its files, by line. Exit status: 0 nothing, 1 warnings, 2 errors."""
     from fibrolib.checking import survey_cohort, write_page
@@ -103,26 +106,56 @@ def check(
 
 
 @app.command()
+def deidentify(
+    source: Annotated[Path, typer.Argument(help="A file, a folder, or a cohort table.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the copies.")],
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Accept pictures that fill the frame: nothing is blanked.")
+    ] = False,
+) -> None:
+    """Copy ultrasound files without names, ids, dates and what is written around the picture.
+
+    Exit status: 0 all written, 1 something was left out or wants a closer look, 2 a picture was refused.
+    """
+    from fibrolib.deidentify import deidentify as make_safe
+
+    def progress(jobs: Iterable, total: int) -> Iterable:
+        return track(jobs, "Writing copies", total=total, console=_error_console, transient=True)
+
+    def say(text: str) -> None:
+        _error_console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    report, names = make_safe(source, out, whole=whole, say=say, track=progress)
+    typer.echo(report.text())
+    typer.echo(f"Old and new names (yours alone): {names}")
+    raise typer.Exit(report.status)
+
+
+@app.command()
 def run(
     cohort: Annotated[str, typer.Option(help="Cohort table; none: the virtual cohort.")] = "",
     profile: Annotated[str, typer.Option(help="smoke, quick, paper, or a TOML file.")] = "quick",
     cutoff: Cutoff = 2,
     seed: Seed = 0,
-    out: Annotated[str, typer.Option(help="Run folder; none: reports/<name of the cohort>.")] = "",
+    out: Annotated[str, typer.Option(help="Run folder; none: reports/virtual, or reports/cohort-...")] = "",
+    pseudonymous: Annotated[
+        bool, typer.Option("--pseudonymous", help="The table's patient_id holds pseudonyms already: keep them.")
+    ] = False,
     outside: Outside = False,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="Notebook parameter, NAME=VALUE.")
     ] = None,
 ) -> None:
     """Run the whole study into a report."""
+    from fibrolib.privacy import register
     from fibrolib.report import run_study
     from fibrolib.study import Request
 
     # Notebooks run elsewhere: paths given on the command line are meant from here.
-    table = str(Path(cohort).resolve()) if cohort else ""
-    folder = Path(out).resolve() if out else f"reports/{_default_name(table)}"
+    reference = register(Path(cohort).resolve(), pseudonymous=pseudonymous, outside=outside) if cohort else ""
+    folder = Path(out).resolve() if out else f"reports/{reference or 'virtual'}"
     profile = str(Path(profile).resolve()) if profile.endswith(".toml") else profile
-    report = run_study(Request(table, profile, cutoff, seed, str(folder), outside), _parameters(parameter or []))
+    report = run_study(Request(reference, profile, cutoff, seed, str(folder)), _parameters(parameter or []))
     typer.echo(f"Report: {report}")
 
 
@@ -160,13 +193,6 @@ def pretrain(
         raise FibrolibError(f"There is no recipe for '{only}'. Choose one of {', '.join(RECIPES)}.")
     table = unstaged_pictures(pictures, patients=patients, seed=SEED, n_jobs=-1)
     make_weights(table, out, only=only, say=typer.echo)
-
-
-def _default_name(cohort: str) -> str:
-    if not cohort:
-        return "virtual"
-    path = Path(cohort)
-    return path.parent.name if path.stem == "cohort" else path.stem
 
 
 def _parameters(pairs: list[str]) -> dict:

@@ -162,13 +162,6 @@ def test_simulate(monkeypatch, capsys, tmp_path):
     assert (tmp_path / "v" / "cohort.csv").exists()
 
 
-@pytest.mark.parametrize(
-    ("cohort_path", "name"), [("", "virtual"), ("/a/lung-video/cohort.csv", "lung-video"), ("/a/mine.csv", "mine")]
-)
-def test_name_of_the_run_folder(cohort_path, name):
-    assert cli._default_name(cohort_path) == name
-
-
 def test_parameters_are_read_as_json_where_they_are():
     assert cli._parameters(["a=1", "b=x", "c=[1, 2]", "d=a=b"]) == {"a": 1, "b": "x", "c": [1, 2], "d": "a=b"}
 

@@ -145,3 +145,17 @@ def test_the_command_line_takes_a_number_of_videos(tmp_path):
     assert result.exit_code == 0
     assert "1 virtual patients, 2 videos" in result.output
     assert len(pd.read_csv(tmp_path / "v" / "cohort.csv")) == 2
+
+
+def test_a_cohort_as_dicom_holds_what_was_rendered(tmp_path):
+    table = simulate_cohort(tmp_path / "dicom", patients=1, seed=SEED, dicom=True, n_jobs=1)
+    row = pd.read_csv(table).iloc[0]
+    assert (row["video"], row["image"]) == ("videos/virtual-001.dcm", "images/virtual-001.dcm")
+    video = read_video(table.parent / row["video"])
+    rendered = render_clip(next(draw_patients(1, SEED).itertuples(index=False)), (SEED, 0))
+    np.testing.assert_array_equal(video.frames, rendered.frames)
+    assert video.fps == pytest.approx(rendered.fps)
+    assert video.region == rendered.fan
+    assert np.load(table.parent / row["roi"])["image_liver"].shape == read_image(table.parent / row["image"]).shape
+    with pytest.raises(FibrolibError, match="another seed, form or version"):
+        simulate_cohort(tmp_path / "dicom", patients=1, seed=SEED, n_jobs=1)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from fibrolib.video.writing import write_image, write_video
+from fibrolib.video.writing import write_image, write_timed_video, write_video
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +93,24 @@ def test_what_was_there_survives_a_failure(tmp_path, frames, monkeypatch):
         write_video(tmp_path / "a.mp4", frames, 25)
     assert (tmp_path / "a.mp4").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_colours_come_back_at_their_own_times(tmp_path):
+    times = [3.0, 3.05, 3.2, 3.21, 3.5]
+    shades = np.arange(5) * 30 + 40
+    frames = [np.broadcast_to([shade, shade // 2, 0], (33, 47, 3)).astype(np.uint8) for shade in shades]
+    assert write_timed_video(tmp_path / "a.mp4", zip(times, frames, strict=True), 20, pixel_aspect=1.5) == 5
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        stream = container.streams.video[0]
+        read = list(container.decode(stream))
+        assert float(stream.sample_aspect_ratio) == 1.5
+    np.testing.assert_allclose([frame.time for frame in read], np.subtract(times, 3), atol=1e-3)
+    colours = np.stack([frame.to_ndarray(format="rgb24")[:33, :47].mean(axis=(0, 1)) for frame in read])
+    np.testing.assert_allclose(colours, np.stack([shades, shades // 2, 0 * shades], axis=1), atol=6)
+    assert (read[0].height, read[0].width) == (34, 48)
+
+
+def test_frames_without_a_time_follow_the_rate(tmp_path):
+    write_timed_video(tmp_path / "a.mp4", [(None, np.full((32, 32, 3), 90, np.uint8))] * 4, 8)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert [frame.time for frame in container.decode(video=0)] == pytest.approx([0, 0.125, 0.25, 0.375], abs=1e-3)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 
 from fibrolib.checking.findings import Finding
-from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED
+from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED, VIRTUAL_PREFIX
 
 __all__ = ["column_findings", "patient_findings"]
 
@@ -20,7 +20,6 @@ _IDENTIFYING = {
     "birth_date", "birthdate", "date_of_birth", "dob", "phone", "telephone", "email", "mrn", "ssn", "insurance_number",
 }  # fmt: skip
 
-_VIRTUAL_PREFIX = "virtual-"
 _MANGLED = re.compile(r"\d(\.\d+)?E\+?\d+|#[A-Z/0]+[!?]?", re.IGNORECASE)
 _TWO_WORDS = re.compile(r"[^\W\d_]{2,}[ ,^]+[^\W\d_]{2,}")
 _DATE = re.compile(
@@ -133,7 +132,7 @@ def _same_values(table: pd.DataFrame) -> list[Finding]:
 
 
 def _mixture(table: pd.DataFrame) -> list[Finding]:
-    virtual = table["patient_id"].dropna().str.startswith(_VIRTUAL_PREFIX)
+    virtual = table["patient_id"].dropna().str.startswith(VIRTUAL_PREFIX)
     if virtual.all() or not virtual.any():
         return []
     fewer = virtual if virtual.sum() <= (~virtual).sum() else ~virtual

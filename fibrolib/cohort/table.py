@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fibrolib.atomic import write_atomically
-from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, PATIENT_LEVEL, REQUIRED
+from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, PATIENT_LEVEL, REQUIRED, VIRTUAL_PREFIX
 from fibrolib.cohort.consistency import class_problems, row_problems
 from fibrolib.cohort.parsing import read_text_table
 from fibrolib.cohort.schema import absolute, cell_problems, column_problems, number, whole_number, within
@@ -18,9 +18,6 @@ from fibrolib.errors import CohortError, Problem
 from fibrolib.stages import is_metavir
 
 __all__ = ["Cohort", "Inspection", "inspect_cohort", "read_cohort", "write_cohort"]
-
-_VIRTUAL_PREFIX = "virtual-"
-"""Reserved for patients who do not exist: it stays with them when the table is copied or renamed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +41,7 @@ class Cohort:
     @property
     def virtual(self) -> bool:
         """Whether there are virtual patients; one is enough, as no result on a mixture is evidence either."""
-        return bool(self.table["patient_id"].str.startswith(_VIRTUAL_PREFIX).any())
+        return bool(self.table["patient_id"].str.startswith(VIRTUAL_PREFIX).any())
 
     @property
     def metavir(self) -> bool:

@@ -18,7 +18,7 @@ from fibrolib.phantom.patients import draw_patients, random_stream
 from fibrolib.phantom.render import Rendering, clip_length, render_view
 from fibrolib.phantom.screen import BANNER
 from fibrolib.phantom.truth import write_truth
-from fibrolib.video.writing import write_image, write_video
+from fibrolib.video import write_dicom, write_image, write_video
 
 __all__ = ["render_clip", "render_image", "simulate_cohort"]
 
@@ -49,6 +49,7 @@ def simulate_cohort(
     videos: int = 1,
     seed: int = 0,
     dials: Dials | None = None,
+    dicom: bool = False,
     n_jobs: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -67,6 +68,8 @@ def simulate_cohort(
         Source of all chance: the same seed gives the same bytes, whatever `n_jobs`.
     dials : Dials, optional
         Strength of the signals; the published effects if left out.
+    dicom : bool
+        Write videos and images as DICOM, without loss; else as MP4 and PNG.
     n_jobs : int
         Number of joblib workers.
     progress : callable, optional
@@ -83,29 +86,29 @@ def simulate_cohort(
     ValueError
         If `patients` or `videos` is below 1.
     FibrolibError
-        If the folder holds a cohort of another seed, other dials or another version.
+        If the folder holds a cohort of another seed, form or version, or of other dials.
     """
     if videos < 1:
         raise ValueError(f"at least one video per patient is needed, not {videos}")
     out, dials = Path(out), dials or Dials()
     table = draw_patients(patients, seed, dials)
-    _claim(out, {"version": VERSION, "seed": seed, "dials": asdict(dials)})
+    _claim(out, {"version": VERSION, "seed": seed, "dials": asdict(dials)} | ({"form": "dicom"} if dicom else {}))
     takes = range(1, videos + 1)
     missing = [
         (number, row, todo)
         for number, row in enumerate(table.itertuples(index=False))
-        if (todo := [take for take in takes if not _is_written(out, row.patient_id, take)])
+        if (todo := [take for take in takes if not _is_written(out, _files(row.patient_id, take, dicom))])
     ]
     if missing:  # starting workers to find that nothing is to do would take seconds
         jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_write_patient)(out, row, (seed, number), todo) for number, row, todo in missing
+            delayed(_write_patient)(out, row, (seed, number), todo, dicom) for number, row, todo in missing
         )
         for done, _ in enumerate(jobs, start=patients - len(missing) + 1):
             if progress is not None:
                 progress(done, patients)
     truth = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     write_atomically(out / "truth" / "patients.csv", lambda file: file.write_text(truth, "utf-8", newline="\n"))
-    files = [_files(patient, take) for patient in table["patient_id"] for take in takes]
+    files = [_files(patient, take, dicom) for patient in table["patient_id"] for take in takes]
     rows = table.loc[table.index.repeat(videos)].reset_index(drop=True).join(pd.DataFrame(files))
     blood = dict.fromkeys(("ast", "alt", "platelets"), "Int64")  # whole numbers, also where some are missing
     write_cohort(rows[_TABLE].astype(blood), out / "cohort.csv")
@@ -147,31 +150,44 @@ def _claim(out: Path, settings: dict) -> None:
     card = out / "cohort.json"
     if card.exists() and json.loads(card.read_text(encoding="utf-8")) != settings:
         raise FibrolibError(
-            f"{out}: holds a virtual cohort of another seed, other dials or another version (see {card.name} there). "
+            f"{out}: holds a virtual cohort of another seed, form or version, or of other dials (see {card.name}). "
             "Choose another folder, or delete this one."
         )
     write_atomically(card, lambda file: file.write_text(json.dumps(settings, indent=2) + "\n", "utf-8"))
 
 
-def _files(name: str, take: int) -> dict[str, str]:
+def _files(name: str, take: int, dicom: bool) -> dict[str, str]:
     """Paths of a video, its truth and the patient's image, as the table gives them."""
     view = name if take == 1 else f"{name}-{take}"
-    return {"video": f"videos/{view}.mp4", "image": f"images/{name}.png", "roi": f"truth/{view}.npz"}
+    video, image = (".dcm", ".dcm") if dicom else (".mp4", ".png")
+    return {"video": f"videos/{view}{video}", "image": f"images/{name}{image}", "roi": f"truth/{view}.npz"}
 
 
-def _is_written(out: Path, name: str, take: int) -> bool:
+def _is_written(out: Path, files: dict[str, str]) -> bool:
     """Whether all files of a video are there."""
-    return all((out / file).exists() for file in _files(name, take).values())
+    return all((out / file).exists() for file in files.values())
 
 
-def _write_patient(out: Path, patient: object, seed: tuple[int, int], takes: list[int]) -> None:
+def _write_patient(out: Path, patient: object, seed: tuple[int, int], takes: list[int], dicom: bool) -> None:
     """Write some videos of one patient, and the image with the first; the truth comes last, as a sign that all are."""
-    name = patient.patient_id
+    name, write = patient.patient_id, _write_dicom if dicom else _write_plain
     for take in takes:
-        files = {kind: out / file for kind, file in _files(name, take).items()}
+        files = {kind: out / file for kind, file in _files(name, take, dicom).items()}
         clip = render_clip(patient, seed, take)
         still = render_image(patient, seed) if take == 1 else None
-        write_video(files["video"], clip.frames, clip.fps, comment=f"{BANNER} {files['video'].stem}")
+        write(files["video"], clip, name)
         if still is not None:
-            write_image(files["image"], still.frames[0])
+            write(files["image"], still, name)
         write_truth(files["roi"], clip, still)
+
+
+def _write_plain(path: Path, seen: Rendering, name: str) -> None:
+    if path.suffix == ".png":
+        write_image(path, seen.frames[0])
+    else:
+        write_video(path, seen.frames, seen.fps, comment=f"{BANNER} {path.stem}")
+
+
+def _write_dicom(path: Path, seen: Rendering, name: str) -> None:
+    place = {"region": seen.fan, "mm_per_pixel": seen.scale}
+    write_dicom(path, seen.frames, seen.fps, patient_id=name, comment=BANNER, **place)

@@ -17,6 +17,7 @@ from fibrolib.learning import NetClassifier
 from fibrolib.plots import save_figure
 from fibrolib.study.keeping import Keeper
 from fibrolib.study.lock import held
+from fibrolib.study.paths import STAMP
 from fibrolib.video import write_video
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RunFolder"]
 
-_STAMP = ".made-for"
 _SHOWN = ("figures", "tables", "notebooks", "models", "predictions.csv", "results.json", "run.json", "report.html")
 
 
@@ -70,7 +70,7 @@ class RunFolder:
         FibrolibError
             If a run of another request is at work in the folder.
         """
-        stamp = self.path / _STAMP
+        stamp = self.path / STAMP
         if stamp.exists() and stamp.read_text("utf-8") == self.made_for:
             return
         with held(self.path):
@@ -83,6 +83,10 @@ class RunFolder:
     def _write(self, name: str, write: Callable[[Path], object]) -> Path:
         self.claim()
         return write_atomically(self.path / name, write)
+
+    def save_profile(self, source: Path) -> Path:
+        """Keep a profile's file as ``profile/<name>.toml``, so that executed copies need no path to find it."""
+        return self._write(f"profile/{source.name}", lambda path: shutil.copyfile(source, path))
 
     def save_table(self, name: str, table: pd.DataFrame) -> Path:
         """Write ``tables/<name>.csv`` and return its path; the index is left out."""

@@ -1,6 +1,7 @@
 """Open video, DICOM and image files, find the sector, prepare clips."""
 
 from fibrolib.video.clips import Clip, prepare_clip, prepare_image
+from fibrolib.video.dicom_writing import write_dicom
 from fibrolib.video.reading import Video, read_image, read_video
 from fibrolib.video.sector import Sector, find_sector
 from fibrolib.video.stills import is_still
@@ -25,6 +26,7 @@ __all__ = [
     "read_video",
     "save_clip",
     "survey_video",
+    "write_dicom",
     "write_image",
     "write_video",
 ]

@@ -19,8 +19,9 @@ from fibrolib.video.stills import RATE_FILE, pictures_in
 
 __all__ = ["clip_digest", "file_digest", "load_clip", "prepare_cached", "save_clip"]
 
-_METHOD = 1
-"""Part of every digest: raise it when the preparation changes, and clips kept by an older one are not taken up."""
+_METHOD = 2
+"""Part of every digest: raise it when the preparation changes, and clips kept by an older one are not taken up.
+2: black where no picture was found, as there may still be letters."""
 
 _DICOM_METHOD = 2
 """The same for DICOM files alone. 2: the sector is looked for inside the region that the scanner gives."""
