@@ -36,7 +36,9 @@ def main() -> None:
     try:
         app()
     except FibrolibError as error:
-        _say_and_stop(str(error))
+        from fibrolib.privacy import revealed
+
+        _say_and_stop(revealed(str(error)))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -44,10 +46,8 @@ def main() -> None:
 
 
 def _say_and_stop(message: str) -> NoReturn:
-    from fibrolib.privacy import revealed
-
     _error_console.print("Error: ", style="bold red", end="")
-    _error_console.print(revealed(message), markup=False, highlight=False, soft_wrap=True)
+    _error_console.print(message, markup=False, highlight=False, soft_wrap=True)
     sys.exit(2)
 
 
@@ -90,7 +90,7 @@ def check(
     cutoff: Cutoff = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON, for programs.")] = False,
     outside: Outside = False,
-    page: Annotated[str, typer.Option(help="HTML page to write, with a thumbnail of every video.")] = "",
+    page: Annotated[str, typer.Option(help="HTML page to write: every video as it is, and as it will be seen.")] = "",
 ) -> None:
     """Say all that is wrong with a cohort and its files, by line. Exit status: 0 nothing, 1 warnings, 2 errors."""
     from fibrolib.checking import survey_cohort, write_page
@@ -138,10 +138,10 @@ def run(
     cutoff: Cutoff = 2,
     seed: Seed = 0,
     out: Annotated[str, typer.Option(help="Run folder; none: reports/virtual, or reports/cohort-...")] = "",
-    outside: Outside = False,
     pseudonymous: Annotated[
         bool, typer.Option("--pseudonymous", help="The table's patient_id holds pseudonyms already: keep them.")
     ] = False,
+    outside: Outside = False,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="Notebook parameter, NAME=VALUE.")
     ] = None,
@@ -152,11 +152,10 @@ def run(
     from fibrolib.study import Request
 
     # Notebooks run elsewhere: paths given on the command line are meant from here.
-    reference = register(Path(cohort).resolve(), pseudonymous=pseudonymous) if cohort else ""
+    reference = register(Path(cohort).resolve(), pseudonymous=pseudonymous, outside=outside) if cohort else ""
     folder = Path(out).resolve() if out else f"reports/{reference or 'virtual'}"
     profile = str(Path(profile).resolve()) if profile.endswith(".toml") else profile
-    asked = Request(reference, profile, cutoff, seed, str(folder), outside)
-    report = run_study(asked, _parameters(parameter or []))
+    report = run_study(Request(reference, profile, cutoff, seed, str(folder)), _parameters(parameter or []))
     typer.echo(f"Report: {report}")
 
 

@@ -7,6 +7,7 @@ from jinja2 import meta
 
 from fibrolib.checking import check_cohort
 from fibrolib.errors import CohortError, FibrolibError
+from fibrolib.privacy import register
 from fibrolib.report.html import _checked, _environment, _Folder
 from fibrolib.study import Request, Study
 from fibrolib.study.checked import check_before
@@ -120,8 +121,12 @@ def test_files_outside_the_table_s_folder_are_opened_only_when_asked_for(trap, t
     (trap.parent.parent / "elsewhere").mkdir()
     path = trap.parent.parent / "elsewhere" / "cohort.csv"
     table.to_csv(path, index=False)
-    refused, asked = (Study(Request(cohort=str(path), out=str(tmp_path), outside=outside)) for outside in (False, True))
-    with pytest.raises(CohortError, match="leaves the folder"):
-        _ = refused.cohort
+    asked = Study(Request(cohort=register(path, outside=True), profile="smoke", out=str(tmp_path / "run")))
+    assert check_before(asked, untracked)["kind"].isin(["shortcut"]).any()
     first = asked.cohort.patients()["videos"].iloc[0][0]
     assert first.read_bytes() == (trap.parent / "videos/P00.mp4").read_bytes()
+    refused = Study(Request(cohort=str(path), profile="smoke", out=str(tmp_path / "other")))
+    with pytest.raises(FibrolibError, match="leaves the folder"):
+        check_before(refused, untracked)
+    with pytest.raises(CohortError, match="leaves the folder"):
+        _ = refused.cohort

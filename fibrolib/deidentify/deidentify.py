@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fibrolib.atomic import replacing
 from fibrolib.cohort import write_cohort
 from fibrolib.cohort.columns import FILES, OPTIONAL, REQUIRED
 from fibrolib.deidentify.dicom import write_clean_dicom
@@ -20,7 +21,6 @@ from fibrolib.errors import FibrolibError, VideoError
 from fibrolib.privacy import MEDIA_SUFFIXES, private_folder, pseudonym, read_key, write_private
 from fibrolib.video import is_still
 from fibrolib.video.dicom import is_dicom
-from fibrolib.video.writing import replacing
 
 __all__ = ["deidentify"]
 

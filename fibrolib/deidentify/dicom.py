@@ -13,12 +13,12 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import apply_color_lut
 from pydicom.uid import ExplicitVRLittleEndian
 
+from fibrolib.atomic import replacing
 from fibrolib.deidentify.header import clean_header
 from fibrolib.deidentify.picture import Picture
 from fibrolib.deidentify.report import RefusedError
 from fibrolib.errors import VideoError
 from fibrolib.video.dicom import Cine, open_cine
-from fibrolib.video.writing import replacing
 
 __all__ = ["write_clean_dicom"]
 

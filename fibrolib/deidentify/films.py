@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from fibrolib.atomic import replacing
 from fibrolib.deidentify.picture import Picture
 from fibrolib.deidentify.report import RefusedError
 from fibrolib.video import read_image, write_image
 from fibrolib.video.stills import Folder
 from fibrolib.video.streams import Stream
-from fibrolib.video.writing import replacing, write_timed_video
+from fibrolib.video.writing import write_timed_video
 
 __all__ = ["write_clean_image", "write_clean_mask", "write_clean_video"]
 

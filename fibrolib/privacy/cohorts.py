@@ -16,12 +16,12 @@ from fibrolib.privacy.links import link
 from fibrolib.privacy.private import private_folder, read_key, write_private
 from fibrolib.privacy.pseudonyms import pseudonym
 
-__all__ = ["find_table", "is_reference", "open_cohort", "register", "who_is_who"]
+__all__ = ["find_table", "is_reference", "may_leave_folder", "open_cohort", "register", "who_is_who"]
 
 _REFERENCE = re.compile(r"cohort-[a-z2-7]{10}")
 
 
-def register(table: str | Path, *, pseudonymous: bool = False) -> str:
+def register(table: str | Path, *, pseudonymous: bool = False, outside: bool = False) -> str:
     """Note a cohort table in the private folder, and return the reference that stands for its path elsewhere.
 
     A run, its executed notebooks and its report know a cohort by this reference alone: a path, or the name of a
@@ -33,6 +33,8 @@ def register(table: str | Path, *, pseudonymous: bool = False) -> str:
         The table.
     pseudonymous : bool
         Whether ``patient_id`` holds pseudonyms already, which are then kept.
+    outside : bool
+        Whether the table may name files outside its folder.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def register(table: str | Path, *, pseudonymous: bool = False) -> str:
         raise FibrolibError(
             f"{path}: there is no such cohort table. Expected a CSV or Parquet file, one row per video."
         )
-    entry = json.dumps({"table": str(path), "pseudonymous": pseudonymous}, indent=2)
+    entry = json.dumps({"table": str(path), "pseudonymous": pseudonymous, "outside": outside}, indent=2)
     reference = pseudonym(read_key(), "cohort", entry)
     card = _card(reference)
     if not card.exists():
@@ -73,7 +75,18 @@ def find_table(reference: str) -> Path:
     return Path(_entry(reference)["table"])
 
 
-def open_cohort(reference: str, cutoff: int = 2, *, outside: bool = False) -> Cohort:
+def may_leave_folder(reference: str) -> bool:
+    """Whether the table that a reference stands for may name files outside its folder.
+
+    Raises
+    ------
+    FibrolibError
+        As `find_table`.
+    """
+    return _entry(reference)["outside"]
+
+
+def open_cohort(reference: str, cutoff: int = 2) -> Cohort:
     """Read and check a cohort, and put pseudonyms in the place of all that may tell who a patient is.
 
     ``patient_id`` becomes a keyed hash, files get names of the same kind (links in the private folder), the cohort is
@@ -84,7 +97,7 @@ def open_cohort(reference: str, cutoff: int = 2, *, outside: bool = False) -> Co
     ----------
     reference : str
         From `register`.
-    cutoff, outside : int, bool
+    cutoff : int
         As for `read_cohort`.
 
     Raises
@@ -93,7 +106,7 @@ def open_cohort(reference: str, cutoff: int = 2, *, outside: bool = False) -> Co
         As `find_table` and `read_cohort`. The message is for the user, with the names of the table.
     """
     entry, key = _entry(reference), read_key()
-    known = read_cohort(entry["table"], cutoff, outside=outside)
+    known = read_cohort(entry["table"], cutoff, outside=entry["outside"])
     if known.table["patient_id"].str.startswith(VIRTUAL_PREFIX).all():
         return known
     place = _card(reference).parent / "files"

@@ -12,7 +12,7 @@ from fibrolib.cohort import inspect_cohort
 from fibrolib.cohort.columns import FILES
 from fibrolib.cohort.schema import is_there
 from fibrolib.errors import FibrolibError
-from fibrolib.privacy import find_table
+from fibrolib.privacy import find_table, may_leave_folder
 from fibrolib.study.preparing import n_workers
 from fibrolib.study.study import Study
 from fibrolib.video import file_digest
@@ -43,14 +43,14 @@ def check_before(study: Study, track: Callable[[Iterable, int], Iterable]) -> pd
     FibrolibError
         There are errors: all of them, with the warnings.
     """
-    table = find_table(study.reference)
+    table, outside = find_table(study.reference), may_leave_folder(study.reference)
 
     def compute() -> pd.DataFrame:
         report = check_cohort(
             table,
             study.cutoff,
             clip_frames=study.profile.clip_frames,
-            outside=study.request.outside,
+            outside=outside,
             n_jobs=n_workers(),
             track=track,
         )
@@ -62,10 +62,10 @@ def check_before(study: Study, track: Callable[[Iterable, int], Iterable]) -> pd
         return report.anonymous_table()
 
     asked = {
-        "content": _content(table, study.cutoff, study.request.outside),
+        "content": _content(table, study.cutoff, outside),
         "cutoff": study.cutoff,
         "clip_frames": study.profile.clip_frames,
-        "outside": study.request.outside,
+        "outside": outside,
     }
     warnings = study.folder.keeper.keep("check", asked, compute, _save, _load)
     study.folder.save_table("check", warnings)

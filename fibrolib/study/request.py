@@ -26,8 +26,6 @@ class Request:
         Seed of the virtual cohort, the split, the folds and the nets.
     out : str
         Run folder; ``..`` in an executed copy, for the one it lies in.
-    outside : bool
-        Whether the table may name files outside its folder.
     """
 
     cohort: str = ""
@@ -35,7 +33,6 @@ class Request:
     cutoff: int = 2
     seed: int = 0
     out: str = "reports/virtual"
-    outside: bool = False
 
     @property
     def run_folder(self) -> Path:

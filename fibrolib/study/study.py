@@ -43,15 +43,10 @@ INDICES = {"swe": SWE, "fib4": FIB4, "apri": APRI}
 
 
 def open_study(
-    cohort: str = "",
-    profile: str = "quick",
-    cutoff: int = 2,
-    seed: int = 0,
-    out: str = "reports/virtual",
-    outside: bool = False,
+    cohort: str = "", profile: str = "quick", cutoff: int = 2, seed: int = 0, out: str = "reports/virtual"
 ) -> Study:
     """Open a study; nothing is computed yet. Parameters as in `Request`."""
-    return Study(Request(cohort, profile, cutoff, seed, out, outside))
+    return Study(Request(cohort, profile, cutoff, seed, out))
 
 
 def _reference(cohort: str) -> str:
@@ -128,7 +123,7 @@ class Study:
 
     def _own_cohort(self) -> Cohort:
         try:
-            return open_cohort(self.reference, self.cutoff, outside=self.request.outside)
+            return open_cohort(self.reference, self.cutoff)
         except FibrolibError:
             if self.request.out != INSIDE:
                 raise

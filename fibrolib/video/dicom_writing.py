@@ -13,8 +13,9 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage, UltrasoundMultiFrameImageStorage
 
+from fibrolib.atomic import replacing
 from fibrolib.video.sector import Box
-from fibrolib.video.writing import check_frames, replacing
+from fibrolib.video.writing import check_frames
 
 __all__ = ["derived_uid", "write_dicom"]
 
