@@ -1,3 +1,8 @@
+import ast
+import pickle
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from conftest import make_patients
@@ -46,6 +51,22 @@ def test_scores_do_not_depend_on_who_else_is_scored(net, flicker_patients):
     together = net.predict_proba(flicker_patients)[:, 1]
     alone = [net.predict_proba(flicker_patients.iloc[[row]])[0, 1] for row in range(3)]
     np.testing.assert_allclose(together[:3], alone, rtol=1e-5)
+
+
+def test_a_fitted_net_reaches_a_fresh_process(tmp_path):
+    """There timm is imported for the first time, which needs the package's help."""
+    patients = make_patients(tmp_path, 6, side=32)
+    net = NetClassifier("frame_cnn", {"start": "scratch"}, length=1, n_windows=1, epochs=1, n_stages=3, n_threads=1)
+    net.fit(patients, patients["stage"])
+    (tmp_path / "net.pickle").write_bytes(pickle.dumps(net))
+    patients.to_pickle(tmp_path / "patients.pickle")
+    script = (
+        "import pathlib, pickle, sys; at = pathlib.Path(sys.argv[1]);"
+        "net, patients = (pickle.loads((at / f'{name}.pickle').read_bytes()) for name in ('net', 'patients'));"
+        "print(repr(net.predict_proba(patients)[:, 1].tolist()))"
+    )
+    found = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
+    np.testing.assert_array_equal(ast.literal_eval(found.stdout), net.predict_proba(patients)[:, 1])
 
 
 def test_several_videos_of_a_patient_are_averaged(net, flicker_patients):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from fibrolib.learning.changes import Change
 from fibrolib.learning.clips import ClipDataset, average_by_patient
 from fibrolib.learning.keeping import fit_digest, load_fit, save_fit
 from fibrolib.learning.training import channels_last, history_table, make_net, pick_device, torch_threads
-from fibrolib.nets import build_net, stage_probabilities
+from fibrolib.nets import build_net, import_torchvision, stage_probabilities
 
 __all__ = ["NetClassifier"]
 
@@ -176,6 +177,21 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         self.module_.load_state_dict(state)
         self.module_.eval()
         return self
+
+    # A net with layers of timm can be unpickled in a fresh process only when timm can be imported there; so it travels
+    # packed, and is unpacked when that has been seen to.
+
+    def __getstate__(self) -> dict:
+        state = {**super().__getstate__()}
+        if "module_" in state:
+            state["module_"] = pickle.dumps(state["module_"])
+        return state
+
+    def __setstate__(self, state: dict) -> None:
+        super().__setstate__(state)
+        if "module_" in state:
+            import_torchvision()
+            self.module_ = pickle.loads(state["module_"])
 
     def _build(self) -> torch.nn.Module:
         with torch.random.fork_rng():
