@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+import warnings
 import zlib
 from fractions import Fraction
 
@@ -421,6 +422,23 @@ def test_damage_is_named_and_leaves_nothing(tmp_path):
         "deidentified.json",
         "look.html",
     }
+
+
+def test_flipped_bits_in_a_header_are_refused_or_cleaned(tmp_path):
+    whole = write(everything(), tmp_path / "whole.dcm").read_bytes()
+    header = len(whole) - screen(2).size
+    for seed in range(25):
+        random, content = np.random.default_rng(seed), bytearray(whole)
+        for place in random.integers(132, header, random.choice([1, 3, 10])):
+            content[place] ^= 1 << random.integers(8)
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / f"{seed}.dcm").write_bytes(content)
+    with warnings.catch_warnings(action="ignore"):  # pydicom says what it thinks of such files
+        report, _ = deidentify(tmp_path / "in", tmp_path / "out", say=lambda text: None)
+    assert len(report.results) == 25
+    assert report.of("written")
+    for result in report.of("written"):
+        assert pydicom.dcmread(tmp_path / "out" / result.file).PatientIdentityRemoved == "YES"
 
 
 @pytest.mark.parametrize("out", ["in", "in/out", "."])

@@ -2,12 +2,14 @@
 
 import os
 import stat
+import sys
 from importlib import resources
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from fibrolib.cli import main
 from fibrolib.cohort import read_cohort
 from fibrolib.errors import CohortError, FibrolibError
 from fibrolib.privacy import (
@@ -185,6 +187,19 @@ def test_the_screen_shows_the_true_path_of_a_link(own, tmp_path):
         f"{tmp_path / 'Quast' / 'Quast-0.MP4'}: damaged. Not {video.parent}/other."
     )
     assert revealed("nothing") == "nothing"
+
+
+def test_the_command_names_the_file_as_the_user_knows_it(own, tmp_path, monkeypatch, capsys):
+    table = write_table(tmp_path / "Quast")
+    command = ["fibrolib", "run", "--cohort", str(table), "--profile", "smoke", "--out", str(tmp_path / "run")]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    told = capsys.readouterr()
+    assert f"{tmp_path / 'Quast' / 'Quast-'}" in told.err
+    assert f"{own / 'cohorts'}" in told.out  # where to look up who is who
+    assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
 
 
 def test_references_are_resolved_for_the_user_alone(own, tmp_path, monkeypatch):

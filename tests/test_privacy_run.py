@@ -75,12 +75,21 @@ def run(cohort, tmp_path_factory):
     profile = tmp_path_factory.mktemp("Quastenflosser profiles") / "tiny.toml"
     smoke = resources.files("fibrolib.study") / "profiles" / "smoke.toml"
     profile.write_text(smoke.read_text().replace("size = 48", "size = 32"))
-    command = ["run", "--cohort", cohort, "--profile", profile, "--out", parent / "study", "-p", "redraws=10"]
+    command = [
+        "run",
+        "--cohort",
+        cohort,
+        "--profile",
+        profile,
+        "--out",
+        parent / "study",
+        "-p",
+        "redraws=20",
+        "-p",
+        "draws=200",
+    ]
     found = subprocess.run(
-        [sys.executable, "-m", "fibrolib", *map(str, command), "-p", "draws=20"],
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-m", "fibrolib", *map(str, command)], capture_output=True, text=True, check=False
     )
     assert found.returncode == 0, found.stderr
     assert "Who is who" in found.stdout
@@ -117,7 +126,7 @@ def contents(data, depth=0):
 def told(data):
     """Which of the words some bytes hold, in any common spelling of text."""
     low = data.lower()
-    return {word for word in WORDS for code in ("utf-8", "utf-16-le") if word.lower().encode(code) in low}
+    return {word for word in WORDS for code in ("utf-8", "utf-16-le", "utf-32-le") if word.lower().encode(code) in low}
 
 
 def test_the_search_finds_what_is_there(cohort, tmp_path):
