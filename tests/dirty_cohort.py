@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy import ndimage
 from test_video_reading import dicom_dataset, write_dicom
 
 from fibrolib.video import read_video, write_image, write_video
+from fibrolib.video.writing import write_timed_video
 
 N_PATIENTS = 80
 N_FRAMES = 20
@@ -203,6 +204,7 @@ def _same_image(table, folder, rows):
     bad = folder / "bad" / "image-copy.png"
     bad.write_bytes((folder / table.loc[rows[0], "image"]).read_bytes())
     table.loc[rows[1], "image"] = "bad/image-copy.png"
+    table.loc[rows, "split"] = "train"
 
 
 def _mask(level: int, shape: tuple[int, int] = (SIDE, SIDE)) -> Callable[[Path, Path], None]:
@@ -221,6 +223,41 @@ def _dicom_report(good: Path, bad: Path) -> None:
     dataset = dicom_dataset(read_video(good).frames)
     del dataset.PixelData
     dataset.save_as(bad, enforce_file_format=True)
+
+
+def _cut_off(table, folder, rows):
+    """A recording of usual size, and in the second row the same without a twentieth at each side."""
+    large = np.stack([ndimage.zoom(frame.astype(float), 2, order=1) for frame in liver(3000)])
+    large = ndimage.gaussian_filter(large, (0, 2, 2)) - 100  # tissue has structures larger than a pixel
+    large = np.clip(100 + 3 * large, 1, 250).astype(np.uint8)
+    margin = round(0.05 * large.shape[1])
+    for row, frames in zip(rows, (large, large[:, margin:-margin, margin:-margin]), strict=True):
+        table.loc[row, "video"] = f"bad/cut-off-{row}.mp4"
+        write_video(folder / table.loc[row, "video"], np.ascontiguousarray(frames), FPS)
+    table.loc[rows, ["stage", "split"]] = [2, "train"]
+    table.loc[rows, "roi"] = None
+
+
+def _written_on(frames):
+    """Letters and two callipers on every frame."""
+    written = []
+    for frame in frames:
+        image = Image.fromarray(frame)
+        draw = ImageDraw.Draw(image)
+        draw.text((14, 40), "LIVER", fill=255)
+        for x in (20, 44):
+            draw.line((x - 3, 26, x + 3, 26), fill=255)
+            draw.line((x, 23, x, 29), fill=255)
+        written.append(np.array(image))
+    return np.stack(written)
+
+
+def _coloured(good, bad):
+    """Red and blue flow in a box."""
+    colours = np.repeat(read_video(good).frames[..., None], 3, axis=3)
+    colours[:, 20:30, 20:40] = (200, 40, 30)
+    colours[:, 30:40, 20:40] = (30, 60, 210)
+    write_timed_video(bad, ((number / FPS, frame) for number, frame in enumerate(colours)), FPS)
 
 
 def _brighter(frames):
@@ -287,6 +324,7 @@ FAULTS = [
     pair("brightened", _copy_of(_brighter, True, True), "copy-across-patients", "nearly the same pictures"),
     pair("enlarged", _copy_of(_twice_the_size, True, False), "copy-across-split", "nearly the same pictures"),
     pair("cut at the front", _copy_of(lambda f: f[2:], False, True), "copy-across-stages", "nearly the same pictures"),
+    pair("a twentieth cut off", _cut_off, "copy-across-patients", "with a margin cut off"),
     pair("mirrored", _copy_of(lambda f: f[:, :, ::-1], True, True), "copy-across-patients", "mirrored"),
     pair("the same video twice in a patient", _second_copy_within, "copy-within-patient", "counts double"),
     pair("an image copied to another patient", _same_image, "copy-across-stages", "the same file content"),
@@ -301,7 +339,9 @@ FAULTS = [
     file("too short", "video", video_of(lambda frames: frames, fps=100), "short", "less than one heartbeat", ".mp4"),
     file("still", "video", video_of(lambda f: np.repeat(f[:1], N_FRAMES, axis=0)), "still", "nothing moves", ".mp4"),
     file("black", "video", video_of(lambda f: np.zeros_like(f)), "dark", "black", ".mp4"),
-    file("white", "video", video_of(lambda f: np.where(f > 90, 255, f).astype(np.uint8)), "white", "saturated", ".mp4"),
+    file("white", "video", video_of(lambda f: np.where(f > 60, 255, f).astype(np.uint8)), "white", "saturated", ".mp4"),
+    file("letters and callipers", "video", video_of(_written_on), "marks", "letters, callipers", ".mp4"),
+    file("colour Doppler", "video", _coloured, "colour", "Doppler", ".mp4"),
     file("tiny", "video", video_of(lambda f: f[:, ::4, ::4]), "small", "16 x 16", ".mp4"),
     file(
         "a picture for a video", "video", lambda g, b: write_image(b, liver(2077, 1)[0]), "one-frame", "picture", ".png"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,8 @@ from numpy.typing import NDArray
 
 from fibrolib.checking.files import Surveys
 from fibrolib.checking.findings import Finding
+from fibrolib.video.fingerprints import GRID, fingerprints
+from fibrolib.video.survey import VideoSurvey
 
 __all__ = ["copy_findings", "likeness"]
 
@@ -21,7 +26,17 @@ scaled, re-encoded, brightened or cut at the front reach 0.93 to 1; videos of di
 _LEAST_SHARED = 150
 """Cells, of 1024, that two fingerprints must both hold to be compared (*assumption*)."""
 
-_GRID = 32
+_CUT = 0.05
+_MARGINS = [margins for margins in itertools.product((0.0, _CUT), repeat=4) if any(margins)]
+"""A twentieth cut off any of the four sides: the grid of a copy is then laid over less of the picture."""
+
+_WORTH = 0.25
+"""Agreement above which a margin may explain what is lacking (*assumption*: of 71 real lung videos with a twentieth cut
+off, all agree by more). Then 0.9 finds 99 % of them, in place of 1 to 8 %; different views reach 0.87."""
+
+_LEAST_SHARED_CUT = 250
+"""As `_LEAST_SHARED`, for the best of many margins."""
+
 _BLOCK = 256  # videos compared at once: bounds the memory
 
 
@@ -49,13 +64,15 @@ def copy_findings(table: pd.DataFrame, root: Path, surveys: Surveys) -> list[Fin
     return findings
 
 
-def likeness(one: NDArray[np.int8], other: NDArray[np.int8]) -> NDArray[np.float32]:
+def likeness(one: NDArray[np.int8], other: NDArray[np.int8], least_shared: int = _LEAST_SHARED) -> NDArray[np.float32]:
     """Agreement of fingerprints: 1 alike, 0 unrelated, -1 opposite.
 
     Parameters
     ----------
     one, other : ndarray of int8, shape (n, 1024) and (m, 1024)
-        From `fibrolib.video.survey.fingerprint`.
+        From `fibrolib.video.fingerprints`.
+    least_shared : int
+        Cells that both must hold to be compared.
 
     Returns
     -------
@@ -64,7 +81,7 @@ def likeness(one: NDArray[np.int8], other: NDArray[np.int8]) -> NDArray[np.float
     """
     a, b = one.astype(np.float32), other.astype(np.float32)
     shared = np.abs(a) @ np.abs(b).T
-    return np.where(shared >= _LEAST_SHARED, (a @ b.T) / np.maximum(shared, 1), 0)
+    return np.where(shared >= least_shared, (a @ b.T) / np.maximum(shared, 1), 0)
 
 
 def _equal_pairs(root: Path, rows: pd.DataFrame, column: str) -> list[tuple[int, int]]:
@@ -84,17 +101,35 @@ def _equal_pairs(root: Path, rows: pd.DataFrame, column: str) -> list[tuple[int,
 
 def _alike_pairs(names: pd.Series, surveys: Surveys) -> list[tuple[int, int, str]]:
     """Lines of files of which some frames are alike, as they are or mirrored."""
-    prints = [surveys[name].prints for name in names]
+    prints = [fingerprints(surveys[name].small) for name in names]
+    cut = functools.cache(lambda place: _cut_prints(surveys[names.iloc[place]]))
     pairs = []
     for start in range(0, len(prints), _BLOCK):
         for later in range(start, len(prints), _BLOCK):
             one, other = prints[start : start + _BLOCK], prints[later : later + _BLOCK]
-            best = _best(one, other, mirrored=False), _best(one, other, mirrored=True)
-            for i, j in np.argwhere(np.maximum(*best) >= _ALIKE):
-                if start + i < later + j:
-                    how = "alike" if best[0][i, j] >= _ALIKE else "mirrored"
-                    pairs.append((names.index[start + i], names.index[later + j], how))
+            plain, turned = _best(one, other, mirrored=False), _best(one, other, mirrored=True)
+            for i, j in np.argwhere((plain >= _WORTH) | (turned >= _ALIKE)):
+                first, second = start + i, later + j
+                if first < second and (how := _how(plain[i, j], turned[i, j], prints, cut, first, second)):
+                    pairs.append((names.index[first], names.index[second], how))
     return pairs
+
+
+def _how(plain: float, turned: float, prints: list[NDArray[np.int8]], cut: Callable, first: int, second: int) -> str:
+    """In what way two files are alike; empty where they are not."""
+    if plain >= _ALIKE:
+        return "alike"
+    if turned >= _ALIKE:
+        return "mirrored"
+    for one, other in ((first, second), (second, first)):
+        if likeness(cut(one), prints[other], _LEAST_SHARED_CUT).max() >= _ALIKE:
+            return "cut"
+    return ""
+
+
+def _cut_prints(survey: VideoSurvey) -> NDArray[np.int8]:
+    """Fingerprints as copies of a video without its margins would have them."""
+    return np.concatenate([fingerprints(survey.small, margins) for margins in _MARGINS])
 
 
 def _best(one: list[NDArray[np.int8]], other: list[NDArray[np.int8]], mirrored: bool) -> NDArray[np.float32]:
@@ -107,7 +142,7 @@ def _best(one: list[NDArray[np.int8]], other: list[NDArray[np.int8]], mirrored: 
 
 def _mirrored(prints: NDArray[np.int8]) -> NDArray[np.int8]:
     """Fingerprints of the frames with left and right exchanged: the cells run back, each step changes its sign."""
-    return -prints.reshape(-1, _GRID, _GRID)[:, :, ::-1].reshape(len(prints), -1)
+    return -prints.reshape(-1, GRID, GRID)[:, :, ::-1].reshape(len(prints), -1)
 
 
 def _finding(rows: pd.DataFrame, column: str, first: int, second: int, how: str) -> Finding:
@@ -116,6 +151,7 @@ def _finding(rows: pd.DataFrame, column: str, first: int, second: int, how: str)
         "equal": "the same file content is",
         "alike": "nearly the same pictures are",
         "mirrored": "nearly the same pictures, mirrored, are",
+        "cut": "nearly the same pictures, one with a margin cut off, are",
     }[how]
     same_patient = one["patient_id"] == other["patient_id"]
     kind, harm = _harm(one, other, same_patient)

@@ -26,6 +26,8 @@ _DARK = 2.0  # grey levels
 _WHITE = 0.3  # share of the sector that is saturated
 _SMALL = 64  # pixels, the shorter side
 _SLIVER = 0.05  # share of the frame
+_COLOURED = 12  # pixels; 71 real videos without overlays have none
+_MARKED = 20  # pixels; see `fibrolib.video.overlays`
 _SHORT = 1.0  # seconds: one heartbeat at 60 a minute, and the movement is what the video is for
 
 
@@ -120,6 +122,18 @@ def _picture_faults(survey: VideoSurvey) -> Iterable[tuple[str, str]]:
         yield "small", f"frames of {survey.width} x {survey.height} pixels are too small to show the liver."
     if survey.sector_share < _SLIVER:
         yield "sliver", f"the ultrasound picture was found on {survey.sector_share:.1%} of the frame only. Look at it."
+    if survey.coloured >= _COLOURED:
+        yield (
+            "colour",
+            "something coloured lies inside the ultrasound picture: Doppler, callipers or text. Nets see it grey, and "
+            "may learn it. Export without it; fibrolib check --page shows it.",
+        )
+    if survey.marks >= _MARKED:
+        yield (
+            "marks",
+            "bright marks stand still inside the ultrasound picture while the tissue moves: letters, callipers or a "
+            "ruler. A net may learn them. Export without them; fibrolib check --page shows them.",
+        )
 
 
 def mask_findings(table: pd.DataFrame, root: Path, surveys: Surveys) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""The check as one HTML page, with a thumbnail of every video as it will be seen."""
+"""The check as one HTML page, with a contact sheet: every video as it is, and as it will be seen."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ table { border-collapse: collapse; width: 100% }
 td, th { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid #ddd }
 .error { color: #b00020; font-weight: 600 } .warning { color: #8a5a00; font-weight: 600 }
 .sheet { display: flex; flex-wrap: wrap; gap: .6rem }
-figure { margin: 0; width: 8.5rem; font-size: .8rem; overflow-wrap: anywhere }
-img { width: 100%; background: #000; display: block }
-.found img { outline: 3px solid #d9a300 }
+figure { margin: 0; width: 21rem; font-size: .8rem; overflow-wrap: anywhere }
+.pair { display: flex; gap: 2px; align-items: center; background: #000 }
+img { width: 50%; display: block }
+.found .pair { outline: 3px solid #d9a300 }
 </style></head><body>
 <h1>Check of {{ report.name }}</h1>
 {% for line in report.summary %}<p>{{ line }}</p>
@@ -40,11 +41,15 @@ img { width: 100%; background: #000; display: block }
 Write {{ finding.suggestion }}.{% endif %}</td></tr>
 {% endfor %}</table>
 <h2>Videos</h2>
-<p>The middle of each video: what is kept of it, the outside of the ultrasound picture blanked. Look for text, callipers
-and colour that were left inside. Framed: videos with a finding.</p>
+<p>Left, a frame from the middle of each video as it is, the ultrasound picture that was found in it outlined; right,
+what a net sees of it. Look whether the outline is the picture's, and for text, callipers and colour that were left
+inside. Framed: videos with a finding.</p>
+<p class="error">The frames on the left are whole: names that a scanner wrote on them can be read here. Keep this page
+where the videos are kept.</p>
 <div class="sheet">
 {% for item in videos %}<figure{% if item.found %} class="found"{% endif %}>
-<img alt="" src="data:image/png;base64,{{ item.picture }}">
+<div class="pair"><img alt="" src="data:image/jpeg;base64,{{ item.whole }}"><img alt=""
+src="data:image/png;base64,{{ item.kept }}"></div>
 <figcaption>line {{ item.line }}, {{ item.patient }}, stage {{ item.stage }}: {{ item.frames }} frames,
 {{ "%.3g" | format(item.fps) }} per s</figcaption></figure>
 {% endfor %}</div>
@@ -71,7 +76,8 @@ def write_page(path: str | Path, report: CheckReport, table: pd.DataFrame, surve
             "stage": "?" if pd.isna(stage) else f"{stage:g}",
             "frames": surveys[video].n_frames,
             "fps": surveys[video].fps,
-            "picture": _thumbnail(surveys[video].middle),
+            "whole": _encoded(surveys[video].whole, "JPEG"),
+            "kept": _encoded(surveys[video].kept, "PNG"),
             "found": line in found,
         }
         for line, patient, stage, video in shown.itertuples()
@@ -82,7 +88,7 @@ def write_page(path: str | Path, report: CheckReport, table: pd.DataFrame, surve
         unfinished.write_text(text, encoding="utf-8")
 
 
-def _thumbnail(picture: NDArray[np.uint8]) -> str:
+def _encoded(picture: NDArray[np.uint8], form: str) -> str:
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="PNG")
+    Image.fromarray(picture).save(buffer, format=form, quality=85)
     return base64.b64encode(buffer.getvalue()).decode()

@@ -11,11 +11,14 @@ from PIL import Image
 
 from fibrolib.video.masks import masks_of_frames
 from fibrolib.video.reading import Video, read_image, read_video
-from fibrolib.video.sector import find_sector
+from fibrolib.video.sector import Sector, find_sector
 from fibrolib.video.stills import is_still
 from fibrolib.video.timing import nearest_frames
 
-__all__ = ["Clip", "prepare_clip", "prepare_image"]
+__all__ = ["Clip", "fitted", "prepare_clip", "prepare_image"]
+
+Place = tuple[int, int, int, int]
+"""Top, left, height and width of a picture in its square, in pixels."""
 
 _MASK_COVER = 64
 """A pixel belongs to a region that covers a quarter of it: at a half, a thin capsule would vanish (*assumption*)."""
@@ -115,28 +118,55 @@ def prepare_image(path: str | Path, *, size: int, roi: str | Path | None = None,
 def _fit(video: Video, chosen: NDArray[np.int64], fps: float, size: int, roi: str | Path | None, region: str) -> Clip:
     """Crop the chosen frames to the sector and scale them into the square, masks along with them."""
     sector = find_sector(video.frames if video.overview is None else video.overview, video.region)
-    top, bottom, left, right = sector.box
-    rows, columns = slice(top, bottom), slice(left, right)
-    # Where no picture was found there may still be letters: a name on a black screen.
-    inside = sector.mask[rows, columns] & sector.found
-    place = _placement(bottom - top, (right - left) * video.pixel_aspect, size)
-    small_sector = _scaled(np.uint8(255) * sector.mask[np.newaxis, rows, columns], place, size)[0] >= _SECTOR_COVER
-    frames = _scaled(video.frames[chosen, rows, columns] * inside, place, size) * small_sector
+    frames, small_sector, place = fitted(video.frames[chosen], sector, video.pixel_aspect, size)
     marked = None
     if roi is not None:
-        masks = masks_of_frames(roi, region, video.first + chosen, video.frames.shape[1:])[:, rows, columns]
+        top, bottom, left, right = sector.box
+        masks = masks_of_frames(roi, region, video.first + chosen, video.frames.shape[1:])[:, top:bottom, left:right]
         marked = (_scaled(np.uint8(255) * masks, place, size) >= _MASK_COVER) & small_sector
     return Clip(frames, fps, small_sector, marked)
 
 
-def _placement(height: float, width: float, size: int) -> tuple[int, int, int, int]:
+def fitted(
+    frames: NDArray[np.uint8], sector: Sector, pixel_aspect: float, size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], Place]:
+    """Frames as the nets see them: cropped to the sector, blanked outside it and scaled into a square.
+
+    Parameters
+    ----------
+    frames : ndarray of uint8, shape (frames, height, width)
+        Grey frames.
+    sector : Sector
+        Where the picture is in them.
+    pixel_aspect : float
+        Width of a pixel by its height.
+    size : int
+        Side of the square, pixels.
+
+    Returns
+    -------
+    frames : ndarray of uint8, shape (frames, size, size)
+    sector : ndarray of bool, shape (size, size)
+    place : tuple of int
+        Top, left, height and width of the picture in the square.
+    """
+    top, bottom, left, right = sector.box
+    rows, columns = slice(top, bottom), slice(left, right)
+    # Where no picture was found there may still be letters: a name on a black screen.
+    inside = sector.mask[rows, columns] & sector.found
+    place = _placement(bottom - top, (right - left) * pixel_aspect, size)
+    small_sector = _scaled(np.uint8(255) * sector.mask[np.newaxis, rows, columns], place, size)[0] >= _SECTOR_COVER
+    return _scaled(frames[:, rows, columns] * inside, place, size) * small_sector, small_sector, place
+
+
+def _placement(height: float, width: float, size: int) -> Place:
     """Top, left, height and width of the picture in the square: as large as fits, in the middle."""
     scale = size / max(height, width)
     rows, columns = (max(1, round(side * scale)) for side in (height, width))
     return (size - rows) // 2, (size - columns) // 2, rows, columns
 
 
-def _scaled(frames: NDArray[np.uint8], place: tuple[int, int, int, int], size: int) -> NDArray[np.uint8]:
+def _scaled(frames: NDArray[np.uint8], place: Place, size: int) -> NDArray[np.uint8]:
     top, left, rows, columns = place
     square = np.zeros((len(frames), size, size), dtype=np.uint8)
     for target, frame in zip(square, frames, strict=True):

@@ -66,6 +66,14 @@ class Cine:
         for index, time in enumerate(self.times):
             yield time, next(grey) if wanted(index) else None
 
+    def frames_and_colours(
+        self, coloured: Callable[[int], bool]
+    ) -> Iterator[tuple[float, NDArray[np.uint8], NDArray[np.uint8] | None]]:
+        """Time and grey levels of every frame, and the colours (height, width, 3) of some, where it has any."""
+        levels = self.pixels(list(range(len(self.times))), _levels)
+        for index, (time, picture) in enumerate(zip(self.times, levels, strict=True)):
+            yield time, _luma(picture), picture if picture.ndim == 3 and coloured(index) else None
+
     def pixels(self, indices: list[int], form: Callable[[NDArray, pydicom.Dataset], NDArray]) -> Iterator[NDArray]:
         """Some frames, in ascending order, each as ``form`` makes it of the stored pixels and the header.
 
@@ -160,6 +168,15 @@ def _region(dataset: pydicom.Dataset) -> Box | None:
 
 
 def _grey(pixels: NDArray, dataset: pydicom.Dataset) -> NDArray[np.uint8]:
+    return _luma(_levels(pixels, dataset))
+
+
+def _luma(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.rint(picture.astype(np.float32) @ _LUMA).astype(np.uint8) if picture.ndim == 3 else picture
+
+
+def _levels(pixels: NDArray, dataset: pydicom.Dataset) -> NDArray[np.uint8]:
+    """Eight bits, black 0: grey, or red, green and blue."""
     meaning = dataset.PhotometricInterpretation
     if meaning == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, dataset)
@@ -170,7 +187,5 @@ def _grey(pixels: NDArray, dataset: pydicom.Dataset) -> NDArray[np.uint8]:
             pixels = pixels.astype(np.int64) + (1 << (bits - 1))
     if bits > 8:
         pixels = pixels >> (bits - 8)
-    if pixels.ndim == 3:
-        pixels = np.rint(pixels[..., :3].astype(np.float32) @ _LUMA)
-    grey = np.clip(pixels, 0, 255).astype(np.uint8)
-    return 255 - grey if meaning == "MONOCHROME1" else grey
+    levels = np.clip(pixels[..., :3] if pixels.ndim == 3 else pixels, 0, 255).astype(np.uint8)
+    return 255 - levels if meaning == "MONOCHROME1" else levels

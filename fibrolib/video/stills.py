@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from fibrolib.errors import VideoError
 from fibrolib.video.timing import DEFAULT_FPS, usable_rate
 
-__all__ = ["RATE_FILE", "SUFFIXES", "Folder", "is_still", "pictures_in", "read_still"]
+__all__ = ["RATE_FILE", "SUFFIXES", "Folder", "is_still", "pictures_in", "read_colours", "read_still"]
 
 _STILL_FORMATS = {"PNG", "JPEG", "MPO", "BMP", "TIFF", "WEBP", "PPM"}
 
@@ -67,6 +67,14 @@ class Folder:
         for index, time in enumerate(self.expected_times()):
             yield time, read_still(self._pictures[index]) if wanted(index) else None
 
+    def frames_and_colours(
+        self, coloured: Callable[[int], bool]
+    ) -> Iterator[tuple[float, NDArray[np.uint8], NDArray[np.uint8] | None]]:
+        """Time and grey levels of every frame, and the colours (height, width, 3) of some."""
+        for index, time in enumerate(self.expected_times()):
+            picture = self._pictures[index]
+            yield time, read_still(picture), read_colours(picture) if coloured(index) else None
+
 
 def pictures_in(folder: Path) -> list[Path]:
     """The pictures of a folder, ``frame2.png`` before ``frame10.png``; hidden files are left out."""
@@ -91,9 +99,18 @@ def read_still(path: Path) -> NDArray[np.uint8]:
     VideoError
         The file is no picture, or is damaged.
     """
+    return _read(path, _grey)
+
+
+def read_colours(path: Path) -> NDArray[np.uint8]:
+    """A still picture as red, green and blue, shape (height, width, 3); else like `read_still`."""
+    return _read(path, lambda image: np.array(image.convert("RGB")))
+
+
+def _read(path: Path, form: Callable[[Image.Image], NDArray[np.uint8]]) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
-            return _grey(ImageOps.exif_transpose(image))
+            return form(ImageOps.exif_transpose(image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise VideoError(f"{path}: the image cannot be read ({error}). Export it again as PNG or JPEG.") from error
 

@@ -59,21 +59,30 @@ class Stream:
 
     def frames(self, wanted: Callable[[int], bool]) -> Iterator[tuple[float | None, NDArray[np.uint8] | None]]:
         """Time stamp in seconds and grey levels (height, width) of every frame; None for pixels that are not wanted."""
-        return self._frames(wanted, "gray")
+        for time, forms in self._frames(lambda index: ("gray",) if wanted(index) else ()):
+            yield time, forms[0] if forms else None
 
     def colour_frames(self) -> Iterator[tuple[float | None, NDArray[np.uint8]]]:
         """Time stamp in seconds and colours (height, width, 3) of every frame: red, green and blue."""
-        return self._frames(lambda index: True, "rgb24")
+        for time, (colours,) in self._frames(lambda index: ("rgb24",)):
+            yield time, colours
+
+    def frames_and_colours(
+        self, coloured: Callable[[int], bool]
+    ) -> Iterator[tuple[float | None, NDArray[np.uint8], NDArray[np.uint8] | None]]:
+        """Time stamp and grey levels of every frame, and the colours (height, width, 3) of some."""
+        for time, forms in self._frames(lambda index: ("gray", "rgb24") if coloured(index) else ("gray",)):
+            yield time, forms[0], forms[1] if len(forms) > 1 else None
 
     def _frames(
-        self, wanted: Callable[[int], bool], form: str
-    ) -> Iterator[tuple[float | None, NDArray[np.uint8] | None]]:
+        self, forms: Callable[[int], tuple[str, ...]]
+    ) -> Iterator[tuple[float | None, list[NDArray[np.uint8]]]]:
         container, stream = _open(self.path)
         # One reformatter for all frames: to set a new one up for each frame costs several times the conversion.
         reformatter = VideoReformatter()
         with container:
             for index, frame in enumerate(_decoded(self.path, container, stream)):
-                yield frame.time, _upright(frame, reformatter, form) if wanted(index) else None
+                yield frame.time, [_upright(frame, reformatter, form) for form in forms(index)]
             aspect = stream.sample_aspect_ratio
             self.fps, self.pixel_aspect = usable_rate(stream.average_rate), float(aspect) if aspect else 1.0
             self.container = container.format.name

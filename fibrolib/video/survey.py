@@ -1,4 +1,4 @@
-"""Look at a whole video without keeping it: what its file is like, and a fingerprint to know copies by."""
+"""Look at a whole video without keeping it: what its file is like, and some small frames to know copies by."""
 
 from __future__ import annotations
 
@@ -8,26 +8,32 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from fibrolib.errors import VideoError
+from fibrolib.video.clips import fitted
+from fibrolib.video.fingerprints import Miniature, miniature
+from fibrolib.video.overlays import coloured_pixels, still_marks, well_inside
 from fibrolib.video.reading import open_source, read_image
-from fibrolib.video.sector import Box, Sector, find_sector
-from fibrolib.video.stills import is_still
+from fibrolib.video.sector import Box, find_sector
+from fibrolib.video.stills import is_still, read_colours
 from fibrolib.video.timing import frames_per_second
 
-__all__ = ["VideoSurvey", "fingerprint", "survey_video"]
+__all__ = ["VideoSurvey", "survey_video"]
 
 _FRAMES_KEPT = 32
 """Frames, spread over the file, that are looked at closely (*assumption*: as many as the sector is found from)."""
 
 _FRAMES_PRINTED = 8
-"""Of these, so many get a fingerprint (*assumption*: a heartbeat or two apart in a clip of some seconds)."""
+"""Of these, so many are kept small, to know copies by (*assumption*: a heartbeat or two apart in some seconds)."""
 
-_THUMBNAIL = 128  # pixels
+_EVERY_COLOURED = 4
+"""Of the frames looked at, every so many-th is looked at in colour."""
 
-_GRID = 32
-_FLAT = 1.0  # grey levels; a smaller step between neighbours is no sign of anything (*assumption*)
-_INSIDE = 128  # of 255: a cell at least half inside the sector
+_THUMBNAIL = 192  # pixels
+_OUTLINE = (0, 200, 80)
+
+_INSIDE = 128  # of 255: a pixel at least half inside the sector
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +61,16 @@ class VideoSurvey:
         Share of the pixels inside the sector that are white (255).
     motion : float
         Standard deviation over time of a pixel, mean inside the sector, in grey levels; 0 for one frame.
-    prints : ndarray of int8, shape (some, 1024)
-        `fingerprint` of frames spread over the file.
-    middle : ndarray of uint8, shape (height, width)
-        The middle one of the frames looked at, small: the sector's box, the outside blanked.
+    coloured : float
+        Pixels inside the sector that are coloured otherwise than the whole, mean of the frames looked at.
+    marks : int
+        Pixels inside the sector that belong to bright strokes which stand still in moving tissue.
+    small : Miniature
+        Frames spread over the file, for `fingerprints`.
+    whole : ndarray of uint8, shape (height, width, 3)
+        The middle one of the frames looked at, small and in colour, the sector outlined.
+    kept : ndarray of uint8, shape (side, side)
+        The same frame as the nets see it: cropped to the sector, the outside blanked.
     """
 
     path: Path
@@ -72,8 +84,11 @@ class VideoSurvey:
     contrast: float
     saturation: float
     motion: float
-    prints: NDArray[np.int8]
-    middle: NDArray[np.uint8]
+    coloured: float
+    marks: int
+    small: Miniature
+    whole: NDArray[np.uint8]
+    kept: NDArray[np.uint8]
 
     @property
     def duration(self) -> float:
@@ -91,79 +106,84 @@ def survey_video(path: str | Path) -> VideoSurvey:
     """
     path = Path(path)
     if is_still(path):
-        picture = read_image(path)[np.newaxis]
-        return _describe(path, path.suffix.lower().lstrip("."), picture, 1, 1.0)
+        seen = _Seen([read_image(path)], [read_colours(path)], [0.0])
+        return _describe(path, path.suffix.lower().lstrip("."), seen, 1.0, 1.0, None)
     source = open_source(path)
     step = max(1, -(-len(source.expected_times()) // _FRAMES_KEPT))
-    kept, times, shapes = [], [], set()
-    for index, (time, frame) in enumerate(source.frames(lambda index: True)):
-        times.append(time)
+    seen, shapes = _Seen([], [], []), set()
+    in_colour = _EVERY_COLOURED * step
+    for index, (time, frame, colours) in enumerate(source.frames_and_colours(lambda index: index % in_colour == 0)):
         shapes.add(frame.shape)
-        if index % step == 0 and len(kept) < 2 * _FRAMES_KEPT:  # bounded, should the packets tell too few
-            kept.append(frame)
-    if not kept:
+        seen.times.append(time)
+        if index % step == 0 and len(seen.frames) < 2 * _FRAMES_KEPT:  # bounded, should the packets tell too few
+            seen.frames.append(frame)
+            seen.colours += [colours] if colours is not None else []
+    if not seen.frames:
         raise VideoError(f"{path}: no frame could be decoded from this file. Export it again from the scanner.")
     if len(shapes) > 1:
         raise VideoError(f"{path}: the picture changes its size half-way. Export it with one size throughout.")
     container = source.container if source.container in ("dicom", "folder") else path.suffix.lower().lstrip(".")
-    rate = frames_per_second(times, source.fps)
-    return _describe(path, container, np.stack(kept), len(times), rate, source.region)
+    rate = frames_per_second(seen.times, source.fps)
+    return _describe(path, container, seen, rate, source.pixel_aspect, source.region)
 
 
-def fingerprint(frame: NDArray[np.uint8], sector: Sector) -> NDArray[np.int8]:
-    """A perceptual hash: where, inside the sector, the picture grows brighter from left to right.
+@dataclass
+class _Seen:
+    """Frames spread over a file, some of them in colour, and the times of all."""
 
-    Like a difference hash, on a grid of 32 x 32 laid over the sector's box, so that size, gain, coding and what is
-    around the picture do not matter.
-
-    Parameters
-    ----------
-    frame : ndarray of uint8, shape (height, width)
-        Grey levels.
-    sector : Sector
-        Where the picture is.
-
-    Returns
-    -------
-    ndarray of int8, shape (1024,)
-        1 brighter, -1 darker, 0 flat or outside the sector.
-    """
-    top, bottom, left, right = sector.box
-    size = (_GRID + 1, _GRID)
-    cells = Image.fromarray(frame[top:bottom, left:right]).convert("F").resize(size, Image.Resampling.BOX)
-    cover = Image.fromarray(np.uint8(255) * sector.mask[top:bottom, left:right]).resize(size, Image.Resampling.BOX)
-    steps = np.diff(np.asarray(cells), axis=1)
-    inside = np.asarray(cover) >= _INSIDE
-    steps[(np.abs(steps) < _FLAT) | ~inside[:, 1:] | ~inside[:, :-1]] = 0
-    return np.sign(steps).astype(np.int8).ravel()
+    frames: list[NDArray[np.uint8]]
+    colours: list[NDArray[np.uint8]]
+    times: list[float | None]
 
 
 def _describe(
-    path: Path, container: str, frames: NDArray[np.uint8], n_frames: int, fps: float, region: Box | None = None
+    path: Path, container: str, seen: _Seen, fps: float, pixel_aspect: float, region: Box | None
 ) -> VideoSurvey:
+    frames = np.stack(seen.frames)
     sector = find_sector(frames, region)
-    top, bottom, left, right = sector.box
-    levels = frames[:, sector.mask].astype(np.float32)
+    inside = well_inside(sector.mask)
+    mean, variance = _over_time(frames)
+    mean_inside, variance_inside = mean[sector.mask], variance[sector.mask]
     printed = np.unique(np.linspace(0, len(frames) - 1, _FRAMES_PRINTED).round().astype(int))
+    middle = len(frames) // 2 // _EVERY_COLOURED * _EVERY_COLOURED
+    whole = seen.colours[middle // _EVERY_COLOURED] if seen.colours else np.repeat(frames[middle, ..., None], 3, axis=2)
     height, width = frames.shape[1:]
     return VideoSurvey(
         path=path,
         container=container,
-        n_frames=n_frames,
+        n_frames=len(seen.times),
         fps=fps,
         width=width,
         height=height,
-        sector_share=float(sector.mask.mean()),
-        brightness=float(levels.mean()),
-        contrast=float(levels.std()),
-        saturation=float((levels >= 255).mean()),
-        motion=float(levels.std(axis=0).mean()),
-        prints=np.stack([fingerprint(frames[index], sector) for index in printed]),
-        middle=_small((frames[len(frames) // 2] * sector.mask)[top:bottom, left:right]),
+        sector_share=float(sector.mask.mean()) if sector.found else 0.0,
+        brightness=float(mean_inside.mean()),
+        contrast=float(np.sqrt(variance_inside.mean() + mean_inside.var())),
+        saturation=float(np.mean([(frame[sector.mask] == 255).mean() for frame in frames])),
+        motion=float(np.sqrt(variance_inside).mean()),
+        coloured=coloured_pixels(np.stack(seen.colours), inside) if seen.colours else 0.0,
+        marks=still_marks(mean, np.sqrt(variance), inside),
+        small=miniature(frames[printed], sector),
+        whole=_outlined(whole, sector.mask),
+        kept=fitted(frames[middle : middle + 1], sector, pixel_aspect, _THUMBNAIL)[0][0],
     )
 
 
-def _small(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    image = Image.fromarray(picture)
+def _over_time(frames: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and variance over time of each pixel, without a copy of all frames."""
+    total, squares = np.zeros((2, *frames.shape[1:]), dtype=np.float32)
+    for frame in frames:  # sums of 64 squares of bytes are whole numbers below 2**24: exact
+        level = frame.astype(np.float32)
+        total += level
+        squares += level * level
+    mean = total / len(frames)
+    return mean, np.maximum(squares / len(frames) - mean * mean, 0)
+
+
+def _outlined(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """A small picture with the border of the sector drawn on it."""
+    image, cover = Image.fromarray(picture), Image.fromarray(np.uint8(255) * mask)
     image.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    return np.asarray(image)
+    inside = np.asarray(cover.resize(image.size, Image.Resampling.BOX)) >= _INSIDE
+    small = np.array(image)
+    small[inside & ~ndimage.binary_erosion(inside)] = _OUTLINE
+    return small
