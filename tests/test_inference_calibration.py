@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import special
+from scipy import special, stats
 
 from fibrolib.inference import InferenceError, calibration_metrics, summarise_calibration
+from fibrolib.inference.recalibration import calibration_shift
 
 REFERENCE = Path(__file__).parent / "reference"
 DATASETS = ("small", "good", "extreme", "ties")
@@ -73,7 +74,7 @@ def test_a_slope_that_the_sample_does_not_bound_is_infinite_with_one_honest_limi
     assert found.value == found.high == np.inf
     assert 0 < found.low < 5
     assert "separate the classes" in found.note
-    # At the limit the likelihood, 1 at best, has dropped as far as a chi-square allows.
+    # At the limit the likelihood, 1 at best, has dropped as far as F with 1 and 6 - 2 degrees of freedom allows.
     x = special.logit(p)
 
     def deviance(shift: float) -> float:
@@ -81,12 +82,27 @@ def test_a_slope_that_the_sample_does_not_bound_is_infinite_with_one_honest_limi
             np.log(np.where(y == 1, special.expit(found.low * x + shift), special.expit(-found.low * x - shift)))
         )
 
-    assert min(deviance(shift) for shift in np.linspace(-5, 5, 20_001)) == pytest.approx(3.8415, abs=1e-3)
+    least = min(deviance(shift) for shift in np.linspace(-5, 5, 20_001))
+    assert least == pytest.approx(stats.f.ppf(0.95, 1, 4), abs=1e-3)
     mirrored = calibration_metrics(1 - y, p, n_resamples=20)["slope"]
     assert (mirrored.value, mirrored.low, mirrored.high) == pytest.approx((-np.inf, -np.inf, -found.low))
     touching = calibration_metrics(y, [0.1, 0.2, 0.6, 0.6, 0.7, 0.9], n_resamples=20)["slope"]
     assert touching.value == np.inf
-    assert 0 < touching.low < found.low
+    assert touching.low < found.low
+
+
+def test_intercept_covers_where_the_predictions_are_too_extreme():
+    """The likelihood believes in a slope of 1; unscaled limits hold the truth in 0.84 of such samples."""
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(300):
+        log_odds = rng.normal(0, 1.3, 40)
+        # Symmetric about 0, so the true shift is 0.
+        y = rng.random(40) < special.expit(log_odds)
+        fit = calibration_shift(y, 2.5 * log_odds, 0.95)
+        covered.append(fit.low <= 0 <= fit.high)
+    # 300 draws at a true coverage of 0.95 stay above 0.91 with probability 0.998.
+    assert np.mean(covered) > 0.91
 
 
 def test_what_has_no_calibration_says_so():

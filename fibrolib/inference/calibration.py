@@ -58,8 +58,9 @@ def calibration_metrics(
     dict of str to Estimate
         ``intercept``: calibration in the large, the shift of the log odds that would make the expected number of cases
         the observed one (0 is ideal, above 0: risks are predicted too low). ``slope``: 1 is ideal, below 1
-        predictions are too extreme. Both with profile-likelihood limits; a slope is infinite where the probabilities
-        separate the classes. ``brier``: mean squared error. ``ici``: mean distance of the probabilities from the lowess
+        predictions are too extreme. Both with profile-likelihood limits, the intercept's scaled to the spread that is
+        seen, since calibration in the large takes the slope for 1; a slope is infinite where the probabilities separate
+        the classes. ``brier``: mean squared error. ``ici``: mean distance of the probabilities from the lowess
         curve; it is never 0 in a finite sample, so its note says what perfectly calibrated probabilities would show
         on as many patients.
 

@@ -2,7 +2,7 @@
 
 Proportions carry Wilson's interval. What is put together from sensitivity and specificity (macro averages, F1,
 likelihood ratios, predictive values at another prevalence) carries by default the interval of two independent Jeffreys
-posteriors: at 8 against 9 patients it covers 0.92 to 0.97, where bootstrap intervals cover 0.4 to 0.97
+posteriors: at 8 against 9 patients it covers 0.92 to 0.98, where bootstrap intervals cover 0.62 to 0.98
 (``benchmarks/interval_coverage.py``), because resampling cannot invent the errors a small sample happened not to show.
 """
 

@@ -1,7 +1,9 @@
 """Logistic recalibration with profile-likelihood limits: how a model's log odds relate to what happened.
 
 Wald limits, which most programs print, fail where a small sample separates the classes; the profile likelihood has at
-least one honest limit even there.
+least one honest limit even there. How far it may drop is looked up in F with 1 and the remaining degrees of freedom
+(the square of Student's t) in place of chi-square: with 17 patients the slope's limits then hold the truth in 0.94 of
+samples and not in 0.91 (``benchmarks/interval_coverage.py``).
 """
 
 from __future__ import annotations
@@ -51,10 +53,13 @@ def calibration_shift(positive: Booleans, log_odds: Floats, confidence_level: fl
     Returns
     -------
     LineFit
+        The likelihood takes the slope for 1. So it is scaled by how much more, or less, the residuals vary than it
+        believes (Royall & Tsou, J R Stat Soc B 2003;65:391): unscaled limits hold the truth in 0.84 of samples where
+        predictions are two and a half times too extreme, scaled ones in 0.93 to 0.96.
     """
     shift = _matching_shift(positive, log_odds)
     best = _likelihood(positive, log_odds + shift)
-    drop = _allowed_drop(confidence_level)
+    drop = _dispersion(positive, log_odds + shift) * _allowed_drop(confidence_level, len(positive) - 1)
 
     def lack(value: float) -> float:
         return best - _likelihood(positive, log_odds + value) - drop
@@ -89,7 +94,7 @@ def calibration_slope(positive: Booleans, log_odds: Floats, confidence_level: fl
     if best is None:
         value = _root_of_falling(lambda slope: _score(positive, centred, slope))
         best = profile(value)
-    drop = _allowed_drop(confidence_level)
+    drop = _allowed_drop(confidence_level, len(positive) - 2)
 
     def lack(slope: float) -> float:
         return best - profile(slope) - drop
@@ -105,8 +110,16 @@ def _likelihood(positive: Booleans, log_odds: Floats) -> float:
     return float(np.sum(log_odds[positive]) - np.sum(np.logaddexp(0, log_odds)))
 
 
-def _allowed_drop(confidence_level: float) -> float:
-    return float(special.chdtri(1, 1 - confidence_level)) / 2
+def _allowed_drop(confidence_level: float, df: int) -> float:
+    return float(special.stdtrit(max(df, 1), (1 + confidence_level) / 2)) ** 2 / 2
+
+
+def _dispersion(positive: Booleans, log_odds: Floats) -> float:
+    """Variance of the fitted shift by the sandwich (HC1) over that by the likelihood."""
+    expected = special.expit(log_odds)
+    seen, believed = float(np.sum((positive - expected) ** 2)), float(np.sum(expected * (1 - expected)))
+    n = len(positive)
+    return seen * n / (n - 1) / believed if believed > 0 else 1.0
 
 
 def _matching_shift(positive: Booleans, log_odds: Floats) -> float:

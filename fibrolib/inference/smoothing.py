@@ -3,6 +3,8 @@
 The curve is Cleveland's lowess (J Am Stat Assoc 1979;74:829) without robustness steps: at each point a weighted mean of
 the patients around it. So it has, at each point, an effective number of patients, and carries Wilson's interval of a
 proportion among as many: a band without resampling, inside [0, 1], that does not vanish where all neighbours are alike.
+It does not know the bias of smoothing: on average over its points it holds the truth in 0.95 to 0.96 of samples, but in
+0.89 where 77 predictions are two and a half times too extreme (``benchmarks/interval_coverage.py``).
 """
 
 from __future__ import annotations

@@ -202,7 +202,10 @@ def describe_folds(cv_auc: np.ndarray, n_settings: int) -> str:
     str
     """
     listed = ", ".join(f"{value:.2f}" for value in cv_auc)
-    text = f"AUC of the {len(cv_auc)} folds at the chosen setting: {listed}; mean **{np.nanmean(cv_auc):.3f}**"
+    text = (
+        f"AUC of the {len(cv_auc)} folds at the chosen setting: {listed}; mean **{np.nanmean(cv_auc):.3f}** "
+        "(folds share training patients: the interval that knows this stands in `09_how_sure`)"
+    )
     if n_settings == 1:
         return f"{text}. Only one setting was tried, so nothing was chosen."
     return f"{text}. It is the best of {n_settings} settings, so this mean is a little too good to be true."
