@@ -4,8 +4,8 @@
     python benchmarks/study.py --cohort COHORT.csv --cutoff 1      # a cohort on disk
 
 Memory is the sum of the proportional set sizes of the run and all its processes (kernels, workers), sampled every
-two seconds: shared pages count once. Runs go to ``reports/benchmark-<name>-<seed>``; one that is there already is removed
-first, so that nothing kept shortens it. A virtual cohort that is already on disk is simulated anew.
+two seconds: shared pages count once. Runs go to ``reports/benchmark-<name>-<seed>``; one that is there already is
+removed first, so that nothing kept shortens it. A virtual cohort that is already on disk is simulated anew.
 """
 
 import argparse
