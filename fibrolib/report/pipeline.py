@@ -16,6 +16,7 @@ from fibrolib.report.notebooks import check_parameters, execute_notebook, is_cur
 from fibrolib.report.progress import Progress, Tally, count
 from fibrolib.study import Request, Study, notebook_sources
 from fibrolib.study.checked import check_before
+from fibrolib.study.concealing import request_for_copies
 from fibrolib.study.lock import held
 from fibrolib.study.preparing import sources
 from fibrolib.study.results import circumstances, results
@@ -68,7 +69,7 @@ def _run(study: Study, further: dict, console: Console) -> Path:
     with progress.step("preparing clips and images", clips):
         content = study.content
     study.folder.claim()
-    parameters = {**asdict(study.request_for_copies()), **further}
+    parameters = {**asdict(request_for_copies(study)), **further}
     notebooks = notebooks_for(study, console)
     for number, notebook in enumerate(notebooks, start=1):
         executed = study.folder.notebooks / notebook.name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -22,14 +22,13 @@ from fibrolib.learning import Evaluation, NetClassifier, evaluate
 from fibrolib.learning.training import pick_device
 from fibrolib.phantom import simulate_cohort
 from fibrolib.plots import model_label
-from fibrolib.privacy import is_reference, open_cohort, private_folder, register
 from fibrolib.stages import at_least, condition
+from fibrolib.study.concealing import open_own_cohort, reference_of
 from fibrolib.study.evaluations import load_evaluation, save_evaluation
 from fibrolib.study.keeping import digest
-from fibrolib.study.paths import INSIDE, from_project
 from fibrolib.study.population import Population
 from fibrolib.study.preparing import n_workers, prepare_files
-from fibrolib.study.profiles import BUILT_IN, ModelSettings, Profile, load_profile
+from fibrolib.study.profiles import ModelSettings, Profile, load_profile
 from fibrolib.study.request import Request
 from fibrolib.study.runfolder import RunFolder
 from fibrolib.study.scoring import preparation
@@ -47,11 +46,6 @@ def open_study(
 ) -> Study:
     """Open a study; nothing is computed yet. Parameters as in `Request`."""
     return Study(Request(cohort, profile, cutoff, seed, out))
-
-
-def _reference(cohort: str) -> str:
-    """What stands for a cohort's table in the run folder; empty for the virtual cohort."""
-    return cohort if not cohort or is_reference(cohort) else register(from_project(cohort))
 
 
 class Study:
@@ -80,27 +74,10 @@ class Study:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.profile: Profile = load_profile(request.profile)
-        self.reference = _reference(request.cohort)
+        self.reference = reference_of(request)
         asked = {**asdict(request), "cohort": self.reference, "profile": self.profile.as_dict()}
         del asked["out"]  # a run folder may be moved
         self.folder = RunFolder(request.run_folder, digest(asked))
-        if self.reference and private_folder().is_relative_to(self.folder.path):
-            raise FibrolibError(
-                f"{private_folder()}: the private folder, which tells who is who, lies in the run folder "
-                f"{self.folder.path}, which is made to be shared. Choose another for one of them."
-            )
-
-    def request_for_copies(self) -> Request:
-        """The request as executed copies in the run folder carry it: without a path, which might name a patient.
-
-        The cohort is told by its reference, which the private folder of this user resolves; a profile's file is copied
-        into the run folder; and the run folder is the one that the copy lies in. So a copy still runs alone in
-        JupyterLab, and says nothing to anybody else.
-        """
-        profile = self.request.profile
-        if profile not in BUILT_IN:
-            profile = f"{INSIDE}/profile/{self.folder.save_profile(Path(profile)).name}"
-        return replace(self.request, cohort=self.reference, profile=profile, out=INSIDE)
 
     @property
     def cutoff(self) -> int:
@@ -116,19 +93,10 @@ class Study:
     def cohort(self) -> Cohort:
         """The checked cohort, behind pseudonyms; the virtual one is simulated where it is not there yet."""
         if self.reference:
-            return self._own_cohort()
+            return open_own_cohort(self.reference, self.request)
         folder = self.request.virtual_folder(self.profile.patients)
         table = simulate_cohort(folder, patients=self.profile.patients, seed=self.request.seed, n_jobs=n_workers())
         return read_cohort(table, self.cutoff)
-
-    def _own_cohort(self) -> Cohort:
-        try:
-            return open_cohort(self.reference, self.cutoff)
-        except FibrolibError:
-            if self.request.out != INSIDE:
-                raise
-        # An executed copy keeps its traceback in the run folder, and the message may name patients and files.
-        raise FibrolibError("The cohort table can no longer be read. 'fibrolib check' on it tells why.")
 
     @property
     def banner(self) -> str:
