@@ -9,7 +9,7 @@ from conftest import make_patients
 
 from fibrolib.attribution import CURVES, ORDERS, TESTS, mask_scores, movement_correlation
 from fibrolib.learning import NetClassifier
-from fibrolib.study import explaining, trainings
+from fibrolib.study import explaining, processes
 from fibrolib.study.explaining import Explaining
 from fibrolib.study.keeping import Keeper
 
@@ -45,8 +45,7 @@ def study(tmp_path_factory):
 def one_worker():
     """Starting processes would take longer than the work."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (explaining, trainings):
-            patch.setattr(module, "n_workers", lambda: 1)
+        patch.setattr(processes, "n_workers", lambda: 1)
         yield
 
 

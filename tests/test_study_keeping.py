@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from fibrolib.study.keeping import Keeper, digest, package_digest
@@ -28,6 +29,15 @@ def test_computed_once(tmp_path, calls):
     assert keep(keeper, calls, {"a": 1}, "x") == keep(keeper, calls, {"a": 1}, "y") == "x"
     assert calls == ["x"]
     assert keeper.has("result", {"a": 1})
+
+
+def test_a_table_is_computed_once_and_read_back_to_the_last_bit(tmp_path):
+    keeper = Keeper(tmp_path)
+    table = pd.DataFrame({"patient_id": ["007", "8"], "share": [0.1 + 0.2, float("nan")], "note": ["", "a"]})
+    first = keeper.keep_table("table", {"a": 1}, lambda: table)
+    again = keeper.keep_table("table", {"a": 1}, lambda: pytest.fail("computed twice"))
+    pd.testing.assert_frame_equal(first, table, check_exact=True)
+    pd.testing.assert_frame_equal(again, table, check_exact=True)
 
 
 def test_another_question_is_another_result(tmp_path, calls):

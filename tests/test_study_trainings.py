@@ -8,7 +8,7 @@ import pytest
 from conftest import make_patients
 
 from fibrolib.learning import NetClassifier, evaluate
-from fibrolib.study import trainings
+from fibrolib.study import processes, trainings
 from fibrolib.study.keeping import Keeper
 from fibrolib.study.trainings import keep_folds, nets_of_folds, nets_of_shuffled_stages
 
@@ -58,7 +58,7 @@ def test_the_nets_of_the_folds_are_those_of_the_cross_validation(study, monkeypa
 
 
 def test_shuffled_stages_are_learned_and_kept(study, monkeypatch):
-    monkeypatch.setattr(trainings, "n_workers", lambda: 1)
+    monkeypatch.setattr(processes, "n_workers", lambda: 1)
     first = study.evaluation("net").final
     (nets,) = nets_of_shuffled_stages(study, ["net"], 2).values()
     assert [net.get_params()["seed"] for net in nets] == [1, 2]

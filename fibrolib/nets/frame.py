@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from fibrolib.nets.backbone import PACKAGED, Backbone
+from fibrolib.nets.backbone import PACKAGED
 from fibrolib.nets.ordinal import OrdinalHead
 from fibrolib.nets.pooling import Embedding, StatisticsPool
 from fibrolib.nets.start import ClipNetwork
@@ -17,7 +17,7 @@ class _FrameNetwork(ClipNetwork):
 
     def __init__(self, backbone: str, start: str, hold: int) -> None:
         super().__init__()
-        self.backbone = Backbone(backbone, pretrained=start == "imagenet", hold=0 if start == "scratch" else hold)
+        self.backbone = self.begin_backbone(backbone, start, hold)
         self.pool = StatisticsPool(self.backbone.n_channels)
 
     @property

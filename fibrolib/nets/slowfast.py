@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fibrolib.nets.backbone import PACKAGED, Backbone
+from fibrolib.nets.backbone import PACKAGED
 from fibrolib.nets.ordinal import OrdinalHead
 from fibrolib.nets.pooling import Embedding, StatisticsPool
 from fibrolib.nets.start import ClipNetwork
@@ -58,7 +58,7 @@ class MotionSlowFast(ClipNetwork):
     ) -> None:
         super().__init__()
         self.slow_frames = slow_frames
-        self.backbone = Backbone(backbone, pretrained=start == "imagenet", hold=0 if start == "scratch" else hold)
+        self.backbone = self.begin_backbone(backbone, start, hold)
         self.fast = MotionPathway(width)
         joined = 6 * width
         self.fusion = nn.Sequential(

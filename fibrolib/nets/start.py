@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fibrolib.errors import FibrolibError
+from fibrolib.nets.backbone import Backbone
 
 __all__ = ["STARTS", "ClipNetwork", "read_weights"]
 
@@ -35,6 +36,11 @@ class ClipNetwork(nn.Module):
 
     started: tuple[str, ...] = ()
     made_for: dict
+
+    @staticmethod
+    def begin_backbone(name: str, start: str, hold: int) -> Backbone:
+        """An image backbone for a net that begins with `start`; from chance, nothing of it is held."""
+        return Backbone(name, pretrained=start == "imagenet", hold=0 if start == "scratch" else hold)
 
     def begin(self, architecture: str, start: str, options: dict, imagenet: tuple[str, ...] = ()) -> None:
         """Load the first weights.

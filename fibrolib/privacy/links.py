@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from fibrolib.atomic import UNFINISHED
 from fibrolib.errors import FibrolibError
 from fibrolib.privacy.private import VARIABLE, private_folder
 from fibrolib.video.stills import RATE_FILE, SUFFIXES, pictures_in
@@ -75,7 +76,7 @@ def _link_pictures(folder: Path, path: Path) -> None:
         wanted[RATE_FILE] = folder / RATE_FILE
     if path.is_dir() and {entry.name: entry.readlink() for entry in path.iterdir()} == wanted:
         return
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".unfinished-") as unfinished:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as unfinished:
         made = Path(unfinished) / path.name
         made.mkdir(mode=0o700)
         for name, picture in wanted.items():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
+from fibrolib.atomic import UNFINISHED, finish
 from fibrolib.errors import FibrolibError
 
 __all__ = ["VARIABLE", "private_folder", "read_key", "write_private"]
@@ -65,7 +66,7 @@ def write_private(path: Path, text: str) -> Path:
     """
     temporary = _written_aside(path, text)
     try:
-        temporary.replace(path)
+        finish(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     return path
@@ -86,7 +87,7 @@ def _written_aside(path: Path, text: str) -> Path:
     try:
         for folder in [*reversed(path.parent.parents), path.parent]:
             folder.mkdir(mode=0o700, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-")  # mode 0600
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)  # mode 0600
     except OSError as error:
         raise FibrolibError(
             f"{path}: this private file cannot be written ({error.strerror}). "

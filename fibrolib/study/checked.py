@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fibrolib.checking import KEPT, check_cohort
+from fibrolib.checking import check_cohort
 from fibrolib.cohort import inspect_cohort
 from fibrolib.cohort.columns import FILES
 from fibrolib.cohort.schema import is_there
@@ -67,7 +67,7 @@ def check_before(study: Study, track: Callable[[Iterable, int], Iterable]) -> pd
         "clip_frames": study.profile.clip_frames,
         "outside": outside,
     }
-    warnings = study.folder.keeper.keep("check", asked, compute, _save, _load)
+    warnings = study.folder.keeper.keep_table("check", asked, compute)
     study.folder.save_table("check", warnings)
     return warnings
 
@@ -78,11 +78,3 @@ def _content(table: Path, cutoff: int, outside: bool) -> list[str]:
     names = sorted({name for column in FILES for name in found.table[column].dropna()})
     files = [file_digest(found.root / name) for name in names if is_there(found.root, name, outside)]
     return [file_digest(table), *files]
-
-
-def _save(warnings: pd.DataFrame, folder: Path) -> None:
-    warnings.to_csv(folder / "check.csv", index=False)
-
-
-def _load(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / "check.csv", dtype=str, keep_default_na=False)[list(KEPT)]

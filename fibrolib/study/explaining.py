@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 
 from fibrolib.attribution import (
     Explanation,
@@ -23,10 +22,8 @@ from fibrolib.attribution import (
     sanity_values,
 )
 from fibrolib.learning import NetClassifier
-from fibrolib.learning.evaluation import renewed_workers_are_no_news
-from fibrolib.learning.training import pick_device
 from fibrolib.study.planting import plant
-from fibrolib.study.preparing import n_workers
+from fibrolib.study.processes import side_by_side
 from fibrolib.study.trainings import nets_of_folds, nets_of_shuffled_stages
 from fibrolib.study.worlds import WAYS, World
 from fibrolib.video import Clip, load_clip
@@ -209,9 +206,10 @@ class Explaining:
         asked |= {"files": {signal: world.files for signal, world in worlds.items()}}
 
         def compute() -> pd.DataFrame:
-            return pd.concat(self._side_by_side([delayed(world.scores)(ways) for world in worlds.values()]))
+            counted = self._side_by_side([delayed(world.scores)(ways) for world in worlds.values()])
+            return pd.concat(counted, ignore_index=True)
 
-        return self.study.folder.keeper.keep(f"planted-{name}", asked, compute, _save, _load)
+        return self.study.folder.keeper.keep_table(f"planted-{name}", asked, compute)
 
     def _tables(self, what: str, methods: Sequence[str], job_of: Callable) -> pd.DataFrame:
         """A table for every net and method; those that are not kept are made side by side."""
@@ -219,28 +217,18 @@ class Explaining:
         for name in self.study.nets:
             for method in methods:
                 asked = {"method": method, "patients": self.few, "trainings": self.trainings}
-                wanted[name, method] = (
-                    f"{what}-{name}-{method or 'rivals'}".replace(" ", "-"),
-                    {
-                        **self.study.asked(name),
-                        **asked,
-                    },
-                )
+                place = f"{what}-{name}-{method or 'rivals'}".replace(" ", "-")
+                wanted[name, method] = place, {**self.study.asked(name), **asked}
         missing = [pair for pair, place in wanted.items() if not keeper.has(*place)]
         made = dict(zip(missing, self._side_by_side([job_of(*pair) for pair in missing]), strict=True))
         tables = [
-            keeper.keep(*place, lambda pair=pair: made[pair], _save, _load).assign(model=pair[0], method=pair[1])
+            keeper.keep_table(*place, lambda pair=pair: made[pair]).assign(model=pair[0], method=pair[1])
             for pair, place in wanted.items()
         ]
         return pd.concat(tables, ignore_index=True)
 
     def _side_by_side(self, jobs: list) -> list:
-        if not jobs:
-            return []
-        on_gpu = pick_device(self.net(self.study.nets[0]).device) != "cpu"
-        # Processes, not threads: while a net is explained, hooks sit in it.
-        with renewed_workers_are_no_news():
-            return Parallel(n_jobs=1 if on_gpu else n_workers())(jobs)
+        return side_by_side(jobs, self.net(self.study.nets[0]).device)
 
 
 def _key(name: str, method: str, patient: str) -> dict[str, str]:
@@ -253,11 +241,3 @@ def _curves(net: NetClassifier, maps: Mapping[str, Explanation], orders: Sequenc
         for patient, cam in maps.items()
     ]
     return pd.concat(curves, ignore_index=True)
-
-
-def _save(table: pd.DataFrame, folder: Path) -> None:
-    table.to_csv(folder / "table.csv", index=False)
-
-
-def _load(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / "table.csv", dtype={"patient_id": str})

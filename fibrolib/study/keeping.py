@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TypeVar
 
+import pandas as pd
+
 from fibrolib.atomic import UNFINISHED, finish, write_atomically
 from fibrolib.provenance import rooms, source_digest
 
@@ -89,6 +91,23 @@ class Keeper:
                 save(result, unfinished)
                 self._finish_first(unfinished, finished)
         return load(finished)
+
+    def keep_table(self, name: str, asked: dict, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """`keep` a table; its numbers are read back to the last bit.
+
+        Parameters
+        ----------
+        name, asked, compute
+            As for `keep`.
+        """
+        file = "table.parquet"
+        return self.keep(
+            name,
+            asked,
+            compute,
+            lambda table, folder: table.to_parquet(folder / file),
+            lambda folder: pd.read_parquet(folder / file),
+        )
 
     @staticmethod
     def _finish_first(unfinished: Path, finished: Path) -> None:

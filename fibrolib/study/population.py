@@ -148,9 +148,8 @@ class Population:
             "patients": len(self.patients),
             "change": change,
         }
-        return self.study.folder.keeper.keep(
-            f"population-{name}", asked, lambda: self._reached(name, change), _save_scores, _load_scores
-        )
+        kept = self.study.folder.keeper.keep_table(f"population-{name}", asked, lambda: self._reached(name, change))
+        return kept.rename(columns=int)  # on disk, names are text
 
     def _reached(self, name: str, change: str) -> pd.DataFrame:
         # A copy: several threads score at a time, and an LSTM packs its weights anew whenever it is moved to a device.
@@ -217,11 +216,3 @@ class Population:
 def _auc_row(name: str, table: pd.DataFrame) -> dict:
     estimate = auc_ci(table["y_true"], table["y_score"])
     return {"model": name, "n": len(table), "auc": estimate.value, "auc_low": estimate.low, "auc_high": estimate.high}
-
-
-def _save_scores(table: pd.DataFrame, folder: Path) -> None:
-    table.to_parquet(folder / "reached.parquet")
-
-
-def _load_scores(folder: Path) -> pd.DataFrame:
-    return pd.read_parquet(folder / "reached.parquet").rename(columns=int)

@@ -19,7 +19,6 @@ from fibrolib.errors import FibrolibError
 from fibrolib.indices import APRI, FIB4, SWE
 from fibrolib.inference import choose_thresholds, compare_models, summarise_models
 from fibrolib.learning import Evaluation, NetClassifier, evaluate
-from fibrolib.learning.training import pick_device
 from fibrolib.phantom import simulate_cohort
 from fibrolib.plots import model_label
 from fibrolib.stages import at_least, condition
@@ -28,6 +27,7 @@ from fibrolib.study.evaluations import load_evaluation, save_evaluation
 from fibrolib.study.keeping import digest
 from fibrolib.study.population import Population
 from fibrolib.study.preparing import n_workers, prepare_files
+from fibrolib.study.processes import net_workers
 from fibrolib.study.profiles import ModelSettings, Profile, load_profile
 from fibrolib.study.request import Request
 from fibrolib.study.runfolder import RunFolder
@@ -209,7 +209,6 @@ class Study:
         return {}
 
     def _evaluate(self, name: str, diagnostic: BaseEstimator, patients: pd.DataFrame, grid=None) -> Evaluation:
-        on_gpu = isinstance(diagnostic, NetClassifier) and pick_device(diagnostic.device) != "cpu"
         return evaluate(
             name,
             diagnostic,
@@ -218,8 +217,8 @@ class Study:
             grid=grid,
             n_folds=self.profile.n_folds,
             seed=self.request.seed,
-            # One GPU is not shared between processes; numbers alone are not worth starting any.
-            n_jobs=n_workers() if isinstance(diagnostic, NetClassifier) and not on_gpu else 1,
+            # Numbers alone are not worth starting processes.
+            n_jobs=net_workers(diagnostic.device) if isinstance(diagnostic, NetClassifier) else 1,
         )
 
     def asked(self, name: str) -> dict:

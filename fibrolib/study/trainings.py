@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.base import clone
 
 from fibrolib.learning import Evaluation, NetClassifier
-from fibrolib.learning.evaluation import renewed_workers_are_no_news, stage_folds
-from fibrolib.learning.training import pick_device
-from fibrolib.study.preparing import n_workers
+from fibrolib.learning.evaluation import stage_folds
+from fibrolib.study.processes import side_by_side
 
 if TYPE_CHECKING:
     from fibrolib.study.study import Study
@@ -82,10 +81,8 @@ def nets_of_shuffled_stages(study: Study, names: Sequence[str], number: int) -> 
             if not study.folder.keeper.has(f"shuffled-{name}", asked[key]):
                 net = clone(evaluation.final).set_params(seed=seed, memory=None)
                 jobs[key] = delayed(_fit_shuffled)(net, parts, seed)
-    on_gpu = bool(names) and pick_device(study.evaluation(names[0]).final.device) != "cpu"
-    with renewed_workers_are_no_news():
-        fits = Parallel(n_jobs=1 if on_gpu else n_workers())(jobs.values()) if jobs else []
-    made = dict(zip(jobs, fits, strict=True))
+    device = study.evaluation(names[0]).final.device if names else "cpu"
+    made = dict(zip(jobs, side_by_side(list(jobs.values()), device), strict=True))
     return {
         name: [
             _kept(study, f"shuffled-{name}", asked[name, again], lambda key=(name, again): made[key])

@@ -1,0 +1,36 @@
+"""Work with nets, several pieces at a time, in processes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from joblib import Parallel
+
+from fibrolib.learning.evaluation import renewed_workers_are_no_news
+from fibrolib.learning.training import pick_device
+from fibrolib.study.preparing import n_workers
+
+__all__ = ["net_workers", "side_by_side"]
+
+
+def net_workers(device: str) -> int:
+    """Processes for work with nets on a device: one per core, and one alone for a GPU, which is not shared."""
+    return n_workers() if pick_device(device) == "cpu" else 1
+
+
+def side_by_side(jobs: Sequence, device: str) -> list:
+    """Results of joblib's delayed jobs, in their order.
+
+    Processes, not threads: while a net is explained, hooks sit in it.
+
+    Parameters
+    ----------
+    jobs : sequence
+        Made by `joblib.delayed`; with none, no process is started.
+    device : str
+        Of the nets, as of `NetClassifier`.
+    """
+    if not jobs:
+        return []
+    with renewed_workers_are_no_news():
+        return Parallel(n_jobs=net_workers(device))(jobs)
