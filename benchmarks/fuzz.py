@@ -1,0 +1,153 @@
+"""Damage files at random and read them: an error that names the file, or frames; never a crash, a hang or much memory.
+
+python benchmarks/fuzz.py [--cases 500] [--seed 0] [--only KIND ...]     # so many cases of each kind
+
+Flipped bits, files cut short, and stretches of something else, at random places. Each kind is read in a process of its
+own, which may use 3 GiB of address space in all and ten seconds for a case; a case that ends the process is named by
+kind, seed and number, by which it can be made again. Kinds: videos, a DICOM cine, a picture, a mask, a cohort table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import av
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from fibrolib.cohort import inspect_cohort
+from fibrolib.errors import FibrolibError
+from fibrolib.video import survey_video, write_dicom, write_image, write_video
+from fibrolib.video.masks import masks_of_frames
+
+ADDRESS_SPACE = 3 << 30
+SECONDS = 10
+MOST_FRAMES = 400  # of 12 in the good files
+CODECS = {"clip.avi": ("mpeg4", "yuv420p"), "clip.mpeg": ("mpeg2video", "yuv420p"), "clip.mov": ("libx264", "yuv420p")}
+KINDS = ("clip.mp4", *CODECS, "clip.gif", "clip.dcm", "still.png", "mask.npz", "cohort.csv")
+
+
+def good_files(folder: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (12, 48, 64), dtype=np.uint8)
+    images = [Image.fromarray(frame) for frame in frames]
+    write_video(folder / "clip.mp4", frames, 20)
+    write_dicom(folder / "clip.dcm", frames, 20, patient_id="a")
+    write_image(folder / "still.png", frames[0])
+    images[0].save(folder / "clip.gif", save_all=True, append_images=images[1:])
+    np.savez_compressed(folder / "mask.npz", capsule=frames > 99)
+    for name, (codec, pixels) in CODECS.items():
+        with av.open(str(folder / name), "w") as container:
+            stream = container.add_stream(codec, rate=25)
+            stream.height, stream.width, stream.pix_fmt = *frames.shape[1:], pixels
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="gray")))
+            container.mux(stream.encode())
+    rows = [{"patient_id": f"P{n}", "video": "clip.mp4", "stage": n % 5, "age": 40 + n} for n in range(20)]
+    pd.DataFrame(rows).to_csv(folder / "cohort.csv", index=False)
+
+
+def damaged(content: bytes, random: np.random.Generator) -> bytes:
+    way, place = random.integers(3), int(random.integers(len(content)))
+    if way == 0:
+        return content[:place]
+    changed = bytearray(content)
+    if way == 1:
+        for flip in random.integers(8 * len(content), size=random.integers(1, 40)):
+            changed[flip // 8] ^= 1 << (flip % 8)
+        return bytes(changed)
+    other = random.bytes(int(random.integers(1, 200)))
+    return bytes(changed[:place]) + other + bytes(changed[place + len(other) :])
+
+
+def outcome(path: Path) -> str:
+    """What came of reading a file; raises where that is not allowed."""
+    try:
+        if path.suffix == ".csv":
+            return "read" if not inspect_cohort(path).problems else "error"
+        if path.suffix == ".npz":
+            masks_of_frames(path, "capsule", np.arange(12), (48, 64))
+            return "read"
+        survey = survey_video(path)
+    except FibrolibError as error:
+        assert path.name in str(error), f"the file is not named: {error}"
+        return "error"
+    assert 1 <= survey.n_frames <= MOST_FRAMES, f"{survey.n_frames} frames"
+    assert np.isfinite([survey.fps, survey.brightness, survey.motion]).all(), "not finite"
+    return "read"
+
+
+def work(kind: str, seed: int, cases: range, folder: Path) -> None:
+    """Read damaged files; a line before each case and one after it, so that whoever listens knows where this ends."""
+    warnings.simplefilter("ignore")
+    content = (folder / kind).read_bytes()
+    bad = folder / "bad" / kind
+    bad.parent.mkdir(exist_ok=True)
+    (folder / "bad" / "clip.mp4").write_bytes((folder / "clip.mp4").read_bytes())
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    for case in cases:
+        print("case", case, flush=True)
+        bad.write_bytes(damaged(content, np.random.default_rng((seed, KINDS.index(kind), case))))
+        signal.alarm(SECONDS)
+        print("came", outcome(bad), flush=True)
+        signal.alarm(0)
+    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, flush=True)
+
+
+def listen(kind: str, seed: int, cases: int, folder: Path) -> tuple[Counter, list[str], int]:
+    """Run `work` in processes of its own until all cases are done; what came, the cases that ended one, and MiB."""
+    came, faults, peak, begin = Counter(), [], 0, 0
+    while begin < cases:
+        command = [sys.executable, __file__, "--work", kind, str(seed), str(begin), str(cases), str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        last = begin
+        for line in done.stdout.splitlines():
+            word, _, value = line.partition(" ")
+            if word == "case":
+                last = int(value)
+            elif word == "came":
+                came[value] += 1
+            elif word == "peak":
+                peak = max(peak, int(value))
+        if done.returncode:
+            why = f"no end after {SECONDS} s" if done.returncode == -signal.SIGALRM else f"status {done.returncode}"
+            reason = (done.stderr.strip().splitlines() or [why])[-1]
+            faults.append(f"{kind}, seed {seed}, case {last}: {why}: {reason}")
+            begin = last + 1
+        else:
+            begin = cases
+    return came, faults, peak
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--work", nargs=5, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.work:
+        kind, seed, begin, end, folder = asked.work
+        return work(kind, int(seed), range(int(begin), int(end)), Path(folder))
+    every_fault = []
+    with tempfile.TemporaryDirectory() as folder:
+        good_files(Path(folder))
+        for kind in asked.only:
+            came, faults, peak = listen(kind, asked.seed, asked.cases, Path(folder))
+            every_fault += faults
+            print(f"{kind:10}  {asked.cases} cases: {came['error']} errors that name the file, {came['read']} read, "
+                  f"{len(faults)} faults; peak {peak} MiB", flush=True)  # fmt: skip
+    print("\n".join(every_fault) or "no fault")
+    sys.exit(bool(every_fault))
+
+
+if __name__ == "__main__":
+    main()
