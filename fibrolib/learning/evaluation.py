@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validat
 
 from fibrolib.stages import at_least
 
-__all__ = ["Evaluation", "auc_at_cutoff", "evaluate", "predictions_of", "stage_folds"]
+__all__ = ["Evaluation", "auc_at_cutoff", "evaluate", "predictions_of", "renewed_workers_are_no_news", "stage_folds"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,14 @@ class Evaluation:
     search: pd.DataFrame
     best: dict
     histories: pd.DataFrame
+
+
+@contextlib.contextmanager
+def renewed_workers_are_no_news() -> Iterator[None]:
+    """Say nothing of a worker that joblib renews because it has grown: nothing is lost by it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped", UserWarning)
+        yield
 
 
 def auc_at_cutoff(estimator: BaseEstimator, X: pd.DataFrame, y) -> float:
@@ -136,9 +146,7 @@ def evaluate(
     search = GridSearchCV(
         diagnostic, grid or {}, scoring=auc_at_cutoff, cv=folds, refit=False, n_jobs=n_jobs, error_score="raise"
     )
-    with warnings.catch_warnings():
-        # loky renews a worker that has grown; nothing is lost, and a notebook is no place to read of it.
-        warnings.filterwarnings("ignore", "A worker stopped", UserWarning)
+    with renewed_workers_are_no_news():
         search.fit(train, stages, validation=validation)
     tried = _search_table(search.cv_results_, n_folds)
     best = search.cv_results_["params"][int(tried["auc_mean"].to_numpy().argmax())]

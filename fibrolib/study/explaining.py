@@ -23,6 +23,7 @@ from fibrolib.attribution import (
     sanity_values,
 )
 from fibrolib.learning import NetClassifier
+from fibrolib.learning.evaluation import renewed_workers_are_no_news
 from fibrolib.learning.training import pick_device
 from fibrolib.study.planting import plant
 from fibrolib.study.preparing import n_workers
@@ -227,7 +228,8 @@ class Explaining:
             return []
         on_gpu = pick_device(self.net(self.study.nets[0]).device) != "cpu"
         # Processes, not threads: while a net is explained, hooks sit in it.
-        return Parallel(n_jobs=1 if on_gpu else n_workers())(jobs)
+        with renewed_workers_are_no_news():
+            return Parallel(n_jobs=1 if on_gpu else n_workers())(jobs)
 
 
 def _key(name: str, method: str, patient: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 
 from fibrolib.learning import Evaluation, NetClassifier
-from fibrolib.learning.evaluation import stage_folds
+from fibrolib.learning.evaluation import renewed_workers_are_no_news, stage_folds
 from fibrolib.learning.training import pick_device
 from fibrolib.study.preparing import n_workers
 
@@ -83,7 +83,8 @@ def nets_of_shuffled_stages(study: Study, names: Sequence[str], number: int) -> 
                 net = clone(evaluation.final).set_params(seed=seed, memory=None)
                 jobs[key] = delayed(_fit_shuffled)(net, parts, seed)
     on_gpu = bool(names) and pick_device(study.evaluation(names[0]).final.device) != "cpu"
-    fits = Parallel(n_jobs=1 if on_gpu else n_workers())(jobs.values()) if jobs else []
+    with renewed_workers_are_no_news():
+        fits = Parallel(n_jobs=1 if on_gpu else n_workers())(jobs.values()) if jobs else []
     made = dict(zip(jobs, fits, strict=True))
     return {
         name: [
