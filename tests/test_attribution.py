@@ -12,6 +12,7 @@ from fibrolib.attribution import (
     Target,
     attribute,
     attribute_clips,
+    attribute_methods,
     fine_layer,
     list_layers,
     shown,
@@ -67,6 +68,15 @@ def test_a_batch_gives_the_maps_of_its_clips(tmp_path, name, options):
         alone = attribute(estimator, clip)
         np.testing.assert_allclose(batched.relevance, alone.relevance, atol=1e-4)
         assert batched.score == pytest.approx(alone.score, rel=1e-5)
+
+
+def test_methods_together_are_those_alone(clip):
+    estimator = untrained("motion_resnet3d", width=4)
+    together = attribute_methods(estimator, [clip], ["layercam", "occlusion", "gradcam"])
+    for method, (found,) in together.items():
+        alone = attribute(estimator, clip, method)
+        np.testing.assert_allclose(found.relevance, alone.relevance, atol=1e-6)
+        assert (found.method, found.layer, found.score) == (method, alone.layer, pytest.approx(alone.score))
 
 
 def test_a_map_knows_where_it_came_from(clip):

@@ -90,7 +90,8 @@ def test_grad_cam_is_that_of_captum(name, options):
     net, clips = build_net(name, 3, **options).eval(), torch.rand(2, 1, 5, 32, 32)
     nn.init.normal_(net.head.severity.weight)  # an untrained head may say nothing at all
     layer = next(key for key, module in net.named_modules() if module is net.cam_layer)
-    found, scores = class_activation("gradcam", net, layer, clips, lambda logits: logits[:, 1])
+    maps, scores = class_activation(["gradcam"], net, layer, clips, lambda logits: logits[:, 1])
+    found = maps["gradcam"]
     expected = LayerGradCam(net, net.cam_layer).attribute(clips, target=1)[:, 0].detach()
     expected = expected.reshape(found.shape)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5 * expected.abs().max())
@@ -100,7 +101,8 @@ def test_grad_cam_is_that_of_captum(name, options):
 def test_a_layer_that_works_in_place_after_it_changes_nothing():
     clips = torch.rand(1, 1, 2, 24, 24)
     before, after = (
-        class_activation("layercam", Frames(small_net()), f"net.{at}", clips, lambda x: x[:, 0])[0] for at in (2, 3)
+        class_activation(["layercam"], Frames(small_net()), f"net.{at}", clips, lambda x: x[:, 0])[0]["layercam"]
+        for at in (2, 3)
     )
     # Before the ReLU negative activations are still there, and the gradient there is that of the ReLU: 0.
     np.testing.assert_allclose(before.relu(), after.relu(), atol=1e-4 * float(after.max()))
@@ -116,4 +118,4 @@ def test_a_layer_that_is_passed_twice_is_a_sentence():
             return self.conv(self.conv(clips)).mean((2, 3, 4))
 
     with pytest.raises(FibrolibError, match="passed 2 times"):
-        class_activation("gradcam", Twice(), "conv", torch.rand(1, 1, 2, 8, 8), lambda logits: logits[:, 0])
+        class_activation(["gradcam"], Twice(), "conv", torch.rand(1, 1, 2, 8, 8), lambda logits: logits[:, 0])

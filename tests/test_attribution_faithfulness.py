@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from scipy import ndimage
 from small_nets import Linear3d, Patch, classifier_with, explanation
 
 from fibrolib.attribution import (
@@ -13,7 +15,7 @@ from fibrolib.attribution import (
     faithfulness_curves,
     summarise_faithfulness,
 )
-from fibrolib.attribution.removal import impute, neutral_grey, removal_ranks
+from fibrolib.attribution.removal import _sum_of_neighbours, impute, neutral_grey, removal_ranks
 from fibrolib.video import load_clip
 
 SECTOR = np.ones((28, 28), bool)
@@ -60,6 +62,15 @@ def test_equals_come_in_an_order_that_only_the_seed_decides():
 def test_an_unknown_order_is_refused():
     with pytest.raises(ValueError, match="relevance, random, centre"):
         removal_ranks(explanation(np.zeros((1, 28, 28))), "edge")
+
+
+@pytest.mark.parametrize("shape", [(4, 6, 5), (1, 6, 5)])
+def test_neighbours_are_summed_with_their_weights(shape):
+    away = np.abs(np.mgrid[-1:2, -1:2, -1:2]).sum(axis=0)
+    weights = np.choose(away, [0, 2, 1, 0])  # faces twice, edges once, neither corners nor the place itself
+    values = np.random.default_rng(2).random(shape).astype(np.float32)
+    expected = ndimage.convolve(values, weights.astype(np.float32), mode="constant")
+    np.testing.assert_allclose(_sum_of_neighbours(torch.from_numpy(values)), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_plane_is_filled_in_exactly():

@@ -12,7 +12,7 @@ from torch import nn
 from fibrolib.attribution import (
     TESTS,
     attribute,
-    attribute_clips,
+    attribute_methods,
     cascade_maps,
     cascading_randomisation,
     judge,
@@ -53,6 +53,14 @@ def test_rank_correlation_is_spearmans_over_the_sector():
     assert rank_correlation(first, explanation(np.ones((3, 6, 6)))) == 0
 
 
+def test_of_many_places_some_are_compared():
+    random = np.random.default_rng(1)
+    first = np.kron(random.random((4, 16, 16)), np.ones((1, 10, 10)))
+    second = 0.5 * first + np.kron(random.random((4, 16, 16)), np.ones((1, 10, 10)))
+    everywhere = spearmanr(first.ravel(), second.ravel()).statistic
+    assert rank_correlation(explanation(first), explanation(second)) == pytest.approx(everywhere, abs=0.01)
+
+
 def test_shifting_by_hand():
     values = np.arange(6).reshape(2, 3)
     assert shifted(values, 1, 0).tolist() == [[0, 0, 0], [0, 1, 2]]
@@ -78,22 +86,20 @@ def test_shuffling_keeps_the_values_and_the_original():
 
 def test_the_cascade_begins_intact_and_ends_with_everything_shuffled(clips):
     table = cascading_randomisation(untrained(), clips, steps=3)
+    assert set(table["method"]) == {"gradcam"}
     steps = table.groupby("step")
     assert steps["share"].first().tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1], abs=0.05)
     np.testing.assert_allclose(table.loc[table["step"] == 0, "correlation"], 1)
     assert table["down_to"].iloc[-1] == "pathway.stem.0"
     assert table.loc[table["step"] == 3, "correlation"].abs().mean() < 0.9
-    again = cascading_randomisation(untrained(), clips, steps=3, explained=attribute_clips(untrained(), clips))
-    pd.testing.assert_frame_equal(table, again)
 
 
 def test_the_maps_of_the_cascade_are_those_that_are_compared(clips):
-    table = cascading_randomisation(untrained(), clips[:1], "layercam", steps=3)
-    maps = cascade_maps(untrained(), clips[0], "layercam", steps=3)
-    assert list(maps) == table["share"].tolist()
-    first = maps[0.0]
-    found = [rank_correlation(first, cam) for cam in maps.values()]
-    np.testing.assert_allclose(found, table["correlation"])
+    table = cascading_randomisation(untrained(), clips[:2], ["gradcam", "layercam"], steps=2)
+    maps = [maps["layercam"][1] for _, _, maps in cascade_maps(untrained(), clips[:2], ["layercam"], steps=2)]
+    found = [rank_correlation(maps[0], cam) for cam in maps]
+    rows = table[(table["method"] == "layercam") & (table["clip"] == 1)]
+    np.testing.assert_allclose(found, rows["correlation"], atol=1e-6)
 
 
 def test_a_map_that_ignores_the_net_fails(clips):
@@ -108,22 +114,24 @@ def test_a_map_that_ignores_the_net_fails(clips):
 
 def test_a_picture_moves_with_the_picture(clips):
     estimator = classifier_with(Linear3d())
-    found = sensitivity_to_shift(estimator, clips, attribute_clips(estimator, clips))
-    np.testing.assert_allclose(found, 1, atol=1e-6)
-    np.testing.assert_allclose(sensitivity_to_gain(estimator, clips, attribute_clips(estimator, clips)), 1, atol=0.03)
+    explained = attribute_methods(estimator, clips, ["gradcam", "layercam"])
+    for method in explained:
+        np.testing.assert_allclose(sensitivity_to_shift(estimator, clips, explained)[method], 1, atol=1e-6)
+        np.testing.assert_allclose(sensitivity_to_gain(estimator, clips, explained)[method], 1, atol=0.03)
 
 
 def test_agreement_of_a_net_with_itself_and_with_another(clips):
-    np.testing.assert_allclose(map_agreement(untrained(), untrained(), clips), 1)
-    assert map_agreement(untrained(), untrained(5), clips).mean() < 0.9
+    maps, again, other = (attribute_methods(untrained(seed), clips, ["gradcam"]) for seed in (0, 0, 5))
+    np.testing.assert_allclose(map_agreement(maps, again)["gradcam"], 1)
+    assert map_agreement(maps, other)["gradcam"].mean() < 0.9
 
 
 def test_all_tests_are_made_where_there_are_nets_for_them(clips):
     others = [untrained(seed) for seed in (1, 2)]
-    values = sanity_values(untrained(), clips, "layercam", other_training=others, random_labels=others)
+    values = sanity_values(untrained(), clips, ["gradcam", "layercam"], other_training=others, random_labels=others)
     assert set(values["test"]) == set(TESTS)
-    assert len(values) == len(TESTS) * len(clips)
-    wide = values.pivot_table(index="clip", columns="test", values="value")
+    assert len(values) == 2 * len(TESTS) * len(clips)
+    wide = values[values["method"] == "layercam"].pivot_table(index="clip", columns="test", values="value")
     np.testing.assert_allclose(wide["random labels"], wide["other training"])
     one = attribute(untrained(), clips[1], "layercam")
     expected = np.mean([rank_correlation(one, attribute(other, clips[1], "layercam")) for other in others])

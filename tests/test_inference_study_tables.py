@@ -87,7 +87,7 @@ def test_accuracy_is_compared_at_the_operating_points_with_holm(predictions):
         assert (row.difference, row.p) == (expected.difference, expected.pvalue)
         assert (row.ci_low, row.ci_high) == expected.confidence_interval
         assert row.test == "McNemar, exact"
-        assert row.note.startswith(f"{expected.only_a} called rightly by the first alone, {expected.only_b} by")
+        assert row.note == f"{expected.only_a} and {expected.only_b} right alone"
     assert table["p_holm"].tolist() == pytest.approx(multipletests(table["p"], method="holm")[1])
     assert compare_accuracy(predictions, {"one": 1.0, "two": np.nan}).empty
     apart = predictions[~((predictions["model"] == "one") ^ (predictions["patient_id"] < "p2"))]

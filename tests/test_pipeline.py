@@ -83,6 +83,8 @@ def test_what_a_run_leaves(resumed):
         assert sorted(path.stem for path in (resumed / "models").glob(kind)) == NETS
     shown = {"confusion", "fresh_forest", "motion_use"}
     assert shown <= {path.stem for path in (resumed / "figures").glob("*.png")}
+    tables = {"joint_test", "exchange_comparisons", "accuracy_comparisons", "staging_comparisons"}
+    assert tables <= {path.stem for path in (resumed / "tables").glob("*.csv")}
     tables = {"staging", "auc_by_cutoff", "fresh_auc", "fresh_comparisons", "motion_use", "motion_ceilings"}
     assert tables <= {path.stem for path in (resumed / "tables").glob("*.csv")}
     figures = {path.stem for path in (resumed / "figures").glob("*.svg")}
@@ -109,8 +111,14 @@ def test_results_have_the_promised_form(results):
         low, high = entry["auc_ci"]
         assert 0 <= low <= entry["auc"] <= high <= 1
         for name in ("accuracy", "precision_macro", "recall_macro", "f1_macro", "sensitivity", "specificity"):
-            assert 0 <= entry[name] <= 1
-    for pair in results["comparisons"]:
+            low, high = entry[f"{name}_ci"]
+            assert 0 <= low <= entry[name] <= high <= 1
+    assert results["joint"]["models"] == 6
+    families = [results[f"{name}comparisons"] for name in ("", "exchange_", "accuracy_")]
+    assert [len(pairs) for pairs in families] == [15, 15, 15]
+    assert {group: len(pairs) for group, pairs in results["staging_comparisons"].items()} == {"test": 3, "fresh": 3}
+    for pair in [pair for pairs in families for pair in pairs]:
+        assert pair["test"]
         assert pair["p"] is None or pair["p"] <= pair["p_holm"] <= 1
     for entry in results["attribution"].values():
         # A net this little trained may find nothing anywhere: then there is no share.

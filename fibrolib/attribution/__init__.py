@@ -10,6 +10,7 @@ from fibrolib.attribution.explain import (
     Explanation,
     attribute,
     attribute_clips,
+    attribute_methods,
     window_scores,
 )
 from fibrolib.attribution.faithfulness import (
@@ -55,6 +56,7 @@ __all__ = [
     "attainable_share",
     "attribute",
     "attribute_clips",
+    "attribute_methods",
     "cascade_maps",
     "cascading_randomisation",
     "faithfulness_areas",

@@ -6,7 +6,7 @@ A layer of a net that treats frames one by one gives one map per frame, with cha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -50,13 +50,15 @@ CAMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 """Maps ``(n, times, height, width)`` from activations and gradients ``(n, channels, times, height, width)``."""
 
 
-def class_activation(method: str, net: nn.Module, layer: str, clips: Tensor, score: Score) -> tuple[Tensor, Tensor]:
-    """A class activation map for each clip of a batch; signed, as coarse as the layer.
+def class_activation(
+    methods: Sequence[str], net: nn.Module, layer: str, clips: Tensor, score: Score
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Class activation maps for each clip of a batch, all methods from one pass; signed, as coarse as the layer.
 
     Parameters
     ----------
-    method : str
-        A key of `CAMS`.
+    methods : sequence of str
+        Keys of `CAMS`.
     net : Module
         In evaluation mode.
     layer : str
@@ -68,8 +70,8 @@ def class_activation(method: str, net: nn.Module, layer: str, clips: Tensor, sco
 
     Returns
     -------
-    maps : Tensor, shape (batch, times, h, w)
-        Frames that are treated one by one are the times.
+    maps : dict of str to Tensor, shape (batch, times, h, w)
+        By method. Frames that are treated one by one are the times.
     scores : Tensor, shape (batch,)
         What is explained, from the same pass.
 
@@ -79,8 +81,9 @@ def class_activation(method: str, net: nn.Module, layer: str, clips: Tensor, sco
         If the layer gives no maps, or a clip passes it more than once.
     """
     activations, gradients, scores = _activations_and_gradients(net, layer, clips, score)
-    maps = CAMS[method](_volumes(activations), _volumes(gradients))
-    return maps.reshape(len(clips), -1, *maps.shape[-2:]), scores
+    volumes = _volumes(activations), _volumes(gradients)
+    maps = {method: CAMS[method](*volumes) for method in methods}
+    return {method: one.reshape(len(clips), -1, *one.shape[-2:]) for method, one in maps.items()}, scores
 
 
 def enlarged(maps: Tensor, shape: tuple[int, int, int]) -> Tensor:

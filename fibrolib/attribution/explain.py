@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from fibrolib.attribution.cams import CAMS, class_activation, enlarged
 from fibrolib.attribution.layers import find_layer
@@ -19,7 +19,7 @@ from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.video import Clip
 
-__all__ = ["METHODS", "Explanation", "attribute", "attribute_clips", "target_of", "window_scores"]
+__all__ = ["METHODS", "Explanation", "attribute", "attribute_clips", "attribute_methods", "target_of", "window_scores"]
 
 METHODS = (*CAMS, *PIXEL_METHODS)
 """Names of all methods."""
@@ -135,45 +135,85 @@ def attribute_clips(
     -------
     list of Explanation
     """
-    if method not in METHODS:
-        raise FibrolibError(f"There is no method '{method}'. Choose one of: {', '.join(METHODS)}.")
-    if layer is not None and method in PIXEL_METHODS:
-        raise FibrolibError(f"'{method}' explains pixels and takes no layer; layers belong to {', '.join(CAMS)}.")
-    asked, explained = target_of(estimator, target), []
-    windows = [middle_window(estimator, clip) for clip in clips]
+    return attribute_methods(estimator, clips, [method], target=target, layer=layer, batch_size=batch_size)[method]
+
+
+def attribute_methods(
+    estimator: NetClassifier,
+    clips: Sequence[Clip],
+    methods: Sequence[str],
+    *,
+    target: Target | int | None = None,
+    layer: str | None = None,
+    batch_size: int = 8,
+) -> dict[str, list[Explanation]]:
+    """Explain many clips by several methods; class activation maps share one pass through the net.
+
+    Parameters
+    ----------
+    estimator, clips, target, batch_size
+        As for `attribute_clips`.
+    methods : sequence of str
+        Of `METHODS`.
+    layer : str or None
+        Of the class activation maps among them.
+
+    Returns
+    -------
+    dict of str to list of Explanation
+        By method.
+    """
+    _check_methods(methods, layer)
+    asked, windows = target_of(estimator, target), [middle_window(estimator, clip) for clip in clips]
+    explained: dict[str, list[Explanation]] = {method: [] for method in methods}
     with frozen_net(estimator) as (net, device):
-        if windows and method in CAMS:
+        if windows and set(methods) & set(CAMS):
             layer = find_layer(net, as_batch([windows[0].frames], device), layer)
         for start in range(0, len(windows), batch_size):
             some = windows[start : start + batch_size]
-            maps, scores = _explain(net, device, some, method, layer, asked)
-            explained += [
-                Explanation(
-                    **vars(window), relevance=relevance, score=score, method=method, layer=layer or "", target=asked
-                )
-                for window, relevance, score in zip(some, maps, scores, strict=True)
-            ]
+            maps, scores = _explain(net, device, some, methods, layer, asked)
+            for method in methods:
+                of = {"method": method, "layer": layer if method in CAMS else "", "target": asked}
+                explained[method] += [
+                    Explanation(**vars(window), relevance=relevance, score=score, **of)
+                    for window, relevance, score in zip(some, maps[method], scores, strict=True)
+                ]
     return explained
 
 
+def _check_methods(methods: Sequence[str], layer: str | None) -> None:
+    for method in methods:
+        if method not in METHODS:
+            raise FibrolibError(f"There is no method '{method}'. Choose one of: {', '.join(METHODS)}.")
+    if layer is not None and not set(methods) & set(CAMS):
+        raise FibrolibError(f"'{methods[0]}' explains pixels and takes no layer; layers belong to {', '.join(CAMS)}.")
+
+
 def _explain(
-    net: nn.Module, device: str, windows: list[Window], method: str, layer: str | None, target: Target
-) -> tuple[NDArray[np.float32], list[float]]:
-    """Scaled maps ``(n, frames, height, width)`` and probabilities of a batch."""
+    net: nn.Module, device: str, windows: list[Window], methods: Sequence[str], layer: str | None, target: Target
+) -> tuple[dict[str, NDArray[np.float32]], list[float]]:
+    """Scaled maps ``(n, frames, height, width)`` by method, and probabilities of a batch."""
     clips = as_batch([window.frames for window in windows], device)
     sectors = torch.from_numpy(np.stack([window.sector for window in windows])).to(device)
-    if method in CAMS:
-        coarse, log_odds = class_activation(method, net, layer, clips, target.log_odds)
+    cams, log_odds = [method for method in methods if method in CAMS], None
+    maps: dict[str, Tensor] = {}
+    if cams:
+        coarse, log_odds = class_activation(cams, net, layer, clips, target.log_odds)
         # Cut off before enlarging: interpolation would else dilute evidence with its contrary.
-        maps = enlarged(coarse.relu(), clips.shape[2:])
-    else:
-        maps = PIXEL_METHODS[method](net, clips, sectors, target.log_odds).relu()
+        maps = {method: enlarged(one.relu(), clips.shape[2:]) for method, one in coarse.items()}
+    for method in set(methods) - set(cams):
+        maps[method] = PIXEL_METHODS[method](net, clips, sectors, target.log_odds).relu()
+    if log_odds is None:
         with torch.no_grad():
             log_odds = target.log_odds(net(clips))
-    maps = maps * sectors[:, None]
+    scaled = {method: _scaled(one * sectors[:, None]) for method, one in maps.items()}
+    return scaled, torch.sigmoid(log_odds.double()).tolist()
+
+
+def _scaled(maps: Tensor) -> NDArray[np.float32]:
+    """Each map over its own largest value."""
     largest = maps.amax((1, 2, 3), keepdim=True)
-    scaled = torch.where(largest > 0, maps / largest, 0.0)
-    return scaled.float().cpu().numpy(), torch.sigmoid(log_odds.double()).tolist()
+    return torch.where(largest > 0, maps / largest, 0.0).float().cpu().numpy()
 
 
 def window_scores(

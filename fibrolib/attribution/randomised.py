@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 from torch import nn
 
-from fibrolib.attribution.agreement import rank_correlation
-from fibrolib.attribution.explain import Explanation, attribute, attribute_clips
+from fibrolib.attribution.agreement import explained_like, map_agreement
+from fibrolib.attribution.explain import Explanation, attribute_methods
 from fibrolib.attribution.windows import as_batch, frozen_net, middle_window
 from fibrolib.learning import NetClassifier
 from fibrolib.video import Clip
@@ -63,19 +63,16 @@ def _shuffle(parameter: nn.Parameter, random: torch.Generator) -> None:
     parameter.copy_(parameter.flatten()[order].view_as(parameter))
 
 
-def cascading_randomisation(
+def cascade_maps(
     estimator: NetClassifier,
     clips: Sequence[Clip],
-    method: str = "gradcam",
+    methods: Sequence[str] = ("gradcam",),
     *,
     layer: str | None = None,
     steps: int = _STEPS,
     seed: int = 0,
-    explained: Sequence[Explanation] | None = None,
-) -> pd.DataFrame:
-    """Rank correlation of a method's maps with those of a net whose weights are destroyed from the head downwards.
-
-    A method that shows what the net has learned must lose its map on the way (Adebayo et al. 2018).
+) -> Iterator[tuple[str, float, dict[str, list[Explanation]]]]:
+    """Maps of a net whose weights are destroyed from the head downwards.
 
     Parameters
     ----------
@@ -83,59 +80,58 @@ def cascading_randomisation(
         Fitted; it stays as it is.
     clips : sequence of Clip
         Prepared clips.
-    method, layer
-        As for `attribute`.
+    methods, layer
+        As for `attribute_methods`.
     steps : int
         Into how many steps the layers are divided.
     seed : int
         Of the shuffling.
-    explained : sequence of Explanation or None
-        Maps of the intact net, where they are made already.
+
+    Yields
+    ------
+    down_to : str
+        Deepest layer shuffled so far; empty for the intact net, which comes first.
+    share : float
+        Of layers shuffled.
+    maps : dict of str to list of Explanation
+        By method.
+    """
+    intact = attribute_methods(estimator, clips, methods, layer=layer)
+    yield "", 0.0, intact
+    layers = layers_with_weights(estimator, clips[0])
+    for step in range(1, steps + 1):
+        reached = layers[: round(len(layers) * step / steps)]
+        changed = with_shuffled_weights(estimator, reached, seed)
+        yield reached[-1], len(reached) / len(layers), explained_like(changed, clips, intact)
+
+
+def cascading_randomisation(
+    estimator: NetClassifier, clips: Sequence[Clip], methods: Sequence[str] = ("gradcam",), **options
+) -> pd.DataFrame:
+    """Rank correlation of maps with those of a net whose weights are destroyed from the head downwards.
+
+    A method that shows what the net has learned must lose its map on the way (Adebayo et al. 2018).
+
+    Parameters
+    ----------
+    estimator, clips, methods
+        As for `cascade_maps`.
+    **options
+        Likewise: ``layer, steps, seed``.
 
     Returns
     -------
     DataFrame
-        A row per step and clip: ``step`` (0 is the intact net), ``down_to`` (deepest layer shuffled so far), ``share``
-        (of layers shuffled), ``clip`` (its position), ``correlation``, ``empty`` (if nothing spoke for the target).
+        A row per method, step and clip: ``method``, ``step`` (0 is the intact net), ``down_to``, ``share``, ``clip``
+        (its position), ``correlation``, ``empty`` (if nothing spoke for the target).
     """
-    intact = explained if explained is not None else attribute_clips(estimator, clips, method, layer=layer)
-    rows = [_row(0, "", 0.0, at, one, one) for at, one in enumerate(intact)]
-    for step, (changed, reached, share) in enumerate(_cascade(estimator, clips[0], steps, seed), start=1):
-        after = attribute_clips(changed, clips, method, target=intact[0].target, layer=layer)
-        rows += [_row(step, reached, share, at, *pair) for at, pair in enumerate(zip(intact, after, strict=True))]
+    rows, intact = [], None
+    for step, (down_to, share, maps) in enumerate(cascade_maps(estimator, clips, methods, **options)):
+        intact = intact or maps
+        known = {"step": step, "down_to": down_to, "share": share}
+        rows += [
+            {"method": method, **known, "clip": clip, "correlation": value, "empty": not cam.relevance.any()}
+            for method, found in map_agreement(intact, maps).items()
+            for clip, (value, cam) in enumerate(zip(found, maps[method], strict=True))
+        ]
     return pd.DataFrame(rows)
-
-
-def cascade_maps(
-    estimator: NetClassifier,
-    clip: Clip,
-    method: str = "gradcam",
-    *,
-    layer: str | None = None,
-    steps: int = 3,
-    seed: int = 0,
-) -> dict[float, Explanation]:
-    """The maps behind `cascading_randomisation`, of one clip, by the share of layers that are shuffled: 0 to 1."""
-    maps = {0.0: attribute(estimator, clip, method, layer=layer)}
-    for changed, _, share in _cascade(estimator, clip, steps, seed):
-        maps[share] = attribute(changed, clip, method, layer=layer)
-    return maps
-
-
-def _cascade(estimator: NetClassifier, clip: Clip, steps: int, seed: int) -> Iterator[tuple[NetClassifier, str, float]]:
-    """The net shuffled further at every step, the deepest layer reached, and the share of layers shuffled."""
-    layers = layers_with_weights(estimator, clip)
-    for step in range(1, steps + 1):
-        reached = layers[: round(len(layers) * step / steps)]
-        yield with_shuffled_weights(estimator, reached, seed), reached[-1], len(reached) / len(layers)
-
-
-def _row(step: int, down_to: str, share: float, clip: int, before: Explanation, after: Explanation) -> dict:
-    return {
-        "step": step,
-        "down_to": down_to,
-        "share": share,
-        "clip": clip,
-        "correlation": rank_correlation(before, after),
-        "empty": not after.relevance.any(),
-    }

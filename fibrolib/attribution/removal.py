@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from fibrolib.attribution.explain import Explanation
 
@@ -120,15 +119,22 @@ def impute(
     return np.where(removed, np.clip(filled + noise, 0, 1), frames).astype(np.float32)
 
 
-def _neighbour_weights() -> Tensor:
-    """2 across faces, 1 across edges, 0 across corners and for the place itself."""
-    steps = torch.tensor([1.0, 0.0, 1.0])
-    away = steps[:, None, None] + steps[:, None] + steps
-    return torch.where(away == 0, 0.0, (3 - away).clamp_min(0))[None, None]
-
-
 def _sum_of_neighbours(values: Tensor) -> Tensor:
-    return functional.conv3d(values[None, None], _neighbour_weights(), padding=1)[0, 0]
+    """The 18 neighbours of each place, those across faces counted twice.
+
+    They lie in the three planes through the place, those across faces in two of them; the place itself in all three. A
+    plane is summed along one side and then the other, which is ten times faster than a convolution.
+    """
+    along_time, along_rows = _three(values, 0), _three(values, 1)
+    return _three(along_time, 1) + _three(along_time, 2) + _three(along_rows, 2) - 3 * values
+
+
+def _three(values: Tensor, side: int) -> Tensor:
+    """Each place and its two neighbours along one side, summed."""
+    total, inner = values.clone(), values.shape[side] - 1
+    total.narrow(side, 1, inner).add_(values.narrow(side, 0, inner))
+    total.narrow(side, 0, inner).add_(values.narrow(side, 1, inner))
+    return total
 
 
 def _solve(weight: Tensor, unknown: Tensor, right: Tensor, start: Tensor, tolerance: float = 1e-3) -> Tensor:

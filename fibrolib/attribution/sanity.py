@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from fibrolib.attribution.agreement import rank_correlation, sensitivity_to_gain, sensitivity_to_shift
-from fibrolib.attribution.explain import Explanation, attribute_clips
+from fibrolib.attribution.agreement import explained_like, map_agreement, sensitivity_to_gain, sensitivity_to_shift
+from fibrolib.attribution.explain import attribute_methods
 from fibrolib.attribution.faithfulness import mean_with_interval
 from fibrolib.attribution.randomised import layers_with_weights, with_shuffled_weights
 from fibrolib.learning import NetClassifier
@@ -73,14 +73,14 @@ TESTS = {
 def sanity_values(
     estimator: NetClassifier,
     clips: Sequence[Clip],
-    method: str = "gradcam",
+    methods: Sequence[str] = ("gradcam",),
     *,
     layer: str | None = None,
     other_training: Sequence[NetClassifier] = (),
     random_labels: Sequence[NetClassifier] = (),
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Rank correlations of a method's maps with what they should, or should not, look like.
+    """Rank correlations of maps with what they should, or should not, look like.
 
     Parameters
     ----------
@@ -88,8 +88,8 @@ def sanity_values(
         Fitted.
     clips : sequence of Clip
         Prepared clips, one per patient.
-    method, layer
-        As for `attribute`.
+    methods, layer
+        As for `attribute_methods`.
     other_training : sequence of NetClassifier
         The same net trained with other seeds, or on other folds.
     random_labels : sequence of NetClassifier
@@ -100,37 +100,31 @@ def sanity_values(
     Returns
     -------
     DataFrame
-        A row per test and clip: ``test`` (a key of `TESTS`), ``clip`` (its position), ``value``. Tests for which there
-        are no nets are left out.
+        A row per method, test and clip: ``method``, ``test`` (a key of `TESTS`), ``clip`` (its position), ``value``.
+        Tests for which there are no nets are left out.
     """
-    explained = attribute_clips(estimator, clips, method, layer=layer)
+    explained = attribute_methods(estimator, clips, methods, layer=layer)
     layers = layers_with_weights(estimator, clips[0])
     shuffled = [with_shuffled_weights(estimator, layers, seed + number) for number in range(_SHUFFLES)]
 
-    def mean_over(others: Sequence[NetClassifier]) -> np.ndarray:
-        return np.mean([_correlations(explained, other, clips) for other in others], axis=0)
+    def mean_over(others: Sequence[NetClassifier]) -> dict[str, np.ndarray]:
+        found = [map_agreement(explained, explained_like(other, clips, explained)) for other in others]
+        return {method: np.mean([part[method] for part in found], axis=0) for method in methods}
 
-    made: dict[str, Callable[[], np.ndarray]] = {
-        "shuffled net": lambda: mean_over(shuffled),
-        "random labels": lambda: mean_over(random_labels),
-        "other training": lambda: mean_over(other_training),
-        "gain": lambda: sensitivity_to_gain(estimator, clips, explained),
-        "shift": lambda: sensitivity_to_shift(estimator, clips, explained),
-    }
-    if not random_labels:
-        made.pop("random labels")
-    if not other_training:
-        made.pop("other training")
-    return pd.concat(
-        [pd.DataFrame({"test": name, "clip": range(len(clips)), "value": make()}) for name, make in made.items()],
-        ignore_index=True,
-    )
-
-
-def _correlations(explained: Sequence[Explanation], other: NetClassifier, clips: Sequence[Clip]) -> list[float]:
-    one = explained[0]
-    maps = attribute_clips(other, clips, one.method, target=one.target, layer=one.layer or None)
-    return [rank_correlation(*pair) for pair in zip(explained, maps, strict=True)]
+    made = {"shuffled net": mean_over(shuffled)}
+    if random_labels:
+        made["random labels"] = mean_over(random_labels)
+    if other_training:
+        made["other training"] = mean_over(other_training)
+    made["gain"] = sensitivity_to_gain(estimator, clips, explained)
+    made["shift"] = sensitivity_to_shift(estimator, clips, explained)
+    rows = [
+        {"method": method, "test": test, "clip": clip, "value": value}
+        for method in methods
+        for test, found in made.items()
+        for clip, value in enumerate(found[method])
+    ]
+    return pd.DataFrame(rows)
 
 
 def judge(values: pd.DataFrame, tests: Mapping[str, SanityTest] = TESTS, *, seed: int = 0) -> pd.DataFrame:

@@ -107,7 +107,7 @@ def compare_accuracy(
     -------
     DataFrame
         One row for each pair, on the patients of both: ``a, b, n, difference, ci_low, ci_high, p, p_holm, test, note``.
-        The note counts the patients whom one of the two alone calls rightly: all that the test looks at.
+        The note counts the patients whom the first, and the second, alone calls rightly: all that the test looks at.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def compare_accuracy(
         calls = (both[model] >= thresholds[model] for model in both)
         found = mcnemar_test(truth[both.index], *calls, confidence_level=confidence_level)
         low, high = found.confidence_interval
-        note = f"{found.only_a} called rightly by the first alone, {found.only_b} by the second alone"
+        note = f"{found.only_a} and {found.only_b} right alone"
         return {"difference": found.difference, "ci_low": low, "ci_high": high, "p": found.pvalue, "note": note}
 
     return compare_pairs(wide[usable], judge, "McNemar, exact")

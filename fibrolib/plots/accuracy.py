@@ -87,7 +87,7 @@ def plot_forest(metrics: pd.DataFrame) -> Figure:
     for place, row in enumerate(rows.itertuples()):
         colour = model_colour(row.model)
         plot.plot([row.auc_low, row.auc_high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
-        plot.plot(row.auc, place, "s", color=colour, markersize=7)
+        plot.plot(row.auc, place, "s", color=colour, markersize=7, clip_on=False)
         text = f"{with_interval(row.auc, row.auc_low, row.auc_high)}   n = {row.n}"
         plot.text(1.04, place, text, va="center", transform=plot.get_yaxis_transform())
     plot.axvline(0.5, color="0.6", linewidth=0.8, linestyle=":")

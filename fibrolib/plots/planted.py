@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from fibrolib.attribution import TIMES, Explanation
 from fibrolib.plots.maps import COLOURS, outline_region, overlay_frames
@@ -61,7 +61,7 @@ def plot_planted(summary: pd.DataFrame, judged: pd.DataFrame) -> Figure:
             plot.set_yticks(range(len(ways)), [way_label(*way) for way in ways])
             sns.despine(ax=plot, left=True)
             plot.tick_params(axis="y", length=0)
-        line[0].set_ylabel(model_label(model), fontweight="bold")
+        line[0].set_ylabel(model_label(model).replace(" + ", "\n+ "), fontweight="bold", fontsize="small")
         known = judged[judged["model"] == model]
         best = known[known["signal"] == "capsule"].set_index(["method", "layer"])["attainable"]
         line[0].axvline(TIMES, color="0.5", linewidth=0.8, linestyle=(0, (4, 2)))
@@ -72,8 +72,9 @@ def plot_planted(summary: pd.DataFrame, judged: pd.DataFrame) -> Figure:
     for plot, region in zip(axes[0], regions, strict=True):
         plot.set_title(f"relevance on the {region}", fontsize="small")
     for plot in axes[-1]:
-        plot.xaxis.set_major_formatter(FuncFormatter("{:g}".format))
-        plot.xaxis.set_minor_formatter(NullFormatter())
+        plot.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        plot.xaxis.set_minor_locator(NullLocator())
     figure.supxlabel(
         f"Times its share of the picture (line: 1; dotted: an even map of the liver; dashed: {TIMES:g})",
         fontsize="small",

@@ -59,7 +59,7 @@ def plot_sanity(judged: pd.DataFrame) -> Figure:
             plot.set_yticks(range(len(methods)), [method_label(method) for method in methods])
             sns.despine(ax=plot, left=True)
             plot.tick_params(axis="y", length=0)
-        line[0].set_ylabel(model_label(model), fontweight="bold")
+        line[0].set_ylabel(model_label(model).replace(" + ", "\n+ "), fontweight="bold", fontsize="small")
     for plot, test in zip(axes[0], tests, strict=True):
         plot.set_title(test, fontsize="small")
     figure.supxlabel("Rank correlation of maps (grey: where a method passes; filled: passed)", fontsize="small")

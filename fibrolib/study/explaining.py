@@ -12,7 +12,7 @@ from joblib import delayed
 
 from fibrolib.attribution import (
     Explanation,
-    attribute_clips,
+    attribute_methods,
     cascading_randomisation,
     faithfulness_curves,
     heartbeat_lag,
@@ -57,7 +57,7 @@ class Explaining:
     def __init__(self, study: Study, methods: Sequence[str], patients: int = 6, trainings: int = 1) -> None:
         self.study, self.methods, self.trainings = study, list(methods), trainings
         self._n_patients = patients
-        self._maps: dict[tuple[str, str], dict[str, Explanation]] = {}
+        self._maps: dict[str, dict[str, dict[str, Explanation]]] = {}
 
     @cached_property
     def test(self) -> pd.DataFrame:
@@ -81,13 +81,13 @@ class Explaining:
         files = self.test[self.net(name).view]
         return {patient: load_clip(files[patient][0]) for patient in (self.few if few else files.index)}
 
-    def maps(self, name: str, method: str = "gradcam") -> dict[str, Explanation]:
-        """Maps of a net for all test patients; made once per session."""
-        if (name, method) not in self._maps:
+    def maps(self, name: str, method: str) -> dict[str, Explanation]:
+        """Maps of a net by one of the methods, for all test patients; made once per session."""
+        if name not in self._maps:
             clips = self.clips(name)
-            made = attribute_clips(self.net(name), list(clips.values()), method)
-            self._maps[name, method] = dict(zip(clips, made, strict=True))
-        return self._maps[name, method]
+            made = attribute_methods(self.net(name), list(clips.values()), self.methods)
+            self._maps[name] = {method: dict(zip(clips, maps, strict=True)) for method, maps in made.items()}
+        return self._maps[name][method]
 
     def every_map(self) -> list[tuple[str, str, str, Explanation]]:
         """Net, method, patient and map: all nets and methods, every test patient."""
@@ -145,14 +145,14 @@ class Explaining:
         return truth["heart_rate"].to_dict()
 
     def sanity(self) -> pd.DataFrame:
-        """Rank correlations of the sanity tests (`sanity_values`) on the few patients, with ``model, method``; kept."""
-        return self._tables("sanity", self.methods, self._sanity_job)
+        """Rank correlations of the sanity tests (`sanity_values`) on the few patients, with ``model``; kept."""
+        return self._tables("sanity", self._sanity_job)
 
-    def _sanity_job(self, name: str, method: str):
+    def _sanity_job(self, name: str):
         return delayed(sanity_values)(
             self.net(name),
             list(self.clips(name, few=True).values()),
-            method,
+            self.methods,
             other_training=nets_of_folds(self.study, name),
             random_labels=self._shuffled[name],
             seed=self.study.request.seed,
@@ -163,25 +163,20 @@ class Explaining:
         return nets_of_shuffled_stages(self.study, self.study.nets, self.trainings)
 
     def cascade(self) -> pd.DataFrame:
-        """The nets shuffled from the head down (`cascading_randomisation`), few patients, ``model, method``; kept."""
-        return self._tables("cascade", self.methods, self._cascade_job)
+        """The nets shuffled from the head down (`cascading_randomisation`), few patients, with ``model``; kept."""
+        return self._tables("cascade", self._cascade_job)
 
-    def _cascade_job(self, name: str, method: str):
-        clips = list(self.clips(name, few=True).values())
-        return delayed(cascading_randomisation)(self.net(name), clips, method, seed=self.study.request.seed)
+    def _cascade_job(self, name: str):
+        clips, seed = list(self.clips(name, few=True).values()), self.study.request.seed
+        return delayed(cascading_randomisation)(self.net(name), clips, self.methods, seed=seed)
 
     def faithfulness(self) -> pd.DataFrame:
         """Deletion, insertion and ROAD (`faithfulness_curves`), few patients, ``model, method, patient_id``; kept."""
-        rivals = self._tables("faithfulness", [""], self._faithfulness_job).drop(columns="method")
-        own = self._tables("faithfulness", self.methods, self._faithfulness_job)
-        # What knows nothing of the net is the same for every method.
-        return pd.concat([own, *(rivals.assign(method=method) for method in self.methods)], ignore_index=True)
+        return self._tables("faithfulness", self._faithfulness_job)
 
-    def _faithfulness_job(self, name: str, method: str):
-        maps = self.maps(name, method or self.methods[0])
-        chosen = {patient: maps[patient] for patient in self.few}
-        orders = ("relevance",) if method else _RIVALS
-        return delayed(_curves)(self.net(name), chosen, orders, self.study.request.seed)
+    def _faithfulness_job(self, name: str):
+        maps = {(patient, method): self.maps(name, method)[patient] for patient in self.few for method in self.methods}
+        return delayed(_curves)(self.net(name), maps, self.study.request.seed)
 
     def worlds(self, net: str, patients: int = 0) -> dict[str, World]:
         """Worlds in which one signal alone tells the stage, for one net (`planting.plant`).
@@ -211,19 +206,17 @@ class Explaining:
 
         return self.study.folder.keeper.keep_table(f"planted-{name}", asked, compute)
 
-    def _tables(self, what: str, methods: Sequence[str], job_of: Callable) -> pd.DataFrame:
-        """A table for every net and method; those that are not kept are made side by side."""
-        keeper, wanted = self.study.folder.keeper, {}
-        for name in self.study.nets:
-            for method in methods:
-                asked = {"method": method, "patients": self.few, "trainings": self.trainings}
-                place = f"{what}-{name}-{method or 'rivals'}".replace(" ", "-")
-                wanted[name, method] = place, {**self.study.asked(name), **asked}
-        missing = [pair for pair, place in wanted.items() if not keeper.has(*place)]
-        made = dict(zip(missing, self._side_by_side([job_of(*pair) for pair in missing]), strict=True))
+    def _tables(self, what: str, job_of: Callable) -> pd.DataFrame:
+        """A table for every net; those that are not kept are made side by side."""
+        keeper, tested = self.study.folder.keeper, {"methods": self.methods, "patients": self.few}
+        places = {
+            name: (f"{what}-{name}", {**self.study.asked(name), **tested, "trainings": self.trainings})
+            for name in self.study.nets
+        }
+        missing = [name for name, place in places.items() if not keeper.has(*place)]
+        made = dict(zip(missing, self._side_by_side([job_of(name) for name in missing]), strict=True))
         tables = [
-            keeper.keep_table(*place, lambda pair=pair: made[pair]).assign(model=pair[0], method=pair[1])
-            for pair, place in wanted.items()
+            keeper.keep_table(*place, lambda name=name: made[name]).assign(model=name) for name, place in places.items()
         ]
         return pd.concat(tables, ignore_index=True)
 
@@ -235,9 +228,12 @@ def _key(name: str, method: str, patient: str) -> dict[str, str]:
     return {"model": name, "method": method, "patient_id": patient}
 
 
-def _curves(net: NetClassifier, maps: Mapping[str, Explanation], orders: Sequence[str], seed: int) -> pd.DataFrame:
-    curves = [
-        faithfulness_curves(net, cam, orders=orders, seed=seed).assign(patient_id=patient)
-        for patient, cam in maps.items()
-    ]
-    return pd.concat(curves, ignore_index=True)
+def _curves(net: NetClassifier, maps: Mapping[tuple[str, str], Explanation], seed: int) -> pd.DataFrame:
+    """Curves of maps by patient and method; orders that know nothing of a map are the same for all of a patient's."""
+    tables, rivals = [], {}
+    for (patient, method), cam in maps.items():
+        if patient not in rivals:
+            rivals[patient] = faithfulness_curves(net, cam, orders=_RIVALS, seed=seed)
+        own = faithfulness_curves(net, cam, orders=("relevance",), seed=seed)
+        tables += [table.assign(patient_id=patient, method=method) for table in (own, rivals[patient])]
+    return pd.concat(tables, ignore_index=True)

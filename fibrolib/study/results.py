@@ -35,6 +35,7 @@ def _model_entry(study: Study, name: str) -> dict:
         "auc": row["auc"],
         "auc_ci": [row["auc_low"], row["auc_high"]],
         **{metric: row[metric] for metric in _METRICS},
+        **{f"{metric}_ci": [row[f"{metric}_low"], row[f"{metric}_high"]] for metric in _METRICS},
         "threshold": study.thresholds[name],
         "cv_auc": study.evaluation(name).cv_auc.tolist(),
         "settings": study.evaluation(name).best,
