@@ -1,17 +1,16 @@
 """Explanations where the truth is planted, and what they cost.
 
-python benchmarks/attribution.py planted   # cohorts with one signal each: does every method's map move with it?
-python benchmarks/attribution.py sanity    # the sanity table with all methods, other seeds and random labels
-python benchmarks/attribution.py speed     # maps per second and memory, beside loops over clips
+python benchmarks/attribution.py planted         # worlds with one signal each: does every method's map move with it?
+python benchmarks/attribution.py sanity          # the sanity table of a finished run with all methods
+python benchmarks/attribution.py plates          # plates of a finished run, more patients and methods than 07_gradcam
+python benchmarks/attribution.py speed           # maps per second and memory, beside loops over clips
 
 ``planted``: three worlds, in which only the capsule, only the texture, or only the movement tells the stage, with dials
-turned up so that nets learn; per world and seed another virtual cohort of 110, split as in the study. Nets of the
-profile are trained on 77, stopped by 16, and explained on fresh patients of F2 to F4 (in whom there is something to
-find). A map's share on a region is set against the region's share of the picture; 1 is chance, and intervals are over
-patients, each the mean of all seeds. In the worlds without a signal in the capsule a method passes where its interval
-holds 1 or lies below it. Maps of finer layers are tried beside those of each net's own.
-
-Cohorts and fits are kept in ``reports/benchmark-attribution``; delete it to start anew. ``--dry`` is for trying out.
+turned up so that nets learn (`fibrolib.study.planting`). In each world and for each seed every net of the profile is
+trained on two thirds of 120 virtual patients and explained on the others who have significant fibrosis. A map's share
+on a region is set against the region's share of the picture; 1 is chance, and intervals are over the patients of all
+seeds. What is finished is kept in ``reports/benchmark-attribution``, patient by patient, fit by fit and net by net: a
+run that was stopped goes on there; delete the folder to start anew. ``--dry`` is for trying out.
 """
 
 from __future__ import annotations
@@ -29,159 +28,87 @@ import torch
 from captum.attr import LayerGradCam
 from joblib import Parallel, delayed
 
-from fibrolib.attribution import METHODS, attribute_clips, judge, mask_scores, sanity_values, summarise_shares
-from fibrolib.attribution.windows import as_batch, middle_window
-from fibrolib.cohort import read_cohort, split_patients
-from fibrolib.inference import auc_ci
+from fibrolib import plots
+from fibrolib.attribution import METHODS, attribute_clips, judge, judge_planted, middle_window, summarise_shares
+from fibrolib.attribution.windows import as_batch
 from fibrolib.learning import NetClassifier
 from fibrolib.nets import build_net, import_torchvision
-from fibrolib.phantom import Dials, simulate_cohort
-from fibrolib.stages import at_least
-from fibrolib.study import load_profile
-from fibrolib.study.population import fresh_patients
-from fibrolib.study.preparing import prepare_files, sources
-from fibrolib.video import Clip, load_clip, prepare_cached
+from fibrolib.stages import stage_name
+from fibrolib.study import load_profile, open_study
+from fibrolib.study.explaining import Explaining
+from fibrolib.study.keeping import Keeper
+from fibrolib.study.planting import SIGNALS, WAYS, plant
+from fibrolib.video import Clip
 
 TOP = Path(__file__).resolve().parents[1] / "reports" / "benchmark-attribution"
-WORLDS = {
-    "capsule only": Dials(texture=0.0, capsule=3.0, motion=0.0),
-    "texture only": Dials(texture=3.0, capsule=0.0, motion=0.0),
-    "motion only": Dials(texture=0.0, capsule=0.0, motion=3.0),
-}
-FINER = {
-    "cnn2d": ("backbone.model.blocks.2", "backbone.model.blocks.1"),
-    "cnn2d_lstm": ("backbone.model.blocks.2", "backbone.model.blocks.1"),
-    "cnn3d": ("backbone.model.blocks.2", "fast.blocks.1", "fast.stem"),
-}
+NETS = ("cnn2d", "cnn2d_lstm", "cnn3d")
 SIZES = {"frame_cnn": (128, 1), "frame_lstm": (112, 6), "motion_slowfast": (112, 17), "r3d_18": (112, 16)}
 """Pixels of a side and frames for timing: those of the profile quick."""
 
-CUTOFF, STAGES, FRESH_SEED = 2, 5, 99
-REGIONS = ("capsule", "liver")
+CUTOFF, STAGES = 2, 5
 
 
-def cohort(profile, dials: Dials, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Training and validation patients of one cohort, prepared."""
-    folder = TOP / "cohorts" / f"{profile.patients}-{seed}-{dials.texture:g}-{dials.capsule:g}-{dials.motion:g}"
-    found = read_cohort(
-        simulate_cohort(folder, patients=profile.patients, seed=seed, dials=dials, n_jobs=-1), CUTOFF
-    ).patients()
-    side = split_patients(found, seed)
-    clips, stills = (prepare_files(found, TOP / "clips", profile, kind) for kind in ("clip", "image"))
-    found = found.assign(clips=clips, stills=stills)
-    return tuple(found[side.reindex(found.index) == part] for part in ("train", "validation"))
-
-
-def fresh(profile, dials: Dials, patients: int) -> pd.DataFrame:
-    """Patients that nothing was trained on."""
-    return fresh_patients(
-        TOP / "cohorts", TOP / "clips", profile, patients=patients, seed=FRESH_SEED, cutoff=CUTOFF, dials=dials
+def planted_of(profile, net: str, seed: int, patients: int, ways) -> pd.DataFrame:
+    """Scores of one net's maps in the three worlds; kept."""
+    worlds = plant(TOP / "cohorts", TOP, profile, net, patients=patients, seed=seed)
+    asked = {"net": profile.model(net), "seed": seed, "ways": ways, "dials": SIGNALS}
+    asked["files"] = {signal: world.files for signal, world in worlds.items()}
+    return Keeper(TOP / "results").keep(
+        f"planted-{net}-{seed}",
+        asked,
+        lambda: pd.concat(Parallel(2)(delayed(world.scores)(ways) for world in worlds.values())),
+        lambda table, folder: table.to_csv(folder / "scores.csv", index=False),
+        lambda folder: pd.read_csv(folder / "scores.csv"),
     )
 
 
-def regions_of(profile, patient, view: str) -> dict[str, np.ndarray | Clip]:
-    """The first prepared file of a patient once per region, each with that region marked."""
-    kind = "clip" if view == "clips" else "image"
-    form = {"size": profile.clips.size, "fps": profile.clips.fps, "max_frames": profile.clips.max_frames}
-    if kind == "image":
-        form["size"] = profile.still_size
-    path, roi = sources(patient, kind)[0]
-    return {
-        region: load_clip(prepare_cached(path, TOP / "clips", kind=kind, roi=roi, region=region, **form))
-        for region in REGIONS
-    }
-
-
-def trained(profile, name: str, sides, seed: int, shuffled: bool = False) -> NetClassifier:
-    """A net of the profile, fitted, or taken from where it was kept."""
-    stages = [side["stage"].to_numpy() for side in sides]
-    if shuffled:
-        stages = [np.random.default_rng(seed).permutation(known) for known in stages]
-    net = NetClassifier(
-        **profile.model(name).arguments, cutoff=CUTOFF, n_stages=STAGES, seed=seed, n_threads=1, memory=TOP / "fits"
-    )
-    return net.fit(sides[0], stages[0], validation=(sides[1], stages[1]))
-
-
-def planted_rows(profile, world: str, name: str, seed: int, sides, people: pd.DataFrame, methods) -> list[dict]:
-    """Scores of one net's maps, by method, layer, region and patient."""
-    net = trained(profile, name, sides, seed)
-    truth = at_least(people["stage"], CUTOFF).astype(bool)
-    area = auc_ci(truth, net.predict_proba(people)[:, 1]).value
-    marked = [regions_of(profile, patient, net.view) for patient in people[truth].itertuples()]
-    rows = []
-    for method, layer in asked(name, methods):
-        maps = attribute_clips(net, [files["capsule"] for files in marked], method, layer=layer)
-        for patient, files, cam in zip(people.index[truth], marked, maps, strict=True):
-            for region in REGIONS:
-                scores = vars(mask_scores(cam, middle_window(net, files[region]).roi))
-                group = {"world": world, "model": name, "method": method, "layer": layer or "own", "region": region}
-                rows.append({**group, "seed": seed, "auc": area, "patient_id": patient, **scores})
-    return rows
-
-
-def asked(name: str, methods) -> list[tuple[str, str | None]]:
-    """Methods with the net's own layer, and Layer-CAM with finer ones."""
-    return [(method, None) for method in methods] + [("layercam", layer) for layer in FINER[name]]
-
-
-def planted(profile, seeds: range, patients: int, methods) -> None:
-    jobs = [
-        delayed(planted_rows)(profile, world, name, seed, cohort(profile, dials, seed), people, methods)
-        for world, dials in WORLDS.items()
-        for people in [fresh(profile, dials, patients)]
-        for seed in seeds
-        for name in FINER
-    ]
-    table = pd.DataFrame([row for rows in Parallel(2)(jobs) for row in rows])
+def planted(profile, nets: list[str], seeds: range, patients: int, methods: list[str]) -> None:
+    ways, tables = [way for way in WAYS if way.method in methods], []
+    for seed in seeds:
+        for net in nets:
+            begun = time.perf_counter()
+            tables.append(planted_of(profile, net, seed, patients, ways))
+            print(f"{net}, seed {seed}: {time.perf_counter() - begun:.0f} s", flush=True)
+    table = pd.concat(tables, ignore_index=True)
     table.to_csv(TOP / "planted.csv", index=False)
-    areas = table.pivot_table(index=["world", "model"], columns="seed", values="auc", aggfunc="first")
-    show("AUC at F2 in fresh patients, by seed", areas.reset_index())
-    for region, part in table.groupby("region", sort=False):
-        groups = part.groupby(["world", "model", "method", "layer"], sort=False)
-        found = pd.DataFrame([dict(zip(groups.keys, key, strict=True)) | over_seeds(rows) for key, rows in groups])
-        found["verdict"] = [verdict(row, region) for row in found.itertuples()]
-        show(f"Relevance on the {region}: times its share of the picture", found)
-        moved = found.pivot_table(index=["model", "method", "layer"], columns="world", values="ratio", sort=False)
-        show(f"The same ratios side by side: does relevance on the {region} move with the signal?", moved.reset_index())
-
-
-def over_seeds(rows: pd.DataFrame) -> dict[str, float]:
-    """Summary of a method: all seeds explain the same fresh patients, so a patient is their mean and counts once."""
-    patients = rows.groupby("patient_id")[["relevance", "area", "rank", "pointing"]].mean()
-    return summarise_shares(patients).iloc[0].to_dict()
-
-
-def verdict(row, region: str) -> str:
-    """Pass or fail of the capsule: at least three times chance where the signal is, not above chance elsewhere."""
-    if region != "capsule" or not np.isfinite(row.ratio_low):
-        return ""
-    if row.world == "capsule only":
-        return "pass" if row.ratio >= 3 else "fail"
-    return "pass" if row.ratio_low <= 1 else "fail"
-
-
-def sanity(profile, seeds: range, patients: int, methods) -> None:
-    """All tests of all methods: the nets of the first seed beside those of the others and of random labels."""
-    dials = Dials()
-    people = fresh(profile, dials, max(2, patients // 4))
-    sides = cohort(profile, dials, seeds[0])
-    tables = Parallel(2)(delayed(_sanity_of)(profile, name, seeds, sides, people, methods) for name in FINER)
-    judged = judge(pd.concat(tables))
-    judged.to_csv(TOP / "sanity.csv", index=False)
-    show("Sanity", judged.drop(columns=["question", "source"]))
-
-
-def _sanity_of(profile, name: str, seeds: range, sides, people: pd.DataFrame, methods) -> pd.DataFrame:
-    nets = [trained(profile, name, sides, seed) for seed in seeds]
-    random = [trained(profile, name, sides, seed, shuffled=True) for seed in seeds[1:]]
-    clips = [load_clip(paths[0]) for paths in people[nets[0].view]]
-    return pd.concat(
-        sanity_values(nets[0], clips, method, other_training=nets[1:], random_labels=random).assign(
-            model=name, method=method
-        )
-        for method in methods
+    areas = table.pivot_table(index=["model", "signal"], columns="seed", values="auc", aggfunc="first", sort=False)
+    show("AUC at F2 in the patients held out, by seed", areas.reset_index())
+    judged = judge_planted(table)
+    show("Relevance on the capsule, times its share of the picture", plots.readable_planted(judged))
+    show("Numbers", judged)
+    by_seed = pd.concat(judge_planted(rows).assign(seed=seed) for seed, rows in table.groupby("seed"))
+    keys = ["model", "method", "layer", "signal"]
+    seeds_apart = by_seed.pivot_table(index=keys, columns="seed", values="ratio", sort=False)
+    show("The same ratios, seed by seed", seeds_apart.reset_index())
+    summary = summarise_shares(table)
+    liver = summary[summary["region"] == "liver"].pivot_table(
+        index=keys[:3], columns="signal", values="ratio", sort=False
     )
+    show("Relevance on the liver, times its share of the picture", liver.reset_index())
+    plots.save_figure(plots.plot_planted(summary, judged), TOP / "planted.png")
+    print(f"figure: {TOP / 'planted.png'}")
+
+
+def sanity(tests: Explaining) -> None:
+    """All tests of all methods on the nets of a finished run of the study."""
+    judged = judge(tests.sanity())
+    show("Sanity", plots.readable_sanity(judged))
+    show("Numbers", judged.drop(columns=["question", "source"]))
+
+
+def plates(tests: Explaining) -> None:
+    """Plates of a finished run to be looked at: a row per test patient, a file per net and method."""
+    study = tests.study
+    stages = tests.test["stage"].map(lambda stage: stage_name(stage, study.cohort.metavir))
+    for net in study.nets:
+        for method in tests.methods:
+            maps = tests.maps(net, method)
+            chosen = {f"patient {at} ({stages[who]})": maps[who] for at, who in enumerate(tests.few, start=1)}
+            figure = plots.plot_maps(chosen, region="capsule" if study.cohort.virtual else "marked region")
+            path = TOP / "plates" / f"{study.folder.path.name}-{net}-{method.replace(' ', '-')}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            plots.save_figure(figure, path)
+            print(path)
 
 
 class OfImages(torch.nn.Module):
@@ -243,14 +170,13 @@ def timed(how: str, architecture: str, side: int, length: int, n_clips: int) -> 
     return {**case, "maps/s": rate, "added peak MiB": (peak - before) / 1024}
 
 
-def speed(n_clips: int, nets: list[str]) -> None:
-    cases = [(name, *SIZES[name]) for name in nets]
+def speed(n_clips: int) -> None:
     ways = ["fibrolib, batched", "fibrolib, one by one", "Captum, loop over clips"]
     package = importlib.util.find_spec("pytorch_grad_cam") is not None
     if not package:
         print("The package grad-cam is not installed: its row is left out (pip install grad-cam, in another venv).\n")
     rows = []
-    for architecture, side, length in cases:
+    for architecture, (side, length) in SIZES.items():
         for way in [*ways, *(["grad-cam, loop over clips"] if package and length == 1 else [])]:
             # A fresh process each, or the first one's peak would be everybody's.
             with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -264,20 +190,29 @@ def show(title: str, table: pd.DataFrame) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["planted", "sanity", "speed"])
+    parser.add_argument("what", choices=["planted", "sanity", "plates", "speed"])
     parser.add_argument("--profile", default="quick")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--patients", type=int, default=40, help="fresh patients to explain")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--nets", nargs="+", default=list(NETS), choices=NETS, help="for planted")
+    parser.add_argument("--seeds", type=int, default=3, help="for planted")
+    parser.add_argument("--patients", type=int, default=120, help="for planted: in each world")
+    parser.add_argument("--out", default="reports/virtual", help="for sanity and plates: run folder of a finished run")
+    parser.add_argument("--cohort", default="", help="and its cohort table, if it is not the virtual cohort")
+    parser.add_argument("--cutoff", type=int, default=CUTOFF, help="and its cut-off")
+    parser.add_argument("--explained", type=int, default=10, help="and how many test patients are explained")
+    parser.add_argument("--trainings", type=int, default=3, help="for sanity: trainings on shuffled stages")
     parser.add_argument("--clips", type=int, default=16, help="for speed")
-    parser.add_argument("--nets", nargs="+", default=list(SIZES), choices=list(SIZES), help="for speed")
-    parser.add_argument("--dry", action="store_true", help="one seed, two fresh patients of each kind")
+    parser.add_argument("--dry", action="store_true", help="one seed, few patients")
     options = parser.parse_args()
     if options.what == "speed":
-        return speed(2 if options.dry else options.clips, options.nets)
-    seeds = range(1, 2 + (options.what == "sanity")) if options.dry else range(1, options.seeds + 1)
-    run = planted if options.what == "planted" else sanity
-    return run(load_profile(options.profile), seeds, 8 if options.dry else options.patients, options.methods)
+        return speed(2 if options.dry else options.clips)
+    if options.what == "planted":
+        seeds, patients = (range(1, 2), 12) if options.dry else (range(1, options.seeds + 1), options.patients)
+        return planted(load_profile(options.profile), options.nets, seeds, patients, options.methods)
+    study = open_study(options.cohort, options.profile, options.cutoff, out=options.out)
+    explained, trainings = (2, 1) if options.dry else (options.explained, options.trainings)
+    tests = Explaining(study, options.methods, explained, trainings)
+    return sanity(tests) if options.what == "sanity" else plates(tests)
 
 
 if __name__ == "__main__":

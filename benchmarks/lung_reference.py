@@ -1,6 +1,6 @@
 """Real videos: the nets beside frozen ImageNet features, five-fold by patient, the same folds for all.
 
-    python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv [--nets cnn3d cnn2d] [--seeds 5]
+    python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv [--nets cnn3d] [--starts imagenet]
 
 The reference: EfficientNet-Lite0 with ImageNet weights on 12 frames per video, last maps averaged per patient, logistic
 regression. The nets: settings of the profile `quick`, one fit per fold and start, no stopping (there are no validation
@@ -91,6 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cohort", nargs="?", default="", help="table with stages 0 and 1")
     parser.add_argument("--nets", nargs="*", default=["cnn3d", "cnn2d", "cnn2d_lstm"])
+    parser.add_argument("--starts", nargs="*", default=["simulation", "imagenet"])
     parser.add_argument("--seeds", type=int, default=5)
     asked = parser.parse_args()
     if not Path(asked.cohort).is_file():
@@ -106,6 +107,8 @@ def main() -> None:
         for name in asked.nets:
             for grid in PROFILE.model(name).grid:
                 settings = {key: values[0] for key, values in grid.items()}
+                if settings["start"] not in asked.starts:
+                    continue
                 report(f"{name} from {settings['start']}", net_areas(name, settings, patients, truth, seeds))
 
 

@@ -10,9 +10,9 @@ from fibrolib.learning.training import channels_last
 from fibrolib.nets import OrdinalLoss, build_net
 
 CASES = {
-    "motion_resnet3d": (8, 1, 16, 64, 64),
-    "frame_cnn": (8, 1, 1, 128, 128),
-    "frame_lstm": (4, 1, 5, 64, 64),
+    "motion_slowfast": (4, 1, 17, 224, 224),
+    "frame_cnn": (8, 1, 1, 224, 224),
+    "frame_lstm": (4, 1, 3, 224, 224),
     "r3d_18": (4, 1, 16, 64, 64),
 }
 REPEATS = 5
@@ -21,8 +21,7 @@ REPEATS = 5
 def seconds_per_clip(name: str, shape: tuple[int, ...], *, layout: bool, bfloat16: bool) -> float:
     """Median time of a forward and backward pass, divided by the batch."""
     torch.manual_seed(0)
-    options = {"start": "scratch"} if name.startswith("frame") else {}
-    net = build_net(name, 5, **options)
+    net = build_net(name, 5)
     net = channels_last(net) if layout else net
     clips, stages, times = torch.rand(shape), torch.randint(0, 5, shape[:1]), []
     for _ in range(REPEATS + 1):

@@ -42,6 +42,7 @@ def run(seed: int, options: argparse.Namespace) -> tuple[dict, Path]:
         shutil.rmtree(cohort)
     command = [sys.executable, "-m", "fibrolib", "run", "--seed", str(seed), "--out", str(out)]
     command += ["--profile", options.profile, "--cutoff", str(options.cutoff), "--cohort", options.cohort]
+    command += ["--pseudonymous"] if options.cohort else []  # as written, the split is the same for everybody's key
     begun, peak = time.monotonic(), 0
     process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=sys.stderr)
     while process.poll() is None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import track
 
-from fibrolib.errors import FibrolibError
+from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError
 
 __all__ = ["app", "main"]
 
@@ -27,15 +28,27 @@ _error_console = Console(stderr=True)
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.", min=0)]
 Cutoff = Annotated[int, typer.Option(help="Lowest stage that counts as diseased.", min=1)]
 
+Outside = Annotated[bool, typer.Option("--outside", help="Allow files outside the table's folder.")]
+
 
 def main() -> None:
     """Entry point: errors in the input become a sentence and exit status 2, not a traceback."""
     try:
         app()
     except FibrolibError as error:
-        _error_console.print("Error: ", style="bold red", end="")
-        _error_console.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _say_and_stop(str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _say_and_stop(f"The disk is full ({error}). {KEPT_WHERE_IT_STOPPED}")
+
+
+def _say_and_stop(message: str) -> NoReturn:
+    from fibrolib.privacy import revealed
+
+    _error_console.print("Error: ", style="bold red", end="")
+    _error_console.print(revealed(message), markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)
 
 
 @app.command()
@@ -44,11 +57,12 @@ def simulate(
     patients: Annotated[int, typer.Option(help="Number of virtual patients.", min=1)] = 110,
     seed: Seed = 0,
     videos: Annotated[int, typer.Option(help="Videos per patient, each another view.", min=1)] = 1,
+    dicom: Annotated[bool, typer.Option("--dicom", help="Videos and images as DICOM, uncompressed.")] = False,
 ) -> None:
     """Make a virtual cohort: videos, images, laboratory values, true masks and cohort.csv."""
     from fibrolib.phantom import simulate_cohort
 
-    table = simulate_cohort(out, patients=patients, videos=videos, seed=seed, n_jobs=-1)
+    table = simulate_cohort(out, patients=patients, videos=videos, seed=seed, dicom=dicom, n_jobs=-1)
     typer.echo(f"{patients} virtual patients, {patients * videos} videos: {table}")
 
 
@@ -75,7 +89,7 @@ def check(
     cohort: Annotated[Path, typer.Argument(help="Cohort table, CSV or Parquet.")],
     cutoff: Cutoff = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON, for programs.")] = False,
-    outside: Annotated[bool, typer.Option("--outside", help="Allow files outside the table's folder.")] = False,
+    outside: Outside = False,
     page: Annotated[str, typer.Option(help="HTML page to write, with a thumbnail of every video.")] = "",
 ) -> None:
     """Say all that is wrong with a cohort and its files, by line. Exit status: 0 nothing, 1 warnings, 2 errors."""
@@ -92,25 +106,57 @@ def check(
 
 
 @app.command()
+def deidentify(
+    source: Annotated[Path, typer.Argument(help="A file, a folder, or a cohort table.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the copies.")],
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Accept pictures that fill the frame: nothing is blanked.")
+    ] = False,
+) -> None:
+    """Copy ultrasound files without names, ids, dates and what is written around the picture.
+
+    Exit status: 0 all written, 1 something was left out or wants a closer look, 2 a picture was refused.
+    """
+    from fibrolib.deidentify import deidentify as make_safe
+
+    def progress(jobs: Iterable, total: int) -> Iterable:
+        return track(jobs, "Writing copies", total=total, console=_error_console, transient=True)
+
+    def say(text: str) -> None:
+        _error_console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    report, names = make_safe(source, out, whole=whole, say=say, track=progress)
+    typer.echo(report.text())
+    typer.echo(f"Old and new names (yours alone): {names}")
+    raise typer.Exit(report.status)
+
+
+@app.command()
 def run(
     cohort: Annotated[str, typer.Option(help="Cohort table; none: the virtual cohort.")] = "",
     profile: Annotated[str, typer.Option(help="smoke, quick, paper, or a TOML file.")] = "quick",
     cutoff: Cutoff = 2,
     seed: Seed = 0,
-    out: Annotated[str, typer.Option(help="Run folder; none: reports/<name of the cohort>.")] = "",
+    out: Annotated[str, typer.Option(help="Run folder; none: reports/virtual, or reports/cohort-...")] = "",
+    outside: Outside = False,
+    pseudonymous: Annotated[
+        bool, typer.Option("--pseudonymous", help="The table's patient_id holds pseudonyms already: keep them.")
+    ] = False,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="Notebook parameter, NAME=VALUE.")
     ] = None,
 ) -> None:
     """Run the whole study into a report."""
+    from fibrolib.privacy import register
     from fibrolib.report import run_study
     from fibrolib.study import Request
 
     # Notebooks run elsewhere: paths given on the command line are meant from here.
-    table = str(Path(cohort).resolve()) if cohort else ""
-    folder = Path(out).resolve() if out else f"reports/{_default_name(table)}"
+    reference = register(Path(cohort).resolve(), pseudonymous=pseudonymous) if cohort else ""
+    folder = Path(out).resolve() if out else f"reports/{reference or 'virtual'}"
     profile = str(Path(profile).resolve()) if profile.endswith(".toml") else profile
-    report = run_study(Request(table, profile, cutoff, seed, str(folder)), _parameters(parameter or []))
+    asked = Request(reference, profile, cutoff, seed, str(folder), outside)
+    report = run_study(asked, _parameters(parameter or []))
     typer.echo(f"Report: {report}")
 
 
@@ -137,24 +183,17 @@ def score(
 def pretrain(
     out: Annotated[Path, typer.Option(help="Folder of the weights.")],
     pictures: Annotated[Path, typer.Option(help="Folder where simulated pictures are kept.")],
-    patients: Annotated[int, typer.Option(help="Number of simulated patients.", min=20)] = 1000,
+    stills: Annotated[int, typer.Option(help="Simulated patients with a still image.", min=20)] = 3000,
+    clips: Annotated[int, typer.Option(help="Simulated patients with a clip.", min=20)] = 600,
     only: Annotated[str, typer.Option(help="One architecture; none: all.")] = "",
 ) -> None:
     """Make the packaged weights again: nets learn to measure on simulated patients that have no stage."""
-    from fibrolib.pretraining import unstaged_pictures
-    from fibrolib.pretraining.recipes import RECIPES, SEED, make_weights
+    from fibrolib.pretraining.recipes import RECIPES, make_weights
 
     if only and only not in RECIPES:
         raise FibrolibError(f"There is no recipe for '{only}'. Choose one of {', '.join(RECIPES)}.")
-    table = unstaged_pictures(pictures, patients=patients, seed=SEED, n_jobs=-1)
-    make_weights(table, out, only=only, say=typer.echo)
-
-
-def _default_name(cohort: str) -> str:
-    if not cohort:
-        return "virtual"
-    path = Path(cohort)
-    return path.parent.name if path.stem == "cohort" else path.stem
+    made_of = {"stills": stills, "clips": clips}
+    make_weights(pictures, out, only=only, patients=made_of, say=typer.echo, n_jobs=-1)
 
 
 def _parameters(pairs: list[str]) -> dict:

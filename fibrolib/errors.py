@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["CohortError", "FibrolibError", "Problem", "VideoError"]
+__all__ = ["KEPT_WHERE_IT_STOPPED", "CohortError", "FibrolibError", "Problem", "VideoError"]
+
+KEPT_WHERE_IT_STOPPED = "What was finished is kept: make room, and give the same command again."
+"""What a user does when the disk is full."""
 
 
 class FibrolibError(Exception):

@@ -1,10 +1,23 @@
 """Small cohorts for the tests of the upper rooms: prepared clips with a signal that a net can find in seconds."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from fibrolib.privacy import VARIABLE
 from fibrolib.video import Clip, save_clip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private(tmp_path_factory) -> Iterator[Path]:
+    """A private folder for the tests, their kernels and commands: nobody's own key is touched."""
+    folder = tmp_path_factory.mktemp("private")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(folder))
+        yield folder
 
 
 def make_patients(folder, n_patients=24, *, n_stages=3, side=24, n_frames=10, signal=True, seed=0):

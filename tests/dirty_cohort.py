@@ -54,13 +54,13 @@ def clean_table() -> pd.DataFrame:
     ).astype(object)
 
 
-def write_files(folder: Path) -> None:
-    """Video, image and mask of every clean patient."""
+def write_files(folder: Path, n_patients: int = N_PATIENTS) -> None:
+    """Video, image and mask of the first clean patients."""
     for name in ("videos", "images", "masks", "bad"):
         (folder / name).mkdir()
     mask = np.zeros((SIDE, SIDE), dtype=np.uint8)
     mask[8:20] = 255
-    for number in range(N_PATIENTS):
+    for number in range(n_patients):
         frames = liver(number)
         write_video(folder / f"videos/P{number:02d}.mp4", frames, FPS)
         write_image(folder / f"images/P{number:02d}.png", liver(1000 + number, 1)[0])

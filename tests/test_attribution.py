@@ -7,7 +7,16 @@ from conftest import make_patients
 from small_nets import Linear3d, Patch, classifier_with
 from torch import nn
 
-from fibrolib.attribution import METHODS, Target, attribute, attribute_clips, list_layers, shown, window_scores
+from fibrolib.attribution import (
+    METHODS,
+    Target,
+    attribute,
+    attribute_clips,
+    fine_layer,
+    list_layers,
+    shown,
+    window_scores,
+)
 from fibrolib.attribution.pixels import block_occlusion, integrated_gradients, neutral
 from fibrolib.attribution.windows import as_batch, middle_window
 from fibrolib.errors import FibrolibError
@@ -66,6 +75,7 @@ def test_a_map_knows_where_it_came_from(clip):
     assert found.score == pytest.approx(1 / (1 + np.exp(-1.5 * (found.frames / 255).mean())), rel=1e-5)
     # The clip has ten frames at 20 per second; the middle of three windows of four frames, two apart, begins at 2.
     np.testing.assert_allclose(found.times, [0.1, 0.2, 0.3, 0.4])
+    assert found.fps == pytest.approx(10)
 
 
 def test_the_estimator_is_as_it_was(clip):
@@ -96,6 +106,18 @@ def test_any_layer_by_name(clip):
     assert not np.allclose(*maps.values())
     layers = list_layers(estimator, clip).set_index("layer")
     assert tuple(layers.loc["pathway.stem", ["channels", "times", "height", "width"]]) == (4, 7, 12, 12)
+
+
+def test_a_fine_layer_is_the_deepest_that_is_not_too_coarse(clip):
+    estimator = untrained("motion_resnet3d", width=4)
+    heights = list_layers(estimator, clip).set_index("layer")["height"]
+    name = fine_layer(estimator, clip)  # at most four pixels of 24 per place
+    assert heights[name] >= 6
+    assert (heights.loc[name:].iloc[1:] < 6).all()
+    assert heights[fine_layer(estimator, clip, coarseness=2)] == 12
+    coarse = nn.Sequential(nn.Conv3d(1, 2, 3, (1, 8, 8)), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(2, 1))
+    with pytest.raises(FibrolibError, match="No layer of this net"):
+        fine_layer(classifier_with(coarse), clip)
 
 
 def test_without_a_layer_of_its_own_the_last_map_is_taken(clip):

@@ -13,6 +13,7 @@ from fibrolib.attribution import (
     TESTS,
     attribute,
     attribute_clips,
+    cascade_maps,
     cascading_randomisation,
     judge,
     map_agreement,
@@ -84,6 +85,15 @@ def test_the_cascade_begins_intact_and_ends_with_everything_shuffled(clips):
     assert table.loc[table["step"] == 3, "correlation"].abs().mean() < 0.9
     again = cascading_randomisation(untrained(), clips, steps=3, explained=attribute_clips(untrained(), clips))
     pd.testing.assert_frame_equal(table, again)
+
+
+def test_the_maps_of_the_cascade_are_those_that_are_compared(clips):
+    table = cascading_randomisation(untrained(), clips[:1], "layercam", steps=3)
+    maps = cascade_maps(untrained(), clips[0], "layercam", steps=3)
+    assert list(maps) == table["share"].tolist()
+    first = maps[0.0]
+    found = [rank_correlation(first, cam) for cam in maps.values()]
+    np.testing.assert_allclose(found, table["correlation"])
 
 
 def test_a_map_that_ignores_the_net_fails(clips):

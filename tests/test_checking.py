@@ -87,6 +87,18 @@ def test_nobody_else_is_accused(dirty):
         assert {row for finding in report.findings for row in finding.rows} <= spoilt[id(report)]
 
 
+def test_what_is_kept_in_a_run_folder_holds_no_text_of_the_table(dirty, folder):
+    texts = {f"dirty-{start}": pd.read_csv(folder / f"dirty-{start}.csv", dtype=str) for start in (0, 40)}
+    for report in {id(report): report for report, _ in dirty.values()}.values():
+        table = texts[report.name].set_axis(LINES)
+        for finding in report.of("warning"):
+            told = table.loc[list(finding.rows), ["patient_id", "video", "image", "roi"]].to_numpy().ravel()
+            assert not [text for text in told if isinstance(text, str) and text in finding.anonymous], finding.anonymous
+    kept = pd.concat([report.anonymous_table() for report, _ in dirty.values()])
+    assert list(kept) == ["severity", "kind", "lines", "column", "finding"]
+    assert not kept["finding"][kept["severity"] == "warning"].str.contains("1961").any()
+
+
 @pytest.mark.parametrize("cutoff", [1, 9])
 def test_one_class_only_is_an_error_and_no_crash(folder, cutoff):
     clean_table().assign(stage=3).head(3).to_csv(folder / "one.csv", index=False)

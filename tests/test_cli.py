@@ -1,6 +1,8 @@
 """The command line as a user meets it; each wrong input ends in a sentence and status 2, before any work."""
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -105,6 +107,25 @@ def test_unreadable_video(monkeypatch, capsys, copy, tmp_path):
     assert error["rows"] == [4]
     assert "broken.mp4" in error["message"]
     assert "broken.mp4" in (tmp_path / "check.html").read_text()
+    spoil(copy, "stage", 5, "F2")
+    status, _, err = call(monkeypatch, capsys, "run", "--cohort", copy, "--out", tmp_path / "run")
+    assert status == 2
+    assert "nothing was run" in err
+    assert "line 4, column 'video': broken.mp4" in err
+    assert "line 7, column 'stage'" in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_full_disk_is_told_in_a_sentence(monkeypatch, capsys, tmp_path):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "reports/mine/tables/a.csv")
+
+    monkeypatch.setattr("fibrolib.phantom.simulate_cohort", full)
+    status, _, err = call(monkeypatch, capsys, "simulate", "--out", tmp_path / "v")
+    assert status == 2
+    assert err.startswith("Error: The disk is full")
+    assert "tables/a.csv" in err
+    assert "give the same command again" in err
 
 
 @pytest.mark.parametrize(
@@ -139,13 +160,6 @@ def test_simulate(monkeypatch, capsys, tmp_path):
     assert status == 0
     assert "2 virtual patients" in out
     assert (tmp_path / "v" / "cohort.csv").exists()
-
-
-@pytest.mark.parametrize(
-    ("cohort_path", "name"), [("", "virtual"), ("/a/lung-video/cohort.csv", "lung-video"), ("/a/mine.csv", "mine")]
-)
-def test_name_of_the_run_folder(cohort_path, name):
-    assert cli._default_name(cohort_path) == name
 
 
 def test_parameters_are_read_as_json_where_they_are():

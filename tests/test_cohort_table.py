@@ -300,6 +300,7 @@ def test_too_few_patients_says_how_many_are_needed(folder):
     assert "3 of 25 patients are stage ≥ 2" in only(save(table, folder))[2]
     assert "At least 8 must be" in only(folder / "cohort.csv")[2]
     assert "At least 8 must be" in problems(save(clean().head(8), folder))[0][2]
+    assert "of 3 patients" in problems(save(clean().head(3), folder))[0][2]
 
 
 def test_everything_is_told_at_once_and_in_order(folder):

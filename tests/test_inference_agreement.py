@@ -30,7 +30,31 @@ def test_kappa_degenerates_in_words():
     with pytest.raises(InferenceError, match="not defined"):
         quadratic_kappa([1, 1], [1, 1])
     with pytest.raises(InferenceError, match="whole numbers"):
+        quadratic_kappa([], [])
+    with pytest.raises(InferenceError, match="whole numbers"):
         quadratic_kappa([1, 2], [1, 2.5])
+
+
+@pytest.mark.parametrize(
+    ("truth", "called", "word"),
+    [
+        ([0, 1, 2, 4], [2] * 4, "stage 2 is called for all"),
+        ([0, 1, 2, 4], [7] * 4, "stage 7 is called for all"),
+        ([3] * 4, [0, 3, 3, 4], "stage 3 is the truth of all"),
+    ],
+)
+def test_one_stage_called_for_all_is_chance_and_no_warning(truth, called, word):
+    found = quadratic_kappa(truth, called)
+    assert found.value == 0 == cohen_kappa_score(truth, called, weights="quadratic", labels=range(8))
+    assert np.isnan([found.low, found.high, found.standard_error]).all()
+    assert word in found.note
+
+
+def test_few_patients_are_named():
+    truth = np.arange(60) % 5
+    called = np.roll(truth, 20) // 2
+    assert "only 17 patients" in quadratic_kappa(truth[:17], called[:17]).note
+    assert quadratic_kappa(truth, called).note == ""
 
 
 def test_mcnemar_is_exact():

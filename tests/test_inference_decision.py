@@ -14,11 +14,13 @@ from fibrolib.inference import InferenceError, decision_curve, decision_curves
 REFERENCE = Path(__file__).parent / "reference"
 
 
+@pytest.mark.parametrize("source", ["probability_r.csv", "decision_dcurves.csv"])
 @pytest.mark.parametrize("prevalence", [None, 0.2])
 @pytest.mark.parametrize("name", ["small", "good", "extreme", "ties"])
-def test_net_benefit_is_that_of_dcurves(name, prevalence):
+def test_net_benefit_is_that_of_dcurves(name, prevalence, source):
+    """dcurves in R, and in Python (tests/reference/README.md)."""
     data = pd.read_csv(REFERENCE / "probability_data.csv").query("dataset == @name")
-    table = pd.read_csv(REFERENCE / "probability_r.csv").query("dataset == @name").set_index("quantity")["value"]
+    table = pd.read_csv(REFERENCE / source).query("dataset == @name").set_index("quantity")["value"]
     label = "sample" if prevalence is None else f"{prevalence:g}"
     # As R's seq() counts: some of these decimals are not the nearest doubles.
     cuts = 0.05 + 0.05 * np.arange(19)

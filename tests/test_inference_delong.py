@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from fibrolib.inference import InferenceError, auc, auc_ci, delong_covariance, delong_joint_test, delong_test
@@ -92,8 +93,8 @@ def test_unpaired_test_is_that_of_proc(name, letter, data, proc):
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_joint_test_is_that_of_r(name, data, proc):
-    found = delong_joint_test(data[name]["y"], data[name][["a", "b", "c"]])
-    assert found.df == 2
+    found = delong_joint_test(data[name]["y"], data[name][["a", "b", "c"]], reference="chi2")
+    assert (found.df, found.df_error) == (2, np.inf)
     agree(found.statistic, proc[name]["joint_chi2"])
     agree(found.pvalue, proc[name]["joint_p"])
 
@@ -101,10 +102,35 @@ def test_joint_test_is_that_of_r(name, data, proc):
 def test_joint_test_of_two_scores_is_the_square_of_the_paired_one(data):
     part = data["medium"]
     pair = delong_test(part["y"], part["a"], part["b"])
-    joint = delong_joint_test(part["y"], part[["a", "b"]])
+    joint = delong_joint_test(part["y"], part[["a", "b"]], reference="chi2")
     assert joint.df == 1
     assert joint.statistic == pytest.approx(pair.statistic**2)
     assert joint.pvalue == pytest.approx(pair.pvalue)
+    # Two scores: Hotelling's F is the square of Student's t with n - 2 degrees of freedom.
+    small = delong_joint_test(part["y"], part[["a", "b"]])
+    assert small.df_error == len(part) - 2
+    assert small.pvalue == pytest.approx(2 * stats.t.sf(abs(pair.statistic), len(part) - 2))
+
+
+def test_joint_test_is_hotellings_with_few_patients_and_chi_square_with_many(data, proc):
+    part = data["small"]
+    found, large = (delong_joint_test(part["y"], part[["a", "b", "c"]], reference=kind) for kind in ("f", "chi2"))
+    assert found.statistic == large.statistic
+    # T squared by scipy's F: (nu - q + 1) / (nu q) T2 on q and nu - q + 1, nu = 17 - 2.
+    assert found.pvalue == pytest.approx(stats.f.sf(found.statistic * 14 / (15 * 2), 2, 14))
+    assert found.pvalue > large.pvalue
+    rng = np.random.default_rng(1)
+    y = rng.random(40_000) < 0.3
+    scores = y[:, None] + rng.normal(size=(40_000, 3))
+    many, limit = (delong_joint_test(y, scores, reference=kind) for kind in ("f", "chi2"))
+    assert many.pvalue == pytest.approx(limit.pvalue, rel=1e-3)
+
+
+def test_more_scores_than_patients_allow_no_joint_test():
+    rng = np.random.default_rng(0)
+    found = delong_joint_test(Y, rng.normal(size=(6, 7)))
+    assert np.isnan(found.pvalue)
+    assert "too few" in found.note
 
 
 def by_definition(y: np.ndarray, score: np.ndarray) -> np.ndarray:
@@ -306,6 +332,12 @@ def test_repeated_patients_are_refused():
         delong_test(Y, np.arange(6.0), np.arange(6.0), patient_id=["a", "b"])
 
 
+def test_cohorts_that_share_patients_are_no_two_cohorts():
+    ids = (list("abcdef"), ["f", "g", "h", "a", "i", "j"])
+    with pytest.raises(InferenceError, match=r"2 patients are in both cohorts \(a, f\).*paired"):
+        delong_test((Y, Y), np.arange(6.0), np.arange(6.0), paired=False, patient_id=ids)
+
+
 def test_wrong_arguments_are_programming_errors():
     with pytest.raises(ValueError, match="alternative"):
         delong_test(Y, Y, Y, alternative="both")
@@ -313,6 +345,8 @@ def test_wrong_arguments_are_programming_errors():
         delong_test(Y, Y, Y, confidence_level=95)
     with pytest.raises(ValueError, match="two scores"):
         delong_joint_test(Y, np.arange(6.0))
+    with pytest.raises(ValueError, match="reference"):
+        delong_joint_test(Y, np.ones((6, 2)), reference="t")
 
 
 def test_pandas_inputs_of_any_kind_are_taken():

@@ -55,7 +55,11 @@ def test_obuchowski_degenerates_in_words(data):
     assert np.isnan(flawless.low)
     assert "no interval" in flawless.note
     assert obuchowski_test(data["stage"], data["a"], 3 * data["a"]).pvalue == 1
-    assert np.isnan(obuchowski_test(data["stage"], data["stage"], -data["stage"]).pvalue)
+    opposite = obuchowski_test(data["stage"], data["stage"], -data["stage"])
+    assert np.isnan([opposite.pvalue, *opposite.confidence_interval]).all()
+    assert "no test" in opposite.note
+    assert "only 9 patients in the smaller stage" in obuchowski(data["stage"], data["a"]).note
+    assert "only 9 patients in the smaller stage" in obuchowski_test(data["stage"], data["a"], data["b"]).note
     for stage, message in (
         ([2, 2, 2], "at least two stages"),
         ([0, 0, 1], "stage 1 has one patient"),

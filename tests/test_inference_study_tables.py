@@ -8,16 +8,15 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from fibrolib.inference import (
-    InferenceError,
     compare_accuracy,
+    compare_exchanged,
     compare_staging,
     delong_joint_test,
+    exchange_test,
     joint_test,
     mcnemar_test,
-    obuchowski,
     obuchowski_test,
     select_predictions,
-    summarise_staging,
 )
 
 MODELS = ("one", "two", "three")
@@ -47,10 +46,33 @@ def predictions() -> pd.DataFrame:
 
 
 def test_joint_test_uses_the_patients_of_all(predictions):
-    found, n = joint_test(predictions)
+    (row,) = joint_test(predictions).itertuples()
     wide = select_predictions(predictions).dropna()
-    assert n == 39
-    assert found == delong_joint_test(wide["y_true"], wide[list(MODELS)])
+    expected = delong_joint_test(wide["y_true"], wide[list(MODELS)])
+    assert (row.models, row.n, row.df, row.df_error) == (3, 39, 2, 36)
+    assert (row.statistic, row.p) == (expected.statistic, expected.pvalue)
+    assert row.test == "DeLong, joint (F)"
+    assert joint_test(predictions, models=["one", "two"])["n"].item() == 40
+
+
+def test_what_cannot_be_tested_jointly_has_a_note(predictions):
+    assert "two scores" in joint_test(predictions, models=["one"])["note"].item()
+    nobody = predictions.assign(y_score=predictions["y_score"].mask(predictions["model"] == "two"))
+    (row,) = joint_test(nobody).itertuples()
+    assert row.n == 0
+    assert np.isnan(row.p)
+    assert row.note
+
+
+def test_pairs_are_exchanged_on_the_patients_of_both(predictions):
+    table = compare_exchanged(predictions)
+    wide = select_predictions(predictions)
+    assert table["n"].tolist() == [40, 39, 39]
+    for row in table.itertuples():
+        both = wide[["y_true", row.a, row.b]].dropna()
+        expected = exchange_test(both["y_true"], both[row.a], both[row.b])
+        assert (row.difference, row.p, row.test) == (expected.difference, expected.pvalue, "exchange, paired")
+    assert table["p_holm"].tolist() == pytest.approx(multipletests(table["p"], method="holm")[1])
 
 
 def test_accuracy_is_compared_at_the_operating_points_with_holm(predictions):
@@ -65,30 +87,26 @@ def test_accuracy_is_compared_at_the_operating_points_with_holm(predictions):
         assert (row.difference, row.p) == (expected.difference, expected.pvalue)
         assert (row.ci_low, row.ci_high) == expected.confidence_interval
         assert row.test == "McNemar, exact"
+        assert row.note.startswith(f"{expected.only_a} called rightly by the first alone, {expected.only_b} by")
     assert table["p_holm"].tolist() == pytest.approx(multipletests(table["p"], method="holm")[1])
     assert compare_accuracy(predictions, {"one": 1.0, "two": np.nan}).empty
+    apart = predictions[~((predictions["model"] == "one") ^ (predictions["patient_id"] < "p2"))]
+    assert "no patient is scored by both" in compare_accuracy(apart, thresholds)["note"].tolist()
 
 
-def test_staging_tables_are_made_of_the_single_measures(predictions):
-    summary = summarise_staging(predictions).set_index("model")
-    pairs = compare_staging(predictions)
-    wide = select_predictions(predictions)
-    stage = predictions.drop_duplicates("patient_id").set_index("patient_id")["stage"]
-    for model in MODELS:
-        score = wide[model].dropna()
-        expected = obuchowski(stage[score.index], score)
-        assert summary.loc[model, ["value", "low", "high"]].tolist() == [expected.value, expected.low, expected.high]
-        assert "smaller stage" in summary.loc[model, "note"]
+def test_staging_is_compared_on_the_patients_of_both(predictions):
+    wide = select_predictions(predictions)[list(MODELS)]
+    stage = predictions.drop_duplicates("patient_id").set_index("patient_id")["stage"].reindex(wide.index)
+    pairs = compare_staging(stage, wide)
     both = wide[["one", "three"]].dropna()
     expected = obuchowski_test(stage[both.index], both["one"], both["three"])
     row = pairs[(pairs["a"] == "one") & (pairs["b"] == "three")].iloc[0]
     assert (row["n"], row["difference"], row["p"]) == (39, expected.difference, expected.pvalue)
+    assert (row["ci_low"], row["ci_high"]) == expected.confidence_interval
+    assert "smaller stage" in row["note"]
+    assert row["test"] == "Obuchowski, paired"
     assert pairs["p_holm"].tolist() == pytest.approx(multipletests(pairs["p"], method="holm")[1])
-
-
-def test_what_cannot_be_staged_has_a_note(predictions):
-    lonely = predictions[(predictions["stage"] < 2) | (predictions["patient_id"] == "p4")]
-    assert "one patient only" in summarise_staging(lonely)["note"].iloc[0]
-    assert compare_staging(lonely)["p"].isna().all()
-    with pytest.raises(InferenceError, match="column stage"):
-        summarise_staging(predictions.drop(columns="stage"))
+    lonely = stage.isin([0, 1]) | (stage.index == "p4")
+    refused = compare_staging(stage[lonely], wide[lonely])
+    assert refused["p"].isna().all()
+    assert "one patient only" in refused["note"].iloc[0]

@@ -9,11 +9,11 @@ import fibrolib
 
 PACKAGE = Path(fibrolib.__file__).parent
 LAYERS = [
-    {"errors", "provenance"},
+    {"atomic", "errors", "provenance"},
     {"stages"},
     {"cohort", "video", "indices", "nets", "inference"},
-    {"phantom", "learning", "checking"},
-    {"attribution", "pretraining"},
+    {"phantom", "learning", "checking", "privacy"},
+    {"attribution", "pretraining", "deidentify"},
     {"plots"},
     {"study"},
     {"report"},

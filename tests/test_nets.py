@@ -108,6 +108,27 @@ def test_backbones_of_several_families_are_cut_at_a_sixteenth(name, channels):
         assert backbone(torch.rand(2, 1, 64, 64)).shape == (2, channels, 4, 4) == (2, backbone.n_channels, 4, 4)
 
 
+@pytest.mark.parametrize("name", [PACKAGED, "resnet18", "convnext_atto"])
+def test_held_layers_are_the_first_ones_and_do_not_learn(name):
+    backbone = Backbone(name, pretrained=False, hold=4).train()
+    before = {key: value.clone() for key, value in backbone.state_dict().items()}
+    optimiser = torch.optim.SGD(backbone.parameters(), lr=0.1)
+    backbone(torch.rand(4, 1, 32, 32)).square().mean().backward()
+    optimiser.step()
+    layer = {step["module"]: step["reduction"] for step in backbone.model.feature_info}
+    changed = {key for key, value in backbone.state_dict().items() if not torch.equal(value, before[key])}
+    for module, reduction in layer.items():
+        assert any(key.startswith(f"model.{module}.") for key in changed) == (4 < reduction <= 16), module
+    # Nothing is learned before a held layer.
+    assert not [key for key in changed if "stem" in key or key.startswith(("model.conv1", "model.bn1"))]
+
+
+def test_a_net_that_starts_from_chance_learns_all_of_it():
+    assert all(weights.requires_grad for weights in FrameCNN(3, start="scratch").parameters())
+    assert not all(weights.requires_grad for weights in FrameCNN(3, start="imagenet").parameters())
+    assert all(weights.requires_grad for weights in FrameCNN(3, start="imagenet", hold=0).parameters())
+
+
 @pytest.mark.parametrize("name", ["frame_cnn", "frame_lstm", "motion_slowfast"])
 def test_packaged_weights_are_taken_up_by_everything_but_the_head(name):
     torch.manual_seed(1)
@@ -170,6 +191,26 @@ def test_motion_stem_shows_movement_whatever_the_gain():
     torch.testing.assert_close(shown, brighter)
     torch.testing.assert_close(shown[:, 1], shown[:, 2].abs())
     torch.testing.assert_close(shown[:, 2, :-1], shown[:, 0].diff(dim=1))
+
+
+def test_motion_stem_has_a_slope_where_the_screen_is_black():
+    clips = torch.zeros(1, 1, 4, 16, 16, requires_grad=True)
+    MotionStem()(clips).sum().backward()
+    assert torch.isfinite(clips.grad).all()
+
+
+@pytest.mark.parametrize(("side", "shown"), [(32, 16), (112, 56), (224, 56)])
+def test_movement_is_shown_at_no_more_than_half_the_resolution(side, shown):
+    net = build_net("motion_slowfast", 3, start="scratch", width=4)
+    assert net.movement(torch.rand(1, 1, 3, side, side)).shape == (1, 3, 2, shown, shown)
+
+
+def test_both_pathways_meet_at_the_resolution_of_the_slow_one():
+    net = build_net("motion_slowfast", 3, start="scratch", width=4).eval()
+    met = []
+    net.fusion.register_forward_hook(lambda module, inputs, output: met.append(output.shape))
+    net(torch.rand(1, 1, 9, 64, 64))
+    assert met == [(1, 24, 2, 4, 4)]
 
 
 class TestOrdinal:

@@ -109,7 +109,7 @@ def test_facts_are_asserted(path):
 @every_notebook
 def test_banner_is_shown_where_the_study_is_opened(path):
     first = next(cell for cell in code_cells(path) if "open_study(" in cell.source)
-    assert "open_study(cohort, profile, cutoff, seed, out)" in first.source
+    assert "open_study(cohort, profile, cutoff, seed, out, outside)" in first.source
     assert "study.banner" in first.source
 
 

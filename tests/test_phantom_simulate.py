@@ -80,10 +80,27 @@ def test_a_stopped_run_goes_on_where_it_was(table, tmp_path):
     assert contents(table.parent) == before
 
 
-@pytest.mark.parametrize("other", [{"seed": SEED + 1}, {"dials": Dials(motion=0.0)}])
+@pytest.mark.parametrize(
+    "other", [{"seed": SEED + 1}, {"dials": Dials(motion=0.0)}, {"frames": 5}, {"fps": 10.0}, {"images": False}]
+)
 def test_another_cohort_is_not_mixed_in(table, other):
     with pytest.raises(FibrolibError, match="another seed"):
         simulate_cohort(table.parent, **{"patients": 2, "seed": SEED, "n_jobs": 1, **other})
+
+
+def test_videos_can_be_shorter_and_slower_and_images_left_out(tmp_path):
+    form = {"frames": 3, "fps": 10.0, "images": False}
+    table = simulate_cohort(tmp_path, patients=1, seed=SEED, n_jobs=1, **form)
+    video = read_video(tmp_path / pd.read_csv(table)["video"][0])
+    assert (len(video.frames), video.fps) == (3, pytest.approx(10.0))
+    truth = read_truth(tmp_path / "truth" / "virtual-001.npz")
+    assert truth.masks["liver"].shape == video.frames.shape
+    assert not truth.image_masks
+    assert pd.read_csv(table)["image"].isna().all()
+    assert not list((tmp_path / "images").iterdir())
+    done = []
+    simulate_cohort(tmp_path, patients=1, seed=SEED, n_jobs=1, **form, progress=lambda *state: done.append(state))
+    assert not done
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +162,17 @@ def test_the_command_line_takes_a_number_of_videos(tmp_path):
     assert result.exit_code == 0
     assert "1 virtual patients, 2 videos" in result.output
     assert len(pd.read_csv(tmp_path / "v" / "cohort.csv")) == 2
+
+
+def test_a_cohort_as_dicom_holds_what_was_rendered(tmp_path):
+    table = simulate_cohort(tmp_path / "dicom", patients=1, seed=SEED, dicom=True, n_jobs=1)
+    row = pd.read_csv(table).iloc[0]
+    assert (row["video"], row["image"]) == ("videos/virtual-001.dcm", "images/virtual-001.dcm")
+    video = read_video(table.parent / row["video"])
+    rendered = render_clip(next(draw_patients(1, SEED).itertuples(index=False)), (SEED, 0))
+    np.testing.assert_array_equal(video.frames, rendered.frames)
+    assert video.fps == pytest.approx(rendered.fps)
+    assert video.region == rendered.fan
+    assert np.load(table.parent / row["roi"])["image_liver"].shape == read_image(table.parent / row["image"]).shape
+    with pytest.raises(FibrolibError, match="another seed, form or version"):
+        simulate_cohort(tmp_path / "dicom", patients=1, seed=SEED, n_jobs=1)

@@ -1,12 +1,9 @@
 """Plates, overlays and the figures of the tests of explanations."""
 
-import io
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from small_nets import explanation
 
 from fibrolib import plots
@@ -56,11 +53,23 @@ def test_overlay_by_hand():
     assert (plots.overlay_frames(cam(1), 0.0) == 160).all()
 
 
-def test_the_film_has_every_frame():
-    frames = plots.overlay_frames(cam(5))
-    frames[:, 0, 0, 0] = np.arange(5) * 50  # equal neighbours would be joined
-    with Image.open(io.BytesIO(plots.gif_bytes(frames, fps=10, zoom=2))) as film:
-        assert (film.n_frames, film.size, film.info["duration"], film.info["loop"]) == (5, (20, 20), 100, 0)
+def test_frame_and_overlay_beside_their_scale():
+    one = cam(2)
+    shown = plots.beside_overlay(one, 0.4)
+    assert shown.shape == (2, 10, 2 * 10 + 8, 3)
+    assert (shown[:, :, :10] == one.frames[..., None]).all()
+    np.testing.assert_array_equal(shown[:, :, 12:22], plots.overlay_frames(one, 0.4))
+    top, bottom = (255 * np.array(mpl.colormaps["inferno"](end)[:3]) for end in (1.0, 0.0))
+    np.testing.assert_allclose(shown[0, [0, -1], -1], [top, bottom], atol=1)
+
+
+@pytest.mark.parametrize("zoom", [1, 3])
+def test_the_film_has_every_frame_and_even_sides(zoom):
+    one = cam(5)
+    odd = explanation(one.relevance[:, :9], frames=one.frames[:, :9])
+    frames = plots.film(odd, zoom)
+    assert frames.shape == (5, 9 * zoom + 1, 28 * zoom, 3)
+    assert (frames[2, 4, 4] == 160).all()
 
 
 @pytest.fixture

@@ -32,8 +32,8 @@ def ceilings():
     return pd.DataFrame({"world": WORLDS, "still": [0.83, 0.82], "moving": [0.87, 0.82]})
 
 
-def marks(axes):
-    return [line for line in axes.get_lines() if line.get_marker() == "o"]
+def marks(axes, markers="os"):
+    return [line for line in axes.get_lines() if line.get_marker() in tuple(markers)]
 
 
 def test_every_row_has_its_mark_and_interval(table, ceilings):
@@ -46,11 +46,18 @@ def test_every_row_has_its_mark_and_interval(table, ceilings):
         assert axes.get_title(loc="left") == f"{world} (n = 60)"
 
 
-def test_what_differs_is_filled(table, ceilings):
-    axes = plots.plot_motion_use(table, ceilings, cutoff=2).axes[0]
-    filled = {line.get_xdata()[0]: line.get_markerfacecolor() != "white" for line in marks(axes)}
-    for row in table[table["world"] == WORLDS[0]].itertuples():
-        assert filled[row.auc] == (row.change != "frozen")
+def test_what_differs_is_filled_and_the_clip_as_filmed_is_another_mark(table, ceilings):
+    figure = plots.plot_motion_use(table, ceilings, cutoff=2)
+    axes, rows = figure.axes[0], table[table["world"] == WORLDS[0]].set_index("change")
+    assert sorted(line.get_xdata()[0] for line in marks(axes, "s")) == sorted(rows.loc["as filmed", "auc"])
+    filled = {line.get_xdata()[0]: line.get_markerfacecolor() != "white" for line in marks(axes, "o")}
+    assert filled == {rows.loc["shuffled", "auc"]: True, rows.loc["frozen", "auc"]: False}
+    (legend,) = figure.legends
+    told = {
+        text.get_text(): handle.get_marker() for text, handle in zip(legend.texts, legend.legend_handles, strict=True)
+    }
+    assert told["as filmed"] == "s"
+    assert told["no difference shown"] == "o"
 
 
 def test_ceilings_are_those_of_the_world(table, ceilings):
@@ -61,9 +68,10 @@ def test_ceilings_are_those_of_the_world(table, ceilings):
     assert any("≥ F3" in axes.get_xlabel() for axes in figure.axes)
 
 
-def test_the_table_tells_each_loss(table):
+def test_the_table_tells_each_loss_and_how_it_was_tested(table):
     told = plots.readable_motion_use(table)
-    assert told.loc[0, "Loss of AUC (95 % CI)"] == told.loc[0, "p (Holm)"] == "–"
-    assert told.loc[1, ["Net", "Clip"]].tolist() == ["3D-CNN", "shuffled"]
+    corrected = "p (Holm, 4 tests)"
+    assert told.loc[0, "Loss of AUC (95 % CI)"] == told.loc[0, corrected] == told.loc[0, "Test"] == "–"
+    assert told.loc[1, ["Net", "Clip", "Test"]].tolist() == ["3D-CNN", "shuffled", "DeLong, paired"]
     assert told.loc[1, "Loss of AUC (95 % CI)"] == "+0.10 (+0.05 to +0.15)"
-    assert told.loc[1, "p (Holm)"] == "0.010"
+    assert told.loc[1, corrected] == "0.010"

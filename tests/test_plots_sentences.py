@@ -72,28 +72,32 @@ def test_folds_in_words():
     assert "Only one setting" in plots.describe_folds(np.array([0.7]), 1)
 
 
-def pairs(p_holm, note=""):
-    n = len(p_holm)
-    rows = {"a": ["cnn3d"] * n, "b": ["swe", "fib4", "apri"][:n], "n": 17, "difference": 0.1, "ci_low": -0.1}
-    return pd.DataFrame(rows).assign(ci_high=0.3, p=0.001, p_holm=p_holm, note=note)
+def test_notes_are_told_once_and_not_what_stands_beside_them():
+    one = pd.DataFrame({"note": ["few patients; no interval", "few patients", None]})
+    two = pd.DataFrame({"note": ["", "ties"]})
+    assert plots.collect_notes(one, two) == ["few patients", "no interval", "ties"]
+    assert plots.describe_notes(two) == "To know before quoting a number: ties."
+    assert plots.describe_notes(pd.DataFrame({"note": ["", None]})) == ""
+    assert plots.collect_notes(one, two, said="To be kept in mind: few patients.") == ["no interval", "ties"]
 
 
-def test_only_corrected_p_values_count():
-    text = plots.describe_comparisons(pairs([0.06, 0.5, np.nan]))
-    assert "**2 pairs** were tested" in text
-    assert "**none** has p < 0.05 (smallest corrected p: 0.060)" in text
-    assert "typically 0.40 wide" in text
-    assert "**1** has p < 0.05: 3D-CNN and SWE" in plots.describe_comparisons(pairs([0.01, 0.5]))
-    assert "No pair" in plots.describe_comparisons(pairs([np.nan]))
-    assert "few patients" in plots.describe_comparisons(pairs([0.2, 0.3], note="few patients"))
-    some = pairs([0.2, 0.3], note=["few patients; ties", "few patients"])
-    assert plots.describe_comparisons(some).endswith("To be kept in mind: few patients.")
+def test_calibration_of_each_diagnostic_in_a_row():
+    rows = [
+        ("cnn3d", "slope", np.inf, 0.4, np.inf),
+        ("cnn3d", "intercept", -0.2, -1.1, 0.7),
+        ("raw", None, *[np.nan] * 3),
+    ]
+    table = pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high"]).assign(n=17)
+    told = plots.readable_calibration(table)
+    assert told["Diagnostic"].tolist() == ["3D-CNN"]
+    assert told.loc[0, ["Patients", "Intercept", "Slope"]].tolist() == [17, "−0.20 (−1.10 to 0.70)", "∞ (0.40–∞)"]
 
 
-def test_comparisons_table_for_a_reader():
-    table = plots.readable_comparisons(pairs([0.0004, np.nan]).assign(ci_low=[-0.1, np.nan]))
-    assert table["Difference in AUC (95 % CI)"].tolist() == ["+0.10 (−0.10 to +0.30)", "+0.10 (no interval)"]
-    assert table["p (Holm)"].tolist() == ["< 0.001", "–"]
+def test_numbers_with_their_intervals():
+    assert plots.with_interval(0.85, 0.62, 0.95) == "0.85 (0.62–0.95)"
+    assert plots.with_interval(-0.001, -0.3, 0.3) == "0.00 (−0.30 to 0.30)"
+    assert plots.with_interval(1.0, np.nan, np.nan) == "1.00 (no interval)"
+    assert plots.with_interval(np.nan, np.nan, np.nan) == "–"
 
 
 def test_shares_in_words():

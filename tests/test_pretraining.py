@@ -29,16 +29,15 @@ def flickering(tmp_path):
     return patients.assign(clustering=0.0, nodules=0.0, strain=patients["stage"].astype(float))
 
 
-def test_pictures_are_made_once_and_measured(tmp_path):
-    asked = {"patients": 2, "seed": 5, "clip_size": 32, "still_size": 40, "max_frames": 6, "n_jobs": 1}
-    pictures = unstaged_pictures(tmp_path, **asked)
-    clip, still = load_clip(pictures["clips"].iloc[0][0]), load_clip(pictures["stills"].iloc[0][0])
-    assert clip.frames.shape == (6, 32, 32)
-    assert still.frames.shape == (1, 40, 40)
+@pytest.mark.parametrize(("view", "shape"), [("clips", (6, 32, 32)), ("stills", (1, 32, 32))])
+def test_pictures_are_made_once_and_measured(tmp_path, view, shape):
+    asked = {"patients": 2, "seed": 5, "size": 32, "max_frames": 6, "n_jobs": 1}
+    pictures = unstaged_pictures(tmp_path, view, **asked)
+    assert load_clip(pictures[view].iloc[0][0]).frames.shape == shape
     assert np.isfinite(pictures[list(QUANTITIES)].to_numpy(dtype=float)).all()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     seen = []
-    unstaged_pictures(tmp_path, **asked, progress=lambda done, of: seen.append(done))
+    unstaged_pictures(tmp_path, view, **asked, progress=lambda done, of: seen.append(done))
     assert seen == []
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
@@ -48,7 +47,7 @@ def test_weights_are_taken_up_by_the_net_they_were_made_for(flickering, tmp_path
     pretrain(flickering, out, epochs=1, quantities=("strain",), n_threads=1, **SMALL)
     one, other = (build_net("motion_slowfast", 5, start=str(out), width=4).state_dict() for _ in range(2))
     assert all(torch.equal(one[name], other[name]) for name in one if not name.startswith("head."))
-    assert not list(out.parent.glob("*.part"))
+    assert not list(out.parent.rglob(".unfinished-*"))
     with pytest.raises(FibrolibError, match="width = 4, not 8"):
         build_net("motion_slowfast", 5, start=str(out), width=8)
 

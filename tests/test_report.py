@@ -1,16 +1,20 @@
+from pathlib import Path
+
 import nbformat
 import pandas as pd
 import pytest
 
 from fibrolib.errors import FibrolibError
 from fibrolib.plots import readable_motion_use
+from fibrolib.report.copies import without_places
 from fibrolib.report.html import _bold, _Folder, _fresh, as_html
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current, parameter_names
-from fibrolib.study import Request, Study
+from fibrolib.study import PROJECT, Request, Study
 from fibrolib.study.results import _staging_entries
 
 
 def make_notebook(path, *sources):
+    path.parent.mkdir(exist_ok=True)
     cells = [nbformat.v4.new_code_cell("number: int = 1  # a number", metadata={"tags": ["parameters"]})]
     cells += [nbformat.v4.new_code_cell(source) for source in sources]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -52,6 +56,12 @@ def test_a_notebook_that_raises_is_named_with_its_cell(tmp_path):
     assert not is_current(notebook, executed, {}, "cohort")
 
 
+def test_a_full_disk_in_a_notebook_says_what_to_do(tmp_path):
+    notebook = make_notebook(tmp_path / "01_a.ipynb", "import os\nraise OSError(28, os.strerror(28), 'a.csv')")
+    with pytest.raises(FibrolibError, match=r"(?s)^The disk is full\. .*same command again.*01_a\.ipynb stopped"):
+        execute_notebook(notebook, tmp_path / "run" / "01_a.ipynb", {}, "cohort")
+
+
 def test_text_of_the_cohort_is_escaped():
     html = as_html(pd.DataFrame({"a": ["<script>alert(1)</script>"]}))
     assert "<script>" not in html
@@ -77,4 +87,26 @@ def test_a_cohort_of_ones_own_has_no_fresh_patients(tmp_path):
     pd.DataFrame(rows).to_csv(tmp_path / "cohort.csv", index=False)
     study = Study(Request(cohort=str(tmp_path / "cohort.csv"), cutoff=1, out=str(tmp_path / "run")))
     assert _fresh(study) is None
-    assert _staging_entries(study) is None  # two stages: the AUC says all of it
+    assert _staging_entries(study)["staging"] is None  # two stages: the AUC says all of it
+
+
+def test_an_executed_copy_names_no_folder_of_this_computer(tmp_path):
+    """Where papermill read and wrote, and what a notebook printed of places."""
+    body = ["import pathlib\npathlib.Path.cwd()", "print(pathlib.Path.home() / 'x', pathlib.Path.cwd())", "1 / 0"]
+    notebook = make_notebook(tmp_path / "Quast sources" / "01_a.ipynb", *body)
+    executed = tmp_path / "Quast run" / "notebooks" / "01_a.ipynb"
+    with pytest.raises(FibrolibError, match="ZeroDivisionError"):
+        execute_notebook(notebook, executed, {}, "cohort")
+    text = executed.read_text("utf-8")
+    assert "<run folder>/notebooks" in text  # the kernel runs where the copy lies
+    for word in ("Quast", str(tmp_path), str(Path.home()) + "/"):
+        assert word not in text, word
+
+
+def test_the_innermost_folder_wins_and_other_words_stay():
+    plain = nbformat.v4.new_output("stream", name="stdout", text=f"{PROJECT}/fibrolib {PROJECT}-2 {PROJECT.parent}/x")
+    copy = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[plain])])
+    without_places(copy, PROJECT / "reports" / "run")
+    told = copy.cells[0].outputs[0].text
+    assert told.startswith("<project>/fibrolib ")
+    assert "<project>-2" not in told

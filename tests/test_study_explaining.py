@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 from conftest import make_patients
 
-from fibrolib.attribution import TESTS, mask_scores
+from fibrolib.attribution import CURVES, ORDERS, TESTS, mask_scores
 from fibrolib.learning import NetClassifier
+from fibrolib.study import explaining, trainings
 from fibrolib.study.explaining import Explaining
 from fibrolib.study.keeping import Keeper
+
+METHODS = ["gradcam", "layercam"]
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +28,9 @@ def study(tmp_path_factory):
     return SimpleNamespace(
         patients=patients,
         partition=sides,
+        cutoff=1,
+        nets=["net"],
+        profile=SimpleNamespace(n_folds=3),
         request=SimpleNamespace(seed=0),
         folder=SimpleNamespace(keeper=Keeper(folder / "kept")),
         evaluation=lambda name: SimpleNamespace(final=net, best={}),
@@ -32,9 +38,18 @@ def study(tmp_path_factory):
     )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_worker():
+    """Starting processes would take longer than the work."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (explaining, trainings):
+            patch.setattr(module, "n_workers", lambda: 1)
+        yield
+
+
 @pytest.fixture(scope="module")
 def tests(study):
-    return Explaining(study, patients=3, trainings=1)
+    return Explaining(study, METHODS, patients=3, trainings=1)
 
 
 def test_the_few_run_from_the_lowest_stage_to_the_highest(tests, study):
@@ -44,42 +59,42 @@ def test_the_few_run_from_the_lowest_stage_to_the_highest(tests, study):
 
 
 def test_shares_are_those_of_the_maps(tests):
-    table = tests.shares("net", "gradcam")
-    assert len(table) == 6
-    row = table.iloc[2]
-    assert row["relevance"] == mask_scores(tests.maps("net", "gradcam")[row["patient_id"]]).relevance
+    table = tests.shares()
+    assert table.groupby(["model", "method"]).size().tolist() == [6, 6]
+    row = table[table["method"] == "layercam"].iloc[2]
+    assert row["relevance"] == mask_scores(tests.maps("net", "layercam")[row["patient_id"]]).relevance
 
 
-def test_every_sanity_test_is_made_and_kept(tests, study):
-    values = tests.sanity("net", "layercam")
+def test_every_sanity_test_is_made_and_kept(tests, study, monkeypatch):
+    values = tests.sanity()
     assert set(values["test"]) == set(TESTS)
+    assert set(values["method"]) == set(METHODS)
     assert (values["clip"].nunique(), values["model"].unique().tolist()) == (3, ["net"])
-    again = Explaining(study, patients=3, trainings=1)
-    again._sanity = None  # what is kept is not made again
-    pd.testing.assert_frame_equal(again.sanity("net", "layercam"), values)
+    monkeypatch.delattr(explaining, "sanity_values")  # what is kept is not made again
+    pd.testing.assert_frame_equal(Explaining(study, METHODS, patients=3, trainings=1).sanity(), values)
 
 
-def test_without_trainings_their_tests_are_left_out(study):
-    values = Explaining(study, patients=2, trainings=0).sanity("net", "gradcam")
-    assert set(values["test"]) == {"shuffled net", "gain", "shift"}
+def test_without_trainings_on_shuffled_stages_their_test_is_left_out(study):
+    values = Explaining(study, ["gradcam"], patients=2, trainings=0).sanity()
+    assert set(values["test"]) == set(TESTS) - {"random labels"}
 
 
-def test_a_further_training_differs_and_shuffled_stages_are_learned(tests):
-    again, shuffled = (tests._trained_again("net", 1, shuffled=shuffled) for shuffled in (False, True))
-    first = tests.study.evaluation("net").final
-    assert again.get_params()["seed"] == shuffled.get_params()["seed"] == 1 + first.seed
-    weights = [net.module_.pathway.stem[0].weight.detach().numpy() for net in (first, again, shuffled)]
-    assert not np.allclose(weights[0], weights[1])
-    assert not np.allclose(weights[1], weights[2])
-
-
-def test_cascade_depth_and_faithfulness(tests):
-    cascade = tests.cascade("net", "gradcam")
+def test_cascade_and_depth(tests):
+    cascade = tests.cascade()
     assert (cascade["clip"].nunique(), cascade["share"].iloc[-1]) == (3, 1)
-    depth = tests.depth("net", "gradcam").groupby("patient_id")["area"].sum()
-    np.testing.assert_allclose(depth, 1)
-    curves = tests.faithfulness("net", "gradcam")
+    depth = tests.depth()
+    assert depth["patient_id"].nunique() == 6
+    np.testing.assert_allclose(depth.groupby(["method", "patient_id"])["area"].sum(), 1)
+
+
+def test_faithfulness_has_every_order_and_the_rivals_are_every_methods(tests):
+    curves = tests.faithfulness()
     assert set(curves["patient_id"]) == set(tests.few)
+    counts = curves.groupby(["method", "curve", "order"]).size()
+    assert len(counts) == len(METHODS) * len(CURVES) * len(ORDERS)
+    assert (counts == counts.iloc[0]).all()
+    rivals = [curves[(curves["method"] == method) & (curves["order"] == "random")]["score"] for method in METHODS]
+    np.testing.assert_array_equal(*rivals)
     intact = curves[(curves["fraction"] == 0) & (curves["curve"] == "deletion")]
     scores = {patient: cam.score for patient, cam in tests.maps("net", "gradcam").items()}
     np.testing.assert_allclose(intact["score"], intact["patient_id"].map(scores), rtol=1e-4)

@@ -1,6 +1,6 @@
 import pytest
 
-from fibrolib.study.keeping import Keeper, digest, package_digest, write_atomically
+from fibrolib.study.keeping import Keeper, digest, package_digest
 
 
 @pytest.fixture
@@ -48,18 +48,17 @@ def test_what_fails_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_atomic_write_leaves_the_old_file_when_it_fails(tmp_path):
-    path = tmp_path / "sub" / "file.txt"
-    write_atomically(path, lambda unfinished: unfinished.write_text("old"))
+def test_a_result_that_another_process_finished_first_is_taken(tmp_path, calls):
+    keeper, other = Keeper(tmp_path), Keeper(tmp_path)
 
-    def fail(unfinished):
-        unfinished.write_text("ne")
-        raise OSError
+    def compute():
+        keep(other, calls, {"a": 1}, "x")
+        return "y"
 
-    with pytest.raises(OSError):
-        write_atomically(path, fail)
-    assert path.read_text() == "old"
-    assert [entry.name for entry in path.parent.iterdir()] == ["file.txt"]
+    save = lambda result, folder: (folder / "file").write_text(result)  # noqa: E731
+    load = lambda folder: (folder / "file").read_text()  # noqa: E731
+    assert keeper.keep("result", {"a": 1}, compute, save, load) == "x"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_digest_knows_content_and_not_order():

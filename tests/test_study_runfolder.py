@@ -46,4 +46,4 @@ def test_a_folder_shows_one_request_only(tmp_path):
     RunFolder(tmp_path, "seed 0").save_json("results", {})
     assert (tmp_path / "report.html").exists()
     RunFolder(tmp_path, "seed 1").save_json("results", {"new": 1})
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".made-for", "cache", "results.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".made-for", "cache", "results.json"]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fibrolib.inference import auc, quadratic_kappa
+from fibrolib.inference import auc, obuchowski_test, quadratic_kappa
 from fibrolib.stages import at_least
 from fibrolib.study.staging import Staging, called_stages, expected_stages, staging_tables
 
@@ -109,6 +109,15 @@ def test_areas_at_every_cutoff_from_the_one_model_and_the_oracle():
 
 def test_tables_name_the_group(right):
     groups = {"test": Staging(STAGES.iloc[:4], {"cnn3d": right.iloc[:4]}), "fresh": Staging(STAGES, {"cnn3d": right})}
-    staging, areas = staging_tables(groups, [1])
+    tables = staging_tables(groups, [1])
+    staging, areas = tables["staging"], tables["auc_by_cutoff"]
     assert staging[["patients", "n"]].to_numpy().tolist() == [["test", 4], ["fresh", 10]]
     assert areas["patients"].tolist() == ["test", "fresh"]
+
+
+def test_nets_are_compared_by_the_expected_stage():
+    random = np.random.default_rng(1)
+    reached = {name: reached_of(STAGES + random.normal(0, 1, 10)) for name in ("cnn3d", "cnn2d")}
+    (row,) = Staging(STAGES, reached | {"cnn2d": reached["cnn2d"].iloc[::-1]}).comparisons.itertuples()
+    expected = obuchowski_test(STAGES, *(expected_stages(each) for each in reached.values()))
+    assert (row.n, row.p, row.difference) == pytest.approx((10, expected.pvalue, expected.difference))

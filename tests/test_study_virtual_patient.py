@@ -40,7 +40,7 @@ def field(*, stretch=0.0, shift=0.0, turn=0.0, frames=9):
     grey = np.arange(frames, dtype=np.uint8)[:, None, None] + np.arange(128, dtype=np.uint8)[:, None]
     masks = {"liver": liver, "capsule": ~liver, "vessels": ~liver}
     frames = np.broadcast_to(grey, liver.shape)
-    return Rendering(frames, 20.0, masks, displacement, np.stack([rows, columns]), SCALE)
+    return Rendering(frames, 20.0, masks, displacement, np.stack([rows, columns]), SCALE, fan=(0, 128, 0, 128))
 
 
 def test_only_the_severity_differs_between_two_typical_patients():

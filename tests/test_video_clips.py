@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from fibrolib.errors import VideoError
 from fibrolib.video import (
@@ -55,8 +56,8 @@ def test_a_clip_is_the_sector_alone(video):
 
 
 def test_proportions_are_kept_and_the_rest_is_black(tmp_path):
-    frames = np.full((4, 60, 120), 90, dtype=np.uint8)
-    write_video(tmp_path / "wide.mp4", frames, FPS)
+    frames = np.random.default_rng(0).integers(86, 95, (4, 60, 120)).astype(np.uint8)
+    write_video(tmp_path / "wide.mp4", frames + 20 * np.arange(4, dtype=np.uint8)[:, None, None], FPS)
     clip = prepare_clip(tmp_path / "wide.mp4", size=40, fps=None, max_frames=4)
     assert clip.sector[10:30].all()
     assert not clip.sector[:10].any()
@@ -65,11 +66,22 @@ def test_proportions_are_kept_and_the_rest_is_black(tmp_path):
 
 
 def test_reduction_averages_and_does_not_alias(tmp_path):
-    stripes = np.zeros((3, 128, 128), dtype=np.uint8)
-    stripes[:, :, ::2] = 200
-    write_image(tmp_path / "stripes.png", stripes[0])
+    stripes = np.random.default_rng(0).integers(10, 30, (128, 128)).astype(np.uint8)
+    stripes[:, ::2] = 200 - stripes[:, 1::2]
+    write_image(tmp_path / "stripes.png", stripes)
     clip = prepare_image(tmp_path / "stripes.png", size=32)
     np.testing.assert_allclose(clip.frames[0, 2:-2, 2:-2], 100, atol=2)
+
+
+def test_letters_on_a_black_screen_are_no_picture(tmp_path):
+    """Nothing else being lit, a name must not be taken for the ultrasound."""
+    screen = Image.new("L", (640, 480))
+    ImageDraw.Draw(screen).text((20, 50), "DOE JANE 1943", fill=255, font=ImageFont.load_default(24))
+    frames = np.repeat(np.array(screen)[np.newaxis], 6, axis=0)
+    write_image(tmp_path / "name.png", frames[0])
+    write_video(tmp_path / "name.mp4", frames, FPS)
+    assert not prepare_clip(tmp_path / "name.mp4", size=80, fps=None, max_frames=6).frames.any()
+    assert not prepare_image(tmp_path / "name.png", size=80).frames.any()
 
 
 def test_the_frame_rate_is_reached_by_taking_frames(video):

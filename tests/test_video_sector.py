@@ -128,3 +128,15 @@ def test_tiny_frames_do_no_harm(shape):
 def test_what_are_no_frames_is_refused(shape):
     with pytest.raises(ValueError, match="at least one frame"):
         find_sector(np.zeros(shape, dtype=np.uint8))
+
+
+def test_letters_alone_are_not_called_a_picture():
+    frames = np.zeros((4, 480, 640), np.uint8)
+    assert not find_sector(frames).found
+    frames[:, 100:112, 50:250:3] = 255  # strokes of one pixel
+    assert not find_sector(frames).found
+    frames[:, 100:130, 50:250] = 255  # a bar, as wide as a line of text
+    assert not find_sector(frames).found
+    frames[:, 150:400, 200:500] = np.random.default_rng(0).integers(20, 200, (4, 250, 300))
+    assert find_sector(frames).found
+    assert find_sector(frames, (150, 400, 200, 500)).found

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from fibrolib.video.writing import write_image, write_video
+from fibrolib.video.writing import write_image, write_timed_video, write_video
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,20 @@ def test_black_and_white_stay_black_and_white(tmp_path):
     assert pictures[:, :, 20:].min() >= 251
 
 
+def test_colours_come_back(tmp_path):
+    frames = np.zeros((6, 48, 96, 3), np.uint8)
+    colours = np.array([[200, 30, 30], [30, 160, 60], [40, 60, 220]])
+    for at, colour in enumerate(colours):
+        frames[:, :, 32 * at : 32 * at + 32] = colour
+    write_video(tmp_path / "a.mp4", frames, 10)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        pictures = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    assert pictures.shape == frames.shape
+    for at, colour in enumerate(colours):
+        seen = pictures[:, 8:40, 32 * at + 8 : 32 * at + 24].mean(axis=(0, 1, 2))
+        np.testing.assert_allclose(seen, colour, atol=6)
+
+
 def test_same_frames_same_bytes(tmp_path, frames):
     names = [tmp_path / f"{number}.mp4" for number in range(4)]
     for name in names:
@@ -63,6 +77,7 @@ def test_image_comes_back_exactly(tmp_path, frames):
         np.zeros((4, 32, 32)),
         np.zeros((32, 32), np.uint8),
         np.zeros((4, 31, 32), np.uint8),
+        np.zeros((4, 32, 32, 4), np.uint8),
     ],
 )
 def test_frames_of_the_wrong_kind_are_refused(tmp_path, bad):
@@ -93,3 +108,24 @@ def test_what_was_there_survives_a_failure(tmp_path, frames, monkeypatch):
         write_video(tmp_path / "a.mp4", frames, 25)
     assert (tmp_path / "a.mp4").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_colours_come_back_at_their_own_times(tmp_path):
+    times = [3.0, 3.05, 3.2, 3.21, 3.5]
+    shades = np.arange(5) * 30 + 40
+    frames = [np.broadcast_to([shade, shade // 2, 0], (33, 47, 3)).astype(np.uint8) for shade in shades]
+    assert write_timed_video(tmp_path / "a.mp4", zip(times, frames, strict=True), 20, pixel_aspect=1.5) == 5
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        stream = container.streams.video[0]
+        read = list(container.decode(stream))
+        assert float(stream.sample_aspect_ratio) == 1.5
+    np.testing.assert_allclose([frame.time for frame in read], np.subtract(times, 3), atol=1e-3)
+    colours = np.stack([frame.to_ndarray(format="rgb24")[:33, :47].mean(axis=(0, 1)) for frame in read])
+    np.testing.assert_allclose(colours, np.stack([shades, shades // 2, 0 * shades], axis=1), atol=6)
+    assert (read[0].height, read[0].width) == (34, 48)
+
+
+def test_frames_without_a_time_follow_the_rate(tmp_path):
+    write_timed_video(tmp_path / "a.mp4", [(None, np.full((32, 32, 3), 90, np.uint8))] * 4, 8)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert [frame.time for frame in container.decode(video=0)] == pytest.approx([0, 0.125, 0.25, 0.375], abs=1e-3)

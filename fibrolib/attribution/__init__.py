@@ -26,34 +26,47 @@ from fibrolib.attribution.heartbeat import (
     phase_locking,
     relevance_over_time,
 )
-from fibrolib.attribution.layers import list_layers
-from fibrolib.attribution.masks import MaskScores, mask_scores, relevance_by_depth, summarise_shares
-from fibrolib.attribution.randomised import cascading_randomisation, with_shuffled_weights
+from fibrolib.attribution.layers import fine_layer, list_layers
+from fibrolib.attribution.masks import (
+    MaskScores,
+    attainable_share,
+    mask_scores,
+    relevance_by_depth,
+    summarise_shares,
+)
+from fibrolib.attribution.planted import TIMES, judge_planted
+from fibrolib.attribution.randomised import cascade_maps, cascading_randomisation, with_shuffled_weights
 from fibrolib.attribution.removal import ORDERS
 from fibrolib.attribution.sanity import TESTS, SanityTest, judge, sanity_values
 from fibrolib.attribution.targets import Target
-from fibrolib.attribution.windows import shown
+from fibrolib.attribution.windows import middle_window, shown
 
 __all__ = [
     "CURVES",
     "METHODS",
     "ORDERS",
     "TESTS",
+    "TIMES",
     "Explanation",
     "MaskScores",
     "PhaseLock",
     "SanityTest",
     "Target",
+    "attainable_share",
     "attribute",
     "attribute_clips",
+    "cascade_maps",
     "cascading_randomisation",
     "faithfulness_areas",
     "faithfulness_curves",
+    "fine_layer",
     "heartbeat_lag",
     "judge",
+    "judge_planted",
     "list_layers",
     "map_agreement",
     "mask_scores",
+    "middle_window",
     "movement",
     "movement_correlation",
     "phase_locking",

@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from fibrolib.attribution.layers import is_map, not_a_map
 from fibrolib.errors import FibrolibError
 
-__all__ = ["CAMS", "class_activation"]
+__all__ = ["CAMS", "class_activation", "enlarged"]
 
 Score = Callable[[Tensor], Tensor]
 """Logits ``(n, n_stages - 1)`` to what is explained, ``(n,)``."""
@@ -80,6 +81,11 @@ def class_activation(method: str, net: nn.Module, layer: str, clips: Tensor, sco
     activations, gradients, scores = _activations_and_gradients(net, layer, clips, score)
     maps = CAMS[method](_volumes(activations), _volumes(gradients))
     return maps.reshape(len(clips), -1, *maps.shape[-2:]), scores
+
+
+def enlarged(maps: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Maps ``(n, times, h, w)`` as large as a clip ``(frames, height, width)``, interpolated in space and time."""
+    return functional.interpolate(maps[:, None], tuple(shape), mode="trilinear", align_corners=False)[:, 0]
 
 
 def _volumes(maps: Tensor) -> Tensor:

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional
 
-from fibrolib.attribution.cams import CAMS, class_activation
+from fibrolib.attribution.cams import CAMS, class_activation, enlarged
 from fibrolib.attribution.layers import find_layer
 from fibrolib.attribution.pixels import PIXEL_METHODS
 from fibrolib.attribution.targets import Target
@@ -60,6 +59,11 @@ class Explanation:
     method: str
     layer: str
     target: Target
+
+    @property
+    def fps(self) -> float:
+        """Frames per second; 1 for a still."""
+        return 1.0 if len(self.times) == 1 else float(1 / np.abs(np.diff(self.times)).mean())
 
 
 def target_of(estimator: NetClassifier, target: Target | int | None) -> Target:
@@ -161,9 +165,7 @@ def _explain(
     if method in CAMS:
         coarse, log_odds = class_activation(method, net, layer, clips, target.log_odds)
         # Cut off before enlarging: interpolation would else dilute evidence with its contrary.
-        maps = functional.interpolate(coarse.relu()[:, None], clips.shape[2:], mode="trilinear", align_corners=False)[
-            :, 0
-        ]
+        maps = enlarged(coarse.relu(), clips.shape[2:])
     else:
         maps = PIXEL_METHODS[method](net, clips, sectors, target.log_odds).relu()
         with torch.no_grad():

@@ -13,7 +13,7 @@ from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.video import Clip
 
-__all__ = ["find_layer", "is_map", "list_layers", "map_shapes", "not_a_map"]
+__all__ = ["find_layer", "fine_layer", "is_map", "list_layers", "map_shapes", "not_a_map"]
 
 _NAMED = 12
 """Layers that an error names: more are not read."""
@@ -40,6 +40,30 @@ def list_layers(estimator: NetClassifier, clip: Clip) -> pd.DataFrame:
         kinds = {name: type(module).__name__ for name, module in net.named_modules()}
     rows = [(name, kinds[name], *shape) for name, shape in shapes.items()]
     return pd.DataFrame(rows, columns=["layer", "kind", "channels", "times", "height", "width"])
+
+
+def fine_layer(estimator: NetClassifier, clip: Clip, coarseness: int = 4) -> str:
+    """Name of the deepest layer whose maps are at most some times coarser than the picture.
+
+    Parameters
+    ----------
+    estimator : NetClassifier
+        Fitted.
+    clip : Clip
+        Any prepared clip.
+    coarseness : int
+        Pixels of the clip per place of the map, at most.
+
+    Raises
+    ------
+    FibrolibError
+        If all layers are coarser.
+    """
+    layers = list_layers(estimator, clip)
+    fine = layers[layers["height"] * coarseness >= clip.frames.shape[1]]
+    if fine.empty:
+        raise FibrolibError(f"No layer of this net is less than {coarseness} times coarser than its clips.")
+    return fine["layer"].iloc[-1]
 
 
 def map_shapes(net: nn.Module, clips: Tensor) -> dict[str, tuple[int, int, int, int]]:

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from scipy import stats
+from torch.nn import functional
 
+from fibrolib.attribution.cams import enlarged
 from fibrolib.attribution.explain import Explanation
 
-__all__ = ["MaskScores", "mask_scores", "relevance_by_depth", "summarise_shares"]
+__all__ = ["MaskScores", "attainable_share", "mask_scores", "relevance_by_depth", "summarise_shares"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,26 @@ def _share_of_highest(values: NDArray, marked: NDArray[np.bool_], count: int) ->
     return float((np.count_nonzero(marked[above]) + places * marked[level].mean()) / count)
 
 
+def attainable_share(region: NDArray[np.bool_], sector: NDArray[np.bool_], grid: tuple[int, int, int]) -> float:
+    """Share of its relevance that a map of few places puts on a region where it marks this region and nothing else.
+
+    The region is averaged over the places of a layer's maps, and enlarged as such maps are. What is lost on the way is
+    no fault of a method: a band thinner than a place cannot hold all of it.
+
+    Parameters
+    ----------
+    region : ndarray of bool, shape (frames, height, width)
+        The region.
+    sector : ndarray of bool, shape (height, width)
+        The ultrasound picture.
+    grid : tuple of int
+        Times, height and width of the layer's maps (`list_layers`).
+    """
+    marked = torch.from_numpy(region & sector).float()
+    seen = enlarged(functional.adaptive_avg_pool3d(marked[None], grid), region.shape)[0].double().numpy() * sector
+    return float(seen[region].sum() / seen.sum()) if seen.any() else float("nan")
+
+
 def relevance_by_depth(explanation: Explanation, n_bands: int = 8) -> pd.DataFrame:
     """Share of relevance in bands of depth, beside their share of the sector.
 
@@ -112,7 +135,8 @@ def summarise_shares(table: pd.DataFrame, *, seed: int = 0, n_resamples: int = 4
     Parameters
     ----------
     table : DataFrame
-        ``relevance, area, rank, pointing``, one row per patient, and any of ``model, method`` to group by.
+        ``relevance, area, rank, pointing``, one row per patient, and any of ``region, signal, model, method, layer`` to
+        group by.
     seed, n_resamples : int
         Of the bootstrap.
 
@@ -123,7 +147,7 @@ def summarise_shares(table: pd.DataFrame, *, seed: int = 0, n_resamples: int = 4
         scores, and ``ratio`` (mean relevance / mean area) with ``ratio_low, ratio_high`` (95 %, percentiles of
         resampled patients; NaN below three patients).
     """
-    keys = [name for name in ("model", "method") if name in table]
+    keys = [name for name in ("region", "signal", "model", "method", "layer") if name in table]
     groups = table.groupby(keys, sort=False) if keys else [((), table)]
     rows = [dict(zip(keys, names, strict=True)) | _share_row(rows, seed, n_resamples) for names, rows in groups]
     return pd.DataFrame(rows)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 import torch
 from torch import nn
 
 from fibrolib.attribution.agreement import rank_correlation
-from fibrolib.attribution.explain import Explanation, attribute_clips
+from fibrolib.attribution.explain import Explanation, attribute, attribute_clips
 from fibrolib.attribution.windows import as_batch, frozen_net, middle_window
 from fibrolib.learning import NetClassifier
 from fibrolib.video import Clip
 
-__all__ = ["cascading_randomisation", "layers_with_weights", "with_shuffled_weights"]
+__all__ = ["cascade_maps", "cascading_randomisation", "layers_with_weights", "with_shuffled_weights"]
 
 _STEPS = 6
 """Steps from the head to the first layer (assumption: enough to see where a map stops following the net)."""
@@ -99,16 +99,35 @@ def cascading_randomisation(
         (of layers shuffled), ``clip`` (its position), ``correlation``, ``empty`` (if nothing spoke for the target).
     """
     intact = explained if explained is not None else attribute_clips(estimator, clips, method, layer=layer)
-    layers = layers_with_weights(estimator, clips[0])
-    target = intact[0].target
     rows = [_row(0, "", 0.0, at, one, one) for at, one in enumerate(intact)]
+    for step, (changed, reached, share) in enumerate(_cascade(estimator, clips[0], steps, seed), start=1):
+        after = attribute_clips(changed, clips, method, target=intact[0].target, layer=layer)
+        rows += [_row(step, reached, share, at, *pair) for at, pair in enumerate(zip(intact, after, strict=True))]
+    return pd.DataFrame(rows)
+
+
+def cascade_maps(
+    estimator: NetClassifier,
+    clip: Clip,
+    method: str = "gradcam",
+    *,
+    layer: str | None = None,
+    steps: int = 3,
+    seed: int = 0,
+) -> dict[float, Explanation]:
+    """The maps behind `cascading_randomisation`, of one clip, by the share of layers that are shuffled: 0 to 1."""
+    maps = {0.0: attribute(estimator, clip, method, layer=layer)}
+    for changed, _, share in _cascade(estimator, clip, steps, seed):
+        maps[share] = attribute(changed, clip, method, layer=layer)
+    return maps
+
+
+def _cascade(estimator: NetClassifier, clip: Clip, steps: int, seed: int) -> Iterator[tuple[NetClassifier, str, float]]:
+    """The net shuffled further at every step, the deepest layer reached, and the share of layers shuffled."""
+    layers = layers_with_weights(estimator, clip)
     for step in range(1, steps + 1):
         reached = layers[: round(len(layers) * step / steps)]
-        changed = with_shuffled_weights(estimator, reached, seed)
-        after = attribute_clips(changed, clips, method, target=target, layer=layer)
-        share = len(reached) / len(layers)
-        rows += [_row(step, reached[-1], share, at, *pair) for at, pair in enumerate(zip(intact, after, strict=True))]
-    return pd.DataFrame(rows)
+        yield with_shuffled_weights(estimator, reached, seed), reached[-1], len(reached) / len(layers)
 
 
 def _row(step: int, down_to: str, share: float, clip: int, before: Explanation, after: Explanation) -> dict:

@@ -121,7 +121,8 @@ def _finding(rows: pd.DataFrame, column: str, first: int, second: int, how: str)
     kind, harm = _harm(one, other, same_patient)
     severity = "error" if how == "equal" and not same_patient else "warning"
     message = f"{what} on line {first} ('{one[column]}') and line {second} ('{other[column]}'), {harm}"
-    return Finding(severity, kind, message, (int(first), int(second)), column)
+    quoted = (one[column], other[column])
+    return Finding(severity, kind, message, (int(first), int(second)), column, quoted=quoted)
 
 
 def _harm(one: pd.Series, other: pd.Series, same_patient: bool) -> tuple[str, str]:

@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
+
+import pandas as pd
 
 from fibrolib.errors import Problem
 
-__all__ = ["CheckReport", "Finding", "from_problems", "ordered", "plain"]
+__all__ = ["KEPT", "LEAKS", "CheckReport", "Finding", "from_problems", "ordered", "plain"]
 
 _LINES_TOLD = 10
+
+KEPT = ("severity", "kind", "lines", "column", "finding")
+"""Columns of `CheckReport.anonymous_table`."""
+
+LEAKS = frozenset(
+    {
+        "copy-across-patients",
+        "copy-across-split",
+        "copy-across-stages",
+        "mixture",
+        "patient-spelt-twice",
+        "same-values",
+        "shortcut",
+    }
+)
+"""Kinds of finding after which a run goes well and its result may be false."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +50,9 @@ class Finding:
         Name of the column.
     suggestion : str or None
         What to write instead, where that is known.
+    quoted : tuple of str
+        Texts of the table that the message repeats, each between single quotes: identifiers and paths may tell who a
+        patient is, and are left out wherever a finding is kept (see `anonymous`).
     """
 
     severity: Literal["error", "warning"]
@@ -40,6 +61,7 @@ class Finding:
     rows: tuple[int, ...] = ()
     column: str | None = None
     suggestion: str | None = None
+    quoted: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -50,6 +72,14 @@ class Finding:
         parts = [f"line{'s' if len(self.rows) > 1 else ''} {told}"] if self.rows else []
         parts += [f"column '{self.column}'"] if self.column else []
         return plain(", ".join(parts))
+
+    @property
+    def anonymous(self) -> str:
+        """The message without texts of the table: the lines tell where to look them up."""
+        message = self.message
+        for text in sorted(self.quoted, key=len, reverse=True):
+            message = message.replace(f"'{text}'", "'…'")
+        return plain(message)
 
     def __str__(self) -> str:
         advice = f" Write {self.suggestion}." if self.suggestion else ""
@@ -94,9 +124,27 @@ class CheckReport:
 
     def json(self) -> str:
         """The same for programs: ``name, status, summary, findings``."""
-        findings = [{**asdict(finding), "rows": list(finding.rows)} for finding in self.findings]
+        findings = [{**_told(finding), "rows": list(finding.rows)} for finding in self.findings]
         content = {"name": self.name, "status": self.status, "summary": self.summary, "findings": findings}
         return json.dumps(content, indent=2)
+
+    def anonymous_table(self) -> pd.DataFrame:
+        """What may be kept in a run folder: ``severity, kind, lines, column, finding``, without texts of the table."""
+        rows = [
+            {
+                "severity": finding.severity,
+                "kind": finding.kind,
+                "lines": " ".join(map(str, finding.rows)),
+                "column": finding.column or "",
+                "finding": finding.anonymous,
+            }
+            for finding in self.findings
+        ]
+        return pd.DataFrame(rows, columns=list(KEPT), dtype=str)
+
+
+def _told(finding: Finding) -> dict:
+    return {field.name: getattr(finding, field.name) for field in fields(finding) if field.name != "quoted"}
 
 
 def from_problems(problems: Iterable[Problem]) -> list[Finding]:

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from fibrolib.atomic import replacing
 from fibrolib.checking.files import Surveys
 from fibrolib.checking.findings import CheckReport
 
@@ -76,7 +77,9 @@ def write_page(path: str | Path, report: CheckReport, table: pd.DataFrame, surve
         for line, patient, stage, video in shown.itertuples()
     ]
     template = jinja2.Environment(autoescape=True).from_string(_PAGE)
-    Path(path).write_text(template.render(report=report, videos=videos), encoding="utf-8")
+    text = template.render(report=report, videos=videos)
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
 
 
 def _thumbnail(picture: NDArray[np.uint8]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 
 from fibrolib.checking.findings import Finding
-from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED
+from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED, VIRTUAL_PREFIX
 
 __all__ = ["column_findings", "patient_findings"]
 
@@ -20,7 +20,6 @@ _IDENTIFYING = {
     "birth_date", "birthdate", "date_of_birth", "dob", "phone", "telephone", "email", "mrn", "ssn", "insurance_number",
 }  # fmt: skip
 
-_VIRTUAL_PREFIX = "virtual-"
 _MANGLED = re.compile(r"\d(\.\d+)?E\+?\d+|#[A-Z/0]+[!?]?", re.IGNORECASE)
 _TWO_WORDS = re.compile(r"[^\W\d_]{2,}[ ,^]+[^\W\d_]{2,}")
 _DATE = re.compile(
@@ -66,6 +65,10 @@ def _lines(table: pd.DataFrame, patients: Iterable[str]) -> tuple[int, ...]:
     return tuple(int(line) for line in table.index[table["patient_id"].isin(set(patients))])
 
 
+def _quotes(texts: Iterable[str], between: str) -> str:
+    return between.join(f"'{text}'" for text in texts)
+
+
 def _groups(values: Iterable[str], key: Callable[[str], str]) -> list[list[str]]:
     """Different spellings with the same key."""
     groups = defaultdict(list)
@@ -85,10 +88,11 @@ def _one_written_twice(table: pd.DataFrame) -> list[Finding]:
         Finding(
             "warning",
             "patient-spelt-twice",
-            f"{' and '.join(repr(name) for name in group)} look like one patient. If they are, write one name: "
+            f"{_quotes(group, ' and ')} look like one patient. If they are, write one name: "
             "else the same patient may be trained on and tested.",
             _lines(table, group),
             "patient_id",
+            quoted=tuple(group),
         )
         for group in _groups(table["patient_id"].dropna(), _folded)
     ]
@@ -117,9 +121,10 @@ def _same_values(table: pd.DataFrame) -> list[Finding]:
         Finding(
             "warning",
             "same-values",
-            f"{' and '.join(same.index)} have all clinical values in common. Are they one patient, or was a row "
+            f"{_quotes(same.index, ' and ')} have all clinical values in common. Are they one patient, or was a row "
             "copied?",
             _lines(table, same.index),
+            quoted=tuple(same.index),
         )
         for _, same in groups.groupby(groups)
         if len(same) > 1 and len(same) < max(3, len(groups) / 2)  # else whole columns were filled down: told elsewhere
@@ -127,7 +132,7 @@ def _same_values(table: pd.DataFrame) -> list[Finding]:
 
 
 def _mixture(table: pd.DataFrame) -> list[Finding]:
-    virtual = table["patient_id"].dropna().str.startswith(_VIRTUAL_PREFIX)
+    virtual = table["patient_id"].dropna().str.startswith(VIRTUAL_PREFIX)
     if virtual.all() or not virtual.any():
         return []
     fewer = virtual if virtual.sum() <= (~virtual).sum() else ~virtual
@@ -141,9 +146,10 @@ def _sexes(table: pd.DataFrame) -> list[Finding]:
         Finding(
             "warning",
             "spelt-variously",
-            f"{', '.join(repr(value) for value in group)} are counted apart. Write all the same way.",
+            f"{_quotes(group, ', ')} are counted apart. Write all the same way.",
             tuple(int(line) for line in table.index[table["sex"].isin(group[1:])]),
             "sex",
+            quoted=tuple(group),
         )
         for group in _groups(table["sex"].dropna().astype(str), lambda value: value.casefold()[:1])
     ]

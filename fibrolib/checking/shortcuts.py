@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -18,6 +20,7 @@ _LEAST_AREA = 0.65
 """A feature below is too weak to explain a model's success, however sure it is (*assumption*)."""
 
 _MOST_LEVELS = 12
+_LEVEL_NAMED = re.compile(r"\('(.*)'\)$", re.DOTALL)
 _SURVEYED = {
     "image width": "width",
     "image height": "height",
@@ -58,7 +61,7 @@ def shortcut_findings(table: pd.DataFrame, surveys: Surveys, cutoff: int) -> lis
                 f"looked at, confidence {estimate.confidence_level:.1%}). A net may learn it in place of the liver: "
                 "balance it, or test on patients where it differs."
             )
-            findings.append(Finding("warning", "shortcut", message, (), column))
+            findings.append(Finding("warning", "shortcut", message, (), column, quoted=_level_in(feature)))
     return findings
 
 
@@ -80,6 +83,12 @@ def shortcut_table(table: pd.DataFrame, surveys: Surveys, cutoff: int) -> dict[s
         name: (auc_ci(truth[known], patients.loc[known, name], confidence_level=level), _column_of(name, table))
         for name, known in able.items()
     }
+
+
+def _level_in(feature: str) -> tuple[str, ...]:
+    """The value that an indicator is about: it may be a name."""
+    found = _LEVEL_NAMED.search(feature)
+    return (found[1],) if found else ()
 
 
 def _folded(estimate: Estimate) -> tuple[float, float, float]:
@@ -113,7 +122,8 @@ def _of_columns(table: pd.DataFrame) -> pd.DataFrame:
         if numbers is not None:
             features[f"the column '{column}'"] = numbers
         elif 1 < values.nunique() <= _MOST_LEVELS:
-            features |= _indicators(values, f"the column '{column}'")
+            quoted = values.map(lambda value: f"'{value}'", na_action="ignore")
+            features |= _indicators(quoted, f"the column '{column}'")
     return pd.DataFrame(features, index=table.index, dtype=float)
 
 

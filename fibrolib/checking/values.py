@@ -103,12 +103,15 @@ def _odd_values(column: str, values: pd.Series) -> list[Finding]:
 
 
 def _outside(column: str, line: int, value: float, usual: _Range) -> Finding:
-    message = f"{value:g} {NUMBERS[column]} is outside {usual.low:g} to {usual.high:g}: no such patient is likely."
+    told, quoted = f"{value:g} {NUMBERS[column]}", ()
     if column == "age" and _YEARS_OF_BIRTH[0] <= value <= _YEARS_OF_BIRTH[1]:
+        told, quoted = f"'{value:g}'", (f"{value:g}",)
+    message = f"{told} is outside {usual.low:g} to {usual.high:g}: no such patient is likely."
+    if quoted:
         message += " Is it the year of birth? The age in years is expected."
     elif column == "age" and value < usual.low:
         message += " Is it a child? FIB-4 is not made for children."
-    return Finding("warning", "implausible", message, (line,), column)
+    return Finding("warning", "implausible", message, (line,), column, quoted=quoted)
 
 
 def _in_another_unit(column: str, unit: str, cells: list[tuple[int, float, float]]) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FILES", "NUMBERS", "OPTIONAL", "PATIENT_LEVEL", "REQUIRED"]
+__all__ = ["FILES", "NUMBERS", "OPTIONAL", "PATIENT_LEVEL", "REQUIRED", "VIRTUAL_PREFIX"]
 
 REQUIRED = ("patient_id", "video", "stage")
 
@@ -23,3 +23,6 @@ FILES = ("video", "image", "roi")
 
 PATIENT_LEVEL = ("stage", "age", "sex", "bmi", "ast", "alt", "platelets", "swe_kpa", "split")
 """Columns that belong to the patient: all rows of one patient say the same, or nothing."""
+
+VIRTUAL_PREFIX = "virtual-"
+"""Begins the ids of patients who do not exist, and no others: it stays when the table is copied or renamed."""

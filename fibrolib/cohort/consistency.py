@@ -125,7 +125,7 @@ def _too_few(diseased: pd.Series, name: str) -> list[Problem]:
     the class has as many patients as there are of all for each patient of the smallest part.
     """
     total = len(diseased)
-    smallest = min(part_sizes(total, FRACTIONS))
+    smallest = max(min(part_sizes(total, FRACTIONS)), 1)  # of three patients, one part gets none
     needed = max(_CLASS_MINIMUM, math.ceil(total / smallest))
     return [
         Problem(

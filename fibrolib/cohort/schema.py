@@ -157,7 +157,7 @@ def _explain_missing_file(value: str, column: str, root: Path) -> str:
 
 
 def _explain_folder(value: str, column: str, root: Path) -> str:
-    return f"'{value}' is a folder: a mask is one file, an image or .npz."
+    return f"'{value}' is a folder: a mask is one file: an image, a LabelMe .json or .npz."
 
 
 def _explain_stage(value: str, column: str, root: Path) -> str:

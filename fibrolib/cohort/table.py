@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, PATIENT_LEVEL, REQUIRED
+from fibrolib.atomic import write_atomically
+from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, PATIENT_LEVEL, REQUIRED, VIRTUAL_PREFIX
 from fibrolib.cohort.consistency import class_problems, row_problems
 from fibrolib.cohort.parsing import read_text_table
 from fibrolib.cohort.schema import absolute, cell_problems, column_problems, number, whole_number, within
@@ -18,9 +18,6 @@ from fibrolib.errors import CohortError, Problem
 from fibrolib.stages import is_metavir
 
 __all__ = ["Cohort", "Inspection", "inspect_cohort", "read_cohort", "write_cohort"]
-
-_VIRTUAL_PREFIX = "virtual-"
-"""Reserved for patients who do not exist: it stays with them when the table is copied or renamed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +41,7 @@ class Cohort:
     @property
     def virtual(self) -> bool:
         """Whether there are virtual patients; one is enough, as no result on a mixture is evidence either."""
-        return bool(self.table["patient_id"].str.startswith(_VIRTUAL_PREFIX).any())
+        return bool(self.table["patient_id"].str.startswith(VIRTUAL_PREFIX).any())
 
     @property
     def metavir(self) -> bool:
@@ -163,16 +160,8 @@ def write_cohort(table: pd.DataFrame, path: str | Path) -> None:
     if missing:
         raise ValueError(f"the table lacks the columns {missing}")
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}.tmp")
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            table.to_parquet(temporary, index=False)
-        else:
-            table.to_csv(temporary, index=False)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    as_parquet = path.suffix.lower() in (".parquet", ".pq")
+    write_atomically(path, lambda file: (table.to_parquet if as_parquet else table.to_csv)(file, index=False))
 
 
 def _typed(text: pd.DataFrame, root: Path) -> pd.DataFrame:

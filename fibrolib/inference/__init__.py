@@ -5,12 +5,14 @@ Works on plain arrays and on the predictions table; reads no file, knows no mode
 
 from fibrolib.inference.agreement import McNemarResult, mcnemar_test, quadratic_kappa
 from fibrolib.inference.calibration import calibration_metrics, summarise_calibration
+from fibrolib.inference.ceiling import share_of_ceiling
 from fibrolib.inference.checks import InferenceError
-from fibrolib.inference.compare import adjust_pvalues, choose_thresholds, compare_models, summarise_models
+from fibrolib.inference.compare import choose_thresholds, compare_models, summarise_models
 from fibrolib.inference.counts import Confusion
 from fibrolib.inference.coverage import auc_coverage, metric_coverage, proportion_coverage
 from fibrolib.inference.decision import decision_curve, decision_curves
 from fibrolib.inference.delong import auc, delong_covariance, delong_joint_test, delong_test
+from fibrolib.inference.exchange import ExchangeResult, exchange_test
 from fibrolib.inference.folds import auc_by_fold, summarise_folds
 from fibrolib.inference.forensic_ranges import (
     comparison_range,
@@ -22,6 +24,7 @@ from fibrolib.inference.forensics import area_bounds, area_is_attainable, attain
 from fibrolib.inference.intervals import auc_ci, newcombe_limits, wilson
 from fibrolib.inference.metrics import classification_metrics, confusion
 from fibrolib.inference.operating import choose_threshold
+from fibrolib.inference.pairs import adjust_pvalues
 from fibrolib.inference.power import (
     auc_power,
     auc_power_curve,
@@ -43,13 +46,14 @@ from fibrolib.inference.splits import (
     summarise_redraws,
 )
 from fibrolib.inference.staging import ObuchowskiResult, obuchowski, obuchowski_test
-from fibrolib.inference.study_tables import compare_accuracy, compare_staging, joint_test, summarise_staging
+from fibrolib.inference.study_tables import compare_accuracy, compare_exchanged, compare_staging, joint_test
 
 __all__ = [
     "Confusion",
     "DeLongCovariance",
     "DeLongResult",
     "Estimate",
+    "ExchangeResult",
     "InferenceError",
     "Interval",
     "JointResult",
@@ -74,6 +78,7 @@ __all__ = [
     "choose_thresholds",
     "classification_metrics",
     "compare_accuracy",
+    "compare_exchanged",
     "compare_models",
     "compare_redraws",
     "compare_staging",
@@ -87,6 +92,7 @@ __all__ = [
     "delong_joint_test",
     "delong_test",
     "estimates_table",
+    "exchange_test",
     "hanley_mcneil_error",
     "held_out_scores",
     "implied_intervals",
@@ -106,6 +112,7 @@ __all__ = [
     "roc_band",
     "roc_points",
     "select_predictions",
+    "share_of_ceiling",
     "simulated_auc_power",
     "simulated_power",
     "simulated_power_curve",
@@ -113,6 +120,5 @@ __all__ = [
     "summarise_folds",
     "summarise_models",
     "summarise_redraws",
-    "summarise_staging",
     "wilson",
 ]

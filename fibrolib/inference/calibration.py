@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from fibrolib.inference.checks import check_classes, check_labels, check_level, check_patients, check_probabilities
-from fibrolib.inference.predictions import judge_models, select_predictions
+from fibrolib.inference.predictions import judge_models
 from fibrolib.inference.recalibration import LineFit, calibration_shift, calibration_slope
 from fibrolib.inference.resampling import bca_limits, jackknife_acceleration
 from fibrolib.inference.results import Estimate, estimates_table, small_sample_note
@@ -170,10 +170,10 @@ def summarise_calibration(
     InferenceError
         As :func:`select_predictions`.
     """
-    wide = select_predictions(predictions, partition, repeat=repeat, models=models)
     options = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
 
     def judge(y_true: pd.Series, y_prob: pd.Series) -> pd.DataFrame:
         return estimates_table(calibration_metrics(y_true, y_prob, **options))
 
-    return judge_models(wide, judge, ["metric", *(field.name for field in fields(Estimate))])
+    columns = ["metric", *(field.name for field in fields(Estimate))]
+    return judge_models(predictions, judge, columns, partition, repeat=repeat, models=models)

@@ -12,10 +12,12 @@ from fibrolib.errors import FibrolibError
 
 __all__ = [
     "InferenceError",
+    "check_apart",
     "check_classes",
     "check_labels",
     "check_level",
     "check_patients",
+    "check_prevalence",
     "check_probabilities",
     "check_scores",
 ]
@@ -215,6 +217,28 @@ def check_patients(patient_id: ArrayLike | None, n: int) -> None:
         )
 
 
+def check_apart(patients_a: ArrayLike, patients_b: ArrayLike) -> None:
+    """Refuse two cohorts that share patients: they are not independent.
+
+    Parameters
+    ----------
+    patients_a, patients_b : array_like, shapes (n,) and (m,)
+        Who is in either cohort.
+
+    Raises
+    ------
+    InferenceError
+        A patient is in both.
+    """
+    ids_a, ids_b = (pd.Series(np.asarray(ids, dtype=object)) for ids in (patients_a, patients_b))
+    shared = ids_a[ids_a.isin(ids_b)].unique()
+    if len(shared):
+        raise InferenceError(
+            f"{len(shared)} patients are in both cohorts ({_few(shared)}), so these are not independent: "
+            "compare the two scores on the same patients (paired=True), or leave these patients out of one cohort"
+        )
+
+
 def check_level(confidence_level: float) -> float:
     """A confidence level strictly between 0 and 1.
 
@@ -235,3 +259,25 @@ def check_level(confidence_level: float) -> float:
     if not 0 < confidence_level < 1:
         raise ValueError(f"confidence_level must lie between 0 and 1, for example 0.95; it is {confidence_level!r}")
     return float(confidence_level)
+
+
+def check_prevalence(prevalence: float) -> float:
+    """A prevalence strictly between 0 and 1.
+
+    Parameters
+    ----------
+    prevalence : float
+        For example 0.3.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        Outside (0, 1).
+    """
+    if not 0 < prevalence < 1:
+        raise ValueError(f"prevalence must lie between 0 and 1, it is {prevalence!r}")
+    return float(prevalence)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from fibrolib.inference.checks import InferenceError
 from fibrolib.inference.delong import delong_test
 from fibrolib.inference.intervals import auc_ci
 from fibrolib.inference.metrics import classification_metrics
 from fibrolib.inference.operating import choose_threshold
+from fibrolib.inference.pairs import compare_pairs
 from fibrolib.inference.predictions import select_predictions
-from fibrolib.inference.results import Estimate
+from fibrolib.inference.results import DeLongResult, Estimate
 
-__all__ = ["adjust_pvalues", "choose_thresholds", "compare_models", "summarise_models"]
+__all__ = ["choose_thresholds", "compare_models", "summarise_models"]
 
 TEST_NAME = "DeLong, paired"
 COMPARISON = ("a", "b", "n", "difference", "ci_low", "ci_high", "z", "p", "p_holm", "auc_a", "auc_b", "test", "note")
@@ -60,51 +59,27 @@ def compare_models(
         As :func:`select_predictions`.
     """
     wide = select_predictions(predictions, partition, repeat=repeat, models=models)
-    pairs = combinations(wide.columns.drop("y_true"), 2)
-    rows = [_compare_pair(wide[["y_true", a, b]].dropna(), a, b, confidence_level) for a, b in pairs]
-    table = pd.DataFrame(rows, columns=[name for name in COMPARISON if name != "p_holm"])
-    table.insert(COMPARISON.index("p_holm"), "p_holm", adjust_pvalues(table["p"], "holm"))
-    return table
+    truth = wide.pop("y_true")
+
+    def judge(both: pd.DataFrame) -> dict[str, object]:
+        scores = (both[name] for name in both)
+        return _found(delong_test(truth[both.index], *scores, confidence_level=confidence_level))
+
+    return compare_pairs(wide, judge, TEST_NAME, COMPARISON)
 
 
-def _compare_pair(both: pd.DataFrame, a: str, b: str, level: float) -> dict[str, object]:
-    row: dict[str, object] = {"a": a, "b": b, "n": len(both), "test": TEST_NAME}
-    try:
-        found = delong_test(both["y_true"], both[a], both[b], confidence_level=level)
-    except InferenceError as error:
-        return row | {"note": str(error)}
-    low, high = found.confidence_interval
-    return row | {
-        "difference": found.difference,
+def _found(test: DeLongResult) -> dict[str, object]:
+    low, high = test.confidence_interval
+    return {
+        "difference": test.difference,
         "ci_low": low,
         "ci_high": high,
-        "z": found.statistic,
-        "p": found.pvalue,
-        "auc_a": found.auc_a,
-        "auc_b": found.auc_b,
-        "note": found.note,
+        "z": test.statistic,
+        "p": test.pvalue,
+        "auc_a": test.auc_a,
+        "auc_b": test.auc_b,
+        "note": test.note,
     }
-
-
-def adjust_pvalues(pvalues: pd.Series, method: str = "holm") -> pd.Series:
-    """p-values corrected for being several.
-
-    Parameters
-    ----------
-    pvalues : Series of float
-        NaN where there was no test: it stays NaN and does not count.
-    method : str
-        "holm", "bonferroni", "sidak", "hommel", "fdr_bh" and all others of statsmodels' ``multipletests``.
-
-    Returns
-    -------
-    Series of float
-    """
-    adjusted = pd.Series(np.nan, index=pvalues.index, dtype=float)
-    tested = pvalues.notna()
-    if tested.any():
-        adjusted[tested] = multipletests(pvalues[tested].astype(float), method=method)[1]
-    return adjusted
 
 
 def choose_thresholds(

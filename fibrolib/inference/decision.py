@@ -12,9 +12,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from fibrolib.inference.checks import check_classes, check_labels, check_level, check_patients, check_probabilities
+from fibrolib.inference.checks import (
+    check_classes,
+    check_labels,
+    check_level,
+    check_patients,
+    check_prevalence,
+    check_probabilities,
+)
 from fibrolib.inference.counts import Confusion, JeffreysLimits, Metric
-from fibrolib.inference.predictions import judge_models, select_predictions
+from fibrolib.inference.predictions import judge_models
 from fibrolib.inference.results import small_sample_note
 
 __all__ = ["decision_curve", "decision_curves"]
@@ -76,7 +83,7 @@ def decision_curve(
     m, n = check_classes(positive)
     check_patients(patient_id, len(positive))
     probability = check_probabilities(y_prob, len(positive))
-    share = _check_prevalence(prevalence) if prevalence is not None else m / (m + n)
+    share = check_prevalence(prevalence) if prevalence is not None else m / (m + n)
     found, false = (_at_least(group, cuts) for group in (probability[positive], probability[~positive]))
     # Few patients allow few tables: most thresholds share theirs with a neighbour.
     limits = cache(JeffreysLimits)
@@ -92,12 +99,6 @@ def _check_thresholds(thresholds: Sequence[float]) -> NDArray[np.float64]:
     if cuts.ndim != 1 or not cuts.size or not np.all((cuts > 0) & (cuts < 1)):
         raise ValueError("thresholds must be probabilities between 0 and 1, both excluded")
     return cuts
-
-
-def _check_prevalence(prevalence: float) -> float:
-    if not 0 < prevalence < 1:
-        raise ValueError(f"prevalence must lie between 0 and 1, it is {prevalence!r}")
-    return prevalence
 
 
 def _at_least(group: NDArray[np.float64], cuts: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -161,6 +162,5 @@ def decision_curves(
     InferenceError
         As :func:`select_predictions`.
     """
-    wide = select_predictions(predictions, partition, repeat=repeat, models=models)
-    options = {"thresholds": thresholds, "prevalence": prevalence, "confidence_level": confidence_level}
-    return judge_models(wide, partial(decision_curve, **options), COLUMNS)
+    judge = partial(decision_curve, thresholds=thresholds, prevalence=prevalence, confidence_level=confidence_level)
+    return judge_models(predictions, judge, COLUMNS, partition, repeat=repeat, models=models)

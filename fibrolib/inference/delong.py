@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from fibrolib.inference.checks import check_classes, check_labels, check_level, check_patients, check_scores
+from fibrolib.inference.checks import (
+    check_apart,
+    check_classes,
+    check_labels,
+    check_level,
+    check_patients,
+    check_scores,
+)
 from fibrolib.inference.placements import (
     area_under,
     component_covariance,
@@ -74,7 +81,7 @@ def delong_test(
     paired : bool
         Whether both scores belong to the same patients. Two cohorts are compared with Welch's t, as pROC does.
     patient_id : array_like, shape (n,), or a pair of them, optional
-        Given, repeated patients are refused.
+        Given, repeated patients are refused; so are patients of both cohorts in an unpaired test.
 
     Returns
     -------
@@ -136,6 +143,8 @@ def _paired(y_true, score_a, score_b, patient_id) -> tuple[tuple[float, float], 
 def _unpaired(y_true, score_a, score_b, patient_id) -> tuple[tuple[float, float], float, float, tuple[int, int]]:
     truths = y_true if _is_pair(y_true) else (y_true, y_true)
     patients = patient_id if _is_pair(patient_id) else (patient_id, patient_id)
+    if _is_pair(patient_id):
+        check_apart(*patient_id)
     areas, variances, counts = [], [], []
     for truth, score, patient, letter in zip(truths, (score_a, score_b), patients, "ab", strict=True):
         positive = check_labels(truth, f"y_true of cohort {letter}")
@@ -225,8 +234,10 @@ def _placed(y_true, scores, patient_id) -> tuple[NDArray[np.bool_], list[NDArray
     return positive, [doubled_placements(positive, column) for column in checked]
 
 
-def delong_joint_test(y_true: ArrayLike, scores: ArrayLike, *, patient_id: ArrayLike | None = None) -> JointResult:
-    """Test whether k ROC areas on the same patients are all equal (chi-square, DeLong 1988, eq. 5).
+def delong_joint_test(
+    y_true: ArrayLike, scores: ArrayLike, *, reference: str = "f", patient_id: ArrayLike | None = None
+) -> JointResult:
+    """Test whether k ROC areas on the same patients are all equal (DeLong 1988, eq. 5).
 
     Parameters
     ----------
@@ -234,35 +245,54 @@ def delong_joint_test(y_true: ArrayLike, scores: ArrayLike, *, patient_id: Array
         0 and 1.
     scores : array_like or DataFrame, shape (n, k)
         At least two columns.
+    reference : {"f", "chi2"}
+        Where p is looked up. "chi2": the large-sample distribution of DeLong 1988, which takes the covariance for
+        known. "f": Hotelling's, with n - 2 degrees of freedom for the covariance; alike with many patients. With 8
+        and 9 patients and six scores chi-square rejects up to 0.16 of true null hypotheses in place of 0.05, F at most
+        0.02 (``benchmarks/interval_coverage.py``).
     patient_id : array_like, shape (n,), optional
         Given, repeated patients are refused.
 
     Returns
     -------
     JointResult
-        Columns that rank the patients alike take no degree of freedom. All alike: statistic 0, p = 1.
+        Columns that rank the patients alike take no degree of freedom. All alike: statistic 0, p = 1. More scores
+        than these patients can tell apart: p is NaN and `note` says so.
 
     Raises
     ------
     InferenceError
         As :func:`delong_covariance`.
     ValueError
-        Fewer than two scores.
+        Fewer than two scores, or an unknown reference.
     """
+    if reference not in ("f", "chi2"):
+        raise ValueError(f"reference must be 'f' or 'chi2', not {reference!r}")
     positive, placed = _placed(y_true, scores, patient_id)
     if len(placed) < 2:
         raise ValueError("a joint test needs at least two scores")
-    areas = _areas(positive, placed)
+    areas, n = _areas(positive, placed), check_classes(positive)
     # Contrasts of neighbouring scores, taken before the covariance so that equal columns give exact zeros.
     contrasts, covariance = np.diff(areas), component_covariance(positive, *np.diff(placed, axis=0))
     rank = int(np.linalg.matrix_rank(covariance, hermitian=True))
     inverse = np.linalg.pinv(covariance, hermitian=True)
-    note = small_sample_note(*check_classes(positive))
+    df_error = float(sum(n) - 1 - rank) if reference == "f" else float("inf")
+    note, statistic, pvalue = small_sample_note(*n), float("nan"), float("nan")
+    if len(contrasts) > sum(n) - 2:
+        note = f"{len(placed)} scores of {sum(n)} patients: too few patients for a joint test"
     # A difference in a direction without variance cannot be weighed.
-    if not np.allclose(covariance @ inverse @ contrasts, contrasts, atol=1e-9):
-        statistic, pvalue = float("nan"), float("nan")
+    elif not np.allclose(covariance @ inverse @ contrasts, contrasts, atol=1e-9):
         note = "the estimated variance is zero although areas differ: no test is possible"
     else:
         statistic = float(contrasts @ inverse @ contrasts)
-        pvalue = float(special.chdtrc(rank, statistic)) if rank else 1.0
-    return JointResult(statistic, rank, pvalue, tuple(areas.tolist()), note)
+        pvalue = _joint_pvalue(statistic, rank, df_error)
+    return JointResult(statistic, rank, df_error, pvalue, tuple(areas.tolist()), n, note)
+
+
+def _joint_pvalue(statistic: float, rank: int, df_error: float) -> float:
+    if rank == 0:
+        return 1.0
+    if np.isinf(df_error):
+        return float(special.chdtrc(rank, statistic))
+    # Hotelling's T squared, whose covariance has df_error + rank - 1 degrees of freedom.
+    return float(special.fdtrc(rank, df_error, statistic * df_error / (rank * (df_error + rank - 1))))

@@ -11,7 +11,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fibrolib.inference.checks import check_classes, check_labels, check_level, check_patients, check_scores
+from fibrolib.inference.checks import (
+    check_classes,
+    check_labels,
+    check_level,
+    check_patients,
+    check_prevalence,
+    check_scores,
+)
 from fibrolib.inference.counts import Confusion, Metric, composite_limits
 from fibrolib.inference.intervals import wilson
 from fibrolib.inference.results import Estimate, small_sample_note
@@ -157,8 +164,7 @@ def classification_metrics(
 
 
 def _at_prevalence(prevalence: float) -> dict[str, tuple[str, Metric]]:
-    if not 0 < prevalence < 1:
-        raise ValueError(f"prevalence must lie between 0 and 1, it is {prevalence!r}")
+    check_prevalence(prevalence)
 
     def ppv(tp, fn, fp, tn):
         called = prevalence * _ratio(tp, tp + fn)

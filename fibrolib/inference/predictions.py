@@ -133,25 +133,39 @@ def select_predictions(
 
 
 def judge_models(
-    wide: pd.DataFrame, judge: Callable[[pd.Series, pd.Series], pd.DataFrame], columns: Sequence[str]
+    predictions: pd.DataFrame,
+    judge: Callable[[pd.Series, pd.Series], pd.DataFrame],
+    columns: Sequence[str],
+    partition: str = "test",
+    *,
+    repeat: int = 0,
+    models: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """One table of what is found for each model, on the patients that it has scored.
 
     Parameters
     ----------
-    wide : DataFrame
-        From :func:`select_predictions`.
+    predictions : DataFrame
+        The predictions table.
     judge : callable
         From truth and scores, without gaps, to a table.
     columns : sequence of str
         Columns of those tables, ``n`` and ``note`` among them where a model that cannot be judged is to have them.
+    partition, repeat, models
+        As in :func:`select_predictions`.
 
     Returns
     -------
     DataFrame
         ``model`` and `columns`. A model that `judge` refuses has one row with the number of patients, a note and
         nothing else.
+
+    Raises
+    ------
+    InferenceError
+        As :func:`select_predictions`.
     """
+    wide = select_predictions(predictions, partition, repeat=repeat, models=models)
     tables = []
     for model in wide.columns[1:]:
         scored = wide[["y_true", model]].dropna()

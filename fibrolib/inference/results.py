@@ -164,21 +164,28 @@ class JointResult:
     Parameters
     ----------
     statistic : float
-        Chi-square.
+        Chi-square of DeLong 1988, eq. 5.
     df : int
         Its degrees of freedom: the rank of the contrasts' covariance.
+    df_error : float
+        Degrees of freedom of the covariance that are left, where p comes from the F distribution; infinite where it
+        comes from chi-square.
     pvalue : float
         NaN where the data do not support a test.
     auc : tuple of float
         The k areas.
+    n : tuple of int
+        Patients with and without the condition.
     note : str
         What a reader must know; empty when there is nothing.
     """
 
     statistic: float
     df: int
+    df_error: float
     pvalue: float
     auc: tuple[float, ...]
+    n: tuple[int, int]
     note: str = ""
 
 

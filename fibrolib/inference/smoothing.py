@@ -17,7 +17,7 @@ from statsmodels.nonparametric.smoothers_lowess import lowess
 from statsmodels.stats.proportion import proportion_confint
 
 from fibrolib.inference.checks import check_classes, check_labels, check_level, check_patients, check_probabilities
-from fibrolib.inference.predictions import judge_models, select_predictions
+from fibrolib.inference.predictions import judge_models
 
 __all__ = ["FLEXIBLE_CLASS", "calibration_curve", "calibration_curves", "smoothed_truth"]
 
@@ -166,6 +166,5 @@ def calibration_curves(
     InferenceError
         As :func:`select_predictions`.
     """
-    wide = select_predictions(predictions, partition, repeat=repeat, models=models)
-    options = {"n_points": n_points, "confidence_level": confidence_level}
-    return judge_models(wide, partial(calibration_curve, **options), COLUMNS)
+    judge = partial(calibration_curve, n_points=n_points, confidence_level=confidence_level)
+    return judge_models(predictions, judge, COLUMNS, partition, repeat=repeat, models=models)

@@ -16,7 +16,7 @@ from scipy import special
 
 from fibrolib.inference.checks import InferenceError, check_level, check_patients, check_scores
 from fibrolib.inference.placements import doubled_placements
-from fibrolib.inference.results import Estimate, Interval
+from fibrolib.inference.results import Estimate, Interval, small_sample_note
 
 __all__ = ["ObuchowskiResult", "obuchowski", "obuchowski_test"]
 
@@ -34,11 +34,13 @@ class ObuchowskiResult:
     standard_error : float
         Of the difference.
     confidence_interval : Interval
-        Of the difference.
+        Of the difference; NaN where there is no test.
     confidence_level : float
         Of that interval.
     n : int
         Patients.
+    note : str
+        What a reader must know; empty when there is nothing.
     """
 
     statistic: float
@@ -50,6 +52,7 @@ class ObuchowskiResult:
     confidence_interval: Interval
     confidence_level: float
     n: int
+    note: str = ""
 
 
 def obuchowski(
@@ -86,7 +89,7 @@ def obuchowski(
     -------
     Estimate
         With standard error (DeLong's components, stage sizes taken as fixed); limits on the logit scale. With two
-        stages it is the AUC.
+        stages it is the AUC. A note where a stage has few patients, or the variance is zero and carries no interval.
 
     Raises
     ------
@@ -101,7 +104,7 @@ def obuchowski(
     error = float(np.sqrt(_variance(stages, components)))
     if error > 0:
         centre, reach = special.logit(value), special.ndtri((1 + confidence_level) / 2) * error / (value * (1 - value))
-        low, high, note = float(special.expit(centre - reach)), float(special.expit(centre + reach)), ""
+        low, high, note = float(special.expit(centre - reach)), float(special.expit(centre + reach)), _few(stages)
     else:
         low = high = float("nan")
         note = "the estimated variance is zero: no interval"
@@ -144,10 +147,17 @@ def obuchowski_test(
     difference, error = a - b, float(np.sqrt(_variance(stages, parts_a - parts_b)))
     alike = bool(np.all(parts_a == parts_b))
     statistic = 0.0 if alike else difference / error if error > 0 else float("nan")
-    reach = special.ndtri((1 + confidence_level) / 2) * error
-    limits = Interval(float(max(-1.0, difference - reach)), float(min(1.0, difference + reach)))
-    pvalue = float(2 * special.ndtr(-abs(statistic)))
-    return ObuchowskiResult(statistic, pvalue, a, b, difference, error, limits, confidence_level, len(stages))
+    reach = special.ndtri((1 + confidence_level) / 2) * error if not np.isnan(statistic) else np.nan
+    limits = Interval(*(float(np.clip(difference + side * reach, -1, 1)) for side in (-1, 1)))
+    pvalue, note = float(2 * special.ndtr(-abs(statistic))), _few(stages)
+    if np.isnan(statistic):
+        note = "the estimated variance is zero although the measures differ: no test is possible"
+    return ObuchowskiResult(statistic, pvalue, a, b, difference, error, limits, confidence_level, len(stages), note)
+
+
+def _few(stages: NDArray[np.int64]) -> str:
+    least = int(np.unique(stages, return_counts=True)[1].min())
+    return small_sample_note(least, least).replace("class", "stage")
 
 
 def _check_stages(stage: ArrayLike) -> NDArray[np.int64]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from fibrolib.atomic import write_atomically
 from fibrolib.errors import FibrolibError
 from fibrolib.provenance import source_digest
 
@@ -56,10 +56,8 @@ def save_fit(path: Path, module: nn.Module, history: pd.DataFrame, settings: dic
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """Write a safetensors file, whole or not at all; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, unfinished, metadata)
-    unfinished.replace(path)
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, lambda file: save_file(plain, file, metadata))
 
 
 def load_fit(path: Path) -> tuple[dict[str, Tensor], pd.DataFrame, dict]:

@@ -87,6 +87,22 @@ def _cut(model: nn.Module, name: str, reduction: int) -> tuple[int, int]:
     return index, model.feature_info[index]["num_chs"]
 
 
+def _hold(model: nn.Module, reduction: int) -> tuple[nn.Module, ...]:
+    """Stop the learning of the layers up to the last map at most `reduction` times coarser; return these layers."""
+    maps = [step["module"] for step in model.feature_info if step["reduction"] <= reduction]
+    if not maps:
+        return ()
+    from timm.models import group_parameters
+
+    depth = group_parameters(model, model.group_matcher(), reverse=True)  # name of a weight to its layer's number
+    last = max(number for name, number in depth.items() if name.startswith(f"{maps[-1]}."))
+    held = {name.rpartition(".")[0] for name, number in depth.items() if number <= last}
+    modules = tuple(model.get_submodule(name) for name in sorted(held))
+    for module in modules:
+        module.requires_grad_(False)
+    return modules
+
+
 def _scaling(name: str, config: dict) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation, per channel, that the weights expect of pixels in [0, 1]."""
     if name == PACKAGED:
@@ -109,6 +125,10 @@ class Backbone(nn.Module):
         Start from ImageNet weights.
     reduction : int
         How many times coarser than the picture the maps may be.
+    hold : int
+        Layers whose maps are at most so many times coarser than the picture keep the weights they have: they see edges
+        and grain, which differ little between pictures, and learning them takes half of the time of a training step.
+        0 holds none, which is what a net that starts from chance needs.
 
     Raises
     ------
@@ -116,13 +136,21 @@ class Backbone(nn.Module):
         If timm does not know the name, its weights cannot be had, or it has no feature maps.
     """
 
-    def __init__(self, name: str = PACKAGED, pretrained: bool = True, reduction: int = 16) -> None:
+    def __init__(self, name: str = PACKAGED, pretrained: bool = True, reduction: int = 16, hold: int = 0) -> None:
         super().__init__()
         self.model = _create(name, pretrained)
         mean, std = _scaling(name, self.model.default_cfg)
+        self._held = _hold(self.model, hold)
         self._index, self.n_channels = _cut(self.model, name, reduction)
         self.register_buffer("mean", mean.view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", std.view(1, 3, 1, 1), persistent=False)
+
+    def train(self, mode: bool = True) -> Backbone:
+        """Switch to training, except for layers that are held: their batch statistics stay, too."""
+        super().train(mode)
+        for module in self._held:
+            module.eval()
+        return self
 
     def forward(self, frames: Tensor) -> Tensor:
         """Grey frames ``(n, 1, height, width)`` in [0, 1] to maps ``(n, channels, h, w)``."""

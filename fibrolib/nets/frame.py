@@ -15,9 +15,9 @@ __all__ = ["FrameCNN", "FrameLSTM"]
 class _FrameNetwork(ClipNetwork):
     """A backbone whose maps become one row of features per frame."""
 
-    def __init__(self, backbone: str, start: str) -> None:
+    def __init__(self, backbone: str, start: str, hold: int) -> None:
         super().__init__()
-        self.backbone = Backbone(backbone, pretrained=start == "imagenet")
+        self.backbone = Backbone(backbone, pretrained=start == "imagenet", hold=0 if start == "scratch" else hold)
         self.pool = StatisticsPool(self.backbone.n_channels)
 
     @property
@@ -42,14 +42,17 @@ class FrameCNN(_FrameNetwork):
         timm name.
     start : str
         Where first weights come from: ``simulation``, ``imagenet``, ``scratch``, or a file of ``fibrolib pretrain``.
+    hold : int
+        Layers whose maps are at most so many times coarser than the picture keep the weights they start with (see
+        `Backbone`); 0 learns all. From ``scratch`` all are learned.
     dropout : float
         Dropout before the head.
     """
 
     def __init__(
-        self, n_stages: int, backbone: str = PACKAGED, start: str = "simulation", dropout: float = 0.0
+        self, n_stages: int, backbone: str = PACKAGED, start: str = "simulation", hold: int = 8, dropout: float = 0.0
     ) -> None:
-        super().__init__(backbone, start)
+        super().__init__(backbone, start, hold)
         self.embedding = Embedding(self.pool.n_features)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
         self.begin("frame_cnn", start, {"backbone": backbone}, imagenet=("backbone",))
@@ -71,7 +74,7 @@ class FrameLSTM(_FrameNetwork):
         Number of ordered stages.
     backbone : str
         timm name.
-    start : str
+    start, hold : str, int
         As for `FrameCNN`.
     hidden : int
         Size of the LSTM's state.
@@ -84,10 +87,11 @@ class FrameLSTM(_FrameNetwork):
         n_stages: int,
         backbone: str = PACKAGED,
         start: str = "simulation",
+        hold: int = 8,
         hidden: int = 64,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__(backbone, start)
+        super().__init__(backbone, start, hold)
         self.lstm = nn.LSTM(self.pool.n_features, hidden, batch_first=True)
         self.embedding = Embedding(hidden)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)

@@ -14,14 +14,18 @@ from fibrolib.nets.volume import MotionPathway, convolution, norm
 
 __all__ = ["MotionSlowFast"]
 
+_FAST_SIDE = 56
+"""Side of the pictures of the fast pathway, pixels: a quarter of ImageNet's 224."""
+
 
 class MotionSlowFast(ClipNetwork):
     """SlowFast for small cohorts and slow machines (after Feichtenhofer et al. 2019).
 
     The *slow* pathway is an image backbone on a few frames of the clip: texture and outlines do not change within two
-    seconds, and ImageNet weights can be had. The *fast* pathway is a small 3D residual network on all frames, at half
-    the resolution, to which movement is shown as differences between frames (`MotionStem`). Their maps are joined in
-    space and time by a three-dimensional convolution, whose output is what Grad-CAM weighs.
+    seconds, and ImageNet weights can be had. The *fast* pathway is a small 3D residual network on all frames, at a
+    fraction of the resolution (movement is smooth in space), to which movement is shown as differences between frames
+    (`MotionStem`). Their maps are joined in space and time, at the resolution of the slow ones, by a three-dimensional
+    convolution, whose output is what Grad-CAM weighs.
 
     Parameters
     ----------
@@ -36,6 +40,8 @@ class MotionSlowFast(ClipNetwork):
     start : str
         Where first weights come from: ``simulation``, ``imagenet`` (the slow pathway only), ``scratch``, or a file of
         ``fibrolib pretrain``.
+    hold : int
+        As for `FrameCNN`; the fast pathway is always learned.
     dropout : float
         Dropout before the head.
     """
@@ -47,11 +53,12 @@ class MotionSlowFast(ClipNetwork):
         slow_frames: int = 2,
         width: int = 16,
         start: str = "simulation",
+        hold: int = 8,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.slow_frames = slow_frames
-        self.backbone = Backbone(backbone, pretrained=start == "imagenet")
+        self.backbone = Backbone(backbone, pretrained=start == "imagenet", hold=0 if start == "scratch" else hold)
         self.fast = MotionPathway(width)
         joined = 6 * width
         self.fusion = nn.Sequential(
@@ -60,7 +67,7 @@ class MotionSlowFast(ClipNetwork):
         self.pool = StatisticsPool(joined)
         self.embedding = Embedding(self.pool.n_features)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
-        options = {"backbone": backbone, "slow_frames": slow_frames, "width": width}
+        options = {"backbone": backbone, "width": width}  # the number of slow frames changes no shape
         self.begin("motion_slowfast", start, options, imagenet=("backbone",))
 
     @property
@@ -70,13 +77,14 @@ class MotionSlowFast(ClipNetwork):
 
     def features(self, clips: Tensor) -> Tensor:
         """Embedding of the joined maps' statistics over space and time."""
-        fast = self.fast(_halved(clips))
-        slow = functional.interpolate(self._slow(clips), size=fast.shape[2:], mode="nearest")
+        fast, slow = self.fast(_shrunk(clips)), self._slow(clips)
+        size = (fast.shape[2], *slow.shape[3:])
+        fast, slow = (functional.interpolate(maps, size=size, mode="nearest") for maps in (fast, slow))
         return self.embedding(self.pool(self.fusion(torch.cat([slow, fast], dim=1))))
 
     def movement(self, clips: Tensor) -> Tensor:
-        """Channels of the motion stem, at half the resolution."""
-        return self.fast.motion(_halved(clips))
+        """Channels of the motion stem, at the resolution of the fast pathway."""
+        return self.fast.motion(_shrunk(clips))
 
     def _slow(self, clips: Tensor) -> Tensor:
         """Maps ``(batch, channels, slow frames, h, w)`` of frames in the middles of equal parts of the clip."""
@@ -86,5 +94,7 @@ class MotionSlowFast(ClipNetwork):
         return maps.unflatten(0, (len(clips), n)).transpose(1, 2)
 
 
-def _halved(clips: Tensor) -> Tensor:
-    return functional.avg_pool3d(clips, (1, 2, 2))
+def _shrunk(clips: Tensor) -> Tensor:
+    """Bring clips to about `_FAST_SIDE` pixels, at most half of what they have."""
+    factor = max(2, round(clips.shape[-1] / _FAST_SIDE))
+    return functional.avg_pool3d(clips, (1, factor, factor))

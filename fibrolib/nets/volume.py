@@ -55,7 +55,8 @@ class MotionStem(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         """Clips ``(batch, 1, frames, h, w)`` in [0, 1] to ``(batch, 3, frames - 1, h, w)``."""
         local = clips - self._mean(clips)
-        contrast = self._mean(local.square().mean(dim=2, keepdim=True)).sqrt()
+        power = self._mean(local.square().mean(dim=2, keepdim=True))
+        contrast = (power + 1e-12).sqrt()  # the square root has no slope at 0, where the screen is black
         normal = local / (contrast + self.floor)
         difference = normal.diff(dim=2)
         return torch.cat([normal[:, :, :-1], difference.abs(), difference], dim=1)

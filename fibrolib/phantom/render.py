@@ -16,6 +16,7 @@ from fibrolib.phantom.scatterers import draw_scatterers
 from fibrolib.phantom.screen import CENTRE, FAN_HEIGHT, SCREEN, TOP, draw_screen
 from fibrolib.phantom.shadows import draw_way
 from fibrolib.phantom.tissue import Origins, Tissue
+from fibrolib.video.sector import Box, box_around
 
 __all__ = ["Rendering", "clip_length", "render_view"]
 
@@ -38,6 +39,8 @@ class Rendering:
         Row and column of the nodes on the screen.
     scale : float
         Millimetres per pixel.
+    fan : tuple of int
+        The rectangle around the fan, a `Box`.
     """
 
     frames: NDArray[np.uint8]
@@ -46,6 +49,7 @@ class Rendering:
     displacement: NDArray[np.float32]
     nodes: NDArray[np.intp]
     scale: float
+    fan: Box
 
 
 def clip_length(patient: object, least: int = 48) -> int:
@@ -89,7 +93,7 @@ def render_view(patient: object, frames: int, rng: np.random.Generator) -> Rende
         screens[frame][converter.sector] = grey
     nodes, displacement = _coarse_displacement(anatomy, motion, converter, frames)
     masks = _masks(anatomy, motion, converter, frames)
-    return Rendering(screens, patient.fps, masks, displacement, nodes, converter.scale)
+    return Rendering(screens, patient.fps, masks, displacement, nodes, converter.scale, box_around(converter.sector))
 
 
 class _Hiss:

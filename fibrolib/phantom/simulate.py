@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 from joblib import Parallel, delayed
 
+from fibrolib.atomic import write_atomically
 from fibrolib.cohort import write_cohort
 from fibrolib.errors import FibrolibError
 from fibrolib.phantom.dials import Dials
@@ -17,7 +19,7 @@ from fibrolib.phantom.patients import draw_patients, random_stream
 from fibrolib.phantom.render import Rendering, clip_length, render_view
 from fibrolib.phantom.screen import BANNER
 from fibrolib.phantom.truth import write_truth
-from fibrolib.video.writing import write_image, write_video
+from fibrolib.video import write_dicom, write_image, write_video
 
 __all__ = ["render_clip", "render_image", "simulate_cohort"]
 
@@ -48,6 +50,10 @@ def simulate_cohort(
     videos: int = 1,
     seed: int = 0,
     dials: Dials | None = None,
+    frames: int | None = None,
+    fps: float | None = None,
+    images: bool = True,
+    dicom: bool = False,
     n_jobs: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -66,6 +72,14 @@ def simulate_cohort(
         Source of all chance: the same seed gives the same bytes, whatever `n_jobs`.
     dials : Dials, optional
         Strength of the signals; the published effects if left out.
+    frames : int, optional
+        Of every video; two heartbeats of the patient if left out.
+    fps : float, optional
+        Frames per second of every video; those of the patient's scanner if left out.
+    images : bool
+        Also a still image of each patient.
+    dicom : bool
+        Write videos and images as DICOM, without loss; else as MP4 and PNG.
     n_jobs : int
         Number of joblib workers.
     progress : callable, optional
@@ -82,35 +96,43 @@ def simulate_cohort(
     ValueError
         If `patients` or `videos` is below 1.
     FibrolibError
-        If the folder holds a cohort of another seed, other dials or another version.
+        If the folder holds a cohort of another seed, form or version, of other dials or other pictures.
     """
     if videos < 1:
         raise ValueError(f"at least one video per patient is needed, not {videos}")
     out, dials = Path(out), dials or Dials()
     table = draw_patients(patients, seed, dials)
-    _claim(out, {"version": VERSION, "seed": seed, "dials": asdict(dials)})
-    takes = range(1, videos + 1)
+    if fps is not None:
+        table = table.assign(fps=float(fps))
+    asked = {name: value for name, value in (("frames", frames), ("fps", fps)) if value is not None}
+    asked |= ({} if images else {"images": False}) | ({"form": "dicom"} if dicom else {})
+    _claim(out, {"version": VERSION, "seed": seed, "dials": asdict(dials), **asked})
+    takes, files_of = range(1, videos + 1), partial(_files, images=images, dicom=dicom)
     missing = [
         (number, row, todo)
         for number, row in enumerate(table.itertuples(index=False))
-        if (todo := [take for take in takes if not _is_written(out, row.patient_id, take)])
+        if (todo := [take for take in takes if not _is_written(out, files_of(row.patient_id, take))])
     ]
     if missing:  # starting workers to find that nothing is to do would take seconds
         jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_write_patient)(out, row, (seed, number), todo) for number, row, todo in missing
+            delayed(_write_patient)(
+                out, row, (seed, number), {take: files_of(row.patient_id, take) for take in todo}, frames
+            )
+            for number, row, todo in missing
         )
         for done, _ in enumerate(jobs, start=patients - len(missing) + 1):
             if progress is not None:
                 progress(done, patients)
-    _write_text(out / "truth" / "patients.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-    files = [_files(patient, take) for patient in table["patient_id"] for take in takes]
+    truth = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    write_atomically(out / "truth" / "patients.csv", lambda file: file.write_text(truth, "utf-8", newline="\n"))
+    files = [files_of(patient, take) for patient in table["patient_id"] for take in takes]
     rows = table.loc[table.index.repeat(videos)].reset_index(drop=True).join(pd.DataFrame(files))
     blood = dict.fromkeys(("ast", "alt", "platelets"), "Int64")  # whole numbers, also where some are missing
-    write_cohort(rows[_TABLE].astype(blood), out / "cohort.csv")
+    write_cohort(rows.reindex(columns=_TABLE).astype(blood), out / "cohort.csv")
     return out / "cohort.csv"
 
 
-def render_clip(patient: object, seed: tuple[int, int], take: int = 1) -> Rendering:
+def render_clip(patient: object, seed: tuple[int, int], take: int = 1, frames: int | None = None) -> Rendering:
     """A video of a patient, as `simulate_cohort` writes it.
 
     Parameters
@@ -121,6 +143,8 @@ def render_clip(patient: object, seed: tuple[int, int], take: int = 1) -> Render
         Seed of the cohort, and the patient's number in it from 0.
     take : int
         Which of the patient's videos, from 1; each is another view.
+    frames : int, optional
+        How many; two heartbeats if left out.
 
     Returns
     -------
@@ -130,7 +154,7 @@ def render_clip(patient: object, seed: tuple[int, int], take: int = 1) -> Render
     if take < 1:
         raise ValueError(f"videos are counted from 1, not {take}")
     view = 0 if take == 1 else take  # view 1 is the image's
-    return render_view(patient, clip_length(patient), random_stream(seed[0], 1, seed[1], view))
+    return render_view(patient, frames or clip_length(patient), random_stream(seed[0], 1, seed[1], view))
 
 
 def render_image(patient: object, seed: tuple[int, int]) -> Rendering:
@@ -145,37 +169,47 @@ def _claim(out: Path, settings: dict) -> None:
     card = out / "cohort.json"
     if card.exists() and json.loads(card.read_text(encoding="utf-8")) != settings:
         raise FibrolibError(
-            f"{out}: holds a virtual cohort of another seed, other dials or another version (see {card.name} there). "
-            "Choose another folder, or delete this one."
+            f"{out}: holds a virtual cohort of another seed, form or version, of other dials or other pictures "
+            f"(see {card.name} there). Choose another folder, or delete this one."
         )
-    _write_text(card, json.dumps(settings, indent=2) + "\n")
+    write_atomically(card, lambda file: file.write_text(json.dumps(settings, indent=2) + "\n", "utf-8"))
 
 
-def _files(name: str, take: int) -> dict[str, str]:
+def _files(name: str, take: int, images: bool, dicom: bool) -> dict[str, str]:
     """Paths of a video, its truth and the patient's image, as the table gives them."""
     view = name if take == 1 else f"{name}-{take}"
-    return {"video": f"videos/{view}.mp4", "image": f"images/{name}.png", "roi": f"truth/{view}.npz"}
+    video, image = (".dcm", ".dcm") if dicom else (".mp4", ".png")
+    still = {"image": f"images/{name}{image}"} if images else {}
+    return {"video": f"videos/{view}{video}", **still, "roi": f"truth/{view}.npz"}
 
 
-def _is_written(out: Path, name: str, take: int) -> bool:
+def _is_written(out: Path, files: dict[str, str]) -> bool:
     """Whether all files of a video are there."""
-    return all((out / file).exists() for file in _files(name, take).values())
+    return all((out / file).exists() for file in files.values())
 
 
-def _write_patient(out: Path, patient: object, seed: tuple[int, int], takes: list[int]) -> None:
+def _write_patient(
+    out: Path, patient: object, seed: tuple[int, int], files: dict[int, dict[str, str]], frames: int | None
+) -> None:
     """Write some videos of one patient, and the image with the first; the truth comes last, as a sign that all are."""
-    name = patient.patient_id
-    for take in takes:
-        files = {kind: out / file for kind, file in _files(name, take).items()}
-        clip = render_clip(patient, seed, take)
-        still = render_image(patient, seed) if take == 1 else None
-        write_video(files["video"], clip.frames, clip.fps, comment=f"{BANNER} {files['video'].stem}")
+    for take, names in files.items():
+        paths = {kind: out / name for kind, name in names.items()}
+        write = _write_dicom if paths["video"].suffix == ".dcm" else _write_plain
+        clip = render_clip(patient, seed, take, frames)
+        still = render_image(patient, seed) if "image" in paths and take == 1 else None
+        write(paths["video"], clip, patient.patient_id)
         if still is not None:
-            write_image(files["image"], still.frames[0])
-        write_truth(files["roi"], clip, still)
+            write(paths["image"], still, patient.patient_id)
+        write_truth(paths["roi"], clip, still)
 
 
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".part")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(path)
+def _write_plain(path: Path, seen: Rendering, name: str) -> None:
+    if path.suffix == ".png":
+        write_image(path, seen.frames[0])
+    else:
+        write_video(path, seen.frames, seen.fps, comment=f"{BANNER} {path.stem}")
+
+
+def _write_dicom(path: Path, seen: Rendering, name: str) -> None:
+    place = {"region": seen.fan, "mm_per_pixel": seen.scale}
+    write_dicom(path, seen.frames, seen.fps, patient_id=name, comment=BANNER, **place)

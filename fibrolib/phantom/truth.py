@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fibrolib.atomic import replacing
 from fibrolib.errors import FibrolibError
 from fibrolib.phantom.anatomy import LABELS
 from fibrolib.phantom.render import Rendering
@@ -55,10 +56,9 @@ def write_truth(path: Path, clip: Rendering, still: Rendering | None = None) -> 
         The still image: the first frame of a view.
     """
     images = {} if still is None else {_IMAGE + name: mask[0] for name, mask in still.masks.items()}
-    temporary = path.with_suffix(".part")
-    with temporary.open("wb") as file:
+    with replacing(path) as unfinished:
         np.savez_compressed(
-            file,
+            unfinished,
             **clip.masks,
             **images,
             displacement=clip.displacement,
@@ -66,7 +66,6 @@ def write_truth(path: Path, clip: Rendering, still: Rendering | None = None) -> 
             displacement_columns=clip.nodes[1],
             mm_per_pixel=clip.scale,
         )
-    temporary.replace(path)
 
 
 def read_truth(path: str | Path) -> Truth:

@@ -1,19 +1,23 @@
 """Figures, and results in words: draws what other rooms computed. The only room that imports matplotlib and seaborn."""
 
 from fibrolib.plots.accuracy import plot_delong_matrix, plot_forest, plot_roc, plot_zones
-from fibrolib.plots.explanations import plot_shares
-from fibrolib.plots.maps import OPACITY, colour_scale, gif_bytes, overlay_frames, plot_maps
+from fibrolib.plots.claims import CLAIMS, readable_claims
+from fibrolib.plots.comparisons import describe_comparisons, describe_joint, readable_comparisons, readable_tests
+from fibrolib.plots.explanations import plot_shares, readable_layers
+from fibrolib.plots.maps import OPACITY, beside_overlay, film, overlay_frames, plot_maps
 from fibrolib.plots.motion_use import plot_motion_use, readable_motion_use
 from fibrolib.plots.panels import plot_patient, png_bytes
 from fibrolib.plots.patient_table import readable_patients
 from fibrolib.plots.patients import LABS, plot_flow, plot_labs, plot_sample_frames, plot_stages
+from fibrolib.plots.planted import plot_overlays, plot_planted, readable_planted, way_label
 from fibrolib.plots.sentences import (
+    collect_notes,
     describe_attribution,
-    describe_comparisons,
     describe_folds,
     describe_model,
+    describe_notes,
     readable_beside,
-    readable_comparisons,
+    readable_calibration,
     readable_metrics,
     with_interval,
 )
@@ -23,6 +27,7 @@ from fibrolib.plots.staging import (
     readable_answers,
     readable_auc_by_cutoff,
     readable_staging,
+    readable_staging_comparisons,
 )
 from fibrolib.plots.style import MODEL_COLOURS, MODEL_LABELS, model_colour, model_label, save_figure
 from fibrolib.plots.training import plot_curves, plot_model_view, plot_search
@@ -47,17 +52,21 @@ from fibrolib.plots.uncertainty import (
 from fibrolib.plots.virtual import plot_mmode, plot_movement, plot_plate
 
 __all__ = [
+    "CLAIMS",
     "LABS",
     "MODEL_COLOURS",
     "MODEL_LABELS",
     "OPACITY",
     "REGIONS",
-    "colour_scale",
+    "beside_overlay",
+    "collect_notes",
     "describe_attribution",
     "describe_comparisons",
     "describe_folds",
+    "describe_joint",
     "describe_model",
-    "gif_bytes",
+    "describe_notes",
+    "film",
     "method_label",
     "model_colour",
     "model_label",
@@ -85,7 +94,9 @@ __all__ = [
     "plot_model_view",
     "plot_motion_use",
     "plot_movement",
+    "plot_overlays",
     "plot_patient",
+    "plot_planted",
     "plot_plate",
     "plot_power",
     "plot_pvalue_range",
@@ -101,12 +112,19 @@ __all__ = [
     "readable_answers",
     "readable_auc_by_cutoff",
     "readable_beside",
+    "readable_calibration",
+    "readable_claims",
     "readable_comparisons",
+    "readable_layers",
     "readable_metrics",
     "readable_motion_use",
     "readable_patients",
+    "readable_planted",
     "readable_sanity",
     "readable_staging",
+    "readable_staging_comparisons",
+    "readable_tests",
     "save_figure",
+    "way_label",
     "with_interval",
 ]

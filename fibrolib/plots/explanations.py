@@ -1,4 +1,4 @@
-"""Figures of explanations beside masks: the share of relevance on a region."""
+"""Explanations beside masks and layers: the share of relevance on a region, and how coarse a map is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from fibrolib.plots.style import model_colour, model_label, new_figure, stage_colours, styled
 from fibrolib.stages import stage_name
 
-__all__ = ["plot_shares"]
+__all__ = ["plot_shares", "readable_layers"]
 
 
 @styled
@@ -51,3 +51,23 @@ def plot_shares(attribution: pd.DataFrame, *, metavir: bool = True, region: str 
     axes[0, 0].set_ylabel("Relevance there (%)")
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1), title="Stage")
     return figure
+
+
+def readable_layers(layers: pd.DataFrame) -> pd.DataFrame:
+    """How coarse the map of each net is, for a reader.
+
+    Parameters
+    ----------
+    layers : DataFrame
+        ``model, layer, times, height, width`` of its maps, ``frames, pixels`` of what the net is shown.
+    """
+    sides = layers[["times", "height", "width"]].astype(str).agg(" × ".join, axis=1)
+    shown = layers["frames"].astype(str) + " × " + layers["pixels"].astype(str) + " × " + layers["pixels"].astype(str)
+    return pd.DataFrame(
+        {
+            "Net": layers["model"].map(model_label),
+            "Layer": layers["layer"],
+            "Its map (times × height × width)": sides,
+            "What the net is shown (frames × pixels × pixels)": shown,
+        }
+    )

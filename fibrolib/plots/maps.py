@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 
 import matplotlib as mpl
@@ -17,12 +16,13 @@ from PIL import Image
 from fibrolib.attribution import Explanation, movement
 from fibrolib.plots.style import hide_ticks, new_figure, styled
 
-__all__ = ["OPACITY", "colour_scale", "gif_bytes", "outline_region", "overlay_frames", "plot_maps"]
+__all__ = ["COLOURS", "OPACITY", "beside_overlay", "film", "outline_region", "overlay_frames", "plot_maps"]
 
 OPACITY = 0.55
 """Of the most relevant place: ultrasound shows through everywhere."""
 
-_MAP = "inferno"
+COLOURS = "inferno"
+"""Colour map of relevance: perceptually uniform (van der Walt & Smith 2015), and no grey of the ultrasound."""
 _OUTLINE = "#56B4E9"
 """Sky blue (Okabe & Ito), which inferno does not hold."""
 
@@ -41,34 +41,55 @@ def overlay_frames(explanation: Explanation, opacity: float = OPACITY) -> NDArra
     -------
     ndarray of uint8, shape (frames, height, width, 3)
     """
-    colour = mpl.colormaps[_MAP](explanation.relevance)[..., :3]
+    colour = mpl.colormaps[COLOURS](explanation.relevance)[..., :3]
     share = opacity * explanation.relevance[..., None]
     return np.uint8((1 - share) * explanation.frames[..., None] + share * 255 * colour + 0.5)
 
 
-def colour_scale(height: int, width: int = 3) -> NDArray[np.uint8]:
+def colour_scale(height: int, width: int) -> NDArray[np.uint8]:
     """The colours from 0 (below) to 1 (above), to stand beside an overlay; shape ``(height, width, 3)``."""
-    colours = mpl.colormaps[_MAP](np.linspace(1, 0, height))[:, None, :3]
+    colours = mpl.colormaps[COLOURS](np.linspace(1, 0, height))[:, None, :3]
     return np.uint8(255 * colours.repeat(width, axis=1) + 0.5)
 
 
-def gif_bytes(frames: NDArray[np.uint8], fps: float, zoom: int = 3) -> bytes:
-    """A clip that plays for ever, for a notebook or a page.
+def beside_overlay(explanation: Explanation, opacity: float = OPACITY) -> NDArray[np.uint8]:
+    """Every frame, the same frame under its map, and the scale of the colours.
 
     Parameters
     ----------
-    frames : ndarray of uint8, shape (frames, height, width, 3)
-        As of `overlay_frames`.
-    fps : float
-        Frames per second.
+    explanation, opacity
+        As for `overlay_frames`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (frames, height, 2 width + 8, 3)
+        White stripes keep the three apart.
+    """
+    plain = np.repeat(explanation.frames[..., None], 3, axis=3)
+    count, height = plain.shape[:2]
+    gap = np.full((count, height, 2, 3), 255, np.uint8)
+    scale = np.broadcast_to(colour_scale(height, 4), (count, height, 4, 3))
+    return np.concatenate([plain, gap, overlay_frames(explanation, opacity), gap, scale], axis=2)
+
+
+def film(explanation: Explanation, zoom: int = 3) -> NDArray[np.uint8]:
+    """`beside_overlay`, enlarged for a screen; height and width are even, as videos want them.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        A map.
     zoom : int
         Screen pixels per pixel.
+
+    Returns
+    -------
+    ndarray of uint8, shape (frames, height, width, 3)
     """
-    size = (zoom * frames.shape[2], zoom * frames.shape[1])
-    pictures = [Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR) for frame in frames]
-    buffer = io.BytesIO()
-    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0)
-    return buffer.getvalue()
+    frames = beside_overlay(explanation)
+    height, width = (zoom * side for side in frames.shape[1:3])
+    large = [Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC) for frame in frames]
+    return np.pad(np.stack(large), ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), constant_values=255)
 
 
 @styled
@@ -106,7 +127,7 @@ def plot_maps(plates: Mapping[str, Explanation], *, region: str = "capsule") -> 
     outlined = any(cam.roi is not None and cam.roi.any() for cam in plates.values())
     note = f"\n(blue outline: {region})" if outlined else ""
     label = f"Relevance, largest of the clip = 1{note}" if len(plates) > 1 else "Relevance"
-    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), _MAP), ax=axes, shrink=0.6)
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), COLOURS), ax=axes, shrink=0.6)
     bar.set_label(label, fontsize="small")
     return figure
 
@@ -119,7 +140,7 @@ def _least_and_most(cam: Explanation) -> tuple[int, int]:
 
 def _draw_triple(line: NDArray, cam: Explanation, frame: int) -> None:
     line[0].imshow(cam.frames[frame], cmap="gray", vmin=0, vmax=255)
-    line[1].imshow(np.ma.masked_where(~cam.sector, cam.relevance[frame]), cmap=_MAP, vmin=0, vmax=1)
+    line[1].imshow(np.ma.masked_where(~cam.sector, cam.relevance[frame]), cmap=COLOURS, vmin=0, vmax=1)
     line[2].imshow(overlay_frames(cam)[frame])
     for plot in line:
         outline_region(plot, cam, frame)

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fibrolib.plots.sentences import readable_comparisons, with_interval
+from fibrolib.plots.comparisons import readable_comparisons
+from fibrolib.plots.sentences import with_interval
 from fibrolib.plots.style import model_colour, model_label, new_figure, styled
 from fibrolib.stages import cutoff_name
 
@@ -16,6 +17,11 @@ __all__ = ["plot_motion_use", "readable_motion_use"]
 
 _CEILINGS = {"moving": ("solid", "oracle, video"), "still": ((0, (4, 2)), "oracle, still image")}
 """Line and name of a ceiling, as in `plot_ceilings`."""
+
+_REFERENCE = {"marker": "s", "markersize": 5}
+_DIFFERS = {"marker": "o", "markersize": 5.5}
+_OPEN = _DIFFERS | {"markerfacecolor": "white"}
+"""Marks of a clip as filmed, of one that differs from it, and of one that was not shown to."""
 
 _SPREAD = 0.25
 """Distance between two nets in one row."""
@@ -37,7 +43,8 @@ def plot_motion_use(table: pd.DataFrame, ceilings: pd.DataFrame, cutoff: int) ->
     Returns
     -------
     Figure
-        A filled mark differs from the clip as filmed (p < 0.05 after Holm's correction); the first row is filled.
+        Squares: clips as filmed, the first change of the table. A filled dot differs from them (p < 0.05 after Holm's
+        correction).
     """
     worlds, changes, nets = (list(dict.fromkeys(table[column])) for column in ("world", "change", "model"))
     height = 1.5 + 0.2 * len(nets) * len(changes)
@@ -47,7 +54,8 @@ def plot_motion_use(table: pd.DataFrame, ceilings: pd.DataFrame, cutoff: int) ->
         for place, change in enumerate(changes):
             beside = rows[rows["change"] == change]
             for number, row in enumerate(beside.itertuples()):
-                _draw_area(plot, row, place, (number - (len(beside) - 1) / 2) * _SPREAD)
+                height = place + (number - (len(beside) - 1) / 2) * _SPREAD
+                _draw_area(plot, row, height, is_reference=place == 0)
         lines = ceilings.set_index("world").loc[world]
         for column, (style, _) in _CEILINGS.items():
             plot.axvline(lines[column], color="0.25", linewidth=1.0, linestyle=style, zorder=0)
@@ -65,21 +73,20 @@ def plot_motion_use(table: pd.DataFrame, ceilings: pd.DataFrame, cutoff: int) ->
     return figure
 
 
-def _draw_area(plot: Axes, row: tuple, place: int, away: float) -> None:
-    colour, height = model_colour(row.model), place + away
+def _draw_area(plot: Axes, row: tuple, height: float, *, is_reference: bool) -> None:
+    colour = model_colour(row.model)
     plot.plot([row.auc_low, row.auc_high], [height, height], color=colour, linewidth=1.6, solid_capstyle="butt")
     # A comparison with NaN is false: a test that could not be done leaves the mark open.
-    filled = place == 0 or row.p_holm < 0.05
-    plot.plot(row.auc, height, "o", markersize=5.5, color=colour, markerfacecolor=colour if filled else "white")
+    kind = _REFERENCE if is_reference else _DIFFERS if row.p_holm < 0.05 else _OPEN
+    plot.plot(row.auc, height, color=colour, **kind)
 
 
 def _legend(nets: list[str]) -> list[Line2D]:
-    mark = {"marker": "o", "markersize": 5.5, "linestyle": "none", "color": "0.3"}
+    marks = {"as filmed": _REFERENCE, "differs from as filmed (p < 0.05, Holm)": _DIFFERS, "no difference shown": _OPEN}
     return [
         *(Line2D([], [], color=model_colour(net), linewidth=2, label=model_label(net)) for net in nets),
         *(Line2D([], [], color="0.25", linewidth=1, linestyle=style, label=name) for style, name in _CEILINGS.values()),
-        Line2D([], [], **mark, label="differs from as filmed (Holm)"),
-        Line2D([], [], **mark, markerfacecolor="white", label="no difference shown"),
+        *(Line2D([], [], linestyle="none", color="0.3", label=label, **kind) for label, kind in marks.items()),
     ]
 
 
@@ -97,16 +104,17 @@ def readable_motion_use(table: pd.DataFrame) -> pd.DataFrame:
         Text, one row per world, net and change.
     """
     tests = {"loss": "difference", "loss_low": "ci_low", "loss_high": "ci_high"}
-    compared = readable_comparisons(table.rename(columns=tests).assign(a="as filmed", b=table["change"]))
+    pairs = table.rename(columns=tests).assign(a="as filmed", b=table["change"], test="DeLong, paired")
     limits = zip(table["auc"], table["auc_low"], table["auc_high"], strict=True)
-    return pd.DataFrame(
+    told = pd.DataFrame(
         {
             "World": table["world"].to_list(),
             "Patients": table["n"].to_list(),
             "Net": [model_label(name) for name in table["model"]],
             "Clip": table["change"].to_list(),
             "AUC (95 % CI)": [with_interval(*each) for each in limits],
-            "Loss of AUC (95 % CI)": compared["Difference in AUC (95 % CI)"],
-            "p (Holm)": compared["p (Holm)"],
         }
     )
+    compared = readable_comparisons(pairs).drop(columns=["Comparison", "Patients", "p"])
+    compared.loc[table["p"].isna().to_numpy(), "Test"] = "–"
+    return told.join(compared.rename(columns={"Difference in AUC (95 % CI)": "Loss of AUC (95 % CI)"}))

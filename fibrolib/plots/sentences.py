@@ -8,12 +8,13 @@ import pandas as pd
 from fibrolib.plots.style import model_label
 
 __all__ = [
+    "collect_notes",
     "describe_attribution",
-    "describe_comparisons",
     "describe_folds",
     "describe_model",
+    "describe_notes",
     "readable_beside",
-    "readable_comparisons",
+    "readable_calibration",
     "readable_metrics",
     "with_interval",
 ]
@@ -23,30 +24,38 @@ _METRICS = {
     "accuracy": "Accuracy",
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",
+    "ppv": "Positive predictive value",
+    "npv": "Negative predictive value",
+    "lr_positive": "Positive likelihood ratio",
+    "lr_negative": "Negative likelihood ratio",
     "precision_macro": "Precision (macro)",
     "recall_macro": "Recall (macro)",
     "f1_macro": "F1 (macro)",
+    "f1": "F1 (with the condition)",
 }
+
+_CALIBRATION = {"intercept": "Intercept", "slope": "Slope", "brier": "Brier score", "ici": "ICI"}
 
 
 def with_interval(value: float, low: float, high: float) -> str:
-    """``0.85 (0.62–0.95)``; a dash where there is no number."""
-    return "–" if np.isnan(value) else f"{value:.2f} ({low:.2f}–{high:.2f})"
+    """``0.85 (0.62–0.95)``; limits of what may be negative as ``-0.10 to 0.70``; a dash where there is no number."""
+    if np.isnan(value):
+        return "–"
+    if np.isnan(low):
+        return f"{_number(value)} (no interval)"
+    # A dash between limits of which one has a minus would be misread.
+    between = " to " if low < 0 else "–"
+    return f"{_number(value)} ({_number(low)}{between}{_number(high)})"
+
+
+def _number(value: float) -> str:
+    text = "∞" if np.isposinf(value) else "−∞" if np.isneginf(value) else f"{value:.2f}"
+    return text.replace("-0.00", "0.00").replace("-", "−")
 
 
 def signed(value: float) -> str:
     """``+0.12`` or ``−0.12``."""
     return f"{value:+.2f}".replace("-", "−")
-
-
-def _difference(value: float, low: float, high: float) -> str:
-    if np.isnan(value):
-        return "–"
-    return f"{signed(value)} (no interval)" if np.isnan(low) else f"{signed(value)} ({signed(low)} to {signed(high)})"
-
-
-def _p_value(p: float) -> str:
-    return "–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def readable_metrics(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -71,30 +80,51 @@ def readable_metrics(metrics: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(table, index=rows["model"].map(model_label).to_list()).T
 
 
-def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Table of comparisons for a reader.
+def readable_calibration(calibration: pd.DataFrame) -> pd.DataFrame:
+    """Table of calibration for a reader.
 
     Parameters
     ----------
-    comparisons : DataFrame
-        From `fibrolib.inference.compare_models`.
+    calibration : DataFrame
+        From `fibrolib.inference.summarise_calibration`.
 
     Returns
     -------
     DataFrame
-        Text, one row per pair.
+        Text; one row per diagnostic that could be judged, with its number of patients.
     """
-    rows = [
-        {
-            "Comparison": f"{model_label(row.a)} − {model_label(row.b)}",
-            "Patients": row.n,
-            "Difference in AUC (95 % CI)": _difference(row.difference, row.ci_low, row.ci_high),
-            "p": _p_value(row.p),
-            "p (Holm)": _p_value(row.p_holm),
-        }
-        for row in comparisons.itertuples()
-    ]
+    known = calibration.dropna(subset=["value"])
+    rows = []
+    for name, found in known.groupby("model", sort=False):
+        numbers = found.set_index("metric")
+        row = {"Diagnostic": model_label(name), "Patients": int(numbers["n"].max())}
+        told = {key: numbers.loc[key, ["value", "low", "high"]] for key in _CALIBRATION if key in numbers.index}
+        rows.append(row | {_CALIBRATION[key]: with_interval(*each) for key, each in told.items()})
     return pd.DataFrame(rows)
+
+
+def collect_notes(*tables: pd.DataFrame, said: str = "") -> list[str]:
+    """What a reader must know before quoting a number: the notes of tables, each once.
+
+    Parameters
+    ----------
+    *tables : DataFrame
+        With a column ``note``.
+    said : str
+        Text that stands beside them: what it says already is left out.
+
+    Returns
+    -------
+    list of str
+    """
+    notes = [note for table in tables for note in table["note"].dropna()]
+    return sorted({part.strip() for note in notes for part in note.split(";") if part.strip() not in said})
+
+
+def describe_notes(*tables: pd.DataFrame) -> str:
+    """`collect_notes` as Markdown; empty where there is nothing to say."""
+    notes = collect_notes(*tables)
+    return f"To know before quoting a number: {'; '.join(notes)}." if notes else ""
 
 
 def readable_beside(published: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
@@ -175,39 +205,6 @@ def describe_folds(cv_auc: np.ndarray, n_settings: int) -> str:
     if n_settings == 1:
         return f"{text}. Only one setting was tried, so nothing was chosen."
     return f"{text}. It is the best of {n_settings} settings, so this mean is a little too good to be true."
-
-
-def describe_comparisons(comparisons: pd.DataFrame) -> str:
-    """What the paired tests show together, as Markdown.
-
-    Parameters
-    ----------
-    comparisons : DataFrame
-        From `fibrolib.inference.compare_models`.
-
-    Returns
-    -------
-    str
-    """
-    tested = comparisons.dropna(subset=["p_holm"])
-    if tested.empty:
-        return "No pair of diagnostics could be tested on these patients."
-    apart = tested[tested["p_holm"] < 0.05]
-    width = (tested["ci_high"] - tested["ci_low"]).median()
-    text = f"**{len(tested)} pairs** were tested. After Holm's correction "
-    if apart.empty:
-        text += f"**none** has p < 0.05 (smallest corrected p: {_p_value(tested['p_holm'].min())})"
-    else:
-        pairs = ", ".join(f"{model_label(row.a)} and {model_label(row.b)}" for row in apart.itertuples())
-        text += f"**{len(apart)}** {'has' if len(apart) == 1 else 'have'} p < 0.05: {pairs}"
-    text = (
-        f"{text}. The 95 % interval of a difference is typically {width:.2f} wide: "
-        "where it holds both zero and a large difference, the data do not tell equal from better."
-    )
-    # A note on one pair stays in the table; one that every pair carries is about the patients.
-    notes = [note.split("; ") for note in tested["note"]]
-    shared = [note for note in notes[0] if note and all(note in others for others in notes)]
-    return f"{text} To be kept in mind: {'; '.join(shared)}." if shared else text
 
 
 def describe_attribution(table: pd.DataFrame, name: str, region: str = "capsule") -> str:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from fibrolib.plots.comparisons import readable_comparisons
 from fibrolib.plots.sentences import with_interval
 from fibrolib.plots.style import model_colour, model_label, new_figure, styled
 from fibrolib.stages import cutoff_name, stage_name
@@ -22,6 +23,7 @@ __all__ = [
     "readable_answers",
     "readable_auc_by_cutoff",
     "readable_staging",
+    "readable_staging_comparisons",
 ]
 
 GROUPS = {"test": "test patients", "fresh": "fresh virtual patients"}
@@ -143,7 +145,8 @@ def readable_answers(few: pd.DataFrame, many: pd.DataFrame, shares: pd.DataFrame
     few, many : DataFrame
         As for `plot_answers`.
     shares : DataFrame
-        ``model, still, moving``: share of the way from chance to a ceiling, of nets.
+        ``model, still, moving``, the latter with ``_low`` and ``_high``: share of the way from chance to a ceiling, of
+        nets.
 
     Returns
     -------
@@ -161,15 +164,20 @@ def readable_answers(few: pd.DataFrame, many: pd.DataFrame, shares: pd.DataFrame
                 "Diagnostic": _label(row.model),
                 f"AUC, {_count(few, 'test')}": with_interval(*few.loc[row.model, columns]) if known else "–",
                 f"AUC, {row.n} {GROUPS['fresh']}": with_interval(row.auc, row.auc_low, row.auc_high),
-                "of the way to the still image's oracle": _percent(share, "still"),
-                "of the way to the video's oracle": _percent(share, "moving"),
+                "of the way to the still image's oracle (95 % CI)": _percent(share, "still"),
+                "of the way to the video's oracle (95 % CI)": _percent(share, "moving"),
             }
         )
     return pd.DataFrame(rows)
 
 
 def _percent(share: pd.Series | None, ceiling: str) -> str:
-    return "–" if share is None else f"{100 * share[ceiling]:.0f} %".replace("-", "−")
+    if share is None or np.isnan(share[ceiling]):
+        return "–"
+    value, low, high = (
+        f"{100 * share[name]:.0f}".replace("-", "−") for name in (ceiling, f"{ceiling}_low", f"{ceiling}_high")
+    )
+    return f"{value} % (no interval)" if low == "nan" else f"{value} % ({low} to {high} %)"
 
 
 def readable_staging(staging: pd.DataFrame) -> pd.DataFrame:
@@ -190,17 +198,33 @@ def readable_staging(staging: pd.DataFrame) -> pd.DataFrame:
     table["Net"] = [model_label(name) for name in staging["model"]]
     for measure, title in _MEASURES.items():
         limits = zip(staging[measure], staging[f"{measure}_low"], staging[f"{measure}_high"], strict=True)
-        table[title] = [_spelled(*each) for each in limits]
-    table["Obuchowski by chance"] = [_spelled(value) for value in staging["obuchowski_chance"]]
+        table[f"{title} (95 % CI)"] = [with_interval(*each) for each in limits]
+    chance = staging["obuchowski_chance"]
+    table["Obuchowski by chance"] = ["–" if np.isnan(value) else f"{value:.2f}" for value in chance]
     return pd.DataFrame(table)
 
 
-def _spelled(value: float, low: float = np.nan, high: float = np.nan) -> str:
-    """``0.31 (−0.10 to 0.70)``; a kappa may be negative, where a dash between limits would be misread."""
-    if np.isnan(value):
-        return "–"
-    text = f"{value:.2f}" if np.isnan(low) else f"{value:.2f} ({low:.2f} to {high:.2f})"
-    return text.replace("-0.00", "0.00").replace("-", "−")
+def readable_staging_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """Table of comparisons of the Obuchowski measure for a reader.
+
+    Parameters
+    ----------
+    comparisons : DataFrame
+        ``patients`` (a key of `GROUPS`) and the columns of `fibrolib.inference.compare_staging`, which corrects within
+        each group.
+
+    Returns
+    -------
+    DataFrame
+        Text, one row per group and pair.
+    """
+    parts = []
+    for group, pairs in comparisons.groupby("patients", sort=False):
+        part = readable_comparisons(pairs, "Obuchowski measure")
+        corrected = next(column for column in part if column.startswith("p (Holm"))
+        part["Patients"] = [f"{n} {GROUPS[group]}" for n in part["Patients"]]
+        parts.append(part.rename(columns={corrected: "p (Holm, within the patients)"}))
+    return pd.concat(parts, ignore_index=True)
 
 
 def readable_auc_by_cutoff(areas: pd.DataFrame, *, metavir: bool = True) -> pd.DataFrame:

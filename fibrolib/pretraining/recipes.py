@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import pandas as pd
-
 from fibrolib.pretraining.measuring import Measured, pretrain
+from fibrolib.pretraining.pictures import unstaged_pictures
 
-__all__ = ["RECIPES", "SEED", "make_weights"]
+__all__ = ["PICTURES", "RECIPES", "SEED", "make_weights"]
 
 SEED = 5_000_000
 """Seed of the simulated patients: far from those of cohorts and of fresh populations."""
@@ -17,31 +16,34 @@ SEED = 5_000_000
 _BACKBONE = "tf_efficientnet_lite0"
 _STILL = ("clustering", "nodules")
 
+PICTURES = {"stills": 3000, "clips": 600}
+"""Simulated patients of the course, by what the nets look at."""
+
 RECIPES: dict[str, dict] = {
     "frame_cnn": {
-        "options": {"backbone": _BACKBONE, "start": "imagenet"},
+        "options": {"backbone": _BACKBONE, "start": "imagenet", "hold": 4},
         "view": "stills",
         "length": 1,
         "step": 1,
-        "epochs": 16,
+        "epochs": 8,
         "quantities": _STILL,  # a still image does not move
         "learning_rate": 1e-3,
     },
     # The other two begin with the backbone of the first: what a still image shows is learned once, for all three.
     "frame_lstm": {
-        "options": {"backbone": _BACKBONE, "start": "imagenet", "hidden": 64},
+        "options": {"backbone": _BACKBONE, "start": "imagenet", "hold": 4, "hidden": 64},
         "view": "clips",
-        "length": 6,
+        "length": 4,
         "step": 3,
-        "epochs": 5,
+        "epochs": 6,
         "learning_rate": 1e-3,
     },
     "motion_slowfast": {
-        "options": {"backbone": _BACKBONE, "start": "imagenet", "slow_frames": 2, "width": 16},
+        "options": {"backbone": _BACKBONE, "start": "imagenet", "hold": 4, "slow_frames": 2, "width": 16},
         "view": "clips",
         "length": 17,
         "step": 2,
-        "epochs": 9,
+        "epochs": 12,
         "learning_rate": 2e-3,
     },
 }
@@ -49,25 +51,31 @@ RECIPES: dict[str, dict] = {
 
 
 def make_weights(
-    pictures: pd.DataFrame,
+    pictures: Path,
     out: Path,
     *,
     only: str = "",
+    patients: Mapping[str, int] = PICTURES,
     say: Callable[[str], None] = print,
+    n_jobs: int = 2,
     n_threads: int | None = None,
 ) -> dict[str, Measured]:
     """Make the weights of all nets, or of one.
 
     Parameters
     ----------
-    pictures : DataFrame
-        From `unstaged_pictures`.
+    pictures : Path
+        Folder of the simulated pictures; what is not there yet is made.
     out : Path
         Folder; gets ``<architecture>.safetensors``.
     only : str
         One architecture; empty for all.
+    patients : mapping of str to int
+        Simulated patients, by view.
     say : callable
         Told what was reached.
+    n_jobs : int
+        Workers of the simulation.
     n_threads : int or None
         Torch threads.
 
@@ -86,12 +94,12 @@ def make_weights(
     made = {}
     for architecture, recipe in RECIPES.items():
         if only in ("", architecture):
-            begin = first if architecture != "frame_cnn" and first.exists() else None
+            view = recipe["view"]
             made[architecture] = pretrain(
-                pictures,
+                unstaged_pictures(pictures, view, patients=patients[view], seed=SEED, n_jobs=n_jobs),
                 out / f"{architecture}.safetensors",
                 architecture=architecture,
-                begin_with=begin,
+                begin_with=first if architecture != "frame_cnn" and first.exists() else None,
                 n_threads=n_threads,
                 **recipe,
             )

@@ -12,16 +12,26 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from fibrolib.checking import LEAKS
+from fibrolib.inference import compare_accuracy, compare_exchanged, joint_test
 from fibrolib.plots import (
+    collect_notes,
     describe_comparisons,
+    describe_joint,
     model_label,
     readable_answers,
     readable_auc_by_cutoff,
     readable_beside,
+    readable_calibration,
     readable_comparisons,
+    readable_layers,
     readable_metrics,
     readable_motion_use,
+    readable_planted,
+    readable_sanity,
     readable_staging,
+    readable_staging_comparisons,
+    readable_tests,
 )
 from fibrolib.study import Study, published
 
@@ -50,15 +60,25 @@ class _Folder:
         """Address of a film with its bytes inside."""
         return _embedded(self.path / "figures" / f"{name}.mp4")
 
+    def rows(self, name: str) -> pd.DataFrame | None:
+        """Return a table of the run as text."""
+        path = self._table(name)
+        return pd.read_csv(path, dtype=str, keep_default_na=False) if path.exists() else None
+
     def table(self, name: str) -> Markup | None:
         """Return a table of the run as HTML; text in its cells is escaped."""
-        path = self._table(name)
-        return as_html(pd.read_csv(path, dtype=str, keep_default_na=False)) if path.exists() else None
+        rows = self.rows(name)
+        return None if rows is None else as_html(rows)
 
     def readable(self, name: str, form: Callable[[pd.DataFrame], pd.DataFrame]) -> Markup | None:
         """Return a table of the run as HTML, in a form for readers."""
         path = self._table(name)
         return as_html(form(pd.read_csv(path))) if path.exists() else None
+
+    def notes(self, *names: str) -> list[str]:
+        """What must be known before quoting a number of these tables of the run."""
+        paths = [self._table(name) for name in names]
+        return collect_notes(*(pd.read_csv(path) for path in paths if path.exists()))
 
     def _table(self, name: str) -> Path:
         return self.path / "tables" / f"{name}.csv"
@@ -81,11 +101,27 @@ def _bold(text: str) -> Markup:
     return Markup("").join(Markup("<b>{}</b>").format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
-def _warnings(study: Study) -> list[str]:
-    """What a reader must know before quoting a number: the notes of estimates and tests, each once."""
-    notes = pd.concat([study.metrics["note"], study.comparisons["note"]]).dropna()
-    said = describe_comparisons(study.comparisons)
-    return sorted({part.strip() for note in notes for part in str(note).split(";") if part.strip() not in said})
+def _tests(study: Study) -> dict:
+    """Comparisons on the test patients: as tables and in words."""
+    predictions = study.predictions
+    accuracy = compare_accuracy(predictions, study.thresholds)
+    return {
+        "joint": describe_joint(joint_test(predictions)),
+        "pairs": as_html(readable_comparisons(study.comparisons)),
+        "compared": describe_comparisons(study.comparisons),
+        "checked": as_html(readable_tests(study.comparisons, compare_exchanged(predictions))),
+        "accuracy": as_html(readable_comparisons(accuracy, "accuracy", notes=True)),
+        "accuracy_compared": describe_comparisons(accuracy),
+    }
+
+
+def _checked(files: _Folder) -> dict[str, list[dict]] | None:
+    """Warnings of the check before the run: those after which the results may be false, and the others."""
+    table = files.rows("check")
+    if table is None:
+        return None
+    grave = table["kind"].isin(LEAKS)
+    return {"grave": table[grave].to_dict("records"), "others": table[~grave].to_dict("records")}
 
 
 def _fresh(study: Study) -> dict | None:
@@ -98,6 +134,20 @@ def _fresh(study: Study) -> dict | None:
         "comparisons": as_html(readable_comparisons(people.comparisons)),
         "compared": describe_comparisons(people.comparisons),
     }
+
+
+def _environment() -> Environment:
+    """Templates that escape every text, and fail on a name that is not given."""
+    environment = Environment(
+        loader=PackageLoader("fibrolib.report", "."),
+        autoescape=select_autoescape(["html", "j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["bold"] = _bold
+    environment.globals["model_label"] = model_label
+    return environment
 
 
 def build_report(study: Study, found: dict, circumstances: dict) -> Path:
@@ -117,32 +167,30 @@ def build_report(study: Study, found: dict, circumstances: dict) -> Path:
     Path
         The report, one file that needs no other.
     """
-    environment = Environment(
-        loader=PackageLoader("fibrolib.report", "."),
-        autoescape=select_autoescape(["html", "j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    readable = readable_metrics(study.metrics)
-    environment.filters["bold"] = _bold
-    environment.globals["model_label"] = model_label
+    environment = _environment()
+    readable, tests = readable_metrics(study.metrics), _tests(study)
     files = _Folder(study.folder.path)
     text = environment.get_template("report.html.j2").render(
         study=study,
         found=found,
+        checked=_checked(files),
         run=circumstances,
         files=files,
         metrics=as_html(readable, index=True),
         summary=as_html(readable.loc[["AUC", "Accuracy", "Sensitivity", "Specificity"]], index=True),
         published=as_html(readable_beside(published.TABLE[_BESIDE], study.metrics)),
-        warnings=_warnings(study),
-        comparisons=as_html(readable_comparisons(study.comparisons)),
-        compared=describe_comparisons(study.comparisons),
+        warnings=collect_notes(study.metrics, study.comparisons, said=tests["compared"]),
+        tests=tests,
         fresh=_fresh(study),
+        calibration=files.readable("calibration", readable_calibration),
         staging=files.readable("staging", readable_staging),
+        staging_comparisons=files.readable("staging_comparisons", readable_staging_comparisons),
         auc_by_cutoff=files.readable("auc_by_cutoff", partial(readable_auc_by_cutoff, metavir=study.cohort.metavir)),
         motion_use=files.readable("motion_use", readable_motion_use),
+        layers=files.readable("cam_layers", readable_layers),
+        claims=files.table("claims"),
+        planted=files.readable("planted", readable_planted),
+        sanity=files.readable("sanity", readable_sanity),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
     return study.folder.save_report(text)

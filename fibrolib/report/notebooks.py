@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import logging
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +16,9 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from fibrolib.errors import FibrolibError
+from fibrolib.atomic import write_atomically
+from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError
+from fibrolib.report.copies import without_places
 from fibrolib.study.keeping import digest, package_digest
 
 __all__ = ["check_parameters", "execute_notebook", "is_current", "parameter_names"]
@@ -64,15 +69,19 @@ def is_current(notebook: Path, executed: Path, parameters: dict, content: str) -
 
 def _failure(notebook: Path, executed: Path, error: PapermillExecutionError) -> FibrolibError:
     first_line = next((line for line in error.source.splitlines() if line.strip()), "")
+    full = f"The disk is full. {KEPT_WHERE_IT_STOPPED}\n" if os.strerror(errno.ENOSPC) in error.evalue else ""
     return FibrolibError(
-        f"{notebook.name} stopped in cell [{error.exec_count}], which begins '{first_line}':\n"
+        f"{full}{notebook.name} stopped in cell [{error.exec_count}], which begins '{first_line}':\n"
         f"  {error.ename}: {error.evalue}\n"
         f"The executed copy with the traceback is {executed}."
     )
 
 
 def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: str) -> None:
-    """Run a notebook and keep the executed copy, also of one that fails.
+    """Run a notebook in the folder of its executed copy, and keep that copy, also of one that fails.
+
+    While it runs, papermill writes it elsewhere: what reaches the run folder is complete and names no folder of this
+    computer (`without_places`).
 
     Parameters
     ----------
@@ -90,31 +99,41 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: 
     FibrolibError
         Naming the notebook and the cell that raised.
     """
-    executed.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = executed.with_name(f".{executed.name}")  # papermill writes after every cell
     declared = {name: parameters[name] for name in parameter_names(notebook) if name in parameters}
+    with tempfile.TemporaryDirectory() as elsewhere:
+        unfinished = Path(elsewhere) / notebook.name
+        try:
+            _execute(notebook, unfinished, declared, executed.parent)
+        except PapermillExecutionError as error:
+            _keep_copy(unfinished, executed)
+            raise _failure(notebook, executed, error) from error
+        except DeadKernelError as error:
+            _keep_copy(unfinished, executed)
+            raise FibrolibError(
+                f"{notebook.name}: its kernel died, most likely for want of memory. Close other programs, or choose a "
+                f"smaller profile; what was finished is kept. The copy as far as it came is {executed}."
+            ) from error
+        _keep_copy(unfinished, executed, {"key": _key(notebook, parameters, content)})
+
+
+def _execute(notebook: Path, unfinished: Path, parameters: dict, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     # papermill logs every cell; progress is shown from what is finished instead.
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    try:
-        papermill.execute_notebook(
-            str(notebook),
-            str(unfinished),
-            declared,
-            kernel_name="python3",
-            cwd=str(notebook.parent),
-            progress_bar=False,
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],
-        )
-    except PapermillExecutionError as error:
-        unfinished.replace(executed)
-        raise _failure(notebook, executed, error) from error
-    except DeadKernelError as error:
-        unfinished.replace(executed)
-        raise FibrolibError(
-            f"{notebook.name}: its kernel died, most likely for want of memory. Close other programs, or choose a "
-            f"smaller profile; what was finished is kept. The copy as far as it came is {executed}."
-        ) from error
-    finished = nbformat.read(unfinished, as_version=4)
-    finished.metadata["fibrolib"] = {"key": _key(notebook, parameters, content)}
-    nbformat.write(finished, unfinished)
-    unfinished.replace(executed)
+    papermill.execute_notebook(
+        str(notebook),
+        str(unfinished),
+        parameters,
+        kernel_name="python3",
+        cwd=str(folder),
+        progress_bar=False,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+    )
+
+
+def _keep_copy(unfinished: Path, executed: Path, mark: dict | None = None) -> None:
+    """Bring an executed copy to its place; ``mark`` tells what a finished one was made from."""
+    copy = without_places(nbformat.read(unfinished, as_version=4), run_folder=executed.parent.parent)
+    if mark is not None:
+        copy.metadata["fibrolib"] = mark
+    write_atomically(executed, lambda path: nbformat.write(copy, path))

@@ -7,11 +7,16 @@ from pathlib import Path
 
 from rich.console import Console
 
+from fibrolib.atomic import remove_unfinished
+from fibrolib.checking import LEAKS
 from fibrolib.errors import FibrolibError
+from fibrolib.privacy import who_is_who
 from fibrolib.report.html import build_report
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current
-from fibrolib.report.progress import Progress, count
+from fibrolib.report.progress import Progress, Tally, count
 from fibrolib.study import Request, Study, notebook_sources
+from fibrolib.study.checked import check_before
+from fibrolib.study.lock import held
 from fibrolib.study.preparing import sources
 from fibrolib.study.results import circumstances, results
 
@@ -38,22 +43,32 @@ def run_study(request: Request, further: dict | None = None, console: Console | 
     Raises
     ------
     FibrolibError
-        If the input is wrong (before any work), or a notebook raises.
+        If the input is wrong (before any work), another run is at work in the folder, or a notebook raises.
     """
     console = console or Console()
-    parameters = {**asdict(request), **(further or {})}
     _refuse_twice_said(request, further or {})
-    check_parameters(notebook_sources(), parameters)
+    check_parameters(notebook_sources(), {**asdict(request), **(further or {})})
     study = Study(request)
+    with held(study.folder.path):
+        remove_unfinished(study.folder.path)
+        return _run(study, further or {}, console)
+
+
+def _run(study: Study, further: dict, console: Console) -> Path:
     progress = Progress(study, console)
-    console.print(f"Run folder: {study.folder.path}", highlight=False)
+    console.print(f"Run folder: {study.folder.path}", highlight=False, soft_wrap=True)
+    if study.reference:
+        _check(study, progress, console)
     with progress.step(*_first_step(study)):
         patients = study.cohort.patients()
+    if study.reference and who_is_who(study.reference).exists():
+        console.print(f"Who is who (yours alone): {who_is_who(study.reference)}", highlight=False, soft_wrap=True)
     files = sum(len(sources(row, kind)) for row in patients.itertuples() for kind in ("clip", "image"))
     clips = count(study.folder.clips, "*.npz", files, "clips and images")
     with progress.step("preparing clips and images", clips):
         content = study.content
     study.folder.claim()
+    parameters = {**asdict(study.request_for_copies()), **further}
     notebooks = notebooks_for(study, console)
     for number, notebook in enumerate(notebooks, start=1):
         executed = study.folder.notebooks / notebook.name
@@ -70,6 +85,18 @@ def run_study(request: Request, further: dict | None = None, console: Console | 
         study.folder.save_json("run", made)
         report = build_report(study, found, made)
     return report
+
+
+def _check(study: Study, progress: Progress, console: Console) -> None:
+    """Stop at errors of the user's cohort before any work; say what warnings there are."""
+    tally = Tally("files")
+    with progress.step("checking the cohort", tally):
+        warnings = check_before(study, tally.follow)
+    grave = warnings["kind"].isin(LEAKS)
+    for row in warnings[grave].itertuples():
+        console.print(f"  warning  lines {row.lines}: {row.finding}", highlight=False, markup=False, soft_wrap=True)
+    if len(warnings):
+        console.print(f"  {len(warnings)} warnings, {grave.sum()} of them grave: see the report", highlight=False)
 
 
 def _refuse_twice_said(request: Request, further: dict) -> None:
@@ -89,7 +116,7 @@ def notebooks_for(study: Study, console: Console) -> list[Path]:
 
 def _first_step(study: Study) -> tuple:
     """Label of the step that makes or reads the cohort, and how to follow it."""
-    if study.request.cohort:
+    if study.reference:
         return ("reading the cohort",)
     patients = study.profile.patients
     images = study.request.virtual_folder(patients) / "images"  # one of each patient, however many videos

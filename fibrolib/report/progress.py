@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,7 +19,9 @@ from rich.status import Status
 
 from fibrolib.study import Study
 
-__all__ = ["Progress", "count"]
+__all__ = ["Progress", "Tally", "count"]
+
+T = TypeVar("T")
 
 _POLL = 1.0
 """Seconds between two looks at the run folder."""
@@ -39,16 +42,40 @@ def count(folder: Path, pattern: str, total: int, noun: str) -> Callable[[], tup
         What they are.
     """
     started, before = time.monotonic(), len(list(folder.glob(pattern)))
+    return lambda: _quarters(len(list(folder.glob(pattern))), total, noun, started, before)
 
-    def detail() -> tuple[str, str]:
-        done = len(list(folder.glob(pattern)))
-        quarter = 4 * done // max(total, 1)
-        place = f": {quarter} of 4 quarters of {total} {noun}" if 0 < quarter < 4 else ""
-        made = done - before
-        seconds = (time.monotonic() - started) / made * (total - done) if made > 0 else 0.0
-        return place, f", about {_clock(seconds)} left" if seconds >= 1 else ""
 
-    return detail
+class Tally:
+    """Detail of a step whose results pass by one at a time.
+
+    Parameters
+    ----------
+    noun : str
+        What they are.
+    """
+
+    def __init__(self, noun: str) -> None:
+        self.noun, self.done, self.total = noun, 0, 0
+        self.started = time.monotonic()
+
+    def follow(self, results: Iterable[T], total: int) -> Iterator[T]:
+        """Pass results on, and count them."""
+        self.total = total
+        for result in results:
+            self.done += 1
+            yield result
+
+    def __call__(self) -> tuple[str, str]:
+        """Where the step is, and how long it may still take."""
+        return _quarters(self.done, self.total, self.noun, self.started)
+
+
+def _quarters(done: int, total: int, noun: str, started: float, before: int = 0) -> tuple[str, str]:
+    quarter = 4 * done // max(total, 1)
+    place = f": {quarter} of 4 quarters of {total} {noun}" if 0 < quarter < 4 else ""
+    made = done - before
+    seconds = (time.monotonic() - started) / made * (total - done) if made > 0 else 0.0
+    return place, f", about {_clock(seconds)} left" if seconds >= 1 else ""
 
 
 def _clock(seconds: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -12,14 +11,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import TypeVar
 
+from fibrolib.atomic import UNFINISHED, finish, write_atomically
 from fibrolib.provenance import rooms, source_digest
 
 __all__ = ["Keeper", "digest", "package_digest", "write_atomically"]
 
 T = TypeVar("T")
 
-# Rooms that only draw, format or parse: a change there makes no number stale.
-_PRESENTATION = {"plots", "report", "cli", "__main__"}
+# Rooms that only draw, format or parse, or serve other commands: a change there makes no number stale.
+_PRESENTATION = {"plots", "report", "cli", "deidentify", "__main__"}
 
 
 def package_digest(with_presentation: bool = False) -> str:
@@ -36,16 +36,6 @@ def _versions() -> dict[str, str]:
 def digest(asked: dict) -> str:
     """Short hash of plain values."""
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:20]
-
-
-def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
-    """Let ``write`` fill a file under a temporary name, then give it its own: whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".unfinished-") as folder:
-        unfinished = Path(folder) / path.name
-        write(unfinished)
-        unfinished.replace(path)
-    return path
 
 
 class Keeper:
@@ -89,14 +79,22 @@ class Keeper:
         compute, save, load : callable
             Make it, write it into an empty folder, read it from there.
         """
-        place = self._place(name, asked)
-        if not place.exists():
+        finished = self._place(name, asked)
+        if not finished.exists():
             result = compute()
             self.folder.mkdir(parents=True, exist_ok=True)
-            unfinished = Path(tempfile.mkdtemp(dir=self.folder, prefix=".unfinished-"))
-            try:
+            with tempfile.TemporaryDirectory(dir=self.folder, prefix=UNFINISHED) as folder:
+                unfinished = Path(folder) / finished.name
+                unfinished.mkdir()
                 save(result, unfinished)
-                unfinished.rename(place)
-            finally:
-                shutil.rmtree(unfinished, ignore_errors=True)
-        return load(place)
+                self._finish_first(unfinished, finished)
+        return load(finished)
+
+    @staticmethod
+    def _finish_first(unfinished: Path, finished: Path) -> None:
+        """Give a result its name, unless a notebook beside this one has just finished the same."""
+        try:
+            finish(unfinished, finished)
+        except OSError:
+            if not finished.exists():
+                raise

@@ -11,15 +11,46 @@ from pathlib import Path
 
 from fibrolib.errors import FibrolibError
 
-__all__ = ["PROJECT", "from_project", "notebook_sources"]
+__all__ = ["INSIDE", "PROJECT", "STAMP", "find_run_folder", "from_project", "notebook_sources"]
 
 PROJECT = Path(__file__).resolve().parents[2]
 """Top of the checkout."""
+
+STAMP = ".made-for"
+"""A file that every run folder has."""
+
+INSIDE = ".."
+"""Run folder of an executed copy: the one it lies in, seen from the folder of the notebooks."""
 
 
 def from_project(path: str | Path) -> Path:
     """Absolute path; a relative one is taken from the top of the checkout."""
     return (PROJECT / Path(path).expanduser()).resolve()
+
+
+def find_run_folder(out: str | Path) -> Path:
+    """Absolute path of a run folder.
+
+    Parameters
+    ----------
+    out : str or Path
+        A path; or `INSIDE`, as executed copies have it. It names no place, so a run folder may be moved, and tells
+        nothing of the computer where it was made.
+
+    Raises
+    ------
+    FibrolibError
+        If `INSIDE` is said outside of a run folder: nothing must be written to whatever folder that would be.
+    """
+    if str(out) != INSIDE:
+        return from_project(out)
+    folder = Path.cwd().parent
+    if not (folder / STAMP).is_file():
+        raise FibrolibError(
+            f"out = '{INSIDE}' means the run folder that a notebook lies in, and {folder} is none. Open the notebook "
+            "where the run left it, or set 'out' to the run folder."
+        )
+    return folder
 
 
 def notebook_sources(*, virtual: bool = True) -> list[Path]:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from fibrolib.cohort import Cohort, inspect_cohort
-from fibrolib.inference import auc_ci, compare_models
+from fibrolib.inference import (
+    DeLongResult,
+    auc,
+    auc_ci,
+    compare_models,
+    delong_test,
+    select_predictions,
+    share_of_ceiling,
+)
 from fibrolib.learning.changes import CHANGES
 from fibrolib.learning.evaluation import predictions_of
 from fibrolib.phantom import MOVING, STILL, Dials, oracle_score, simulate_cohort
@@ -22,7 +30,7 @@ from fibrolib.study.profiles import Profile
 if TYPE_CHECKING:
     from fibrolib.study.study import Study
 
-__all__ = ["ORACLES", "Population", "fresh_patients", "population_folder"]
+__all__ = ["ORACLES", "Population", "fresh_patients", "population_folder", "prepared_patients"]
 
 _FAR = 1_000_000
 """Distance between the seed of a study's cohort and that of its fresh population: no two seeds in use meet."""
@@ -66,13 +74,27 @@ def fresh_patients(
     """
     folder = population_folder(parent, patients, seed, dials or Dials())
     table = simulate_cohort(folder, patients=patients, seed=seed + _FAR, dials=dials, n_jobs=n_workers())
+    found = prepared_patients(table, clips, profile, cutoff)
+    truth = pd.read_csv(folder / "truth" / "patients.csv", index_col="patient_id")
+    latent = truth[["texture", "capsule", "strain", "scanner", "severity"]]
+    return found.join(latent.reindex(found.index))
+
+
+def prepared_patients(table: Path, clips: Path, profile: Profile, cutoff: int) -> pd.DataFrame:
+    """Virtual patients as `Study.patients`, however few they are.
+
+    Parameters
+    ----------
+    table : Path
+        Of `simulate_cohort`.
+    clips, profile, cutoff
+        As for `fresh_patients`.
+    """
     # Not `read_cohort`: it asks for enough patients of both classes to train and test on, and nothing is split here.
     read = inspect_cohort(table, cutoff)
     found = Cohort(read.name, read.root, read.table.reset_index(drop=True)).patients()
     clip_files, still_files = (prepare_files(found, clips, profile, kind) for kind in ("clip", "image"))
-    truth = pd.read_csv(folder / "truth" / "patients.csv", index_col="patient_id")
-    latent = truth[["texture", "capsule", "strain", "scanner", "severity"]]
-    return found.assign(clips=clip_files, stills=still_files).join(latent.reindex(found.index))
+    return found.assign(clips=clip_files, stills=still_files)
 
 
 class Population:
@@ -160,21 +182,36 @@ class Population:
         """DeLong tests between the nets on these patients, Holm-corrected."""
         return compare_models(self.predictions, models=list(reversed(self.study.nets)))
 
+    @cached_property
+    def gain(self) -> DeLongResult:
+        """What movement adds to a perfect reader on these patients: oracle of the video against that of the image."""
+        truth, scores = self._scores
+        return delong_test(truth, scores["oracle_moving"], scores["oracle_still"])
+
     def shares(self) -> pd.DataFrame:
         """How much of the way from chance to a ceiling each net covers.
 
         Returns
         -------
         DataFrame
-            ``model, auc, still, moving``: AUC, and its distance from one half over that of the oracle of a still image
-            and of a video.
+            ``model, auc, still, still_low, still_high, moving, moving_low, moving_high``: AUC, and its distance from
+            one half over that of the oracle of a still image and of a video (`share_of_ceiling`).
         """
-        auc = self.aucs.set_index("model")["auc"]
-        nets = list(reversed(self.study.nets))
-        table = pd.DataFrame({"model": nets, "auc": auc[nets].to_numpy()})
-        for column, oracle in (("still", "oracle_still"), ("moving", "oracle_moving")):
-            table[column] = (table["auc"] - 0.5) / (auc[oracle] - 0.5)
-        return table
+        truth, scores = self._scores
+        rows = []
+        for name in reversed(self.study.nets):
+            row = {"model": name, "auc": auc(truth, scores[name])}
+            for oracle in ORACLES:
+                found, column = share_of_ceiling(truth, scores[name], scores[oracle]), oracle.removeprefix("oracle_")
+                row |= {column: found.value, f"{column}_low": found.low, f"{column}_high": found.high}
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+    @property
+    def _scores(self) -> tuple[pd.Series, pd.DataFrame]:
+        """Truth, and a column of scores for each model."""
+        wide = select_predictions(self.predictions)
+        return wide["y_true"], wide.drop(columns="y_true")
 
 
 def _auc_row(name: str, table: pd.DataFrame) -> dict:

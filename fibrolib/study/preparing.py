@@ -11,7 +11,7 @@ import pandas as pd
 from fibrolib.study.profiles import Profile
 from fibrolib.video import prepare_cached
 
-__all__ = ["n_workers", "prepare_files", "sources"]
+__all__ = ["form_of", "n_workers", "prepare_files", "sources"]
 
 
 def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: str) -> pd.Series:
@@ -38,13 +38,18 @@ def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: 
     VideoError
         Naming the first file that cannot be read.
     """
-    form = {"kind": kind, "fps": profile.clips.fps, "max_frames": profile.clips.max_frames}
-    form["size"] = profile.clips.size if kind == "clip" else profile.still_size
+    form = form_of(profile, kind)
     files_of = [sources(row, kind) for row in patients.itertuples()]
     jobs = [joblib.delayed(prepare_cached)(path, folder, roi=roi, **form) for files in files_of for path, roi in files]
     # Threads: decoding and scaling release Python's lock, and starting processes would take longer than a second look.
     prepared = iter(joblib.Parallel(n_jobs=n_workers(), prefer="threads")(jobs))
     return pd.Series([tuple(next(prepared) for _ in files) for files in files_of], index=patients.index)
+
+
+def form_of(profile: Profile, kind: str) -> dict:
+    """What `prepare_cached` is told of a clip or an image of a profile."""
+    size = profile.clips.size if kind == "clip" else profile.still_size
+    return {"kind": kind, "size": size, "fps": profile.clips.fps, "max_frames": profile.clips.max_frames}
 
 
 def sources(patient, kind: str) -> list[tuple[Path, Path | None]]:

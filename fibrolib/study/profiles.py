@@ -98,6 +98,12 @@ class Profile:
         known = ", ".join(settings.name for settings in self.models)
         raise FibrolibError(f"The profile '{self.name}' has no model '{name}'; it has {known}.")
 
+    @property
+    def clip_frames(self) -> int:
+        """Frames of the longest clip that one of the nets takes."""
+        usual = NetClassifier().length
+        return max(settings.arguments.get("length", usual) for settings in self.models)
+
     def as_dict(self) -> dict:
         """Everything, as plain values."""
         return asdict(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fibrolib.study.paths import from_project
+from fibrolib.study.paths import find_run_folder
 
 __all__ = ["Request"]
 
@@ -17,7 +17,7 @@ class Request:
     Attributes
     ----------
     cohort : str
-        Path of a cohort table; empty for the virtual cohort.
+        Path of a cohort table, or a reference of `fibrolib.privacy.register`; empty for the virtual cohort.
     profile : str
         ``smoke``, ``quick``, ``paper`` or a TOML file.
     cutoff : int
@@ -25,7 +25,9 @@ class Request:
     seed : int
         Seed of the virtual cohort, the split, the folds and the nets.
     out : str
-        Run folder.
+        Run folder; ``..`` in an executed copy, for the one it lies in.
+    outside : bool
+        Whether the table may name files outside its folder.
     """
 
     cohort: str = ""
@@ -33,11 +35,12 @@ class Request:
     cutoff: int = 2
     seed: int = 0
     out: str = "reports/virtual"
+    outside: bool = False
 
     @property
     def run_folder(self) -> Path:
         """Absolute path of the run folder."""
-        return from_project(self.out)
+        return find_run_folder(self.out)
 
     def virtual_folder(self, patients: int) -> Path:
         """Folder of the virtual cohort; beside the run folders, so that runs share it."""

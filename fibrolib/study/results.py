@@ -12,6 +12,7 @@ import psutil
 import torch
 
 import fibrolib
+from fibrolib.inference import compare_accuracy, compare_exchanged, joint_test
 from fibrolib.study.keeping import package_digest
 from fibrolib.study.population import ORACLES
 from fibrolib.study.staging import Staging, cutoffs_of, staging_of
@@ -41,19 +42,23 @@ def _model_entry(study: Study, name: str) -> dict:
 
 
 def _comparison_entries(table: pd.DataFrame) -> list[dict]:
-    return [
-        {
-            "a": row.a,
-            "b": row.b,
-            "n": row.n,
-            "difference": row.difference,
-            "ci": [row.ci_low, row.ci_high],
-            "z": row.z,
-            "p": row.p,
-            "p_holm": row.p_holm,
-        }
-        for row in table.itertuples()
-    ]
+    """Comparisons of one family: Holm's correction is over all of them that have a p."""
+    entries = table.drop(columns=["ci_low", "ci_high", "auc_a", "auc_b", "note"], errors="ignore").to_dict("records")
+    if "ci_low" not in table:
+        return entries
+    limits = table[["ci_low", "ci_high"]].to_numpy().tolist()
+    return [entry | {"ci": pair} for entry, pair in zip(entries, limits, strict=True)]
+
+
+def _further_tests(study: Study) -> dict:
+    """What is tested beside the areas of every two models."""
+    predictions = study.predictions
+    (joint,) = joint_test(predictions).drop(columns="note").to_dict("records")
+    return {
+        "joint": joint,
+        "exchange_comparisons": _comparison_entries(compare_exchanged(predictions)),
+        "accuracy_comparisons": _comparison_entries(compare_accuracy(predictions, study.thresholds)),
+    }
 
 
 def _attribution_entry(table: pd.DataFrame) -> dict:
@@ -77,8 +82,8 @@ def _population_entry(study: Study) -> dict:
     return {
         "n": len(people.patients),
         "models": {name: _area(areas.loc[name]) for name in study.models},
-        "oracle": {**ceilings, "gain": ceilings["moving"]["auc"] - ceilings["still"]["auc"]},
-        "shares": people.shares().set_index("model")[["still", "moving"]].to_dict("index"),
+        "oracle": {**ceilings, "gain": people.gain.difference, "gain_ci": list(people.gain.confidence_interval)},
+        "shares": people.shares().set_index("model").drop(columns="auc").to_dict("index"),
         "comparisons": _comparison_entries(people.comparisons),
     }
 
@@ -98,11 +103,15 @@ def _staging_entry(staging: Staging, cutoffs: list[int]) -> dict:
     return entries
 
 
-def _staging_entries(study: Study) -> dict | None:
+def _staging_entries(study: Study) -> dict:
     """Staging by group of patients and net; nothing where the scale has two stages, which the AUC says all of."""
     if study.cohort.table["stage"].max() < 2:
-        return None
-    return {group: _staging_entry(staging, cutoffs_of(study)) for group, staging in staging_of(study).items()}
+        return {"staging": None, "staging_comparisons": None}
+    groups, cutoffs = staging_of(study), cutoffs_of(study)
+    return {
+        "staging": {group: _staging_entry(staging, cutoffs) for group, staging in groups.items()},
+        "staging_comparisons": {group: _comparison_entries(each.comparisons) for group, each in groups.items()},
+    }
 
 
 def results(study: Study) -> dict:
@@ -136,9 +145,10 @@ def results(study: Study) -> dict:
         "models": {name: _model_entry(study, name) for name in study.models},
         "unavailable": study.reasons,
         "comparisons": _comparison_entries(study.comparisons),
+        **_further_tests(study),
         "attribution": {name: _attribution_entry(table) for name, table in shares.items() if len(table)},
         "population": _population_entry(study) if study.cohort.virtual else None,
-        "staging": _staging_entries(study),
+        **_staging_entries(study),
     }
 
 

@@ -12,9 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fibrolib.atomic import write_atomically
 from fibrolib.learning import NetClassifier
 from fibrolib.plots import save_figure
-from fibrolib.study.keeping import Keeper, write_atomically
+from fibrolib.study.keeping import Keeper
+from fibrolib.study.lock import held
+from fibrolib.study.paths import STAMP
 from fibrolib.video import write_video
 
 if TYPE_CHECKING:
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RunFolder"]
 
-_STAMP = ".made-for"
 _SHOWN = ("figures", "tables", "notebooks", "models", "predictions.csv", "results.json", "run.json", "report.html")
 
 
@@ -58,19 +60,33 @@ class RunFolder:
         return self.path / "notebooks"
 
     def claim(self) -> None:
-        """Make the folder this request's: remove what it shows of another one."""
-        stamp = self.path / _STAMP
+        """Make the folder this request's: remove what it shows of another one.
+
+        A notebook opened alone beside a run of the same request needs no lock: whatever either of them finishes first
+        is whole, and what the other would have made. With another request it would take the run's files away.
+
+        Raises
+        ------
+        FibrolibError
+            If a run of another request is at work in the folder.
+        """
+        stamp = self.path / STAMP
         if stamp.exists() and stamp.read_text("utf-8") == self.made_for:
             return
-        for name in _SHOWN:
-            shutil.rmtree(self.path / name, ignore_errors=True)
-            if (self.path / name).is_file():
-                (self.path / name).unlink()
-        write_atomically(stamp, lambda path: path.write_text(self.made_for, "utf-8"))
+        with held(self.path):
+            for name in _SHOWN:
+                shutil.rmtree(self.path / name, ignore_errors=True)
+                if (self.path / name).is_file():
+                    (self.path / name).unlink()
+            write_atomically(stamp, lambda path: path.write_text(self.made_for, "utf-8"))
 
     def _write(self, name: str, write: Callable[[Path], object]) -> Path:
         self.claim()
         return write_atomically(self.path / name, write)
+
+    def save_profile(self, source: Path) -> Path:
+        """Keep a profile's file as ``profile/<name>.toml``, so that executed copies need no path to find it."""
+        return self._write(f"profile/{source.name}", lambda path: shutil.copyfile(source, path))
 
     def save_table(self, name: str, table: pd.DataFrame) -> Path:
         """Write ``tables/<name>.csv`` and return its path; the index is left out."""

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from fibrolib.inference import Estimate, InferenceError, auc_ci, obuchowski, quadratic_kappa, wilson
+from fibrolib.inference import (
+    Estimate,
+    InferenceError,
+    auc_ci,
+    compare_staging,
+    obuchowski,
+    quadratic_kappa,
+    wilson,
+)
 from fibrolib.phantom import oracle_score
 from fibrolib.stages import at_least
 from fibrolib.study.population import ORACLES
@@ -100,7 +108,7 @@ class Staging:
         exact = wilson(int((called == self.stages).sum()), len(called))
         found = {
             "exact": lambda: exact,
-            "kappa": lambda: _kappa(self.stages, called),
+            "kappa": lambda: quadratic_kappa(self.stages, called),
             "obuchowski": lambda: obuchowski(self.stages, expected_stages(reached)),
         }
         # Ties count half, as chance does.
@@ -112,6 +120,12 @@ class Staging:
             row |= dict(zip((measure, f"{measure}_low", f"{measure}_high"), numbers, strict=True))
             notes.append(note)
         return row | {"obuchowski_chance": chance, "note": "; ".join(filter(None, notes))}
+
+    @property
+    def comparisons(self) -> pd.DataFrame:
+        """Paired tests of the nets' Obuchowski measures, Holm-corrected; columns as of `compare_staging`."""
+        scores = pd.DataFrame({name: expected_stages(reached) for name, reached in self.reached.items()})
+        return compare_staging(self.stages, scores.reindex(self.stages.index))
 
     def aucs(self, cutoffs: Sequence[int]) -> pd.DataFrame:
         """AUC at several cut-offs from the one model.
@@ -135,14 +149,6 @@ class Staging:
                 row |= dict(zip(("auc", "auc_low", "auc_high"), numbers, strict=True))
                 rows.append(row | {"note": note})
         return pd.DataFrame(rows)
-
-
-def _kappa(stages: pd.Series, called: pd.Series) -> Estimate:
-    """Quadratic kappa; 0 without an interval where one side knows one stage only, as agreement is then all chance."""
-    if len(set(called)) == 1 < len(set(stages)):
-        note = f"stage {called.iloc[0]} is called for all patients: kappa is 0 and carries no interval"
-        return Estimate("quadratic kappa", 0.0, np.nan, np.nan, len(called), 0.95, "none", note=note)
-    return quadratic_kappa(stages, called)
 
 
 def _estimated(estimate: Callable[[], Estimate]) -> tuple[tuple[float, float, float], str]:
@@ -185,7 +191,7 @@ def staging_of(study: Study) -> dict[str, Staging]:
     return found
 
 
-def staging_tables(groups: Mapping[str, Staging], cutoffs: Sequence[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def staging_tables(groups: Mapping[str, Staging], cutoffs: Sequence[int]) -> dict[str, pd.DataFrame]:
     """Tables of all groups of patients, the group in the first column ``patients``.
 
     Parameters
@@ -197,13 +203,17 @@ def staging_tables(groups: Mapping[str, Staging], cutoffs: Sequence[int]) -> tup
 
     Returns
     -------
-    staging, auc_by_cutoff : DataFrame
-        `Staging.summary` and `Staging.aucs`.
+    dict of str to DataFrame
+        ``staging``: `Staging.summary`; ``staging_comparisons``: `Staging.comparisons`; ``auc_by_cutoff``:
+        `Staging.aucs`.
     """
-    keys = {"names": ["patients"]}
-    summaries = pd.concat({group: staging.summary for group, staging in groups.items()}, **keys)
-    areas = pd.concat({group: staging.aucs(cutoffs) for group, staging in groups.items()}, **keys)
-    return tuple(table.reset_index("patients").reset_index(drop=True) for table in (summaries, areas))
+    parts = {
+        "staging": {group: staging.summary for group, staging in groups.items()},
+        "staging_comparisons": {group: staging.comparisons for group, staging in groups.items()},
+        "auc_by_cutoff": {group: staging.aucs(cutoffs) for group, staging in groups.items()},
+    }
+    tables = {name: pd.concat(part, names=["patients"]) for name, part in parts.items()}
+    return {name: table.reset_index("patients").reset_index(drop=True) for name, table in tables.items()}
 
 
 def _reached(study: Study, name: str, patients: pd.DataFrame) -> pd.DataFrame:

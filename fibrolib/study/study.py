@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -22,16 +22,18 @@ from fibrolib.learning import Evaluation, NetClassifier, evaluate
 from fibrolib.learning.training import pick_device
 from fibrolib.phantom import simulate_cohort
 from fibrolib.plots import model_label
+from fibrolib.privacy import is_reference, open_cohort, private_folder, register
 from fibrolib.stages import at_least, condition
 from fibrolib.study.evaluations import load_evaluation, save_evaluation
 from fibrolib.study.keeping import digest
-from fibrolib.study.paths import from_project
+from fibrolib.study.paths import INSIDE, from_project
 from fibrolib.study.population import Population
 from fibrolib.study.preparing import n_workers, prepare_files
-from fibrolib.study.profiles import ModelSettings, Profile, load_profile
+from fibrolib.study.profiles import BUILT_IN, ModelSettings, Profile, load_profile
 from fibrolib.study.request import Request
 from fibrolib.study.runfolder import RunFolder
 from fibrolib.study.scoring import preparation
+from fibrolib.study.trainings import keep_folds
 from fibrolib.video import load_clip
 
 __all__ = ["INDICES", "Study", "open_study"]
@@ -41,10 +43,20 @@ INDICES = {"swe": SWE, "fib4": FIB4, "apri": APRI}
 
 
 def open_study(
-    cohort: str = "", profile: str = "quick", cutoff: int = 2, seed: int = 0, out: str = "reports/virtual"
+    cohort: str = "",
+    profile: str = "quick",
+    cutoff: int = 2,
+    seed: int = 0,
+    out: str = "reports/virtual",
+    outside: bool = False,
 ) -> Study:
     """Open a study; nothing is computed yet. Parameters as in `Request`."""
-    return Study(Request(cohort, profile, cutoff, seed, out))
+    return Study(Request(cohort, profile, cutoff, seed, out, outside))
+
+
+def _reference(cohort: str) -> str:
+    """What stands for a cohort's table in the run folder; empty for the virtual cohort."""
+    return cohort if not cohort or is_reference(cohort) else register(from_project(cohort))
 
 
 class Study:
@@ -58,16 +70,42 @@ class Study:
     request : Request
         What is asked for.
 
+    Attributes
+    ----------
+    reference : str
+        What stands for the cohort's table in the run folder (`fibrolib.privacy.register`); empty for the virtual
+        cohort.
+
     Raises
     ------
     FibrolibError
-        If the profile is unknown.
+        If the profile is unknown, there is no such cohort table, or the private folder lies in the run folder.
     """
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.profile: Profile = load_profile(request.profile)
-        self.folder = RunFolder(request.run_folder, digest({**vars(request), "profile": self.profile.as_dict()}))
+        self.reference = _reference(request.cohort)
+        asked = {**asdict(request), "cohort": self.reference, "profile": self.profile.as_dict()}
+        del asked["out"]  # a run folder may be moved
+        self.folder = RunFolder(request.run_folder, digest(asked))
+        if self.reference and private_folder().is_relative_to(self.folder.path):
+            raise FibrolibError(
+                f"{private_folder()}: the private folder, which tells who is who, lies in the run folder "
+                f"{self.folder.path}, which is made to be shared. Choose another for one of them."
+            )
+
+    def request_for_copies(self) -> Request:
+        """The request as executed copies in the run folder carry it: without a path, which might name a patient.
+
+        The cohort is told by its reference, which the private folder of this user resolves; a profile's file is copied
+        into the run folder; and the run folder is the one that the copy lies in. So a copy still runs alone in
+        JupyterLab, and says nothing to anybody else.
+        """
+        profile = self.request.profile
+        if profile not in BUILT_IN:
+            profile = f"{INSIDE}/profile/{self.folder.save_profile(Path(profile)).name}"
+        return replace(self.request, cohort=self.reference, profile=profile, out=INSIDE)
 
     @property
     def cutoff(self) -> int:
@@ -81,12 +119,21 @@ class Study:
 
     @cached_property
     def cohort(self) -> Cohort:
-        """The checked cohort; the virtual one is simulated where it is not there yet."""
-        if self.request.cohort:
-            return read_cohort(from_project(self.request.cohort), self.cutoff)
+        """The checked cohort, behind pseudonyms; the virtual one is simulated where it is not there yet."""
+        if self.reference:
+            return self._own_cohort()
         folder = self.request.virtual_folder(self.profile.patients)
         table = simulate_cohort(folder, patients=self.profile.patients, seed=self.request.seed, n_jobs=n_workers())
         return read_cohort(table, self.cutoff)
+
+    def _own_cohort(self) -> Cohort:
+        try:
+            return open_cohort(self.reference, self.cutoff, outside=self.request.outside)
+        except FibrolibError:
+            if self.request.out != INSIDE:
+                raise
+        # An executed copy keeps its traceback in the run folder, and the message may name patients and files.
+        raise FibrolibError("The cohort table can no longer be read. 'fibrolib check' on it tells why.")
 
     @property
     def banner(self) -> str:
@@ -254,6 +301,8 @@ class Study:
             save_evaluation,
             load_evaluation,
         )
+        if memory.exists():
+            keep_folds(self, settings.name, result, memory)
         shutil.rmtree(memory, ignore_errors=True)
         shown = preparation(self.profile, result.final.view, self.cohort.virtual)
         self.folder.save_model(settings.name, result.final, shown)

@@ -11,12 +11,11 @@ import io
 from collections.abc import Mapping, Sequence
 
 import ipywidgets as widgets
-import numpy as np
 from PIL import Image
 
 from fibrolib.attribution import METHODS, Explanation, attribute
 from fibrolib.learning import NetClassifier
-from fibrolib.plots import OPACITY, colour_scale, overlay_frames, plot_maps, png_bytes
+from fibrolib.plots import OPACITY, beside_overlay, plot_maps, png_bytes
 from fibrolib.video import Clip
 
 __all__ = ["Viewer"]
@@ -113,12 +112,8 @@ class Viewer:
     def _show(self, _change: object = None) -> None:
         """Draw the frame that is asked for."""
         cam, at = self.explanation, self.frame.value
-        plain = np.repeat(cam.frames[at][..., None], 3, axis=2)
-        gap = np.full((len(plain), 2, 3), 255, np.uint8)
-        covered = overlay_frames(cam, self.opacity.value)[at]
-        pictures = np.concatenate([plain, gap, covered, gap, colour_scale(len(plain))], axis=1)
         buffer = io.BytesIO()
-        Image.fromarray(pictures).save(buffer, "PNG", compress_level=1)
+        Image.fromarray(beside_overlay(cam, self.opacity.value)[at]).save(buffer, "PNG", compress_level=1)
         self._picture.value = buffer.getvalue()
         where = f" of layer <code>{cam.layer}</code>" if cam.layer else ""
         nothing = "" if cam.relevance.any() else "<br><b>Nothing in this window spoke for it.</b>"

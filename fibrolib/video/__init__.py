@@ -1,10 +1,11 @@
 """Open video, DICOM and image files, find the sector, prepare clips."""
 
 from fibrolib.video.clips import Clip, prepare_clip, prepare_image
+from fibrolib.video.dicom_writing import write_dicom
 from fibrolib.video.reading import Video, read_image, read_video
 from fibrolib.video.sector import Sector, find_sector
 from fibrolib.video.stills import is_still
-from fibrolib.video.store import clip_digest, load_clip, prepare_cached, save_clip
+from fibrolib.video.store import clip_digest, file_digest, load_clip, prepare_cached, save_clip
 from fibrolib.video.survey import VideoSurvey, survey_video
 from fibrolib.video.writing import write_image, write_video
 
@@ -14,6 +15,7 @@ __all__ = [
     "Video",
     "VideoSurvey",
     "clip_digest",
+    "file_digest",
     "find_sector",
     "is_still",
     "load_clip",
@@ -24,6 +26,7 @@ __all__ = [
     "read_video",
     "save_clip",
     "survey_video",
+    "write_dicom",
     "write_image",
     "write_video",
 ]

@@ -68,10 +68,10 @@ def prepare_clip(
     max_frames : int
         At most so many frames, from the middle of the file.
     roi : str or Path, optional
-        A mask: an image for all frames (non-zero is the region), or ``.npz`` with an array `region` of shape
-        (frames, height, width) or (height, width).
+        A mask: an image (non-zero is the region) or a LabelMe ``.json`` for all frames, or ``.npz`` with an array
+        `region` of shape (frames, height, width) or (height, width).
     region : str
-        Which array of an ``.npz`` mask.
+        Which array of an ``.npz`` mask, or which label of a LabelMe file.
 
     Returns
     -------
@@ -117,9 +117,10 @@ def _fit(video: Video, chosen: NDArray[np.int64], fps: float, size: int, roi: st
     sector = find_sector(video.frames if video.overview is None else video.overview, video.region)
     top, bottom, left, right = sector.box
     rows, columns = slice(top, bottom), slice(left, right)
-    inside = sector.mask[rows, columns]
+    # Where no picture was found there may still be letters: a name on a black screen.
+    inside = sector.mask[rows, columns] & sector.found
     place = _placement(bottom - top, (right - left) * video.pixel_aspect, size)
-    small_sector = _scaled(np.uint8(255) * inside[np.newaxis], place, size)[0] >= _SECTOR_COVER
+    small_sector = _scaled(np.uint8(255) * sector.mask[np.newaxis, rows, columns], place, size)[0] >= _SECTOR_COVER
     frames = _scaled(video.frames[chosen, rows, columns] * inside, place, size) * small_sector
     marked = None
     if roi is not None:

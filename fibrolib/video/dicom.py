@@ -62,20 +62,29 @@ class Cine:
 
     def frames(self, wanted: Callable[[int], bool]) -> Iterator[tuple[float, NDArray[np.uint8] | None]]:
         """Time in seconds and grey levels (height, width) of every frame; what is not wanted is not decoded: None."""
-        indices = [index for index in range(len(self.times)) if wanted(index)]
-        pixels = decoded_pixels(self.dataset, indices) if indices else iter(())
+        grey = self.pixels([index for index in range(len(self.times)) if wanted(index)], _grey)
         for index, time in enumerate(self.times):
-            yield time, self._next(pixels, index) if wanted(index) else None
+            yield time, next(grey) if wanted(index) else None
 
-    def _next(self, pixels: Iterator[NDArray], index: int) -> NDArray[np.uint8]:
-        try:
-            return _grey(next(pixels), self.dataset)
-        except Exception as error:  # damaged pixels surface as almost any error, depending on the decoder
-            raise VideoError(
-                f"{self.path}: frame {index + 1} of {len(self.times)} cannot be decoded ({_first_line(error)}). "
-                "The file is damaged, or its transfer syntax needs a decoder that is not installed: "
-                "export it uncompressed or as JPEG."
-            ) from error
+    def pixels(self, indices: list[int], form: Callable[[NDArray, pydicom.Dataset], NDArray]) -> Iterator[NDArray]:
+        """Some frames, in ascending order, each as ``form`` makes it of the stored pixels and the header.
+
+        Raises
+        ------
+        VideoError
+            Naming the first frame that cannot be decoded.
+        """
+        stored = decoded_pixels(self.dataset, indices) if indices else iter(())
+        for index in indices:
+            try:
+                formed = form(next(stored), self.dataset)
+            except Exception as error:  # damaged pixels surface as almost any error, depending on the decoder
+                raise VideoError(
+                    f"{self.path}: frame {index + 1} of {len(self.times)} cannot be decoded ({_first_line(error)}). "
+                    "The file is damaged, or its transfer syntax needs a decoder that is not installed: "
+                    "export it uncompressed or as JPEG."
+                ) from error
+            yield formed
 
 
 def is_dicom(path: Path) -> bool:

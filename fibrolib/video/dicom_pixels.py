@@ -39,7 +39,7 @@ def decoded_pixels(dataset: pydicom.Dataset, indices: list[int]) -> Iterator[NDA
     Yields
     ------
     ndarray, shape (height, width) or (height, width, 3)
-        As stored; colour as RGB, videos as 8-bit grey.
+        As stored; colour and videos as RGB.
 
     Raises
     ------
@@ -80,4 +80,4 @@ def _video(dataset: pydicom.Dataset, indices: list[int]) -> Iterator[NDArray[np.
     with av.open(io.BytesIO(content)) as container:
         for index, frame in enumerate(container.decode(video=0)):
             if index in wanted:
-                yield frame.to_ndarray(format="gray")
+                yield frame.to_ndarray(format="rgb24")

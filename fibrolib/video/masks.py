@@ -1,4 +1,4 @@
-"""Read the marked region that belongs to a video: a mask image, or one array of an ``.npz`` file."""
+"""Read the marked region that belongs to a video: a mask image, polygons, or one array of an ``.npz`` file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fibrolib.errors import VideoError
+from fibrolib.video.polygons import read_polygons
 from fibrolib.video.reading import read_image
 
 __all__ = ["masks_of_frames"]
@@ -22,10 +23,10 @@ def masks_of_frames(
     Parameters
     ----------
     path : str or Path
-        An image, one mask for all frames, non-zero is the region; or ``.npz`` with an array `region` of shape
-        (frames, height, width) or (height, width).
+        An image, one mask for all frames, non-zero is the region; a LabelMe ``.json`` with polygons, for all frames; or
+        ``.npz`` with an array `region` of shape (frames, height, width) or (height, width).
     region : str
-        The array's name.
+        The array's name, or the polygons' label (`read_polygons`).
     chosen : ndarray of int, shape (n,)
         Which frames of the file.
     shape : tuple of int
@@ -40,7 +41,7 @@ def masks_of_frames(
     VideoError
         The mask cannot be read, or does not fit the video.
     """
-    masks = _array(Path(path), region) if Path(path).suffix.lower() == ".npz" else read_image(path)
+    masks = _read(Path(path), region)
     if masks.ndim not in (2, 3) or masks.shape[-2:] != shape:
         raise VideoError(
             f"{path}: the mask is {_size(masks.shape)} pixels, its video {_size(shape)}. "
@@ -51,6 +52,14 @@ def masks_of_frames(
     if len(masks) <= chosen.max():
         raise VideoError(f"{path}: the mask has {len(masks)} frames, its video at least {chosen.max() + 1}.")
     return masks[chosen] != 0
+
+
+def _read(path: Path, region: str) -> NDArray:
+    """The mask as the file has it, of one frame or of all."""
+    kind = path.suffix.lower()
+    if kind == ".json":
+        return read_polygons(path, region)
+    return _array(path, region) if kind == ".npz" else read_image(path)
 
 
 def _array(path: Path, region: str) -> NDArray:

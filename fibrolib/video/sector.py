@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
-__all__ = ["Box", "Sector", "find_sector"]
+__all__ = ["Box", "Sector", "box_around", "find_sector"]
 
 Box = tuple[int, int, int, int]
 """``(top, bottom, left, right)`` in pixels; bottom and right are exclusive."""
@@ -26,6 +26,7 @@ _STILL = 0.3  # grey levels, standard deviation over time
 _PLAINLY = 0.05  # of all pixels
 _OPENING = 0.02  # radius by the shorter side: wider than a stroke of a letter
 _CLOSING = 0.03
+_LEAST = 0.05  # of the frame, or of the region the scanner names; the smallest of the 71 pictures takes 0.38
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,14 @@ class Sector:
         The rectangle around it, a `Box`.
     mask : ndarray of bool, shape (height, width)
         True inside the fan or rectangle.
+    found : bool
+        False where it is too small to be the picture and may be a line of text; and where nothing was found at all: box
+        and mask are then the whole frame.
     """
 
     box: Box
     mask: NDArray[np.bool_]
+    found: bool = True
 
 
 def find_sector(frames: NDArray[np.uint8], region: Box | None = None) -> Sector:
@@ -61,7 +66,7 @@ def find_sector(frames: NDArray[np.uint8], region: Box | None = None) -> Sector:
     Returns
     -------
     Sector
-        The whole frame, or region, where nothing is lit.
+        The whole frame, or region, where nothing or only thin lines are lit.
     """
     if frames.ndim != 3 or not len(frames):
         raise ValueError(f"expected (frames, height, width) with at least one frame, got shape {frames.shape}")
@@ -73,10 +78,15 @@ def find_sector(frames: NDArray[np.uint8], region: Box | None = None) -> Sector:
     small = _shrink(_some(frames), block)
     region = _main_region(small)
     if region is None:
-        return Sector((0, height, 0, width), np.ones((height, width), dtype=bool))
+        return Sector((0, height, 0, width), np.ones((height, width), dtype=bool), found=False)
     mask = _filled_hull(region, block, (height, width))
+    return Sector(box_around(mask), mask, found=bool(mask.mean() >= _LEAST))
+
+
+def box_around(mask: NDArray[np.bool_]) -> Box:
+    """The smallest rectangle that holds a mask, which must not be empty."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return Sector((int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1), mask)
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
 def _placed(sector: Sector, region: Box, shape: tuple[int, int]) -> Sector:
@@ -84,7 +94,8 @@ def _placed(sector: Sector, region: Box, shape: tuple[int, int]) -> Sector:
     mask = np.zeros(shape, dtype=bool)
     mask[region[0] : region[1], region[2] : region[3]] = sector.mask
     top, bottom, left, right = sector.box
-    return Sector((top + region[0], bottom + region[0], left + region[2], right + region[2]), mask)
+    box = (top + region[0], bottom + region[0], left + region[2], right + region[2])
+    return Sector(box, mask, sector.found)
 
 
 def _some(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,35 +11,28 @@ from typing import Literal
 
 import numpy as np
 
+from fibrolib.atomic import write_atomically
 from fibrolib.errors import VideoError
 from fibrolib.video.clips import Clip, prepare_clip, prepare_image
 from fibrolib.video.dicom import is_dicom
 from fibrolib.video.stills import RATE_FILE, pictures_in
 
-__all__ = ["clip_digest", "load_clip", "prepare_cached", "save_clip"]
+__all__ = ["clip_digest", "file_digest", "load_clip", "prepare_cached", "save_clip"]
 
-_METHOD = 1
-"""Part of every digest: raise it when the preparation changes, and clips kept by an older one are not taken up."""
+_METHOD = 2
+"""Part of every digest: raise it when the preparation changes, and clips kept by an older one are not taken up.
+2: a pixel of a mask takes a bit; black where no picture was found, as there may still be letters."""
 
 _DICOM_METHOD = 2
 """The same for DICOM files alone. 2: the sector is looked for inside the region that the scanner gives."""
 
 
 def save_clip(path: str | Path, clip: Clip) -> None:
-    """Write a clip as ``.npz``, atomically: the file is there whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a clip as ``.npz`` (`path` must end so), atomically: the file is there whole or not at all."""
     arrays = {"frames": clip.frames, "fps": np.float64(clip.fps), "sector": clip.sector}
     if clip.roi is not None:
-        arrays["roi"] = clip.roi
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            np.savez(file, **arrays)
-        except BaseException:
-            temporary.unlink()
-            raise
-    temporary.replace(path)
+        arrays["roi"] = np.packbits(clip.roi, axis=-1)
+    write_atomically(Path(path), lambda file: np.savez(file, **arrays))
 
 
 def load_clip(path: str | Path) -> Clip:
@@ -53,8 +45,10 @@ def load_clip(path: str | Path) -> Clip:
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            roi = arrays.get("roi")
-            return Clip(arrays["frames"], float(arrays["fps"]), arrays["sector"], roi)
+            frames, roi = arrays["frames"], arrays.get("roi")
+            if roi is not None:
+                roi = np.unpackbits(roi, axis=-1, count=frames.shape[-1]).astype(bool)
+            return Clip(frames, float(arrays["fps"]), arrays["sector"], roi)
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise VideoError(f"{path}: this prepared clip cannot be read ({error}). Delete it and run again.") from error
 
@@ -79,7 +73,7 @@ def clip_digest(path: str | Path, settings: Mapping[str, object]) -> str:
     VideoError
         The file cannot be read.
     """
-    content = _file_digest(path)
+    content = file_digest(path)
     method = {"method": _METHOD} | ({"dicom": _DICOM_METHOD} if Path(path).is_file() and is_dicom(Path(path)) else {})
     described = json.dumps({**method, **settings}, sort_keys=True)
     return hashlib.sha256(f"{content} {described}".encode()).hexdigest()
@@ -125,7 +119,7 @@ def prepare_cached(
     if kind == "clip":
         settings |= {"fps": fps, "max_frames": max_frames}
     if roi is not None:
-        settings |= {"roi": _file_digest(roi), "region": region}
+        settings |= {"roi": file_digest(roi), "region": region}
     kept = Path(folder) / f"{clip_digest(path, settings)}.npz"
     if not kept.exists():
         if kind == "clip":
@@ -136,12 +130,18 @@ def prepare_cached(
     return kept
 
 
-def _file_digest(path: str | Path) -> str:
-    """SHA-256 of a file, or of the names and contents of the pictures of a folder."""
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file, or of the names and contents of the pictures of a folder.
+
+    Raises
+    ------
+    VideoError
+        The file cannot be read.
+    """
     if Path(path).is_dir():
-        described = [f"{picture.name} {_file_digest(picture)}" for picture in pictures_in(Path(path))]
+        described = [f"{picture.name} {file_digest(picture)}" for picture in pictures_in(Path(path))]
         rate = Path(path) / RATE_FILE
-        described += [_file_digest(rate)] if rate.is_file() else []
+        described += [file_digest(rate)] if rate.is_file() else []
         return hashlib.sha256("\n".join(described).encode()).hexdigest()
     try:
         with Path(path).open("rb") as file:

@@ -59,12 +59,21 @@ class Stream:
 
     def frames(self, wanted: Callable[[int], bool]) -> Iterator[tuple[float | None, NDArray[np.uint8] | None]]:
         """Time stamp in seconds and grey levels (height, width) of every frame; None for pixels that are not wanted."""
+        return self._frames(wanted, "gray")
+
+    def colour_frames(self) -> Iterator[tuple[float | None, NDArray[np.uint8]]]:
+        """Time stamp in seconds and colours (height, width, 3) of every frame: red, green and blue."""
+        return self._frames(lambda index: True, "rgb24")
+
+    def _frames(
+        self, wanted: Callable[[int], bool], form: str
+    ) -> Iterator[tuple[float | None, NDArray[np.uint8] | None]]:
         container, stream = _open(self.path)
         # One reformatter for all frames: to set a new one up for each frame costs several times the conversion.
         reformatter = VideoReformatter()
         with container:
             for index, frame in enumerate(_decoded(self.path, container, stream)):
-                yield frame.time, _grey_frame(frame, reformatter) if wanted(index) else None
+                yield frame.time, _upright(frame, reformatter, form) if wanted(index) else None
             aspect = stream.sample_aspect_ratio
             self.fps, self.pixel_aspect = usable_rate(stream.average_rate), float(aspect) if aspect else 1.0
             self.container = container.format.name
@@ -111,7 +120,7 @@ def _broken(path: Path, count: int, reason: object) -> VideoError:
     )
 
 
-def _grey_frame(frame: av.VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:
-    grey = reformatter.reformat(frame, format="gray").to_ndarray()
+def _upright(frame: av.VideoFrame, reformatter: VideoReformatter, form: str) -> NDArray[np.uint8]:
+    pixels = reformatter.reformat(frame, format=form).to_ndarray()
     quarter_turns = round((frame.rotation or 0) / 90) % 4
-    return np.rot90(grey, quarter_turns)
+    return np.rot90(pixels, quarter_turns)

@@ -1,0 +1,72 @@
+"""Files whole or not at all: filled under another name, brought to the disk, and only then given their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["UNFINISHED", "finish", "remove_unfinished", "replacing", "write_atomically"]
+
+UNFINISHED = ".unfinished-"
+"""How the names of folders begin in which files are being written."""
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a path of the same name in a folder of its own; what is there at the end takes the place of ``path``.
+
+    Where the body raises, or the process is killed, ``path`` stays as it was.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; its folder must exist.
+    """
+    path = Path(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as folder:
+        unfinished = Path(folder) / path.name
+        yield unfinished
+        finish(unfinished, path)
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
+    """Let ``write`` fill a file under a temporary name, then give it its own; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as unfinished:
+        write(unfinished)
+    return path
+
+
+def finish(unfinished: Path, path: Path) -> None:
+    """Give a finished file, or folder of files, its name.
+
+    Its bytes are brought to the disk first: a name that outlives a power cut before its content would be worse than
+    no file.
+
+    Raises
+    ------
+    OSError
+        Among others if ``path`` is a folder that holds something.
+    """
+    for file in unfinished.rglob("*") if unfinished.is_dir() else [unfinished]:
+        if file.is_file():
+            _flush(file)
+    unfinished.replace(path)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed processes left half-written below a folder, where nobody is writing any more."""
+    for unfinished in list(folder.rglob(f"{UNFINISHED}*")):
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,88 @@
+"""The check of a user's cohort with which a run begins: once, and kept without what tells who a patient is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from fibrolib.checking import KEPT, check_cohort
+from fibrolib.cohort import inspect_cohort
+from fibrolib.cohort.columns import FILES
+from fibrolib.cohort.schema import is_there
+from fibrolib.errors import FibrolibError
+from fibrolib.privacy import find_table
+from fibrolib.study.preparing import n_workers
+from fibrolib.study.study import Study
+from fibrolib.video import file_digest
+
+__all__ = ["check_before"]
+
+
+def check_before(study: Study, track: Callable[[Iterable, int], Iterable]) -> pd.DataFrame:
+    """Check the cohort of a study, unless the same table and files were checked before; write ``tables/check.csv``.
+
+    The virtual cohort that a run simulates for itself is not checked: nobody has touched it, and its simulator is
+    tested for what a check looks for.
+
+    Parameters
+    ----------
+    study : Study
+        With a table given by the user.
+    track : callable
+        Shows progress: gets the results as they come and their number, passes them on.
+
+    Returns
+    -------
+    DataFrame
+        Warnings: `CheckReport.anonymous_table`.
+
+    Raises
+    ------
+    FibrolibError
+        There are errors: all of them, with the warnings.
+    """
+    table = find_table(study.reference)
+
+    def compute() -> pd.DataFrame:
+        report = check_cohort(
+            table,
+            study.cutoff,
+            clip_frames=study.profile.clip_frames,
+            outside=study.request.outside,
+            n_jobs=n_workers(),
+            track=track,
+        )
+        if report.of("error"):
+            raise FibrolibError(
+                f"{table}: nothing was run, since the cohort has errors.\n{report.text()}\n"
+                "Mend the errors and run again; fibrolib check looks at the cohort alone."
+            )
+        return report.anonymous_table()
+
+    asked = {
+        "content": _content(table, study.cutoff, study.request.outside),
+        "cutoff": study.cutoff,
+        "clip_frames": study.profile.clip_frames,
+        "outside": study.request.outside,
+    }
+    warnings = study.folder.keeper.keep("check", asked, compute, _save, _load)
+    study.folder.save_table("check", warnings)
+    return warnings
+
+
+def _content(table: Path, cutoff: int, outside: bool) -> list[str]:
+    """Hashes of the table and of every file that it names and that is there."""
+    found = inspect_cohort(table, cutoff, outside=outside)
+    names = sorted({name for column in FILES for name in found.table[column].dropna()})
+    files = [file_digest(found.root / name) for name in names if is_there(found.root, name, outside)]
+    return [file_digest(table), *files]
+
+
+def _save(warnings: pd.DataFrame, folder: Path) -> None:
+    warnings.to_csv(folder / "check.csv", index=False)
+
+
+def _load(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "check.csv", dtype=str, keep_default_na=False)[list(KEPT)]

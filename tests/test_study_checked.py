@@ -1,0 +1,127 @@
+"""A run begins with a check: errors stop it, warnings are kept and stand at the top of the report."""
+
+import pandas as pd
+import pytest
+from dirty_cohort import FPS, clean_table, write_files
+from jinja2 import meta
+
+from fibrolib.checking import check_cohort
+from fibrolib.errors import CohortError, FibrolibError
+from fibrolib.report.html import _checked, _environment, _Folder
+from fibrolib.study import Request, Study
+from fibrolib.study.checked import check_before
+from fibrolib.video import read_video, write_video
+
+N_PATIENTS = 40
+
+
+def untracked(results, total):
+    return results
+
+
+@pytest.fixture(scope="module")
+def trap(tmp_path_factory):
+    """A cohort with a scanner for the sick and another for the healthy, and two videos copied to other patients."""
+    folder = tmp_path_factory.mktemp("trap")
+    write_files(folder, N_PATIENTS)
+    table = clean_table().head(N_PATIENTS).assign(split=None)
+    table["scanner"] = ["Dr Doe's" if stage >= 2 else "B" for stage in table["stage"]]
+    for first, second, frames in ((3, 5, slice(2, None)), (10, 20, slice(None))):
+        good = read_video(folder / f"videos/P{first:02d}.mp4").frames
+        write_video(folder / f"videos/P{second:02d}.mp4", good[frames], FPS)  # coded anew: other bytes
+    table.to_csv(folder / "cohort.csv", index=False)
+    return folder / "cohort.csv"
+
+
+@pytest.fixture
+def study(trap, tmp_path):
+    return Study(Request(cohort=str(trap), profile="smoke", out=str(tmp_path / "run")))
+
+
+def banner(study) -> str:
+    """The report's part about the check, of what is in a run folder."""
+    return _environment().get_template("check.html.j2").render(checked=_checked(_Folder(study.folder.path)))
+
+
+def test_the_leakage_trap_is_caught_by_the_check_and_by_the_banner(trap, study):
+    found = check_cohort(trap, clip_frames=9)
+    copies = {finding.rows: finding.kind for finding in found.of("warning") if finding.kind.startswith("copy")}
+    assert copies == {(5, 7): "copy-across-stages", (12, 22): "copy-across-patients"}
+    shortcut = [finding.message for finding in found.of("warning") if finding.kind == "shortcut"]
+    assert any("the column 'scanner'" in message and "AUC 1.00" in message for message in shortcut)
+
+    check_before(study, untracked)
+    html = banner(study)
+    assert "The results below may be false." in html
+    assert "Lines 5, 7: " in html
+    assert "Lines 12, 22: " in html
+    assert "&#39;scanner&#39; (&#39;…&#39;) alone predicts" in html
+    environment = _environment()
+    report = environment.loader.get_source(environment, "report.html.j2")[0]
+    assert "check.html.j2" in meta.find_referenced_templates(environment.parse(report))
+
+
+def test_the_run_folder_has_no_name_of_patient_file_or_scanner(study):
+    check_before(study, untracked)
+    kept = b"".join(path.read_bytes() for path in study.folder.path.rglob("*") if path.is_file())
+    assert b"scanner" in kept
+    for text in (b"P03", b"P05", b"videos/", b"Doe"):
+        assert text not in kept
+
+
+def test_what_was_checked_is_not_checked_again_until_a_file_changes(trap, study, monkeypatch):
+    def nobody(*_, **__):
+        raise AssertionError("checked again")
+
+    first = check_before(study, untracked)
+    with monkeypatch.context() as patched:
+        patched.setattr("fibrolib.study.checked.check_cohort", nobody)
+        pd.testing.assert_frame_equal(check_before(study, untracked), first)
+        frames = read_video(trap.parent / "videos/P01.mp4").frames
+        write_video(trap.parent / "videos/P01.mp4", frames[1:], FPS)
+        with pytest.raises(AssertionError, match="checked again"):
+            check_before(study, untracked)
+        write_video(trap.parent / "videos/P01.mp4", frames, FPS)
+
+
+def test_all_errors_stop_a_run_at_once_and_are_not_kept(trap, tmp_path):
+    table = pd.read_csv(trap, dtype=str)
+    table.loc[0, "stage"] = "F2"
+    table.loc[4, "video"] = "bad/cut.mp4"
+    (trap.parent / "bad/cut.mp4").write_bytes((trap.parent / "videos/P04.mp4").read_bytes()[:2000])
+    table.to_csv(trap.parent / "spoilt.csv", index=False)
+    study = Study(Request(cohort=str(trap.parent / "spoilt.csv"), profile="smoke", out=str(tmp_path / "run")))
+    with pytest.raises(FibrolibError) as error:
+        check_before(study, untracked)
+    for words in ("nothing was run", "2 errors", "line 2, column 'stage'", "line 6, column 'video': bad/cut.mp4"):
+        assert words in str(error.value)
+    assert not list(tmp_path.rglob("*.csv"))
+
+
+def test_a_clean_check_is_one_quiet_sentence_and_no_check_is_none(study):
+    assert banner(study).strip() == ""
+    study.folder.save_table("check", pd.DataFrame(columns=["severity", "kind", "lines", "column", "finding"]))
+    assert "found nothing to warn of" in banner(study)
+    assert "may be false" not in banner(study)
+
+
+def test_text_in_a_warning_is_escaped(study):
+    row = {"severity": "warning", "kind": "power", "lines": "", "column": "<b>", "finding": "<script>alert(1)</script>"}
+    study.folder.save_table("check", pd.DataFrame([row]))
+    html = banner(study)
+    assert "<script>" not in html
+    assert "<code>&lt;b&gt;</code>" in html
+
+
+def test_files_outside_the_table_s_folder_are_opened_only_when_asked_for(trap, tmp_path):
+    table = pd.read_csv(trap)
+    for column in ("video", "image", "roi"):
+        table[column] = [f"../{trap.parent.name}/{name}" for name in table[column]]
+    (trap.parent.parent / "elsewhere").mkdir()
+    path = trap.parent.parent / "elsewhere" / "cohort.csv"
+    table.to_csv(path, index=False)
+    refused, asked = (Study(Request(cohort=str(path), out=str(tmp_path), outside=outside)) for outside in (False, True))
+    with pytest.raises(CohortError, match="leaves the folder"):
+        _ = refused.cohort
+    first = asked.cohort.patients()["videos"].iloc[0][0]
+    assert first.read_bytes() == (trap.parent / "videos/P00.mp4").read_bytes()

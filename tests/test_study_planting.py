@@ -1,0 +1,76 @@
+"""Worlds with one signal, their nets and the count of their maps."""
+
+import pandas as pd
+import pytest
+from conftest import make_patients
+
+from fibrolib.attribution import mask_scores
+from fibrolib.errors import FibrolibError
+from fibrolib.learning import NetClassifier
+from fibrolib.study import load_profile, planting
+from fibrolib.study.planting import REGIONS, SIGNALS, Way, World, plant
+from fibrolib.video import load_clip
+
+
+def world_of(people, **options):
+    net = NetClassifier("motion_resnet3d", {"width": 4}, cutoff=1, n_stages=3, length=8, epochs=1, n_threads=1)
+    return World("capsule", "cnn3d", people, net.set_params(**options), lambda patient, region: patient.clips[0])
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return world_of(make_patients(tmp_path_factory.mktemp("world"), 18))
+
+
+def test_every_third_patient_is_held_out_and_the_diseased_of_them_are_explained(world):
+    assert world.held_out["stage"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert world.explained["stage"].tolist() == [1, 1, 2, 2]
+    assert not set(world.held_out.index) & set(world.train.index)
+    assert len(world.train) == 12
+
+
+def test_maps_are_counted_on_every_region(world):
+    ways = [Way("gradcam"), Way("layercam", "fine"), Way("occlusion", "pixels")]
+    table = world.scores(ways)
+    assert len(table) == len(ways) * len(REGIONS) * 4
+    assert 0 <= world.area <= 1
+    assert (table["auc"] == world.area).all()
+    assert table["attainable"].between(table["area"], 1).all()
+    patient = world.explained.index[2]
+    cam = world.maps(ways[1])[patient]
+    rows = table[(table["method"] == "layercam") & (table["patient_id"] == patient)]
+    assert rows["relevance"].tolist() == [mask_scores(cam).relevance] * 2
+    assert cam.layer == "pathway.blocks.0"  # six places for 24 pixels; the net's own layer has three
+    # A map as fine as the picture can mark the region alone.
+    assert (table.loc[table["layer"] == "pixels", "attainable"] == 1).all()
+
+
+def test_some_patients_can_be_asked_for(world):
+    patient = world.explained.index[1]
+    assert list(world.maps(Way("gradcam"), [patient])) == [patient]
+
+
+def test_a_world_of_healthy_patients_is_a_sentence(world):
+    healthy = world.train[world.train["stage"] == 0]
+    with pytest.raises(FibrolibError, match="None of 1 virtual patients held out"):
+        world_of(healthy)
+
+
+def test_worlds_share_bodies_and_differ_in_their_signal(tmp_path, monkeypatch):
+    monkeypatch.setattr(planting, "n_workers", lambda: 1)
+    worlds = plant(tmp_path / "cohorts", tmp_path / "cache", load_profile("smoke"), "cnn3d", patients=3, seed=2)
+    assert list(worlds) == list(SIGNALS)
+    stages = [pd.concat([world.train, world.held_out])["stage"].to_dict() for world in worlds.values()]
+    assert stages[0] == stages[1] == stages[2]
+    truth = [pd.read_csv(path) for path in sorted((tmp_path / "cohorts").glob("*/truth/patients.csv"))]
+    assert all(table["bmi"].equals(truth[0]["bmi"]) for table in truth)
+    assert not any(truth[0]["capsule"].equals(table["capsule"]) for table in truth[1:])
+    files = [set(world.files) for world in worlds.values()]
+    assert not files[0] & files[1]
+    # A video holds just the frames that the net sees.
+    clip = load_clip(worlds["motion"].train["clips"].iloc[0][0])
+    assert (len(clip.frames), clip.fps) == (9, 10.0)
+    marked = worlds["motion"]._marked(next(worlds["motion"].explained.itertuples()), "liver")
+    clip = load_clip(marked)
+    assert clip.roi.shape == clip.frames.shape
+    assert clip.roi.any()

@@ -1,0 +1,72 @@
+"""The same net trained otherwise."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import make_patients
+
+from fibrolib.learning import NetClassifier, evaluate
+from fibrolib.study import trainings
+from fibrolib.study.keeping import Keeper
+from fibrolib.study.trainings import keep_folds, nets_of_folds, nets_of_shuffled_stages
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A finished evaluation whose fits are still in its memory."""
+    folder = tmp_path_factory.mktemp("trainings")
+    patients = make_patients(folder, 16, n_stages=2)
+    sides = pd.Series(np.repeat(["train", "validation", "test"], [10, 2, 4]), index=patients.index)
+    net = NetClassifier(
+        "motion_resnet3d", {"width": 2}, cutoff=1, n_stages=2, length=4, epochs=2, batch_size=2, n_threads=1
+    )
+    net.set_params(memory=folder / "fits")
+    evaluation = evaluate("net", net, patients, sides, grid={"learning_rate": [1e-3, 2e-3]}, n_folds=2)
+    return SimpleNamespace(
+        patients=patients,
+        partition=sides,
+        cutoff=1,
+        profile=SimpleNamespace(n_folds=2),
+        request=SimpleNamespace(seed=0),
+        folder=SimpleNamespace(keeper=Keeper(folder / "kept")),
+        evaluation=lambda name: evaluation,
+        asked=lambda name: {"model": name},
+        memory=folder / "fits",
+    )
+
+
+def weights(net):
+    return net.module_.pathway.stem[0].weight.detach().numpy()
+
+
+def test_the_nets_of_the_folds_are_those_of_the_cross_validation(study, monkeypatch):
+    def train(*_):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(NetClassifier, "_train", train)
+    folds = keep_folds(study, "net", study.evaluation("net"), study.memory)
+    assert len(folds) == 2
+    assert not np.allclose(weights(folds[0]), weights(folds[1]))
+    # Scores of the patients left out, which the predictions table holds, are theirs.
+    table = study.evaluation("net").predictions.query("fold == 1")
+    scores = folds[0].predict_proba(study.patients.loc[table["patient_id"]])[:, 1]
+    np.testing.assert_allclose(scores, table["y_score"], rtol=1e-5)
+    again = nets_of_folds(study, "net")  # kept: neither trained nor in need of the memory
+    np.testing.assert_array_equal(weights(again[1]), weights(folds[1]))
+
+
+def test_shuffled_stages_are_learned_and_kept(study, monkeypatch):
+    monkeypatch.setattr(trainings, "n_workers", lambda: 1)
+    first = study.evaluation("net").final
+    (nets,) = nets_of_shuffled_stages(study, ["net"], 2).values()
+    assert [net.get_params()["seed"] for net in nets] == [1, 2]
+    assert not np.allclose(weights(nets[0]), weights(first))
+    monkeypatch.delattr(trainings, "_fit_shuffled")
+    (again,) = nets_of_shuffled_stages(study, ["net"], 2).values()
+    np.testing.assert_array_equal(weights(again[1]), weights(nets[1]))
+
+
+def test_no_trainings_are_no_nets(study):
+    assert nets_of_shuffled_stages(study, ["net"], 0) == {"net": []}
