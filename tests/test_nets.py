@@ -1,3 +1,7 @@
+import pickle
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -63,6 +67,19 @@ def test_a_batch_is_scored_as_its_clips_are(name):
     with torch.no_grad():
         together, alone = net(clips), torch.cat([net(clip[None]) for clip in clips])
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_nets_travel_to_a_process_that_has_not_imported_torchvision(tmp_path):
+    nets = [build_net(name, 3, **SMALL[name][0]).eval() for name in ("frame_lstm", "r3d_18")]
+    clips = torch.rand(1, 1, 8, 32, 32)
+    (tmp_path / "nets").write_bytes(pickle.dumps((nets, clips)))
+    there = (
+        "import pickle, torch; nets, clips = pickle.load(open('nets', 'rb'));"
+        "torch.save([net(clips) for net in nets], 'logits')"
+    )
+    subprocess.run([sys.executable, "-c", there], cwd=tmp_path, check=True)
+    for here, found in zip(nets, torch.load(tmp_path / "logits"), strict=True):
+        torch.testing.assert_close(here(clips), found)
 
 
 def test_unknown_architecture_lists_the_known():

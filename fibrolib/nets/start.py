@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -11,11 +12,19 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fibrolib.errors import FibrolibError
+from fibrolib.nets.torchvision_import import import_torchvision
 
 __all__ = ["STARTS", "ClipNetwork", "read_weights"]
 
 STARTS = ("simulation", "imagenet", "scratch")
 """Where first weights come from: `fibrolib.pretraining` (packaged, or a file of one's own), ImageNet, or chance."""
+
+
+def _unfilled(network: type[ClipNetwork], with_torchvision: bool) -> ClipNetwork:
+    """A network that pickle fills next."""
+    if with_torchvision:
+        import_torchvision()
+    return network.__new__(network)
 
 
 class ClipNetwork(nn.Module):
@@ -35,6 +44,10 @@ class ClipNetwork(nn.Module):
 
     started: tuple[str, ...] = ()
     made_for: dict
+
+    def __reduce__(self) -> tuple:
+        """Pickle for another process, where torchvision may have to be let in before layers of it, or timm's."""
+        return _unfilled, (type(self), "torchvision" in sys.modules), self.__dict__
 
     def begin(self, architecture: str, start: str, options: dict, imagenet: tuple[str, ...] = ()) -> None:
         """Load the first weights.
