@@ -11,10 +11,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TypeVar
 
+import pandas as pd
+
 from fibrolib.atomic import UNFINISHED, finish, write_atomically
 from fibrolib.provenance import rooms, source_digest
 
-__all__ = ["Keeper", "digest", "package_digest", "write_atomically"]
+__all__ = ["Keeper", "digest", "load_table", "package_digest", "save_table", "write_atomically"]
 
 T = TypeVar("T")
 
@@ -36,6 +38,16 @@ def _versions() -> dict[str, str]:
 def digest(asked: dict) -> str:
     """Short hash of plain values."""
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:20]
+
+
+def save_table(table: pd.DataFrame, folder: Path) -> None:
+    """Write a table for a `Keeper`; `load_table` reads the same numbers to the last bit."""
+    table.to_parquet(folder / "table.parquet")
+
+
+def load_table(folder: Path) -> pd.DataFrame:
+    """Read what `save_table` wrote; names of columns have become text."""
+    return pd.read_parquet(folder / "table.parquet")
 
 
 class Keeper:

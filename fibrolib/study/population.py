@@ -23,7 +23,7 @@ from fibrolib.inference import (
 from fibrolib.learning.changes import CHANGES
 from fibrolib.learning.evaluation import predictions_of
 from fibrolib.phantom import MOVING, STILL, Dials, oracle_score, simulate_cohort
-from fibrolib.study.keeping import digest
+from fibrolib.study.keeping import digest, load_table, save_table
 from fibrolib.study.preparing import n_workers, prepare_files
 from fibrolib.study.profiles import Profile
 
@@ -149,7 +149,7 @@ class Population:
             "change": change,
         }
         return self.study.folder.keeper.keep(
-            f"population-{name}", asked, lambda: self._reached(name, change), _save_scores, _load_scores
+            f"population-{name}", asked, lambda: self._reached(name, change), save_table, _load_scores
         )
 
     def _reached(self, name: str, change: str) -> pd.DataFrame:
@@ -219,9 +219,5 @@ def _auc_row(name: str, table: pd.DataFrame) -> dict:
     return {"model": name, "n": len(table), "auc": estimate.value, "auc_low": estimate.low, "auc_high": estimate.high}
 
 
-def _save_scores(table: pd.DataFrame, folder: Path) -> None:
-    table.to_parquet(folder / "reached.parquet")
-
-
 def _load_scores(folder: Path) -> pd.DataFrame:
-    return pd.read_parquet(folder / "reached.parquet").rename(columns=int)
+    return load_table(folder).rename(columns=int)
