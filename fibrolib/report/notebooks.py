@@ -19,6 +19,7 @@ from papermill.exceptions import PapermillExecutionError
 from fibrolib.atomic import write_atomically
 from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError
 from fibrolib.report.copies import without_places
+from fibrolib.report.kernels import KernelManager
 from fibrolib.study.keeping import digest, package_digest
 
 __all__ = ["check_parameters", "execute_notebook", "is_current", "parameter_names"]
@@ -125,7 +126,9 @@ def _execute(notebook: Path, unfinished: Path, parameters: dict, folder: Path) -
         str(unfinished),
         parameters,
         kernel_name="python3",
-        cwd=str(folder),
+        # Not papermill's ``cwd``, which moves this whole process there: another notebook may be running beside.
+        resources={"metadata": {"path": str(folder)}},
+        kernel_manager_class=KernelManager,
         progress_bar=False,
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
     )

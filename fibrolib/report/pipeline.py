@@ -12,12 +12,15 @@ from fibrolib.checking import LEAKS
 from fibrolib.errors import FibrolibError
 from fibrolib.privacy import who_is_who
 from fibrolib.report.html import build_report
+from fibrolib.report.kernels import kernels, prepare_kernels
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current
+from fibrolib.report.order import work_through
 from fibrolib.report.progress import Progress, Tally, count
 from fibrolib.study import Request, Study, notebook_sources
 from fibrolib.study.checked import check_before
 from fibrolib.study.concealing import request_for_copies
 from fibrolib.study.lock import held
+from fibrolib.study.paths import comes_after
 from fibrolib.study.preparing import sources
 from fibrolib.study.results import circumstances, results
 
@@ -60,6 +63,7 @@ def _run(study: Study, further: dict, console: Console) -> Path:
     console.print(f"Run folder: {study.folder.path}", highlight=False, soft_wrap=True)
     if study.reference:
         _check(study, progress, console)
+    prepare_kernels()
     with progress.step(*_first_step(study)):
         patients = study.cohort.patients()
     if study.reference and who_is_who(study.reference).exists():
@@ -71,14 +75,18 @@ def _run(study: Study, further: dict, console: Console) -> Path:
     study.folder.claim()
     parameters = {**asdict(request_for_copies(study)), **further}
     notebooks = notebooks_for(study, console)
-    for number, notebook in enumerate(notebooks, start=1):
+    labels = {notebook: f"[{at}/{len(notebooks)}] {notebook.stem}" for at, notebook in enumerate(notebooks, start=1)}
+
+    def execute(notebook: Path) -> None:
         executed = study.folder.notebooks / notebook.name
-        label = f"[{number}/{len(notebooks)}] {notebook.stem}"
         if is_current(notebook, executed, parameters, content):
-            console.print(f"  kept  {label}", highlight=False, markup=False)
-            continue
-        with progress.step(label, progress.fits):
+            console.print(f"  kept  {labels[notebook]}", highlight=False, markup=False)
+            return
+        with progress.step(labels[notebook], progress.fits):
             execute_notebook(notebook, executed, parameters, content)
+
+    with kernels() as at_once:
+        work_through(execute, comes_after(notebooks), at_once)
     with progress.step("writing the report"):
         found = results(study)
         made = circumstances(study, progress.seconds)

@@ -15,19 +15,19 @@ from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
-from rich.status import Status
 
 from fibrolib.study import Study
 
 __all__ = ["Progress", "Tally", "count"]
 
 T = TypeVar("T")
+Detail = Callable[[], tuple[str, str]]
 
 _POLL = 1.0
 """Seconds between two looks at the run folder."""
 
 
-def count(folder: Path, pattern: str, total: int, noun: str) -> Callable[[], tuple[str, str]]:
+def count(folder: Path, pattern: str, total: int, noun: str) -> Detail:
     """Detail of a step that fills a folder: so many files of so many, told in quarters where lines are printed.
 
     Parameters
@@ -97,41 +97,67 @@ class Progress:
         self.study, self.console = study, console
         self.started = time.monotonic()
         self.seconds: dict[str, float] = {}
+        self._under_way: dict[str, Detail | None] = {}
+        self._changing = threading.Lock()
+        self._idle = threading.Event()
+        self._watcher: threading.Thread | None = None
         self._fits_before: int | None = None
         self._first_fit = 0.0
 
     @contextmanager
-    def step(self, label: str, detail: Callable[[], tuple[str, str]] | None = None) -> Iterator[None]:
+    def step(self, label: str, detail: Detail | None = None) -> Iterator[None]:
         """Show a step while it is under way and write down how long it took.
+
+        Steps may overlap: threads may each be in one.
 
         Parameters
         ----------
         label : str
             What is being done.
         detail : callable or None
-            Gives, whenever asked, where the step is and how long it may still take (see `count` and `fits`).
+            Gives, whenever asked, where the step is and how long it may still take (see `count` and `fits`). Steps
+            that overlap and have the same one are told of together.
         """
-        begun, ended = time.monotonic(), threading.Event()
-        with self.console.status(escape(label)) as status:
-            watcher = threading.Thread(target=self._watch, args=(label, status, ended, detail), daemon=True)
-            watcher.start()
-            try:
-                yield
-            finally:
-                ended.set()
-                watcher.join()
+        begun = time.monotonic()
+        self._begin(label, detail)
+        try:
+            yield
+        finally:
+            self._end(label)
         self.seconds[label] = time.monotonic() - begun
         self.console.print(f"  done  {escape(label)}  [dim]{_clock(self.seconds[label])}[/dim]", highlight=False)
 
-    def _watch(self, label: str, status: Status, ended: threading.Event, detail: Callable | None) -> None:
+    def _begin(self, label: str, detail: Detail | None) -> None:
+        with self._changing:
+            self._under_way[label] = detail
+            if self._watcher is None:
+                self._idle.clear()
+                self._watcher = threading.Thread(target=self._watch, daemon=True)
+                self._watcher.start()
+
+    def _end(self, label: str) -> None:
+        with self._changing:
+            del self._under_way[label]
+            if not self._under_way:
+                self._idle.set()
+                self._watcher.join()
+                self._watcher = None
+
+    def _watch(self) -> None:
         seen = ""
-        while not ended.wait(_POLL):
-            elapsed = _clock(time.monotonic() - self.started)
-            place, left = detail() if detail else ("", "")
-            status.update(f"{escape(label)}{place}{left}  [dim]{elapsed} so far[/dim]")
-            if place and place != seen and not self.console.is_terminal:
-                self.console.print(f"        {label}{place}{left}", highlight=False, markup=False, soft_wrap=True)
-            seen = place or seen
+        with self.console.status(self._line("")) as status:
+            while not self._idle.wait(_POLL):
+                told = [detail() for detail in dict.fromkeys(self._under_way.copy().values()) if detail]
+                place, left = ("".join(parts) for parts in zip(*told, strict=True)) if told else ("", "")
+                elapsed = _clock(time.monotonic() - self.started)
+                status.update(f"{self._line(place + left)}  [dim]{elapsed} so far[/dim]")
+                if place and place != seen and not self.console.is_terminal:
+                    line = f"        {self._line(place + left)}"
+                    self.console.print(line, highlight=False, soft_wrap=True)
+                seen = place or seen
+
+    def _line(self, detail: str) -> str:
+        return escape(", ".join(self._under_way) + detail)
 
     def fits(self) -> tuple[str, str]:
         """Which fit is under way, and the time left for those that remain."""

@@ -7,6 +7,7 @@ project is anchored here and not at the working directory.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from fibrolib.errors import FibrolibError
@@ -75,6 +76,20 @@ def notebook_sources(*, virtual: bool = True) -> list[Path]:
     return found if virtual else [path for path in found if not _about_virtual_patients(path)]
 
 
+def comes_after(notebooks: Sequence[Path]) -> dict[Path, list[Path]]:
+    """Of each notebook, those that it must not run beside, but after: it would do their work a second time.
+
+    Notebooks say so in their metadata: ``"fibrolib": {"after": ["05_cnn3d"]}``; those that also name an earlier one
+    because both train on all cores would only disturb each other.
+    """
+    by_name = {path.stem: path for path in notebooks}
+    return {path: [by_name[name] for name in _said(path, "after", []) if name in by_name] for path in notebooks}
+
+
 def _about_virtual_patients(notebook: Path) -> bool:
-    metadata = json.loads(notebook.read_text("utf-8"))["metadata"]
-    return metadata.get("fibrolib", {}).get("cohort") == "virtual"
+    return _said(notebook, "cohort", "") == "virtual"
+
+
+def _said(notebook: Path, key: str, default):
+    """What a notebook says of itself to the pipeline, in its metadata."""
+    return json.loads(notebook.read_text("utf-8"))["metadata"].get("fibrolib", {}).get(key, default)

@@ -37,6 +37,10 @@ from fibrolib.video import load_clip
 
 __all__ = ["INDICES", "Study", "open_study"]
 
+_WORTH_PROCESSES = 1000
+"""Patients trained on (each as often as there are settings, folds and epochs) from which processes are started: each
+takes as long to start as a net of the size of `smoke` takes for some hundred patients."""
+
 INDICES = {"swe": SWE, "fib4": FIB4, "apri": APRI}
 """Diagnostics that read numbers, in the order of tables."""
 
@@ -197,29 +201,27 @@ class Study:
         """
         if self.unavailable(name):
             raise FibrolibError(self.unavailable(name))
-        if name in INDICES:
-            known = self.cohort.patients().dropna(subset=list(INDICES[name].columns))
-            return self._evaluate(name, INDICES[name](cutoff=self.cutoff), known)
         if name not in self._evaluations:
-            self._evaluations[name] = self._evaluate_net(self.profile.model(name))
+            index = name in INDICES
+            self._evaluations[name] = self._evaluate_index(name) if index else self._evaluate_net(name)
         return self._evaluations[name]
 
     @cached_property
     def _evaluations(self) -> dict[str, Evaluation]:
         return {}
 
-    def _evaluate(self, name: str, diagnostic: BaseEstimator, patients: pd.DataFrame, grid=None) -> Evaluation:
-        return evaluate(
-            name,
-            diagnostic,
-            patients,
-            self.partition,
-            grid=grid,
-            n_folds=self.profile.n_folds,
-            seed=self.request.seed,
-            # Numbers alone are not worth starting processes.
-            n_jobs=net_workers(diagnostic.device) if isinstance(diagnostic, NetClassifier) else 1,
-        )
+    def _evaluate_index(self, name: str) -> Evaluation:
+        known = self.cohort.patients().dropna(subset=list(INDICES[name].columns))
+        return self._evaluate(name, INDICES[name](cutoff=self.cutoff), known)
+
+    def _evaluate(self, name: str, diagnostic: BaseEstimator, patients: pd.DataFrame, **options) -> Evaluation:
+        side, folds, seed = self.partition, self.profile.n_folds, self.request.seed
+        return evaluate(name, diagnostic, patients, side, n_folds=folds, seed=seed, **options)
+
+    def _n_jobs(self, net: NetClassifier, settings: ModelSettings) -> int:
+        """Processes for the fits of a net: small ones are done before processes start."""
+        passes = settings.n_settings * self.profile.n_folds * net.epochs * len(self.patients)
+        return net_workers(net.device) if passes >= _WORTH_PROCESSES else 1
 
     def asked(self, name: str) -> dict:
         """Everything the evaluation of a net depends on, besides the code."""
@@ -245,8 +247,8 @@ class Study:
         """Folder of the fits of an evaluation that is under way."""
         return self.folder.fits / settings.name / digest(self.asked(settings.name))
 
-    def _evaluate_net(self, settings: ModelSettings) -> Evaluation:
-        asked = self.asked(settings.name)
+    def _evaluate_net(self, name: str) -> Evaluation:
+        settings, asked = self.profile.model(name), self.asked(name)
         memory = self._memory(settings)
         net = NetClassifier(
             **settings.arguments,
@@ -259,7 +261,7 @@ class Study:
         result = self.folder.keeper.keep(
             settings.name,
             asked,
-            lambda: self._evaluate(settings.name, net, self.patients, settings.grid),
+            lambda: self._evaluate(name, net, self.patients, grid=settings.grid, n_jobs=self._n_jobs(net, settings)),
             save_evaluation,
             load_evaluation,
         )
@@ -324,7 +326,7 @@ class Study:
         return {}
 
     def attribution(self, name: str) -> pd.DataFrame:
-        """Share of Grad-CAM relevance on the marked region (the capsule), beside its share of the sector's area.
+        """Share of Grad-CAM relevance on the marked region (the capsule), beside its share of the sector's area; kept.
 
         Returns
         -------
@@ -332,6 +334,9 @@ class Study:
             One row per test patient: ``patient_id, model, stage, score`` and the scores of `mask_scores`; no rows where
             the cohort has no masks. A patient's videos are averaged.
         """
+        return self.folder.keeper.keep_table(f"attribution-{name}", self.asked(name), lambda: self._attribution(name))
+
+    def _attribution(self, name: str) -> pd.DataFrame:
         rows = [
             {"patient_id": patient, "model": name, "score": cam.score, **vars(mask_scores(cam))}
             for patient, cams in self.gradcams(name).items()

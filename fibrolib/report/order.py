@@ -1,0 +1,49 @@
+"""Work that waits for other work, several pieces at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from graphlib import TopologicalSorter
+from typing import TypeVar
+
+__all__ = ["work_through"]
+
+T = TypeVar("T")
+
+
+def work_through(work: Callable[[T], object], after: Mapping[T, Collection[T]], at_once: int) -> None:
+    """Do a piece of work for every item, none before the items that it comes after.
+
+    Parameters
+    ----------
+    work : callable
+        Takes an item. Called in threads, but for one at a time.
+    after : mapping
+        Items, in an order in which they can be done one by one; of each, the items that must be done before.
+    at_once : int
+        Pieces of work at a time. What others wait for is begun first.
+
+    Raises
+    ------
+    Exception
+        What a piece of work raised, at once; nothing is begun afterwards, and what is under way goes on by itself.
+    """
+    if at_once == 1:
+        for item in after:
+            work(item)
+        return
+    awaited = {item for before in after.values() for item in before}
+    order = TopologicalSorter(after)
+    order.prepare()
+    pool = ThreadPoolExecutor(at_once)
+    running: dict[Future, T] = {}
+    try:
+        while order.is_active():
+            for item in sorted(order.get_ready(), key=lambda item: item not in awaited):
+                running[pool.submit(work, item)] = item
+            for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                ended.result()
+                order.done(running.pop(ended))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,51 @@
+import threading
+
+import pytest
+
+from fibrolib.report.order import work_through
+
+AFTER = {"a": [], "b": [], "c": [], "d": ["c"], "e": ["d"], "f": ["d"]}
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_everything_once_and_after_what_it_waits_for(at_once):
+    begun, ended, most, busy = [], [], [], set()
+    lock = threading.Lock()
+
+    def work(item):
+        with lock:
+            begun.append(item)
+            assert set(AFTER[item]) <= set(ended)
+            busy.add(item)
+            most.append(len(busy))
+        threading.Event().wait(0.01)
+        with lock:
+            busy.remove(item)
+            ended.append(item)
+
+    work_through(work, AFTER, at_once)
+    assert sorted(ended) == sorted(AFTER)
+    assert max(most) == at_once
+    # One at a time: as they are told. Several: what others wait for first.
+    assert begun[0] == ("a" if at_once == 1 else "c")
+
+
+def test_an_error_is_told_at_once_and_nothing_is_begun_afterwards():
+    begun, go_on = [], threading.Event()
+
+    def work(item):
+        begun.append(item)
+        if item == "c":
+            raise ValueError("no")
+        go_on.wait(10)
+
+    with pytest.raises(ValueError, match="no"):
+        work_through(work, AFTER, 2)
+    assert "d" not in begun
+    go_on.set()
+    assert len(begun) <= 3
+
+
+def test_a_circle_is_refused():
+    with pytest.raises(ValueError, match="cycle"):
+        work_through(print, {"a": ["b"], "b": ["a"]}, 2)
