@@ -103,6 +103,16 @@ def test_videos_can_be_shorter_and_slower_and_images_left_out(tmp_path):
     assert not done
 
 
+def test_without_truth_the_pictures_are_the_same(table, tmp_path):
+    bare = simulate_cohort(tmp_path, patients=2, seed=SEED, truth=False, n_jobs=1)
+    assert pd.read_csv(bare)["roi"].isna().all()
+    assert [path.name for path in (tmp_path / "truth").iterdir()] == ["patients.csv"]
+    found = contents(tmp_path)
+    assert {name: contents(table.parent)[name] for name in found if name.startswith(("videos", "images", "truth"))} == {
+        name: found[name] for name in found if name.startswith(("videos", "images", "truth"))
+    }
+
+
 @pytest.fixture(scope="module")
 def several(table, tmp_path_factory):
     """The same patients with two videos each."""

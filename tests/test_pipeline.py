@@ -104,7 +104,7 @@ def test_results_have_the_promised_form(results):
     assert sorted(results["models"]) == sorted(NETS + INDICES)
     assert len(results["comparisons"]) == 15
     assert sorted(results["attribution"]) == NETS
-    assert results["population"]["n"] == 16
+    assert results["population"]["n"] == 12
     for entry in results["models"].values():
         assert entry["n"] == results["cohort"]["partition"]["test"]
         assert len(entry["cv_auc"]) == 2

@@ -30,6 +30,21 @@ def test_everything_once_and_after_what_it_waits_for(at_once):
     assert begun[0] == ("a" if at_once == 1 else "c")
 
 
+def test_what_others_wait_for_goes_before_all_that_was_ready_earlier():
+    begun, third = [], threading.Event()
+
+    def work(item):
+        begun.append(item)
+        if len(begun) > 2:
+            third.set()
+        if item == "b":
+            third.wait(10)
+
+    work_through(work, AFTER, 2)
+    assert set(begun[:2]) == {"c", "b"}, "of the rest, the last first"
+    assert begun[2] == "d"
+
+
 def test_an_error_is_told_at_once_and_nothing_is_begun_afterwards():
     begun, go_on = [], threading.Event()
 

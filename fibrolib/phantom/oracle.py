@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logsumexp
-from scipy.stats import rankdata
 
 from fibrolib.phantom.carriers import CARRIERS, STAGE_MIX, carrier_mean, carrier_sd, shortcut_scanner
 from fibrolib.phantom.dials import Dials
@@ -97,7 +96,7 @@ def oracle_auc(
     patients = draw_patients(n, seed, dials)
     score = oracle_score(patients, cutoff, signals, dials)
     diseased = patients["stage"].to_numpy() >= cutoff
-    ranks, cases = rankdata(score), int(diseased.sum())
+    ranks, cases = pd.Series(score).rank().to_numpy(), int(diseased.sum())
     return float((ranks[diseased].sum() - cases * (cases + 1) / 2) / (cases * (n - cases)))
 
 

@@ -32,7 +32,8 @@ class Rendering:
     fps : float
         Frames per second.
     masks : dict of str to ndarray of bool, shape (frames, height, width)
-        Truth of ``liver, vessels, capsule, gallbladder, kidney``, each pixel where the tissue is in that frame.
+        Truth of ``liver, vessels, capsule, gallbladder, kidney``, each pixel where the tissue is in that frame. This
+        and the next two are empty where they were not asked for.
     displacement : ndarray of float32, shape (frames, grid rows, grid columns, 2)
         Displacement `(right, down)` in mm of the tissue that rests at each node; not a number outside the fan.
     nodes : ndarray of int, shape (2, grid rows, grid columns)
@@ -57,7 +58,7 @@ def clip_length(patient: object, least: int = 48) -> int:
     return max(least, int(np.ceil(2 * 60 / patient.heart_rate * patient.fps)) + 2)
 
 
-def render_view(patient: object, frames: int, rng: np.random.Generator) -> Rendering:
+def render_view(patient: object, frames: int, rng: np.random.Generator, *, truth: bool = True) -> Rendering:
     """Simulate one view of a patient.
 
     Parameters
@@ -68,6 +69,8 @@ def render_view(patient: object, frames: int, rng: np.random.Generator) -> Rende
         Number of frames; 1 for a still image.
     rng : numpy.random.Generator
         Source of chance: another generator gives another view.
+    truth : bool
+        Also the masks and the displacement, which are a fifth of the work.
 
     Returns
     -------
@@ -91,8 +94,10 @@ def render_view(patient: object, frames: int, rng: np.random.Generator) -> Rende
         echo = receiver.envelope(*tissue.at(frame), amplitude, loss, hiss.at(frame) + clutter)
         grey = compress(converter(echo), patient.gain_db, patient.dynamic_range_db, scanner.gamma)
         screens[frame][converter.sector] = grey
-    nodes, displacement = _coarse_displacement(anatomy, motion, converter, frames)
-    masks = _masks(anatomy, motion, converter, frames)
+    masks, nodes, displacement = {}, np.empty((2, 0, 0), np.intp), np.empty((frames, 0, 0, 2), np.float32)
+    if truth:
+        nodes, displacement = _coarse_displacement(anatomy, motion, converter, frames)
+        masks = _masks(anatomy, motion, converter, frames)
     return Rendering(screens, patient.fps, masks, displacement, nodes, converter.scale, box_around(converter.sector))
 
 

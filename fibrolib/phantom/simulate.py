@@ -53,6 +53,7 @@ def simulate_cohort(
     frames: int | None = None,
     fps: float | None = None,
     images: bool = True,
+    truth: bool = True,
     dicom: bool = False,
     n_jobs: int = 2,
     progress: Callable[[int, int], None] | None = None,
@@ -78,6 +79,8 @@ def simulate_cohort(
         Frames per second of every video; those of the patient's scanner if left out.
     images : bool
         Also a still image of each patient.
+    truth : bool
+        Also the masks and the displacement of every video; without them a fifth of the work is saved.
     dicom : bool
         Write videos and images as DICOM, without loss; else as MP4 and PNG.
     n_jobs : int
@@ -88,8 +91,8 @@ def simulate_cohort(
     Returns
     -------
     Path
-        The table, ``cohort.csv``, one row per video; beside it ``videos/``, ``images/``, ``truth/`` and
-        ``cohort.json``.
+        The table, ``cohort.csv``, one row per video; beside it ``videos/``, ``images/``, ``truth/`` (which always
+        holds the latent quantities of the patients) and ``cohort.json``.
 
     Raises
     ------
@@ -105,9 +108,10 @@ def simulate_cohort(
     if fps is not None:
         table = table.assign(fps=float(fps))
     asked = {name: value for name, value in (("frames", frames), ("fps", fps)) if value is not None}
-    asked |= ({} if images else {"images": False}) | ({"form": "dicom"} if dicom else {})
+    asked |= {name: False for name, wanted in (("images", images), ("truth", truth)) if not wanted}
+    asked |= {"form": "dicom"} if dicom else {}
     _claim(out, {"version": VERSION, "seed": seed, "dials": asdict(dials), **asked})
-    takes, files_of = range(1, videos + 1), partial(_files, images=images, dicom=dicom)
+    takes, files_of = range(1, videos + 1), partial(_files, images=images, truth=truth, dicom=dicom)
     missing = [
         (number, row, todo)
         for number, row in enumerate(table.itertuples(index=False))
@@ -123,8 +127,8 @@ def simulate_cohort(
         for done, _ in enumerate(jobs, start=patients - len(missing) + 1):
             if progress is not None:
                 progress(done, patients)
-    truth = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    write_atomically(out / "truth" / "patients.csv", lambda file: file.write_text(truth, "utf-8", newline="\n"))
+    latent = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    write_atomically(out / "truth" / "patients.csv", lambda file: file.write_text(latent, "utf-8", newline="\n"))
     files = [files_of(patient, take) for patient in table["patient_id"] for take in takes]
     rows = table.loc[table.index.repeat(videos)].reset_index(drop=True).join(pd.DataFrame(files))
     blood = dict.fromkeys(("ast", "alt", "platelets"), "Int64")  # whole numbers, also where some are missing
@@ -132,7 +136,9 @@ def simulate_cohort(
     return out / "cohort.csv"
 
 
-def render_clip(patient: object, seed: tuple[int, int], take: int = 1, frames: int | None = None) -> Rendering:
+def render_clip(
+    patient: object, seed: tuple[int, int], take: int = 1, frames: int | None = None, *, truth: bool = True
+) -> Rendering:
     """A video of a patient, as `simulate_cohort` writes it.
 
     Parameters
@@ -145,6 +151,8 @@ def render_clip(patient: object, seed: tuple[int, int], take: int = 1, frames: i
         Which of the patient's videos, from 1; each is another view.
     frames : int, optional
         How many; two heartbeats if left out.
+    truth : bool
+        Also masks and displacement, as of `render_view`.
 
     Returns
     -------
@@ -154,12 +162,13 @@ def render_clip(patient: object, seed: tuple[int, int], take: int = 1, frames: i
     if take < 1:
         raise ValueError(f"videos are counted from 1, not {take}")
     view = 0 if take == 1 else take  # view 1 is the image's
-    return render_view(patient, frames or clip_length(patient), random_stream(seed[0], 1, seed[1], view))
+    stream = random_stream(seed[0], 1, seed[1], view)
+    return render_view(patient, frames or clip_length(patient), stream, truth=truth)
 
 
-def render_image(patient: object, seed: tuple[int, int]) -> Rendering:
+def render_image(patient: object, seed: tuple[int, int], *, truth: bool = True) -> Rendering:
     """The still image of a patient, from another view than the clip's."""
-    return render_view(patient, 1, random_stream(seed[0], 1, seed[1], 1))
+    return render_view(patient, 1, random_stream(seed[0], 1, seed[1], 1), truth=truth)
 
 
 def _claim(out: Path, settings: dict) -> None:
@@ -175,12 +184,13 @@ def _claim(out: Path, settings: dict) -> None:
     write_atomically(card, lambda file: file.write_text(json.dumps(settings, indent=2) + "\n", "utf-8"))
 
 
-def _files(name: str, take: int, images: bool, dicom: bool) -> dict[str, str]:
+def _files(name: str, take: int, images: bool, truth: bool, dicom: bool) -> dict[str, str]:
     """Paths of a video, its truth and the patient's image, as the table gives them."""
     view = name if take == 1 else f"{name}-{take}"
     video, image = (".dcm", ".dcm") if dicom else (".mp4", ".png")
     still = {"image": f"images/{name}{image}"} if images else {}
-    return {"video": f"videos/{view}{video}", **still, "roi": f"truth/{view}.npz"}
+    regions = {"roi": f"truth/{view}.npz"} if truth else {}
+    return {"video": f"videos/{view}{video}", **still, **regions}
 
 
 def _is_written(out: Path, files: dict[str, str]) -> bool:
@@ -191,16 +201,18 @@ def _is_written(out: Path, files: dict[str, str]) -> bool:
 def _write_patient(
     out: Path, patient: object, seed: tuple[int, int], files: dict[int, dict[str, str]], frames: int | None
 ) -> None:
-    """Write some videos of one patient, and the image with the first; the truth comes last, as a sign that all are."""
+    """Write some videos of one patient, and the image with the first."""
     for take, names in files.items():
         paths = {kind: out / name for kind, name in names.items()}
         write = _write_dicom if paths["video"].suffix == ".dcm" else _write_plain
-        clip = render_clip(patient, seed, take, frames)
-        still = render_image(patient, seed) if "image" in paths and take == 1 else None
+        truth = "roi" in paths
+        clip = render_clip(patient, seed, take, frames, truth=truth)
+        still = render_image(patient, seed, truth=truth) if "image" in paths and take == 1 else None
         write(paths["video"], clip, patient.patient_id)
         if still is not None:
             write(paths["image"], still, patient.patient_id)
-        write_truth(paths["roi"], clip, still)
+        if truth:
+            write_truth(paths["roi"], clip, still)
 
 
 def _write_plain(path: Path, seen: Rendering, name: str) -> None:

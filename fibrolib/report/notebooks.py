@@ -130,7 +130,7 @@ def _execute(notebook: Path, unfinished: Path, parameters: dict, folder: Path) -
         resources={"metadata": {"path": str(folder)}},
         kernel_manager_class=KernelManager,
         progress_bar=False,
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
     )
 
 

@@ -22,7 +22,8 @@ def work_through(work: Callable[[T], object], after: Mapping[T, Collection[T]], 
     after : mapping
         Items, in an order in which they can be done one by one; of each, the items that must be done before.
     at_once : int
-        Pieces of work at a time. What others wait for is begun first.
+        Pieces of work at a time. What others wait for is begun first, then what comes last: later notebooks test what
+        earlier ones made, which takes longer, and the longest must not be left over for the end.
 
     Raises
     ------
@@ -34,14 +35,18 @@ def work_through(work: Callable[[T], object], after: Mapping[T, Collection[T]], 
             work(item)
         return
     awaited = {item for before in after.values() for item in before}
+    rank = {item: (item not in awaited, -place) for place, item in enumerate(after)}
     order = TopologicalSorter(after)
     order.prepare()
     pool = ThreadPoolExecutor(at_once)
+    ready: list[T] = []
     running: dict[Future, T] = {}
     try:
         while order.is_active():
-            for item in sorted(order.get_ready(), key=lambda item: item not in awaited):
-                running[pool.submit(work, item)] = item
+            ready = sorted([*ready, *order.get_ready()], key=rank.__getitem__)
+            free = at_once - len(running)
+            running |= {pool.submit(work, item): item for item in ready[:free]}
+            ready = ready[free:]
             for ended in wait(running, return_when=FIRST_COMPLETED).done:
                 ended.result()
                 order.done(running.pop(ended))

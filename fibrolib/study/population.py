@@ -42,7 +42,7 @@ ORACLES = {"oracle_still": STILL, "oracle_moving": MOVING}
 def population_folder(parent: Path, patients: int, seed: int, dials: Dials) -> Path:
     """Where a fresh population lies: beside the cohorts, so that runs share it."""
     turned = "" if dials == Dials() else f"-{digest(asdict(dials))[:8]}"
-    return parent / f"virtual-population-{patients}-seed{seed}{turned}"
+    return parent / f"virtual-fresh-{patients}-seed{seed}{turned}"
 
 
 def fresh_patients(
@@ -73,7 +73,8 @@ def fresh_patients(
         As `Study.patients`, and the latent truth: ``texture, capsule, strain, scanner, severity``.
     """
     folder = population_folder(parent, patients, seed, dials or Dials())
-    table = simulate_cohort(folder, patients=patients, seed=seed + _FAR, dials=dials, n_jobs=n_workers())
+    # Nobody asks where the liver lies in them.
+    table = simulate_cohort(folder, patients=patients, seed=seed + _FAR, dials=dials, truth=False, n_jobs=n_workers())
     found = prepared_patients(table, clips, profile, cutoff)
     truth = pd.read_csv(folder / "truth" / "patients.csv", index_col="patient_id")
     latent = truth[["texture", "capsule", "strain", "scanner", "severity"]]
