@@ -10,6 +10,13 @@ import pytest
 from fibrolib.privacy import VARIABLE
 from fibrolib.video import Clip, save_clip
 
+_WHOLE_RUNS = ("test_pipeline.py", "test_privacy_run.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that no process of several is left with it at the end."""
+    items.sort(key=lambda item: item.path.name not in _WHOLE_RUNS)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def private(tmp_path_factory) -> Iterator[Path]:

@@ -1,8 +1,9 @@
-"""The whole study at the smallest profile: killed in the middle and resumed, beside one that ran undisturbed."""
+"""The whole study at the smallest profile: killed and resumed, and notebook by notebook, the last one first."""
 
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 import nbformat
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from rich.console import Console
 
@@ -18,6 +20,7 @@ from fibrolib.inference import auc, auc_ci
 from fibrolib.learning import NetClassifier
 from fibrolib.report.pipeline import notebooks_for
 from fibrolib.study import Request, Study, notebook_sources
+from fibrolib.study.paths import STAMP
 
 NETS = ["cnn2d", "cnn2d_lstm", "cnn3d"]
 INDICES = ["swe", "fib4", "apri"]
@@ -45,9 +48,11 @@ def resumed(tmp_path_factory):
     )
     while process.poll() is None and not kept_results(out):
         time.sleep(0.1)
+    of_the_run = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
-    time.sleep(3)  # the kernel is a session of its own; it ends when it notices that its parent is gone
+    # Kernels are sessions of their own; they end when they notice that their parent is gone.
+    assert not psutil.wait_procs(of_the_run, timeout=60)[1]
     before = kept_results(out)
     finished = run(out)
     assert finished.returncode == 0, finished.stderr
@@ -67,12 +72,36 @@ def predictions(resumed):
     return pd.read_csv(resumed / "predictions.csv", dtype={"fold": "Int64"})
 
 
-def test_same_seed_same_results_however_often_it_was_stopped(resumed):
-    undisturbed = resumed.parent / "undisturbed"
-    finished = run(undisturbed)
+@pytest.fixture(scope="session")
+def alone(resumed):
+    """Folder and last words of a run whose notebooks were started in it one by one, the last one first.
+
+    They begin with nothing but themselves, so each computes what it needs; nbval compares no outputs.
+    """
+    out = resumed.parent / "alone"
+    shutil.copytree(resumed / "notebooks", out / "notebooks")
+    shutil.copy(resumed / STAMP, out)  # or it would be no run folder
+    options = ["--nbval-lax", "-p", "no:cacheprovider", "-p", "no:xdist", "--nbval-cell-timeout=300", "-q"]
+    executed = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *NOTEBOOKS[::-1]],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=out / "notebooks",
+    )
+    assert executed.returncode == 0, executed.stdout[-3000:]
+    return out, run(out)
+
+
+def test_same_seed_same_results_in_whatever_order_and_however_often_it_was_stopped(resumed, alone):
+    out, finished = alone
     assert finished.returncode == 0, finished.stderr
     for name in ("results.json", "predictions.csv"):
-        assert (undisturbed / name).read_bytes() == (resumed / name).read_bytes()
+        assert (out / name).read_bytes() == (resumed / name).read_bytes()
+
+
+def test_a_finished_notebook_is_not_run_again(alone):
+    assert alone[1].stdout.count("kept") == len(NOTEBOOKS)
 
 
 def test_what_a_run_leaves(resumed):
@@ -165,14 +194,6 @@ def test_notebooks_ran_to_their_end_without_warnings(resumed):
         assert not [output.text for output in outputs if output.get("name") == "stderr"], name
 
 
-def test_a_finished_run_is_not_done_again(resumed):
-    before = {path: path.stat().st_mtime_ns for path in (resumed / "notebooks").iterdir()}
-    finished = run(resumed)
-    assert finished.returncode == 0, finished.stderr
-    assert finished.stdout.count("kept") == len(NOTEBOOKS)
-    assert {path: path.stat().st_mtime_ns for path in (resumed / "notebooks").iterdir()} == before
-
-
 @pytest.mark.parametrize(
     ("prefix", "left_out"), [("virtual-", []), ("mine-", ["00_virtual_patient", "08_does_it_use_motion"])]
 )
@@ -187,21 +208,6 @@ def test_a_cohort_of_ones_own_has_no_notebook_about_virtual_patients(tmp_path, p
     chosen = [path.name for path in notebooks_for(study, Console(file=written))]
     assert chosen == [name for name in NOTEBOOKS if name.removesuffix(".ipynb") not in left_out]
     assert [line.split(":")[0].split()[-1] for line in written.getvalue().splitlines()] == left_out
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS[::-1])
-def test_every_notebook_runs_alone_in_its_own_folder(resumed, name):
-    """nbval starts each in the notebook's folder, last one first; outputs are not compared."""
-    notebook = resumed / "notebooks" / name
-    options = ["--nbval-lax", "-p", "no:cacheprovider", "--nbval-cell-timeout=300", "-q"]
-    found = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, str(notebook)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=notebook.parent,
-    )
-    assert found.returncode == 0, found.stdout[-3000:]
 
 
 def test_search_table_explains_the_choice(resumed, results):
