@@ -1,0 +1,74 @@
+"""What is drawn on a picture is told from tissue, and a tint from colour."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from fibrolib.video.overlays import coloured_pixels, still_marks, well_inside
+
+SIDE = 120
+EVERYWHERE = np.ones((SIDE, SIDE), dtype=bool)
+
+
+def tissue(sway: float = 4.0, count: int = 24) -> np.ndarray:
+    """Frames of a smooth texture that sways to and fro."""
+    texture = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(SIDE, SIDE + 32)), 3, mode="wrap")
+    texture = 90 + 30 * texture / texture.std()
+    shifts = sway * np.sin(2 * np.pi * np.arange(count) / 12)
+    moved = [ndimage.shift(texture, (0, shift), order=1, mode="wrap")[:, 16:-16] for shift in shifts]
+    return np.clip(moved, 0, 255).astype(np.uint8)
+
+
+def written_on(frames: np.ndarray) -> np.ndarray:
+    pictures = [Image.fromarray(frame) for frame in frames]
+    for picture in pictures:
+        ImageDraw.Draw(picture).text((40, 60), "RIGHT LOBE", fill=255)
+    return np.stack([np.array(picture) for picture in pictures])
+
+
+def marks(frames: np.ndarray, inside: np.ndarray = EVERYWHERE) -> int:
+    return still_marks(frames.mean(axis=0, dtype=np.float32), frames.std(axis=0, dtype=np.float32), inside)
+
+
+def test_letters_are_told_from_tissue():
+    assert marks(tissue()) == 0
+    assert marks(written_on(tissue())) > 40
+
+
+def test_letters_outside_do_not_count():
+    below = EVERYWHERE.copy()
+    below[:80] = False
+    assert marks(written_on(tissue()), below) == 0
+
+
+def test_what_moves_along_with_the_tissue_is_no_mark():
+    frames = tissue()
+    spots = np.zeros((SIDE, SIDE + 32))
+    spots[20::20, 20::20] = 1
+    for number, frame in enumerate(frames):
+        shift = 4 * np.sin(2 * np.pi * number / 12)
+        lit = ndimage.shift(ndimage.maximum_filter(spots, 3), (0, shift), order=0, mode="wrap")[:, 16:-16] > 0
+        frame[lit] = 255
+    assert marks(frames) == 0
+
+
+def test_where_nothing_moves_nothing_is_said():
+    assert marks(written_on(tissue(sway=0))) == 0
+
+
+def test_colour_is_counted_and_a_tint_is_not():
+    grey = np.repeat(tissue(count=4)[..., None], 3, axis=3)
+    sepia = (grey * [1.0, 0.8, 0.5]).astype(np.uint8)
+    for frames in (grey, sepia):
+        assert coloured_pixels(frames, EVERYWHERE) == 0
+        frames[:2, 30:40, 30:40] = (220, 30, 20)
+        assert coloured_pixels(frames, EVERYWHERE) == pytest.approx(50, abs=5)  # 100 pixels in half of the frames
+
+
+def test_the_border_is_left_out():
+    inside = well_inside(EVERYWHERE)
+    assert inside.sum() == (SIDE - 4) ** 2
+    frames = np.repeat(tissue(count=2)[..., None], 3, axis=3)
+    frames[:, :, -1] = (0, 135, 0)  # the seam of a codec
+    assert coloured_pixels(frames, inside) == 0
