@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from fibrolib.attribution.explain import Explanation
 
@@ -17,6 +18,9 @@ GRID = (4, 14, 14)
 
 ORDERS = ("relevance", "random", "centre")
 """Most relevant first; at random; from the middle of the sector outwards, where an operator puts what matters."""
+
+_COARSEST = 16
+"""Side in pixels below which a picture is not halved again to begin the filling in."""
 
 _NOISE = 0.01
 """Standard deviation of the noise that ROAD adds to what it fills in, full scale 1 (Rong et al. 2022)."""
@@ -111,12 +115,32 @@ def impute(
         raise ValueError("nothing of the sector is left to fill in from")
     if not removed.any():
         return frames.copy()
-    known, unknown = (torch.from_numpy(part.astype(np.float32)) for part in (frames * kept, removed))
-    weight = _sum_of_neighbours(torch.from_numpy(inside.astype(np.float32)))
-    start = torch.full_like(known, float(frames[kept].mean()))
-    filled = _solve(weight, unknown, unknown * _sum_of_neighbours(known), unknown * start).numpy()
+    filled = _fill(*(torch.from_numpy(part.astype(np.float32)) for part in (frames * kept, kept, inside))).numpy()
     noise = _NOISE * np.random.default_rng(seed).standard_normal(frames.shape)
     return np.where(removed, np.clip(filled + noise, 0, 1), frames).astype(np.float32)
+
+
+def _fill(known: Tensor, kept: Tensor, inside: Tensor) -> Tensor:
+    """Values of unknown places; the other arguments are 1 where a place is kept, or in the sector, else 0."""
+    unknown = inside - kept
+    right, start = unknown * _sum_of_neighbours(known), unknown * _first_guess(known, kept, inside)
+    return _solve(_sum_of_neighbours(inside), unknown, right, start)
+
+
+def _first_guess(known: Tensor, kept: Tensor, inside: Tensor) -> Tensor:
+    """Values to begin with: those of a picture of half the side, filled in likewise; the mean of a small one.
+
+    Conjugate gradients settle the fine grain in a few steps, and what is larger than it slowly.
+    """
+    height, width = known.shape[-2:]
+    if min(height, width) < _COARSEST:
+        return (known.sum() / kept.sum()).expand_as(known)
+    halved = [functional.avg_pool2d(part, 2, ceil_mode=True) for part in (known, kept, inside)]
+    seen = (halved[1] > 0).float()
+    values = seen * halved[0] / halved[1].clamp_min(1e-6)
+    within = (halved[2] > 0).float()
+    coarse = values + _fill(values, seen, within)
+    return functional.interpolate(coarse[None], size=(height, width), mode="bilinear")[0]
 
 
 def _sum_of_neighbours(values: Tensor) -> Tensor:
