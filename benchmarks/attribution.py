@@ -43,8 +43,8 @@ from fibrolib.video import Clip
 
 TOP = Path(__file__).resolve().parents[1] / "reports" / "benchmark-attribution"
 NETS = ("cnn2d", "cnn2d_lstm", "cnn3d")
-SIZES = {"frame_cnn": (128, 1), "frame_lstm": (112, 6), "motion_slowfast": (112, 17), "r3d_18": (112, 16)}
-"""Pixels of a side and frames for timing: those of the profile quick."""
+SIZES = {"frame_cnn": (224, 1), "frame_lstm": (224, 3), "motion_slowfast": (224, 17), "r3d_18": (112, 16)}
+"""Pixels of a side and frames for timing: those of the profile quick, and of r3d_18's training."""
 
 CUTOFF, STAGES = 2, 5
 

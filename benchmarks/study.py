@@ -38,8 +38,9 @@ def run(seed: int, options: argparse.Namespace) -> tuple[dict, Path]:
     name = Path(options.cohort).resolve().parent.name if options.cohort else "virtual"
     out = TOP / "reports" / f"benchmark-{name}-{seed}"
     shutil.rmtree(out, ignore_errors=True)
-    for cohort in (TOP / "reports" / "cohorts").glob(f"virtual-*-seed{seed}"):
-        shutil.rmtree(cohort)
+    for turned in ("", "-*"):  # with dials at their places, and not
+        for cohort in (TOP / "reports" / "cohorts").glob(f"virtual-*-seed{seed}{turned}"):
+            shutil.rmtree(cohort)
     command = [sys.executable, "-m", "fibrolib", "run", "--seed", str(seed), "--out", str(out)]
     command += ["--profile", options.profile, "--cutoff", str(options.cutoff), "--cohort", options.cohort]
     command += ["--pseudonymous"] if options.cohort else []  # as written, the split is the same for everybody's key

@@ -22,7 +22,7 @@ import numpy as np
 from fibrolib.video import find_sector, load_clip, prepare_cached, read_video, survey_video
 
 SUFFIXES = {".mp4", ".mov", ".avi", ".mpeg", ".mpg", ".gif", ".webm", ".mkv"}
-FORM = {"size": 112, "fps": 20.0, "max_frames": 48}  # the clips of the profile `quick`
+FORM = {"size": 224, "fps": 20.0, "max_frames": 48}  # the clips of the profile `quick`
 PEAK = "import resource, sys; from fibrolib.video import survey_video"
 
 
