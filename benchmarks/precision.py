@@ -1,5 +1,16 @@
-"""Training time per clip of each net: float32 against bfloat16, plain against channels-last layout."""
+"""What memory that is kept and bfloat16 save: milliseconds per clip of each net, scoring and training.
 
+Ways, each in a process of its own, on one thread:
+
+- float32: every layer, and glibc as it comes;
+- memory kept: the same, with `fibrolib.nets.arithmetic.reuse_memory`;
+- as fibrolib: also bfloat16 where nothing is learned (`fibrolib.nets.Backbone`);
+- bfloat16: also everywhere else.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
 import statistics
 import time
 
@@ -7,45 +18,57 @@ import pandas as pd
 import torch
 
 from fibrolib.learning.training import channels_last
-from fibrolib.nets import OrdinalLoss, build_net
+from fibrolib.nets import OrdinalLoss, backbone, build_net
 
-CASES = {
-    "motion_slowfast": (4, 1, 17, 224, 224),
-    "frame_cnn": (8, 1, 1, 224, 224),
-    "frame_lstm": (4, 1, 3, 224, 224),
-    "r3d_18": (4, 1, 16, 64, 64),
-}
+CASES = {"frame_cnn": (8, 1, 1, 224, 224), "frame_lstm": (8, 1, 3, 224, 224), "motion_slowfast": (8, 1, 17, 224, 224)}
+WAYS = ("float32", "memory kept", "as fibrolib", "bfloat16")
 REPEATS = 5
 
 
-def seconds_per_clip(name: str, shape: tuple[int, ...], *, layout: bool, bfloat16: bool) -> float:
-    """Median time of a forward and backward pass, divided by the batch."""
-    torch.manual_seed(0)
-    net = build_net(name, 5)
-    net = channels_last(net) if layout else net
-    clips, stages, times = torch.rand(shape), torch.randint(0, 5, shape[:1]), []
+def median_time(call, clips: torch.Tensor) -> float:
+    """Milliseconds of processor time per clip, median after a first call."""
+    times = []
     for _ in range(REPEATS + 1):
-        begun = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            logits = net(clips)
-        OrdinalLoss()(logits.float(), stages).backward()
-        times.append(time.perf_counter() - begun)
-    return statistics.median(times[1:]) / shape[0]
+        begun = time.process_time()
+        call()
+        times.append(time.process_time() - begun)
+    return 1000 * statistics.median(times[1:]) / len(clips)
+
+
+def measure(way: str, name: str, shape: tuple[int, ...]) -> dict[str, float]:
+    """Scoring and training of one net."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    if way == "float32":
+        backbone.reuse_memory = lambda: None
+    if way in ("float32", "memory kept"):
+        backbone.has_bfloat16 = lambda: False
+    net = channels_last(build_net(name, 5))
+    clips, stages = torch.rand(shape), torch.randint(0, 5, shape[:1])
+
+    def forward() -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=way == "bfloat16"):
+            return net(clips).float()
+
+    net.eval()
+    with torch.inference_mode():
+        scoring = median_time(forward, clips)
+    net.train()
+    return {"scoring": scoring, "training": median_time(lambda: OrdinalLoss()(forward(), stages).backward(), clips)}
 
 
 def main() -> None:
-    """Print one row per net."""
-    torch.set_num_threads(1)
-    rows = []
+    """Print one row per net and work."""
+    found = {}
     for name, shape in CASES.items():
-        row = {"net": name, "clip": "x".join(map(str, shape[2:]))}
-        for layout in (False, True):
-            for bfloat16 in (False, True):
-                title = f"{'channels-last' if layout else 'plain'}, {'bfloat16' if bfloat16 else 'float32'}"
-                row[title] = 1000 * seconds_per_clip(name, shape, layout=layout, bfloat16=bfloat16)
-        rows.append(row)
-    print("milliseconds per clip, one thread")
-    print(pd.DataFrame(rows).round(1).to_markdown(index=False))
+        for way in WAYS:
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                for work, value in pool.apply(measure, (way, name, shape)).items():
+                    found[name, work, way] = value
+    found = pd.Series(found, name="ms").rename_axis(["net", "work", "way"]).reset_index()
+    table = found.pivot_table(index=["net", "work"], columns="way", values="ms")[list(WAYS)]
+    print("CPU milliseconds per clip, one thread")
+    print(table.round(1).reset_index().to_markdown(index=False))
 
 
 if __name__ == "__main__":

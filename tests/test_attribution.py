@@ -224,7 +224,8 @@ def test_scores_of_windows_are_those_of_the_map(clip):
     estimator = untrained("frame_cnn", cutoff=2, start="scratch")
     found = attribute(estimator, clip)
     again = window_scores(estimator, np.stack([found.frames / np.float32(255)] * 3), batch_size=2)
-    np.testing.assert_allclose(again, found.score, rtol=1e-5)
+    # Scores are computed without gradients, and may be in bfloat16; the map's score is not.
+    np.testing.assert_allclose(again, found.score, rtol=1e-3)
 
 
 def test_what_is_shown_to_the_nets(tmp_path, clip):

@@ -9,7 +9,7 @@ import fibrolib
 
 PACKAGE = Path(fibrolib.__file__).parent
 LAYERS = [
-    {"atomic", "errors", "provenance"},
+    {"atomic", "errors", "provenance", "workers"},
     {"stages"},
     {"cohort", "video", "indices", "nets", "inference"},
     {"phantom", "learning", "checking", "privacy"},

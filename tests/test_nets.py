@@ -65,6 +65,43 @@ def test_a_batch_is_scored_as_its_clips_are(name):
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
+def maps_of(backbone, frames, *, bfloat16, monkeypatch):
+    monkeypatch.setattr("fibrolib.nets.backbone.has_bfloat16", lambda: bfloat16)
+    return backbone(frames)
+
+
+def test_scores_in_bfloat16_are_close_and_come_out_in_float32(monkeypatch):
+    backbone, frames = Backbone(hold=8).eval(), torch.rand(2, 1, 64, 64)
+    with torch.inference_mode():
+        full, reduced = (maps_of(backbone, frames, bfloat16=way, monkeypatch=monkeypatch) for way in (False, True))
+    assert reduced.dtype == torch.float32
+    assert not torch.equal(full, reduced)
+    assert (reduced - full).std() < 0.05 * full.std()
+
+
+@pytest.mark.parametrize("hold", [0, 8])
+def test_what_is_learned_is_learned_in_float32(hold, monkeypatch):
+    backbone, frames = Backbone(hold=hold).train(), torch.rand(2, 1, 64, 64)
+    seen = {}
+    for name, layer in backbone.model.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(lambda _, __, out, name=name: seen.update({name: out.dtype}))
+    maps_of(backbone, frames, bfloat16=True, monkeypatch=monkeypatch).sum().backward()
+    for name, layer in backbone.model.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            assert seen[name] == (torch.float32 if layer.weight.requires_grad else torch.bfloat16), name
+            assert (layer.weight.grad is None) == (not layer.weight.requires_grad)
+    assert (torch.bfloat16 in seen.values()) == (hold > 0)
+
+
+def test_gradients_of_the_picture_are_not_reduced(monkeypatch):
+    backbone, frames = Backbone(hold=8).eval(), torch.rand(2, 1, 64, 64, requires_grad=True)
+    full, same = (maps_of(backbone, frames, bfloat16=way, monkeypatch=monkeypatch) for way in (False, True))
+    assert torch.equal(full, same)
+    same.sum().backward()
+    assert frames.grad.abs().sum() > 0
+
+
 def test_unknown_architecture_lists_the_known():
     with pytest.raises(ValueError, match="motion_resnet3d"):
         build_net("resnet4d", 5)

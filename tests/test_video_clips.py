@@ -13,6 +13,7 @@ from fibrolib.video import (
     Clip,
     clip_digest,
     load_clip,
+    load_frames,
     prepare_cached,
     prepare_clip,
     prepare_image,
@@ -188,6 +189,7 @@ def test_a_saved_clip_comes_back(tmp_path, with_roi):
     save_clip(tmp_path / "new" / "a.npz", clip)
     back = load_clip(tmp_path / "new" / "a.npz")
     np.testing.assert_array_equal(back.frames, clip.frames)
+    np.testing.assert_array_equal(load_frames(tmp_path / "new" / "a.npz"), clip.frames)
     np.testing.assert_array_equal(back.sector, clip.sector)
     assert back.fps == 22.25
     assert (back.roi is None) == (not with_roi)

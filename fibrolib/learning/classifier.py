@@ -17,7 +17,7 @@ from fibrolib.learning.changes import Change
 from fibrolib.learning.clips import ClipDataset, average_by_patient
 from fibrolib.learning.keeping import fit_digest, load_fit, save_fit
 from fibrolib.learning.training import channels_last, history_table, make_net, pick_device, torch_threads
-from fibrolib.nets import build_net, import_torchvision, stage_probabilities
+from fibrolib.nets import build_net, give_back_memory, import_torchvision, stage_probabilities
 
 __all__ = ["NetClassifier"]
 
@@ -147,6 +147,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         if kept is not None and kept.exists():
             return self._restore(kept)
         self._train(X, stages, validation)
+        give_back_memory()
         if kept is not None:
             self.save(kept)
         return self
@@ -278,6 +279,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         loader = torch.utils.data.DataLoader(dataset, batch_size=self.batch_size)
         with torch_threads(self.n_threads), torch.inference_mode():
             logits = torch.cat([module(clips.to(device)).float().cpu() for clips, _ in loader])
+        give_back_memory()
         return average_by_patient(stage_probabilities(logits).numpy(), dataset.owner, len(X))
 
     def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:

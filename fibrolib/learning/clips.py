@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import torch
@@ -13,15 +11,16 @@ from torch.utils.data import Dataset
 
 from fibrolib.learning.augment import Augment
 from fibrolib.learning.changes import Change
-from fibrolib.video import load_clip
+from fibrolib.video import load_frames
 
 __all__ = ["VIEWS", "ClipDataset", "average_by_patient", "spread_windows", "take_window"]
 
 VIEWS = ("clips", "stills")
 """Columns of the patient table that hold prepared files: moving clips, or still images."""
 
-_IN_MEMORY = 1 << 29
-"""Prepared frames are kept in memory up to this many bytes; beyond it they are read again from disk."""
+_IN_MEMORY = 1 << 26
+"""Prepared frames are kept in memory up to this many bytes; beyond it they are read again from disk, a millisecond a
+clip. Several processes and threads have as much each."""
 
 
 def take_window(frames: NDArray[np.uint8], start: int, length: int, step: int) -> NDArray[np.uint8]:
@@ -118,7 +117,7 @@ class ClipDataset(Dataset):
     def _read(self, path: str) -> NDArray[np.uint8]:
         if path in self._frames:
             return self._frames[path]
-        frames = load_clip(Path(path)).frames
+        frames = load_frames(path)
         if self._kept + frames.nbytes <= _IN_MEMORY:
             self._frames[path] = frames
             self._kept += frames.nbytes

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +12,9 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
 
 from fibrolib.stages import at_least
+from fibrolib.workers import workers_end_here
 
-__all__ = ["Evaluation", "auc_at_cutoff", "evaluate", "predictions_of", "renewed_workers_are_no_news", "stage_folds"]
+__all__ = ["Evaluation", "auc_at_cutoff", "evaluate", "predictions_of", "stage_folds"]
 
 
 @dataclass(frozen=True)
@@ -48,14 +46,6 @@ class Evaluation:
     search: pd.DataFrame
     best: dict
     histories: pd.DataFrame
-
-
-@contextlib.contextmanager
-def renewed_workers_are_no_news() -> Iterator[None]:
-    """Say nothing of a worker that joblib renews because it has grown: nothing is lost by it."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "A worker stopped", UserWarning)
-        yield
 
 
 def auc_at_cutoff(estimator: BaseEstimator, X: pd.DataFrame, y) -> float:
@@ -146,7 +136,7 @@ def evaluate(
     search = GridSearchCV(
         diagnostic, grid or {}, scoring=auc_at_cutoff, cv=folds, refit=False, n_jobs=n_jobs, error_score="raise"
     )
-    with renewed_workers_are_no_news():
+    with workers_end_here(n_jobs):
         search.fit(train, stages, validation=validation)
     tried = _search_table(search.cv_results_, n_folds)
     best = search.cv_results_["params"][int(tried["auc_mean"].to_numpy().argmax())]

@@ -67,11 +67,7 @@ def channels_last(module: nn.Module) -> nn.Module:
 
 
 class ClipNet(NeuralNet):
-    """A skorch net with mixed precision on the GPU.
-
-    bfloat16 is used on CUDA only: on the two-core CPUs measured for this project it was slower than float32
-    (``benchmarks/precision.py``).
-    """
+    """A skorch net with mixed precision on the GPU; on a CPU, `fibrolib.nets.Backbone` sees to it."""
 
     def infer(self, x, **fit_params):
         """Forward pass of a batch, to float32 logits."""

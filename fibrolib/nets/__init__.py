@@ -9,6 +9,7 @@ import inspect
 
 from torch import nn
 
+from fibrolib.nets.arithmetic import give_back_memory
 from fibrolib.nets.backbone import PACKAGED, Backbone
 from fibrolib.nets.frame import FrameCNN, FrameLSTM
 from fibrolib.nets.ordinal import OrdinalHead, OrdinalLoss, cumulative_targets, stage_probabilities
@@ -33,6 +34,7 @@ __all__ = [
     "TorchvisionNet3d",
     "build_net",
     "cumulative_targets",
+    "give_back_memory",
     "import_torchvision",
     "net_options",
     "stage_probabilities",

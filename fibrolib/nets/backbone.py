@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from importlib import resources
 
 import torch
 from torch import Tensor, nn
 
 from fibrolib.errors import FibrolibError
+from fibrolib.nets.arithmetic import has_bfloat16, reuse_memory
 from fibrolib.nets.torchvision_import import import_torchvision
 
 __all__ = ["PACKAGED", "Backbone", "packaged_weights"]
@@ -87,15 +89,19 @@ def _cut(model: nn.Module, name: str, reduction: int) -> tuple[int, int]:
     return index, model.feature_info[index]["num_chs"]
 
 
-def _hold(model: nn.Module, reduction: int) -> tuple[nn.Module, ...]:
-    """Stop the learning of the layers up to the last map at most `reduction` times coarser; return these layers."""
-    maps = [step["module"] for step in model.feature_info if step["reduction"] <= reduction]
-    if not maps:
+def _last_held(model: nn.Module, reduction: int) -> str:
+    """Name of the module that makes the last map at most `reduction` times coarser; empty if there is none."""
+    return next((step["module"] for step in model.feature_info[::-1] if step["reduction"] <= reduction), "")
+
+
+def _hold(model: nn.Module, last_held: str) -> tuple[nn.Module, ...]:
+    """Stop the learning of the layers up to a module, with it; return these layers."""
+    if not last_held:
         return ()
     from timm.models import group_parameters
 
     depth = group_parameters(model, model.group_matcher(), reverse=True)  # name of a weight to its layer's number
-    last = max(number for name, number in depth.items() if name.startswith(f"{maps[-1]}."))
+    last = max(number for name, number in depth.items() if name.startswith(f"{last_held}."))
     held = {name.rpartition(".")[0] for name, number in depth.items() if number <= last}
     modules = tuple(model.get_submodule(name) for name in sorted(held))
     for module in modules:
@@ -113,6 +119,9 @@ def _scaling(name: str, config: dict) -> tuple[Tensor, Tensor]:
 
 class Backbone(nn.Module):
     """The first layers of a timm image network, which turn grey frames into feature maps.
+
+    On a processor that has bfloat16, layers compute in it where no gradient is asked for: all of them while scoring,
+    those that are held while training. Maps come out in float32, and so do gradients.
 
     A network is cut where its maps are `reduction` times coarser than the picture. The last layers know dogs from cars;
     for speckle they add nothing, cost most of the weights, and leave two by two places of a clip to look at.
@@ -140,7 +149,11 @@ class Backbone(nn.Module):
         super().__init__()
         self.model = _create(name, pretrained)
         mean, std = _scaling(name, self.model.default_cfg)
-        self._held = _hold(self.model, hold)
+        last_held = _last_held(self.model, hold)
+        self._held = _hold(self.model, last_held)
+        self._reduced, self._in_bfloat16 = False, ExitStack()
+        if last_held:
+            self.model.get_submodule(last_held).register_forward_hook(self._learn_from_here)
         self._index, self.n_channels = _cut(self.model, name, reduction)
         self.register_buffer("mean", mean.view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", std.view(1, 3, 1, 1), persistent=False)
@@ -154,5 +167,23 @@ class Backbone(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Grey frames ``(n, 1, height, width)`` in [0, 1] to maps ``(n, channels, h, w)``."""
+        reuse_memory()
         scaled = (frames - self.mean) / self.std
-        return self.model.forward_intermediates(scaled, indices=[self._index], intermediates_only=True)[0]
+        self._reduced = self._may_reduce(frames)
+        with ExitStack() as self._in_bfloat16:
+            if self._reduced:
+                self._in_bfloat16.enter_context(torch.autocast("cpu", torch.bfloat16))
+            maps = self.model.forward_intermediates(scaled, indices=[self._index], intermediates_only=True)[0]
+        return maps.float() if self._reduced else maps
+
+    def _may_reduce(self, frames: Tensor) -> bool:
+        """Whether the first layers have no gradient, on a processor that is faster in bfloat16."""
+        learning = torch.is_grad_enabled() and not (self.training and self._held)
+        return frames.device.type == "cpu" and not frames.requires_grad and not learning and has_bfloat16()
+
+    def _learn_from_here(self, _module: nn.Module, _inputs: tuple, maps: Tensor) -> Tensor:
+        """Behind the layers that are held: those that are learned compute in float32."""
+        if not (self._reduced and torch.is_grad_enabled()):
+            return maps
+        self._in_bfloat16.close()
+        return maps.float()

@@ -20,6 +20,7 @@ from fibrolib.phantom.render import Rendering, clip_length, render_view
 from fibrolib.phantom.screen import BANNER
 from fibrolib.phantom.truth import write_truth
 from fibrolib.video import write_dicom, write_image, write_video
+from fibrolib.workers import workers_end_here
 
 __all__ = ["render_clip", "render_image", "simulate_cohort"]
 
@@ -118,15 +119,16 @@ def simulate_cohort(
         if (todo := [take for take in takes if not _is_written(out, files_of(row.patient_id, take))])
     ]
     if missing:  # starting workers to find that nothing is to do would take seconds
-        jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_write_patient)(
-                out, row, (seed, number), {take: files_of(row.patient_id, take) for take in todo}, frames
+        with workers_end_here(n_jobs):
+            jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
+                delayed(_write_patient)(
+                    out, row, (seed, number), {take: files_of(row.patient_id, take) for take in todo}, frames
+                )
+                for number, row, todo in missing
             )
-            for number, row, todo in missing
-        )
-        for done, _ in enumerate(jobs, start=patients - len(missing) + 1):
-            if progress is not None:
-                progress(done, patients)
+            for done, _ in enumerate(jobs, start=patients - len(missing) + 1):
+                if progress is not None:
+                    progress(done, patients)
     latent = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     write_atomically(out / "truth" / "patients.csv", lambda file: file.write_text(latent, "utf-8", newline="\n"))
     files = [files_of(patient, take) for patient in table["patient_id"] for take in takes]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from joblib import Parallel
 
-from fibrolib.learning.evaluation import renewed_workers_are_no_news
 from fibrolib.learning.training import pick_device
+from fibrolib.nets import give_back_memory
 from fibrolib.study.preparing import n_workers
+from fibrolib.workers import renewed_workers_are_no_news
 
 __all__ = ["net_workers", "side_by_side"]
 
@@ -32,5 +33,6 @@ def side_by_side(jobs: Sequence, device: str) -> list:
     """
     if not jobs:
         return []
+    give_back_memory()
     with renewed_workers_are_no_news():
         return Parallel(n_jobs=net_workers(device))(jobs)

@@ -5,7 +5,7 @@ from fibrolib.video.dicom_writing import write_dicom
 from fibrolib.video.reading import Video, read_image, read_video
 from fibrolib.video.sector import Sector, find_sector
 from fibrolib.video.stills import is_still
-from fibrolib.video.store import clip_digest, file_digest, load_clip, prepare_cached, save_clip
+from fibrolib.video.store import clip_digest, file_digest, load_clip, load_frames, prepare_cached, save_clip
 from fibrolib.video.survey import VideoSurvey, survey_video
 from fibrolib.video.writing import write_image, write_video
 
@@ -19,6 +19,7 @@ __all__ = [
     "find_sector",
     "is_still",
     "load_clip",
+    "load_frames",
     "prepare_cached",
     "prepare_clip",
     "prepare_image",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fibrolib.atomic import write_atomically
 from fibrolib.errors import VideoError
@@ -17,7 +19,7 @@ from fibrolib.video.clips import Clip, prepare_clip, prepare_image
 from fibrolib.video.dicom import is_dicom
 from fibrolib.video.stills import RATE_FILE, pictures_in
 
-__all__ = ["clip_digest", "file_digest", "load_clip", "prepare_cached", "save_clip"]
+__all__ = ["clip_digest", "file_digest", "load_clip", "load_frames", "prepare_cached", "save_clip"]
 
 _METHOD = 2
 """Part of every digest: raise it when the preparation changes, and clips kept by an older one are not taken up.
@@ -43,14 +45,32 @@ def load_clip(path: str | Path) -> Clip:
     VideoError
         The file is missing or is no clip.
     """
+    with _readable(path), np.load(path, allow_pickle=False) as arrays:
+        frames, roi = arrays["frames"], arrays.get("roi")
+        if roi is not None:
+            roi = np.unpackbits(roi, axis=-1, count=frames.shape[-1]).astype(bool)
+        return Clip(frames, float(arrays["fps"]), arrays["sector"], roi)
+
+
+@contextlib.contextmanager
+def _readable(path: str | Path) -> Iterator[None]:
+    """Name the clip that cannot be read."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            frames, roi = arrays["frames"], arrays.get("roi")
-            if roi is not None:
-                roi = np.unpackbits(roi, axis=-1, count=frames.shape[-1]).astype(bool)
-            return Clip(frames, float(arrays["fps"]), arrays["sector"], roi)
+        yield
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise VideoError(f"{path}: this prepared clip cannot be read ({error}). Delete it and run again.") from error
+
+
+def load_frames(path: str | Path) -> NDArray[np.uint8]:
+    """Read only the frames of a clip written by `save_clip`.
+
+    Raises
+    ------
+    VideoError
+        As `load_clip`.
+    """
+    with _readable(path), np.load(path, allow_pickle=False) as arrays:
+        return arrays["frames"]
 
 
 def clip_digest(path: str | Path, settings: Mapping[str, object]) -> str:
