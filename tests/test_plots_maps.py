@@ -98,7 +98,7 @@ def test_sanity_figure_of_one_net(judged):
 
 def test_sanity_table_in_words(judged):
     table = plots.readable_sanity(judged)
-    assert list(table.columns) == ["Net", "Question", "Rule", "Source", "Grad-CAM", "Layer-CAM"]
+    assert list(table.columns) == ["Net", "Question", "Rule", "Grad-CAM", "Layer-CAM", "Source"]
     first = table.iloc[0]
     assert (first["Rule"], first["Grad-CAM"], first["Layer-CAM"]) == ("< 0.3", "pass (+0.20)", "FAIL (+0.80)")
     assert len(table) == 2 * len(TESTS)

@@ -18,7 +18,7 @@ __all__ = ["VIEWS", "ClipDataset", "average_by_patient", "spread_windows", "take
 VIEWS = ("clips", "stills")
 """Columns of the patient table that hold prepared files: moving clips, or still images."""
 
-_IN_MEMORY = 1 << 26
+_IN_MEMORY = 1 << 25
 """Prepared frames are kept in memory up to this many bytes; beyond it they are read again from disk, a millisecond a
 clip. Several processes and threads have as much each."""
 

@@ -94,7 +94,8 @@ def readable_sanity(judged: pd.DataFrame) -> pd.DataFrame:
         table["Net"] = table["model"].map(model_label)
     index = [*(["Net"] if keys else []), "Question", "Rule", "Source"]
     wide = table.pivot_table(index=index, columns="Method", values="cell", aggfunc="first", sort=False)
-    return wide.reset_index().rename_axis(columns=None)
+    wide = wide.reset_index().rename_axis(columns=None)
+    return wide[[*wide.columns.drop("Source"), "Source"]]  # last: the verdicts must be seen first
 
 
 @styled
