@@ -22,6 +22,7 @@ from fibrolib.attribution.pixels import block_occlusion, integrated_gradients, n
 from fibrolib.attribution.windows import as_batch, middle_window
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
+from fibrolib.learning.training import torch_threads
 from fibrolib.nets import build_net
 from fibrolib.video import Clip, load_clip
 
@@ -218,6 +219,16 @@ def test_occlusion_is_the_fall_of_the_score(clip):
     expected = (net(clips) - net(hidden)).item()
     np.testing.assert_allclose(found[Patch.place[2:]], expected, rtol=1e-5)
     assert found[:2].abs().max() == 0
+
+
+def test_maps_do_not_depend_on_the_threads_that_torch_has_elsewhere(clip):
+    estimator = untrained("frame_lstm", cutoff=2, start="scratch").set_params(n_threads=1)
+    found = {}
+    for threads in (1, 2):
+        with torch_threads(threads):
+            found[threads] = attribute(estimator, clip).relevance
+            assert torch.get_num_threads() == threads
+    assert np.array_equal(found[1], found[2])
 
 
 def test_scores_of_windows_are_those_of_the_map(clip):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.clips import spread_windows, take_window
-from fibrolib.learning.training import pick_device
+from fibrolib.learning.training import pick_device, torch_threads
 from fibrolib.nets import MotionStem
 from fibrolib.video import Clip
 
@@ -60,7 +60,10 @@ def as_batch(windows: Sequence[NDArray], device: str) -> Tensor:
 
 @contextlib.contextmanager
 def frozen_net(estimator: NetClassifier) -> Iterator[tuple[nn.Module, str]]:
-    """The estimator's net in evaluation mode, no gradient kept for its weights, and the device it is on."""
+    """The estimator's net in evaluation mode, no gradient kept for its weights, and the device it is on.
+
+    Inside, torch uses the estimator's number of threads, so that a map repeats to the last bit as its scores do.
+    """
     device = pick_device(estimator.device)
     net = estimator.module_.to(device).eval()
     wanted = [(parameter, parameter.requires_grad) for parameter in net.parameters()]
@@ -68,7 +71,7 @@ def frozen_net(estimator: NetClassifier) -> Iterator[tuple[nn.Module, str]]:
         parameter.requires_grad_(False)
     # cuDNN's recurrent nets have no backward pass in evaluation mode; elsewhere the switch changes nothing.
     try:
-        with torch.backends.cudnn.flags(enabled=not _is_recurrent(net)):
+        with torch_threads(estimator.n_threads), torch.backends.cudnn.flags(enabled=not _is_recurrent(net)):
             yield net, device
     finally:
         for parameter, before in wanted:
