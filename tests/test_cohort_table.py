@@ -173,6 +173,12 @@ def test_missing_columns_are_named_with_near_misses(folder):
     assert "meant" not in found[1][2]
 
 
+def test_a_column_with_a_meaning_of_its_own_is_no_near_miss(folder):
+    found = problems(save(clean().assign(age=50).drop(columns="stage"), folder))
+    assert [column for _, column, _ in found] == ["stage"]
+    assert "meant" not in found[0][2]
+
+
 @pytest.mark.parametrize(
     ("column", "value", "words"),
     [

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pandera.pandas as pa
 
-from fibrolib.cohort.columns import FILES, NUMBERS, REQUIRED
+from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, REQUIRED
 from fibrolib.cohort.split import PARTS
 from fibrolib.errors import Problem
 from fibrolib.stages import METAVIR
@@ -31,7 +31,8 @@ def column_problems(columns: list[str]) -> list[Problem]:
     problems = []
     for name in REQUIRED:
         if name not in columns:
-            folded = {column.lower().replace(" ", "_"): column for column in columns if column not in REQUIRED}
+            others = [column for column in columns if column not in (*REQUIRED, *OPTIONAL)]
+            folded = {column.lower().replace(" ", "_"): column for column in others}
             close = difflib.get_close_matches(name, folded, n=1, cutoff=0.6)
             meant = f" Is '{folded[close[0]]}' meant? Rename it." if close else ""
             problems.append(
