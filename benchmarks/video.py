@@ -19,10 +19,12 @@ from pathlib import Path
 import av
 import numpy as np
 
+from fibrolib.study import load_profile
+from fibrolib.study.preparing import form_of
 from fibrolib.video import find_sector, load_clip, prepare_cached, read_video, survey_video
 
 SUFFIXES = {".mp4", ".mov", ".avi", ".mpeg", ".mpg", ".gif", ".webm", ".mkv"}
-FORM = {"size": 224, "fps": 20.0, "max_frames": 48}  # the clips of the profile `quick`
+FORM = form_of(load_profile("quick"), "clip")
 PEAK = "import resource, sys; from fibrolib.video import survey_video"
 
 

@@ -35,6 +35,10 @@ def run(out, *further):
     return subprocess.run(command(out, *further), capture_output=True, text=True, check=False)
 
 
+def times_of_notebooks(out):
+    return {path: path.stat().st_mtime_ns for path in (out / "notebooks").glob("*.ipynb")}
+
+
 def kept_results(out):
     return {path: path.stat().st_mtime_ns for path in (out / "cache" / "results").glob("[!.]*")}
 
@@ -74,7 +78,7 @@ def predictions(resumed):
 
 @pytest.fixture(scope="session")
 def alone(resumed):
-    """Folder and last words of a run whose notebooks were started in it one by one, the last one first.
+    """A folder whose notebooks were started in it one by one, the last one first; their times then; and a run there.
 
     They begin with nothing but themselves, so each computes what it needs; nbval compares no outputs.
     """
@@ -90,18 +94,20 @@ def alone(resumed):
         cwd=out / "notebooks",
     )
     assert executed.returncode == 0, executed.stdout[-3000:]
-    return out, run(out)
+    return out, times_of_notebooks(out), run(out)
 
 
 def test_same_seed_same_results_in_whatever_order_and_however_often_it_was_stopped(resumed, alone):
-    out, finished = alone
+    out, _, finished = alone
     assert finished.returncode == 0, finished.stderr
     for name in ("results.json", "predictions.csv"):
         assert (out / name).read_bytes() == (resumed / name).read_bytes()
 
 
 def test_a_finished_notebook_is_not_run_again(alone):
-    assert alone[1].stdout.count("kept") == len(NOTEBOOKS)
+    out, before, finished = alone
+    assert finished.stdout.count("kept") == len(NOTEBOOKS)
+    assert times_of_notebooks(out) == before
 
 
 def test_what_a_run_leaves(resumed):
