@@ -118,7 +118,7 @@ def attribute_clips(
     *,
     target: Target | int | None = None,
     layer: str | None = None,
-    batch_size: int = 8,
+    batch_size: int = 4,
 ) -> list[Explanation]:
     """Explain many clips, several at once; the maps are those of `attribute`.
 
@@ -145,7 +145,7 @@ def attribute_methods(
     *,
     target: Target | int | None = None,
     layer: str | None = None,
-    batch_size: int = 8,
+    batch_size: int = 4,
 ) -> dict[str, list[Explanation]]:
     """Explain many clips by several methods; class activation maps share one pass through the net.
 
@@ -217,7 +217,7 @@ def _scaled(maps: Tensor) -> NDArray[np.float32]:
 
 
 def window_scores(
-    estimator: NetClassifier, windows: NDArray[np.float32], target: Target | int | None = None, batch_size: int = 16
+    estimator: NetClassifier, windows: NDArray[np.float32], target: Target | int | None = None, batch_size: int = 4
 ) -> NDArray[np.float64]:
     """Probability of the target in changed windows.
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.clips import spread_windows, take_window
 from fibrolib.learning.training import pick_device, torch_threads
-from fibrolib.nets import MotionStem
+from fibrolib.nets import MotionStem, give_back_memory
 from fibrolib.video import Clip
 
 __all__ = ["Window", "as_batch", "frozen_net", "middle_window", "shown"]
@@ -63,6 +63,7 @@ def frozen_net(estimator: NetClassifier) -> Iterator[tuple[nn.Module, str]]:
     """The estimator's net in evaluation mode, no gradient kept for its weights, and the device it is on.
 
     Inside, torch uses the estimator's number of threads, so that a map repeats to the last bit as its scores do.
+    After it the process keeps none of the memory that feature maps and their gradients took.
     """
     device = pick_device(estimator.device)
     net = estimator.module_.to(device).eval()
@@ -76,6 +77,7 @@ def frozen_net(estimator: NetClassifier) -> Iterator[tuple[nn.Module, str]]:
     finally:
         for parameter, before in wanted:
             parameter.requires_grad_(before)
+        give_back_memory()
 
 
 def _is_recurrent(net: nn.Module) -> bool:
