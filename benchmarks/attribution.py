@@ -34,7 +34,7 @@ from fibrolib.attribution.windows import as_batch
 from fibrolib.learning import NetClassifier
 from fibrolib.nets import build_net, import_torchvision
 from fibrolib.stages import stage_name
-from fibrolib.study import load_profile, open_study
+from fibrolib.study import Profile, load_profile, open_study
 from fibrolib.study.explaining import Explaining
 from fibrolib.study.keeping import Keeper
 from fibrolib.study.planting import SIGNALS, plant
@@ -43,8 +43,8 @@ from fibrolib.video import Clip
 
 TOP = Path(__file__).resolve().parents[1] / "reports" / "benchmark-attribution"
 NETS = ("cnn2d", "cnn2d_lstm", "cnn3d")
-SIZES = {"frame_cnn": (224, 1), "frame_lstm": (224, 3), "motion_slowfast": (224, 17), "r3d_18": (112, 16)}
-"""Pixels of a side and frames for timing: those of the profile quick, and of r3d_18's training."""
+RIVAL = ("r3d_18", 112, 16)
+"""A net of torchvision with the pixels of a side and the frames of its own training, for timing."""
 
 CUTOFF, STAGES = 2, 5
 
@@ -171,13 +171,16 @@ def timed(how: str, architecture: str, side: int, length: int, n_clips: int) -> 
     return {**case, "maps/s": rate, "added peak MiB": (peak - before) / 1024}
 
 
-def speed(n_clips: int) -> None:
+def speed(profile: Profile, n_clips: int) -> None:
     ways = ["fibrolib, batched", "fibrolib, one by one", "Captum, loop over clips"]
     package = importlib.util.find_spec("pytorch_grad_cam") is not None
     if not package:
         print("The package grad-cam is not installed: its row is left out (pip install grad-cam, in another venv).\n")
     rows = []
-    for architecture, (side, length) in SIZES.items():
+    settings = [model.arguments for model in profile.models]
+    sides = {"clips": profile.clips.size, "stills": profile.still_size}
+    nets = [(net["architecture"], sides[net["view"]], net["length"]) for net in settings]
+    for architecture, side, length in [*nets, RIVAL]:
         for way in [*ways, *(["grad-cam, loop over clips"] if package and length == 1 else [])]:
             # A fresh process each, or the first one's peak would be everybody's.
             with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -206,7 +209,7 @@ def main() -> None:
     parser.add_argument("--dry", action="store_true", help="one seed, few patients")
     options = parser.parse_args()
     if options.what == "speed":
-        return speed(2 if options.dry else options.clips)
+        return speed(load_profile(options.profile), 2 if options.dry else options.clips)
     if options.what == "planted":
         seeds, patients = (range(1, 2), 12) if options.dry else (range(1, options.seeds + 1), options.patients)
         return planted(load_profile(options.profile), options.nets, seeds, patients, options.methods)

@@ -6,9 +6,15 @@ import contextlib
 import warnings
 from collections.abc import Iterator
 
+import joblib
 from joblib.externals.loky import get_reusable_executor
 
-__all__ = ["renewed_workers_are_no_news", "workers_end_here"]
+__all__ = ["n_workers", "renewed_workers_are_no_news", "workers_end_here"]
+
+
+def n_workers() -> int:
+    """Processes for parallel work: one per core."""
+    return joblib.cpu_count()
 
 
 @contextlib.contextmanager

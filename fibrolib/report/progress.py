@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from fibrolib.study import Study
+from fibrolib.study.diagnostics import fits_finished
 
 __all__ = ["Progress", "Tally", "count"]
 
@@ -161,7 +162,7 @@ class Progress:
 
     def fits(self) -> tuple[str, str]:
         """Which fit is under way, and the time left for those that remain."""
-        counts = {name: self.study.progress(name) for name in self.study.nets}
+        counts = {name: fits_finished(self.study, name) for name in self.study.nets}
         return self._fit(counts), self._time_left(counts)
 
     def _fit(self, counts: dict[str, tuple[int, int]]) -> str:

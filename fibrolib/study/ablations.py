@@ -14,10 +14,10 @@ from fibrolib.learning.evaluation import predictions_of
 from fibrolib.phantom import Dials, oracle_score
 from fibrolib.stages import at_least
 from fibrolib.study.population import ORACLES, Population
-from fibrolib.study.preparing import n_workers
 
 if TYPE_CHECKING:
     from fibrolib.study.study import Study
+from fibrolib.workers import n_workers
 
 __all__ = ["AS_FILMED", "WORLDS", "ablate", "ceilings_of", "worlds_of"]
 

@@ -13,9 +13,9 @@ from fibrolib.cohort.columns import FILES
 from fibrolib.cohort.schema import is_there
 from fibrolib.errors import FibrolibError
 from fibrolib.privacy import find_table, may_leave_folder
-from fibrolib.study.preparing import n_workers
 from fibrolib.study.study import Study
 from fibrolib.video import file_digest
+from fibrolib.workers import n_workers
 
 __all__ = ["check_before"]
 

@@ -13,10 +13,11 @@ from fibrolib.learning import NetClassifier
 from fibrolib.phantom import Dials, simulate_cohort
 from fibrolib.study.keeping import digest
 from fibrolib.study.population import prepared_patients
-from fibrolib.study.preparing import form_of, n_workers, sources
+from fibrolib.study.preparing import form_of, sources
 from fibrolib.study.profiles import Profile
 from fibrolib.study.worlds import World
 from fibrolib.video import prepare_cached
+from fibrolib.workers import n_workers
 
 __all__ = ["SIGNALS", "plant"]
 

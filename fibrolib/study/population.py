@@ -24,11 +24,12 @@ from fibrolib.learning.changes import CHANGES
 from fibrolib.learning.evaluation import predictions_of
 from fibrolib.phantom import MOVING, STILL, Dials, oracle_score, simulate_cohort
 from fibrolib.study.keeping import digest
-from fibrolib.study.preparing import n_workers, prepare_files
+from fibrolib.study.preparing import prepare_files
 from fibrolib.study.profiles import Profile
 
 if TYPE_CHECKING:
     from fibrolib.study.study import Study
+from fibrolib.workers import n_workers
 
 __all__ = ["ORACLES", "Population", "fresh_patients", "population_folder", "prepared_patients"]
 

@@ -10,8 +10,9 @@ import pandas as pd
 
 from fibrolib.study.profiles import Profile
 from fibrolib.video import prepare_cached
+from fibrolib.workers import n_workers
 
-__all__ = ["form_of", "n_workers", "prepare_files", "sources"]
+__all__ = ["form_of", "prepare_files", "sources"]
 
 
 def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: str) -> pd.Series:
@@ -70,8 +71,3 @@ def _marks_image(roi: Path | None) -> bool:
         return False
     with np.load(roi, allow_pickle=False) as arrays:
         return "image_capsule" in arrays
-
-
-def n_workers() -> int:
-    """Processes for parallel work: one per core."""
-    return joblib.cpu_count()

@@ -8,8 +8,7 @@ from joblib import Parallel
 
 from fibrolib.learning.training import pick_device
 from fibrolib.nets import give_back_memory
-from fibrolib.study.preparing import n_workers
-from fibrolib.workers import renewed_workers_are_no_news
+from fibrolib.workers import n_workers, renewed_workers_are_no_news
 
 __all__ = ["net_workers", "side_by_side"]
 

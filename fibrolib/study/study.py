@@ -2,47 +2,33 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict, fields
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 
 from fibrolib.attribution import Explanation, MaskScores, attribute_clips, mask_scores
 from fibrolib.attribution import shown as shown_to
 from fibrolib.cohort import Cohort, read_cohort, split_patients
 from fibrolib.errors import FibrolibError
-from fibrolib.indices import APRI, FIB4, SWE
 from fibrolib.inference import choose_thresholds, compare_models, summarise_models
-from fibrolib.learning import Evaluation, NetClassifier, evaluate
+from fibrolib.learning import Evaluation
 from fibrolib.phantom import simulate_cohort
-from fibrolib.plots import model_label
-from fibrolib.stages import at_least, condition
+from fibrolib.stages import condition
 from fibrolib.study.concealing import open_own_cohort, reference_of
-from fibrolib.study.evaluations import load_evaluation, save_evaluation
+from fibrolib.study.diagnostics import INDICES, evaluate_index, evaluate_net, reason_against
 from fibrolib.study.keeping import digest
 from fibrolib.study.population import Population
-from fibrolib.study.preparing import n_workers, prepare_files
-from fibrolib.study.processes import net_workers
-from fibrolib.study.profiles import ModelSettings, Profile, load_profile
+from fibrolib.study.preparing import prepare_files
+from fibrolib.study.profiles import Profile, load_profile
 from fibrolib.study.request import Request
 from fibrolib.study.runfolder import RunFolder
-from fibrolib.study.scoring import preparation
-from fibrolib.study.trainings import keep_folds
 from fibrolib.video import load_clip
+from fibrolib.workers import n_workers
 
-__all__ = ["INDICES", "Study", "open_study"]
-
-_WORTH_PROCESSES = 1000
-"""Patients trained on (each as often as there are settings, folds and epochs) from which processes are started: each
-takes as long to start as a net of the size of `smoke` takes for some hundred patients."""
-
-INDICES = {"swe": SWE, "fib4": FIB4, "apri": APRI}
-"""Diagnostics that read numbers, in the order of tables."""
+__all__ = ["Study", "open_study"]
 
 
 def open_study(
@@ -140,23 +126,7 @@ class Study:
 
     def unavailable(self, name: str) -> str:
         """Why a diagnostic cannot be had from this cohort, as a sentence; empty where it can."""
-        if name not in INDICES:
-            return ""
-        patients, columns = self.cohort.patients(), list(INDICES[name].columns)
-        absent = [column for column in columns if patients[column].isna().all()]
-        label = model_label(name)
-        if absent:
-            return f"{label} needs {', '.join(absent)}, which this cohort does not have."
-        known = patients.dropna(subset=columns)
-        side = self.partition.reindex(known.index)
-        for part, needed in (("train", self.profile.n_folds), ("validation", 1), ("test", 1)):
-            diseased = int(at_least(known["stage"][side == part], self.cutoff).sum())
-            if min(diseased, int((side == part).sum()) - diseased) < needed:
-                return (
-                    f"{label} needs {', '.join(columns)} of at least {needed} {part} patients with and "
-                    f"{needed} without the condition; too few have them."
-                )
-        return ""
+        return reason_against(self, name)
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -202,26 +172,12 @@ class Study:
         if self.unavailable(name):
             raise FibrolibError(self.unavailable(name))
         if name not in self._evaluations:
-            index = name in INDICES
-            self._evaluations[name] = self._evaluate_index(name) if index else self._evaluate_net(name)
+            self._evaluations[name] = (evaluate_index if name in INDICES else evaluate_net)(self, name)
         return self._evaluations[name]
 
     @cached_property
     def _evaluations(self) -> dict[str, Evaluation]:
         return {}
-
-    def _evaluate_index(self, name: str) -> Evaluation:
-        known = self.cohort.patients().dropna(subset=list(INDICES[name].columns))
-        return self._evaluate(name, INDICES[name](cutoff=self.cutoff), known)
-
-    def _evaluate(self, name: str, diagnostic: BaseEstimator, patients: pd.DataFrame, **options) -> Evaluation:
-        side, folds, seed = self.partition, self.profile.n_folds, self.request.seed
-        return evaluate(name, diagnostic, patients, side, n_folds=folds, seed=seed, **options)
-
-    def _n_jobs(self, net: NetClassifier, settings: ModelSettings) -> int:
-        """Processes for the fits of a net: small ones are done before processes start."""
-        passes = settings.n_settings * self.profile.n_folds * net.epochs * len(self.patients)
-        return net_workers(net.device) if passes >= _WORTH_PROCESSES else 1
 
     def asked(self, name: str) -> dict:
         """Everything the evaluation of a net depends on, besides the code."""
@@ -234,43 +190,6 @@ class Study:
             "stages": self.patients["stage"].to_dict(),
             "files": [[path.name for path in paths] for view in ("clips", "stills") for paths in self.patients[view]],
         }
-
-    def progress(self, name: str) -> tuple[int, int]:
-        """How many fits of a net are finished, and of how many."""
-        settings = self.profile.model(name)
-        total = settings.n_settings * self.profile.n_folds + 1
-        if self.folder.keeper.has(name, self.asked(settings.name)):
-            return total, total
-        return min(len(list(self._memory(settings).glob("[!.]*.safetensors"))), total), total
-
-    def _memory(self, settings: ModelSettings) -> Path:
-        """Folder of the fits of an evaluation that is under way."""
-        return self.folder.fits / settings.name / digest(self.asked(settings.name))
-
-    def _evaluate_net(self, name: str) -> Evaluation:
-        settings, asked = self.profile.model(name), self.asked(name)
-        memory = self._memory(settings)
-        net = NetClassifier(
-            **settings.arguments,
-            cutoff=self.cutoff,
-            n_stages=int(self.patients["stage"].max()) + 1,
-            seed=self.request.seed,
-            n_threads=1,
-            memory=memory,
-        )
-        result = self.folder.keeper.keep(
-            settings.name,
-            asked,
-            lambda: self._evaluate(name, net, self.patients, grid=settings.grid, n_jobs=self._n_jobs(net, settings)),
-            save_evaluation,
-            load_evaluation,
-        )
-        if memory.exists():
-            keep_folds(self, settings.name, result, memory)
-        shutil.rmtree(memory, ignore_errors=True)
-        shown = preparation(self.profile, result.final.view, self.cohort.virtual)
-        self.folder.save_model(settings.name, result.final, shown)
-        return result
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
