@@ -1,0 +1,121 @@
+"""Which diagnostics a cohort allows, and how their evaluations are kept and resumed."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import make_patients
+
+from fibrolib.learning import NetClassifier
+from fibrolib.study import diagnostics
+from fibrolib.study.diagnostics import INDICES, evaluate_index, evaluate_net, fits_finished, reason_against
+from fibrolib.study.keeping import Keeper
+from fibrolib.study.profiles import ClipSettings, ModelSettings, Profile
+
+FITS = 2 * 2 + 1
+"""Two settings, two folds, and the final fit."""
+
+
+@pytest.fixture(scope="module")
+def patients(tmp_path_factory):
+    """Forty patients whose stiffness rises with the stage."""
+    made = make_patients(tmp_path_factory.mktemp("clips"), 40, n_stages=2)
+    noise = np.random.default_rng(1).normal(0, 1.5, len(made))
+    return made.assign(swe_kpa=6 + 3 * made["stage"] + noise, age=50, ast=40.0, alt=40.0, platelets=np.nan)
+
+
+@pytest.fixture
+def study(patients, tmp_path):
+    """What the diagnostics ask of a study, with one small net."""
+    small = {"architecture": "motion_resnet3d", "options": {"width": 2}, "length": 4, "epochs": 1, "batch_size": 8}
+    net = ModelSettings("net", {**small, "view": "clips"}, [{"learning_rate": [1e-3, 2e-3]}])
+    kept = tmp_path / "cache"
+    folder = SimpleNamespace(fits=kept / "fits", keeper=Keeper(kept), models=[])
+    folder.save_model = lambda name, final, shown: folder.models.append(name)
+    made = SimpleNamespace(
+        profile=Profile("tiny", 40, 10, ClipSettings(24, 20.0, 10), 24, 2, (net,)),
+        patients=patients,
+        partition=pd.Series(np.repeat(["train", "validation", "test"], [24, 8, 8]), index=patients.index),
+        cohort=SimpleNamespace(virtual=True, patients=lambda: patients),
+        cutoff=1,
+        request=SimpleNamespace(seed=0),
+        folder=folder,
+        evaluation=lambda name: evaluate_net(made, name),
+    )
+    made.asked = lambda name: {"model": made.profile.model(name), "stages": made.patients["stage"].to_dict()}
+    return made
+
+
+def test_an_index_needs_its_columns(study):
+    assert reason_against(study, "swe") == ""
+    assert reason_against(study, "net") == ""
+    assert reason_against(study, "fib4") == "FIB-4 needs platelets, which this cohort does not have."
+
+
+def test_an_index_needs_patients_on_both_sides_of_the_cutoff(study):
+    healthy_tests = (study.partition == "test") & (study.patients["stage"] == 0)
+    fewer = study.patients.copy()
+    fewer.loc[healthy_tests, "swe_kpa"] = np.nan
+    study.cohort.patients = lambda: fewer
+    assert "needs swe_kpa of at least 1 test patients with and 1 without" in reason_against(study, "swe")
+    few_train = study.patients.copy()
+    few_train.loc[study.partition == "train", "swe_kpa"] = np.nan
+    study.cohort.patients = lambda: few_train
+    assert "of at least 2 train patients" in reason_against(study, "swe")
+
+
+def test_an_index_is_evaluated_in_those_of_whom_it_is_known(study):
+    gap = study.patients.copy()
+    gap.iloc[[0, -1], gap.columns.get_loc("swe_kpa")] = np.nan
+    study.cohort.patients = lambda: gap
+    found = evaluate_index(study, "swe")
+    assert not set(gap.index[[0, -1]]) & set(found.predictions["patient_id"])
+    test = found.predictions.query("partition == 'test'").set_index("patient_id")
+    # Stiffness is a score as it is: the test scores order patients as their stiffness does.
+    assert test["y_score"].corr(gap.loc[test.index, "swe_kpa"], method="spearman") == pytest.approx(1)
+    assert list(INDICES) == ["swe", "fib4", "apri"]
+
+
+def test_a_net_is_evaluated_once_and_its_fits_are_cleared_away(study, monkeypatch):
+    assert fits_finished(study, "net") == (0, FITS)
+    first = evaluate_net(study, "net")
+    assert fits_finished(study, "net") == (FITS, FITS)
+    assert not list(study.folder.fits.rglob("*.safetensors"))
+    monkeypatch.setattr(NetClassifier, "_train", lambda *_: pytest.fail("trained again"))
+    pd.testing.assert_frame_equal(evaluate_net(study, "net").predictions, first.predictions)
+    assert study.folder.models == ["net", "net"]
+
+
+def test_an_evaluation_that_was_stopped_goes_on_where_it_was(study, monkeypatch):
+    trained, train = [], NetClassifier._train
+
+    def stop_at_fourth(self, *given):
+        if len(trained) == 3:
+            raise KeyboardInterrupt
+        trained.append(self)
+        train(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NetClassifier, "_train", stop_at_fourth)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate_net(study, "net")
+    assert fits_finished(study, "net") == (3, FITS)
+    monkeypatch.setattr(NetClassifier, "_train", lambda self, *given: trained.append(self) or train(self, *given))
+    resumed = evaluate_net(study, "net")
+    assert len(trained) == FITS, "what was finished was not trained again"
+
+    elsewhere = Keeper(study.folder.keeper.folder / "undisturbed")
+    study.folder.keeper, study.folder.fits = elsewhere, elsewhere.folder / "fits"
+    pd.testing.assert_frame_equal(evaluate_net(study, "net").predictions, resumed.predictions)
+
+
+@pytest.mark.parametrize(("epochs", "n_jobs"), [(1, 1), (100, 3)])
+def test_processes_are_started_for_long_work_only(study, monkeypatch, epochs, n_jobs):
+    seen = []
+    monkeypatch.setattr(diagnostics, "net_workers", lambda device: 3)
+    monkeypatch.setattr(diagnostics, "evaluate", lambda *given, n_jobs, **options: seen.append(n_jobs) or 1 / 0)
+    study.profile.model("net").arguments["epochs"] = epochs
+    with pytest.raises(ZeroDivisionError):
+        evaluate_net(study, "net")
+    assert seen == [n_jobs]
