@@ -32,6 +32,7 @@ from fibrolib.cohort import read_cohort, split_patients
 from fibrolib.inference import auc_ci, delong_test
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.changes import CHANGES
+from fibrolib.learning.training import channels_last
 from fibrolib.nets import Backbone, build_net
 from fibrolib.phantom import MOVING, STILL, Dials, oracle_score, simulate_cohort
 from fibrolib.stages import at_least
@@ -328,8 +329,8 @@ def cost() -> None:
     shape = (2, 1, PROFILE.model("cnn3d").arguments["length"], PROFILE.clips.size, PROFILE.clips.size)
     clips = torch.rand(shape)
     nets = {
-        "cnn3d": build_net("motion_slowfast", STAGES).to(memory_format=torch.channels_last_3d),
-        "r3d_18": build_net("r3d_18", STAGES).to(memory_format=torch.channels_last_3d),
+        "cnn3d": channels_last(build_net("motion_slowfast", STAGES)),
+        "r3d_18": channels_last(build_net("r3d_18", STAGES)),
     }
     seconds: dict[str, list[float]] = {name: [] for name in nets}
     for _ in range(3):
