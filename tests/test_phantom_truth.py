@@ -44,5 +44,5 @@ def test_strangers_are_refused(tmp_path):
     np.save(tmp_path / "array.npy", np.zeros(3))
     (tmp_path / "words.npz").write_text("no arrays")
     for name in ("other.npz", "array.npy", "words.npz"):
-        with pytest.raises(FibrolibError, match="not the truth"):
+        with pytest.raises(FibrolibError, match="the truth of a virtual video cannot be read"):
             read_truth(tmp_path / name)

@@ -118,7 +118,7 @@ def attribute_clips(
     *,
     target: Target | int | None = None,
     layer: str | None = None,
-    batch_size: int = 4,
+    batch_size: int = 2,
 ) -> list[Explanation]:
     """Explain many clips, several at once; the maps are those of `attribute`.
 
@@ -129,7 +129,8 @@ def attribute_clips(
     clips : sequence of Clip
         Prepared clips, or stills, of one size.
     batch_size : int
-        Clips in one pass.
+        Clips in one pass. A CPU takes longer for each of many at once (``benchmarks/attribution.py speed``); a GPU does
+        not.
 
     Returns
     -------
@@ -145,7 +146,7 @@ def attribute_methods(
     *,
     target: Target | int | None = None,
     layer: str | None = None,
-    batch_size: int = 4,
+    batch_size: int = 2,
 ) -> dict[str, list[Explanation]]:
     """Explain many clips by several methods; class activation maps share one pass through the net.
 

@@ -15,6 +15,7 @@ from fibrolib.atomic import replacing
 from fibrolib.deidentify.picture import Picture
 from fibrolib.deidentify.report import RefusedError
 from fibrolib.video import read_image, write_image
+from fibrolib.video.arrays import open_arrays
 from fibrolib.video.stills import Folder
 from fibrolib.video.streams import Stream
 from fibrolib.video.writing import write_timed_video
@@ -89,7 +90,7 @@ def write_clean_mask(source: Path, target: Path) -> None:
     if source.suffix.lower() != ".npz":
         write_image(target, np.uint8(255) * (read_image(source) != 0))
         return
-    with np.load(source, allow_pickle=False) as arrays:
+    with open_arrays(source, "the mask file") as arrays:
         regions = {name: arrays[name] != 0 for name in _REGIONS if name in arrays}
     with replacing(target) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **regions)

@@ -12,6 +12,7 @@ from fibrolib.atomic import replacing
 from fibrolib.errors import FibrolibError
 from fibrolib.phantom.anatomy import LABELS
 from fibrolib.phantom.render import Rendering
+from fibrolib.video.arrays import open_arrays
 
 __all__ = ["Truth", "read_truth", "write_truth"]
 
@@ -90,16 +91,11 @@ def read_truth(path: str | Path) -> Truth:
         raise FibrolibError(
             f"{path}: no such file. The column 'roi' of a virtual cohort's table names its truth files."
         )
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return Truth(
-                masks={name: arrays[name] for name in LABELS},
-                image_masks={name: arrays[_IMAGE + name] for name in LABELS if _IMAGE + name in arrays},
-                displacement=arrays["displacement"],
-                nodes=np.stack([arrays["displacement_rows"], arrays["displacement_columns"]]),
-                mm_per_pixel=float(arrays["mm_per_pixel"]),
-            )
-    except (KeyError, ValueError, TypeError, AttributeError, OSError, EOFError) as error:
-        raise FibrolibError(
-            f"{path}: not the truth of a virtual video ({error}). Expected a file that simulate_cohort wrote."
-        ) from error
+    with open_arrays(path, "the truth of a virtual video", "Expected a file that simulate_cohort wrote.") as arrays:
+        return Truth(
+            masks={name: arrays[name] for name in LABELS},
+            image_masks={name: arrays[_IMAGE + name] for name in LABELS if _IMAGE + name in arrays},
+            displacement=arrays["displacement"],
+            nodes=np.stack([arrays["displacement_rows"], arrays["displacement_columns"]]),
+            mm_per_pixel=float(arrays["mm_per_pixel"]),
+        )

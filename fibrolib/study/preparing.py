@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import joblib
-import numpy as np
 import pandas as pd
 
 from fibrolib.study.profiles import Profile
 from fibrolib.video import prepare_cached
+from fibrolib.video.arrays import open_arrays
 from fibrolib.workers import n_workers
 
 __all__ = ["form_of", "prepare_files", "sources"]
@@ -69,5 +69,5 @@ def _marks_image(roi: Path | None) -> bool:
     """Whether a mask also marks the still image: one drawn as a picture belongs to the video."""
     if roi is None or roi.suffix != ".npz":
         return False
-    with np.load(roi, allow_pickle=False) as arrays:
+    with open_arrays(roi, "the mask file") as arrays:
         return "image_capsule" in arrays

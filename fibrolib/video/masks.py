@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fibrolib.errors import VideoError
+from fibrolib.video.arrays import open_arrays
 from fibrolib.video.polygons import read_polygons
 from fibrolib.video.reading import read_image
 
@@ -63,13 +63,10 @@ def _read(path: Path, region: str) -> NDArray:
 
 
 def _array(path: Path, region: str) -> NDArray:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if region not in arrays:
-                raise VideoError(f"{path}: no array '{region}' in this mask file, only {', '.join(arrays.files)}.")
-            return arrays[region]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise VideoError(f"{path}: the mask file cannot be read ({error}).") from error
+    with open_arrays(path, "the mask file") as arrays:
+        if region not in arrays:
+            raise VideoError(f"{path}: no array '{region}' in this mask file, only {', '.join(arrays.files)}.")
+        return arrays[region]
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from fibrolib.atomic import write_atomically
 from fibrolib.errors import VideoError
+from fibrolib.video.arrays import open_arrays
 from fibrolib.video.clips import Clip, prepare_clip, prepare_image
 from fibrolib.video.dicom import is_dicom
 from fibrolib.video.stills import RATE_FILE, pictures_in
@@ -27,6 +26,8 @@ _METHOD = 2
 
 _DICOM_METHOD = 2
 """The same for DICOM files alone. 2: the sector is looked for inside the region that the scanner gives."""
+
+_KEPT = "this prepared clip", "Delete it and run again."
 
 
 def save_clip(path: str | Path, clip: Clip) -> None:
@@ -45,20 +46,11 @@ def load_clip(path: str | Path) -> Clip:
     VideoError
         The file is missing or is no clip.
     """
-    with _readable(path), np.load(path, allow_pickle=False) as arrays:
+    with open_arrays(path, *_KEPT) as arrays:
         frames, roi = arrays["frames"], arrays.get("roi")
         if roi is not None:
             roi = np.unpackbits(roi, axis=-1, count=frames.shape[-1]).astype(bool)
         return Clip(frames, float(arrays["fps"]), arrays["sector"], roi)
-
-
-@contextlib.contextmanager
-def _readable(path: str | Path) -> Iterator[None]:
-    """Name the clip that cannot be read."""
-    try:
-        yield
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise VideoError(f"{path}: this prepared clip cannot be read ({error}). Delete it and run again.") from error
 
 
 def load_frames(path: str | Path) -> NDArray[np.uint8]:
@@ -69,7 +61,7 @@ def load_frames(path: str | Path) -> NDArray[np.uint8]:
     VideoError
         As `load_clip`.
     """
-    with _readable(path), np.load(path, allow_pickle=False) as arrays:
+    with open_arrays(path, *_KEPT) as arrays:
         return arrays["frames"]
 
 
