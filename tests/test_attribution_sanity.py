@@ -138,6 +138,11 @@ def test_all_tests_are_made_where_there_are_nets_for_them(clips):
     assert wide.loc[1, "other training"] == pytest.approx(expected, abs=1e-3)
 
 
+def test_a_map_with_its_sign_turned_is_no_other_map():
+    values = pd.DataFrame({"method": "gradcam", "test": "random labels", "clip": range(3), "value": [-0.5, -0.6, -0.7]})
+    assert not judge(values)["passed"].item()
+
+
 def test_judgement_by_hand():
     values = pd.DataFrame(
         {

@@ -98,10 +98,27 @@ def test_sanity_figure_of_one_net(judged):
 
 def test_sanity_table_in_words(judged):
     table = plots.readable_sanity(judged)
-    assert list(table.columns) == ["Net", "Question", "Rule", "Grad-CAM", "Layer-CAM", "Source"]
+    assert list(table.columns) == ["Net", "Question", "Patients", "Rule", "Grad-CAM", "Layer-CAM", "Source"]
     first = table.iloc[0]
-    assert (first["Rule"], first["Grad-CAM"], first["Layer-CAM"]) == ("< 0.3", "pass (+0.20)", "FAIL (+0.80)")
+    assert (first["Rule"], first["Grad-CAM"], first["Layer-CAM"]) == ("within ± 0.3", "pass (+0.20)", "FAIL (+0.80)")
+    assert set(table["Patients"]) == {3}
     assert len(table) == 2 * len(TESTS)
+
+
+@pytest.mark.parametrize(
+    ("test", "low", "mean", "high", "said"),
+    [
+        ("shuffled net", 0.1, 0.2, 0.4, "pass? (+0.20)"),
+        ("shuffled net", -0.4, -0.2, 0.1, "pass? (−0.20)"),
+        ("shuffled net", -0.7, -0.6, -0.5, "FAIL (−0.60)"),
+        ("gain", 0.6, 0.72, 0.8, "pass? (+0.72)"),
+        ("gain", 0.5, 0.6, 0.65, "FAIL (+0.60)"),
+    ],
+)
+def test_a_verdict_whose_interval_crosses_the_line_is_questioned(test, low, mean, high, said):
+    one = judge(pd.DataFrame({"method": "gradcam", "test": test, "clip": range(3), "value": mean}))
+    table = plots.readable_sanity(one.assign(value_low=low, value_high=high))
+    assert table["Grad-CAM"].tolist() == [said]
 
 
 def test_cascade_faithfulness_and_depth_draw_the_means():

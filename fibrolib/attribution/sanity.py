@@ -29,7 +29,8 @@ class SanityTest:
     threshold : float
         Where the line is.
     above : bool
-        Whether the mean must lie at or above it (or below).
+        Whether the mean must lie at or above it; else it must lie nearer to 0 than that, since a correlation far below
+        0 is the same map with its sign turned.
     source : str
         Whose line it is.
     """
@@ -143,7 +144,8 @@ def judge(values: pd.DataFrame, tests: Mapping[str, SanityTest] = TESTS, *, seed
     -------
     DataFrame
         The groups, ``test``, ``question``, ``n`` (clips), ``value`` (mean) with ``value_low, value_high`` (95 %,
-        percentiles of resampled clips), ``rule`` (such as ``< 0.3``), ``passed`` (by the mean) and ``source``.
+        percentiles of resampled clips), ``rule`` (such as ``< 0.3``, said of the absolute value), ``passed`` (by the
+        mean) and ``source``.
     """
     keys = [name for name in ("model", "method", "test") if name in values]
     rows = []
@@ -151,7 +153,7 @@ def judge(values: pd.DataFrame, tests: Mapping[str, SanityTest] = TESTS, *, seed
         test = tests[names[-1]]
         found = mean_with_interval(part["value"].to_numpy(), "value", seed, 2000)
         rule = f"{'>=' if test.above else '<'} {test.threshold:g}"
-        passed = found["value"] >= test.threshold if test.above else found["value"] < test.threshold
+        passed = found["value"] >= test.threshold if test.above else abs(found["value"]) < test.threshold
         judged = {"question": test.question, **found, "rule": rule, "passed": bool(passed), "source": test.source}
         rows.append(dict(zip(keys, names, strict=True)) | judged)
     return pd.DataFrame(rows)

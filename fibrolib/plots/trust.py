@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
@@ -51,7 +50,7 @@ def plot_sanity(judged: pd.DataFrame) -> Figure:
         for plot, test in zip(line, tests, strict=True):
             rows = judged[(judged["model"] == model) & (judged["test"] == test)].set_index("method")
             above, threshold = rows["rule"].iloc[0].startswith(">="), float(rows["rule"].iloc[0].split()[1])
-            plot.axvspan(*((threshold, 1.05) if above else (-1.05, threshold)), color="0.92", linewidth=0)
+            plot.axvspan(*((threshold, 1.05) if above else (-threshold, threshold)), color="0.92", linewidth=0)
             for at, method in enumerate(methods):
                 if method in rows.index:
                     _draw_judgement(plot, at, rows.loc[method], _METHOD_LOOKS[method])
@@ -76,23 +75,30 @@ def _draw_judgement(plot, at: int, row: pd.Series, look: tuple[str, str]) -> Non
 def readable_sanity(judged: pd.DataFrame) -> pd.DataFrame:
     """The sanity table for a reader: one row per test, one column per method, *pass* or *fail* with the number.
 
+    A question mark follows where the interval crosses the line.
+
     Parameters
     ----------
     judged : DataFrame
         As of `fibrolib.attribution.judge`.
     """
-    cell = np.where(judged["passed"], "pass ", "FAIL ") + judged["value"].map("({:+.2f})".format).str.replace("-", "−")
+    lines = judged["rule"].str.split().str[-1].astype(float)
+    crossed = (judged["value_low"] < lines) & (lines < judged["value_high"])
+    crossed |= judged["rule"].str.startswith("<") & (judged["value_low"] < -lines) & (-lines < judged["value_high"])
+    verdict = judged["passed"].map({True: "pass", False: "FAIL"}) + crossed.map({True: "?", False: ""})
+    cell = verdict + judged["value"].map(" ({:+.2f})".format).str.replace("-", "−")
     keys = [name for name in ("model",) if name in judged]
     table = judged.assign(
         cell=cell,
         Question=judged["question"],
-        Rule=judged["rule"].str.replace(">=", "≥"),
+        Rule=judged["rule"].str.replace(">=", "≥").str.replace("<", "within ±"),
+        Patients=judged["n"],
         Method=judged["method"].map(method_label),
         Source=judged["source"],
     )
     if keys:
         table["Net"] = table["model"].map(model_label)
-    index = [*(["Net"] if keys else []), "Question", "Rule", "Source"]
+    index = [*(["Net"] if keys else []), "Question", "Patients", "Rule", "Source"]
     wide = table.pivot_table(index=index, columns="Method", values="cell", aggfunc="first", sort=False)
     wide = wide.reset_index().rename_axis(columns=None)
     return wide[[*wide.columns.drop("Source"), "Source"]]  # last: the verdicts must be seen first
