@@ -40,7 +40,7 @@ def plot_search(search: pd.DataFrame, best: Mapping[str, object], name: str) -> 
     Figure
     """
     folds = [column for column in search if column.startswith("auc_fold")]
-    figure, axes = new_figure(width=6.0, height=1.1 + 0.45 * len(search))
+    figure, axes = new_figure(width=6.0, height=1.3 + 0.45 * len(search))
     plot = axes[0, 0]
     rows = search.sort_values("auc_mean", ascending=False, kind="stable").reset_index(drop=True)
     for place, row in rows.iterrows():
@@ -51,7 +51,7 @@ def plot_search(search: pd.DataFrame, best: Mapping[str, object], name: str) -> 
     plot.set_yticks(range(len(rows)), [_setting(row, best) for _, row in rows.iterrows()])
     plot.axvline(0.5, color="0.6", linewidth=0.8, linestyle=":")
     lowest = min(0.4, float(search[folds].min(axis=None)) - 0.03)
-    label = f"AUC of a held-out fold ({len(folds)} folds; bar: mean; dotted: chance)"
+    label = f"AUC of a held-out fold\n({len(folds)} folds; bar: mean; dotted: chance)"
     plot.set(xlabel=label, xlim=(lowest, 1.02), ylim=(len(rows) - 0.5, -0.5))
     sns.despine(ax=plot)
     return figure

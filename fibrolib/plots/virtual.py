@@ -205,7 +205,7 @@ def plot_movement(
         below.set(xlim=above.get_xlim(), ylim=above.get_ylim())
         farthest = np.nanmax(np.hypot(*np.moveaxis(displacements[title], -1, 0)))
         above.set_title(f"{title}: up to {farthest:.1f} mm")
-        below.set_title(f"{title}: up to {np.nanmax(strain):.0f} %")
+        below.set_title(f"{title}: up to {np.nanmax(strain):.2g} %")
     axes[0, 0].set_ylabel(f"Displacement, drawn {_MAGNIFIED:.0f} x")
     axes[1, 0].set_ylabel("Strain")
     figure.colorbar(ScalarMappable(Normalize(0, most), _STRAIN_MAP), ax=axes[1], label="Principal strain (%)")
