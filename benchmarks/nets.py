@@ -286,7 +286,14 @@ def _nets_rivals(seed: int, sides: tuple[pd.DataFrame, pd.DataFrame], fresh: pd.
         return net("cnn3d", seed, memory=None, **changes).fit(train, train["stage"], (validation, validation["stage"]))
 
     small = [_small(part) for part in (*sides, fresh)]
-    theirs = {"architecture": "r3d_18", "length": 16, "learning_rate": 1e-3, "backbone_rate": 1.0, "epochs": 2}
+    theirs = {
+        "architecture": "r3d_18",
+        "options": None,
+        "length": 16,
+        "learning_rate": 1e-3,
+        "backbone_rate": 1.0,
+        "epochs": 2,
+    }
     return [
         _judged("cnn3d", truth, lambda: fit(sides), lambda made: made.predict_cumulative(fresh)[:, CUTOFF - 1]),
         _judged(
