@@ -20,6 +20,7 @@ import importlib.util
 import multiprocessing
 import resource
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -140,10 +141,10 @@ def captum_loop(net, layer, batch: torch.Tensor) -> None:
     LayerGradCam(net, layer).attribute(batch, target=CUTOFF - 1, relu_attributions=True)
 
 
-def timed(how: str, architecture: str, side: int, length: int, n_clips: int) -> dict:
-    """Maps per second of processor time (median) and peak memory of one way, in a process of its own, on one thread."""
+def ways_of(architecture: str, side: int, length: int, n_clips: int) -> dict[str, Callable[[], object]]:
+    """Grad-CAM of so many clips, each way ready to be called, on one thread."""
     torch.set_num_threads(1)
-    options = {"start": "scratch"} if architecture != "r3d_18" else {}
+    options = {"start": "scratch"} if architecture != RIVAL[0] else {}
     net = build_net(architecture, STAGES, **options).eval()
     torch.nn.init.normal_(net.head.severity.weight)
     random = np.random.default_rng(0)
@@ -160,35 +161,49 @@ def timed(how: str, architecture: str, side: int, length: int, n_clips: int) -> 
         "fibrolib, batched": lambda: attribute_clips(estimator, clips),
         "fibrolib, one by one": lambda: attribute_clips(estimator, clips, batch_size=1),
         "Captum, loop over clips": lambda: loop(captum_loop),
-        "grad-cam, loop over clips": lambda: loop(grad_cam_package),
     }
+    if length == 1 and importlib.util.find_spec("pytorch_grad_cam") is not None:
+        ways["grad-cam, loop over clips"] = lambda: loop(grad_cam_package)
+    return ways
+
+
+def rates(*asked) -> dict[str, float]:
+    """Maps per second of processor time, by way: the ways take turns, and of each the median counts."""
+    ways = ways_of(*asked)
+    seconds: dict[str, list[float]] = {how: [] for how in ways}
+    for _ in range(_REPEATS + 1):
+        for how, make in ways.items():
+            begun = time.process_time()
+            make()
+            seconds[how].append(time.process_time() - begun)
+    return {how: asked[-1] / float(np.median(taken[1:])) for how, taken in seconds.items()}  # the first warms up
+
+
+def added_peak(how: str, *asked) -> float:
+    """MiB that one way adds to the peak memory of its process."""
+    ways = ways_of(*asked)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    ways[how]()  # the first call pays for what torch sets up once
-    seconds = []
-    for _ in range(_REPEATS):
-        begun = time.process_time()  # of one thread: what else the machine does counts little
-        ways[how]()
-        seconds.append(time.process_time() - begun)
-    rate = n_clips / np.median(seconds)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    case = {"net": architecture, "pixels": side, "frames": length, "way": how}
-    return {**case, "maps/s": rate, "added peak MiB": (peak - before) / 1024}
+    ways[how]()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
 def speed(profile: Profile, n_clips: int) -> None:
-    ways = ["fibrolib, batched", "fibrolib, one by one", "Captum, loop over clips"]
-    package = importlib.util.find_spec("pytorch_grad_cam") is not None
-    if not package:
+    if importlib.util.find_spec("pytorch_grad_cam") is None:
         print("The package grad-cam is not installed: its row is left out (pip install grad-cam, in another venv).\n")
     rows = []
     settings = [model.arguments for model in profile.models]
     sides = {"clips": profile.clips.size, "stills": profile.still_size}
     nets = [(net["architecture"], sides[net["view"]], net["length"]) for net in settings]
     for architecture, side, length in [*nets, RIVAL]:
-        for way in [*ways, *(["grad-cam, loop over clips"] if package and length == 1 else [])]:
+        asked = (architecture, side, length, n_clips)
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            found = pool.apply(rates, asked)
+        for how, rate in found.items():
             # A fresh process each, or the first one's peak would be everybody's.
             with multiprocessing.get_context("spawn").Pool(1) as pool:
-                rows.append(pool.apply(timed, (way, architecture, side, length, n_clips)))
+                peak = pool.apply(added_peak, (how, *asked))
+            case = {"net": architecture, "pixels": side, "frames": length, "way": how}
+            rows.append({**case, "maps/s": rate, "added peak MiB": peak})
     show("Grad-CAM, one thread", pd.DataFrame(rows))
 
 
