@@ -250,6 +250,17 @@ def test_both_pathways_meet_at_the_resolution_of_the_slow_one():
     assert met == [(1, 24, 2, 4, 4)]
 
 
+def test_fusion_begins_by_passing_on_what_both_pathways_see():
+    """Slow and fast maps apart, each place and instant by itself, no direction counted twice."""
+    net = build_net("motion_slowfast", 3, start="imagenet", width=4)
+    weight, n_slow = net.fusion[0].weight.detach().clone(), net.backbone.n_channels
+    centre = weight[:, :, 1, 1, 1].clone()
+    weight[:, :, 1, 1, 1] = 0
+    assert weight.abs().max() == 0
+    assert centre[:16, n_slow:].abs().max() == centre[16:, :n_slow].abs().max() == 0
+    torch.testing.assert_close(centre @ centre.T, torch.eye(24), atol=1e-5, rtol=0)
+
+
 class TestOrdinal:
     def test_targets(self):
         expected = [[False, False], [True, False], [True, True]]

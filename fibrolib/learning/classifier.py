@@ -16,6 +16,7 @@ from fibrolib.learning.augment import NO_CHANGE, Augment
 from fibrolib.learning.changes import Change
 from fibrolib.learning.clips import ClipDataset, average_by_patient
 from fibrolib.learning.keeping import fit_digest, load_fit, save_fit
+from fibrolib.learning.probe import begin_with_probe
 from fibrolib.learning.training import channels_last, history_table, make_net, pick_device, torch_threads
 from fibrolib.nets import build_net, give_back_memory, import_torchvision, stage_probabilities
 
@@ -232,6 +233,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         )
         with torch_threads(self.n_threads), torch.random.fork_rng():
             torch.manual_seed(self.seed)
+            if module.started and "embedding" not in module.started:
+                begin_with_probe(module, self._dataset(X, stages), batch_size=self.batch_size, device=net.device)
             net.fit(training)
         self.module_, self.history_ = net.module_.eval(), history_table(net)
 

@@ -38,6 +38,11 @@ class OrdinalHead(nn.Module):
         self.steps = nn.Parameter(torch.zeros(n_stages - 2))
 
     @property
+    def n_stages(self) -> int:
+        """Number of ordered stages."""
+        return self.steps.numel() + 2
+
+    @property
     def thresholds(self) -> Tensor:
         """Increasing thresholds, shape ``(n_stages - 1,)``."""
         return torch.cat([self.first, self.first + functional.softplus(self.steps).cumsum(0)])
@@ -45,12 +50,20 @@ class OrdinalHead(nn.Module):
     @torch.no_grad()
     def start_at_prevalence(self, stages: Tensor) -> None:
         """Set the thresholds so that severity 0 predicts the prevalence of each stage in ``stages`` (integers)."""
-        targets = cumulative_targets(stages, self.steps.numel() + 2).float()
+        targets = cumulative_targets(stages, self.n_stages).float()
         prevalence = (targets.sum(0) + 0.5) / (len(targets) + 1)
         thresholds = -torch.logit(prevalence)
         self.first.copy_(thresholds[:1])
         gaps = thresholds.diff().clamp_min(0.05)
         self.steps.copy_(gaps.expm1().log())  # the inverse of softplus
+
+    @torch.no_grad()
+    def read_first(self, slope: Tensor, thresholds_of: OrdinalHead) -> None:
+        """Let the severity be ``slope`` times the first feature, with the thresholds of another head."""
+        self.severity.weight.zero_()
+        self.severity.weight[0, 0] = slope
+        self.first.copy_(thresholds_of.first)
+        self.steps.copy_(thresholds_of.steps)
 
     def forward(self, features: Tensor) -> Tensor:
         """Features ``(n, n_features)`` to logits of P(stage >= 1), P(stage >= 2), ...: ``(n, n_stages - 1)``."""

@@ -57,6 +57,23 @@ class Embedding(nn.Module):
         """Features ``(n, n_in)`` to ``(n, n_features)``."""
         return _normalised(self.project(features), self.norm)
 
+    @torch.no_grad()
+    def read_first(self, direction: Tensor, features: Tensor) -> None:
+        """Let the first number be the features along ``direction``, standardised over ``features`` like the others.
+
+        Parameters
+        ----------
+        direction : Tensor, shape (n_in,)
+            Weights.
+        features : Tensor, shape (n, n_in)
+            What the numbers are standardised over.
+        """
+        self.project.weight[0] = direction
+        self.project.bias[0] = 0.0
+        numbers = self.project(features)
+        self.norm.running_mean.copy_(numbers.mean(0))
+        self.norm.running_var.copy_(numbers.var(0, correction=0))
+
 
 def _normalised(features: Tensor, norm: nn.BatchNorm1d) -> Tensor:
     """Batch normalisation, also where an epoch leaves a single clip over, which has no batch statistics."""
