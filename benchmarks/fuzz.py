@@ -51,7 +51,10 @@ def good_files(folder: Path) -> None:
             for frame in frames:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="gray")))
             container.mux(stream.encode())
-    rows = [{"patient_id": f"P{n}", "video": "clip.mp4", "stage": n % 5, "age": 40 + n} for n in range(20)]
+    videos = [f"clip{n}.mp4" for n in range(20)]  # one each: a film that two patients share is a finding
+    for n, name in enumerate(videos):
+        write_video(folder / name, np.roll(frames, n, axis=2), 20)
+    rows = [{"patient_id": f"P{n}", "video": name, "stage": n % 5, "age": 40 + n} for n, name in enumerate(videos)]
     pd.DataFrame(rows).to_csv(folder / "cohort.csv", index=False)
 
 

@@ -244,6 +244,7 @@ def rivals(seeds: range, patients: int) -> None:
         sides = cohort(seed)
         rows += _features_rivals(pd.concat(sides), fresh, describe, described)
         rows += _nets_rivals(seed, sides, fresh)
+        show(pd.DataFrame(rows[-4:]).assign(seed=seed))  # a fit of r3d_18 is long: nothing finished is lost
     table = pd.DataFrame(rows).groupby("model", sort=False)
     found = table.agg(AUC=("AUC", "mean"), SD=("AUC", "std"), seconds=("CPU s", "median")).reset_index()
     print(f"{patients} fresh virtual patients, {len(seeds)} training seeds; CPU seconds of one fit (median)\n")

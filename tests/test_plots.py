@@ -234,6 +234,9 @@ def test_model_view_has_a_row_per_channel():
     assert low == -high
     assert grid[0, 0].images[0].get_clim() == (0, 1)
     assert grid[3, 0].get_ylabel() == "F4\ngrey value"
+    np.testing.assert_array_equal(grid[2, 5].images[0].get_array(), movement[7])
+    np.testing.assert_array_equal(grid[0, 5].images[0].get_array(), frames[7])
+    assert [grid[row, 5].get_xlabel() for row in (0, 1)] == ["frame 8", "frames 8 to 9"]
 
 
 def test_model_view_of_stills_is_one_row():

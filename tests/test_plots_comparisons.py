@@ -18,7 +18,9 @@ def test_only_corrected_p_values_count():
     assert "**2 pairs were** tested (DeLong, paired; 17 patients)" in text
     assert "**none** has p < 0.05 (smallest corrected p: 0.060)" in text
     assert "typically 0.40 wide" in text
-    assert "**1** has p < 0.05: 3D-CNN and SWE" in plots.describe_comparisons(pairs([0.01, 0.5]))
+    assert "**1** has p < 0.05: 3D-CNN above SWE" in plots.describe_comparisons(pairs([0.01, 0.5]))
+    behind = pairs([0.01]).assign(difference=-0.1)
+    assert "p < 0.05: SWE above 3D-CNN" in plots.describe_comparisons(behind)
     assert "No pair" in plots.describe_comparisons(pairs([np.nan]))
     assert "few patients" in plots.describe_comparisons(pairs([0.2, 0.3], note="few patients"))
     some = pairs([0.2, 0.3], note=["few patients; ties", "few patients"]).assign(n=[14, 17])

@@ -41,6 +41,7 @@ from fibrolib.plots.trust import (
 )
 from fibrolib.plots.truth import REGIONS, plot_agreement, plot_carriers, plot_ceilings, plot_masks
 from fibrolib.plots.uncertainty import (
+    interval_label,
     plot_attainable,
     plot_calibration,
     plot_coverage,
@@ -67,6 +68,7 @@ __all__ = [
     "describe_model",
     "describe_notes",
     "film",
+    "interval_label",
     "method_label",
     "model_colour",
     "model_label",

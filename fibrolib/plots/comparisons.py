@@ -136,7 +136,7 @@ def describe_comparisons(comparisons: pd.DataFrame, check: pd.DataFrame | None =
     if apart.empty:
         text += f"**none** has p < 0.05 (smallest corrected p: {_p_value(tested['p_holm'].min())})"
     else:
-        pairs = ", ".join(f"{model_label(row.a)} and {model_label(row.b)}" for row in apart.itertuples())
+        pairs = ", ".join(map(_ahead, apart.itertuples()))
         text += f"**{len(apart)}** {'has' if len(apart) == 1 else 'have'} p < 0.05: {pairs}"
     if check is not None:
         text += f". {_agreement(tested, check)}"
@@ -148,6 +148,12 @@ def describe_comparisons(comparisons: pd.DataFrame, check: pd.DataFrame | None =
     notes = [note.split("; ") for note in tested["note"]]
     shared = [note for note in notes[0] if note and all(note in others for others in notes)]
     return f"{text} To be kept in mind: {'; '.join(shared)}." if shared else text
+
+
+def _ahead(pair) -> str:
+    """Who is above whom; larger is better in every measure that is compared here."""
+    first, second = (pair.a, pair.b) if pair.difference > 0 else (pair.b, pair.a)
+    return f"{model_label(first)} above {model_label(second)}"
 
 
 def _agreement(tested: pd.DataFrame, check: pd.DataFrame) -> str:

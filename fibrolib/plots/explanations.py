@@ -43,7 +43,13 @@ def plot_shares(attribution: pd.DataFrame, *, metavir: bool = True, region: str 
             dots = rows[rows["stage"] == level]
             label = stage_name(level, metavir)
             plot.scatter(
-                100 * dots["area"], 100 * dots["relevance"], s=26, color=colours[level], edgecolor="0.3", label=label
+                100 * dots["area"],
+                100 * dots["relevance"],
+                s=26,
+                color=colours[level],
+                edgecolor="0.3",
+                label=label,
+                clip_on=False,
             )
         plot.set_title(f"{model_label(name)} (n = {len(rows)})", color=model_colour(name))
         plot.set(xlabel=f"Area on the {region} (%)", xlim=(0, 115 * known["area"].max()), ylim=(0, top))

@@ -133,17 +133,17 @@ def plot_model_view(views: Mapping[str, Mapping[str, NDArray[np.floating]]]) -> 
     rows = [(title, name, channel) for title, channels in views.items() for name, channel in channels.items()]
     if all(len(channel) == 1 for *_, channel in rows):
         return _stills(rows)
-    shown = [
-        np.linspace(0, len(channel) - 1, min(_MOST_FRAMES, len(channel))).round().astype(int) for *_, channel in rows
-    ]
-    columns = max(map(len, shown))
+    least = min(len(channel) for *_, channel in rows)  # one frame has no difference to a next
+    shown = np.linspace(0, least - 1, min(_MOST_FRAMES, least)).round().astype(int)
+    columns = len(shown)
     figure, axes = new_figure(len(rows), columns, width=0.5 + 1.22 * columns, height=0.2 + 1.36 * len(rows))
     limits = _limits(rows)
-    for line, (title, name, channel), frames in zip(axes, rows, shown, strict=True):
-        for plot, frame in zip(line, frames, strict=False):
+    for line, (title, name, channel) in zip(axes, rows, strict=True):
+        for plot, frame in zip(line, shown, strict=True):
             plot.imshow(channel[frame], **limits[name])
-            plot.set_xlabel(f"frame {frame + 1}", fontsize="x-small", labelpad=1)
-        for plot in line:
+            between = f"frames {frame + 1} to {frame + 2}"
+            place = between if "difference" in name else f"frame {frame + 1}"
+            plot.set_xlabel(place, fontsize="x-small", labelpad=1)
             hide_ticks(plot)
         line[0].set_ylabel(f"{title}\n{name}", fontsize="small")
     return figure

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from fibrolib.plots.style import model_colour, model_dashes, model_label, new_figure, styled
 
 __all__ = [
+    "interval_label",
     "plot_attainable",
     "plot_calibration",
     "plot_coverage",
@@ -32,7 +33,13 @@ _METHOD_LABELS = {
     "jeffreys": "Jeffreys posteriors",
     "normal": "Wald (textbook)",
     "wilson": "Wilson",
+    "hanley-mcneil": "Hanley and McNeil",
 }
+
+
+def interval_label(method: str) -> str:
+    """Name of an interval's method for a reader."""
+    return _METHOD_LABELS.get(method, method)
 
 
 def _panels(names: Sequence[str], height: float, **options) -> tuple[Figure, dict[str, Axes]]:
@@ -190,7 +197,7 @@ def plot_coverage(coverage: pd.DataFrame, x: str, label: str, *, confidence_leve
     plot.axhline(confidence_level, **_GUIDE)
     groups = list(coverage.groupby("method", sort=False))
     for place, (colour, (method, rows)) in enumerate(zip(_LINES, groups, strict=False)):
-        name = _METHOD_LABELS.get(method, method)
+        name = interval_label(method)
         if "error" not in rows:
             plot.plot(rows[x], rows["coverage"], color=colour, linewidth=1.3, label=name)
             continue
