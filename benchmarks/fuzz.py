@@ -94,7 +94,8 @@ def work(kind: str, seed: int, cases: range, folder: Path) -> None:
     content = (folder / kind).read_bytes()
     bad = folder / "bad" / kind
     bad.parent.mkdir(exist_ok=True)
-    (folder / "bad" / "clip.mp4").write_bytes((folder / "clip.mp4").read_bytes())
+    for video in folder.glob("clip*.mp4"):  # what the cohort table names
+        (folder / "bad" / video.name).write_bytes(video.read_bytes())
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     for case in cases:
         print("case", case, flush=True)
