@@ -94,7 +94,7 @@ def work(kind: str, seed: int, cases: range, folder: Path) -> None:
     content = (folder / kind).read_bytes()
     bad = folder / "bad" / kind
     bad.parent.mkdir(exist_ok=True)
-    for video in folder.glob("clip*.mp4"):  # what the cohort table names
+    for video in folder.glob("clip[0-9]*.mp4"):  # what the cohort table names
         (folder / "bad" / video.name).write_bytes(video.read_bytes())
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     for case in cases:

@@ -25,7 +25,9 @@ def test_two_stages_are_the_logistic_regression_of_scikit_learn(features):
     truth = (stages >= 1).long()
     direction, head = fit_probe(values, truth, 2)
     scaler = StandardScaler().fit(values.numpy())
-    expected = LogisticRegression(C=0.01, tol=1e-10, max_iter=10_000).fit(scaler.transform(values.numpy()), truth)
+    undecided = np.zeros((2, 50))
+    standard, weights = np.vstack([scaler.transform(values.numpy()), undecided]), np.r_[np.ones(36), 0.5, 0.5]
+    expected = LogisticRegression(C=0.01, tol=1e-10, max_iter=10_000).fit(standard, [*truth, 0, 1], weights)
     np.testing.assert_allclose(direction, expected.coef_[0] / scaler.scale_, rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(-head.thresholds.detach(), expected.intercept_, rtol=1e-3)
 
@@ -70,6 +72,67 @@ def test_a_net_begins_with_the_severities_of_its_probe(tmp_path, name, options, 
     severity = rows[0] @ direction
     expected = (severity - severity.mean())[:, None] - head.thresholds
     torch.testing.assert_close(logits, expected.detach(), rtol=1e-2, atol=1e-2)
+    assert logits[:, 0].std() > 0.02
+
+
+def test_patients_count_once_however_many_windows_they_have(tmp_path):
+    """The probe is fitted to means of patients, and the net's severity is that probe's, window by window."""
+    patients = make_patients(tmp_path, 9, side=32)
+    patients["clips"] = [files * (1 + row % 3) for row, files in enumerate(patients["clips"])]
+    windows = ClipDataset(patients, patients["stage"].to_numpy(), view="clips", length=3, step=1, n_windows=2)
+    net = build_net("frame_cnn", 3, start="imagenet")
+    begin_with_probe(net, windows, batch_size=4)
+    rows = []
+    net.embedding.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0]))
+    with torch.no_grad():
+        logits = net.eval()(torch.stack([clip for clip, _ in windows]))
+    owner = torch.from_numpy(windows.owner)
+    means = torch.stack([rows[0][owner == row].mean(0) for row in range(9)])
+    direction, head = fit_probe(means, torch.tensor(windows.targets), 3)
+    expected = (rows[0] @ direction - (means @ direction).mean())[:, None] - head.thresholds
+    torch.testing.assert_close(logits, expected.detach(), rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("missing", [{0}, {2}, {4}, {0, 1, 2}, {1, 2, 3, 4}])
+def test_stages_that_no_patient_has_get_no_certain_answer(missing):
+    """A training fold may lack a stage; a threshold at infinity would never be unlearned."""
+    random = np.random.default_rng(3)
+    stages = torch.tensor([stage for stage in range(5) if stage not in missing for _ in range(8)])
+    _, head = fit_probe(torch.from_numpy(random.normal(size=(len(stages), 30))).float(), stages, 5)
+    assert head.thresholds.abs().max() < 6
+    assert (head.thresholds.diff() > 0).all()
+
+
+def test_layers_from_chance_have_the_statistics_of_the_windows(tmp_path):
+    patients = make_patients(tmp_path, 8, side=32)
+    windows = ClipDataset(patients, patients["stage"].to_numpy(), view="clips", length=5, step=1)
+    net = build_net("motion_slowfast", 3, start="imagenet", width=4)
+    begin_with_probe(net, windows, batch_size=8)
+    pooled = []
+    net.pool.norm.register_forward_pre_hook(lambda _, inputs: pooled.append(inputs[0]))
+    with torch.no_grad():
+        net.train()(torch.stack([clip for clip, _ in windows]))
+    torch.testing.assert_close(net.pool.norm.running_mean, pooled[0].mean(0), rtol=0.5, atol=0.02)
+    begun = build_net("motion_slowfast", 3, start="imagenet", width=4).pool.norm
+    assert not torch.equal(begun.running_mean, net.pool.norm.running_mean)
+
+
+def test_a_probe_that_tells_nobody_apart_leaves_the_net_alone(tmp_path):
+    patients = make_patients(tmp_path, 4, side=32)
+    windows = ClipDataset(patients, np.zeros(4, dtype=np.int64), view="stills", length=1, step=1)
+    net = build_net("frame_cnn", 3, start="imagenet")
+    before = net.embedding.project.weight.clone()
+    begin_with_probe(net, windows, batch_size=4)
+    assert torch.equal(net.embedding.project.weight, before)
+    assert net.head.severity.weight.abs().max() == 0
+
+
+def test_the_same_seed_repeats_the_fit_to_the_last_bit(tmp_path):
+    patients = make_patients(tmp_path, 6, side=32)
+    options = {"length": 5, "epochs": 1, "n_stages": 3, "n_threads": 1, "options": {"width": 4}}
+    nets = [NetClassifier("motion_slowfast", start="imagenet", **options) for _ in range(2)]
+    scores = [net.fit(patients, patients["stage"]).predict_proba(patients) for net in nets]
+    np.testing.assert_array_equal(*scores)
 
 
 def test_momenta_of_batch_statistics_are_put_back(tmp_path):
@@ -98,6 +161,6 @@ def test_only_a_net_whose_last_layers_know_nothing_is_probed(tmp_path, monkeypat
 def test_a_head_takes_over_another_ones_thresholds():
     one, other = OrdinalHead(4, 5), OrdinalHead(9, 5)
     other.start_at_prevalence(torch.tensor([0, 0, 1, 2, 3, 4, 4]))
-    one.read_first(torch.tensor(2.0), other)
+    one.begin_with(torch.tensor(2.0), other)
     torch.testing.assert_close(one.thresholds, other.thresholds)
     torch.testing.assert_close(one.severity.weight, torch.tensor([[2.0, 0.0, 0.0, 0.0]]))

@@ -233,7 +233,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         )
         with torch_threads(self.n_threads), torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            if module.started and "embedding" not in module.started:
+            if module.probe_pays:
                 begin_with_probe(module, self._dataset(X, stages), batch_size=self.batch_size, device=net.device)
             net.fit(training)
         self.module_, self.history_ = net.module_.eval(), history_table(net)

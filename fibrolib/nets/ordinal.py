@@ -58,8 +58,8 @@ class OrdinalHead(nn.Module):
         self.steps.copy_(gaps.expm1().log())  # the inverse of softplus
 
     @torch.no_grad()
-    def read_first(self, slope: Tensor, thresholds_of: OrdinalHead) -> None:
-        """Let the severity be ``slope`` times the first feature, with the thresholds of another head."""
+    def begin_with(self, slope: Tensor, thresholds_of: OrdinalHead) -> None:
+        """Let the severity begin as ``slope`` times the first feature, with the thresholds of another head."""
         self.severity.weight.zero_()
         self.severity.weight[0, 0] = slope
         self.first.copy_(thresholds_of.first)

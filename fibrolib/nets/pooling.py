@@ -58,8 +58,8 @@ class Embedding(nn.Module):
         return _normalised(self.project(features), self.norm)
 
     @torch.no_grad()
-    def read_first(self, direction: Tensor, features: Tensor) -> None:
-        """Let the first number be the features along ``direction``, standardised over ``features`` like the others.
+    def begin_along(self, direction: Tensor, features: Tensor) -> None:
+        """Let the first number begin as the features along a direction; all are standardised over ``features``.
 
         Parameters
         ----------

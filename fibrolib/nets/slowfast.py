@@ -64,7 +64,8 @@ class MotionSlowFast(ClipNetwork):
         self.fusion = nn.Sequential(
             convolution(self.backbone.n_channels + self.fast.n_channels, joined), norm(joined), nn.ReLU()
         )
-        _begin_as_projection(self.fusion[0], self.backbone.n_channels)
+        if start == "imagenet":
+            _begin_as_projection(self.fusion[0], self.backbone.n_channels)
         self.pool = StatisticsPool(joined)
         self.embedding = Embedding(self.pool.n_features)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
@@ -97,7 +98,7 @@ class MotionSlowFast(ClipNetwork):
 
 @torch.no_grad()
 def _begin_as_projection(fusion: nn.Conv3d, n_slow: int) -> None:
-    """Let a convolution over slow and fast maps begin as an orthogonal projection of each, place by place.
+    """Let a convolution over slow and fast maps begin as a random orthogonal projection of each, place by place.
 
     A random filter blurs and mixes what the slow pathway has learned elsewhere, and thirty patients cannot undo it. Two
     thirds of what comes out are of the slow maps, one third of the fast.

@@ -37,6 +37,11 @@ class ClipNetwork(nn.Module):
     started: tuple[str, ...] = ()
     made_for: dict
 
+    @property
+    def probe_pays(self) -> bool:
+        """Whether features were learned before, but nothing that is read from them (a start from ImageNet)."""
+        return bool(self.started) and "embedding" not in self.started
+
     @staticmethod
     def begin_backbone(name: str, start: str, hold: int) -> Backbone:
         """An image backbone for a net that begins with `start`; from chance, nothing of it is held."""
