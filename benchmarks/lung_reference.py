@@ -1,13 +1,16 @@
 """Real videos: the nets beside frozen ImageNet features, five-fold by patient, the same folds for all.
 
     python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv [--nets cnn3d] [--starts imagenet]
+        [--change '{"learning_rate": 1e-9}']    # settings of the nets in place of the profile's; this: the probe alone
 
-The reference: EfficientNet-Lite0 with ImageNet weights on 12 frames per video, last maps averaged per patient, logistic
-regression. The nets: settings of the profile `quick`, one fit per fold and start, no stopping (there are no validation
-patients), all epochs. Scores out of fold make one AUC per seed; patients, not videos, are counted.
+The reference: EfficientNet-Lite0 with ImageNet weights on 12 frames per video, maps (the last, and those that our nets
+see) averaged per patient, logistic regression. The nets: settings of the profile `quick`, one fit per fold and start,
+no stopping (there are no validation patients), all epochs. Scores out of fold make one AUC per seed; patients, not
+videos, are counted.
 """
 
 import argparse
+import json
 import tempfile
 from pathlib import Path
 
@@ -47,9 +50,9 @@ def folds_of(truth: np.ndarray, seed: int) -> StratifiedKFold:
     return StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
 
 
-def reference(patients: pd.DataFrame, truth: np.ndarray, seeds: range) -> list[float]:
+def reference(patients: pd.DataFrame, truth: np.ndarray, seeds: range, reduction: int) -> list[float]:
     """AUC of the frozen features, one per seed."""
-    backbone = Backbone(reduction=32).eval()
+    backbone = Backbone(reduction=reduction).eval()
     features = np.array([np.mean([features_of(path, backbone) for path in row], axis=0) for row in patients["videos"]])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=5000))
     return [
@@ -93,6 +96,7 @@ def main() -> None:
     parser.add_argument("--nets", nargs="*", default=["cnn3d", "cnn2d", "cnn2d_lstm"])
     parser.add_argument("--starts", nargs="*", default=["simulation", "imagenet"])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--change", type=json.loads, default={}, help="settings of the nets, as JSON")
     asked = parser.parse_args()
     if not Path(asked.cohort).is_file():
         print("skipped: give the path of a cohort table with stages 0 and 1, for example the lung videos'")
@@ -100,7 +104,9 @@ def main() -> None:
     patients, seeds = read_cohort(asked.cohort, cutoff=1).patients(), range(asked.seeds)
     truth = at_least(patients["stage"], 1)
     print(f"{len(truth)} patients, {len(seeds)} seeds, {FOLDS} folds")
-    report("frozen features", reference(patients, truth, seeds))
+    for reduction in (32, 16):
+        title = f"frozen features at 1/{reduction} of the resolution"
+        report(title, reference(patients, truth, seeds, reduction))
     with tempfile.TemporaryDirectory() as folder:
         clips, stills = (prepare_files(patients, Path(folder), PROFILE, kind) for kind in ("clip", "image"))
         patients = patients.assign(clips=clips, stills=stills)
@@ -109,7 +115,8 @@ def main() -> None:
                 settings = {key: values[0] for key, values in grid.items()}
                 if settings["start"] not in asked.starts:
                     continue
-                report(f"{name} from {settings['start']}", net_areas(name, settings, patients, truth, seeds))
+                title = " ".join(map(str, [name, "from", settings["start"], asked.change or ""]))
+                report(title, net_areas(name, settings | asked.change, patients, truth, seeds))
 
 
 if __name__ == "__main__":
