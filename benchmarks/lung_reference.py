@@ -115,7 +115,7 @@ def main() -> None:
                 settings = {key: values[0] for key, values in grid.items()}
                 if settings["start"] not in asked.starts:
                     continue
-                title = " ".join(map(str, [name, "from", settings["start"], asked.change or ""]))
+                title = f"{name} from {settings['start']}" + (f", {asked.change}" if asked.change else "")
                 report(title, net_areas(name, settings | asked.change, patients, truth, seeds))
 
 

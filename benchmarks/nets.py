@@ -242,9 +242,9 @@ def rivals(seeds: range, patients: int) -> None:
     rows = []
     for seed in seeds:
         sides = cohort(seed)
-        rows += _features_rivals(pd.concat(sides), fresh, describe, described)
-        rows += _nets_rivals(seed, sides, fresh)
-        show(pd.DataFrame(rows[-4:]).assign(seed=seed))  # a fit of r3d_18 is long: nothing finished is lost
+        judged = _features_rivals(pd.concat(sides), fresh, describe, described) + _nets_rivals(seed, sides, fresh)
+        show(pd.DataFrame(judged).assign(seed=seed))  # a fit of r3d_18 is long: nothing finished is lost
+        rows += judged
     table = pd.DataFrame(rows).groupby("model", sort=False)
     found = table.agg(AUC=("AUC", "mean"), SD=("AUC", "std"), seconds=("CPU s", "median")).reset_index()
     print(f"{patients} fresh virtual patients, {len(seeds)} training seeds; CPU seconds of one fit (median)\n")

@@ -125,7 +125,7 @@ def make_net(
     learning_rate, weight_decay : float
         Of AdamW; the rate warms up and falls along a cosine (`warm_cosine`).
     backbone_rate : float
-        Factor on the learning rate of what the net started with; the other layers learn faster.
+        Factor on the learning rate of what the net started with.
     epochs, patience, batch_size : int
         Longest training, epochs without a better validation loss before it ends, items per step.
     n_training : int

@@ -27,7 +27,7 @@ class ClipNetwork(nn.Module):
     Attributes
     ----------
     started : tuple of str
-        Names of the children whose weights were learned before. They are trained at a lower rate than the rest, and
+        Names of the children whose weights were learned before. They are trained at a rate of their own, and
         their batch normalisation keeps the statistics it came with: eight clips of a small cohort estimate them badly
         (usual practice when fine-tuning detectors on few images).
     made_for : dict
