@@ -3,10 +3,10 @@
     python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv [--nets cnn3d] [--starts imagenet]
         [--change '{"learning_rate": 1e-9}']    # settings of the nets in place of the profile's; this: the probe alone
 
-The reference: EfficientNet-Lite0 with ImageNet weights on 12 frames per video, maps (the last, and those that our nets
-see) averaged per patient, logistic regression. The nets: settings of the profile `quick`, one fit per fold and start,
-no stopping (there are no validation patients), all epochs. Scores out of fold make one AUC per seed; patients, not
-videos, are counted.
+The reference: EfficientNet-Lite0 with ImageNet weights on 12 frames per video, maps (of one scale, of another, of both
+as in nets from ImageNet, and both with their standard deviations) averaged per patient, logistic regression. The nets:
+settings of the profile `quick`, one fit per fold and start, no stopping (there are no validation patients), all epochs.
+Scores out of fold make one AUC per seed; patients, not videos, are counted.
 """
 
 import argparse
@@ -36,13 +36,15 @@ FRAMES, SIDE, FOLDS = 12, 224, 5
 PROFILE = load_profile("quick")
 
 
-def features_of(video: Path, backbone: Backbone) -> np.ndarray:
-    """Mean feature vector of frames spread over a video."""
+def features_of(video: Path, backbone: Backbone, deviations: bool) -> np.ndarray:
+    """Mean over frames, spread over a video, of what their maps have on average, and how unevenly."""
     clip = prepare_clip(video, size=SIDE, fps=None, max_frames=10_000)
     chosen = np.linspace(0, len(clip.frames) - 1, FRAMES).round().astype(int)
     frames = torch.from_numpy(clip.frames[chosen].astype(np.float32) / 255)[:, None]
     with torch.inference_mode():
-        return backbone(frames).mean(dim=(0, 2, 3)).numpy()
+        maps = backbone(frames).flatten(2)
+    statistics = [maps.mean(2), maps.std(2)] if deviations else [maps.mean(2)]
+    return torch.cat(statistics, dim=1).mean(0).numpy()
 
 
 def folds_of(truth: np.ndarray, seed: int) -> StratifiedKFold:
@@ -50,10 +52,14 @@ def folds_of(truth: np.ndarray, seed: int) -> StratifiedKFold:
     return StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
 
 
-def reference(patients: pd.DataFrame, truth: np.ndarray, seeds: range, reduction: int) -> list[float]:
+def reference(
+    patients: pd.DataFrame, truth: np.ndarray, seeds: range, scales: list[int], deviations: bool = False
+) -> list[float]:
     """AUC of the frozen features, one per seed."""
-    backbone = Backbone(reduction=reduction).eval()
-    features = np.array([np.mean([features_of(path, backbone) for path in row], axis=0) for row in patients["videos"]])
+    backbone = Backbone(scales=scales).eval()
+    features = np.array(
+        [np.mean([features_of(path, backbone, deviations) for path in row], axis=0) for row in patients["videos"]]
+    )
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=5000))
     return [
         roc_auc_score(
@@ -104,9 +110,10 @@ def main() -> None:
     patients, seeds = read_cohort(asked.cohort, cutoff=1).patients(), range(asked.seeds)
     truth = at_least(patients["stage"], 1)
     print(f"{len(truth)} patients, {len(seeds)} seeds, {FOLDS} folds")
-    for reduction in (32, 16):
-        title = f"frozen features at 1/{reduction} of the resolution"
-        report(title, reference(patients, truth, seeds, reduction))
+    for scales, deviations in (([32], False), ([16], False), ([16, 32], False), ([16, 32], True)):
+        title = f"frozen features at {' and '.join(f'1/{scale}' for scale in scales)} of the resolution"
+        title += ", with deviations" if deviations else ""
+        report(title, reference(patients, truth, seeds, scales, deviations))
     with tempfile.TemporaryDirectory() as folder:
         clips, stills = (prepare_files(patients, Path(folder), PROFILE, kind) for kind in ("clip", "image"))
         patients = patients.assign(clips=clips, stills=stills)

@@ -233,7 +233,7 @@ def handmade_features(paths: tuple[Path, ...]) -> np.ndarray:
 def rivals(seeds: range, patients: int) -> None:
     fresh = population(patients)
     torch.set_num_threads(1)
-    backbone = Backbone(reduction=32).eval()
+    backbone = Backbone(scales=[32]).eval()
     describe = {
         "frozen ImageNet features + logistic regression": lambda paths: frozen_features(paths, backbone),
         "hand-made features + logistic regression": handmade_features,

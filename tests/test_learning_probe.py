@@ -55,7 +55,9 @@ def test_a_feature_that_never_varies_says_nothing(features):
     [
         ("frame_cnn", {}, "stills", 1),
         ("frame_lstm", {"hidden": 8}, "clips", 2),
+        ("frame_lstm", {"hidden": 8, "direct": True, "deviations": False}, "clips", 2),
         ("motion_slowfast", {"width": 4, "slow_frames": 1}, "clips", 5),
+        ("motion_slowfast", {"width": 4, "scales": [16, 32], "direct": True, "deviations": False}, "clips", 5),
     ],
 )
 def test_a_net_begins_with_the_severities_of_its_probe(tmp_path, name, options, view, length):
@@ -117,6 +119,20 @@ def test_layers_from_chance_have_the_statistics_of_the_windows(tmp_path):
     assert not torch.equal(begun.running_mean, net.pool.norm.running_mean)
 
 
+def test_training_keeps_the_statistics_that_the_probe_was_fitted_to(tmp_path):
+    patients = make_patients(tmp_path, 8, side=32)
+    windows = ClipDataset(patients, patients["stage"].to_numpy(), view="clips", length=5, step=1)
+    net = build_net("motion_slowfast", 3, start="imagenet", width=4)
+    begin_with_probe(net, windows, batch_size=4)
+    clips = torch.stack([clip for clip, _ in windows])
+    before = {name: value.clone() for name, value in net.named_buffers()}
+    with torch.no_grad():
+        scored, trained = net.eval()(clips), net.train()(clips)
+    torch.testing.assert_close(trained, scored, rtol=1e-3, atol=1e-4)
+    for name, value in net.named_buffers():
+        assert torch.equal(value, before[name]), name
+
+
 def test_a_probe_that_tells_nobody_apart_leaves_the_net_alone(tmp_path):
     patients = make_patients(tmp_path, 4, side=32)
     windows = ClipDataset(patients, np.zeros(4, dtype=np.int64), view="stills", length=1, step=1)
@@ -125,6 +141,7 @@ def test_a_probe_that_tells_nobody_apart_leaves_the_net_alone(tmp_path):
     begin_with_probe(net, windows, batch_size=4)
     assert torch.equal(net.embedding.project.weight, before)
     assert net.head.severity.weight.abs().max() == 0
+    assert not net.settled
 
 
 def test_the_same_seed_repeats_the_fit_to_the_last_bit(tmp_path):

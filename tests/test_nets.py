@@ -145,6 +145,28 @@ def test_backbones_of_several_families_are_cut_at_a_sixteenth(name, channels):
         assert backbone(torch.rand(2, 1, 64, 64)).shape == (2, channels, 4, 4) == (2, backbone.n_channels, 4, 4)
 
 
+def test_coarser_maps_are_laid_over_the_finest():
+    frames = torch.rand(2, 1, 64, 96)
+    with torch.no_grad():
+        fine, coarse, both, turned = (
+            Backbone(scales=scales).eval()(frames) for scales in ([16], [32], [16, 32], (32, 16))
+        )
+    assert both.shape == (2, 112 + 320, 4, 6)
+    torch.testing.assert_close(both[:, :112], fine)
+    torch.testing.assert_close(both[:, 112:], coarse.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3))
+    assert torch.equal(both, turned)
+
+
+def test_a_scale_that_a_network_does_not_have_is_the_next_finer_one():
+    assert Backbone(PACKAGED, pretrained=False, scales=[20, 16]).n_channels == 112
+
+
+@pytest.mark.parametrize("scales", [[], [0], ["16"], 16, [16.0], [True]])
+def test_scales_that_are_none_are_refused(scales):
+    with pytest.raises(FibrolibError, match="whole numbers such as"):
+        Backbone(pretrained=False, scales=scales)
+
+
 @pytest.mark.parametrize("name", [PACKAGED, "resnet18", "convnext_atto"])
 def test_held_layers_are_the_first_ones_and_do_not_learn(name):
     backbone = Backbone(name, pretrained=False, hold=4).train()
@@ -181,10 +203,21 @@ def test_packaged_weights_are_taken_up_by_everything_but_the_head(name):
 def test_weights_of_another_net_are_refused_with_the_difference():
     with pytest.raises(FibrolibError, match="hidden = 64, not 8"):
         build_net("frame_lstm", 5, hidden=8)
+    with pytest.raises(FibrolibError, match=r"scales = \[16\], not \[16, 32\], direct = False, not True"):
+        build_net("motion_slowfast", 5, scales=(16, 32), direct=True)
     with pytest.raises(FibrolibError, match="No file"):
         build_net("frame_cnn", 5, start="nowhere.safetensors")
     with pytest.raises(FibrolibError, match="no ImageNet weights for motion_resnet3d"):
         build_net("motion_resnet3d", 5, start="imagenet")
+
+
+def test_weights_are_marked_with_options_that_are_not_the_usual_ones():
+    """Files of before there was a choice are those of the usual options."""
+    assert build_net("frame_cnn", 5, scales=[16]).made_for == {"architecture": "frame_cnn", "backbone": PACKAGED}
+    other = build_net("frame_lstm", 5, start="scratch", scales=(16, 32), deviations=False).made_for
+    assert other["scales"] == [16, 32]
+    assert other["deviations"] is False
+    assert "direct" not in other
 
 
 def test_a_file_that_holds_no_weights_is_refused(tmp_path):
@@ -199,6 +232,11 @@ def test_statistics_pool_is_mean_and_standard_deviation():
     maps = torch.rand(4, 3, 2, 5, 6)
     expected = np.concatenate([maps.numpy().mean((2, 3, 4)), maps.numpy().std((2, 3, 4))], axis=1)
     np.testing.assert_allclose(pool(maps).detach(), expected, atol=1e-3)  # 1e-4 under the root keeps its slope finite
+
+
+def test_statistics_pool_without_deviations_is_the_mean():
+    pool, maps = StatisticsPool(3, deviations=False).eval(), torch.rand(4, 3, 2, 5, 6)
+    np.testing.assert_allclose(pool(maps).detach(), maps.numpy().mean((2, 3, 4)), atol=1e-5)
 
 
 def test_one_clip_left_over_in_an_epoch_is_trained_on():
@@ -250,9 +288,39 @@ def test_both_pathways_meet_at_the_resolution_of_the_slow_one():
     assert met == [(1, 24, 2, 4, 4)]
 
 
+def test_slow_maps_are_handed_on_past_the_fusion():
+    net = build_net("motion_slowfast", 3, start="scratch", width=4, direct=True, scales=[16, 32]).eval()
+    seen = {}
+    net.backbone.register_forward_hook(lambda _, __, maps: seen.update(slow=maps))
+    net.cam_layer.register_forward_hook(lambda _, __, maps: seen.update(joined=maps))
+    net(torch.rand(1, 1, 9, 64, 64))
+    assert seen["joined"].shape == (1, 432 + 24, 2, 4, 4)
+    torch.testing.assert_close(seen["joined"][0, :432], seen["slow"].transpose(0, 1))
+    assert net.pool.n_features == 2 * (432 + 24)
+
+
+@pytest.mark.parametrize("name", ["frame_cnn", "frame_lstm", "motion_slowfast"])
+def test_what_is_read_suits_the_start_unless_it_is_asked_for(name):
+    imagenet, scratch = (build_net(name, 3, start=start) for start in ("imagenet", "scratch"))
+    assert (imagenet.backbone.n_channels, scratch.backbone.n_channels) == (432, 112)
+    assert (imagenet.pool.deviations, scratch.pool.deviations) == (False, True)
+    asked = build_net(name, 3, start="imagenet", scales=[16], deviations=True)
+    assert (asked.backbone.n_channels, asked.pool.deviations) == (112, True)
+
+
+def test_frames_are_handed_on_past_the_lstm():
+    net = build_net("frame_lstm", 3, start="scratch", hidden=4, direct=True, deviations=False).eval()
+    seen = {}
+    net.embedding.register_forward_pre_hook(lambda _, inputs: seen.update(embedded=inputs[0]))
+    clips = torch.rand(2, 1, 3, 32, 32)
+    net(clips)
+    torch.testing.assert_close(seen["embedded"][:, :112], net.frame_features(clips).mean(1))
+    assert seen["embedded"].shape == (2, 112 + 4)
+
+
 def test_fusion_begins_by_passing_on_what_both_pathways_see():
     """Slow and fast maps apart, each place and instant by itself, no direction counted twice."""
-    net = build_net("motion_slowfast", 3, start="imagenet", width=4)
+    net = build_net("motion_slowfast", 3, start="imagenet", width=4, direct=False)
     weight, n_slow = net.fusion[0].weight.detach().clone(), net.backbone.n_channels
     centre = weight[:, :, 1, 1, 1].clone()
     weight[:, :, 1, 1, 1] = 0

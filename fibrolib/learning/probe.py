@@ -30,7 +30,9 @@ def begin_with_probe(module: ClipNetwork, windows: ClipDataset, *, batch_size: i
 
     Layers that start from chance take their batch statistics from the windows; the features in front of the embedding
     are averaged by patient, a ridge-penalised head is fitted to them, and its direction becomes the embedding's first
-    number, read by the net's head. Where it tells no patient from another, embedding and head are left as they were.
+    number, read by the net's head. Training that follows keeps the batch statistics that the head was fitted to: those
+    of eight windows would make another diagnosis of every batch. Where the probe tells no patient from another,
+    embedding and head are left as they were.
 
     Parameters
     ----------
@@ -57,6 +59,7 @@ def begin_with_probe(module: ClipNetwork, windows: ClipDataset, *, batch_size: i
         head.first.data += (means @ direction).mean() - severity.mean()
         module.embedding.begin_along((direction / slope).to(device), features.to(device))
         module.head.begin_with(slope, head)
+        module.settled = True
     module.cpu()
 
 

@@ -10,7 +10,7 @@ import inspect
 from torch import nn
 
 from fibrolib.nets.arithmetic import give_back_memory
-from fibrolib.nets.backbone import PACKAGED, Backbone
+from fibrolib.nets.backbone import PACKAGED, Backbone, check_scales
 from fibrolib.nets.frame import FrameCNN, FrameLSTM
 from fibrolib.nets.ordinal import OrdinalHead, OrdinalLoss, cumulative_targets, stage_probabilities
 from fibrolib.nets.slowfast import MotionSlowFast
@@ -33,6 +33,7 @@ __all__ = [
     "OrdinalLoss",
     "TorchvisionNet3d",
     "build_net",
+    "check_scales",
     "cumulative_targets",
     "give_back_memory",
     "import_torchvision",

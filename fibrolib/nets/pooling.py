@@ -19,18 +19,23 @@ class StatisticsPool(nn.Module):
     ----------
     n_channels : int
         Channels of the maps.
+    deviations : bool
+        Standard deviations, too; without them this is the average alone.
     """
 
-    def __init__(self, n_channels: int) -> None:
+    def __init__(self, n_channels: int, deviations: bool = True) -> None:
         super().__init__()
-        self.n_features = 2 * n_channels
+        self.deviations = deviations
+        self.n_features = 2 * n_channels if deviations else n_channels
         self.norm = nn.BatchNorm1d(self.n_features)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps ``(n, channels, ...)`` to features ``(n, 2 * channels)``."""
+        """Maps ``(n, channels, ...)`` to features ``(n, n_features)``, means first."""
         flat = maps.flatten(2)
-        deviation = (flat.var(dim=2, correction=0) + 1e-4).sqrt()  # the square root has no slope at 0
-        return _normalised(torch.cat([flat.mean(2), deviation], dim=1), self.norm)
+        statistics = [flat.mean(2)]
+        if self.deviations:
+            statistics.append((flat.var(dim=2, correction=0) + 1e-4).sqrt())  # the square root has no slope at 0
+        return _normalised(torch.cat(statistics, dim=1), self.norm)
 
 
 class Embedding(nn.Module):

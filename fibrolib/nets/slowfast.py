@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -44,6 +46,10 @@ class MotionSlowFast(ClipNetwork):
         As for `FrameCNN`; the fast pathway is always learned.
     dropout : float
         Dropout before the head.
+    scales, deviations : sequence of int or None, bool or None
+        As for `FrameCNN`: the scales of the slow pathway, the deviations of the joined maps.
+    direct : bool or None
+        Hand the slow maps on as they are, too, beside what the fusion makes of both.
     """
 
     def __init__(
@@ -55,21 +61,26 @@ class MotionSlowFast(ClipNetwork):
         start: str = "simulation",
         hold: int = 8,
         dropout: float = 0.0,
+        scales: Sequence[int] | None = None,
+        deviations: bool | None = None,
+        direct: bool | None = None,
     ) -> None:
         super().__init__()
         self.slow_frames = slow_frames
-        self.backbone = self.begin_backbone(backbone, start, hold)
+        reads = self.reading(start, scales=scales, deviations=deviations, direct=direct)
+        self.backbone = self.begin_backbone(backbone, start, hold, reads["scales"])
         self.fast = MotionPathway(width)
         joined = 6 * width
-        self.fusion = nn.Sequential(
+        self.fusion = _Fusion(
             convolution(self.backbone.n_channels + self.fast.n_channels, joined), norm(joined), nn.ReLU()
         )
+        self.fusion.n_handed_on = self.backbone.n_channels if reads["direct"] else 0
         if start == "imagenet":
             _begin_as_projection(self.fusion[0], self.backbone.n_channels)
-        self.pool = StatisticsPool(joined)
+        self.pool = StatisticsPool(self.fusion.n_handed_on + joined, reads["deviations"])
         self.embedding = Embedding(self.pool.n_features)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
-        options = {"backbone": backbone, "width": width}  # the number of slow frames changes no shape
+        options = {"backbone": backbone, "width": width, **reads}  # the number of slow frames changes no shape
         self.begin("motion_slowfast", start, options, imagenet=("backbone",))
 
     @property
@@ -94,6 +105,16 @@ class MotionSlowFast(ClipNetwork):
         chosen = clips[:, :, [(2 * part + 1) * frames // (2 * n) for part in range(n)]]
         maps = self.backbone(chosen.transpose(1, 2).flatten(0, 1))
         return maps.unflatten(0, (len(clips), n)).transpose(1, 2)
+
+
+class _Fusion(nn.Sequential):
+    """Layers, and past them the first so many channels of what goes in."""
+
+    n_handed_on = 0
+
+    def forward(self, maps: Tensor) -> Tensor:
+        joined = super().forward(maps)
+        return torch.cat([maps[:, : self.n_handed_on], joined], dim=1) if self.n_handed_on else joined
 
 
 @torch.no_grad()

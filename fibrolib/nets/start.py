@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -18,6 +19,13 @@ __all__ = ["STARTS", "ClipNetwork", "read_weights"]
 STARTS = ("simulation", "imagenet", "scratch")
 """Where first weights come from: `fibrolib.pretraining` (packaged, or a file of one's own), ImageNet, or chance."""
 
+_USUAL = {"scales": [16], "deviations": True, "direct": False}
+"""What a net reads of its image features. Weights are marked with these where they differ: the first ones were made
+before there was a choice."""
+
+_OF_IMAGENET = {"scales": [16, 32], "deviations": False, "direct": True}
+"""What a net reads that starts from ImageNet (docs/nets.md says what each is worth on real videos)."""
+
 
 class ClipNetwork(nn.Module):
     """A network from clips ``(batch, 1, frames, height, width)`` in [0, 1] to cumulative logits of stages.
@@ -30,11 +38,14 @@ class ClipNetwork(nn.Module):
         Names of the children whose weights were learned before. They are trained at a rate of their own, and
         their batch normalisation keeps the statistics it came with: eight clips of a small cohort estimate them badly
         (usual practice when fine-tuning detectors on few images).
+    settled : bool
+        Whether batch normalisation of all layers keeps its statistics in training: something was fitted to them.
     made_for : dict
         Architecture and the options that decide its shape: what weights of it must have been made for.
     """
 
     started: tuple[str, ...] = ()
+    settled: bool = False
     made_for: dict
 
     @property
@@ -43,9 +54,23 @@ class ClipNetwork(nn.Module):
         return bool(self.started) and "embedding" not in self.started
 
     @staticmethod
-    def begin_backbone(name: str, start: str, hold: int) -> Backbone:
+    def begin_backbone(name: str, start: str, hold: int, scales: Sequence[int]) -> Backbone:
         """An image backbone for a net that begins with `start`; from chance, nothing of it is held."""
-        return Backbone(name, pretrained=start == "imagenet", hold=0 if start == "scratch" else hold)
+        return Backbone(name, pretrained=start == "imagenet", scales=scales, hold=0 if start == "scratch" else hold)
+
+    @staticmethod
+    def reading(start: str, **asked) -> dict:
+        """What a net reads of its image features: as asked, and where that is None what suits the start.
+
+        Parameters
+        ----------
+        start : str
+            Where first weights come from.
+        **asked
+            ``scales``, ``deviations`` and ``direct``, or those of them that the net has.
+        """
+        suits = _OF_IMAGENET if start == "imagenet" else _USUAL
+        return {name: suits[name] if value is None else value for name, value in asked.items()}
 
     def begin(self, architecture: str, start: str, options: dict, imagenet: tuple[str, ...] = ()) -> None:
         """Load the first weights.
@@ -57,7 +82,7 @@ class ClipNetwork(nn.Module):
         start : str
             One of `STARTS`, or the path of a file that ``fibrolib pretrain`` wrote.
         options : dict
-            What the weights must have been made for.
+            What decides the network's shape, and the weights must have been made for.
         imagenet : tuple of str
             Children that hold ImageNet weights already.
 
@@ -66,6 +91,8 @@ class ClipNetwork(nn.Module):
         FibrolibError
             If there are no such weights, or they are of another network.
         """
+        options = {name: list(value) if name == "scales" else value for name, value in options.items()}
+        options = {name: value for name, value in options.items() if _USUAL.get(name) != value}
         self.made_for = {"architecture": architecture, **options}
         if start == "imagenet" and not imagenet:
             raise FibrolibError(f"There are no ImageNet weights for {architecture}: start = simulation or scratch.")
@@ -85,8 +112,8 @@ class ClipNetwork(nn.Module):
     def train(self, mode: bool = True) -> ClipNetwork:
         """Switch to training, except for batch-normalisation statistics that are kept."""
         super().train(mode)
-        for child in self.started:
-            for module in getattr(self, child).modules():
+        for child in (self,) if self.settled else map(self.get_submodule, self.started):
+            for module in child.modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
         return self
@@ -139,11 +166,8 @@ def read_weights(architecture: str, source: str, options: dict) -> dict[str, Ten
             raise FibrolibError(f"{path} holds no weights written by `fibrolib pretrain` ({error}).") from error
     asked = {"architecture": architecture, **options}
     if made_for != asked:
-        different = ", ".join(
-            f"{key} = {made_for.get(key)!r}, not {value!r}"
-            for key, value in asked.items()
-            if made_for.get(key) != value
-        )
+        pairs = {key: (made_for.get(key, _USUAL.get(key)), asked.get(key, _USUAL.get(key))) for key in made_for | asked}
+        different = ", ".join(f"{key} = {has!r}, not {wants!r}" for key, (has, wants) in pairs.items() if has != wants)
         raise FibrolibError(
             f"The weights of '{source}' are of another network ({different}). "
             "Change the option, make weights for it with `fibrolib pretrain`, or set start = scratch."

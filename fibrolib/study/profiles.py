@@ -13,7 +13,7 @@ from sklearn.model_selection import ParameterGrid
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.clips import VIEWS
-from fibrolib.nets import net_options
+from fibrolib.nets import check_scales, net_options
 
 __all__ = ["BUILT_IN", "ClipSettings", "ModelSettings", "Profile", "load_profile"]
 
@@ -122,31 +122,40 @@ def _read(name: str) -> tuple[str, str]:
 
 
 def _model_settings(profile: str, name: str, table: dict) -> ModelSettings:
+    where = f"Profile '{profile}', model '{name}'"
     arguments = {key: value for key, value in table.items() if key != "grid"}
     grids = table.get("grid", [])
     grids = [grids] if isinstance(grids, dict) else grids
     settable = set(inspect.signature(NetClassifier.__init__).parameters) - _NOT_SETTABLE
     for key in [*arguments, *(key for grid in grids for key in grid)]:
         if key not in settable:
-            raise FibrolibError(
-                f"Profile '{profile}', model '{name}': unknown setting '{key}'. Known: {', '.join(sorted(settable))}."
-            )
-    architecture = arguments.get("architecture", NetClassifier().architecture)
-    try:
-        unknown = set(arguments.get("options", {})) - net_options(architecture)
-    except ValueError as error:
-        raise FibrolibError(f"Profile '{profile}', model '{name}': {error}.") from error
-    if unknown:
-        options = ", ".join(sorted(net_options(architecture)))
-        raise FibrolibError(
-            f"Profile '{profile}', model '{name}': {architecture} has no option '{unknown.pop()}'; it has {options}."
-        )
-    if arguments.get("view", "clips") not in VIEWS:
-        raise FibrolibError(f"Profile '{profile}', model '{name}': view must be one of {', '.join(VIEWS)}.")
+            raise FibrolibError(f"{where}: unknown setting '{key}'. Known: {', '.join(sorted(settable))}.")
     for key, values in ((key, values) for grid in grids for key, values in grid.items()):
         if not isinstance(values, list) or not values:
-            raise FibrolibError(f"Profile '{profile}', model '{name}': grid setting '{key}' must be a list of values.")
+            raise FibrolibError(f"{where}: grid setting '{key}' must be a list of values.")
+    architecture = arguments.get("architecture", NetClassifier().architecture)
+    for options in [arguments.get("options", {}), *(each for grid in grids for each in grid.get("options", []))]:
+        _check_options(where, architecture, options)
+    if arguments.get("view", "clips") not in VIEWS:
+        raise FibrolibError(f"{where}: view must be one of {', '.join(VIEWS)}.")
     return ModelSettings(name, arguments, grids)
+
+
+def _check_options(where: str, architecture: str, options: object) -> None:
+    """Raise unless a network has these options, before anything is prepared for it."""
+    try:
+        known = net_options(architecture)
+    except ValueError as error:
+        raise FibrolibError(f"{where}: {error}.") from error
+    if not isinstance(options, dict):
+        raise FibrolibError(f"{where}: options must be a table such as {{ start = 'imagenet' }}, not {options!r}.")
+    for option in options:
+        if option not in known:
+            raise FibrolibError(f"{where}: {architecture} has no option '{option}'; it has {', '.join(sorted(known))}.")
+    try:
+        check_scales(options.get("scales", [16]))
+    except FibrolibError as error:
+        raise FibrolibError(f"{where}: {error}") from error
 
 
 def load_profile(name: str) -> Profile:
