@@ -32,10 +32,10 @@ class StatisticsPool(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Maps ``(n, channels, ...)`` to features ``(n, n_features)``, means first."""
         flat = maps.flatten(2)
-        statistics = [flat.mean(2)]
-        if self.deviations:
-            statistics.append((flat.var(dim=2, correction=0) + 1e-4).sqrt())  # the square root has no slope at 0
-        return _normalised(torch.cat(statistics, dim=1), self.norm)
+        if not self.deviations:
+            return _normalised(flat.mean(2), self.norm)
+        deviation = (flat.var(dim=2, correction=0) + 1e-4).sqrt()  # the square root has no slope at 0
+        return _normalised(torch.cat([flat.mean(2), deviation], dim=1), self.norm)
 
 
 class Embedding(nn.Module):
