@@ -1,6 +1,6 @@
 """Real videos: the nets beside frozen ImageNet features, five-fold by patient, the same folds for all.
 
-    python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv [--nets cnn3d] [--starts imagenet]
+    python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv [--nets cnn3d] [--starts imagenet] [--first 100]
         [--change '{"learning_rate": 1e-9}']    # settings of the nets in place of the profile's; this: the probe alone
 
 The reference: EfficientNet-Lite0 with ImageNet weights on 12 frames per video, maps (of one scale, of another, of both
@@ -101,13 +101,14 @@ def main() -> None:
     parser.add_argument("cohort", nargs="?", default="", help="table with stages 0 and 1")
     parser.add_argument("--nets", nargs="*", default=["cnn3d", "cnn2d", "cnn2d_lstm"])
     parser.add_argument("--starts", nargs="*", default=["simulation", "imagenet"])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5, help="how many")
+    parser.add_argument("--first", type=int, default=0, help="the first; to try settings in other draws of the folds")
     parser.add_argument("--change", type=json.loads, default={}, help="settings of the nets, as JSON")
     asked = parser.parse_args()
     if not Path(asked.cohort).is_file():
         print("skipped: give the path of a cohort table with stages 0 and 1, for example the lung videos'")
         return
-    patients, seeds = read_cohort(asked.cohort, cutoff=1).patients(), range(asked.seeds)
+    patients, seeds = read_cohort(asked.cohort, cutoff=1).patients(), range(asked.first, asked.first + asked.seeds)
     truth = at_least(patients["stage"], 1)
     print(f"{len(truth)} patients, {len(seeds)} seeds, {FOLDS} folds")
     for scales, deviations in (([32], False), ([16], False), ([16, 32], False), ([16, 32], True)):

@@ -1,4 +1,5 @@
 import ast
+import json
 import pickle
 import subprocess
 import sys
@@ -6,6 +7,8 @@ import sys
 import numpy as np
 import pytest
 from conftest import make_patients
+from safetensors import safe_open
+from safetensors.torch import save_file
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
@@ -130,6 +133,18 @@ def test_saved_and_loaded(net, flicker_patients, tmp_path):
     loaded = NetClassifier.load(tmp_path / "net.safetensors")
     assert (loaded.predict_proba(flicker_patients) == net.predict_proba(flicker_patients)).all()
     assert loaded.get_params() == {**net.get_params(), "memory": None, "device": "auto"}
+
+
+def test_a_net_of_another_shape_is_refused_with_its_file(net, tmp_path):
+    """As after a change of version, or of a default, that gives the same settings another net."""
+    path, older = tmp_path / "net.safetensors", tmp_path / "older.safetensors"
+    net.save(path)
+    with safe_open(path, framework="pt") as file:
+        state, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    settings = {**json.loads(metadata["settings"]), "options": {"width": 8}}
+    save_file(state, older, {**metadata, "settings": json.dumps(settings)})
+    with pytest.raises(FibrolibError, match=r"older\.safetensors holds a motion_resnet3d of another shape"):
+        NetClassifier.load(older)
 
 
 def test_a_file_that_is_no_model_is_named(tmp_path):

@@ -133,6 +133,22 @@ def test_training_keeps_the_statistics_that_the_probe_was_fitted_to(tmp_path):
         assert torch.equal(value, before[name]), name
 
 
+def test_a_fit_keeps_them_to_its_end_and_loads_again(tmp_path):
+    patients = make_patients(tmp_path, 8, side=32)
+    options = {"length": 5, "epochs": 2, "n_stages": 3, "n_threads": 1, "start": "imagenet", "learning_rate": 1e-3}
+    net = NetClassifier("motion_slowfast", options={"width": 4}, **options)
+    net.fit(patients, patients["stage"])
+    begun = net._build()
+    begin_with_probe(begun, net._dataset(patients, patients["stage"].to_numpy()), batch_size=net.batch_size)
+    before, after = dict(begun.named_buffers()), dict(net.module_.named_buffers())
+    for name in before:
+        torch.testing.assert_close(after[name], before[name], rtol=1e-4, atol=1e-5)
+    assert not torch.equal(net.module_.embedding.project.weight, begun.embedding.project.weight)
+    net.save(tmp_path / "net.safetensors")
+    again = NetClassifier.load(tmp_path / "net.safetensors")
+    np.testing.assert_array_equal(again.predict_proba(patients), net.predict_proba(patients))
+
+
 def test_a_probe_that_tells_nobody_apart_leaves_the_net_alone(tmp_path):
     patients = make_patients(tmp_path, 4, side=32)
     windows = ClipDataset(patients, np.zeros(4, dtype=np.int64), view="stills", length=1, step=1)

@@ -79,9 +79,9 @@ def test_scores_in_bfloat16_are_close_and_come_out_in_float32(monkeypatch):
     assert (reduced - full).std() < 0.05 * full.std()
 
 
-@pytest.mark.parametrize("hold", [0, 8])
-def test_what_is_learned_is_learned_in_float32(hold, monkeypatch):
-    backbone, frames = Backbone(hold=hold).train(), torch.rand(2, 1, 64, 64)
+@pytest.mark.parametrize(("hold", "scales"), [(0, [16]), (8, [16]), (8, [16, 32]), (16, [16, 32])])
+def test_what_is_learned_is_learned_in_float32(hold, scales, monkeypatch):
+    backbone, frames = Backbone(hold=hold, scales=scales).train(), torch.rand(2, 1, 64, 64)
     seen = {}
     for name, layer in backbone.model.named_modules():
         if isinstance(layer, nn.Conv2d):
@@ -138,11 +138,14 @@ def test_a_net_that_starts_from_weights_keeps_its_statistics_in_training(start):
     assert kept
 
 
-@pytest.mark.parametrize(("name", "channels"), [(PACKAGED, 112), ("resnet18", 256), ("convnext_atto", 160)])
-def test_backbones_of_several_families_are_cut_at_a_sixteenth(name, channels):
-    backbone = Backbone(name, pretrained=False).eval()
-    with torch.no_grad():
-        assert backbone(torch.rand(2, 1, 64, 64)).shape == (2, channels, 4, 4) == (2, backbone.n_channels, 4, 4)
+@pytest.mark.parametrize(
+    ("name", "fine", "coarse"), [(PACKAGED, 112, 320), ("resnet18", 256, 512), ("convnext_atto", 160, 320)]
+)
+def test_backbones_of_several_families_are_cut_at_their_scales(name, fine, coarse):
+    for scales, channels in (([16], fine), ([16, 32], fine + coarse)):
+        backbone = Backbone(name, pretrained=False, scales=scales).eval()
+        with torch.no_grad():
+            assert backbone(torch.rand(2, 1, 64, 64)).shape == (2, channels, 4, 4) == (2, backbone.n_channels, 4, 4)
 
 
 def test_coarser_maps_are_laid_over_the_finest():
@@ -164,7 +167,13 @@ def test_a_scale_that_a_network_does_not_have_is_the_next_finer_one():
 @pytest.mark.parametrize("scales", [[], [0], ["16"], 16, [16.0], [True]])
 def test_scales_that_are_none_are_refused(scales):
     with pytest.raises(FibrolibError, match="whole numbers such as"):
-        Backbone(pretrained=False, scales=scales)
+        build_net("frame_cnn", 3, start="scratch", scales=scales)
+
+
+@pytest.mark.parametrize("option", ["deviations", "direct"])
+def test_a_switch_that_is_neither_on_nor_off_is_refused(option):
+    with pytest.raises(FibrolibError, match=f"{option} must be true or false, not 'false'"):
+        build_net("frame_lstm", 3, start="scratch", **{option: "false"})
 
 
 @pytest.mark.parametrize("name", [PACKAGED, "resnet18", "convnext_atto"])
@@ -218,6 +227,7 @@ def test_weights_are_marked_with_options_that_are_not_the_usual_ones():
     assert other["scales"] == [16, 32]
     assert other["deviations"] is False
     assert "direct" not in other
+    assert build_net("frame_cnn", 5, start="scratch", scales=(32, 16, 16)).made_for["scales"] == [16, 32]
 
 
 def test_a_file_that_holds_no_weights_is_refused(tmp_path):

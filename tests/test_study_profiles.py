@@ -61,6 +61,12 @@ def test_unknown_profile():
         load_profile("quik")
 
 
+def test_a_grid_that_chooses_the_net_may_give_it_options_of_its_own(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(TEXT.replace("grid = {", 'grid = { architecture = ["frame_lstm"], options = [{ hidden = 8 }],'))
+    assert load_profile(str(path)).model("cnn3d").grid[0]["options"] == [{"hidden": 8}]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -72,6 +78,16 @@ def test_unknown_profile():
         (("[models.cnn3d]", "[models.mine]"), r"lacks the section \[models\.cnn3d\]"),
         (("dropout = 0.5", "width = 16"), "r3d_18 has no option 'width'; it has dropout"),
         (("grid = {", "grid = { options = [{ depth = 3 }],"), "r3d_18 has no option 'depth'"),
+        (("grid = {", 'grid = { architecture = ["frame_lsm"],'), "unknown architecture 'frame_lsm'"),
+        (
+            ("grid = {", 'grid = { architecture = ["frame_cnn"], options = [{ width = 4 }],'),
+            "frame_cnn has no option 'width'",
+        ),
+        (
+            ("grid = {", 'grid = { architecture = ["frame_cnn"], options = [{ scales = "16" }],'),
+            "scales must be a list",
+        ),
+        (("grid = {", 'grid = { architecture = ["frame_cnn"], options = [{ deviations = 1 }],'), "true or false"),
         (("grid = {", "grid = { options = { depth = 3 },"), "'options' must be a list"),
         (("grid = {", "grid = { options = ['deep'],"), "options must be a table"),
         (("dropout = 0.5", "scales = [16]"), "r3d_18 has no option 'scales'"),

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from fibrolib.errors import FibrolibError
 from fibrolib.learning.augment import NO_CHANGE, Augment
 from fibrolib.learning.changes import Change
 from fibrolib.learning.clips import ClipDataset, average_by_patient
@@ -166,7 +167,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         FibrolibError
-            If the file is not one of ours.
+            If the file is not one of ours, or of a version whose nets had other shapes.
         """
         settings = load_fit(Path(path))[2]
         classifier = cls(**settings)
@@ -176,7 +177,13 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     def _restore(self, path: Path) -> NetClassifier:
         state, self.history_, _ = load_fit(path)
         self.module_ = self._build()
-        self.module_.load_state_dict(state)
+        try:
+            self.module_.load_state_dict(state)
+        except RuntimeError as error:
+            raise FibrolibError(
+                f"{path} holds a {self.architecture} of another shape than this version of fibrolib makes with its "
+                "settings. Score with the version that made it, or fit the model again."
+            ) from error
         self.module_.eval()
         return self
 

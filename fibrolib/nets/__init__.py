@@ -10,11 +10,11 @@ import inspect
 from torch import nn
 
 from fibrolib.nets.arithmetic import give_back_memory
-from fibrolib.nets.backbone import PACKAGED, Backbone, check_scales
+from fibrolib.nets.backbone import PACKAGED, Backbone
 from fibrolib.nets.frame import FrameCNN, FrameLSTM
 from fibrolib.nets.ordinal import OrdinalHead, OrdinalLoss, cumulative_targets, stage_probabilities
 from fibrolib.nets.slowfast import MotionSlowFast
-from fibrolib.nets.start import STARTS, ClipNetwork
+from fibrolib.nets.start import STARTS, ClipNetwork, check_reading
 from fibrolib.nets.torchvision_import import import_torchvision
 from fibrolib.nets.volume import TORCHVISION_NETS, MotionResNet3d, MotionStem, TorchvisionNet3d
 
@@ -33,7 +33,7 @@ __all__ = [
     "OrdinalLoss",
     "TorchvisionNet3d",
     "build_net",
-    "check_scales",
+    "check_reading",
     "cumulative_targets",
     "give_back_memory",
     "import_torchvision",

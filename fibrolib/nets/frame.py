@@ -123,7 +123,7 @@ class FrameLSTM(_FrameNetwork):
         self.begin("frame_lstm", start, {"backbone": backbone, "hidden": hidden, **reads}, imagenet=("backbone",))
 
     def features(self, clips: Tensor) -> Tensor:
-        """Embedding of the mean of the LSTM's states over time."""
+        """Embedding of the mean of the LSTM's states over time, and (`direct`) of the frames' features."""
         frames = self.frame_features(clips)
         states = self.lstm(frames)[0].mean(1)
         return self.embedding(torch.cat([frames.mean(1), states], dim=1) if self.direct else states)

@@ -10,7 +10,7 @@ __all__ = ["Embedding", "StatisticsPool"]
 
 
 class StatisticsPool(nn.Module):
-    """Mean and standard deviation of every channel over all places and times, brought to one scale.
+    """Mean and, if asked for, standard deviation of every channel over all places and times, brought to one scale.
 
     A plain average drowns what happens in few places (a nodule on the surface, the stretch of tissue beside the heart)
     or at few instants (systole); the standard deviation keeps it. Statistics pooling after Snyder et al. 2018.

@@ -27,7 +27,7 @@ class MotionSlowFast(ClipNetwork):
     seconds, and ImageNet weights can be had. The *fast* pathway is a small 3D residual network on all frames, at a
     fraction of the resolution (movement is smooth in space), to which movement is shown as differences between frames
     (`MotionStem`). Their maps are joined in space and time, at the resolution of the slow ones, by a three-dimensional
-    convolution, whose output is what Grad-CAM weighs.
+    convolution. Grad-CAM weighs what comes out of it, and the slow maps with it where they are handed on.
 
     Parameters
     ----------
@@ -71,12 +71,11 @@ class MotionSlowFast(ClipNetwork):
         self.backbone = self.begin_backbone(backbone, start, hold, reads["scales"])
         self.fast = MotionPathway(width)
         joined = 6 * width
-        self.fusion = _Fusion(
-            convolution(self.backbone.n_channels + self.fast.n_channels, joined), norm(joined), nn.ReLU()
-        )
-        self.fusion.n_handed_on = self.backbone.n_channels if reads["direct"] else 0
+        n_slow = self.backbone.n_channels
+        joining = convolution(n_slow + self.fast.n_channels, joined), norm(joined), nn.ReLU()
+        self.fusion = Fusion(*joining, n_handed_on=n_slow if reads["direct"] else 0)
         if start == "imagenet":
-            _begin_as_projection(self.fusion[0], self.backbone.n_channels)
+            _begin_as_projection(self.fusion[0], n_slow)
         self.pool = StatisticsPool(self.fusion.n_handed_on + joined, reads["deviations"])
         self.embedding = Embedding(self.pool.n_features)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
@@ -85,7 +84,10 @@ class MotionSlowFast(ClipNetwork):
 
     @property
     def cam_layer(self) -> nn.Module:
-        """The layer whose activations Grad-CAM weighs: where both pathways meet, in space and time."""
+        """The layer whose activations Grad-CAM weighs: where both pathways meet, in space and time.
+
+        Slow maps that are handed on past the convolution (`direct`) are among its activations.
+        """
         return self.fusion
 
     def features(self, clips: Tensor) -> Tensor:
@@ -107,12 +109,23 @@ class MotionSlowFast(ClipNetwork):
         return maps.unflatten(0, (len(clips), n)).transpose(1, 2)
 
 
-class _Fusion(nn.Sequential):
-    """Layers, and past them the first so many channels of what goes in."""
+class Fusion(nn.Sequential):
+    """Layers in a row, and past them the first so many channels of what goes in.
 
-    n_handed_on = 0
+    Parameters
+    ----------
+    *layers : nn.Module
+        Layers that make something of all channels.
+    n_handed_on : int
+        Channels that come out as they went in, in front of what the layers make.
+    """
+
+    def __init__(self, *layers: nn.Module, n_handed_on: int = 0) -> None:
+        super().__init__(*layers)
+        self.n_handed_on = n_handed_on
 
     def forward(self, maps: Tensor) -> Tensor:
+        """Maps ``(n, channels, t, h, w)`` to maps of the same size."""
         joined = super().forward(maps)
         return torch.cat([maps[:, : self.n_handed_on], joined], dim=1) if self.n_handed_on else joined
 

@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from fibrolib.errors import FibrolibError
 from fibrolib.nets.backbone import Backbone
 
-__all__ = ["STARTS", "ClipNetwork", "read_weights"]
+__all__ = ["STARTS", "ClipNetwork", "check_reading", "read_weights"]
 
 STARTS = ("simulation", "imagenet", "scratch")
 """Where first weights come from: `fibrolib.pretraining` (packaged, or a file of one's own), ImageNet, or chance."""
@@ -24,7 +24,7 @@ _USUAL = {"scales": [16], "deviations": True, "direct": False}
 before there was a choice."""
 
 _OF_IMAGENET = {"scales": [16, 32], "deviations": False, "direct": True}
-"""What a net reads that starts from ImageNet (docs/nets.md says what each is worth on real videos)."""
+"""What a net reads that starts from ImageNet (docs/nets.md, *On real videos*)."""
 
 
 class ClipNetwork(nn.Module):
@@ -68,7 +68,13 @@ class ClipNetwork(nn.Module):
             Where first weights come from.
         **asked
             ``scales``, ``deviations`` and ``direct``, or those of them that the net has.
+
+        Raises
+        ------
+        FibrolibError
+            If one of them is of another kind than it can be.
         """
+        check_reading(asked)
         suits = _OF_IMAGENET if start == "imagenet" else _USUAL
         return {name: suits[name] if value is None else value for name, value in asked.items()}
 
@@ -91,7 +97,7 @@ class ClipNetwork(nn.Module):
         FibrolibError
             If there are no such weights, or they are of another network.
         """
-        options = {name: list(value) if name == "scales" else value for name, value in options.items()}
+        options = {name: sorted(set(value)) if name == "scales" else value for name, value in options.items()}
         options = {name: value for name, value in options.items() if _USUAL.get(name) != value}
         self.made_for = {"architecture": architecture, **options}
         if start == "imagenet" and not imagenet:
@@ -129,6 +135,28 @@ class ClipNetwork(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         """Clips ``(batch, 1, frames, height, width)`` in [0, 1] to cumulative logits ``(batch, n_stages - 1)``."""
         return self.head(self.features(clips))
+
+
+def check_reading(options: dict) -> None:
+    """Raise unless what a net is to read of its image features can be read; None, and what is not there, can.
+
+    Parameters
+    ----------
+    options : dict
+        Options of a net; looked at are ``scales``, ``deviations`` and ``direct``.
+
+    Raises
+    ------
+    FibrolibError
+        If the scales are not a list of whole numbers, or one of the others is not true or false.
+    """
+    scales = options.get("scales")
+    known = isinstance(scales, list | tuple) and scales and all(type(scale) is int and scale > 0 for scale in scales)
+    if scales is not None and not known:
+        raise FibrolibError(f"scales must be a list of whole numbers such as [16] or [16, 32], not {scales!r}.")
+    for name in ("deviations", "direct"):
+        if not isinstance(options.get(name), bool | None):
+            raise FibrolibError(f"{name} must be true or false, not {options[name]!r}.")
 
 
 def read_weights(architecture: str, source: str, options: dict) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ import inspect
 import tomllib
 from dataclasses import asdict, dataclass, field
 from importlib import resources
+from itertools import product
 from pathlib import Path
 
 from sklearn.model_selection import ParameterGrid
@@ -13,7 +14,7 @@ from sklearn.model_selection import ParameterGrid
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.clips import VIEWS
-from fibrolib.nets import check_scales, net_options
+from fibrolib.nets import check_reading, net_options
 
 __all__ = ["BUILT_IN", "ClipSettings", "ModelSettings", "Profile", "load_profile"]
 
@@ -133,9 +134,10 @@ def _model_settings(profile: str, name: str, table: dict) -> ModelSettings:
     for key, values in ((key, values) for grid in grids for key, values in grid.items()):
         if not isinstance(values, list) or not values:
             raise FibrolibError(f"{where}: grid setting '{key}' must be a list of values.")
-    architecture = arguments.get("architecture", NetClassifier().architecture)
-    for options in [arguments.get("options", {}), *(each for grid in grids for each in grid.get("options", []))]:
-        _check_options(where, architecture, options)
+    usual = {"architecture": NetClassifier().architecture, "options": {}, **arguments}
+    for grid in [{}, *grids]:
+        for architecture, options in product(*(grid.get(key, [usual[key]]) for key in ("architecture", "options"))):
+            _check_options(where, architecture, options)
     if arguments.get("view", "clips") not in VIEWS:
         raise FibrolibError(f"{where}: view must be one of {', '.join(VIEWS)}.")
     return ModelSettings(name, arguments, grids)
@@ -148,12 +150,12 @@ def _check_options(where: str, architecture: str, options: object) -> None:
     except ValueError as error:
         raise FibrolibError(f"{where}: {error}.") from error
     if not isinstance(options, dict):
-        raise FibrolibError(f"{where}: options must be a table such as {{ start = 'imagenet' }}, not {options!r}.")
+        raise FibrolibError(f"{where}: options must be a table such as {{ hold = 0 }}, not {options!r}.")
     for option in options:
         if option not in known:
             raise FibrolibError(f"{where}: {architecture} has no option '{option}'; it has {', '.join(sorted(known))}.")
     try:
-        check_scales(options.get("scales", [16]))
+        check_reading(options)
     except FibrolibError as error:
         raise FibrolibError(f"{where}: {error}") from error
 
