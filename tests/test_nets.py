@@ -191,6 +191,13 @@ def test_held_layers_are_the_first_ones_and_do_not_learn(name):
     assert not [key for key in changed if "stem" in key or key.startswith(("model.conv1", "model.bn1"))]
 
 
+@pytest.mark.parametrize(("name", "held"), [("vgg11", [0, 3, 6, 8]), ("vgg11_bn", [0, 1, 4, 5, 8, 9, 11, 12])])
+def test_maps_that_come_out_of_a_layer_without_weights_hold_those_before_it(name, held):
+    layers = Backbone(name, pretrained=False, hold=4).model.features
+    weighted = {number: layer for number, layer in enumerate(layers) if list(layer.parameters())}
+    assert [number for number, layer in weighted.items() if not layer.weight.requires_grad] == held
+
+
 def test_a_net_that_starts_from_chance_learns_all_of_it():
     assert all(weights.requires_grad for weights in FrameCNN(3, start="scratch").parameters())
     assert not all(weights.requires_grad for weights in FrameCNN(3, start="imagenet").parameters())

@@ -104,7 +104,11 @@ def _hold(model: nn.Module, last_held: str) -> tuple[nn.Module, ...]:
     from timm.models import group_parameters
 
     depth = group_parameters(model, model.group_matcher(), reverse=True)  # name of a weight to its layer's number
-    last = max(number for name, number in depth.items() if name.startswith(f"{last_held}."))
+    # In some networks (VGG) the maps come out of a layer without weights: then those of the layers before it are held.
+    names = [name for name, _ in model.named_modules()]
+    until = names[: names.index(last_held) + 1]
+    inside = [number for name, number in depth.items() if name.startswith(f"{last_held}.")]
+    last = max(inside or [number for name, number in depth.items() if name.rpartition(".")[0] in until])
     held = {name.rpartition(".")[0] for name, number in depth.items() if number <= last}
     modules = tuple(model.get_submodule(name) for name in sorted(held))
     for module in modules:
