@@ -147,13 +147,14 @@ def headline(seeds: range, patients: int, starts: tuple[str, ...]) -> None:
         show(pd.DataFrame(rows))
     truth = at_least(fresh["stage"], CUTOFF)
     rows = []
-    for seed in seeds:
+    for start, seed in ((start, seed) for start in starts for seed in seeds):
         for rival in ("cnn2d_lstm", "cnn2d"):
-            pair = [scores[name, seed, "simulation"][:, CUTOFF - 1] for name in ("cnn3d", rival)]
+            pair = [scores[name, seed, start][:, CUTOFF - 1] for name in ("cnn3d", rival)]
             found = delong_test(truth, *pair)
             low, high = found.confidence_interval
             rows.append(
                 {
+                    "start": start,
                     "seed": seed,
                     "cnn3d minus": rival,
                     "difference": found.difference,

@@ -15,7 +15,7 @@ def pairs(p_holm, note="", test="DeLong, paired"):
 
 def test_only_corrected_p_values_count():
     text = plots.describe_comparisons(pairs([0.06, 0.5, np.nan]))
-    assert "**2 pairs were** tested (DeLong, paired; 17 patients)" in text
+    assert "**2 pairs** were tested (DeLong, paired; 17 patients)" in text
     assert "**none** has p < 0.05 (smallest corrected p: 0.060)" in text
     assert "typically 0.40 wide" in text
     assert "**1** has p < 0.05: 3D-CNN above SWE" in plots.describe_comparisons(pairs([0.01, 0.5]))

@@ -131,8 +131,8 @@ def describe_comparisons(comparisons: pd.DataFrame, check: pd.DataFrame | None =
     width = (tested["ci_high"] - tested["ci_low"]).median()
     least, most = tested["n"].min(), tested["n"].max()
     patients = f"{most}" if least == most else f"{least} to {most}"
-    counted = "1 pair was" if len(tested) == 1 else f"{len(tested)} pairs were"
-    text = f"**{counted}** tested ({tested['test'].iloc[0]}; {patients} patients). After Holm's correction "
+    counted = "**1 pair** was" if len(tested) == 1 else f"**{len(tested)} pairs** were"
+    text = f"{counted} tested ({tested['test'].iloc[0]}; {patients} patients). After Holm's correction "
     if apart.empty:
         text += f"**none** has p < 0.05 (smallest corrected p: {_p_value(tested['p_holm'].min())})"
     else:
