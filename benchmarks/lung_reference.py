@@ -36,15 +36,14 @@ FRAMES, SIDE, FOLDS = 12, 224, 5
 PROFILE = load_profile("quick")
 
 
-def features_of(video: Path, backbone: Backbone, deviations: bool) -> np.ndarray:
-    """Mean over frames, spread over a video, of what their maps have on average, and how unevenly."""
+def features_of(video: Path, backbone: Backbone) -> np.ndarray:
+    """Mean over frames, spread over a video, of the mean of their maps, and of their standard deviation behind it."""
     clip = prepare_clip(video, size=SIDE, fps=None, max_frames=10_000)
     chosen = np.linspace(0, len(clip.frames) - 1, FRAMES).round().astype(int)
     frames = torch.from_numpy(clip.frames[chosen].astype(np.float32) / 255)[:, None]
     with torch.inference_mode():
         maps = backbone(frames).flatten(2)
-    statistics = [maps.mean(2), maps.std(2)] if deviations else [maps.mean(2)]
-    return torch.cat(statistics, dim=1).mean(0).numpy()
+    return torch.cat([maps.mean(2), maps.std(2)], dim=1).mean(0).numpy()
 
 
 def folds_of(truth: np.ndarray, seed: int) -> StratifiedKFold:
@@ -52,14 +51,21 @@ def folds_of(truth: np.ndarray, seed: int) -> StratifiedKFold:
     return StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
 
 
-def reference(
-    patients: pd.DataFrame, truth: np.ndarray, seeds: range, scales: list[int], deviations: bool = False
-) -> list[float]:
+def frozen_features(patients: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Features of patients by what is read, all from one pass over the videos."""
+    backbone, n_fine = Backbone(scales=[16, 32]).eval(), Backbone(scales=[16]).n_channels
+    rows = np.array([np.mean([features_of(path, backbone) for path in row], axis=0) for row in patients["videos"]])
+    means = rows[:, : backbone.n_channels]
+    return {
+        "1/32 of the resolution": means[:, n_fine:],
+        "1/16 of the resolution": means[:, :n_fine],
+        "1/16 and 1/32 of the resolution": means,
+        "1/16 and 1/32 of the resolution, with deviations": rows,
+    }
+
+
+def reference(features: np.ndarray, truth: np.ndarray, seeds: range) -> list[float]:
     """AUC of the frozen features, one per seed."""
-    backbone = Backbone(scales=scales).eval()
-    features = np.array(
-        [np.mean([features_of(path, backbone, deviations) for path in row], axis=0) for row in patients["videos"]]
-    )
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=5000))
     return [
         roc_auc_score(
@@ -111,10 +117,8 @@ def main() -> None:
     patients, seeds = read_cohort(asked.cohort, cutoff=1).patients(), range(asked.first, asked.first + asked.seeds)
     truth = at_least(patients["stage"], 1)
     print(f"{len(truth)} patients, {len(seeds)} seeds, {FOLDS} folds")
-    for scales, deviations in (([32], False), ([16], False), ([16, 32], False), ([16, 32], True)):
-        title = f"frozen features at {' and '.join(f'1/{scale}' for scale in scales)} of the resolution"
-        title += ", with deviations" if deviations else ""
-        report(title, reference(patients, truth, seeds, scales, deviations))
+    for what, features in frozen_features(patients).items():
+        report(f"frozen features at {what}", reference(features, truth, seeds))
     with tempfile.TemporaryDirectory() as folder:
         clips, stills = (prepare_files(patients, Path(folder), PROFILE, kind) for kind in ("clip", "image"))
         patients = patients.assign(clips=clips, stills=stills)

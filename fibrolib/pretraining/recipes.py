@@ -13,18 +13,17 @@ __all__ = ["PICTURES", "RECIPES", "SEED", "make_weights"]
 SEED = 5_000_000
 """Seed of the simulated patients: far from those of cohorts and of fresh populations."""
 
-_BACKBONE = "tf_efficientnet_lite0"
 _STILL = ("clustering", "nodules")
 
-_READS = {"scales": [16], "deviations": True}
-"""The course measures speckle and outlines: finely, and also where they are uneven."""
+_IMAGES = {"backbone": "tf_efficientnet_lite0", "start": "imagenet", "hold": 4, "scales": [16], "deviations": True}
+"""How image features begin. The course measures speckle and outlines: finely, and also where they are uneven."""
 
 PICTURES = {"stills": 3000, "clips": 600}
 """Simulated patients of the course, by what the nets look at."""
 
 RECIPES: dict[str, dict] = {
     "frame_cnn": {
-        "options": {"backbone": _BACKBONE, "start": "imagenet", "hold": 4, **_READS},
+        "options": _IMAGES,
         "view": "stills",
         "length": 1,
         "step": 1,
@@ -34,7 +33,7 @@ RECIPES: dict[str, dict] = {
     },
     # The other two begin with the backbone of the first: what a still image shows is learned once, for all three.
     "frame_lstm": {
-        "options": {"backbone": _BACKBONE, "start": "imagenet", "hold": 4, **_READS, "direct": False, "hidden": 64},
+        "options": {**_IMAGES, "direct": False, "hidden": 64},
         "view": "clips",
         "length": 4,
         "step": 3,
@@ -42,15 +41,7 @@ RECIPES: dict[str, dict] = {
         "learning_rate": 1e-3,
     },
     "motion_slowfast": {
-        "options": {
-            "backbone": _BACKBONE,
-            "start": "imagenet",
-            "hold": 4,
-            **_READS,
-            "direct": False,
-            "slow_frames": 2,
-            "width": 16,
-        },
+        "options": {**_IMAGES, "direct": False, "slow_frames": 2, "width": 16},
         "view": "clips",
         "length": 17,
         "step": 2,
