@@ -1,11 +1,12 @@
 """Real videos: the nets beside frozen ImageNet features, five-fold by patient, the same folds for all.
 
-    python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv [--nets cnn3d] [--starts imagenet] [--first 100]
+    python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv [--nets cnn3d] [--starts halfway] [--first 100]
         [--change '{"learning_rate": 1e-9}']    # settings of the nets in place of the profile's; this: the probe alone
 
 The reference: EfficientNet-Lite0 with ImageNet weights on 12 frames per video, maps (of one scale, of another, of both
-as in nets from ImageNet, and both with their standard deviations) averaged per patient, logistic regression. The nets:
-settings of the profile `quick`, one fit per fold and start, no stopping (there are no validation patients), all epochs.
+as in nets from ImageNet, and both with their standard deviations) averaged per patient, logistic regression; and the
+same with the backbones that `cnn2d` and `cnn3d` have half way to the course's weights. The nets: settings of `quick`
+(`benchmarks/starts.py`), one fit per fold and start, no stopping (there are no validation patients), all epochs.
 Scores out of fold make one AUC per seed; patients, not videos, are counted.
 """
 
@@ -23,10 +24,11 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from starts import STARTS, settings_from
 
 from fibrolib.cohort import read_cohort
 from fibrolib.learning import NetClassifier
-from fibrolib.nets import Backbone
+from fibrolib.nets import Backbone, build_net
 from fibrolib.stages import at_least
 from fibrolib.study import load_profile
 from fibrolib.study.preparing import prepare_files
@@ -36,14 +38,14 @@ FRAMES, SIDE, FOLDS = 12, 224, 5
 PROFILE = load_profile("quick")
 
 
-def features_of(video: Path, backbone: Backbone) -> np.ndarray:
+def features_of(video: Path, backbones: dict[str, Backbone]) -> dict[str, np.ndarray]:
     """Mean over frames, spread over a video, of the mean of their maps, and of their standard deviation behind it."""
     clip = prepare_clip(video, size=SIDE, fps=None, max_frames=10_000)
     chosen = np.linspace(0, len(clip.frames) - 1, FRAMES).round().astype(int)
     frames = torch.from_numpy(clip.frames[chosen].astype(np.float32) / 255)[:, None]
     with torch.inference_mode():
-        maps = backbone(frames).flatten(2)
-    return torch.cat([maps.mean(2), maps.std(2)], dim=1).mean(0).numpy()
+        maps = {name: backbone(frames).flatten(2) for name, backbone in backbones.items()}
+    return {name: torch.cat([each.mean(2), each.std(2)], dim=1).mean(0).numpy() for name, each in maps.items()}
 
 
 def folds_of(truth: np.ndarray, seed: int) -> StratifiedKFold:
@@ -53,14 +55,20 @@ def folds_of(truth: np.ndarray, seed: int) -> StratifiedKFold:
 
 def frozen_features(patients: pd.DataFrame) -> dict[str, np.ndarray]:
     """Features of patients by what is read, all from one pass over the videos."""
-    backbone, n_fine = Backbone(scales=[16, 32]).eval(), Backbone(scales=[16]).n_channels
-    rows = np.array([np.mean([features_of(path, backbone) for path in row], axis=0) for row in patients["videos"]])
-    means = rows[:, : backbone.n_channels]
+    halfway = {"cnn2d": "frame_cnn", "cnn3d": "motion_slowfast"}
+    backbones = {"ImageNet": Backbone(scales=[16, 32]).eval()} | {
+        f"half way, {name}'s": build_net(architecture, 2, start="halfway").backbone.eval()
+        for name, architecture in halfway.items()
+    }
+    found = [[features_of(path, backbones) for path in row] for row in patients["videos"]]
+    rows = {name: np.array([np.mean([each[name] for each in row], axis=0) for row in found]) for name in backbones}
+    n_maps, n_fine = backbones["ImageNet"].n_channels, Backbone(scales=[16]).n_channels
+    means = {name: each[:, :n_maps] for name, each in rows.items()}
     return {
-        "1/32 of the resolution": means[:, n_fine:],
-        "1/16 of the resolution": means[:, :n_fine],
-        "1/16 and 1/32 of the resolution": means,
-        "1/16 and 1/32 of the resolution, with deviations": rows,
+        "ImageNet, 1/32 of the resolution": means["ImageNet"][:, n_fine:],
+        "ImageNet, 1/16 of the resolution": means["ImageNet"][:, :n_fine],
+        **{f"{name}, 1/16 and 1/32 of the resolution": each for name, each in means.items()},
+        "ImageNet, 1/16 and 1/32 of the resolution, with deviations": rows["ImageNet"],
     }
 
 
@@ -106,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cohort", nargs="?", default="", help="table with stages 0 and 1")
     parser.add_argument("--nets", nargs="*", default=["cnn3d", "cnn2d", "cnn2d_lstm"])
-    parser.add_argument("--starts", nargs="*", default=["simulation", "imagenet"])
+    parser.add_argument("--starts", nargs="*", choices=STARTS, default=STARTS)
     parser.add_argument("--seeds", type=int, default=5, help="how many")
     parser.add_argument("--first", type=int, default=0, help="the first; to try settings in other draws of the folds")
     parser.add_argument("--change", type=json.loads, default={}, help="settings of the nets, as JSON")
@@ -118,17 +126,14 @@ def main() -> None:
     truth = at_least(patients["stage"], 1)
     print(f"{len(truth)} patients, {len(seeds)} seeds, {FOLDS} folds")
     for what, features in frozen_features(patients).items():
-        report(f"frozen features at {what}", reference(features, truth, seeds))
+        report(f"frozen features: {what}", reference(features, truth, seeds))
     with tempfile.TemporaryDirectory() as folder:
         clips, stills = (prepare_files(patients, Path(folder), PROFILE, kind) for kind in ("clip", "image"))
         patients = patients.assign(clips=clips, stills=stills)
         for name in asked.nets:
-            for grid in PROFILE.model(name).grid:
-                settings = {key: values[0] for key, values in grid.items()}
-                if settings["start"] not in asked.starts:
-                    continue
-                title = f"{name} from {settings['start']}" + (f", {asked.change}" if asked.change else "")
-                report(title, net_areas(name, settings | asked.change, patients, truth, seeds))
+            for start in asked.starts:
+                title = f"{name} from {start}" + (f", {asked.change}" if asked.change else "")
+                report(title, net_areas(name, settings_from(start, name) | asked.change, patients, truth, seeds))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ python benchmarks/nets.py size        # 20 to 300 training patients
 python benchmarks/nets.py cost        # training throughput beside r3d_18
 
 Every seed is another virtual cohort, split 77 / 16 / 17 as in the study; the 17 are not used. Nets are trained with the
-settings of the profile `quick` (both starts of its grid, no search) on the 77, stopped by the 16, and scored once on
-one fresh population. Simulated cohorts and fits are kept in ``reports/benchmark-nets``; delete it to start anew.
+settings of the profile `quick` (no search; `headline`: each start of its grid, and ImageNet alone) on the 77, stopped
+by the 16, and scored once on one fresh population. Simulated cohorts and fits are kept in ``reports/benchmark-nets``;
+delete it to start anew.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from scipy.ndimage import gaussian_filter
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from starts import STARTS, settings_from
 
 from fibrolib.cohort import read_cohort, split_patients
 from fibrolib.inference import auc_ci, delong_test
@@ -48,8 +50,6 @@ CUTOFF, STAGES = 2, 5
 POPULATION_SEED = 78  # settings were looked at with 77
 _SMALL = 64  # pixels of r3d_18's clips: at the size of ours one epoch takes longer than all of our fits
 NETS = ("cnn3d", "cnn2d_lstm", "cnn2d")
-STARTS = {grid["start"][0]: {key: values[0] for key, values in grid.items()} for grid in PROFILE.model("cnn3d").grid}
-"""Settings of each way to start, as in the profile."""
 
 
 def cohort(seed: int, dials: Dials = PUBLISHED, patients: int = 110) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -117,7 +117,8 @@ def headline(seeds: range, patients: int, starts: tuple[str, ...]) -> None:
         zip(
             asked,
             Parallel(2)(
-                delayed(reached)(name, seed, sides[seed], fresh, **STARTS[start]) for name, seed, start in asked
+                delayed(reached)(name, seed, sides[seed], fresh, **settings_from(start, name))
+                for name, seed, start in asked
             ),
             strict=True,
         )
@@ -359,7 +360,7 @@ def main() -> None:
     parser.add_argument("what", choices=["headline", "controls", "rivals", "size", "cost"])
     parser.add_argument("--seeds", type=int, default=5, help="training seeds, 100 onwards")
     parser.add_argument("-n", type=int, default=500, help="fresh patients")
-    parser.add_argument("--starts", nargs="+", choices=tuple(STARTS), default=tuple(STARTS), help="of headline")
+    parser.add_argument("--starts", nargs="+", choices=STARTS, default=STARTS, help="of headline")
     asked = parser.parse_args()
     if asked.what == "cost":
         cost()

@@ -135,6 +135,14 @@ def test_a_fold_without_a_class_does_not_decide():
         _search_table({**results, "split0_test_score": [np.nan, 0.9]}, 2)
 
 
+def test_options_of_a_net_are_columns_of_the_search():
+    """A dictionary in a table is read back from CSV as text, which equals no setting."""
+    settings = [{"a": 1}, {"a": 2, "options": {"hold": 0, "scales": [16]}}]
+    table = _search_table({"params": settings, "split0_test_score": [0.6, 0.9]}, 1)
+    assert table.columns[:3].tolist() == ["a", "options.hold", "options.scales"]
+    assert table["options.hold"].isna().tolist() == [True, False]
+
+
 def test_a_fit_that_fails_is_not_passed_over(flicker_patients):
     partition = pd.Series(np.array(["train", "train", "validation", "test"])[np.arange(24) % 4], flicker_patients.index)
     net = NetClassifier(**TINY | {"options": {"width": 4, "no_such_option": 1}}, cutoff=1, n_stages=3)

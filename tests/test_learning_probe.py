@@ -184,7 +184,7 @@ def test_only_a_net_whose_last_layers_know_nothing_is_probed(tmp_path, monkeypat
     probed = []
     monkeypatch.setattr("fibrolib.learning.classifier.begin_with_probe", lambda *_, **__: probed.append(True))
     patients = make_patients(tmp_path, 6, side=32)
-    for start, expected in {"scratch": 0, "simulation": 0, "imagenet": 1}.items():
+    for start, expected in {"scratch": 0, "simulation": 0, "imagenet": 1, "halfway": 1}.items():
         probed.clear()
         net = NetClassifier("frame_cnn", start=start, view="stills", length=1, epochs=1, n_stages=3, n_threads=1)
         net.fit(patients, patients["stage"])

@@ -17,6 +17,7 @@ from fibrolib.nets import (
     stage_probabilities,
 )
 from fibrolib.nets.pooling import StatisticsPool
+from fibrolib.nets.start import FEATURES_ONLY
 from fibrolib.nets.volume import MotionStem
 
 SMALL = {
@@ -216,6 +217,32 @@ def test_packaged_weights_are_taken_up_by_everything_but_the_head(name):
     assert one.started == tuple(child for child, _ in one.named_children() if child != "head")
 
 
+@pytest.mark.parametrize("name", ["frame_cnn", "frame_lstm", "motion_slowfast"])
+def test_half_way_the_backbone_is_the_mean_of_both_starts(name):
+    """Batch statistics, too. Layers behind the course's are ImageNet's; what ImageNet cannot teach is the course's."""
+    course, between, imagenet = (build_net(name, 3, start=start) for start in ("simulation", "halfway", "imagenet"))
+    taught, untouched = course.state_dict(), imagenet.state_dict()
+    names = [name for name, value in between.state_dict().items() if value.is_floating_point()]
+    moved = [name for name in names if name.startswith("backbone.") and name in taught]
+    deeper = [name for name in names if name.startswith("backbone.") and name not in taught]
+    fast = [name for name in names if name.startswith("fast.")]
+    state = between.state_dict()
+    for key in moved:
+        torch.testing.assert_close(state[key], (taught[key] + untouched[key]) / 2)
+    assert any(not torch.equal(taught[key], untouched[key]) for key in moved if "running_mean" in key)
+    assert deeper and all(torch.equal(state[key], untouched[key]) for key in deeper)
+    assert all(torch.equal(state[key], taught[key]) for key in fast)
+    assert between.started == (("backbone", "fast") if fast else ("backbone",))
+    assert between.probe_pays
+
+
+def test_half_way_wants_weights_of_both():
+    with pytest.raises(FibrolibError, match="width = 16, not 4"):
+        build_net("motion_slowfast", 5, start="halfway", width=4)
+    with pytest.raises(FibrolibError, match="no ImageNet weights for motion_resnet3d"):
+        build_net("motion_resnet3d", 5, start="halfway")
+
+
 def test_weights_of_another_net_are_refused_with_the_difference():
     with pytest.raises(FibrolibError, match="hidden = 64, not 8"):
         build_net("frame_lstm", 5, hidden=8)
@@ -317,11 +344,12 @@ def test_slow_maps_are_handed_on_past_the_fusion():
 
 
 @pytest.mark.parametrize("name", ["frame_cnn", "frame_lstm", "motion_slowfast"])
-def test_what_is_read_suits_the_start_unless_it_is_asked_for(name):
-    imagenet, scratch = (build_net(name, 3, start=start) for start in ("imagenet", "scratch"))
-    assert (imagenet.backbone.n_channels, scratch.backbone.n_channels) == (432, 112)
-    assert (imagenet.pool.deviations, scratch.pool.deviations) == (False, True)
-    asked = build_net(name, 3, start="imagenet", scales=[16], deviations=True)
+@pytest.mark.parametrize("start", FEATURES_ONLY)
+def test_what_is_read_suits_the_start_unless_it_is_asked_for(name, start):
+    features, scratch = (build_net(name, 3, start=start) for start in (start, "scratch"))
+    assert (features.backbone.n_channels, scratch.backbone.n_channels) == (432, 112)
+    assert (features.pool.deviations, scratch.pool.deviations) == (False, True)
+    asked = build_net(name, 3, start=start, scales=[16], deviations=True)
     assert (asked.backbone.n_channels, asked.pool.deviations) == (112, True)
 
 

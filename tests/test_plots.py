@@ -185,7 +185,7 @@ def search():
 
 
 def test_search_colours_the_chosen_setting(search):
-    axes = plots.plot_search(search, {"learning_rate": 4e-3}, "cnn3d").axes[0]
+    axes = plots.plot_search(search, "cnn3d").axes[0]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["learning rate 0.004", "learning rate 0.001"]
     best, other = axes.collections
     assert best.get_offsets()[:, 0].tolist() == [0.8, 0.9]
@@ -193,8 +193,17 @@ def test_search_colours_the_chosen_setting(search):
     assert not mpl.colors.same_color(other.get_facecolor()[0][:3], plots.model_colour("cnn3d"))
 
 
+def test_search_names_what_each_setting_sets(search):
+    """Settings of a grid need not name the same parameters, and those of a net's options are parameters, too."""
+    tried = search.assign(**{"epochs": [np.nan, 1.0], "options.slow_frames": [np.nan, 2.0]})
+    labels = [
+        tick.get_text().replace("\n", " ") for tick in plots.plot_search(tried, "cnn3d").axes[0].get_yticklabels()
+    ]
+    assert labels == ["learning rate 0.004, epochs 1, slow frames 2", "learning rate 0.001"]
+
+
 def test_search_of_a_single_setting(search):
-    axes = plots.plot_search(search.iloc[:1].drop(columns="learning_rate"), {}, "cnn2d").axes[0]
+    axes = plots.plot_search(search.iloc[:1].drop(columns="learning_rate"), "cnn2d").axes[0]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["the only setting"]
 
 

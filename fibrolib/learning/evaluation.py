@@ -177,8 +177,11 @@ def _all_predictions(name: str, final, parts: dict, folds, fold_estimators) -> p
 
 
 def _search_table(results: dict, n_folds: int) -> pd.DataFrame:
-    """All settings tried: parameters, AUC of each fold, mean, spread and rank over the folds that have an AUC."""
-    parameters = pd.DataFrame(results["params"])
+    """All settings tried: parameters, AUC of each fold, mean, spread and rank over the folds that have an AUC.
+
+    An option of a net is a column of its own (``options.hold``); a parameter that a setting does not name is missing.
+    """
+    parameters = pd.json_normalize(results["params"])
     folds = pd.DataFrame({f"auc_fold{k + 1}": results[f"split{k}_test_score"] for k in range(n_folds)})
     mean = folds.mean(axis=1)
     if mean.isna().any():

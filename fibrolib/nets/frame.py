@@ -44,7 +44,8 @@ class FrameCNN(_FrameNetwork):
     backbone : str
         timm name.
     start : str
-        Where first weights come from: ``simulation``, ``imagenet``, ``scratch``, or a file of ``fibrolib pretrain``.
+        Where first weights come from: ``simulation`` (the course of `fibrolib.pretraining`), ``imagenet``, ``halfway``
+        (a backbone half way between these two), ``scratch``, or a file of ``fibrolib pretrain``.
     hold : int
         Layers whose maps are at most so many times coarser than the picture keep the weights they start with (see
         `Backbone`); 0 learns all. From ``scratch`` all are learned.

@@ -11,7 +11,7 @@ from torch.nn import functional
 from fibrolib.nets.backbone import PACKAGED
 from fibrolib.nets.ordinal import OrdinalHead
 from fibrolib.nets.pooling import Embedding, StatisticsPool
-from fibrolib.nets.start import ClipNetwork
+from fibrolib.nets.start import FEATURES_ONLY, ClipNetwork
 from fibrolib.nets.volume import MotionPathway, convolution, norm
 
 __all__ = ["MotionSlowFast"]
@@ -40,8 +40,7 @@ class MotionSlowFast(ClipNetwork):
     width : int
         Channels of the first layer of the fast pathway; they double twice.
     start : str
-        Where first weights come from: ``simulation``, ``imagenet`` (the slow pathway only), ``scratch``, or a file of
-        ``fibrolib pretrain``.
+        As for `FrameCNN`. ImageNet teaches the slow pathway only; ``halfway``, the fast one has the course's weights.
     hold : int
         As for `FrameCNN`; the fast pathway is always learned.
     dropout : float
@@ -74,13 +73,13 @@ class MotionSlowFast(ClipNetwork):
         n_slow = self.backbone.n_channels
         joining = convolution(n_slow + self.fast.n_channels, joined), norm(joined), nn.ReLU()
         self.fusion = Fusion(*joining, n_handed_on=n_slow if reads["direct"] else 0)
-        if start == "imagenet":
+        if start in FEATURES_ONLY:
             _begin_as_projection(self.fusion[0], n_slow)
         self.pool = StatisticsPool(self.fusion.n_handed_on + joined, reads["deviations"])
         self.embedding = Embedding(self.pool.n_features)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
         options = {"backbone": backbone, "width": width, **reads}  # the number of slow frames changes no shape
-        self.begin("motion_slowfast", start, options, imagenet=("backbone",))
+        self.begin("motion_slowfast", start, options, imagenet=("backbone",), course=("fast",))
 
     @property
     def cam_layer(self) -> nn.Module:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -14,17 +15,24 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from fibrolib.errors import FibrolibError
 from fibrolib.nets.backbone import Backbone
 
-__all__ = ["STARTS", "ClipNetwork", "check_reading", "read_weights"]
+__all__ = ["FEATURES_ONLY", "STARTS", "ClipNetwork", "check_reading", "read_weights"]
 
-STARTS = ("simulation", "imagenet", "scratch")
-"""Where first weights come from: `fibrolib.pretraining` (packaged, or a file of one's own), ImageNet, or chance."""
+STARTS = ("simulation", "halfway", "imagenet", "scratch")
+"""Where first weights come from: `fibrolib.pretraining` (packaged, or a file of one's own), ImageNet, half way between
+the two, or chance."""
+
+FEATURES_ONLY = ("halfway", "imagenet")
+"""Starts that bring features, and nothing that reads them: a linear probe comes first."""
+
+_SHARE = 0.5
+"""Of the course's weights, half way: what Wortsman et al. (2022) recommend where nothing tells; not tuned."""
 
 _USUAL = {"scales": [16], "deviations": True, "direct": False}
 """What a net reads of its image features. Weights are marked with these where they differ: the first ones were made
 before there was a choice."""
 
-_OF_IMAGENET = {"scales": [16, 32], "deviations": False, "direct": True}
-"""What a net reads that starts from ImageNet (docs/nets.md, *On real videos*)."""
+_OF_FEATURES = {"scales": [16, 32], "deviations": False, "direct": True}
+"""What a net reads whose start taught it features but no diagnosis (docs/nets.md, *A linear probe comes first*)."""
 
 
 class ClipNetwork(nn.Module):
@@ -50,13 +58,14 @@ class ClipNetwork(nn.Module):
 
     @property
     def probe_pays(self) -> bool:
-        """Whether features were learned before, but nothing that is read from them (a start from ImageNet)."""
+        """Whether features were learned before, but nothing that is read from them (ImageNet, or half way to it)."""
         return bool(self.started) and "embedding" not in self.started
 
     @staticmethod
     def begin_backbone(name: str, start: str, hold: int, scales: Sequence[int]) -> Backbone:
         """An image backbone for a net that begins with `start`; from chance, nothing of it is held."""
-        return Backbone(name, pretrained=start == "imagenet", scales=scales, hold=0 if start == "scratch" else hold)
+        hold = 0 if start == "scratch" else hold
+        return Backbone(name, pretrained=start in FEATURES_ONLY, scales=scales, hold=hold)
 
     @staticmethod
     def reading(start: str, **asked) -> dict:
@@ -75,10 +84,12 @@ class ClipNetwork(nn.Module):
             If one of them is of another kind than it can be.
         """
         check_reading(asked)
-        suits = _OF_IMAGENET if start == "imagenet" else _USUAL
+        suits = _OF_FEATURES if start in FEATURES_ONLY else _USUAL
         return {name: suits[name] if value is None else value for name, value in asked.items()}
 
-    def begin(self, architecture: str, start: str, options: dict, imagenet: tuple[str, ...] = ()) -> None:
+    def begin(
+        self, architecture: str, start: str, options: dict, imagenet: tuple[str, ...] = (), course: tuple[str, ...] = ()
+    ) -> None:
         """Load the first weights.
 
         Parameters
@@ -90,7 +101,9 @@ class ClipNetwork(nn.Module):
         options : dict
             What decides the network's shape, and the weights must have been made for.
         imagenet : tuple of str
-            Children that hold ImageNet weights already.
+            Children that hold ImageNet weights already; half way, these go half of the way to the course's.
+        course : tuple of str
+            Children that have the course's weights half way, because ImageNet cannot teach them.
 
         Raises
         ------
@@ -100,13 +113,29 @@ class ClipNetwork(nn.Module):
         options = {name: sorted(set(value)) if name == "scales" else value for name, value in options.items()}
         options = {name: value for name, value in options.items() if _USUAL.get(name) != value}
         self.made_for = {"architecture": architecture, **options}
-        if start == "imagenet" and not imagenet:
+        if start in FEATURES_ONLY and not imagenet:
             raise FibrolibError(f"There are no ImageNet weights for {architecture}: start = simulation or scratch.")
         if start == "imagenet":
             self.started = imagenet
+        elif start == "halfway":
+            of_course = {name: value for name, value in options.items() if name not in _USUAL}
+            learned = read_weights(architecture, "simulation", of_course)
+            self._move_towards(learned, imagenet, _SHARE)
+            self._move_towards(learned, course, 1.0)
+            self.started = imagenet + course
         elif start != "scratch":
             self.load_state_dict(self._fitting(read_weights(architecture, start, options), start), strict=False)
             self.started = tuple(name for name, _ in self.named_children() if name != "head")
+
+    @torch.no_grad()
+    def _move_towards(self, learned: dict[str, Tensor], children: tuple[str, ...], share: float) -> None:
+        """Take children a share of the straight way to weights that began where they are (Wortsman et al. 2022).
+
+        Batch statistics go with them. Layers that the other weights do not have (deeper ones) stay as they are.
+        """
+        for name, tensor in self.state_dict().items():
+            if name.split(".")[0] in children and name in learned and tensor.is_floating_point():
+                tensor.lerp_(learned[name], share)
 
     def _fitting(self, state: dict[str, Tensor], source: str) -> dict[str, Tensor]:
         """The weights, if they are exactly those of everything but the head."""
@@ -185,7 +214,9 @@ def read_weights(architecture: str, source: str, options: dict) -> dict[str, Ten
         path = inside if source == "simulation" else Path(source)
         if not path.is_file():
             there = f"There are no simulation weights of {architecture}" if path == inside else f"No file '{source}'"
-            raise FibrolibError(f"{there}. start is simulation, imagenet, scratch, or a file of `fibrolib pretrain`.")
+            raise FibrolibError(
+                f"{there}. start is simulation, halfway, imagenet, scratch, or a file of `fibrolib pretrain`."
+            )
         try:
             with safe_open(path, framework="pt") as file:
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -23,15 +24,14 @@ _CURVES = {"train_loss": "Training loss", "valid_loss": "Validation loss", "vali
 
 
 @styled
-def plot_search(search: pd.DataFrame, best: Mapping[str, object], name: str) -> Figure:
-    """AUC of each fold at each setting tried; the chosen setting in the model's colour.
+def plot_search(search: pd.DataFrame, name: str) -> Figure:
+    """AUC of each fold at each setting tried, the best first and in the model's colour.
 
     Parameters
     ----------
     search : DataFrame
-        One row per setting: its parameters, ``auc_fold1`` ..., ``auc_mean``.
-    best : mapping
-        Parameters of the chosen setting; empty where only one was tried.
+        One row per setting: its parameters (missing where the setting leaves the model's own), ``auc_fold1`` ...,
+        ``auc_mean``. Of equal ones the first is the best, as in `fibrolib.learning.evaluate`.
     name : str
         The model.
 
@@ -40,15 +40,16 @@ def plot_search(search: pd.DataFrame, best: Mapping[str, object], name: str) -> 
     Figure
     """
     folds = [column for column in search if column.startswith("auc_fold")]
-    figure, axes = new_figure(width=6.0, height=1.3 + 0.45 * len(search))
-    plot = axes[0, 0]
     rows = search.sort_values("auc_mean", ascending=False, kind="stable").reset_index(drop=True)
+    labels = [_setting(row) for _, row in rows.iterrows()]
+    n_lines = max(label.count("\n") + 1 for label in labels)
+    figure, axes = new_figure(width=6.0, height=1.3 + (0.25 + 0.2 * n_lines) * len(search))
+    plot = axes[0, 0]
     for place, row in rows.iterrows():
-        chosen = all(row[parameter] == value for parameter, value in best.items())
-        colour = model_colour(name) if chosen else "0.55"
+        colour = model_colour(name) if place == 0 else "0.55"
         plot.scatter(row[folds].astype(float), np.full(len(folds), place), s=28, color=colour, alpha=0.75, linewidth=0)
         plot.plot([row["auc_mean"]] * 2, [place - 0.28, place + 0.28], color=colour, linewidth=2.2)
-    plot.set_yticks(range(len(rows)), [_setting(row, best) for _, row in rows.iterrows()])
+    plot.set_yticks(range(len(rows)), labels)
     plot.axvline(0.5, color="0.6", linewidth=0.8, linestyle=":")
     lowest = min(0.4, float(search[folds].min(axis=None)) - 0.03)
     label = f"AUC of a held-out fold\n({len(folds)} folds; bar: mean; dotted: chance)"
@@ -57,9 +58,12 @@ def plot_search(search: pd.DataFrame, best: Mapping[str, object], name: str) -> 
     return figure
 
 
-def _setting(row: pd.Series, parameters: Mapping[str, object]) -> str:
-    named = [f"{parameter.replace('_', ' ')} {_short(row[parameter])}" for parameter in parameters]
-    return ", ".join(named) if named else "the only setting"
+def _setting(row: pd.Series) -> str:
+    """The parameters that a setting names; those of a net's options by their own names."""
+    named = row[[column for column in row.index if not column.startswith("auc_") and column != "rank"]].dropna()
+    words = [f"{name.split('.')[-1].replace('_', ' ')} {_short(value)}" for name, value in named.items()]
+    unbroken = ", ".join(word.replace(" ", "\N{NO-BREAK SPACE}") for word in words)
+    return textwrap.fill(unbroken, 44).replace("\N{NO-BREAK SPACE}", " ") if words else "the only setting"
 
 
 def _short(value: object) -> str:
