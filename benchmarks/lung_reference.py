@@ -24,7 +24,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from starts import STARTS, settings_from
+from starts import WAYS, settings_from
 
 from fibrolib.cohort import read_cohort
 from fibrolib.learning import NetClassifier
@@ -114,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cohort", nargs="?", default="", help="table with stages 0 and 1")
     parser.add_argument("--nets", nargs="*", default=["cnn3d", "cnn2d", "cnn2d_lstm"])
-    parser.add_argument("--starts", nargs="*", choices=STARTS, default=STARTS)
+    parser.add_argument("--starts", nargs="*", choices=WAYS, default=WAYS)
     parser.add_argument("--seeds", type=int, default=5, help="how many")
     parser.add_argument("--first", type=int, default=0, help="the first; to try settings in other draws of the folds")
     parser.add_argument("--change", type=json.loads, default={}, help="settings of the nets, as JSON")

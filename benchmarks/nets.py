@@ -28,7 +28,7 @@ from scipy.ndimage import gaussian_filter
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from starts import STARTS, settings_from
+from starts import WAYS, settings_from
 
 from fibrolib.cohort import read_cohort, split_patients
 from fibrolib.inference import auc_ci, delong_test
@@ -360,7 +360,7 @@ def main() -> None:
     parser.add_argument("what", choices=["headline", "controls", "rivals", "size", "cost"])
     parser.add_argument("--seeds", type=int, default=5, help="training seeds, 100 onwards")
     parser.add_argument("-n", type=int, default=500, help="fresh patients")
-    parser.add_argument("--starts", nargs="+", choices=STARTS, default=STARTS, help="of headline")
+    parser.add_argument("--starts", nargs="+", choices=WAYS, default=WAYS, help="of headline")
     asked = parser.parse_args()
     if asked.what == "cost":
         cost()

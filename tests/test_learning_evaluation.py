@@ -143,6 +143,18 @@ def test_options_of_a_net_are_columns_of_the_search():
     assert table["options.hold"].isna().tolist() == [True, False]
 
 
+def test_options_that_a_grid_chooses_are_those_of_the_final_net(flicker_patients):
+    partition = pd.Series(np.array(["train", "train", "validation", "test"])[np.arange(24) % 4], flicker_patients.index)
+    grid = [{"learning_rate": [1e-3]}, {"options": [{"width": 8}], "epochs": [1]}]
+    found = evaluate(
+        "n", NetClassifier(**TINY, cutoff=1, n_stages=3), flicker_patients, partition, grid=grid, n_folds=2
+    )
+    assert found.search.columns[:3].tolist() == ["learning_rate", "epochs", "options.width"]
+    chosen = found.search["auc_mean"].to_numpy().argmax()
+    assert found.best == [{"learning_rate": 1e-3}, {"epochs": 1, "options": {"width": 8}}][chosen]
+    assert found.best.items() <= found.final.get_params().items()
+
+
 def test_a_fit_that_fails_is_not_passed_over(flicker_patients):
     partition = pd.Series(np.array(["train", "train", "validation", "test"])[np.arange(24) % 4], flicker_patients.index)
     net = NetClassifier(**TINY | {"options": {"width": 4, "no_such_option": 1}}, cutoff=1, n_stages=3)

@@ -133,10 +133,11 @@ def test_training_keeps_the_statistics_that_the_probe_was_fitted_to(tmp_path):
         assert torch.equal(value, before[name]), name
 
 
-def test_a_fit_keeps_them_to_its_end_and_loads_again(tmp_path):
+@pytest.mark.parametrize(("start", "width"), [("imagenet", 4), ("halfway", 16)])
+def test_a_fit_keeps_them_to_its_end_and_loads_again(tmp_path, start, width):
     patients = make_patients(tmp_path, 8, side=32)
-    options = {"length": 5, "epochs": 2, "n_stages": 3, "n_threads": 1, "start": "imagenet", "learning_rate": 1e-3}
-    net = NetClassifier("motion_slowfast", options={"width": 4}, **options)
+    options = {"length": 5, "epochs": 2, "n_stages": 3, "n_threads": 1, "start": start, "learning_rate": 1e-3}
+    net = NetClassifier("motion_slowfast", options={"width": width}, **options)
     net.fit(patients, patients["stage"])
     begun = net._build()
     begin_with_probe(begun, net._dataset(patients, patients["stage"].to_numpy()), batch_size=net.batch_size)

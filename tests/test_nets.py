@@ -237,10 +237,17 @@ def test_half_way_the_backbone_is_the_mean_of_both_starts(name):
 
 
 def test_half_way_wants_weights_of_both():
-    with pytest.raises(FibrolibError, match="width = 16, not 4"):
+    with pytest.raises(FibrolibError, match="'fast' takes weights of the course, and those are of another shape"):
         build_net("motion_slowfast", 5, start="halfway", width=4)
     with pytest.raises(FibrolibError, match="no ImageNet weights for motion_resnet3d"):
         build_net("motion_resnet3d", 5, start="halfway")
+    with pytest.raises(FibrolibError, match=r"'resnet18' did not\. Change the backbone, or set start = imagenet"):
+        build_net("frame_cnn", 5, start="halfway", backbone="resnet18")
+
+
+def test_half_way_an_lstm_may_have_any_size():
+    """It begins at random."""
+    assert build_net("frame_lstm", 5, start="halfway", hidden=8).lstm.hidden_size == 8
 
 
 def test_weights_of_another_net_are_refused_with_the_difference():

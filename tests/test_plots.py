@@ -202,6 +202,12 @@ def test_search_names_what_each_setting_sets(search):
     assert labels == ["learning rate 0.004, epochs 1, slow frames 2", "learning rate 0.001"]
 
 
+def test_search_names_a_setting_that_sets_nothing(search):
+    tried = search.drop(columns="learning_rate").assign(**{"options.hold": [np.nan, 0.0]})
+    labels = [tick.get_text() for tick in plots.plot_search(tried, "cnn3d").axes[0].get_yticklabels()]
+    assert labels == ["hold 0", "the model's own settings"]
+
+
 def test_search_of_a_single_setting(search):
     axes = plots.plot_search(search.iloc[:1].drop(columns="learning_rate"), "cnn2d").axes[0]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["the only setting"]

@@ -72,6 +72,15 @@ def test_folds_in_words():
     assert "Only one setting" in plots.describe_folds(np.array([0.7]), 1)
 
 
+def test_a_setting_in_words():
+    setting = {"learning_rate": 1e-5, "start": "halfway", "options": {"slow_frames": 2, "direct": True}}
+    expected = "learning rate 1e-05, start halfway, slow frames 2, direct True"
+    assert plots.describe_setting(setting) == expected
+    flat = {"learning_rate": 1e-5, "start": "halfway", "options.slow_frames": 2, "options.direct": True}
+    assert plots.describe_setting(flat) == expected
+    assert plots.describe_setting({}) == ""
+
+
 def test_notes_are_told_once_and_not_what_stands_beside_them():
     one = pd.DataFrame({"note": ["few patients; no interval", "few patients", None]})
     two = pd.DataFrame({"note": ["", "ties"]})

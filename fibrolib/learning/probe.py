@@ -1,8 +1,9 @@
 """Where fine-tuning begins: a linear probe on what the net sees before it has learned anything here.
 
-A net that starts from ImageNet brings features that already tell patients apart, and a last layer that points anywhere.
-Let both learn at once, and the features are bent to suit a last layer that is still wrong. So the last layer is fitted
-first, and then all that is not held learns: linear probing, then fine-tuning (Kumar et al. 2022, ICLR).
+A net that starts from ImageNet, or half way between it and the course, brings features that already tell patients
+apart, and a last layer that points anywhere. Let both learn at once, and the features are bent to suit a last layer
+that is still wrong. So the last layer is fitted first, and then all that is not held learns: linear probing, then
+fine-tuning (Kumar et al. 2022, ICLR).
 """
 
 from __future__ import annotations

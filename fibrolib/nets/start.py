@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fibrolib.errors import FibrolibError
-from fibrolib.nets.backbone import Backbone
+from fibrolib.nets.backbone import PACKAGED, Backbone
 
 __all__ = ["FEATURES_ONLY", "STARTS", "ClipNetwork", "check_reading", "read_weights"]
 
@@ -24,8 +24,9 @@ the two, or chance."""
 FEATURES_ONLY = ("halfway", "imagenet")
 """Starts that bring features, and nothing that reads them: a linear probe comes first."""
 
-_SHARE = 0.5
-"""Of the course's weights, half way: what Wortsman et al. (2022) recommend where nothing tells; not tuned."""
+_HALF = 0.5
+"""How far half way goes from ImageNet's weights to the course's: what Wortsman et al. (2022) recommend where nothing
+tells. It was not tuned."""
 
 _USUAL = {"scales": [16], "deviations": True, "direct": False}
 """What a net reads of its image features. Weights are marked with these where they differ: the first ones were made
@@ -63,7 +64,18 @@ class ClipNetwork(nn.Module):
 
     @staticmethod
     def begin_backbone(name: str, start: str, hold: int, scales: Sequence[int]) -> Backbone:
-        """An image backbone for a net that begins with `start`; from chance, nothing of it is held."""
+        """An image backbone for a net that begins with `start`; from chance, nothing of it is held.
+
+        Raises
+        ------
+        FibrolibError
+            If there are no weights to begin it with.
+        """
+        if start == "halfway" and name != PACKAGED:
+            raise FibrolibError(
+                f"Half way there is {PACKAGED} alone, which took the course; '{name}' did not. "
+                "Change the backbone, or set start = imagenet."
+            )
         hold = 0 if start == "scratch" else hold
         return Backbone(name, pretrained=start in FEATURES_ONLY, scales=scales, hold=hold)
 
@@ -118,24 +130,31 @@ class ClipNetwork(nn.Module):
         if start == "imagenet":
             self.started = imagenet
         elif start == "halfway":
-            of_course = {name: value for name, value in options.items() if name not in _USUAL}
-            learned = read_weights(architecture, "simulation", of_course)
-            self._move_towards(learned, imagenet, _SHARE)
-            self._move_towards(learned, course, 1.0)
+            learned, _ = _open_weights(architecture, "simulation")
+            for child in imagenet:
+                self._move_towards(learned, child, _HALF)
+            for child in course:
+                self._move_towards(learned, child, 1.0)
             self.started = imagenet + course
         elif start != "scratch":
             self.load_state_dict(self._fitting(read_weights(architecture, start, options), start), strict=False)
             self.started = tuple(name for name, _ in self.named_children() if name != "head")
 
     @torch.no_grad()
-    def _move_towards(self, learned: dict[str, Tensor], children: tuple[str, ...], share: float) -> None:
-        """Take children a share of the straight way to weights that began where they are (Wortsman et al. 2022).
+    def _move_towards(self, learned: dict[str, Tensor], child: str, share: float) -> None:
+        """Take a child a share of the straight way to other weights (Wortsman et al. 2022), batch statistics with them.
 
-        Batch statistics go with them. Layers that the other weights do not have (deeper ones) stay as they are.
+        Layers that the other weights do not have (deeper ones) stay as they are.
         """
-        for name, tensor in self.state_dict().items():
-            if name.split(".")[0] in children and name in learned and tensor.is_floating_point():
-                tensor.lerp_(learned[name], share)
+        own = self.get_submodule(child).state_dict(prefix=f"{child}.")
+        shared = {name: tensor for name, tensor in own.items() if name in learned and tensor.is_floating_point()}
+        if not shared or any(tensor.shape != learned[name].shape for name, tensor in shared.items()):
+            raise FibrolibError(
+                f"Half way, '{child}' takes weights of the course, and those are of another shape. "
+                "Leave the options that shape it as they are (width of the fast pathway: 16), or set start = imagenet."
+            )
+        for name, tensor in shared.items():
+            tensor.lerp_(learned[name], share)
 
     def _fitting(self, state: dict[str, Tensor], source: str) -> dict[str, Tensor]:
         """The weights, if they are exactly those of everything but the head."""
@@ -209,20 +228,7 @@ def read_weights(architecture: str, source: str, options: dict) -> dict[str, Ten
     FibrolibError
         If there is no such file, it is not one of ours, or it is of another network.
     """
-    packaged = resources.files("fibrolib.nets") / "weights" / f"{architecture}.safetensors"
-    with resources.as_file(packaged) as inside:
-        path = inside if source == "simulation" else Path(source)
-        if not path.is_file():
-            there = f"There are no simulation weights of {architecture}" if path == inside else f"No file '{source}'"
-            raise FibrolibError(
-                f"{there}. start is simulation, halfway, imagenet, scratch, or a file of `fibrolib pretrain`."
-            )
-        try:
-            with safe_open(path, framework="pt") as file:
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-                made_for = json.loads(file.metadata()["made_for"])
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise FibrolibError(f"{path} holds no weights written by `fibrolib pretrain` ({error}).") from error
+    state, made_for = _open_weights(architecture, source)
     asked = {"architecture": architecture, **options}
     if made_for != asked:
         pairs = {key: (made_for.get(key, _USUAL.get(key)), asked.get(key, _USUAL.get(key))) for key in made_for | asked}
@@ -231,4 +237,21 @@ def read_weights(architecture: str, source: str, options: dict) -> dict[str, Ten
             f"The weights of '{source}' are of another network ({different}). "
             "Change the option, make weights for it with `fibrolib pretrain`, or set start = scratch."
         )
-    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    return state
+
+
+def _open_weights(architecture: str, source: str) -> tuple[dict[str, Tensor], dict]:
+    """Weights, in single precision, and what they were made for."""
+    packaged = resources.files("fibrolib.nets") / "weights" / f"{architecture}.safetensors"
+    with resources.as_file(packaged) as inside:
+        path = inside if source == "simulation" else Path(source)
+        if not path.is_file():
+            there = f"There are no simulation weights of {architecture}" if path == inside else f"No file '{source}'"
+            raise FibrolibError(f"{there}. start is {', '.join(STARTS)}, or a file of `fibrolib pretrain`.")
+        try:
+            with safe_open(path, framework="pt") as file:
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+                made_for = json.loads(file.metadata()["made_for"])
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise FibrolibError(f"{path} holds no weights written by `fibrolib pretrain` ({error}).") from error
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}, made_for

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -13,6 +15,7 @@ __all__ = [
     "describe_folds",
     "describe_model",
     "describe_notes",
+    "describe_setting",
     "readable_beside",
     "readable_calibration",
     "readable_metrics",
@@ -185,6 +188,29 @@ def describe_model(metrics: pd.DataFrame, name: str, condition: str) -> str:
         f"{with_interval(row['sensitivity'], row['sensitivity_low'], row['sensitivity_high'])}, specificity "
         f"{with_interval(row['specificity'], row['specificity_low'], row['specificity_high'])}."
     )
+
+
+def describe_setting(setting: Mapping[str, object]) -> str:
+    """Parameters of a model in words, those of a net's options by their own names.
+
+    Parameters
+    ----------
+    setting : mapping
+        Parameters by name; options as a mapping of their own, or as ``options.<name>``.
+
+    Returns
+    -------
+    str
+        Such as "learning rate 0.1, start simulation"; empty where no parameter is set.
+    """
+    named: dict[str, object] = {}
+    for name, value in setting.items():
+        named |= value if isinstance(value, Mapping) else {name.rpartition(".")[2]: value}
+    return ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in named.items())
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
 def describe_folds(cv_auc: np.ndarray, n_settings: int) -> str:

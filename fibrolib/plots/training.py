@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from fibrolib.plots.sentences import describe_setting
 from fibrolib.plots.style import hide_ticks, model_colour, new_figure, styled
 
 __all__ = ["plot_curves", "plot_model_view", "plot_search"]
@@ -41,7 +42,8 @@ def plot_search(search: pd.DataFrame, name: str) -> Figure:
     """
     folds = [column for column in search if column.startswith("auc_fold")]
     rows = search.sort_values("auc_mean", ascending=False, kind="stable").reset_index(drop=True)
-    labels = [_setting(row) for _, row in rows.iterrows()]
+    usual = "the model's own settings" if len(rows) > 1 else "the only setting"
+    labels = [_setting(row, usual) for _, row in rows.iterrows()]
     n_lines = max(label.count("\n") + 1 for label in labels)
     figure, axes = new_figure(width=6.0, height=1.3 + (0.25 + 0.2 * n_lines) * len(search))
     plot = axes[0, 0]
@@ -58,16 +60,11 @@ def plot_search(search: pd.DataFrame, name: str) -> Figure:
     return figure
 
 
-def _setting(row: pd.Series) -> str:
-    """The parameters that a setting names; those of a net's options by their own names."""
+def _setting(row: pd.Series, usual: str) -> str:
+    """What a setting names, in lines that break between parameters; `usual` where it names nothing."""
     named = row[[column for column in row.index if not column.startswith("auc_") and column != "rank"]].dropna()
-    words = [f"{name.split('.')[-1].replace('_', ' ')} {_short(value)}" for name, value in named.items()]
-    unbroken = ", ".join(word.replace(" ", "\N{NO-BREAK SPACE}") for word in words)
-    return textwrap.fill(unbroken, 44).replace("\N{NO-BREAK SPACE}", " ") if words else "the only setting"
-
-
-def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
+    words = [describe_setting({name: value}).replace(" ", "\N{NO-BREAK SPACE}") for name, value in named.items()]
+    return textwrap.fill(", ".join(words), 44).replace("\N{NO-BREAK SPACE}", " ") or usual
 
 
 @styled

@@ -18,6 +18,7 @@ from fibrolib.plots import (
     collect_notes,
     describe_comparisons,
     describe_joint,
+    describe_setting,
     model_label,
     readable_answers,
     readable_auc_by_cutoff,
@@ -146,7 +147,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["bold"] = _bold
-    environment.globals["model_label"] = model_label
+    environment.globals |= {"model_label": model_label, "describe_setting": describe_setting}
     return environment
 
 

@@ -14,7 +14,7 @@ from sklearn.model_selection import ParameterGrid
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.clips import VIEWS
-from fibrolib.nets import check_reading, net_options
+from fibrolib.nets import STARTS, check_reading, net_options
 
 __all__ = ["BUILT_IN", "ClipSettings", "ModelSettings", "Profile", "load_profile"]
 
@@ -138,6 +138,9 @@ def _model_settings(profile: str, name: str, table: dict) -> ModelSettings:
     for grid in [{}, *grids]:
         for architecture, options in product(*(grid.get(key, [usual[key]]) for key in ("architecture", "options"))):
             _check_options(where, architecture, options)
+    for settings in [{key: [value] for key, value in arguments.items()}, *grids]:
+        for start in settings.get("start", []):
+            _check_start(where, start)
     if arguments.get("view", "clips") not in VIEWS:
         raise FibrolibError(f"{where}: view must be one of {', '.join(VIEWS)}.")
     return ModelSettings(name, arguments, grids)
@@ -154,10 +157,19 @@ def _check_options(where: str, architecture: str, options: object) -> None:
     for option in options:
         if option not in known:
             raise FibrolibError(f"{where}: {architecture} has no option '{option}'; it has {', '.join(sorted(known))}.")
+    if "start" in options:
+        _check_start(where, options["start"])
     try:
         check_reading(options)
     except FibrolibError as error:
         raise FibrolibError(f"{where}: {error}") from error
+
+
+def _check_start(where: str, start: object) -> None:
+    """Raise unless a net can begin so."""
+    if start not in STARTS and not (isinstance(start, str) and Path(start).is_file()):
+        known = f"{', '.join(STARTS)}, or a file of `fibrolib pretrain`"
+        raise FibrolibError(f"{where}: start must be one of {known}, not {start!r}.")
 
 
 def load_profile(name: str) -> Profile:
