@@ -5,8 +5,9 @@
 
 The reference: EfficientNet-Lite0 with ImageNet weights on 12 frames per video, maps (of one scale, of another, of both
 as in nets from ImageNet, and both with their standard deviations) averaged per patient, logistic regression; and the
-same with the backbones that `cnn2d` and `cnn3d` have half way to the course's weights. The nets: settings of `quick`
-(`benchmarks/starts.py`), one fit per fold and start, no stopping (there are no validation patients), all epochs.
+same with weights part of the way to those that `cnn2d` and `cnn3d` have after the course (layers deeper than the
+course's stay ImageNet's). The nets: settings of `quick` (`benchmarks/starts.py`), one fit per fold and start, no
+stopping (there are no validation patients), all epochs.
 Scores out of fold make one AUC per seed; patients, not videos, are counted.
 """
 
@@ -35,6 +36,7 @@ from fibrolib.study.preparing import prepare_files
 from fibrolib.video import prepare_clip
 
 FRAMES, SIDE, FOLDS = 12, 224, 5
+SHARES = (0.25, 0.5, 0.75, 1.0)
 PROFILE = load_profile("quick")
 
 
@@ -53,12 +55,22 @@ def folds_of(truth: np.ndarray, seed: int) -> StratifiedKFold:
     return StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
 
 
+def between(architecture: str, share: float) -> Backbone:
+    """The image backbone so far on the way from ImageNet's weights to those of the net's course."""
+    backbone = build_net(architecture, 2, start="imagenet").backbone.eval()
+    learned = build_net(architecture, 2, start="simulation").backbone.state_dict()
+    for name, tensor in backbone.state_dict().items():
+        if name in learned and tensor.is_floating_point():
+            tensor.lerp_(learned[name], share)
+    return backbone
+
+
 def frozen_features(patients: pd.DataFrame) -> dict[str, np.ndarray]:
     """Features of patients by what is read, all from one pass over the videos."""
-    halfway = {"cnn2d": "frame_cnn", "cnn3d": "motion_slowfast"}
     backbones = {"ImageNet": Backbone(scales=[16, 32]).eval()} | {
-        f"half way, {name}'s": build_net(architecture, 2, start="halfway").backbone.eval()
-        for name, architecture in halfway.items()
+        f"{share:.0%} of the way to {name}'s course": between(architecture, share)
+        for name, architecture in (("cnn2d", "frame_cnn"), ("cnn3d", "motion_slowfast"))
+        for share in SHARES
     }
     found = [[features_of(path, backbones) for path in row] for row in patients["videos"]]
     rows = {name: np.array([np.mean([each[name] for each in row], axis=0) for row in found]) for name in backbones}
@@ -67,8 +79,8 @@ def frozen_features(patients: pd.DataFrame) -> dict[str, np.ndarray]:
     return {
         "ImageNet, 1/32 of the resolution": means["ImageNet"][:, n_fine:],
         "ImageNet, 1/16 of the resolution": means["ImageNet"][:, :n_fine],
-        **{f"{name}, 1/16 and 1/32 of the resolution": each for name, each in means.items()},
         "ImageNet, 1/16 and 1/32 of the resolution, with deviations": rows["ImageNet"],
+        **{f"{name}, 1/16 and 1/32 of the resolution": each for name, each in means.items()},
     }
 
 

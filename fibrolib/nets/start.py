@@ -26,7 +26,7 @@ FEATURES_ONLY = ("halfway", "imagenet")
 
 _HALF = 0.5
 """How far half way goes from ImageNet's weights to the course's: what Wortsman et al. (2022) recommend where nothing
-tells. It was not tuned."""
+tells."""
 
 _USUAL = {"scales": [16], "deviations": True, "direct": False}
 """What a net reads of its image features. Weights are marked with these where they differ: the first ones were made
