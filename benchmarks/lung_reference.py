@@ -57,12 +57,9 @@ def folds_of(truth: np.ndarray, seed: int) -> StratifiedKFold:
 
 def between(architecture: str, share: float) -> Backbone:
     """The image backbone so far on the way from ImageNet's weights to those of the net's course."""
-    backbone = build_net(architecture, 2, start="imagenet").backbone.eval()
-    learned = build_net(architecture, 2, start="simulation").backbone.state_dict()
-    for name, tensor in backbone.state_dict().items():
-        if name in learned and tensor.is_floating_point():
-            tensor.lerp_(learned[name], share)
-    return backbone
+    net, course = (build_net(architecture, 2, start=start) for start in ("imagenet", "simulation"))
+    net.move_towards(course.state_dict(), "backbone", share)
+    return net.backbone.eval()
 
 
 def frozen_features(patients: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ from fibrolib.nets.backbone import PACKAGED, Backbone
 from fibrolib.nets.frame import FrameCNN, FrameLSTM
 from fibrolib.nets.ordinal import OrdinalHead, OrdinalLoss, cumulative_targets, stage_probabilities
 from fibrolib.nets.slowfast import MotionSlowFast
-from fibrolib.nets.start import STARTS, ClipNetwork, check_reading
+from fibrolib.nets.start import STARTS, ClipNetwork, check_reading, check_start
 from fibrolib.nets.torchvision_import import import_torchvision
 from fibrolib.nets.volume import TORCHVISION_NETS, MotionResNet3d, MotionStem, TorchvisionNet3d
 
@@ -34,6 +34,7 @@ __all__ = [
     "TorchvisionNet3d",
     "build_net",
     "check_reading",
+    "check_start",
     "cumulative_targets",
     "give_back_memory",
     "import_torchvision",

@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from fibrolib.errors import FibrolibError
 from fibrolib.nets.backbone import PACKAGED, Backbone
 
-__all__ = ["FEATURES_ONLY", "STARTS", "ClipNetwork", "check_reading", "read_weights"]
+__all__ = ["FEATURES_ONLY", "STARTS", "ClipNetwork", "check_reading", "check_start", "read_weights"]
 
 STARTS = ("simulation", "halfway", "imagenet", "scratch")
 """Where first weights come from: `fibrolib.pretraining` (packaged, or a file of one's own), ImageNet, half way between
@@ -132,19 +132,33 @@ class ClipNetwork(nn.Module):
         elif start == "halfway":
             learned, _ = _open_weights(architecture, "simulation")
             for child in imagenet:
-                self._move_towards(learned, child, _HALF)
+                self.move_towards(learned, child, _HALF)
             for child in course:
-                self._move_towards(learned, child, 1.0)
+                self.move_towards(learned, child, 1.0)
             self.started = imagenet + course
         elif start != "scratch":
             self.load_state_dict(self._fitting(read_weights(architecture, start, options), start), strict=False)
             self.started = tuple(name for name, _ in self.named_children() if name != "head")
 
     @torch.no_grad()
-    def _move_towards(self, learned: dict[str, Tensor], child: str, share: float) -> None:
+    def move_towards(self, learned: dict[str, Tensor], child: str, share: float) -> None:
         """Take a child a share of the straight way to other weights (Wortsman et al. 2022), batch statistics with them.
 
         Layers that the other weights do not have (deeper ones) stay as they are.
+
+        Parameters
+        ----------
+        learned : dict of str to Tensor
+            Weights under this network's names; those of other children are passed over.
+        child : str
+            Name of the child.
+        share : float
+            How far, from 0 to 1.
+
+        Raises
+        ------
+        FibrolibError
+            If the weights are of another shape, or hold nothing of the child.
         """
         own = self.get_submodule(child).state_dict(prefix=f"{child}.")
         shared = {name: tensor for name, tensor in own.items() if name in learned and tensor.is_floating_point()}
@@ -207,6 +221,26 @@ def check_reading(options: dict) -> None:
             raise FibrolibError(f"{name} must be true or false, not {options[name]!r}.")
 
 
+def check_start(start: object) -> None:
+    """Raise unless a net can begin so.
+
+    Parameters
+    ----------
+    start : object
+        One of `STARTS`, or the path of a file.
+
+    Raises
+    ------
+    FibrolibError
+        If it is neither.
+    """
+    if start not in STARTS and not (isinstance(start, str | Path) and Path(start).is_file()):
+        raise FibrolibError(
+            f"start must be one of {', '.join(STARTS)}, or a file of `fibrolib pretrain`, not {start!r}. "
+            "No file has that name."
+        )
+
+
 def read_weights(architecture: str, source: str, options: dict) -> dict[str, Tensor]:
     """Weights that ``fibrolib pretrain`` wrote, for everything but the head.
 
@@ -242,12 +276,14 @@ def read_weights(architecture: str, source: str, options: dict) -> dict[str, Ten
 
 def _open_weights(architecture: str, source: str) -> tuple[dict[str, Tensor], dict]:
     """Weights, in single precision, and what they were made for."""
+    check_start(source)
     packaged = resources.files("fibrolib.nets") / "weights" / f"{architecture}.safetensors"
     with resources.as_file(packaged) as inside:
         path = inside if source == "simulation" else Path(source)
         if not path.is_file():
-            there = f"There are no simulation weights of {architecture}" if path == inside else f"No file '{source}'"
-            raise FibrolibError(f"{there}. start is {', '.join(STARTS)}, or a file of `fibrolib pretrain`.")
+            raise FibrolibError(
+                f"There are no simulation weights of {architecture}: start = scratch, or a file of `fibrolib pretrain`."
+            )
         try:
             with safe_open(path, framework="pt") as file:
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)

@@ -14,7 +14,7 @@ from sklearn.model_selection import ParameterGrid
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.clips import VIEWS
-from fibrolib.nets import STARTS, check_reading, net_options
+from fibrolib.nets import check_reading, check_start, net_options
 
 __all__ = ["BUILT_IN", "ClipSettings", "ModelSettings", "Profile", "load_profile"]
 
@@ -167,9 +167,10 @@ def _check_options(where: str, architecture: str, options: object) -> None:
 
 def _check_start(where: str, start: object) -> None:
     """Raise unless a net can begin so."""
-    if start not in STARTS and not (isinstance(start, str) and Path(start).is_file()):
-        known = f"{', '.join(STARTS)}, or a file of `fibrolib pretrain`"
-        raise FibrolibError(f"{where}: start must be one of {known}, not {start!r}.")
+    try:
+        check_start(start)
+    except FibrolibError as error:
+        raise FibrolibError(f"{where}: {error}") from error
 
 
 def load_profile(name: str) -> Profile:
