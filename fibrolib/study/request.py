@@ -32,12 +32,12 @@ class Request:
     profile: str = "quick"
     cutoff: int = 2
     seed: int = 0
-    out: str = "reports/virtual"
+    out: str = ""
 
     @property
     def run_folder(self) -> Path:
         """Absolute path of the run folder."""
-        return find_run_folder(self.out)
+        return find_run_folder(self.out or "reports/virtual")
 
     def virtual_folder(self, patients: int) -> Path:
         """Folder of the virtual cohort; beside the run folders, so that runs share it."""

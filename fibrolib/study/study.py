@@ -32,7 +32,7 @@ __all__ = ["Study", "open_study"]
 
 
 def open_study(
-    cohort: str = "", profile: str = "quick", cutoff: int = 2, seed: int = 0, out: str = "reports/virtual"
+    cohort: str = "", profile: str = "quick", cutoff: int = 2, seed: int = 0, out: str = ""
 ) -> Study:
     """Open a study; nothing is computed yet. Parameters as in `Request`."""
     return Study(Request(cohort, profile, cutoff, seed, out))
