@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
+import os
+import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 from rich.progress import track
 
@@ -43,6 +47,11 @@ def main() -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         _say_and_stop(f"The disk is full ({error}). {KEPT_WHERE_IT_STOPPED}")
+    except (MemoryError, TerminatedWorkerError):
+        _say_and_stop(
+            "A process of this run ended, most likely for want of memory. What was finished is kept: close other "
+            "programs, or choose a smaller profile, and give the same command again."
+        )
 
 
 def _say_and_stop(message: str) -> NoReturn:
@@ -137,7 +146,10 @@ def run(
     profile: Annotated[str, typer.Option(help="smoke, quick, paper, or a TOML file.")] = "quick",
     cutoff: Cutoff = 2,
     seed: Seed = 0,
-    out: Annotated[str, typer.Option(help="Run folder; none: reports/virtual, or reports/cohort-...")] = "",
+    out: Annotated[str, typer.Option(help="Run folder; none: one in reports/ named after what is asked for.")] = "",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Move another study in the run folder aside, under a dated name.")
+    ] = False,
     pseudonymous: Annotated[
         bool, typer.Option("--pseudonymous", help="The table's patient_id holds pseudonyms already: keep them.")
     ] = False,
@@ -153,9 +165,12 @@ def run(
 
     # Notebooks run elsewhere: paths given on the command line are meant from here.
     reference = register(Path(cohort).resolve(), pseudonymous=pseudonymous, outside=outside) if cohort else ""
-    folder = Path(out).resolve() if out else f"reports/{reference or 'virtual'}"
+    folder = str(Path(out).resolve()) if out else ""
     profile = str(Path(profile).resolve()) if profile.endswith(".toml") else profile
-    report = run_study(Request(reference, profile, cutoff, seed, str(folder)), _parameters(parameter or []))
+    request = Request(reference, profile, cutoff, seed, folder)
+    os.environ["FIBROLIB_PROGRESS"] = "0"  # bars are for notebooks; a run shows where it is in its own way
+    with _stopped_in_a_sentence():
+        report = run_study(request, _parameters(parameter or []), overwrite=overwrite)
     typer.echo(f"Report: {report}")
 
 
@@ -193,6 +208,23 @@ def pretrain(
         raise FibrolibError(f"There is no recipe for '{only}'. Choose one of {', '.join(RECIPES)}.")
     made_of = {"stills": stills, "clips": clips}
     make_weights(pictures, out, only=only, patients=made_of, say=typer.echo, n_jobs=-1)
+
+
+@contextlib.contextmanager
+def _stopped_in_a_sentence() -> Iterator[None]:
+    """Ctrl-C, a signal that asks the run to end, and a closed terminal: all processes end, and a sentence says so."""
+
+    def stop(*_) -> NoReturn:
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        _error_console.print("Stopped. What was finished is kept: give the same command again to go on.")
+        raise typer.Exit(130) from None
 
 
 def _parameters(pairs: list[str]) -> dict:

@@ -1,44 +1,16 @@
-"""Kernels that are forked; that they end with a run which is killed is seen in `test_pipeline`."""
+"""Kernels of a run; that none outlives it is seen in `test_failing_run`."""
 
 import os
-import sys
 
 import nbformat
 import psutil
 import pytest
-from jupyter_client import AsyncKernelManager
-from nbclient import NotebookClient
 
 from fibrolib.errors import FibrolibError
 from fibrolib.report import kernels
 from fibrolib.report.notebooks import execute_notebook
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
-
-LOOKS = [
-    "import os, sys\nos.getppid(), os.environ['MARK'], sys.stdin.readline(), __name__",
-    "import matplotlib.pyplot as plt\nfigure, axes = plt.subplots()\naxes.plot([1, 3, 2])\nfigure",
-    "print('said')\nos.system('echo from a program') and None",
-    "import torch\ntorch.nn.functional.conv2d(torch.ones(1, 1, 64, 64), torch.ones(1, 1, 5, 5)).sum().item()",
-    "1 / 0",
-]
-
-
-def outputs_of(manager, folder):
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in LOOKS])
-    options = {"kernel_manager_class": manager, "resources": {"metadata": {"path": str(folder)}}}
-    NotebookClient(notebook, allow_errors=True, **options).execute()
-    return [cell.outputs for cell in notebook.cells]
-
-
-def test_a_forked_kernel_is_like_any_other(tmp_path, monkeypatch):
-    monkeypatch.setenv("MARK", "of this run")
-    forked, ordinary = (outputs_of(manager, tmp_path) for manager in (kernels.KernelManager, AsyncKernelManager))
-    parent = psutil.Process(kernels._server()._process.pid)
-    assert forked[0][0].data["text/plain"] == f"({parent.pid}, 'of this run', '', '__main__')"
-    assert ordinary[0][0].data["text/plain"] == f"({os.getpid()}, 'of this run', '', '__main__')"
-    assert forked[1:] == ordinary[1:]
-    assert parent.children() == []
+SAYS_ITS_ID = "import os, pathlib\npathlib.Path('pid').write_text(str(os.getpid()))"
 
 
 def notebook_that(does, path):
@@ -49,26 +21,38 @@ def notebook_that(does, path):
     return path
 
 
+def execute(notebook, tmp_path):
+    executed = tmp_path / "run" / "01_a.ipynb"
+    execute_notebook(notebook, executed, {}, "cohort")
+    return nbformat.read(executed, 4)
+
+
 def test_a_kernel_that_dies_is_noticed(tmp_path):
     notebook = notebook_that("import os\nos._exit(3)", tmp_path / "01_a.ipynb")
-    with pytest.raises(FibrolibError, match=r"01_a\.ipynb: its kernel died"):
-        execute_notebook(notebook, tmp_path / "run" / "01_a.ipynb", {}, "cohort")
+    with kernels.kernels(), pytest.raises(FibrolibError, match=r"01_a\.ipynb: its kernel died"):
+        execute(notebook, tmp_path)
 
 
-def test_an_error_beside_ends_kernels_that_still_run(tmp_path):
-    with pytest.raises(ZeroDivisionError), kernels.kernels() as at_once:
-        assert at_once == min(2, os.cpu_count())
-        server = kernels._server()
-        asked = {"arguments": ["-f", str(tmp_path / "kernel.json")], "cwd": str(tmp_path), "env": dict(os.environ)}
-        kernel = psutil.Process(server.ask(**asked)["pid"])
+def test_a_kernel_shares_the_cores_and_shows_no_progress(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    asked = "import os\nprint(os.environ['OMP_NUM_THREADS'], os.environ['FIBROLIB_PROGRESS'])"
+    with kernels.kernels() as at_once:
+        copy = execute(notebook_that(asked, tmp_path / "01_a.ipynb"), tmp_path)
+    assert copy.cells[-1].outputs[0].text == f"{max(os.cpu_count() // at_once, 1)} 0\n"
+
+
+def test_workers_end_with_the_kernel_that_left_them(tmp_path):
+    leaves = "import subprocess\nprint(subprocess.Popen(['sleep', '600']).pid)"
+    with kernels.kernels():
+        copy = execute(notebook_that(leaves, tmp_path / "01_a.ipynb"), tmp_path)
+    left = int(copy.cells[-1].outputs[0].text)
+    assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
+
+
+def test_none_starts_once_all_are_ended(tmp_path):
+    with pytest.raises(ZeroDivisionError), kernels.kernels():
         raise ZeroDivisionError
-    assert psutil.wait_procs([kernel], timeout=30)[1] == []
-    assert server._process.poll() is not None
-
-
-def test_a_server_that_was_killed_is_a_sentence():
-    server = kernels.KernelServer()
-    server._process.kill()
-    with pytest.raises(FibrolibError, match="The process that starts kernels ended with status -9"):
-        server.ask(ended=1)
-    server.stop()
+    with pytest.raises(FibrolibError, match=r"01_a\.ipynb: its kernel (did not start|died)"):
+        execute(notebook_that("pass", tmp_path / "01_a.ipynb"), tmp_path)
+    with kernels.kernels():
+        assert execute(notebook_that("print(1)", tmp_path / "01_a.ipynb"), tmp_path).cells[-1].outputs[0].text == "1\n"

@@ -11,6 +11,7 @@ from fibrolib.attribution.explain import (
     attribute,
     attribute_clips,
     attribute_methods,
+    parse_methods,
     window_scores,
 )
 from fibrolib.attribution.faithfulness import (
@@ -71,6 +72,7 @@ __all__ = [
     "middle_window",
     "movement",
     "movement_correlation",
+    "parse_methods",
     "phase_locking",
     "rank_correlation",
     "relevance_by_depth",

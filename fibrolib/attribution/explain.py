@@ -19,7 +19,16 @@ from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.video import Clip
 
-__all__ = ["METHODS", "Explanation", "attribute", "attribute_clips", "attribute_methods", "target_of", "window_scores"]
+__all__ = [
+    "METHODS",
+    "Explanation",
+    "attribute",
+    "attribute_clips",
+    "attribute_methods",
+    "parse_methods",
+    "target_of",
+    "window_scores",
+]
 
 METHODS = (*CAMS, *PIXEL_METHODS)
 """Names of all methods."""
@@ -180,6 +189,21 @@ def attribute_methods(
                     for window, relevance, score in zip(some, maps[method], scores, strict=True)
                 ]
     return explained
+
+
+def parse_methods(text: str) -> list[str]:
+    """Names of methods in a text, separated by commas.
+
+    Raises
+    ------
+    FibrolibError
+        If there is none, or one that does not exist.
+    """
+    methods = list(dict.fromkeys(name.strip() for name in str(text).split(",") if name.strip()))
+    if not methods:
+        raise FibrolibError(f"No method is named. Choose from: {', '.join(METHODS)}.")
+    _check_methods(methods, None)
+    return methods
 
 
 def _check_methods(methods: Sequence[str], layer: str | None) -> None:

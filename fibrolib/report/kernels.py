@@ -1,156 +1,146 @@
-"""Kernels for the notebooks of a run: forked from one process that has imported everything, where that is possible.
-
-A kernel of its own takes five seconds of imports and a quarter of a gigabyte for them, eleven times in a run; forks of
-one process take neither, because what they do not change they share.
-"""
+"""Kernels for the notebooks of a run. None outlives it, whatever ends it."""
 
 from __future__ import annotations
 
-import atexit
-import json
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 
 import joblib
+import psutil
 from jupyter_client import AsyncKernelManager
-from jupyter_client.provisioning import LocalProvisioner
 
-from fibrolib.errors import FibrolibError
+__all__ = ["KernelManager", "kernels"]
 
-__all__ = ["KernelManager", "kernels", "prepare_kernels"]
-
-_FORKS = sys.platform == "linux"
-"""Elsewhere forking a process that has loaded so much is not safe (macOS) or not there (Windows)."""
-
-_AT_ONCE = min(2, joblib.cpu_count()) if _FORKS else 1
+_AT_ONCE = min(2, joblib.cpu_count())
 """Notebooks that run at a time. Much of one keeps a single core busy; more than two would need more memory."""
 
-_SERVER = Path(__file__).with_name("kernel_server.py")
+
+_GUARDIAN = """
+import os, signal, sys
+running = set()
+for line in sys.stdin:
+    sign, pid = line[0], int(line[1:])
+    (running.add if sign == "+" else running.discard)(pid)
+for pid in running:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except OSError:
+        pass
+"""
+"""A small process that is told of every kernel. Its standard input ends with the run, however that ended: then it kills
+those that still run with all that they started. A kernel alone would notice as well, but its workers would not."""
 
 
-class KernelServer:
-    """The process that kernels are forked from (`fibrolib.report.kernel_server`); ends with this one."""
+class _Running:
+    """The kernels that are running, by process id, and whether more may start."""
 
     def __init__(self) -> None:
-        # -P: like a kernel, it must not find modules beside its script. A session of its own: Ctrl-C is for the run.
-        command = [sys.executable, "-P", str(_SERVER)]
-        # Threads that wait for each other's core are slower than one alone.
-        environment = {"OMP_NUM_THREADS": str(max(joblib.cpu_count() // _AT_ONCE, 1)), **os.environ}
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
-        )
-        self._lock = threading.Lock()
+        self._changing = threading.Lock()
+        self._pids: set[int] = set()
+        self._closed = False
+        self._guardian: subprocess.Popen | None = None
 
-    def ask(self, **request: object) -> dict:
-        """Send a request and wait for the answer.
+    def open(self) -> None:
+        with self._changing:
+            self._closed = False
+            if os.name == "posix" and self._guardian is None:
+                # A session of its own: what kills the run by its group must not reach it.
+                self._guardian = subprocess.Popen(
+                    [sys.executable, "-I", "-S", "-c", _GUARDIAN], stdin=subprocess.PIPE, start_new_session=True
+                )
 
-        Raises
-        ------
-        FibrolibError
-            If the process has died.
-        """
-        with self._lock:
-            try:
-                self._process.stdin.write(json.dumps(request).encode() + b"\n")
-                self._process.stdin.flush()
-            except BrokenPipeError:
-                answer = b""
-            else:
-                answer = self._process.stdout.readline()
-        if not answer:
-            raise FibrolibError(
-                f"The process that starts kernels ended with status {self._process.wait()}, most likely for want of "
-                "memory, or for the reason above. Run again: what was finished is kept."
-            )
-        return json.loads(answer)
+    def add(self, pid: int) -> None:
+        with self._changing:
+            self._pids.add(pid)
+            self._tell("+", pid)
+            closed = self._closed
+        if closed:  # it was starting when all were ended
+            self.end(pid)
 
-    def stop(self) -> None:
-        """End the process; kernels that still run notice, and end as well."""
-        self._process.terminate()
-        self._process.communicate()
+    def end(self, pid: int) -> None:
+        _kill(pid)
+        with self._changing:
+            if pid in self._pids:
+                self._pids.remove(pid)
+                self._tell("-", pid)
+
+    def end_all(self) -> None:
+        """End all that run; no further one starts."""
+        with self._changing:
+            self._closed = True
+            pids = list(self._pids)
+        for pid in pids:
+            self.end(pid)
+
+    def close(self) -> None:
+        """Let the guardian go."""
+        with self._changing:
+            guardian, self._guardian = self._guardian, None
+        if guardian is not None:
+            guardian.communicate()
+
+    def _tell(self, sign: str, pid: int) -> None:
+        if self._guardian is not None:
+            with contextlib.suppress(BrokenPipeError):  # somebody ended it; the run goes on without
+                self._guardian.stdin.write(f"{sign}{pid}\n".encode())
+                self._guardian.stdin.flush()
 
 
-@cache
-def _server() -> KernelServer:
-    """The one server of this process."""
-    server = KernelServer()
-    atexit.register(server.stop)
-    return server
-
-
-def prepare_kernels() -> None:
-    """Let what kernels need be imported meanwhile; returns at once."""
-    if _FORKS:
-        _server()
+_running = _Running()
 
 
 @contextmanager
 def kernels() -> Iterator[int]:
-    """Run notebooks in kernels of this module.
-
-    An exception ends kernels that still run, so that an error, or Ctrl-C, does not wait for what runs beside.
+    """Let kernels run inside the block; an exception, or Ctrl-C, ends those that still do.
 
     Yields
     ------
     int
         How many notebooks may run at a time.
     """
-    prepare_kernels()
+    _running.open()
     try:
         yield _AT_ONCE
     except BaseException:
-        if _FORKS:
-            _server().stop()
-            _server.cache_clear()
+        _running.end_all()
         raise
-
-
-class _Kernel:
-    """A forked kernel, with what a provisioner asks of a `subprocess.Popen`."""
-
-    stdin = stdout = stderr = None
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self._status: int | None = None
-
-    def poll(self) -> int | None:
-        if self._status is None:
-            self._status = _server().ask(ended=self.pid)["status"]
-        return self._status
-
-    def wait(self) -> int:
-        while self.poll() is None:
-            time.sleep(0.1)
-        return self._status
-
-    def send_signal(self, signum: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, signum)
-
-
-class _Provisioner(LocalProvisioner):
-    """Forks a kernel where jupyter_client's own would start an interpreter."""
-
-    async def launch_kernel(self, cmd: list[str], **kwargs) -> dict:
-        arguments = cmd[cmd.index("ipykernel_launcher") + 1 :]
-        self.cwd = kwargs.get("cwd") or Path.cwd()
-        self.pid = self.pgid = _server().ask(arguments=arguments, cwd=str(self.cwd), env=kwargs["env"])["pid"]
-        self.process = _Kernel(self.pid)
-        return self.connection_info
+    finally:
+        _running.close()
 
 
 class KernelManager(AsyncKernelManager):
-    """Manager of a forked kernel, where kernels can be forked; otherwise as any."""
+    """jupyter_client's manager, for kernels that share the cores and end with the run."""
 
-    def __init__(self, **kwargs) -> None:
-        super().__init__(**kwargs)
-        if _FORKS and self.kernel_spec.argv[1:3] == ["-m", "ipykernel_launcher"]:
-            self.provisioner = _Provisioner(parent=self, kernel_spec=self.kernel_spec)
+    async def start_kernel(self, **kwargs) -> None:
+        """Start a kernel; as the base class."""
+        # Threads that wait for each other's core are slower than one alone. Progress is the run's to show.
+        shared = {"OMP_NUM_THREADS": str(max(joblib.cpu_count() // _AT_ONCE, 1)), **os.environ}
+        kwargs["env"] = {**shared, **(kwargs.get("env") or {}), "FIBROLIB_PROGRESS": "0"}
+        await super().start_kernel(**kwargs)
+        self._pid = self.provisioner.process.pid
+        _running.add(self._pid)
+
+    def cleanup_resources(self, *args, **kwargs):
+        """Tidy up after a kernel; as the base class. Workers that it left behind end as well."""
+        if (pid := getattr(self, "_pid", None)) is not None:
+            _running.end(pid)
+        return super().cleanup_resources(*args, **kwargs)
+
+
+def _kill(pid: int) -> None:
+    """Kill a kernel and all that it started. It may be dead already, its workers not."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)  # jupyter_client starts a kernel in a group of its own, which has its id
+        return
+    with contextlib.suppress(psutil.NoSuchProcess):
+        kernel = psutil.Process(pid)
+        for process in [*kernel.children(recursive=True), kernel]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()

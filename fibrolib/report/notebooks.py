@@ -8,7 +8,7 @@ import errno
 import logging
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nbformat
@@ -17,12 +17,35 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from fibrolib.atomic import write_atomically
+from fibrolib.attribution import parse_methods
 from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError
 from fibrolib.report.copies import without_places
 from fibrolib.report.kernels import KernelManager
 from fibrolib.study.keeping import digest, package_digest
 
-__all__ = ["check_parameters", "execute_notebook", "is_current", "parameter_names"]
+__all__ = ["VALUES", "check_parameters", "execute_notebook", "is_current", "parameter_names"]
+
+
+def _whole_number(least: int, or_zero: bool = False) -> Callable[[object], None]:
+    """A check that a value is a whole number, at least so large."""
+
+    def check(value: object) -> None:
+        right = isinstance(value, int) and not isinstance(value, bool)
+        if not right or (value < least and not (or_zero and value == 0)):
+            raise FibrolibError(f"Expected a whole number of at least {least}{', or 0' * or_zero}, found {value!r}.")
+
+    return check
+
+
+VALUES: dict[str, Callable[[object], object]] = {
+    "methods": parse_methods,
+    "redraws": _whole_number(10),
+    "draws": _whole_number(100),
+    "planted": _whole_number(12, or_zero=True),
+    "explained": _whole_number(1),
+    "trainings": _whole_number(0),
+}
+"""Of every parameter that a notebook has besides those of `Request`: what raises where a value is not allowed."""
 
 
 def parameter_names(notebook: Path) -> list[str]:
@@ -31,12 +54,12 @@ def parameter_names(notebook: Path) -> list[str]:
 
 
 def check_parameters(notebooks: Sequence[Path], parameters: dict) -> None:
-    """Refuse a parameter that no notebook declares; papermill alone would only warn.
+    """Refuse a parameter that no notebook declares (papermill alone would only warn), or a value that is not allowed.
 
     Raises
     ------
     FibrolibError
-        Naming the parameter and the nearest one that exists.
+        Naming the parameter, and the nearest one that exists or what is allowed.
     """
     known = sorted({name for notebook in notebooks for name in parameter_names(notebook)})
     for name in parameters:
@@ -44,6 +67,11 @@ def check_parameters(notebooks: Sequence[Path], parameters: dict) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise FibrolibError(f"No notebook has a parameter '{name}'.{hint} Known: {', '.join(known)}.")
+        if name in VALUES:
+            try:
+                VALUES[name](parameters[name])
+            except FibrolibError as error:
+                raise FibrolibError(f"Parameter {name}={parameters[name]}: {error}") from error
 
 
 def _key(notebook: Path, parameters: dict, content: str) -> str:
@@ -114,13 +142,18 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: 
                 f"{notebook.name}: its kernel died, most likely for want of memory. Close other programs, or choose a "
                 f"smaller profile; what was finished is kept. The copy as far as it came is {executed}."
             ) from error
+        except RuntimeError as error:  # jupyter_client's word for a kernel that ends, or is silent, while it starts
+            raise FibrolibError(
+                f"{notebook.name}: its kernel did not start ({error}). Most likely memory ran out, or JupyterLab's "
+                "kernel is not installed in this environment (make env)."
+            ) from error
         _keep_copy(unfinished, executed, {"key": _key(notebook, parameters, content)})
 
 
 def _execute(notebook: Path, unfinished: Path, parameters: dict, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    # papermill logs every cell; progress is shown from what is finished instead.
-    logging.getLogger("papermill").setLevel(logging.ERROR)
+    # papermill logs every cell, and kernels that a failing run ends; what matters is told by the run.
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
     papermill.execute_notebook(
         str(notebook),
         str(unfinished),

@@ -12,7 +12,7 @@ from fibrolib.checking import LEAKS
 from fibrolib.errors import FibrolibError
 from fibrolib.privacy import who_is_who
 from fibrolib.report.html import build_report
-from fibrolib.report.kernels import kernels, prepare_kernels
+from fibrolib.report.kernels import kernels
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current
 from fibrolib.report.order import work_through
 from fibrolib.report.progress import Progress, Tally, count
@@ -27,7 +27,9 @@ from fibrolib.study.results import circumstances, results
 __all__ = ["notebooks_for", "run_study"]
 
 
-def run_study(request: Request, further: dict | None = None, console: Console | None = None) -> Path:
+def run_study(
+    request: Request, further: dict | None = None, console: Console | None = None, *, overwrite: bool = False
+) -> Path:
     """Run the notebooks in order and build the report; what an earlier run finished is not done again.
 
     Parameters
@@ -38,6 +40,8 @@ def run_study(request: Request, further: dict | None = None, console: Console | 
         Further notebook parameters.
     console : Console or None
         Where progress is shown.
+    overwrite : bool
+        Whether another study that the run folder holds is moved aside, under a dated name. Nothing is deleted.
 
     Returns
     -------
@@ -47,12 +51,16 @@ def run_study(request: Request, further: dict | None = None, console: Console | 
     Raises
     ------
     FibrolibError
-        If the input is wrong (before any work), another run is at work in the folder, or a notebook raises.
+        If the input is wrong (before any work), the folder holds another study, another run is at work in it, or a
+        notebook raises.
     """
     console = console or Console()
     _refuse_twice_said(request, further or {})
     check_parameters(notebook_sources(), {**asdict(request), **(further or {})})
     study = Study(request)
+    if overwrite and (aside := study.folder.move_other_study_aside()):
+        console.print(f"Moved aside: {aside}", highlight=False, soft_wrap=True)
+    study.folder.refuse_other_content()
     with held(study.folder.path):
         remove_unfinished(study.folder.path)
         return _run(study, further or {}, console)
@@ -61,9 +69,15 @@ def run_study(request: Request, further: dict | None = None, console: Console | 
 def _run(study: Study, further: dict, console: Console) -> Path:
     progress = Progress(study, console)
     console.print(f"Run folder: {study.folder.path}", highlight=False, soft_wrap=True)
+    if study.reference and study.folder.path.name.startswith(study.reference):
+        console.print(
+            "  Its name is a reference: the name of the table, or of its folder, could tell who somebody is.",
+            highlight=False,
+            soft_wrap=True,
+        )
     if study.reference:
         _check(study, progress, console)
-    prepare_kernels()
+    study.folder.claim()
     with progress.step(*_first_step(study)):
         patients = study.cohort.patients()
     if study.reference and who_is_who(study.reference).exists():
@@ -72,7 +86,6 @@ def _run(study: Study, further: dict, console: Console) -> Path:
     clips = count(study.folder.clips, "*.npz", files, "clips and images")
     with progress.step("preparing clips and images", clips):
         content = study.content
-    study.folder.claim()
     parameters = {**asdict(request_for_copies(study)), **further}
     notebooks = notebooks_for(study, console)
     labels = {notebook: f"[{at}/{len(notebooks)}] {notebook.stem}" for at, notebook in enumerate(notebooks, start=1)}
