@@ -6,6 +6,7 @@ COHORT  ?=
 CUTOFF  ?= 2
 SEED    ?= 0
 OUT     ?=
+OVERWRITE ?=
 PSEUDONYMOUS ?=
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -25,8 +26,8 @@ $(READY): constraints.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@
 
-report: env            ## run the study: PROFILE=smoke|quick|paper COHORT= CUTOFF= SEED= OUT= PSEUDONYMOUS=1
-	$(BIN)/fibrolib run --profile '$(PROFILE)' --cohort '$(COHORT)' --cutoff '$(CUTOFF)' --seed '$(SEED)' --out '$(OUT)' $(if $(PSEUDONYMOUS),--pseudonymous)
+report: env            ## run the study: PROFILE=smoke|quick|paper COHORT= CUTOFF= SEED= OUT= OVERWRITE=1 PSEUDONYMOUS=1
+	$(BIN)/fibrolib run --profile '$(PROFILE)' --cohort '$(COHORT)' --cutoff '$(CUTOFF)' --seed '$(SEED)' --out '$(OUT)' $(if $(OVERWRITE),--overwrite) $(if $(PSEUDONYMOUS),--pseudonymous)
 
 test: env              ## lint and run all tests
 	$(BIN)/ruff check .

@@ -219,7 +219,7 @@ def main() -> None:
     parser.add_argument("--nets", nargs="+", default=list(NETS), choices=NETS, help="for planted")
     parser.add_argument("--seeds", type=int, default=3, help="for planted")
     parser.add_argument("--patients", type=int, default=120, help="for planted: in each world")
-    parser.add_argument("--out", default="reports/virtual", help="for sanity and plates: run folder of a finished run")
+    parser.add_argument("--out", default="", help="for sanity and plates: run folder of a finished run")
     parser.add_argument("--cohort", default="", help="and its cohort table, if it is not the virtual cohort")
     parser.add_argument("--cutoff", type=int, default=CUTOFF, help="and its cut-off")
     parser.add_argument("--explained", type=int, default=10, help="and how many test patients are explained")

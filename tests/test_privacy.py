@@ -265,7 +265,7 @@ def test_a_copy_finds_its_run_folder_wherever_that_is(own, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path / "moved" / "notebooks")
     again = Study(request_for_copies(study))
     assert again.folder.path == tmp_path / "moved"
-    assert again.folder.made_for == study.folder.made_for
+    assert again.folder.key == study.folder.key
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FibrolibError, match="set 'out' to the run folder"):
         Study(request_for_copies(study))

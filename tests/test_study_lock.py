@@ -53,8 +53,11 @@ def test_a_killed_run_leaves_no_lock_behind(run, tmp_path):
 def test_a_notebook_of_the_same_request_works_beside_a_run(run, tmp_path):
     table = pd.DataFrame({"a": [1]})
     assert RunFolder(tmp_path / "run", "seed 0").save_table("t", table).exists()
+    other = RunFolder(tmp_path / "run", "seed 1")
     with pytest.raises(FibrolibError, match="another run is at work"):
-        RunFolder(tmp_path / "run", "seed 1").save_table("t", table)
+        other.save_table("t", table)
+    with pytest.raises(FibrolibError, match="another run is at work"):
+        other.move_other_study_aside()
     assert (tmp_path / "run" / "tables" / "t.csv").exists(), "the run's file was taken away"
 
 

@@ -1,9 +1,12 @@
 import json
+import re
 
 import numpy as np
 import pandas as pd
+import pytest
 from matplotlib.figure import Figure
 
+from fibrolib.errors import FibrolibError
 from fibrolib.study.runfolder import RunFolder
 from fibrolib.video import read_video
 
@@ -38,12 +41,52 @@ def test_clip(tmp_path):
     assert read_video(path).frames.shape == (5, 32, 32)
 
 
-def test_a_folder_shows_one_request_only(tmp_path):
-    first = RunFolder(tmp_path, "seed 0")
-    first.save_table("t", pd.DataFrame({"a": [1]}))
-    first.save_report("old")
-    (tmp_path / "cache").mkdir()
-    RunFolder(tmp_path, "seed 0").save_json("results", {})
-    assert (tmp_path / "report.html").exists()
-    RunFolder(tmp_path, "seed 1").save_json("results", {"new": 1})
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".made-for", "cache", "results.json"]
+ASKED = {"cohort": "", "profile": "quick", "cutoff": 2, "seed": 0, "version": "0.1"}
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A folder that holds a finished study."""
+    folder = RunFolder(tmp_path / "run", "seed 0", ASKED)
+    folder.save_table("t", pd.DataFrame({"a": [1]}))
+    folder.save_report("old")
+    return folder.path
+
+
+def test_a_folder_of_another_study_is_left_as_it_is(finished):
+    before, other = contents(finished), RunFolder(finished, "seed 1", {**ASKED, "profile": "smoke", "seed": 1})
+    said = r"(?s)another study \(virtual cohort, profile quick, cut-off 2, seed 0, .*smoke, cut-off 2, seed 1.*--over"
+    for attempt in (other.refuse_other_content, other.claim, lambda: other.save_report("new")):
+        with pytest.raises(FibrolibError, match=said):
+            attempt()
+    assert contents(finished) == before
+    RunFolder(finished, "seed 0").refuse_other_content()
+
+
+def test_overwriting_moves_the_old_study_aside(finished):
+    before, other = contents(finished), RunFolder(finished, "seed 1", ASKED)
+    aside = other.move_other_study_aside()
+    assert re.fullmatch(r"run-until-\d{4}-\d\d-\d\d-\d{6}", aside.name)
+    assert contents(aside) == before
+    other.save_report("new")
+    assert other.move_other_study_aside() is None  # its own study stays
+    assert (finished / "report.html").read_text() == "new"
+
+
+def test_a_folder_of_other_files_is_neither_used_nor_moved(tmp_path):
+    (tmp_path / "letter.txt").write_text("mine")
+    folder = RunFolder(tmp_path, "seed 0", ASKED)
+    assert folder.move_other_study_aside() is None
+    with pytest.raises(FibrolibError, match="files that no run has written"):
+        folder.save_report("new")
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == ["letter.txt"]
+
+
+def test_a_folder_of_an_earlier_version_is_told_as_such(tmp_path):
+    (tmp_path / ".made-for").write_text("0123456789abcdef0123")
+    with pytest.raises(FibrolibError, match="made by an earlier version of fibrolib"):
+        RunFolder(tmp_path, "seed 0", ASKED).claim()

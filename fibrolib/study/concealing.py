@@ -29,7 +29,7 @@ def reference_of(request: Request) -> str:
     """
     if not request.cohort:
         return ""
-    if private_folder().is_relative_to(request.run_folder):
+    if request.out and private_folder().is_relative_to(request.run_folder):
         raise FibrolibError(
             f"{private_folder()}: the private folder, which tells who is who, lies in the run folder "
             f"{request.run_folder}, which is made to be shared. Choose another for one of them."

@@ -15,10 +15,10 @@ from filelock import FileLock, Timeout
 from fibrolib.atomic import write_atomically
 from fibrolib.errors import FibrolibError
 
-__all__ = ["held"]
+__all__ = ["CARD", "LOCK", "held"]
 
-_LOCK = ".lock"
-_CARD = ".running.json"
+LOCK = ".lock"
+CARD = ".running.json"
 """Who holds the lock: for the message alone, the lock does not depend on it."""
 
 
@@ -41,7 +41,7 @@ def held(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     # A singleton: one lock per folder and process, which counts how often it was taken.
-    lock = FileLock(folder / _LOCK, timeout=0, thread_local=False, is_singleton=True)
+    lock = FileLock(folder / LOCK, timeout=0, thread_local=False, is_singleton=True)
     outermost = not lock.is_locked
     try:
         lock.acquire()
@@ -49,7 +49,7 @@ def held(folder: Path) -> Iterator[None]:
         raise FibrolibError(_occupied(folder)) from error
     try:
         if outermost:
-            write_atomically(folder / _CARD, lambda file: file.write_text(json.dumps(_myself()), "utf-8"))
+            write_atomically(folder / CARD, lambda file: file.write_text(json.dumps(_myself()), "utf-8"))
         yield
     finally:
         if outermost:
@@ -58,15 +58,15 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def _leave(folder: Path) -> None:
-    (folder / _CARD).unlink(missing_ok=True)
-    if [path.name for path in folder.iterdir()] == [_LOCK]:
-        (folder / _LOCK).unlink()
+    (folder / CARD).unlink(missing_ok=True)
+    if [path.name for path in folder.iterdir()] == [LOCK]:
+        (folder / LOCK).unlink()
         folder.rmdir()
 
 
 def _occupied(folder: Path) -> str:
     try:
-        who = json.loads((folder / _CARD).read_text("utf-8"))
+        who = json.loads((folder / CARD).read_text("utf-8"))
         by = f"process {who['pid']} of {who['user']} on {who['host']}, since {who['since']}"
     except (OSError, ValueError, KeyError):  # it is just beginning, or just ending
         by = "begun a moment ago"

@@ -1,7 +1,8 @@
 """Where things are: the one module that knows.
 
 Notebooks run in their own folder under JupyterLab and nbval, in the caller's under papermill; so every path of the
-project is anchored here and not at the working directory.
+project is anchored at the top of the checkout. Of an installed wheel there is no checkout: then it is the working
+directory.
 """
 
 from __future__ import annotations
@@ -14,8 +15,15 @@ from fibrolib.errors import FibrolibError
 
 __all__ = ["INSIDE", "PROJECT", "STAMP", "find_run_folder", "from_project", "notebook_sources"]
 
-PROJECT = Path(__file__).resolve().parents[2]
-"""Top of the checkout."""
+
+def _top(package: Path) -> Path:
+    """Top of the checkout that a package lies in, or the working directory where it was installed without one."""
+    checkout = package.parent
+    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+
+
+PROJECT = _top(Path(__file__).resolve().parents[1])
+"""Top of the checkout; of an installed wheel, the working directory."""
 
 STAMP = ".made-for"
 """A file that every run folder has."""
@@ -25,7 +33,7 @@ INSIDE = ".."
 
 
 def from_project(path: str | Path) -> Path:
-    """Absolute path; a relative one is taken from the top of the checkout."""
+    """Absolute path; a relative one is taken from `PROJECT`."""
     return (PROJECT / Path(path).expanduser()).resolve()
 
 
@@ -71,7 +79,8 @@ def notebook_sources(*, virtual: bool = True) -> list[Path]:
     found = sorted((PROJECT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     if not found:
         raise FibrolibError(
-            f"No notebooks in {PROJECT / 'notebooks'}: fibrolib runs from a checkout (git clone, then make env)."
+            f"No notebooks in {PROJECT / 'notebooks'}: fibrolib runs from a checkout (git clone, then make env), "
+            "or from a folder that holds its notebooks."
         )
     return found if virtual else [path for path in found if not _about_virtual_patients(path)]
 

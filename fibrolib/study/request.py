@@ -25,7 +25,8 @@ class Request:
     seed : int
         Seed of the virtual cohort, the split, the folds and the nets.
     out : str
-        Run folder; ``..`` in an executed copy, for the one it lies in.
+        Run folder; ``..`` in an executed copy, for the one it lies in. Empty: a folder of its own in ``reports``,
+        named after the other four (`fibrolib.study.naming`); a `Study` fills it in.
     """
 
     cohort: str = ""
@@ -37,7 +38,7 @@ class Request:
     @property
     def run_folder(self) -> Path:
         """Absolute path of the run folder."""
-        return find_run_folder(self.out or "reports/virtual")
+        return find_run_folder(self.out)
 
     def virtual_folder(self, patients: int) -> Path:
         """Folder of the virtual cohort; beside the run folders, so that runs share it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fibrolib.atomic import write_atomically
+from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.plots import save_figure
 from fibrolib.study.keeping import Keeper
-from fibrolib.study.lock import held
+from fibrolib.study.lock import CARD, LOCK, held
 from fibrolib.study.paths import STAMP
 from fibrolib.video import write_video
 
@@ -25,23 +27,28 @@ if TYPE_CHECKING:
 
 __all__ = ["RunFolder"]
 
-_SHOWN = ("figures", "tables", "notebooks", "models", "predictions.csv", "results.json", "run.json", "report.html")
+_NOT_CONTENT = {LOCK, CARD}
 
 
 class RunFolder:
     """Paths and writers of one run.
 
+    A run folder belongs to one request, which its stamp (a small JSON file) tells. It is never emptied: what another
+    request asks for has no place in it.
+
     Parameters
     ----------
     path : Path
         ``reports/<name>``; made when the first file is written.
-    made_for : str
-        Hash of what is asked of the run. What the folder shows of another request is removed before the first file of
-        this one is written, so that no report ever mixes the two; ``cache`` stays, where results are kept by content.
+    key : str
+        Hash of all that decides whether two requests are the same.
+    asked : dict or None
+        The same for people: ``cohort, profile, cutoff, seed, version``.
     """
 
-    def __init__(self, path: Path, made_for: str = "") -> None:
-        self.path, self.made_for = path, made_for
+    def __init__(self, path: Path, key: str = "", asked: dict | None = None) -> None:
+        self.path, self.key = path, key
+        self._asked = asked or {}
         self.keeper = Keeper(path / "cache" / "results")
 
     @property
@@ -59,26 +66,77 @@ class RunFolder:
         """Executed notebooks."""
         return self.path / "notebooks"
 
-    def claim(self) -> None:
-        """Make the folder this request's: remove what it shows of another one.
-
-        A notebook opened alone beside a run of the same request needs no lock: whatever either of them finishes first
-        is whole, and what the other would have made. With another request it would take the run's files away.
+    def refuse_other_content(self) -> None:
+        """Stop before any work where the folder holds something else than this run.
 
         Raises
         ------
         FibrolibError
-            If a run of another request is at work in the folder.
+            The folder holds a run of another request, or files that are no run: what it holds, and what to do.
         """
-        stamp = self.path / STAMP
-        if stamp.exists() and stamp.read_text("utf-8") == self.made_for:
+        stamp = self._stamp()
+        if stamp is None and not any(path.name not in _NOT_CONTENT for path in _entries(self.path)):
+            return
+        if stamp is None:
+            raise FibrolibError(
+                f"{self.path}: this folder holds files that no run has written, and a run does not mix with them. "
+                "Choose a folder that is new or empty (--out; in a notebook: out)."
+            )
+        if stamp.get("key") != self.key:
+            raise FibrolibError(
+                f"{self.path}: this folder holds another study ({_in_words(stamp)}); asked for is "
+                f"{_in_words(self._asked)}. Nothing was changed. Leave 'out' empty (then each study has a folder of "
+                "its own), name a new folder, or give 'fibrolib run' the option --overwrite, which moves the old "
+                "study aside and deletes nothing."
+            )
+
+    def claim(self) -> None:
+        """Make the folder this request's, unless it is already.
+
+        Raises
+        ------
+        FibrolibError
+            As `refuse_other_content`; or another process is at work in the folder.
+        """
+        if (stamp := self._stamp()) is not None and stamp.get("key") == self.key:
             return
         with held(self.path):
-            for name in _SHOWN:
-                shutil.rmtree(self.path / name, ignore_errors=True)
-                if (self.path / name).is_file():
-                    (self.path / name).unlink()
-            write_atomically(stamp, lambda path: path.write_text(self.made_for, "utf-8"))
+            self.refuse_other_content()
+            text = json.dumps({"key": self.key, **self._asked}, indent=2, ensure_ascii=False)
+            write_atomically(self.path / STAMP, lambda path: path.write_text(text + "\n", "utf-8"))
+
+    def move_other_study_aside(self) -> Path | None:
+        """Give a folder that holds another study a dated name.
+
+        Returns
+        -------
+        Path or None
+            Its new path; None where there is nothing to move.
+
+        Raises
+        ------
+        FibrolibError
+            A run is at work in the folder.
+        """
+        stamp = self._stamp()
+        if stamp is None or stamp.get("key") == self.key:
+            return None
+        with held(self.path):
+            aside = self.path.with_name(f"{self.path.name}-until-{datetime.now():%Y-%m-%d-%H%M%S}")
+        self.path.rename(aside)
+        return aside
+
+    def _stamp(self) -> dict | None:
+        """What the folder was made for; None where it is no run folder."""
+        try:
+            text = (self.path / STAMP).read_text("utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            stamp = json.loads(text)
+        except ValueError:
+            stamp = None
+        return stamp if isinstance(stamp, dict) else {"key": text}  # earlier versions wrote the key alone
 
     def _write(self, name: str, write: Callable[[Path], object]) -> Path:
         self.claim()
@@ -118,6 +176,19 @@ class RunFolder:
     def save_report(self, text: str) -> Path:
         """Write ``report.html``."""
         return self._write("report.html", lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _in_words(asked: dict) -> str:
+    """A request as a reader would tell it."""
+    if "profile" not in asked:
+        return "made by an earlier version of fibrolib"
+    cohort = asked.get("cohort") or "virtual cohort"
+    version = f", fibrolib {asked['version']}" if asked.get("version") else ""
+    return f"{cohort}, profile {asked['profile']}, cut-off {asked.get('cutoff')}, seed {asked.get('seed')}{version}"
 
 
 def _without_nan(value):

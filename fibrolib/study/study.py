@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fibrolib import __version__
 from fibrolib.attribution import Explanation, MaskScores, attribute_clips, mask_scores
 from fibrolib.attribution import shown as shown_to
 from fibrolib.cohort import Cohort, read_cohort, split_patients
@@ -20,6 +22,7 @@ from fibrolib.stages import condition
 from fibrolib.study.concealing import open_own_cohort, reference_of
 from fibrolib.study.diagnostics import INDICES, evaluate_index, evaluate_net, reason_against
 from fibrolib.study.keeping import digest
+from fibrolib.study.naming import with_run_folder
 from fibrolib.study.population import Population
 from fibrolib.study.preparing import prepare_files
 from fibrolib.study.profiles import Profile, load_profile
@@ -31,11 +34,17 @@ from fibrolib.workers import n_workers
 __all__ = ["Study", "open_study"]
 
 
-def open_study(
-    cohort: str = "", profile: str = "quick", cutoff: int = 2, seed: int = 0, out: str = ""
-) -> Study:
-    """Open a study; nothing is computed yet. Parameters as in `Request`."""
-    return Study(Request(cohort, profile, cutoff, seed, out))
+def open_study(cohort: str = "", profile: str = "quick", cutoff: int = 2, seed: int = 0, out: str = "") -> Study:
+    """Open a study; nothing is computed yet. Parameters as in `Request`.
+
+    Raises
+    ------
+    FibrolibError
+        As `Study`; or the run folder that ``out`` names holds something else.
+    """
+    study = Study(Request(cohort, profile, cutoff, seed, out))
+    study.folder.refuse_other_content()
+    return study
 
 
 class Study:
@@ -62,12 +71,13 @@ class Study:
     """
 
     def __init__(self, request: Request) -> None:
-        self.request = request
         self.profile: Profile = load_profile(request.profile)
         self.reference = reference_of(request)
-        asked = {**asdict(request), "cohort": self.reference, "profile": self.profile.as_dict()}
-        del asked["out"]  # a run folder may be moved
-        self.folder = RunFolder(request.run_folder, digest(asked))
+        self.request = with_run_folder(request, self.reference, self.profile)
+        asked = {"cohort": self.reference, "cutoff": request.cutoff, "seed": request.seed}  # a run folder may be moved
+        shown = {**asked, "profile": Path(request.profile).stem, "version": __version__}
+        key = digest({**asked, "profile": self.profile.as_dict()})
+        self.folder = RunFolder(self.request.run_folder, key, shown)
 
     @property
     def cutoff(self) -> int:
