@@ -272,8 +272,8 @@ FAULTS = [
     # cells of the table
     cell("no patient", "patient_id", None, "table", "empty"),
     cell("no stage", "stage", None, "table", "empty"),
-    cell("stage as F2", "stage", "F2", "table", "write 2"),
-    cell("stage as S3", "stage", "S3", "table", "write 3"),
+    cell("stage as F2", "stage", "F2", "stage-in-words", "'F2' as 2"),
+    cell("stage as S3", "stage", "3 (S3)", "stage-in-words", "'3 (S3)' as 3"),
     cell("stage in Roman numerals", "stage", "IV", "table", "write 4"),
     cell("stage in words", "stage", "cirrhosis", "table", "write 4"),
     cell("two stages", "stage", "F3-4", "table", "two stages, 3 and 4"),
@@ -353,6 +353,7 @@ FAULTS = [
     file("empty mask", "roi", _mask(0), "mask", "marks nothing", ".png"),
     file("mask of everything", "roi", _mask(255), "mask", "100%", ".png"),
     file("text for a mask", "roi", lambda g, b: b.write_text("no"), "mask", "damaged or cut short", ".png"),
+    cell("activity for a stage", "stage", "A2", "table", "write 2"),
 ]
 
 

@@ -169,13 +169,68 @@ def test_missing_values_say_in_whom_and_what_follows():
 
 
 def test_columns_that_are_not_read_or_should_not_be_there():
-    names = ["patient_id", "video", "stage", "Age", "platelet", "SWE kPa", "date of birth", "scanner", "note"]
-    assert kinds(column_findings(names)) == [
-        ("misspelt-column", "Age"),
-        ("misspelt-column", "platelet"),
-        ("misspelt-column", "SWE kPa"),
-        ("identifying-column", "date of birth"),
-    ]
+    names = ["patient_id", "video", "stage", "ast", "Age", "platelet", "GOT", "date of birth", "Vorname", "ELF", ""]
+    *identifying, unused = column_findings(names)
+    assert kinds(identifying) == [("identifying-column", "date of birth"), ("identifying-column", "Vorname")]
+    assert unused.message == (
+        "5 columns are not read by the study: 'Age' (is 'age' meant? Rename it), 'platelet' (is 'platelets' meant? "
+        "Rename it), 'GOT' ('ast' is read instead), 'ELF', one without a name."
+    )
+    assert unused.anonymous.count("'…'") == 4
+    assert "ELF" not in unused.anonymous
+    assert column_findings(names[:4]) == []
+
+
+def test_a_column_meant_for_a_required_one_is_told_with_the_error_alone(tmp_path):
+    (tmp_path / "cohort.csv").write_text("Patient,video,Stadium,Alter\nA,a.mp4,F2,50\n", "utf-8")
+    report = check_cohort(tmp_path / "cohort.csv")
+    assert [(f.kind, f.column) for f in report.findings] == [
+        ("table", "patient_id"), ("table", "stage"), ("unused-columns", None),
+    ]  # fmt: skip
+    assert "Is 'Stadium' meant? Rename it." in report.findings[1].message
+    assert report.findings[2].message == "1 column is not read by the study: 'Alter' (is 'age' meant? Rename it)."
+
+
+def test_a_hospital_s_own_names_are_told_with_what_they_cost(folder):
+    own = {"age": "Alter", "ast": "GOT", "alt": "GPT (U/l)", "platelets": "Thrombozyten", "sex": "Geschlecht"}
+    table = clean_table().rename(columns=own).assign(ELF=9.8).drop(columns=["roi", "image"])
+    table["stage"] = [f"{stage} (F{stage})" if row % 2 else f"S{stage}" for row, stage in enumerate(table["stage"])]
+    table.loc[table.index[:2], "stage"] = ["0", "1"]
+    table.to_csv(folder / "own.csv", index=False)
+    report = check_cohort(folder / "own.csv")
+    assert report.status == 1
+    results, stages, unused = sorted(report.findings, key=lambda finding: finding.kind)
+    assert unused.message == (
+        "6 columns are not read by the study: 'Alter' (is 'age' meant? Rename it), 'Geschlecht' (is 'sex' meant? "
+        "Rename it), 'GOT' (is 'ast' meant? Rename it), 'GPT (U/l)' (is 'alt' meant? Rename it), 'Thrombozyten' (is "
+        "'platelets' meant? Rename it), 'ELF'."
+    )
+    assert results.message == (
+        "the report will be without FIB-4, which needs age, ast, alt and platelets (no patient has age, ast, alt or "
+        "platelets); APRI, which needs ast and platelets (no patient has ast or platelets)."
+    )
+    assert stages.message.startswith("78 stages were read as numbers: '0 (F0)' as 0, '1 (F1)' as 1, '2 (F2)' as 2, ")
+    assert stages.rows == tuple(range(4, N_PATIENTS + 2))
+    assert any("No video has a mask" in line for line in report.summary)
+    assert any("No video has an image" in line for line in report.summary)
+
+
+def test_values_that_no_patient_has_together_are_results_that_will_be_missing():
+    table = columns(swe_kpa=None)
+    table.loc[table.index % 2 == 0, "ast"] = np.nan
+    table.loc[table.index % 2 == 1, "platelets"] = np.nan
+    without, ast, platelets = missing_findings(table)
+    assert without.kind == "results-missing"
+    assert "(no patient has all of them); APRI" in without.message
+    assert without.message.endswith("SWE, which needs swe_kpa (no patient has swe_kpa).")
+    assert "nothing is computed from it" in ast.message
+    assert platelets.rows == tuple(table.index[table.index % 2 == 1])
+
+
+def test_columns_of_the_virtual_cohort_are_no_news():
+    names = ["patient_id", "video", "stage", "aetiology"]
+    assert column_findings(names, virtual=True) == []
+    assert "'aetiology'" in column_findings(names)[0].message
 
 
 def test_stages_that_nobody_or_hardly_anybody_has():

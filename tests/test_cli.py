@@ -52,6 +52,7 @@ def test_check_of_a_clean_cohort(monkeypatch, capsys, cohort):
     assert status == 1  # nothing is wrong but the number of patients
     assert "0 errors" in out
     assert "24 patients, 24 videos" in out
+    assert "not read" not in out
     assert "from chance" in out
 
 
@@ -59,7 +60,7 @@ def test_check_of_a_clean_cohort(monkeypatch, capsys, cohort):
     ("column", "value", "expected"),
     [
         ("video", "videos/none.mp4", ["line 4", "'video'", "none.mp4"]),
-        ("stage", "F2", ["line 4", "'stage'", "F2"]),
+        ("stage", "F2-3", ["line 4", "'stage'", "F2-3"]),
         ("stage", "7", ["line 4", "'stage'", "7"]),
         ("patient_id", "virtual-001", ["virtual-001", "stage"]),
     ],
@@ -107,7 +108,7 @@ def test_unreadable_video(monkeypatch, capsys, copy, tmp_path):
     assert error["rows"] == [4]
     assert "broken.mp4" in error["message"]
     assert "broken.mp4" in (tmp_path / "check.html").read_text()
-    spoil(copy, "stage", 5, "F2")
+    spoil(copy, "stage", 5, "F2-3")
     status, _, err = call(monkeypatch, capsys, "run", "--cohort", copy, "--out", tmp_path / "run")
     assert status == 2
     assert "nothing was run" in err

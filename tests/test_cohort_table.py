@@ -173,6 +173,14 @@ def test_missing_columns_are_named_with_near_misses(folder):
     assert "meant" not in found[1][2]
 
 
+def test_missing_columns_are_named_with_what_they_are_called_elsewhere(folder):
+    table = clean().rename(columns={"patient_id": "患者编号", "stage": "Fibrosegrad"}).assign(Stadium="F2", ELF=9.8)
+    assert [(column, message.split(".", 1)[1]) for _, column, message in problems(save(table, folder))] == [
+        ("patient_id", " Is '患者编号' meant? Rename it."),
+        ("stage", " Is 'Fibrosegrad' or 'Stadium' meant? Rename it."),
+    ]
+
+
 def test_a_column_with_a_meaning_of_its_own_is_no_near_miss(folder):
     found = problems(save(clean().assign(age=50).drop(columns="stage"), folder))
     assert [column for _, column, _ in found] == ["stage"]
@@ -185,7 +193,16 @@ def test_a_column_with_a_meaning_of_its_own_is_no_near_miss(folder):
         ("patient_id", None, "empty"),
         ("video", " ", "empty"),
         ("stage", None, "empty"),
-        ("stage", "F2", "write 2"),
+        ("stage", "A2", "write 2 if"),
+        ("stage", "Ishak 2", "write 2 if"),
+        ("stage", "2 (F3)", "no whole number"),
+        ("stage", "stage -1", "write 1 if"),
+        ("stage", "F0-F1", "two stages, 0 and 1"),
+        ("stage", "F2/3", "two stages, 2 and 3"),
+        ("stage", "F2.5", "no whole number"),
+        ("stage", "F5", "no whole number"),
+        ("stage", "F2A1", "no whole number"),
+        ("stage", "≥F2", "no whole number"),
         ("stage", "F3-4", "two stages, 3 and 4"),
         ("stage", "S3/S4", "two stages, 3 and 4"),
         ("stage", "1 to 2", "two stages, 1 and 2"),
@@ -221,6 +238,27 @@ def test_faults_of_single_cells(folder, column, value, words):
     row, found_column, message = only(save(table, folder))
     assert (row, found_column) == (6, column)
     assert words in message
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "F{}", "S{}", "f {}", "F-{}", "F_{}", "{} (F{})", "F{} ({})", "METAVIR {}", "Metavir F{}", "METAVIR score F{}",
+        "Stadium {}", "Fibrosegrad {}", "stade {}", "Stade de fibrose : F{}", "Estadío {}", "fibrosis stage = {}",
+        "{}期", "S{}期", "Ｆ{}", "{}.0 [S{}.0]",
+    ],
+)  # fmt: skip
+def test_stages_in_words_that_leave_no_doubt_are_numbers(folder, spelling):
+    table = clean().assign(stage=[spelling.format(stage, stage) for stage in STAGES])
+    cohort = read_cohort(save(table, folder))
+    assert cohort.table["stage"].tolist() == STAGES
+    assert cohort.digest() == read_cohort(save(clean(), folder)).digest()
+
+
+def test_one_stage_of_a_patient_may_be_written_in_two_ways(folder):
+    table = clean()
+    table.loc[5, ["patient_id", "stage"]] = ["P0", "F0"]
+    assert read_cohort(save(table, folder)).patients().loc["P0", "stage"] == 0
 
 
 def test_an_unknown_part_of_the_split(folder):
@@ -311,7 +349,7 @@ def test_too_few_patients_says_how_many_are_needed(folder):
 
 def test_everything_is_told_at_once_and_in_order(folder):
     table = clean().assign(age="50", split=None)
-    table.loc[0, "stage"] = "F2"
+    table.loc[0, "stage"] = "F2-3"
     table.loc[1, "video"] = "videos/none.mp4"
     table.loc[2, "patient_id"] = None
     table.loc[3, "age"] = "x"
@@ -328,9 +366,9 @@ def test_lines_are_counted_as_a_text_editor_does(folder):
     path = folder / "cohort.csv"
     lines = ["patient_id,video,stage,note"]
     lines += [f'P{number},videos/v{number}.mp4,{stage},"two\nlines"' for number, stage in enumerate(STAGES[:-1])]
-    lines += ["", ",,,", "P24,videos/v24.mp4,F4,"]
+    lines += ["", ",,,", "P24,videos/v24.mp4,F9,"]
     path.write_text("\n".join(lines))
-    bad_line = path.read_text().split("\n").index("P24,videos/v24.mp4,F4,") + 1
+    bad_line = path.read_text().split("\n").index("P24,videos/v24.mp4,F9,") + 1
     assert only(path)[0] == bad_line
 
 

@@ -1,14 +1,19 @@
 """A run begins with a check: errors stop it, warnings are kept and stand at the top of the report."""
 
+import io
+
 import pandas as pd
 import pytest
 from dirty_cohort import FPS, clean_table, write_files
 from jinja2 import meta
+from rich.console import Console
 
 from fibrolib.checking import check_cohort
 from fibrolib.errors import CohortError, FibrolibError
 from fibrolib.privacy import register
 from fibrolib.report.html import _checked, _environment, _Folder
+from fibrolib.report.pipeline import _check
+from fibrolib.report.progress import Progress
 from fibrolib.study import Request, Study
 from fibrolib.study.checked import check_before
 from fibrolib.video import read_video, write_video
@@ -62,6 +67,22 @@ def test_the_leakage_trap_is_caught_by_the_check_and_by_the_banner(trap, study):
     assert "check.html.j2" in meta.find_referenced_templates(environment.parse(report))
 
 
+def test_a_run_begins_with_what_is_not_read_and_what_it_will_lack(trap, tmp_path):
+    table = pd.read_csv(trap).rename(columns={"ast": "GOT"})
+    table["stage"] = [f"F{stage}" for stage in table["stage"]]
+    table.to_csv(trap.parent / "own.csv", index=False)
+    study = Study(Request(cohort=str(trap.parent / "own.csv"), profile="smoke", out=str(tmp_path / "run")))
+    written = io.StringIO()
+    console = Console(file=written, width=200)
+    _check(study, Progress(study, console), console)
+    told = written.getvalue()
+    assert "  warning  2 columns are not read by the study: '…' (is 'ast' meant? Rename it), '…'.\n" in told
+    assert "  warning  the report will be without FIB-4, which needs" in told
+    assert "  warning  lines 2 3 4 5 6 7 8 9 10 11 ...: 40 stages were read as numbers: 'F0' as 0, 'F1' as 1" in told
+    assert "  warning  lines 5 7: " in told
+    assert study.cohort.table["stage"].tolist() == pd.read_csv(trap)["stage"].tolist()
+
+
 def test_the_run_folder_has_no_name_of_patient_file_or_scanner(study):
     check_before(study, untracked)
     kept = b"".join(path.read_bytes() for path in study.folder.path.rglob("*") if path.is_file())
@@ -87,7 +108,7 @@ def test_what_was_checked_is_not_checked_again_until_a_file_changes(trap, study,
 
 def test_all_errors_stop_a_run_at_once_and_are_not_kept(trap, tmp_path):
     table = pd.read_csv(trap, dtype=str)
-    table.loc[0, "stage"] = "F2"
+    table.loc[0, "stage"] = "F2-3"
     table.loc[4, "video"] = "bad/cut.mp4"
     (trap.parent / "bad/cut.mp4").write_bytes((trap.parent / "videos/P04.mp4").read_bytes()[:2000])
     table.to_csv(trap.parent / "spoilt.csv", index=False)

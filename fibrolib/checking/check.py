@@ -12,15 +12,18 @@ from fibrolib.checking.files import Surveys, content_findings, mask_findings, su
 from fibrolib.checking.findings import CheckReport, Finding, from_problems, ordered
 from fibrolib.checking.people import column_findings, patient_findings
 from fibrolib.checking.sample import (
+    absent_summary,
     held_out_sizes,
     missing_findings,
     power_findings,
     power_summary,
     stage_findings,
+    worded_stage_findings,
 )
 from fibrolib.checking.shortcuts import shortcut_findings
 from fibrolib.checking.values import value_findings
 from fibrolib.cohort import inspect_cohort
+from fibrolib.cohort.columns import VIRTUAL_PREFIX
 from fibrolib.cohort.schema import is_there
 from fibrolib.stages import at_least, is_metavir, stage_name
 
@@ -79,7 +82,7 @@ def survey_cohort(
 ) -> tuple[CheckReport, pd.DataFrame, Surveys]:
     """`check_cohort`, with the table and what each file is like: for a page with pictures."""
     found = inspect_cohort(path, cutoff, outside=outside)
-    findings = from_problems(found.problems)
+    findings = from_problems(found.problems) + column_findings(found.text.columns, _is_virtual(found.text))
     table = _existing_files_only(found.table, found.root, outside)
     if table.empty:
         return CheckReport(found.name, ordered(findings), ()), table, {}
@@ -88,12 +91,16 @@ def survey_cohort(
     findings += content_findings(table, surveys, clip_frames)
     findings += mask_findings(table, found.root, surveys)
     findings += copy_findings(table, found.root, surveys)
-    findings += column_findings(found.text.columns)
     findings += patient_findings(table)
     findings += value_findings(table)
     findings += missing_findings(table)
+    findings += worded_stage_findings(found.text["stage"])
     about_all, summary = _about_all(table, surveys, cutoff)
     return CheckReport(found.name, ordered([*findings, *about_all]), summary), table, surveys
+
+
+def _is_virtual(text: pd.DataFrame) -> bool:
+    return "patient_id" in text and any(str(name).startswith(VIRTUAL_PREFIX) for name in text["patient_id"])
 
 
 def _existing_files_only(table: pd.DataFrame, root: Path, outside: bool) -> pd.DataFrame:
@@ -109,7 +116,7 @@ def _about_all(table: pd.DataFrame, surveys: Surveys, cutoff: int) -> tuple[list
     """What concerns the cohort as a whole, as far as stages are known."""
     staged = table[table["patient_id"].notna() & table["stage"].notna()]
     patients = staged.drop_duplicates("patient_id")
-    summary = [f"{table['patient_id'].nunique()} patients, {len(table)} videos."]
+    summary = [f"{table['patient_id'].nunique()} patients, {len(table)} videos.", *absent_summary(table)]
     if len(patients) == 0 or at_least(patients["stage"], cutoff).all() or not at_least(patients["stage"], cutoff).any():
         return [], tuple(summary)
     metavir = is_metavir(patients["stage"])

@@ -11,7 +11,7 @@ import pandas as pd
 
 from fibrolib.errors import Problem
 
-__all__ = ["KEPT", "LEAKS", "CheckReport", "Finding", "from_problems", "ordered", "plain"]
+__all__ = ["ANNOUNCED", "KEPT", "LEAKS", "CheckReport", "Finding", "from_problems", "ordered", "plain"]
 
 _LINES_TOLD = 10
 
@@ -30,6 +30,9 @@ LEAKS = frozenset(
     }
 )
 """Kinds of finding after which a run goes well and its result may be false."""
+
+ANNOUNCED = LEAKS | {"results-missing", "stage-in-words", "unused-columns"}
+"""Kinds of finding that are told when a run begins: the others can wait for its report."""
 
 
 @dataclass(frozen=True)

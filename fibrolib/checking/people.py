@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections import defaultdict
@@ -11,14 +10,18 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 
 from fibrolib.checking.findings import Finding
-from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED, VIRTUAL_PREFIX
+from fibrolib.cohort.aliases import folded, meant_column
+from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED, VIRTUAL_FURTHER, VIRTUAL_PREFIX
 
 __all__ = ["column_findings", "patient_findings"]
 
 _IDENTIFYING = {
-    "name", "surname", "first_name", "last_name", "patient_name", "family_name", "given_name", "initials", "address",
-    "birth_date", "birthdate", "date_of_birth", "dob", "phone", "telephone", "email", "mrn", "ssn", "insurance_number",
+    "name", "surname", "firstname", "lastname", "patientname", "familyname", "givenname", "initials", "address",
+    "birthdate", "dateofbirth", "dob", "phone", "telephone", "email", "mrn", "ssn", "insurancenumber",
+    "nachname", "vorname", "geburtsdatum", "adresse", "telefon", "nom", "prenom", "datedenaissance", "telefono",
+    "apellido", "apellidos", "nombre", "fechadenacimiento", "direccion", "姓名", "出生日期", "身份证号", "电话", "地址",
 }  # fmt: skip
+"""Names of columns, as `folded` gives them."""
 
 _MANGLED = re.compile(r"\d(\.\d+)?E\+?\d+|#[A-Z/0]+[!?]?", re.IGNORECASE)
 _TWO_WORDS = re.compile(r"[^\W\d_]{2,}[ ,^]+[^\W\d_]{2,}")
@@ -29,25 +32,38 @@ _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _VALUES_IN_COMMON = 4  # *assumption*: so many equal laboratory values are no chance
 
 
-def column_findings(columns: Iterable[str]) -> list[Finding]:
-    """Columns that are not read because of their spelling, and columns that tell who a patient is."""
+def column_findings(columns: Iterable[str], virtual: bool = False) -> list[Finding]:
+    """Columns that tell who a patient is, and those that the study does not read, with what they may be meant for.
+
+    A column that stands for a required one that is missing is told with the error.
+
+    Parameters
+    ----------
+    columns : iterable of str
+        All columns of the table.
+    virtual : bool
+        Whether the patients are virtual: their table has further columns that nobody put there.
+    """
     columns = list(columns)
-    findings = []
-    known = {*REQUIRED, *OPTIONAL}
-    for column in columns:
-        folded = re.sub(r"[\W_]+", "_", column.strip().lower()).strip("_")
-        if column in known:
-            continue
-        if folded in _IDENTIFYING:
-            message = "this column tells who a patient is; nothing here needs it. Delete it."
-            findings.append(Finding("warning", "identifying-column", message, (1,), column))
-            continue
-        close = difflib.get_close_matches(folded, sorted(set(OPTIONAL) - set(columns)), n=1, cutoff=0.8)
-        meant = close or [name for name in OPTIONAL if name not in columns and folded.startswith(f"{name}_")]
-        if meant:
-            message = f"this column is not read; is '{meant[0]}' meant? Rename it."
-            findings.append(Finding("warning", "misspelt-column", message, (1,), column))
+    others = [name for name in columns if name not in {*REQUIRED, *OPTIONAL, *(VIRTUAL_FURTHER if virtual else ())}]
+    identifying = [name for name in others if folded(name) in _IDENTIFYING]
+    message = "this column tells who a patient is; nothing here needs it. Delete it."
+    findings = [Finding("warning", "identifying-column", message, (1,), name) for name in identifying]
+    meant = {name: meant_column(name, columns) for name in others if name not in identifying}
+    unused = [name for name, column in meant.items() if column not in REQUIRED or column in columns]
+    if unused:
+        told = ", ".join(_told(name, meant[name], columns) for name in unused)
+        count = f"{len(unused)} columns are" if len(unused) > 1 else "1 column is"
+        message = f"{count} not read by the study: {told}."
+        findings.append(Finding("warning", "unused-columns", message, quoted=tuple(filter(None, unused))))
     return findings
+
+
+def _told(column: str, meant: str | None, columns: list[str]) -> str:
+    name = f"'{column}'" if column else "one without a name"
+    if meant is None:
+        return name
+    return f"{name} ('{meant}' is read instead)" if meant in columns else f"{name} (is '{meant}' meant? Rename it)"
 
 
 def patient_findings(table: pd.DataFrame) -> list[Finding]:

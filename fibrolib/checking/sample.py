@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from fibrolib.checking.findings import Finding
 from fibrolib.cohort.columns import NUMBERS
+from fibrolib.cohort.schema import stage_number, whole_number
 from fibrolib.cohort.split import FRACTIONS, part_sizes
 from fibrolib.indices import APRI, FIB4, SWE
 from fibrolib.inference import auc_power, auc_sample_size, comparison_power, comparison_sample_size
 from fibrolib.stages import METAVIR, at_least, cutoff_name, is_metavir, stage_name
 
-__all__ = ["held_out_sizes", "missing_findings", "power_findings", "power_summary", "stage_findings"]
+__all__ = [
+    "absent_summary",
+    "held_out_sizes",
+    "missing_findings",
+    "power_findings",
+    "power_summary",
+    "stage_findings",
+    "worded_stage_findings",
+]
+
+_INDICES = (FIB4, APRI, SWE)
+
+_SPELLINGS_TOLD = 10
 
 _FOLDS = 5
 
@@ -23,19 +38,23 @@ _AREAS = (0.85, 0.75)
 
 
 def missing_findings(table: pd.DataFrame) -> list[Finding]:
-    """Values that some patients lack, in whom, and how a run treats it.
+    """Values that patients lack, in whom, and how a run treats it; results that will be missing for want of values.
 
     Parameters
     ----------
     table : DataFrame
         Typed, indexed by line.
     """
+    impossible = _impossible(table)
     findings = []
+    if impossible:
+        message = f"the report will be without {'; '.join(impossible.values())}."
+        findings.append(Finding("warning", "results-missing", message))
     for column in NUMBERS:
         known = table.groupby("patient_id")[column].first()
         lacking = known.index[known.isna()]
         if 0 < len(lacking) < len(known):
-            needing = [index.name for index in (FIB4, APRI, SWE) if column in index.columns]
+            needing = [index.name for index in _INDICES if column in index.columns and index.name not in impossible]
             effect = (
                 f"{' and '.join(needing)} will be computed for the others only; nets use these patients all the same."
                 if needing
@@ -51,6 +70,49 @@ def missing_findings(table: pd.DataFrame) -> list[Finding]:
             Finding("warning", "missing", message, tuple(int(line) for line in table.index[images]), "image")
         )
     return findings
+
+
+def _impossible(table: pd.DataFrame) -> dict[str, str]:
+    """Indices that can be computed for no patient, and why."""
+    patients = table.groupby("patient_id")[list(NUMBERS)].first()
+    reasons = {}
+    for index in _INDICES:
+        absent = [column for column in index.columns if patients[column].isna().all()]
+        if absent or patients[list(index.columns)].dropna().empty:
+            lacked = _listed(absent, "or") if absent else "all of them"
+            reasons[index.name] = f"{index.name}, which needs {_listed(index.columns, 'and')} (no patient has {lacked})"
+    return reasons
+
+
+def _listed(names: Sequence[str], last: str) -> str:
+    return f" {last} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def absent_summary(table: pd.DataFrame) -> list[str]:
+    """Sentences about files that the table names for no video, and what a run does without."""
+    without = {
+        "image": "No video has an image: the middle frame of each is taken.",
+        "roi": "No video has a mask (roi): maps of relevance can be looked at, but not be counted.",
+    }
+    return [sentence for column, sentence in without.items() if table[column].isna().all()]
+
+
+def worded_stage_findings(stages: pd.Series) -> list[Finding]:
+    """Stages with words that were read as numbers, each spelling once.
+
+    Parameters
+    ----------
+    stages : Series
+        Text or None, indexed by line.
+    """
+    worded = stages.dropna()
+    worded = worded[[whole_number(text) is None and stage_number(text) is not None for text in worded]]
+    if worded.empty:
+        return []
+    spellings = [f"'{text}' as {stage_number(text)}" for text in sorted(worded.unique())]
+    told = ", ".join(spellings[:_SPELLINGS_TOLD]) + ", ..." * (len(spellings) > _SPELLINGS_TOLD)
+    count = f"{len(worded)} stages were read as numbers" if len(worded) > 1 else "1 stage was read as a number"
+    return [Finding("warning", "stage-in-words", f"{count}: {told}.", tuple(map(int, worded.index)), "stage")]
 
 
 def stage_findings(patients: pd.DataFrame) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FILES", "NUMBERS", "OPTIONAL", "PATIENT_LEVEL", "REQUIRED", "VIRTUAL_PREFIX"]
+__all__ = ["FILES", "NUMBERS", "OPTIONAL", "PATIENT_LEVEL", "REQUIRED", "VIRTUAL_FURTHER", "VIRTUAL_PREFIX"]
 
 REQUIRED = ("patient_id", "video", "stage")
 
@@ -26,3 +26,6 @@ PATIENT_LEVEL = ("stage", "age", "sex", "bmi", "ast", "alt", "platelets", "swe_k
 
 VIRTUAL_PREFIX = "virtual-"
 """Begins the ids of patients who do not exist, and no others: it stays when the table is copied or renamed."""
+
+VIRTUAL_FURTHER = ("aetiology",)
+"""Columns that the table of the virtual cohort has beyond those that the study reads."""

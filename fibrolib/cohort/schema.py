@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import re
@@ -13,12 +12,30 @@ from pathlib import Path
 import pandas as pd
 import pandera.pandas as pa
 
+from fibrolib.cohort.aliases import meant_column, unaccented
 from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, REQUIRED
 from fibrolib.cohort.split import PARTS
 from fibrolib.errors import Problem
 from fibrolib.stages import METAVIR
 
-__all__ = ["absolute", "cell_problems", "column_problems", "is_there", "number", "whole_number", "within"]
+__all__ = [
+    "absolute",
+    "cell_problems",
+    "column_problems",
+    "is_there",
+    "number",
+    "stage_number",
+    "whole_number",
+    "within",
+]
+
+_STAGE_WORD = (
+    r"(?:metavir(?:[\s-]*score)?|fibrosegrad|stade\s+de\s+fibrose|estadio\s+de\s+fibrosis|grado\s+de\s+fibrosis|fibrosis|"
+    r"fibrose|stage|stadium|stade|estadio|肝?纤维化|分期|f|s)"
+)
+_ONE_STAGE = rf"(?:{_STAGE_WORD}(?:[\s_:=.]*|-))*([0-4])(?:\.0*)?\s*期?"
+_SAID_STAGE = re.compile(rf"{_ONE_STAGE}(?:\s*[(\[]\s*{_ONE_STAGE}\s*[)\]])?")
+"""A stage, with words that say no more than that it is one, and perhaps the same again in brackets: ``2 (F2)``."""
 
 _STAGE_IN_WORDS = re.compile(r"[^\W\d_]+[\s_-]*([0-4])")
 _TWO_STAGES = re.compile(r"[^\W\d_]*[\s_-]*([0-4])\s*(?:-|–|/|to|or)\s*[^\W\d_]*([0-4])", re.IGNORECASE)
@@ -29,12 +46,11 @@ _NAMED_STAGES = {"no fibrosis": 0, "cirrhosis": 4, "cirrhotic": 4, "i": 1, "ii":
 def column_problems(columns: list[str]) -> list[Problem]:
     """Required columns that are not there, with names that may have been meant."""
     problems = []
+    others = [column for column in columns if column not in (*REQUIRED, *OPTIONAL)]
     for name in REQUIRED:
         if name not in columns:
-            others = [column for column in columns if column not in (*REQUIRED, *OPTIONAL)]
-            folded = {column.lower().replace(" ", "_"): column for column in others}
-            close = difflib.get_close_matches(name, folded, n=1, cutoff=0.6)
-            meant = f" Is '{folded[close[0]]}' meant? Rename it." if close else ""
+            like = " or ".join(f"'{column}'" for column in others if meant_column(column, columns) == name)
+            meant = f" Is {like} meant? Rename it." if like else ""
             problems.append(
                 Problem(f"this required column is missing; there are: {', '.join(columns)}.{meant}", 1, name)
             )
@@ -79,6 +95,16 @@ def whole_number(text: str) -> int | None:
     return int(value) if value is not None and value.is_integer() else None
 
 
+def stage_number(text: str) -> int | None:
+    """The number of a stage: a whole number, or one in words that leave no doubt (``F2``, ``Stadium 2``, ``2 (F2)``).
+
+    Other scales (``Ishak 2``) and other things than stages (``A2``, an activity) are not understood.
+    """
+    whole = whole_number(text)
+    said = _SAID_STAGE.fullmatch(unaccented(text)) if whole is None else None
+    return int(said[1]) if said and said[2] in (None, said[1]) else whole
+
+
 def within(root: Path, text: str, outside: bool = False) -> Path | None:
     """The absolute path of a file named in the table, or None where it would leave the table's folder and may not.
 
@@ -112,7 +138,7 @@ def _schema(text: pd.DataFrame, root: Path, outside: bool) -> pa.DataFrameSchema
     ]
     rules = {
         "patient_id": [],
-        "stage": [check("stage", lambda value: whole_number(value) in METAVIR)],
+        "stage": [check("stage", lambda value: stage_number(value) in METAVIR)],
         "split": [check("split", lambda value: value in PARTS)],
         **{name: [check("number", lambda value: (number(value) or 0) > 0)] for name in NUMBERS},
         **dict.fromkeys(FILES, file_rules),
@@ -164,8 +190,10 @@ def _explain_folder(value: str, column: str, root: Path) -> str:
 def _explain_stage(value: str, column: str, root: Path) -> str:
     in_words, two = _STAGE_IN_WORDS.fullmatch(value), _TWO_STAGES.fullmatch(value)
     named = _NAMED_STAGES.get(unicodedata.normalize("NFKC", value).casefold().removeprefix("f"))
-    if in_words or named is not None:
-        return f"'{value}' is a stage in words: write {in_words[1] if in_words else named}."
+    if named is not None:
+        return f"'{value}' is a stage in words: write {named}."
+    if in_words:
+        return f"'{value}' may not be a stage of 0 to 4 (METAVIR): write {in_words[1]} if that is what it says."
     if two:
         return (
             f"'{value}' is no whole number but two stages, {two[1]} and {two[2]}: write one of them, by the same rule "

@@ -13,7 +13,7 @@ from fibrolib.atomic import write_atomically
 from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, PATIENT_LEVEL, REQUIRED, VIRTUAL_PREFIX
 from fibrolib.cohort.consistency import class_problems, row_problems
 from fibrolib.cohort.parsing import read_text_table
-from fibrolib.cohort.schema import absolute, cell_problems, column_problems, number, whole_number, within
+from fibrolib.cohort.schema import absolute, cell_problems, column_problems, number, stage_number, within
 from fibrolib.errors import CohortError, Problem
 from fibrolib.stages import is_metavir
 
@@ -172,7 +172,7 @@ def _typed(text: pd.DataFrame, root: Path) -> pd.DataFrame:
         table[name] = table[name].map(number, na_action="ignore").astype(float)
     for name in FILES:
         table[name] = pd.Series([_relative(root, value) for value in table[name]], index=table.index, dtype=object)
-    stages = table["stage"].map(whole_number, na_action="ignore")
+    stages = table["stage"].map(stage_number, na_action="ignore")
     table["stage"] = stages.astype(np.int64) if stages.notna().all() else stages
     return table
 

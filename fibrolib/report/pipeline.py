@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from fibrolib.atomic import remove_unfinished
-from fibrolib.checking import LEAKS
+from fibrolib.checking import ANNOUNCED, LEAKS
 from fibrolib.errors import FibrolibError
 from fibrolib.privacy import who_is_who
 from fibrolib.report.html import build_report
@@ -114,11 +114,13 @@ def _check(study: Study, progress: Progress, console: Console) -> None:
     tally = Tally("files")
     with progress.step("checking the cohort", tally):
         warnings = check_before(study, tally.follow)
-    grave = warnings["kind"].isin(LEAKS)
-    for row in warnings[grave].itertuples():
-        console.print(f"  warning  lines {row.lines}: {row.finding}", highlight=False, markup=False, soft_wrap=True)
+    for row in warnings[warnings["kind"].isin(ANNOUNCED)].itertuples():
+        lines = row.lines.split()
+        place = f"lines {' '.join(lines[:10])}{' ...' * (len(lines) > 10)}: " if lines else ""
+        console.print(f"  warning  {place}{row.finding}", highlight=False, markup=False, soft_wrap=True)
     if len(warnings):
-        console.print(f"  {len(warnings)} warnings, {grave.sum()} of them grave: see the report", highlight=False)
+        grave = warnings["kind"].isin(LEAKS).sum()
+        console.print(f"  {len(warnings)} warnings, {grave} of them grave: see the report", highlight=False)
 
 
 def _refuse_twice_said(request: Request, further: dict) -> None:
