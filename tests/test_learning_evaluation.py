@@ -1,29 +1,87 @@
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import LinearSVC
 
+from fibrolib.errors import FibrolibError
+from fibrolib.indices import APRI, FIB4
 from fibrolib.learning import NetClassifier, auc_at_cutoff, evaluate, stage_folds
 from fibrolib.learning.evaluation import _search_table
 from fibrolib.stages import at_least
 
 TINY = {"options": {"width": 4}, "length": 4, "n_windows": 1, "epochs": 2, "batch_size": 6, "n_threads": 1}
+EXTEND = Path(__file__).parents[1] / "docs" / "extend.md"
+LABS = ["age", "ast", "alt", "platelets"]
 
 
 class Ruler(ClassifierMixin, BaseEstimator):
     """A user's own diagnostic in ten lines: reads a number, scales it by what it saw in training."""
+
+    columns = ("number",)
 
     def __init__(self, cutoff=1, sign=1):
         self.cutoff, self.sign = cutoff, sign
 
     def fit(self, X, y, validation=None):
         self.classes_, self.scale_, self.seen_ = np.array([0, 1]), X["number"].max() + 10, set(X.index)
+        self.targets_, self.validation_ = set(y), validation
         return self
 
     def predict_proba(self, X):
         score = 0.5 + self.sign * X["number"].to_numpy() / self.scale_ / 2
         return np.column_stack([1 - score, score])
+
+
+class Greedy(ClassifierMixin, BaseEstimator):
+    """Takes every numeric column that it can get hold of; notes what it was given."""
+
+    def __init__(self, reverse=False):
+        self.reverse = reverse
+
+    def fit(self, X, y):
+        self.model_ = LogisticRegression(C=1e6).fit(X.select_dtypes("number"), y)
+        self.given_, self.classes_ = list(X.columns), np.array([1, 0] if self.reverse else [0, 1])
+        return self
+
+    def predict_proba(self, X):
+        return self.model_.predict_proba(X.select_dtypes("number"))[:, self.classes_]
+
+
+class Viewer(Greedy):
+    """What it reads depends on a setting, as with nets."""
+
+    def __init__(self, view="number", reverse=False):
+        super().__init__(reverse)
+        self.view = view
+
+    @property
+    def columns(self):
+        return (self.view,)
+
+
+def plain():
+    return make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression())
+
+
+@pytest.fixture
+def labs(patients):
+    """The patients, with blood values that know a little of the stage."""
+    random, stage = np.random.default_rng(1), patients["stage"]
+    means = {"age": 45 + 4 * stage, "ast": 40 + 10 * stage, "alt": 50 + 5 * stage, "platelets": 240 - 15 * stage}
+    return patients.assign(**{name: mean * random.lognormal(0, 0.3, 60) for name, mean in means.items()})
 
 
 @pytest.fixture
@@ -160,3 +218,228 @@ def test_a_fit_that_fails_is_not_passed_over(flicker_patients):
     net = NetClassifier(**TINY | {"options": {"width": 4, "no_such_option": 1}}, cutoff=1, n_stages=3)
     with pytest.raises(ValueError, match="motion_resnet3d has no option no_such_option"):
         evaluate("n", net, flicker_patients, partition, grid={"learning_rate": [1e-3, 1e-2]}, n_folds=2)
+
+
+def test_a_classifier_that_takes_all_numbers_cannot_see_the_stage(patients, partition):
+    patients = patients.assign(number=np.random.default_rng(3).normal(size=60), label=at_least(patients["stage"], 2))
+    found = evaluate("greedy", Greedy(), patients, partition, columns=["number"], n_folds=4)
+    assert found.final.given_ == ["number"]
+    assert found.cv_auc.mean() < 0.8
+    seen = Greedy().fit(patients, patients["label"]).predict_proba(patients)[:, 1]
+    assert roc_auc_score(patients["label"], seen) == 1.0  # what it would have had
+
+
+def test_a_plain_pipeline_scores_as_in_scikit_learn(labs, partition):
+    labs.loc[["p0", "p4", "p7"], "ast"] = np.nan
+    found = evaluate("plain", plain(), labs, partition, columns=LABS, cutoff=3, n_folds=4, seed=5)
+    train, label = labs[partition == "train"], at_least(labs["stage"], 3)[partition == "train"]
+    folds = stage_folds(train["stage"], cutoff=3, n_folds=4, seed=5)
+    expected = cross_val_predict(plain(), train[LABS], label, cv=folds, method="predict_proba")[:, 1]
+    table = found.predictions.set_index("patient_id")
+    ours = table.loc[train.index]
+    np.testing.assert_array_equal(ours["y_score"], expected)
+    np.testing.assert_array_equal(ours["y_true"], label)
+    np.testing.assert_array_equal(ours["stage"], train["stage"])
+    by_fold = [roc_auc_score(label[held_out], expected[held_out]) for _, held_out in folds]
+    np.testing.assert_allclose(found.cv_auc, by_fold, rtol=1e-12)
+    others = labs[partition != "train"]
+    final = plain().fit(train[LABS], label).predict_proba(others[LABS])[:, 1]
+    np.testing.assert_allclose(table.loc[others.index, "y_score"], final, rtol=1e-12)
+
+
+def test_a_grid_reaches_the_steps_of_a_pipeline(labs, partition):
+    grid = {"logisticregression__C": [1e-4, 1e-2, 1.0], "simpleimputer__strategy": ["mean", "median"]}
+    found = evaluate("plain", plain(), labs, partition, columns=LABS, grid=grid, n_folds=4)
+    train, label = labs[partition == "train"], at_least(labs["stage"], 2)[partition == "train"]
+    folds = stage_folds(train["stage"], cutoff=2, n_folds=4, seed=0)
+    expected = GridSearchCV(plain(), grid, scoring="roc_auc", cv=folds).fit(train[LABS], label)
+    np.testing.assert_allclose(found.search["auc_mean"], expected.cv_results_["mean_test_score"], rtol=1e-12)
+    assert found.best == expected.best_params_
+
+
+def test_indices_score_as_their_formulae_say(labs, partition):
+    """They are given four columns, or two, where it was all: not a score or fold changes."""
+    train = labs[partition == "train"]
+    folds = stage_folds(train["stage"], cutoff=2, n_folds=4, seed=0)
+    formulae = {FIB4: labs["age"] * labs["ast"] / (labs["platelets"] * labs["alt"] ** 0.5)}
+    formulae[APRI] = labs["ast"] / labs["platelets"]  # up to factors that no AUC knows of
+    for index, raw in formulae.items():
+        found = evaluate("index", index(cutoff=2), labs, partition, n_folds=4)
+        label = at_least(train["stage"], 2)
+        by_fold = [roc_auc_score(label[held_out], raw[train.index].iloc[held_out]) for _, held_out in folds]
+        np.testing.assert_allclose(found.cv_auc, by_fold, rtol=1e-12)
+        whole = [index(2).fit(train.iloc[seen], train["stage"].iloc[seen]) for seen, _ in folds]
+        scores = [fit.predict_proba(train.iloc[out])[:, 1] for fit, (_, out) in zip(whole, folds, strict=True)]
+        table = found.predictions
+        np.testing.assert_array_equal(table.loc[table["partition"] == "train", "y_score"], np.concatenate(scores))
+        assert found.final.feature_names_in_.tolist() == list(index.columns)
+
+
+def test_a_net_is_given_its_view_alone():
+    assert NetClassifier().columns == ("clips",)
+    assert NetClassifier(view="stills").columns == ("stills",)
+
+
+def test_columns_follow_the_settings_of_a_grid(patients, partition):
+    patients["other"] = patients["number"] ** 3
+    found = evaluate("v", Viewer(), patients, partition, grid={"view": ["number", "other"]}, n_folds=2)
+    assert found.final.given_ == ["number", "other"]
+
+
+def test_an_attribute_of_a_pipeline_declares_its_columns(labs, partition):
+    pipeline = plain()
+    pipeline.columns = "ast"
+    grid = {"logisticregression__C": [1e-2, 1.0]}
+    found = evaluate("plain", pipeline, labs, partition, grid=grid, n_folds=2)
+    assert found.final.feature_names_in_.tolist() == ["ast"]
+
+
+@pytest.mark.parametrize("columns", [None, []])
+def test_no_declared_columns(labs, partition, columns):
+    with pytest.raises(FibrolibError, match="plain declares no columns") as error:
+        evaluate("plain", plain(), labs.assign(split=partition), partition, columns=columns)
+    assert "evaluate(..., columns=[...])" in str(error.value)
+    assert str(error.value).endswith("There are: number, age, ast, alt, platelets.")
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("platelet", "platelets"), ("AST", "ast")])
+def test_a_declared_column_that_is_not_there_is_named_with_the_nearest(labs, partition, wrong, right):
+    with pytest.raises(FibrolibError, match=rf"'{wrong}', which the patients do not have\. Did you mean '{right}'\?"):
+        evaluate("plain", plain(), labs, partition, columns=["age", wrong])
+
+
+@pytest.mark.parametrize("column", ["stage", "split", "partition", "y_true"])
+def test_outcomes_cannot_be_declared(labs, partition, column):
+    table = labs.assign(split=partition, partition=partition, y_true=at_least(labs["stage"], 2))
+    with pytest.raises(FibrolibError, match=f"plain declares the column '{column}', which holds the outcome"):
+        evaluate("plain", plain(), table, partition, columns=["age", column])
+
+
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        lambda stage: stage * 2.0,
+        lambda stage: [f"F{value}" for value in stage],
+        lambda stage: stage >= 2,
+        lambda stage: 1 - at_least(stage, 3),
+    ],
+)
+def test_outcomes_by_another_name_cannot_be_declared(labs, partition, disguise):
+    with pytest.raises(FibrolibError, match="'metavir', which is the stage, or a label made from it"):
+        evaluate("plain", plain(), labs.assign(metavir=disguise(labs["stage"])), partition, columns=["metavir"])
+
+
+def test_one_value_that_differs_is_no_outcome(labs, partition):
+    labs["sign"] = at_least(labs["stage"], 2)
+    labs.loc["p0", "sign"] = 1
+    assert evaluate("plain", plain(), labs, partition, columns=["sign"], n_folds=2).cv_auc.mean() > 0.9
+
+
+def test_validation_reaches_only_a_fit_that_takes_it(patients, partition):
+    known = evaluate("ruler", Ruler(cutoff=2), patients, partition, n_folds=2).final
+    X, y = known.validation_
+    pd.testing.assert_frame_equal(X, patients.loc[partition == "validation", ["number"]])
+    np.testing.assert_array_equal(y, patients.loc[partition == "validation", "stage"])
+    assert known.targets_ == {0, 1, 2, 3}
+    assert evaluate("greedy", Greedy(), patients, partition, columns=["number"], n_folds=2).final.given_ == ["number"]
+
+
+def test_a_pipeline_that_ends_in_a_cutoff_learns_stages(patients, partition):
+    pipeline = make_pipeline(FunctionTransformer(), Ruler(cutoff=3))
+    found = evaluate("ruler", pipeline, patients, partition, columns=["number"], n_folds=2)
+    assert found.final[-1].targets_ == {0, 1, 2, 3}
+    assert found.final[-1].validation_ is None
+    assert (found.predictions["y_true"] == at_least(found.predictions["stage"], 3)).all()
+    expected = evaluate("ruler", Ruler(cutoff=3), patients, partition, n_folds=2)
+    pd.testing.assert_frame_equal(found.predictions, expected.predictions)
+
+
+def test_the_cutoffs_agree(patients, partition):
+    with pytest.raises(FibrolibError, match="the cut-off of the evaluation is 3, that of its classifier 2"):
+        evaluate("ruler", Ruler(cutoff=2), patients, partition, cutoff=3)
+    with pytest.raises(FibrolibError, match="the cut-off of the evaluation is 2, that of its classifier 3"):
+        evaluate("ruler", Ruler(cutoff=2), patients, partition, grid={"cutoff": [2, 3]})
+    assert evaluate("ruler", Ruler(cutoff=2), patients, partition, cutoff=2, n_folds=2).final.cutoff == 2
+
+
+def test_the_usual_cutoff_is_significant_fibrosis(patients, partition):
+    table = evaluate("plain", plain(), patients, partition, columns=["number"], n_folds=2).predictions
+    assert (table["y_true"] == (table["stage"] >= 2)).all()
+
+
+def test_the_order_of_the_classes_is_respected(patients, partition):
+    tables = [
+        evaluate("g", Greedy(reverse), patients, partition, columns=["number"], n_folds=2).predictions
+        for reverse in (False, True)
+    ]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_classes_that_are_stages_are_refused(patients, partition):
+    class Stager(LogisticRegression):
+        cutoff = 2
+
+    with pytest.raises(FibrolibError, match=r"Stager has the classes \[0, 1, 2, 3\]. Expected 0"):
+        evaluate("stager", Stager(), patients, partition, columns=["number"], n_folds=2)
+
+
+def test_probabilities_are_needed(labs, partition):
+    svc = make_pipeline(StandardScaler(), LinearSVC())
+    with pytest.raises(FibrolibError, match="svc: Pipeline has no predict_proba, and probabilities are needed"):
+        evaluate("svc", svc, labs, partition, columns=LABS)
+    calibrated = CalibratedClassifierCV(svc, cv=2)
+    assert len(evaluate("svc", calibrated, labs, partition, columns=LABS, n_folds=2).predictions) == 60
+
+
+@pytest.mark.parametrize("gap", ["p0", "p5"], ids=["training", "test"])
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_missing_values_that_are_not_taken_are_named(labs, partition, gap, n_jobs):
+    labs.loc[gap, "ast"] = np.nan
+    assert (partition["p0"], partition["p5"]) == ("train", "test")
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    with pytest.raises(
+        FibrolibError, match=r"plain does not accept missing values\. .* of 60 patients: ast \(1\)\. Begin"
+    ):
+        evaluate("plain", pipeline, labs, partition, columns=LABS, n_folds=2, n_jobs=n_jobs)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        HistGradientBoostingClassifier(max_iter=5),
+        make_pipeline(ColumnTransformer([("ast", SimpleImputer(), ["ast"])]), LogisticRegression()),
+        make_pipeline(FunctionTransformer(np.log), SimpleImputer(), LogisticRegression()),
+        CalibratedClassifierCV(plain(), cv=2),
+    ],
+    ids=["trees", "by column", "log first", "calibrated"],
+)
+def test_missing_values_are_left_to_those_who_take_them(labs, partition, estimator):
+    labs.loc[["p0", "p5", "p10"], "ast"] = np.nan
+    table = evaluate("own", clone(estimator), labs, partition, columns=LABS, n_folds=2).predictions
+    assert len(table) == 60
+
+
+def test_other_errors_stay_as_they_are(labs, partition):
+    labs.loc["p0", "ast"] = np.nan
+    with pytest.raises(ValueError, match="The 'C' parameter of LogisticRegression") as error:
+        evaluate("plain", plain().set_params(logisticregression__C=-1.0), labs, partition, columns=LABS, n_folds=2)
+    assert not isinstance(error.value, FibrolibError)
+
+
+def test_the_page_on_diagnostics_of_your_own_runs(labs, tmp_path, monkeypatch):
+    """Every example of docs/extend.md, in order, in a folder with a cohort of that name."""
+    folder = tmp_path / "my"
+    folder.mkdir()
+    labs.loc[["p1", "p20"], "ast"] = np.nan
+    videos = [f"{patient}.mp4" for patient in labs.index]
+    for video in videos:
+        (folder / video).touch()  # none is opened
+    cohort = labs.drop(columns="number").assign(video=videos, bmi=25.0 + np.arange(60) % 7)
+    cohort.to_csv(folder / "cohort.csv")
+    monkeypatch.chdir(tmp_path)
+    page: dict = {}
+    for code in re.findall(r"```python\n(.*?)```", EXTEND.read_text("utf-8"), re.DOTALL):
+        exec(code, page)
+    assert page["blood"].final.feature_names_in_.tolist() == ["age", "bmi", *LABS[1:]]
+    assert len(page["blood"].predictions) == 60
+    assert len(page["fib4"].predictions) == len(page["de_ritis"].predictions) == 58

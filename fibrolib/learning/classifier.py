@@ -123,6 +123,11 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         self.n_threads = n_threads
         self.memory = memory
 
+    @property
+    def columns(self) -> tuple[str]:
+        """Columns of the patient table that the net reads: its view."""
+        return (self.view,)
+
     def fit(self, X: pd.DataFrame, y: ArrayLike, validation: tuple[pd.DataFrame, ArrayLike] | None = None):
         """Train on patients.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +12,21 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
+from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedKFold, cross_validate
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
 
+from fibrolib.errors import FibrolibError
 from fibrolib.stages import at_least
 from fibrolib.workers import workers_end_here
 
 __all__ = ["Evaluation", "auc_at_cutoff", "evaluate", "predictions_of", "stage_folds"]
+
+_USUAL_CUTOFF = 2
+"""For classifiers that have none of their own: significant fibrosis."""
+
+_OUTCOMES = ("stage", "split", "partition", "fold", "y_true", "y_score")
+"""Columns that no classifier is given: what is to be predicted, and how patients are divided."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +63,13 @@ class Evaluation:
 def auc_at_cutoff(estimator: BaseEstimator, X: pd.DataFrame, y) -> float:
     """Scorer for scikit-learn: AUC at the estimator's own cut-off, over the patients it can score.
 
-    Returns NaN where fewer than one patient on either side has a score.
+    For an estimator without one, `y` holds labels, 0 and 1, in place of stages. Returns NaN where fewer than one
+    patient on either side has a score.
     """
-    scores = estimator.predict_proba(X)[:, 1]
+    scores = _probability(estimator, X)
     known = np.isfinite(scores)
-    truth = at_least(np.asarray(y), estimator.cutoff)[known]
+    cutoff = _own_cutoff(estimator)
+    truth = at_least(np.asarray(y), 1 if cutoff is None else cutoff)[known]
     return float(roc_auc_score(truth, scores[known])) if 0 < truth.sum() < len(truth) else float("nan")
 
 
@@ -72,18 +86,18 @@ def stage_folds(stages, cutoff: int, n_folds: int, seed: int) -> list[tuple[NDAr
 
 
 def predictions_of(
-    name: str, X: pd.DataFrame, scores: NDArray[np.float64], partition: str, cutoff: int, fold: int | None = None
+    name: str, patients: pd.DataFrame, scores: NDArray[np.float64], partition: str, cutoff: int, fold: int | None = None
 ) -> pd.DataFrame:
     """Rows of the predictions table; patients without a score are left out."""
     table = pd.DataFrame(
         {
-            "patient_id": X.index.astype(str),
+            "patient_id": patients.index.astype(str),
             "model": name,
             "partition": partition,
-            "fold": pd.array([fold] * len(X), dtype="Int64"),
+            "fold": pd.array([fold] * len(patients), dtype="Int64"),
             "repeat": 0,
-            "stage": X["stage"].to_numpy(),
-            "y_true": at_least(X["stage"], cutoff),
+            "stage": patients["stage"].to_numpy(),
+            "y_true": at_least(patients["stage"], cutoff),
             "y_score": scores,
         }
     )
@@ -96,6 +110,8 @@ def evaluate(
     patients: pd.DataFrame,
     partition: pd.Series,
     *,
+    columns: Sequence[str] | None = None,
+    cutoff: int | None = None,
     grid: dict | list[dict] | None = None,
     n_folds: int = 5,
     seed: int = 0,
@@ -103,7 +119,8 @@ def evaluate(
 ) -> Evaluation:
     """Tune by cross-validation inside the training patients, fit on all of them, score validation and test once.
 
-    The validation patients take part in every fit as the ones that stop it, and in nothing else here; the held-out
+    The classifier is given the columns that it declares and no others, so it cannot see the stage. The validation
+    patients reach a ``fit`` that has the parameter ``validation``, which stops it, and nothing else here; the held-out
     fold of a cross-validation step is seen by neither training nor stopping.
 
     Parameters
@@ -111,11 +128,16 @@ def evaluate(
     name : str
         Name in the predictions table.
     diagnostic : estimator
-        With the parameters ``cutoff`` and, for nets, ``memory``.
+        A scikit-learn classifier, or a pipeline that ends in one. One with a parameter ``cutoff`` is trained on stages
+        and predicts ``stage >= cutoff``; any other is trained on labels, 1 where ``stage >= cutoff``.
     patients : DataFrame
         One row per patient, indexed by patient, with ``stage`` and what the diagnostic reads.
     partition : Series
         ``train``, ``validation`` or ``test`` per patient.
+    columns : sequence of str or None
+        Columns of `patients` that the diagnostic is given; None takes those of its attribute ``columns``.
+    cutoff : int or None
+        Stage at or above which a patient counts as diseased; None takes the diagnostic's own, and 2 where it has none.
     grid : dict, list of dict or None
         Parameter grid, or grids, of scikit-learn's `GridSearchCV`; None or empty keeps the diagnostic's own settings.
     n_folds : int
@@ -128,35 +150,39 @@ def evaluate(
     Returns
     -------
     Evaluation
+
+    Raises
+    ------
+    FibrolibError
+        If no columns are declared, one does not exist or holds the outcome, the cut-offs disagree, the diagnostic has
+        no probabilities, or it does not take the missing values of its columns.
     """
+    candidates = [clone(diagnostic).set_params(**settings) for settings in ParameterGrid(grid or {})]
+    _check_probabilities(name, candidates)
+    cutoff = _agreed_cutoff(name, diagnostic, candidates, cutoff)
+    columns = _declared_columns(diagnostic, candidates) if columns is None else _as_list(columns)
+    _check_columns(name, columns, patients)
     parts = {side: patients[partition.reindex(patients.index) == side] for side in ("train", "validation", "test")}
-    train, stages = parts["train"], parts["train"]["stage"].to_numpy()
-    validation = (parts["validation"], parts["validation"]["stage"].to_numpy())
-    folds = stage_folds(stages, diagnostic.cutoff, n_folds, seed)
-    search = GridSearchCV(
-        diagnostic, grid or {}, scoring=auc_at_cutoff, cv=folds, refit=False, n_jobs=n_jobs, error_score="raise"
-    )
-    with workers_end_here(n_jobs):
-        search.fit(train, stages, validation=validation)
-    tried = _search_table(search.cv_results_, n_folds)
-    best = search.cv_results_["params"][int(tried["auc_mean"].to_numpy().argmax())]
-    chosen = clone(diagnostic).set_params(**best)
-    # The folds at the chosen settings once more, for their scores and curves: nets load them from ``memory``.
-    again = cross_validate(
-        chosen,
-        train,
-        stages,
-        scoring=auc_at_cutoff,
-        cv=folds,
-        params={"validation": validation},
-        return_estimator=True,
-        error_score="raise",
-    )
-    final = clone(chosen).fit(train, stages, validation=validation)
+    X, y = parts["train"][columns], _target(diagnostic, parts["train"], cutoff)
+    validation = (parts["validation"][columns], _target(diagnostic, parts["validation"], cutoff))
+    options = {"validation": validation} if has_fit_parameter(diagnostic, "validation") else {}
+    folds = stage_folds(parts["train"]["stage"], cutoff, n_folds, seed)
+    procedure = {"scoring": auc_at_cutoff, "cv": folds, "error_score": "raise"}
+    with _missing_values_named(name, patients[columns]):
+        search = GridSearchCV(diagnostic, grid or {}, refit=False, n_jobs=n_jobs, **procedure)
+        with workers_end_here(n_jobs):
+            search.fit(X, y, **options)
+        tried = _search_table(search.cv_results_, n_folds)
+        best = search.cv_results_["params"][int(tried["auc_mean"].to_numpy().argmax())]
+        chosen = clone(diagnostic).set_params(**best)
+        # The folds at the chosen settings once more, for their scores and curves: nets load them from ``memory``.
+        again = cross_validate(chosen, X, y, params=options, return_estimator=True, **procedure)
+        final = clone(chosen).fit(X, y, **options)
+        predictions = _all_predictions(name, final, parts, columns, cutoff, folds, again["estimator"])
     return Evaluation(
         name=name,
         final=final,
-        predictions=_all_predictions(name, final, parts, folds, again["estimator"]),
+        predictions=predictions,
         cv_auc=again["test_score"],
         search=tried,
         best=best,
@@ -164,16 +190,130 @@ def evaluate(
     )
 
 
-def _all_predictions(name: str, final, parts: dict, folds, fold_estimators) -> pd.DataFrame:
-    cutoff = final.cutoff
-    rows = []
-    for number, ((_, held_out), estimator) in enumerate(zip(folds, fold_estimators, strict=True), start=1):
-        left_out = parts["train"].iloc[held_out]
-        scores = estimator.predict_proba(left_out)[:, 1]
-        rows.append(predictions_of(name, left_out, scores, "train", cutoff, number))
-    for side in ("validation", "test"):
-        rows.append(predictions_of(name, parts[side], final.predict_proba(parts[side])[:, 1], side, cutoff))
-    return pd.concat(rows, ignore_index=True)
+def _own_cutoff(estimator: BaseEstimator) -> int | None:
+    """The cut-off of an estimator, or of the last step of a pipeline; None for a plain classifier."""
+    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    return getattr(last, "cutoff", None)
+
+
+def _target(diagnostic: BaseEstimator, patients: pd.DataFrame, cutoff: int) -> NDArray[np.int64]:
+    """What a diagnostic learns: stages where it has a cut-off of its own, else labels."""
+    stages = patients["stage"].to_numpy()
+    return at_least(stages, cutoff) if _own_cutoff(diagnostic) is None else stages
+
+
+def _probability(estimator: BaseEstimator, X: pd.DataFrame) -> NDArray[np.float64]:
+    """Probability of ``stage >= cutoff`` by a fitted estimator, shape ``(n_patients,)``."""
+    classes = np.asarray(getattr(estimator, "classes_", (0, 1))).tolist()
+    if set(classes) != {0, 1}:
+        raise FibrolibError(
+            f"{type(estimator).__name__} has the classes {classes}. Expected 0 (below the cut-off) and 1 (at or above "
+            "it): a classifier with a parameter 'cutoff' is given stages and must set classes_ to [0, 1]."
+        )
+    return np.asarray(estimator.predict_proba(X))[:, classes.index(1)]
+
+
+def _check_probabilities(name: str, candidates: list[BaseEstimator]) -> None:
+    for estimator in candidates:
+        if not hasattr(estimator, "predict_proba"):
+            raise FibrolibError(
+                f"{name}: {type(estimator).__name__} has no predict_proba, and probabilities are needed. Choose a "
+                "classifier that gives them, or put it into sklearn.calibration.CalibratedClassifierCV."
+            )
+
+
+def _agreed_cutoff(name: str, diagnostic: BaseEstimator, candidates: list[BaseEstimator], cutoff: int | None) -> int:
+    """The cut-off that was asked for, or the diagnostic's own; every candidate must have the same."""
+    own = _own_cutoff(diagnostic)
+    if cutoff is None:
+        cutoff = _USUAL_CUTOFF if own is None else own
+    for other in {_own_cutoff(candidate) for candidate in candidates} - {None, cutoff}:
+        raise FibrolibError(
+            f"{name}: the cut-off of the evaluation is {cutoff}, that of its classifier {other}. Give both the same "
+            "(evaluate one cut-off at a time, and leave it out of the grid)."
+        )
+    return cutoff
+
+
+def _declared_columns(diagnostic: BaseEstimator, candidates: list[BaseEstimator]) -> list[str]:
+    """All columns that the attribute ``columns`` of the candidates names: settings may change it (a net's view)."""
+    own = getattr(diagnostic, "columns", ())  # an attribute set from outside is not on a clone
+    return _as_list([column for each in candidates for column in _as_list(getattr(each, "columns", own))])
+
+
+def _as_list(columns: Sequence[str] | str) -> list[str]:
+    return [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
+
+
+def _check_columns(name: str, columns: list[str], patients: pd.DataFrame) -> None:
+    """Refuse columns that hold the outcome, under any name, and those that do not exist; there must be some."""
+    there = [str(column) for column in patients if column not in _OUTCOMES]
+    if not columns:
+        raise FibrolibError(
+            f"{name} declares no columns, so it would be given nothing. Name them: evaluate(..., columns=[...]), or an "
+            f"attribute 'columns' of the classifier. There are: {', '.join(there)}."
+        )
+    for column in columns:
+        declares = f"{name} declares the column '{column}', which"
+        if column in _OUTCOMES:
+            raise FibrolibError(
+                f"{declares} holds the outcome or the division of the patients. No classifier is given it: take it out "
+                "of the columns."
+            )
+        if column not in there:
+            folded = {other.lower(): other for other in there}
+            near = difflib.get_close_matches(column.lower(), folded, n=1)
+            hint = f" Did you mean '{folded[near[0]]}'?" if near else ""
+            raise FibrolibError(f"{declares} the patients do not have.{hint} There are: {', '.join(there)}.")
+        if _is_outcome(patients[column], patients["stage"]):
+            raise FibrolibError(
+                f"{declares} is the stage, or a label made from it, by another name: each of its values stands for one "
+                "stage or one side of a cut-off. Take it out of the columns."
+            )
+
+
+def _is_outcome(values: pd.Series, stages: pd.Series) -> bool:
+    """Whether values correspond one to one to the stages, or to the sides of a cut-off, in all patients."""
+    outcomes = [stages.to_numpy(), *(at_least(stages, cutoff) for cutoff in sorted(set(stages))[1:])]
+    codes = pd.factorize(values.astype(str))[0]
+    return any(np.array_equal(codes, pd.factorize(outcome)[0]) for outcome in outcomes)
+
+
+@contextmanager
+def _missing_values_named(name: str, X: pd.DataFrame) -> Iterator[None]:
+    """Say which columns have missing values where an estimator turns out not to take them.
+
+    Its tag ``allow_nan`` cannot be asked beforehand: in scikit-learn 1.9 it is False for pipelines that impute in a
+    ColumnTransformer, behind a FunctionTransformer, or inside CalibratedClassifierCV, all of which accept them.
+    """
+    try:
+        yield
+    except ValueError as error:
+        missing = X.isna().sum()
+        missing = missing[missing > 0]
+        if missing.empty or "NaN" not in str(error):
+            raise
+        counts = ", ".join(f"{column} ({count})" for column, count in missing.items())
+        raise FibrolibError(
+            f"{name} does not accept missing values. Columns that have some, and in how many of {len(X)} patients: "
+            f"{counts}. Begin the pipeline with sklearn.impute.SimpleImputer, or leave those patients out: "
+            f"patients.dropna(subset={missing.index.tolist()})."
+        ) from error
+
+
+def _all_predictions(
+    name: str, final, parts: dict, columns: list[str], cutoff: int, folds, fold_estimators
+) -> pd.DataFrame:
+    def rows(estimator, patients: pd.DataFrame, side: str, fold: int | None = None) -> pd.DataFrame:
+        return predictions_of(name, patients, _probability(estimator, patients[columns]), side, cutoff, fold)
+
+    out_of_fold = [
+        rows(estimator, parts["train"].iloc[held_out], "train", number)
+        for number, ((_, held_out), estimator) in enumerate(zip(folds, fold_estimators, strict=True), start=1)
+    ]
+    return pd.concat(
+        [*out_of_fold, *(rows(final, parts[side], side) for side in ("validation", "test"))], ignore_index=True
+    )
 
 
 def _search_table(results: dict, n_folds: int) -> pd.DataFrame:
