@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,9 @@ from sklearn.base import BaseEstimator
 
 from fibrolib.indices import APRI, FIB4, SWE
 from fibrolib.learning import Evaluation, NetClassifier, evaluate
+from fibrolib.nets import give_back_memory
 from fibrolib.plots import model_label
+from fibrolib.progress import watch
 from fibrolib.stages import at_least
 from fibrolib.study.evaluations import load_evaluation, save_evaluation
 from fibrolib.study.keeping import digest
@@ -75,7 +78,7 @@ def evaluate_net(study: Study, name: str) -> Evaluation:
     whole is kept.
     """
     settings = study.profile.model(name)
-    memory = _fits_of(study, settings)
+    memory, label = _fits_of(study, settings), f"Training the {model_label(settings.name)}"
     net = NetClassifier(
         **settings.arguments,
         cutoff=study.cutoff,
@@ -85,18 +88,22 @@ def evaluate_net(study: Study, name: str) -> Evaluation:
         memory=memory,
     )
     options = {"grid": settings.grid, "n_jobs": _n_jobs(study, net, settings)}
+
+    def train() -> Evaluation:
+        total = settings.n_settings * study.profile.n_folds + 1
+        with watch(label, lambda: _n_fits(memory), total, "fits", kept=study.folder.path):
+            return _evaluate(study, name, net, study.patients, **options)
+
     result = study.folder.keeper.keep(
-        settings.name,
-        study.asked(settings.name),
-        lambda: _evaluate(study, name, net, study.patients, **options),
-        save_evaluation,
-        load_evaluation,
+        settings.name, study.asked(settings.name), train, save_evaluation, load_evaluation
     )
     if memory.exists():
         keep_folds(study, settings.name, result, memory)
     shutil.rmtree(memory, ignore_errors=True)
     shown = preparation(study.profile, result.final.view, study.cohort.virtual)
     study.folder.save_model(settings.name, result.final, shown)
+    gc.collect()
+    give_back_memory()
     return result
 
 
@@ -106,12 +113,16 @@ def fits_finished(study: Study, name: str) -> tuple[int, int]:
     total = settings.n_settings * study.profile.n_folds + 1
     if study.folder.keeper.has(settings.name, study.asked(settings.name)):
         return total, total
-    return min(len(list(_fits_of(study, settings).glob("[!.]*.safetensors"))), total), total
+    return min(_n_fits(_fits_of(study, settings)), total), total
 
 
 def _fits_of(study: Study, settings: ModelSettings) -> Path:
     """Folder of the fits of an evaluation that is under way."""
     return study.folder.fits / settings.name / digest(study.asked(settings.name))
+
+
+def _n_fits(folder: Path) -> int:
+    return len(list(folder.glob("[!.]*.safetensors")))
 
 
 def _n_jobs(study: Study, net: NetClassifier, settings: ModelSettings) -> int:
