@@ -77,8 +77,18 @@ def evaluate_net(study: Study, name: str) -> Evaluation:
     What is finished of an evaluation that was stopped is not done again: its fits lie in the run folder until the
     whole is kept.
     """
+    done, total = fits_finished(study, name)  # which reads the patients, before they are asked for by two threads
+    label = f"Training the {model_label(name)}" if done < total else f"Loading the {model_label(name)}"
+    with watch(label, lambda: fits_finished(study, name)[0], total, "fits", kept=study.folder.path):
+        result = _tuned_net(study, name)
+    gc.collect()
+    give_back_memory()
+    return result
+
+
+def _tuned_net(study: Study, name: str) -> Evaluation:
     settings = study.profile.model(name)
-    memory, label = _fits_of(study, settings), f"Training the {model_label(settings.name)}"
+    memory = _fits_of(study, settings)
     net = NetClassifier(
         **settings.arguments,
         cutoff=study.cutoff,
@@ -88,22 +98,18 @@ def evaluate_net(study: Study, name: str) -> Evaluation:
         memory=memory,
     )
     options = {"grid": settings.grid, "n_jobs": _n_jobs(study, net, settings)}
-
-    def train() -> Evaluation:
-        total = settings.n_settings * study.profile.n_folds + 1
-        with watch(label, lambda: _n_fits(memory), total, "fits", kept=study.folder.path):
-            return _evaluate(study, name, net, study.patients, **options)
-
     result = study.folder.keeper.keep(
-        settings.name, study.asked(settings.name), train, save_evaluation, load_evaluation
+        settings.name,
+        study.asked(settings.name),
+        lambda: _evaluate(study, name, net, study.patients, **options),
+        save_evaluation,
+        load_evaluation,
     )
     if memory.exists():
         keep_folds(study, settings.name, result, memory)
     shutil.rmtree(memory, ignore_errors=True)
     shown = preparation(study.profile, result.final.view, study.cohort.virtual)
     study.folder.save_model(settings.name, result.final, shown)
-    gc.collect()
-    give_back_memory()
     return result
 
 
@@ -113,16 +119,12 @@ def fits_finished(study: Study, name: str) -> tuple[int, int]:
     total = settings.n_settings * study.profile.n_folds + 1
     if study.folder.keeper.has(settings.name, study.asked(settings.name)):
         return total, total
-    return min(_n_fits(_fits_of(study, settings)), total), total
+    return min(len(list(_fits_of(study, settings).glob("[!.]*.safetensors"))), total), total
 
 
 def _fits_of(study: Study, settings: ModelSettings) -> Path:
     """Folder of the fits of an evaluation that is under way."""
     return study.folder.fits / settings.name / digest(study.asked(settings.name))
-
-
-def _n_fits(folder: Path) -> int:
-    return len(list(folder.glob("[!.]*.safetensors")))
 
 
 def _n_jobs(study: Study, net: NetClassifier, settings: ModelSettings) -> int:

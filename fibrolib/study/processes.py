@@ -38,4 +38,6 @@ def side_by_side(jobs: Sequence, device: str, label: str, unit: str) -> list:
     give_back_memory()
     with quiet_workers():
         results = Parallel(n_jobs=net_workers(device), return_as="generator")(jobs)
-        return list(track(results, label, len(jobs), unit))
+        made = list(track(results, label, len(jobs), unit))
+    give_back_memory()
+    return made
