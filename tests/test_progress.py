@@ -183,8 +183,15 @@ from fibrolib.progress import watch
 from fibrolib.workers import {context}
 folder = Path({folder!r})
 with watch("Napping", lambda: len(list(folder.glob("*.txt"))), 4, "naps", kept=folder), {context}{arguments}:
+    (folder / "begun").touch()
     joblib.Parallel(2)(joblib.delayed(nap)(folder, number, {seconds}) for number in range(4))
 print(sorted(file.read_text() for file in folder.glob("*.txt")))
+"""
+FRESH = """
+import sys
+from joblib.externals.loky import get_reusable_executor
+sys.modules.pop("nap", None)
+get_reusable_executor(reuse=True).shutdown(kill_workers=True)
 """
 NAP = """
 import time
@@ -207,9 +214,11 @@ def test_workers_are_silent_and_gone_after_an_interrupt_and_the_cell_resumes(
     places = {"module": str(tmp_path), "folder": str(folder), "context": context, "arguments": arguments}
 
     def ready():
-        return len(list(folder.iterdir())) == 2 if finished else bool(kernel.workers())
+        if finished:
+            return len(list(folder.glob("*.txt"))) == finished
+        return (folder / "begun").exists() and kernel.workers()
 
-    kernel.run("import sys; sys.modules.pop('nap', None)")
+    kernel.run(FRESH)
     shown = kernel.run(WORKERS.format(**places, seconds=600), interrupt_when=ready)
     (error,) = shown["error"]
     assert error["ename"] == "Interrupted"
