@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["KEPT_WHERE_IT_STOPPED", "CohortError", "FibrolibError", "Problem", "VideoError"]
+__all__ = [
+    "KEPT_WHERE_IT_STOPPED",
+    "CohortError",
+    "FibrolibError",
+    "Interrupted",
+    "Problem",
+    "VideoError",
+    "is_interactive",
+]
 
 KEPT_WHERE_IT_STOPPED = "What was finished is kept: make room, and give the same command again."
 """What a user does when the disk is full."""
 
 
+def is_interactive() -> bool:
+    """Whether a person is watching this process: `fibrolib run` sets ``FIBROLIB_PROGRESS=0`` where nobody is."""
+    return os.environ.get("FIBROLIB_PROGRESS") != "0"
+
+
+def _rendered(error: BaseException) -> list[str]:
+    """What a notebook shows of an error: the message; in the executed copies of a run, the traceback."""
+    return [str(error)] if is_interactive() else traceback.format_exception(error)
+
+
 class FibrolibError(Exception):
-    """A mistake in the input. The message is for the user; the command line prints it without a traceback."""
+    """A mistake in the input. The message is for the user; command line and notebooks show it without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Called by IPython."""
+        return _rendered(self)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Slow work that the user interrupted. The message says what is kept and how to continue.
+
+    A `KeyboardInterrupt`, so that no ``except Exception`` on the way swallows it.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        """Called by IPython."""
+        return _rendered(self)
 
 
 class VideoError(FibrolibError):

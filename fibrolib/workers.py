@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import warnings
 from collections.abc import Iterator
 
 import joblib
 from joblib.externals.loky import get_reusable_executor
+from joblib.parallel import LokyBackend, parallel_config, register_parallel_backend
 
-__all__ = ["n_workers", "renewed_workers_are_no_news", "workers_end_here"]
+__all__ = ["n_workers", "quiet_workers", "workers_end_here"]
+
+_IDLE = 15
+"""Seconds until a process without work ends: it would hold up to a gigabyte. Cells run one after the other share it."""
 
 
 def n_workers() -> int:
@@ -17,10 +22,47 @@ def n_workers() -> int:
     return joblib.cpu_count()
 
 
+class _QuietBackend(LokyBackend):
+    """joblib's processes, which leave Ctrl-C to the one that started them.
+
+    An interrupt reaches every process of a kernel or terminal. Each worker would print a traceback, wherever it is, its
+    imports included; the process that started them ends them anyway.
+    """
+
+    def configure(self, **options) -> int:
+        return super().configure(**{**options, "idle_worker_timeout": _IDLE})
+
+    def submit(self, func, callback=None):
+        with _interrupts_held():  # workers are started here, and inherit the mask
+            return super().submit(func, callback)
+
+
+register_parallel_backend("fibrolib", _QuietBackend)
+
+
 @contextlib.contextmanager
-def renewed_workers_are_no_news() -> Iterator[None]:
-    """Say nothing of a worker that joblib renews because it has grown: nothing is lost by it."""
-    with warnings.catch_warnings():
+def _interrupts_held() -> Iterator[None]:
+    """Let an interrupt wait until the end of the block."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows, where interrupts reach no workers
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # which would end the block where it is started by the first worker
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def quiet_workers() -> Iterator[None]:
+    """Let joblib start processes that are silent when interrupted, or when renewed because they have grown.
+
+    They end when they have been idle for a while, and at an interrupt or error at once.
+    """
+    with warnings.catch_warnings(), parallel_config(backend="fibrolib"):
         warnings.filterwarnings("ignore", "A worker stopped", UserWarning)
         yield
 
@@ -34,9 +76,9 @@ def workers_end_here(n_jobs: int) -> Iterator[None]:
     n_jobs : int
         How many the block asks joblib for; with 1 there are none.
     """
-    with renewed_workers_are_no_news():
+    with quiet_workers():
         try:
             yield
         finally:
             if n_jobs != 1:
-                get_reusable_executor().shutdown(wait=True)
+                get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)

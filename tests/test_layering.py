@@ -10,6 +10,7 @@ import fibrolib
 PACKAGE = Path(fibrolib.__file__).parent
 LAYERS = [
     {"atomic", "errors", "provenance", "workers"},
+    {"progress"},
     {"stages"},
     {"cohort", "video", "indices", "nets", "inference"},
     {"phantom", "learning", "checking", "privacy"},

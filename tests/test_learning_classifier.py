@@ -1,6 +1,7 @@
 import ast
 import json
 import pickle
+import signal
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
 from fibrolib.errors import FibrolibError
-from fibrolib.learning import NetClassifier
+from fibrolib.learning import NetClassifier, training
 from fibrolib.learning.training import torch_threads, warm_cosine
 
 TINY = {"options": {"width": 4}, "length": 4, "n_windows": 2, "epochs": 6, "batch_size": 6, "n_threads": 1}
@@ -32,6 +33,18 @@ def fitted(patients, **options):
 @pytest.fixture(scope="module")
 def net(flicker_patients):
     return fitted(flicker_patients, learning_rate=1e-2, epochs=12)
+
+
+def test_an_interrupted_fit_is_not_kept_as_a_finished_one(flicker_patients, tmp_path, monkeypatch):
+    def interrupt_at_third_step(step, total):
+        if step == 3:
+            signal.raise_signal(signal.SIGINT)
+        return warm_cosine(step, total)
+
+    monkeypatch.setattr(training, "warm_cosine", interrupt_at_third_step)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(flicker_patients, memory=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_learns_what_moves(net, flicker_patients):

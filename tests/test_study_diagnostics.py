@@ -31,7 +31,7 @@ def study(patients, tmp_path):
     small = {"architecture": "motion_resnet3d", "options": {"width": 2}, "length": 4, "epochs": 1, "batch_size": 8}
     net = ModelSettings("net", {**small, "view": "clips"}, [{"learning_rate": [1e-3, 2e-3]}])
     kept = tmp_path / "cache"
-    folder = SimpleNamespace(fits=kept / "fits", keeper=Keeper(kept), models=[])
+    folder = SimpleNamespace(path=kept, fits=kept / "fits", keeper=Keeper(kept), models=[])
     folder.save_model = lambda name, final, shown: folder.models.append(name)
     made = SimpleNamespace(
         profile=Profile("tiny", 40, 10, ClipSettings(24, 20.0, 10), 24, 2, (net,)),

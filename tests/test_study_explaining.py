@@ -35,7 +35,7 @@ def study(tmp_path_factory):
         nets=["net"],
         profile=SimpleNamespace(n_folds=3),
         request=SimpleNamespace(seed=0),
-        folder=SimpleNamespace(keeper=Keeper(folder / "kept")),
+        folder=SimpleNamespace(path=folder, keeper=Keeper(folder / "kept")),
         evaluation=lambda name: SimpleNamespace(final=net, best={}),
         asked=lambda name: {"model": name},
     )

@@ -44,7 +44,7 @@ def study(flicker_patients, tmp_path_factory):
         nets=list(nets),
         indices=[],
         cutoff=1,
-        folder=SimpleNamespace(keeper=Keeper(tmp_path_factory.mktemp("kept"))),
+        folder=SimpleNamespace(path=tmp_path_factory.mktemp("run"), keeper=Keeper(tmp_path_factory.mktemp("kept"))),
         asked=lambda name: {"net": name},
         evaluation=lambda name: SimpleNamespace(final=nets[name]),
     )
@@ -159,7 +159,7 @@ def test_threads_that_score_share_no_net(people, tmp_path):
     net = classifier_with(OneAtATime())
     net.n_stages_ = 2
     people.study = SimpleNamespace(
-        folder=SimpleNamespace(keeper=Keeper(tmp_path)),
+        folder=SimpleNamespace(path=tmp_path, keeper=Keeper(tmp_path)),
         asked=lambda name: {"net": name},
         evaluation=lambda name: SimpleNamespace(final=net),
     )

@@ -30,7 +30,7 @@ def study(tmp_path_factory):
         cutoff=1,
         profile=SimpleNamespace(n_folds=2),
         request=SimpleNamespace(seed=0),
-        folder=SimpleNamespace(keeper=Keeper(folder / "kept")),
+        folder=SimpleNamespace(path=folder, keeper=Keeper(folder / "kept")),
         evaluation=lambda name: evaluation,
         asked=lambda name: {"model": name},
         memory=folder / "fits",

@@ -3,7 +3,7 @@ import warnings
 import joblib
 import psutil
 
-from fibrolib.workers import renewed_workers_are_no_news, workers_end_here
+from fibrolib.workers import quiet_workers, workers_end_here
 
 
 def workers():
@@ -30,7 +30,7 @@ def test_without_workers_none_are_started_to_be_ended():
 def test_renewed_workers_are_not_spoken_of_and_other_warnings_are():
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
-        with renewed_workers_are_no_news():
+        with quiet_workers():
             warnings.warn("A worker stopped while some jobs were given to the executor.", UserWarning, stacklevel=1)
             warnings.warn("Something else.", UserWarning, stacklevel=1)
     assert [str(one.message) for one in seen] == ["Something else."]

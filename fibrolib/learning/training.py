@@ -66,6 +66,18 @@ def channels_last(module: nn.Module) -> nn.Module:
     return module
 
 
+class _Stopped(KeyboardInterrupt):
+    """How `_EarlyStopping` ends a training; skorch raises a bare KeyboardInterrupt, as a user's interrupt does."""
+
+
+class _EarlyStopping(EarlyStopping):
+    def on_epoch_end(self, net: NeuralNet, **options) -> None:
+        try:
+            super().on_epoch_end(net, **options)
+        except KeyboardInterrupt as stopped:
+            raise _Stopped from stopped
+
+
 class ClipNet(NeuralNet):
     """A skorch net with mixed precision on the GPU; on a CPU, `fibrolib.nets.Backbone` sees to it."""
 
@@ -75,6 +87,24 @@ class ClipNet(NeuralNet):
         x = x.to(self.device)
         with torch.autocast("cuda", torch.bfloat16, enabled=on_gpu):
             return super().infer(x, **fit_params).float()
+
+    def fit(self, X, y=None, **fit_params):
+        """Train; an interrupt is raised, where skorch would take it for the end and hand on a half-trained net."""
+        self._interrupt = None
+        super().fit(X, y, **fit_params)
+        if self._interrupt is not None:
+            raise self._interrupt
+        return self
+
+    def fit_loop(self, *data, **options):
+        """Train all epochs, and remember an interrupt for `fit`."""
+        try:
+            return super().fit_loop(*data, **options)
+        except _Stopped:
+            raise
+        except KeyboardInterrupt as interrupt:
+            self._interrupt = interrupt
+            raise
 
 
 def _valid_auc(net: NeuralNet, dataset: ClipDataset, y: None = None, *, cutoff: int) -> float:
@@ -136,7 +166,7 @@ def make_net(
     callbacks: list = [("schedule", cosine_schedule(-(-n_training // batch_size) * epochs))]
     if validation is not None:
         scoring = EpochScoring(partial(_valid_auc, cutoff=cutoff), lower_is_better=False, name="valid_auc")
-        stopping = EarlyStopping(monitor="valid_loss", patience=patience, load_best=True, sink=_silent)
+        stopping = _EarlyStopping(monitor="valid_loss", patience=patience, load_best=True, sink=_silent)
         callbacks += [("valid_auc", scoring), ("stopping", stopping)]
     return ClipNet(
         module,

@@ -19,6 +19,7 @@ from fibrolib.phantom.patients import draw_patients, random_stream
 from fibrolib.phantom.render import Rendering, clip_length, render_view
 from fibrolib.phantom.screen import BANNER
 from fibrolib.phantom.truth import write_truth
+from fibrolib.progress import track
 from fibrolib.video import write_dicom, write_image, write_video
 from fibrolib.workers import workers_end_here
 
@@ -126,6 +127,7 @@ def simulate_cohort(
                 )
                 for number, row, todo in missing
             )
+            jobs = track(jobs, "Simulating virtual patients", len(missing), "patients", kept=out)
             for done, _ in enumerate(jobs, start=patients - len(missing) + 1):
                 if progress is not None:
                     progress(done, patients)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -12,6 +12,7 @@ from fibrolib.inference import adjust_pvalues, auc, auc_ci, compare_models
 from fibrolib.learning.changes import CHANGES
 from fibrolib.learning.evaluation import predictions_of
 from fibrolib.phantom import Dials, oracle_score
+from fibrolib.progress import track
 from fibrolib.stages import at_least
 from fibrolib.study.population import ORACLES, Population
 
@@ -68,7 +69,7 @@ def ablate(worlds: Mapping[str, Population], nets: Sequence[str], cutoff: int) -
         and, of changes, DeLong's paired test of the loss, area as filmed minus area changed: ``loss, loss_low,
         loss_high, p, p_holm, note``, Holm over all tests of the table.
     """
-    _score_all(worlds.values(), nets)
+    _score_all(list(worlds.values()), nets)
     parts = [_of_net(people, net, cutoff).assign(world=world) for world, people in worlds.items() for net in nets]
     table = pd.concat(parts, ignore_index=True)
     table["p_holm"] = adjust_pvalues(table["p"].astype(float))
@@ -80,14 +81,16 @@ def _changes_for(people: Population, net: str) -> tuple[str, ...]:
     return tuple(CHANGES) if people.study.evaluation(net).final.view == "clips" else ()
 
 
-def _score_all(populations: Iterable[Population], nets: Sequence[str]) -> None:
+def _score_all(populations: Sequence[Population], nets: Sequence[str]) -> None:
     """Score what is not kept yet: one population after the other is simulated, then several scored at a time."""
     jobs = []
     for people in populations:
         _ = people.patients  # simulating takes all cores by itself
         jobs += [delayed(people.reached)(net, change) for net in nets for change in ("", *_changes_for(people, net))]
     # Threads: torch releases Python's lock, each net scores on one thread, and a process would load everything again.
-    Parallel(n_jobs=n_workers(), prefer="threads")(jobs)
+    tables = Parallel(n_jobs=n_workers(), prefer="threads", return_as="generator")(jobs)
+    folder = populations[0].study.folder.path
+    list(track(tables, "Scoring fresh patients", len(jobs), "nets and clips", kept=folder))
 
 
 def _of_net(people: Population, net: str, cutoff: int) -> pd.DataFrame:

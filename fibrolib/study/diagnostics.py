@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,9 @@ from sklearn.base import BaseEstimator
 
 from fibrolib.indices import APRI, FIB4, SWE
 from fibrolib.learning import Evaluation, NetClassifier, evaluate
+from fibrolib.nets import give_back_memory
 from fibrolib.plots import model_label
+from fibrolib.progress import watch
 from fibrolib.stages import at_least
 from fibrolib.study.evaluations import load_evaluation, save_evaluation
 from fibrolib.study.keeping import digest
@@ -74,6 +77,16 @@ def evaluate_net(study: Study, name: str) -> Evaluation:
     What is finished of an evaluation that was stopped is not done again: its fits lie in the run folder until the
     whole is kept.
     """
+    done, total = fits_finished(study, name)  # which reads the patients, before they are asked for by two threads
+    label = f"Training the {model_label(name)}" if done < total else f"Loading the {model_label(name)}"
+    with watch(label, lambda: fits_finished(study, name)[0], total, "fits", kept=study.folder.path):
+        result = _tuned_net(study, name)
+    gc.collect()
+    give_back_memory()
+    return result
+
+
+def _tuned_net(study: Study, name: str) -> Evaluation:
     settings = study.profile.model(name)
     memory = _fits_of(study, settings)
     net = NetClassifier(

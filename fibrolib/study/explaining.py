@@ -22,6 +22,8 @@ from fibrolib.attribution import (
     sanity_values,
 )
 from fibrolib.learning import NetClassifier
+from fibrolib.plots import model_label
+from fibrolib.progress import track
 from fibrolib.study.planting import plant
 from fibrolib.study.processes import side_by_side
 from fibrolib.study.trainings import nets_of_folds, nets_of_shuffled_stages
@@ -84,9 +86,13 @@ class Explaining:
     def maps(self, name: str, method: str) -> dict[str, Explanation]:
         """Maps of a net by one of the methods, for all test patients; made once per session."""
         if name not in self._maps:
-            clips = self.clips(name)
-            made = attribute_methods(self.net(name), list(clips.values()), self.methods)
-            self._maps[name] = {method: dict(zip(clips, maps, strict=True)) for method, maps in made.items()}
+            clips, net = self.clips(name), self.net(name)
+            made = (attribute_methods(net, [clip], self.methods) for clip in clips.values())
+            made = list(track(made, f"Maps of the {model_label(name)}", len(clips), "patients"))
+            self._maps[name] = {
+                method: {patient: maps[method][0] for patient, maps in zip(clips, made, strict=True)}
+                for method in self.methods
+            }
         return self._maps[name][method]
 
     def every_map(self) -> list[tuple[str, str, str, Explanation]]:
@@ -201,7 +207,8 @@ class Explaining:
         asked |= {"files": {signal: world.files for signal, world in worlds.items()}}
 
         def compute() -> pd.DataFrame:
-            counted = self._side_by_side([delayed(world.scores)(ways) for world in worlds.values()])
+            jobs = [delayed(world.scores)(ways) for world in worlds.values()]
+            counted = self._side_by_side(jobs, "Training and explaining in planted worlds", "worlds")
             return pd.concat(counted, ignore_index=True)
 
         return self.study.folder.keeper.keep_table(f"planted-{name}", asked, compute)
@@ -214,14 +221,15 @@ class Explaining:
             for name in self.study.nets
         }
         missing = [name for name, place in places.items() if not keeper.has(*place)]
-        made = dict(zip(missing, self._side_by_side([job_of(name) for name in missing]), strict=True))
+        found = self._side_by_side([job_of(name) for name in missing], f"Testing maps: {what}", "nets")
+        made = dict(zip(missing, found, strict=True))
         tables = [
             keeper.keep_table(*place, lambda name=name: made[name]).assign(model=name) for name, place in places.items()
         ]
         return pd.concat(tables, ignore_index=True)
 
-    def _side_by_side(self, jobs: list) -> list:
-        return side_by_side(jobs, self.net(self.study.nets[0]).device)
+    def _side_by_side(self, jobs: list, label: str, unit: str) -> list:
+        return side_by_side(jobs, self.net(self.study.nets[0]).device, label, unit)
 
 
 def _key(name: str, method: str, patient: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ __all__ = ["Keeper", "digest", "package_digest", "write_atomically"]
 T = TypeVar("T")
 
 # Rooms that only draw, format or parse, or serve other commands: a change there makes no number stale.
-_PRESENTATION = {"plots", "report", "cli", "deidentify", "__main__"}
+_PRESENTATION = {"plots", "report", "cli", "deidentify", "progress", "__main__"}
 
 
 def package_digest(with_presentation: bool = False) -> str:

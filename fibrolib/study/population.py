@@ -23,6 +23,7 @@ from fibrolib.inference import (
 from fibrolib.learning.changes import CHANGES
 from fibrolib.learning.evaluation import predictions_of
 from fibrolib.phantom import MOVING, STILL, Dials, oracle_score, simulate_cohort
+from fibrolib.progress import track
 from fibrolib.study.keeping import digest
 from fibrolib.study.preparing import prepare_files
 from fibrolib.study.profiles import Profile
@@ -163,7 +164,9 @@ class Population:
     def predictions(self) -> pd.DataFrame:
         """The predictions table of nets, indices and both oracles on these patients, at the study's cut-off."""
         cutoff = self.study.cutoff
-        scores = {name: self.reached(name)[cutoff].to_numpy() for name in reversed(self.study.nets)}
+        nets = list(reversed(self.study.nets))
+        reached = track(map(self.reached, nets), "Scoring fresh patients", len(nets), "nets", self.study.folder.path)
+        scores = {name: table[cutoff].to_numpy() for name, table in zip(nets, reached, strict=True)}
         for name in self.study.indices:
             scores[name] = self.study.evaluation(name).final.predict_proba(self.patients)[:, 1]
         latent = self.patients.reset_index(drop=True)

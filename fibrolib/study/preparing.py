@@ -7,6 +7,7 @@ from pathlib import Path
 import joblib
 import pandas as pd
 
+from fibrolib.progress import track
 from fibrolib.study.profiles import Profile
 from fibrolib.video import prepare_cached
 from fibrolib.video.arrays import open_arrays
@@ -43,7 +44,8 @@ def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: 
     files_of = [sources(row, kind) for row in patients.itertuples()]
     jobs = [joblib.delayed(prepare_cached)(path, folder, roi=roi, **form) for files in files_of for path, roi in files]
     # Threads: decoding and scaling release Python's lock, and starting processes would take longer than a second look.
-    prepared = iter(joblib.Parallel(n_jobs=n_workers(), prefer="threads")(jobs))
+    files = joblib.Parallel(n_jobs=n_workers(), prefer="threads", return_as="generator")(jobs)
+    prepared = iter(list(track(files, f"Preparing {kind}s", len(jobs), "files", kept=folder)))
     return pd.Series([tuple(next(prepared) for _ in files) for files in files_of], index=patients.index)
 
 

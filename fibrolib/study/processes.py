@@ -8,7 +8,8 @@ from joblib import Parallel
 
 from fibrolib.learning.training import pick_device
 from fibrolib.nets import give_back_memory
-from fibrolib.workers import n_workers, renewed_workers_are_no_news
+from fibrolib.progress import track
+from fibrolib.workers import n_workers, quiet_workers
 
 __all__ = ["net_workers", "side_by_side"]
 
@@ -18,7 +19,7 @@ def net_workers(device: str) -> int:
     return n_workers() if pick_device(device) == "cpu" else 1
 
 
-def side_by_side(jobs: Sequence, device: str) -> list:
+def side_by_side(jobs: Sequence, device: str, label: str, unit: str) -> list:
     """Results of joblib's delayed jobs, in their order.
 
     Processes, not threads: while a net is explained, hooks sit in it.
@@ -29,9 +30,14 @@ def side_by_side(jobs: Sequence, device: str) -> list:
         Made by `joblib.delayed`; with none, no process is started.
     device : str
         Of the nets, as of `NetClassifier`.
+    label, unit : str
+        What is done and what is counted, as of `track`.
     """
     if not jobs:
         return []
     give_back_memory()
-    with renewed_workers_are_no_news():
-        return Parallel(n_jobs=net_workers(device))(jobs)
+    with quiet_workers():
+        results = Parallel(n_jobs=net_workers(device), return_as="generator")(jobs)
+        made = list(track(results, label, len(jobs), unit))
+    give_back_memory()
+    return made

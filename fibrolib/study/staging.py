@@ -19,6 +19,7 @@ from fibrolib.inference import (
     wilson,
 )
 from fibrolib.phantom import oracle_score
+from fibrolib.progress import track
 from fibrolib.stages import at_least
 from fibrolib.study.population import ORACLES
 
@@ -176,7 +177,8 @@ def staging_of(study: Study) -> dict[str, Staging]:
     """
     names = list(reversed(study.nets))
     test = study.patients[study.partition.reindex(study.patients.index) == "test"]
-    reached = {name: _reached(study, name, test) for name in names}
+    scored = track((_reached(study, name, test) for name in names), "Staging test patients", len(names), "nets")
+    reached = dict(zip(names, scored, strict=True))
     found = {"test": Staging(test["stage"], reached)}
     if study.cohort.virtual:
         people = study.population

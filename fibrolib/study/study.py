@@ -18,6 +18,8 @@ from fibrolib.errors import FibrolibError
 from fibrolib.inference import choose_thresholds, compare_models, summarise_models
 from fibrolib.learning import Evaluation
 from fibrolib.phantom import simulate_cohort
+from fibrolib.plots import model_label
+from fibrolib.progress import track
 from fibrolib.stages import condition
 from fibrolib.study.concealing import open_own_cohort, reference_of
 from fibrolib.study.diagnostics import INDICES, evaluate_index, evaluate_net, reason_against
@@ -101,7 +103,7 @@ class Study:
     @property
     def banner(self) -> str:
         """What kind of data a reader is looking at, as Markdown."""
-        if self.cohort.virtual:
+        if not self.reference or self.cohort.virtual:  # the virtual cohort may not be simulated yet
             return (
                 "> **Virtual cohort.** These patients do not exist; videos, blood values and stages are simulated. "
                 "The numbers tell how the method behaves on a simulation: they are **not clinical evidence**."
@@ -244,10 +246,9 @@ class Study:
         if name not in self._gradcams:
             classifier = self.evaluation(name).final
             test = self.patients[self.partition.reindex(self.patients.index) == "test"]
-            self._gradcams[name] = {
-                patient: attribute_clips(classifier, [load_clip(path) for path in paths])
-                for patient, paths in test[classifier.view].items()
-            }
+            maps = (attribute_clips(classifier, [load_clip(path) for path in paths]) for paths in test[classifier.view])
+            label = f"Grad-CAM of the {model_label(name)}"
+            self._gradcams[name] = dict(zip(test.index, track(maps, label, len(test), "patients"), strict=True))
         return self._gradcams[name]
 
     @cached_property

@@ -12,6 +12,8 @@ from sklearn.base import clone
 
 from fibrolib.learning import Evaluation, NetClassifier
 from fibrolib.learning.evaluation import stage_folds
+from fibrolib.plots import model_label
+from fibrolib.progress import track
 from fibrolib.study.processes import side_by_side
 
 if TYPE_CHECKING:
@@ -47,10 +49,12 @@ def keep_folds(study: Study, name: str, evaluation: Evaluation, memory: Path | N
         return again.fit(part, part["stage"].to_numpy(), validation=stops)
 
     asked = {**study.asked(name), "settings": evaluation.best}
-    return [
+    nets = (
         _kept(study, f"fold-{name}", {**asked, "fold": number}, lambda rows=rows: fitted(rows))
         for number, (rows, _) in enumerate(folds[:N_FOLDS_KEPT], start=1)
-    ]
+    )
+    label = f"Training the {model_label(name)} without a fold"
+    return list(track(nets, label, N_FOLDS_KEPT, "nets", kept=study.folder.path))
 
 
 def nets_of_folds(study: Study, name: str) -> list[NetClassifier]:
@@ -82,7 +86,8 @@ def nets_of_shuffled_stages(study: Study, names: Sequence[str], number: int) -> 
                 net = clone(evaluation.final).set_params(seed=seed, memory=None)
                 jobs[key] = delayed(_fit_shuffled)(net, parts, seed)
     device = study.evaluation(names[0]).final.device if names else "cpu"
-    made = dict(zip(jobs, side_by_side(list(jobs.values()), device), strict=True))
+    nets = side_by_side(list(jobs.values()), device, "Training on shuffled stages", "nets")
+    made = dict(zip(jobs, nets, strict=True))
     return {
         name: [
             _kept(study, f"shuffled-{name}", asked[name, again], lambda key=(name, again): made[key])

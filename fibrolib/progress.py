@@ -1,0 +1,133 @@
+"""Progress bars with the time left, and interrupts that say what is kept: for work that takes longer than two seconds.
+
+Nothing is shown where the environment variable ``FIBROLIB_PROGRESS`` is ``0``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from tqdm.auto import tqdm
+
+from fibrolib.errors import Interrupted, is_interactive
+
+if TYPE_CHECKING:
+    from IPython.display import DisplayHandle
+
+__all__ = ["track", "watch"]
+
+T = TypeVar("T")
+
+_DELAY = 2.0
+"""Seconds before a bar appears: work that ends sooner shows none."""
+
+_POLL = 0.5
+"""Seconds between two looks at how far the work is."""
+
+_FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} {unit} [{elapsed} so far, {remaining} left]"
+
+
+def track(results: Iterable[T], label: str, total: int, unit: str, kept: Path | None = None) -> Iterator[T]:
+    """Pass results on as they come, under a progress bar.
+
+    Parameters
+    ----------
+    results : iterable
+        Whatever takes long to produce.
+    label : str
+        What is being done.
+    total : int
+        Number of results.
+    unit : str
+        What is counted, in the plural.
+    kept : Path, optional
+        As for `watch`.
+
+    Yields
+    ------
+    object
+        The results.
+
+    Raises
+    ------
+    Interrupted
+        In place of a `KeyboardInterrupt` while a result is waited for.
+    """
+    done = 0
+    with watch(label, lambda: done, total, unit, kept):
+        for result in results:
+            yield result
+            done += 1
+
+
+@contextmanager
+def watch(label: str, count: Callable[[], int], total: int, unit: str, kept: Path | None = None) -> Iterator[None]:
+    """Show a progress bar over work that reports nothing itself, from what it has finished.
+
+    Parameters
+    ----------
+    label, total, unit
+        As for `track`.
+    count : callable
+        How much is finished, for example the number of files on disk; called in another thread. What it returns at the
+        beginning is left from an interrupted run, and does not count for the time left.
+    kept : Path, optional
+        Where finished parts are kept, if they are: work that is interrupted resumes from there.
+
+    Raises
+    ------
+    Interrupted
+        In place of a `KeyboardInterrupt`.
+    """
+    finished = threading.Event()
+    shower = threading.Thread(target=_show, args=(finished, label, count, total, unit), daemon=True)
+    if is_interactive():
+        shower.start()
+    try:
+        yield
+    except Interrupted:  # said by a step of this one
+        raise
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(_interrupted(count(), total, unit, kept)) from interrupt
+    finally:
+        finished.set()
+        if shower.ident is not None:
+            shower.join()
+
+
+def _interrupted(done: int, total: int, unit: str, kept: Path | None) -> str:
+    if kept is None:
+        return f"Interrupted after {done} of {total} {unit}. Run the cell again to repeat this step alone."
+    return f"Interrupted. What is finished is kept in {kept}: {done} of {total} {unit}. Run the cell again to continue."
+
+
+def _show(finished: threading.Event, label: str, count: Callable[[], int], total: int, unit: str) -> None:
+    """Show how far work is until it is finished; run in a thread of its own."""
+    begun, before = time.time(), count()
+    if finished.wait(_DELAY):
+        return
+    # With a delay, a notebook's bar displays itself at its first refresh and not when it is made.
+    bar = tqdm(desc=label, total=total, initial=before, unit=unit, bar_format=_FORMAT, leave=False, delay=1e-9)
+    bar.start_t = begun
+    place = _display(bar) if hasattr(bar, "container") else None
+    while True:
+        bar.n = min(count(), total)
+        bar.refresh()
+        if finished.wait(_POLL):
+            break
+    bar.close()
+    if place is not None:
+        place.update({"text/plain": ""}, raw=True)
+
+
+def _display(bar: tqdm) -> DisplayHandle:
+    """Display a notebook's bar so that it can be taken away: a saved notebook would show a broken widget."""
+    from IPython.display import display
+
+    bar.displayed = True
+    return display(bar.container, display_id=True)
