@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fibrolib.atomic import remove_unfinished
 from fibrolib.checking import LEAKS
-from fibrolib.errors import FibrolibError
+from fibrolib.errors import FibrolibError, counted
 from fibrolib.privacy import who_is_who
 from fibrolib.report.html import build_report
 from fibrolib.report.kernels import kernels, prepare_kernels
@@ -105,7 +105,9 @@ def _check(study: Study, progress: Progress, console: Console) -> None:
     for row in warnings[grave].itertuples():
         console.print(f"  warning  lines {row.lines}: {row.finding}", highlight=False, markup=False, soft_wrap=True)
     if len(warnings):
-        console.print(f"  {len(warnings)} warnings, {grave.sum()} of them grave: see the report", highlight=False)
+        console.print(
+            f"  {counted(len(warnings), 'warning')}, {grave.sum()} of them grave: see the report", highlight=False
+        )
 
 
 def _refuse_twice_said(request: Request, further: dict) -> None:
