@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fibrolib.attribution import Explanation, MaskScores, attribute_clips, mask_scores
 from fibrolib.attribution import shown as shown_to
 from fibrolib.cohort import Cohort, read_cohort, split_patients
-from fibrolib.errors import FibrolibError
+from fibrolib.errors import FibrolibError, counted
 from fibrolib.inference import choose_thresholds, compare_models, summarise_models
 from fibrolib.learning import Evaluation
 from fibrolib.phantom import simulate_cohort
@@ -31,9 +31,7 @@ from fibrolib.workers import n_workers
 __all__ = ["Study", "open_study"]
 
 
-def open_study(
-    cohort: str = "", profile: str = "quick", cutoff: int = 2, seed: int = 0, out: str = ""
-) -> Study:
+def open_study(cohort: str = "", profile: str = "quick", cutoff: int = 2, seed: int = 0, out: str = "") -> Study:
     """Open a study; nothing is computed yet. Parameters as in `Request`."""
     return Study(Request(cohort, profile, cutoff, seed, out))
 
@@ -91,14 +89,16 @@ class Study:
     @property
     def banner(self) -> str:
         """What kind of data a reader is looking at, as Markdown."""
+        caveat = f"> **{self.profile.caveat}**\n>\n" if self.profile.caveat else ""
         if self.cohort.virtual:
             return (
-                "> **Virtual cohort.** These patients do not exist; videos, blood values and stages are simulated. "
-                "The numbers tell how the method behaves on a simulation: they are **not clinical evidence**."
+                f"{caveat}> **Virtual cohort.** These patients do not exist; videos, blood values and stages are "
+                "simulated. The numbers tell how the method behaves on a simulation: they are **not clinical "
+                "evidence**."
             )
         return (
-            f"> Cohort **{self.cohort.name}**: {len(self.cohort.patients())} patients, "
-            f"{len(self.cohort.table)} videos, as given by its owner."
+            f"{caveat}> Cohort **{self.cohort.name}**: {counted(len(self.cohort.patients()), 'patient')}, "
+            f"{counted(len(self.cohort.table), 'video')}, as given by its owner."
         )
 
     @cached_property
