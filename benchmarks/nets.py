@@ -127,7 +127,7 @@ def headline(seeds: range, patients: int, starts: tuple[str, ...]) -> None:
         truth, ceiling = at_least(fresh["stage"], cutoff), ceilings(fresh, cutoff)
         print(
             f">= F{cutoff}, {patients} fresh virtual patients, {len(seeds)} training seeds. "
-            f"Oracle: still {ceiling['still']:.3f}, moving {ceiling['moving']:.3f}\n"
+            f"Oracle on the same patients: still {ceiling['still']:.3f}, moving {ceiling['moving']:.3f}\n"
         )
         rows = []
         for start in starts:
@@ -186,7 +186,7 @@ def controls(seeds: range, patients: int) -> None:
             rows.append(
                 {"net": name, "clips": change or "as filmed", "mean AUC": np.mean(areas), "SD": np.std(areas, ddof=1)}
             )
-    print(f"Ceilings: {ceilings(fresh)}\n")
+    print(f"Ceilings of these {patients} fresh patients: {ceilings(fresh)}\n")
     show(pd.DataFrame(rows))
     still = replace(Dials(), motion=0.0)
     fresh, sides = population(patients, still), {seed: cohort(seed, still) for seed in seeds}
@@ -206,7 +206,8 @@ def controls(seeds: range, patients: int) -> None:
                 "high": high,
             }
         )
-    print(f"Trained and tested where movement says nothing (motion = 0). Ceilings: {ceilings(fresh, dials=still)}\n")
+    print("Trained and tested where movement says nothing (motion = 0).")
+    print(f"Ceilings of these {patients} fresh patients: {ceilings(fresh, dials=still)}\n")
     show(pd.DataFrame(rows))
 
 
@@ -328,7 +329,7 @@ def size(seeds: range, patients: int) -> None:
     scores = Parallel(2)(delayed(reached)(name, seed, part, fresh) for name, n, seed, part in jobs)
     for (name, n, seed, _), score in zip(jobs, scores, strict=True):
         rows.append({"net": name, "training patients": n, "seed": seed, "AUC": area(truth, score[:, CUTOFF - 1])})
-    print(f"Ceilings: {ceilings(fresh)}\n")
+    print(f"Ceilings of these {patients} fresh patients: {ceilings(fresh)}\n")
     table = pd.DataFrame(rows).pivot_table(index="net", columns="training patients", values="AUC").reset_index()
     show(table)
 

@@ -17,7 +17,9 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 from rich.progress import track
 
-from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError
+from fibrolib import __version__
+from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError, counted
+from fibrolib.stages import CONDITIONS
 
 __all__ = ["app", "main"]
 
@@ -30,7 +32,9 @@ app = typer.Typer(
 _error_console = Console(stderr=True)
 
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.", min=0)]
-Cutoff = Annotated[int, typer.Option(help="Lowest stage that counts as diseased.", min=1)]
+Cutoff = Annotated[
+    int, typer.Option(help="Lowest stage that counts as diseased.", min=min(CONDITIONS), max=max(CONDITIONS))
+]
 
 Outside = Annotated[bool, typer.Option("--outside", help="Allow files outside the table's folder.")]
 
@@ -60,6 +64,21 @@ def _say_and_stop(message: str) -> NoReturn:
     sys.exit(2)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"fibrolib {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Option(help="Folder of the cohort.")],
@@ -72,7 +91,7 @@ def simulate(
     from fibrolib.phantom import simulate_cohort
 
     table = simulate_cohort(out, patients=patients, videos=videos, seed=seed, dicom=dicom, n_jobs=-1)
-    typer.echo(f"{patients} virtual patients, {patients * videos} videos: {table}")
+    typer.echo(f"{counted(patients, 'virtual patient')}, {counted(patients * videos, 'video')}: {table}")
 
 
 @app.command()
@@ -86,7 +105,8 @@ def init(
 
     made = write_template(folder, source, pattern)
     typer.echo(
-        f"{made.path}: {made.videos} videos of {made.patients} patients, told apart {made.rule}.\n"
+        f"{made.path}: {counted(made.videos, 'video')} of {counted(made.patients, 'patient')}, "
+        f"told apart {made.rule}.\n"
         "Fill in: stage (METAVIR 0 to 4), and what is known of sex, age (years), bmi (kg/m²), ast and alt (U/L), "
         "platelets (10⁹/L) and swe_kpa (kPa). Replace names by pseudonyms.\n"
         f"Then: fibrolib check {made.path}"
@@ -161,8 +181,9 @@ def run(
     """Run the whole study into a report."""
     from fibrolib.privacy import register
     from fibrolib.report import run_study
-    from fibrolib.study import Request
+    from fibrolib.study import Request, load_profile
 
+    load_profile(profile)  # one that does not exist ends the run before anything is noted or read
     # Notebooks run elsewhere: paths given on the command line are meant from here.
     reference = register(Path(cohort).resolve(), pseudonymous=pseudonymous, outside=outside) if cohort else ""
     folder = str(Path(out).resolve()) if out else ""

@@ -1,4 +1,4 @@
-"""Errors that speak to the user: what is wrong, where, what was expected, what to do."""
+"""Errors that speak to the user: what is wrong, where, what was expected, what to do; and how messages count."""
 
 from __future__ import annotations
 
@@ -14,11 +14,31 @@ __all__ = [
     "Interrupted",
     "Problem",
     "VideoError",
+    "counted",
     "is_interactive",
 ]
 
 KEPT_WHERE_IT_STOPPED = "What was finished is kept: make room, and give the same command again."
 """What a user does when the disk is full."""
+
+
+def counted(n: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun, such as ``1 patient`` or ``2 patients``.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    noun : str
+        What is counted, in the singular; words may stand before it ("test patient").
+    plural : str
+        The plural, where it does not just end in "s".
+
+    Returns
+    -------
+    str
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {plural or noun + 's'}"
 
 
 def is_interactive() -> bool:
@@ -93,9 +113,8 @@ class CohortError(FibrolibError):
     def __init__(self, table: str, problems: Sequence[Problem]) -> None:
         self.table = str(table)
         self.problems = tuple(problems)
-        noun = "problem" if len(self.problems) == 1 else "problems"
         lines = "\n".join(f"  - {problem}" for problem in self.problems)
-        super().__init__(f"{self.table}: {len(self.problems)} {noun}\n{lines}")
+        super().__init__(f"{self.table}: {counted(len(self.problems), 'problem')}\n{lines}")
 
     def __reduce__(self):
         # Exceptions cross process borders (joblib) by their constructor's arguments.

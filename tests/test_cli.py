@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 
 import pandas as pd
 import pytest
@@ -132,7 +133,7 @@ def test_a_full_disk_is_told_in_a_sentence(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--profile", "quik"], "Unknown profile 'quik'"),
+        (["--profile", "quik"], "Unknown profile 'quik'. Did you mean 'quick'? Choose one of smoke, quick, paper"),
         (["--parameter", "cutof=3"], "Did you mean 'cutoff'?"),
         (["--parameter", "cutoff=3"], "Set cutoff with --cutoff"),
         (["--parameter", "cutoff"], "expected NAME=VALUE"),
@@ -143,6 +144,39 @@ def test_wrong_words_on_the_command_line(monkeypatch, capsys, tmp_path, argument
     assert status == 2
     assert expected in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("cutoff", [0, 5, 9])
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_cutoff_that_is_no_stage_is_refused_before_the_table_is_read(
+    monkeypatch, capsys, tmp_path, private, command, cutoff
+):
+    (tmp_path / "cohort.csv").write_text("no cohort at all")
+    noted = sorted(private.rglob("*"))
+    table = [tmp_path / "cohort.csv"] if command == "check" else ["--cohort", tmp_path / "cohort.csv"]
+    status, out, err = call(monkeypatch, capsys, command, *table, "--cutoff", cutoff)
+    assert status == 2
+    assert "--cutoff" in err
+    assert ("equal to 4" if cutoff > 4 else "equal to 1") in err
+    assert "cohort.csv" not in out + err
+    assert sorted(private.rglob("*")) == noted
+
+
+def test_an_unknown_profile_is_refused_before_the_table_is_read(monkeypatch, capsys, tmp_path, private):
+    (tmp_path / "cohort.csv").write_text("no cohort at all")
+    noted = sorted(private.rglob("*"))
+    arguments = ["--cohort", tmp_path / "cohort.csv", "--profile", "papre", "--out", tmp_path / "run"]
+    status, _, err = call(monkeypatch, capsys, "run", *arguments)
+    assert status == 2
+    assert "Unknown profile 'papre'. Did you mean 'paper'?" in err
+    assert sorted(private.rglob("*")) == noted
+    assert not (tmp_path / "run").exists()
+
+
+def test_version(monkeypatch, capsys):
+    status, out, _ = call(monkeypatch, capsys, "--version")
+    assert status == 0
+    assert out == f"fibrolib {metadata.version('fibrolib')}\n"
 
 
 def test_help_lists_the_commands():

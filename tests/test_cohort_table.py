@@ -305,7 +305,7 @@ def test_a_split_on_some_rows_only(folder):
     table.loc[[2, 5], "split"] = None
     row, column, message = only(save(table, folder))
     assert (row, column) == (4, "split")
-    assert "2 of 25 rows have no split (lines 4, 7)" in message
+    assert "no split in 2 of 25 rows (lines 4, 7)" in message
 
 
 def test_a_patient_on_two_sides_of_the_split(folder):
@@ -321,9 +321,9 @@ def test_a_split_needs_both_classes_in_all_three_parts(folder):
     table = clean().assign(split=["train"] * 23 + ["test"] * 2)  # the last two are F3 and F4
     found = [message for _, _, message in problems(save(table, folder))]
     assert found == [
-        "in the part 'validation' 0 patients are ≥ F2; at least 1 must be.",
-        "in the part 'validation' 0 patients are not ≥ F2; at least 1 must be.",
-        "in the part 'test' 0 patients are not ≥ F2; at least 1 must be.",
+        "the part 'validation' holds 0 patients of ≥ F2; it needs at least 1.",
+        "the part 'validation' holds 0 patients of not ≥ F2; it needs at least 1.",
+        "the part 'test' holds 0 patients of not ≥ F2; it needs at least 1.",
     ]
 
 

@@ -1,12 +1,17 @@
-"""One set of pins, said in three places that must agree."""
+"""What stands at the top of the repository: pins said in three places that must agree, citation, commands, advice."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+
+import fibrolib
+from fibrolib.study import published
 
 TOP = Path(__file__).resolve().parents[1]
 
@@ -45,3 +50,42 @@ def test_conda_takes_the_same_pins():
     assert supplied == ["python=3.11", "pip"]
     assert by_pip == ["-c constraints.txt", "-e .[test]"]
     assert "3.11" in project()["requires-python"]
+
+
+def test_the_citation_names_this_version_and_invents_nothing():
+    cited = yaml.safe_load((TOP / "CITATION.cff").read_text("utf-8"))
+    assert cited["cff-version"] == "1.2.0"
+    assert cited["message"]
+    assert cited["title"].startswith("fibrolib: ")
+    assert str(cited["version"]) == fibrolib.__version__
+    assert cited["license"] == project()["license"]
+    assert cited["authors"] == project()["authors"]
+    (study,) = cited["references"]
+    assert study["doi"] in published.SOURCE
+    assert all(author["name"] for author in study["authors"])
+    # A date and an address are said once there is a release, and a repository, to be found by them.
+    released = f"## {fibrolib.__version__}" in (TOP / "CHANGELOG.md").read_text("utf-8")
+    assert ("date-released" in cited) == released
+    assert ("repository-code" in cited) == ("urls" in project())
+
+
+def test_jupyterlab_is_rooted_where_reports_can_be_opened():
+    makefile = (TOP / "Makefile").read_text("utf-8")
+    (command,) = re.findall(r"^\t\$\(BIN\)/jupyter lab (.+)$", makefile, re.MULTILINE)
+    options = subprocess.run(
+        [sys.executable, "-m", "jupyter", "lab", "--help-all"], capture_output=True, text=True, check=True
+    ).stdout
+    given = dict(word.split("=") for word in command.split())
+    assert given == {"--ServerApp.root_dir": ".", "--LabApp.default_url": "/lab/tree/notebooks"}
+    assert all(f"{name}=" in options for name in given)
+
+
+def test_who_contributes_is_told_how_and_what_must_stay_out():
+    text = (TOP / "CONTRIBUTING.md").read_text("utf-8")
+    named = set(re.findall(r"`((?:fibrolib|tests|notebooks)/[\w./]*)`", text))
+    named |= set(re.findall(r"\]\(([\w./]+)\)", text))
+    assert len(named) > 8
+    assert not [path for path in named if not (TOP / path).exists()]
+    targets = set(re.findall(r"^(\w+):", (TOP / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert set(re.findall(r"^make (\w+)", text, re.MULTILINE)) <= targets
+    assert "No patient data in issues" in text

@@ -173,7 +173,7 @@ def change(predictions: pd.DataFrame, row: int, **values: object) -> pd.DataFram
         (lambda p: p.iloc[:0], "no rows"),
         (
             lambda p: pd.concat([p, p.iloc[[5]]]),
-            "more than one score in partition 'train', repeat 0 \\(1 such cases\\)",
+            "more than one score in partition 'train', repeat 0 \\(1 such case\\)",
         ),
         (lambda p: change(p, 4, partition="holdout"), "'partition' holds \\['holdout'\\]"),
         (lambda p: change(p, 4, y_true=2), "must hold 0 and 1: it is 2 for patient train1 \\(model cnn2d\\)"),

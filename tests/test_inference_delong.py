@@ -306,7 +306,7 @@ def test_sums_beyond_2_to_the_53_stay_exact():
         ([0, 1, np.nan, 0, 1, 1], np.arange(6.0), "0 and 1 only, found nan"),
         (["a", "b"] * 3, np.arange(6.0), "numbers only"),
         ([], np.arange(6.0), "one entry for each patient"),
-        (Y, [0, 1, np.nan, 3, 4, 5], r"score_a: 1 of 6 scores are missing \(NaN\) \(position 2\)"),
+        (Y, [0, 1, np.nan, 3, 4, 5], r"score_a: 1 of 6 scores is missing \(NaN\) \(position 2\)"),
         (Y, [0, 1, np.inf, 3, 4, -np.inf], "2 of 6 scores are infinite"),
         (Y, np.arange(5.0), "5 entries for 6 patients"),
         (Y, np.ones((6, 2)), "second column"),
@@ -326,7 +326,7 @@ def test_repeated_patients_are_refused():
         lambda: delong_joint_test(Y, np.ones((6, 2)), patient_id=ids),
         lambda: delong_test((Y, Y), np.arange(6.0), np.arange(6.0), paired=False, patient_id=(list("abcdef"), ids)),
     ):
-        with pytest.raises(InferenceError, match=r"1 patients occur more than once \(p1\).*average"):
+        with pytest.raises(InferenceError, match=r"patient_id holds 1 patient more than once \(p1\).*average"):
             call()
     with pytest.raises(InferenceError, match="patient_id has 2 entries"):
         delong_test(Y, np.arange(6.0), np.arange(6.0), patient_id=["a", "b"])
@@ -334,7 +334,7 @@ def test_repeated_patients_are_refused():
 
 def test_cohorts_that_share_patients_are_no_two_cohorts():
     ids = (list("abcdef"), ["f", "g", "h", "a", "i", "j"])
-    with pytest.raises(InferenceError, match=r"2 patients are in both cohorts \(a, f\).*paired"):
+    with pytest.raises(InferenceError, match=r"both cohorts hold 2 patients \(a, f\).*paired"):
         delong_test((Y, Y), np.arange(6.0), np.arange(6.0), paired=False, patient_id=ids)
 
 

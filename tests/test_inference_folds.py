@@ -57,7 +57,7 @@ def test_folds_of_one_class_are_left_out_and_said():
     short = predictions[~((predictions["fold"] == 2) & (predictions["y_true"] == 1))]
     found = summarise_folds(short).iloc[0]
     assert found["folds"] == 4
-    assert "1 of 5 folds" in found["note"]
+    assert "one class only in 1 of 5 folds" in found["note"]
     assert 0 <= found["low"] <= found["mean"] <= found["high"] <= 1
 
 

@@ -170,7 +170,7 @@ def test_the_command_line_takes_a_number_of_videos(tmp_path):
     arguments = ["simulate", "--patients", "1", "--videos", "2", "--seed", str(SEED), "--out", str(tmp_path / "v")]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0
-    assert "1 virtual patients, 2 videos" in result.output
+    assert "1 virtual patient, 2 videos" in result.output
     assert len(pd.read_csv(tmp_path / "v" / "cohort.csv")) == 2
 
 

@@ -24,6 +24,7 @@ from fibrolib.study.paths import STAMP
 
 NETS = ["cnn2d", "cnn2d_lstm", "cnn3d"]
 INDICES = ["swe", "fib4", "apri"]
+CAVEAT = "A test of the installation: its numbers mean nothing."
 NOTEBOOKS = [path.name for path in notebook_sources()]
 
 
@@ -134,6 +135,7 @@ def test_what_a_run_leaves(resumed):
 
 def test_results_have_the_promised_form(results):
     assert results["schema"] == 1
+    assert results["caveat"] == CAVEAT
     assert results["cohort"]["virtual"] is True
     assert sum(results["cohort"]["partition"].values()) == results["cohort"]["patients"] == results["cohort"]["videos"]
     assert sorted(results["models"]) == sorted(NETS + INDICES)
@@ -189,6 +191,16 @@ def test_the_report_says_what_it_is(resumed, results):
     assert 'src="http' not in text
     assert 'href="http' not in text
     assert f"{results['models']['cnn3d']['auc']:.2f}" in text
+
+
+def test_a_test_of_the_installation_says_so_wherever_it_shows_numbers(resumed):
+    text = (resumed / "report.html").read_text("utf-8")
+    assert f"<title>{CAVEAT} Virtual cohort" in text
+    assert text.index(f"<b>{CAVEAT}</b>") < text.index("<table")
+    captions = text.count(f'<table class="dataframe">\n<caption>{CAVEAT}</caption>')
+    assert captions == text.count('class="dataframe"') > 10
+    for name in NOTEBOOKS:
+        assert CAVEAT in (resumed / "notebooks" / name).read_text("utf-8"), name
 
 
 def test_notebooks_ran_to_their_end_without_warnings(resumed):

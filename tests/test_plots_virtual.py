@@ -114,9 +114,10 @@ def test_measured_stands_against_true(truth):
 
 def test_ceilings_are_dashed_for_stills_and_solid_for_videos():
     points = [(dial, value, cutoff) for dial in ("texture", "motion") for value in (0.0, 1.0) for cutoff in (2, 4)]
-    table = pd.DataFrame(points, columns=["dial", "value", "cutoff"]).assign(still=0.7, moving=0.8)
+    table = pd.DataFrame(points, columns=["dial", "value", "cutoff"]).assign(still=0.7, moving=0.8, n=5000)
     figure = plots.plot_ceilings(table)
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["Dial: texture", "Dial: motion"]
+    assert figure.axes[0].get_ylabel() == "Highest AUC possible\nin 5,000 virtual patients"
     lines = [line for line in figure.axes[0].get_lines() if len(line.get_xdata()) == 2 and line.get_marker() == "o"]
     assert {(line.get_color(), line.get_linestyle(), line.get_ydata()[0]) for line in lines} == {
         (CUTOFF_COLOURS[cutoff], style, auc) for cutoff in (2, 4) for style, auc in (("--", 0.7), ("-", 0.8))
@@ -147,7 +148,8 @@ def test_panels_place_the_patient_among_the_others(panels, truth):
     assert "below F2" in texts(panels)
 
 
-def test_panels_tell_the_ceilings(panels):
+def test_panels_tell_the_ceilings_and_of_how_many_patients(panels, truth):
+    assert panels.axes[2].get_xlabel() == f"AUC in {len(truth)} virtual patients"
     bars = panels.axes[2].patches
     assert [bar.get_width() for bar in bars] == [0.83, 0.87]
     assert mpl.colors.same_color(bars[1].get_facecolor(), TRUTH_COLOUR)

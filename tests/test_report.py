@@ -1,4 +1,5 @@
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
 import pandas as pd
@@ -66,6 +67,19 @@ def test_text_of_the_cohort_is_escaped():
     html = as_html(pd.DataFrame({"a": ["<script>alert(1)</script>"]}))
     assert "<script>" not in html
     assert _bold("**x** <b>y</b>") == "<b>x</b> &lt;b&gt;y&lt;/b&gt;"
+
+
+def test_a_table_carries_its_caveat_as_a_caption(tmp_path):
+    table = pd.DataFrame({"a": [1]})
+    assert "<caption>" not in as_html(table)
+    html = as_html(table, caption="means <nothing>")
+    assert "<caption>means &lt;nothing&gt;</caption>" in html
+    assert ElementTree.fromstring(html)[0].tag == "caption"  # HTML wants it first in its table
+    (tmp_path / "tables").mkdir()
+    table.to_csv(tmp_path / "tables" / "a.csv", index=False)
+    folder = _Folder(tmp_path, "means nothing")
+    for shown in (folder.table("a"), folder.readable("a", pd.DataFrame.copy)):
+        assert "<caption>means nothing</caption>" in shown
 
 
 def test_tables_of_the_run_in_a_form_for_readers(tmp_path):

@@ -58,7 +58,7 @@ def test_an_index_needs_patients_on_both_sides_of_the_cutoff(study):
     fewer = study.patients.copy()
     fewer.loc[healthy_tests, "swe_kpa"] = np.nan
     study.cohort.patients = lambda: fewer
-    assert "needs swe_kpa of at least 1 test patients with and 1 without" in reason_against(study, "swe")
+    assert "needs swe_kpa of at least 1 test patient with and 1 without" in reason_against(study, "swe")
     few_train = study.patients.copy()
     few_train.loc[study.partition == "train", "swe_kpa"] = np.nan
     study.cohort.patients = lambda: few_train

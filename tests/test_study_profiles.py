@@ -1,3 +1,5 @@
+from importlib import resources
+
 import pytest
 
 from fibrolib.errors import FibrolibError
@@ -56,9 +58,25 @@ def test_own_profile(tmp_path):
         profile.model("mine")
 
 
-def test_unknown_profile():
-    with pytest.raises(FibrolibError, match=r"Unknown profile 'quik'.*smoke, quick, paper"):
-        load_profile("quik")
+@pytest.mark.parametrize(
+    ("name", "meant"), [("quik", r" Did you mean 'quick'\?"), ("Smoke", r" Did you mean 'smoke'\?"), ("nosuch", "")]
+)
+def test_unknown_profile(name, meant):
+    with pytest.raises(FibrolibError, match=rf"Unknown profile '{name}'\.{meant} Choose one of smoke, quick, paper"):
+        load_profile(name)
+
+
+@pytest.mark.parametrize(("name", "said"), [("smoke", True), ("quick", False), ("paper", False)])
+def test_the_smallest_profile_alone_says_that_its_numbers_mean_nothing(name, said):
+    assert load_profile(name).caveat == ("A test of the installation: its numbers mean nothing." if said else "")
+
+
+def test_a_profile_made_from_smoke_keeps_its_caveat_under_another_name(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text((resources.files("fibrolib.study") / "profiles" / "smoke.toml").read_text("utf-8"))
+    assert load_profile(str(path)).caveat
+    path.write_text(path.read_text().replace("installation_test = true", "installation_test = false"))
+    assert load_profile(str(path)).caveat == ""
 
 
 def test_a_grid_that_chooses_the_net_may_give_it_options_of_its_own(tmp_path):
@@ -70,6 +88,8 @@ def test_a_grid_that_chooses_the_net_may_give_it_options_of_its_own(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (("[cohort]", "instalation_test = true\n[cohort]"), "unknown setting or section 'instalation_test'"),
+        (("[cohort]", "installation_test = 1\n[cohort]"), "installation_test must be true or false"),
         (("fps = 10.0\n", ""), r"section \[clips\] lacks fps"),
         (("epochs = 1", "epoks = 1"), "unknown setting 'epoks'"),
         (("epochs = 1", "seed = 1"), "unknown setting 'seed'"),

@@ -86,6 +86,13 @@ def test_a_folder_of_other_files_is_neither_used_nor_moved(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == ["letter.txt"]
 
 
+def test_a_study_that_has_only_computed_so_far_goes_on(tmp_path):
+    folder = RunFolder(tmp_path, "seed 0", ASKED)
+    folder.keeper.keep_table("t", {}, lambda: pd.DataFrame({"a": [1]}))
+    folder.refuse_other_content()
+    folder.save_report("made")
+
+
 def test_a_folder_of_an_earlier_version_is_told_as_such(tmp_path):
     (tmp_path / ".made-for").write_text("0123456789abcdef0123")
     with pytest.raises(FibrolibError, match="made by an earlier version of fibrolib"):

@@ -1,5 +1,8 @@
 """Opening a study."""
 
+import pandas as pd
+import pytest
+
 from fibrolib.study import open_study
 
 
@@ -7,3 +10,26 @@ def test_opening_a_study_and_its_banner_simulate_nothing(tmp_path):
     study = open_study(profile="smoke", out=str(tmp_path / "run"))
     assert "Virtual cohort" in study.banner
     assert not list(tmp_path.rglob("*"))
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    """A table of 40 patients with one video each, and another video of the first."""
+    rows = [{"patient_id": f"mine-{n}", "video": f"{n}.mp4", "stage": n % 5} for n in range(40)]
+    rows.append({"patient_id": "mine-0", "video": "more.mp4", "stage": 0})
+    for row in rows:
+        (tmp_path / row["video"]).touch()
+    pd.DataFrame(rows).to_csv(tmp_path / "cohort.csv", index=False)
+    return str(tmp_path / "cohort.csv")
+
+
+def test_the_banner_says_whose_the_patients_are(cohort, tmp_path):
+    study = open_study(cohort, "quick", out=str(tmp_path / "run"))
+    assert study.banner == f"> Cohort **{study.reference}**: 40 patients, 41 videos, as given by its owner."
+
+
+def test_the_banner_of_a_test_of_the_installation_says_so_first(cohort, tmp_path):
+    first, empty, then = open_study(cohort, "smoke", out=str(tmp_path / "run")).banner.split("\n")
+    assert first == "> **A test of the installation: its numbers mean nothing.**"
+    assert empty == ">"
+    assert then.startswith("> Cohort **")

@@ -49,5 +49,5 @@ def test_some_patients_can_be_asked_for(world):
 
 def test_a_world_of_healthy_patients_is_a_sentence(world):
     healthy = world.train[world.train["stage"] == 0]
-    with pytest.raises(FibrolibError, match="None of 1 virtual patients held out"):
+    with pytest.raises(FibrolibError, match="None of 1 virtual patient held out"):
         world_of(healthy)

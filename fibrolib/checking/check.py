@@ -25,6 +25,7 @@ from fibrolib.checking.values import value_findings
 from fibrolib.cohort import inspect_cohort
 from fibrolib.cohort.columns import VIRTUAL_PREFIX
 from fibrolib.cohort.schema import is_there
+from fibrolib.errors import counted
 from fibrolib.stages import at_least, is_metavir, stage_name
 
 __all__ = ["CLIP_FRAMES", "check_cohort", "survey_cohort"]
@@ -116,7 +117,8 @@ def _about_all(table: pd.DataFrame, surveys: Surveys, cutoff: int) -> tuple[list
     """What concerns the cohort as a whole, as far as stages are known."""
     staged = table[table["patient_id"].notna() & table["stage"].notna()]
     patients = staged.drop_duplicates("patient_id")
-    summary = [f"{table['patient_id'].nunique()} patients, {len(table)} videos.", *absent_summary(table)]
+    counts = f"{counted(table['patient_id'].nunique(), 'patient')}, {counted(len(table), 'video')}."
+    summary = [counts, *absent_summary(table)]
     if len(patients) == 0 or at_least(patients["stage"], cutoff).all() or not at_least(patients["stage"], cutoff).any():
         return [], tuple(summary)
     metavir = is_metavir(patients["stage"])

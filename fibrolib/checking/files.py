@@ -104,7 +104,7 @@ def _faults(survey: VideoSurvey, clip_frames: int) -> Iterable[tuple[str, str]]:
     elif survey.n_frames < clip_frames:
         yield (
             "few-frames",
-            f"{survey.n_frames} frames are fewer than the {clip_frames} of a clip: the nets play it back and forth.",
+            f"{survey.n_frames} frames, fewer than the {clip_frames} of a clip: the nets play it back and forth.",
         )
     if survey.n_frames > 1 and survey.motion < _STILL:
         yield "still", "nothing moves: a still picture saved as a video. Nets that look at movement see none."

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from fibrolib.errors import Problem
+from fibrolib.errors import Problem, counted
 
 __all__ = ["ANNOUNCED", "KEPT", "LEAKS", "CheckReport", "Finding", "from_problems", "ordered", "plain"]
 
@@ -119,7 +119,7 @@ class CheckReport:
 
     def text(self) -> str:
         """One line per finding, below what was read."""
-        counts = ", ".join(_counted(len(self.of(severity)), severity) for severity in ("error", "warning"))
+        counts = ", ".join(counted(len(self.of(severity)), severity) for severity in ("error", "warning"))
         lines = [f"{self.name}: {counts}", *self.summary]
         for severity in ("error", "warning"):
             lines += [f"  {severity}: {finding}" for finding in self.of(severity)]
@@ -156,10 +156,6 @@ def from_problems(problems: Iterable[Problem]) -> list[Finding]:
     for problem in problems:
         lines.setdefault((problem.message, problem.column), []).extend([] if problem.row is None else [problem.row])
     return [Finding("error", "table", message, tuple(rows), column) for (message, column), rows in lines.items()]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def plain(text: str) -> str:

@@ -10,6 +10,7 @@ from fibrolib.checking.findings import Finding
 from fibrolib.cohort.columns import NUMBERS
 from fibrolib.cohort.schema import stage_number, whole_number
 from fibrolib.cohort.split import FRACTIONS, part_sizes
+from fibrolib.errors import counted
 from fibrolib.indices import APRI, FIB4, SWE
 from fibrolib.inference import auc_power, auc_sample_size, comparison_power, comparison_sample_size
 from fibrolib.stages import METAVIR, at_least, cutoff_name, is_metavir, stage_name
@@ -60,12 +61,12 @@ def missing_findings(table: pd.DataFrame) -> list[Finding]:
                 if needing
                 else "nothing is computed from it."
             )
-            message = f"{len(lacking)} of {len(known)} patients have no value: {effect}"
+            message = f"no value in {len(lacking)} of {counted(len(known), 'patient')}: {effect}"
             lines = tuple(int(line) for line in table.index[table["patient_id"].isin(lacking)])
             findings.append(Finding("warning", "missing", message, lines, column))
     images = table["image"].isna()
     if images.any() and not images.all():
-        message = f"{images.sum()} of {len(table)} videos have no image: their middle frame is taken."
+        message = f"no image of {images.sum()} of {counted(len(table), 'video')}: the middle frame is taken."
         findings.append(
             Finding("warning", "missing", message, tuple(int(line) for line in table.index[images]), "image")
         )
@@ -135,7 +136,7 @@ def stage_findings(patients: pd.DataFrame) -> list[Finding]:
         elif count < _FOLDS:
             lines = tuple(int(line) for line in patients.index[patients["stage"] == stage])
             message = (
-                f"{count} patients have stage {stage_name(stage)}: fewer than {_FOLDS} folds, which are then "
+                f"stage {stage_name(stage)} has {counted(count, 'patient')}: fewer than {_FOLDS} folds, which are then "
                 "balanced by the cut-off alone."
             )
             findings.append(Finding("warning", "stage-rare", message, lines, "stage"))

@@ -120,7 +120,7 @@ def _in_another_unit(column: str, unit: str, cells: list[tuple[int, float, float
         f"{value:g} is not {NUMBERS[column]} but plainly {unit}: {value:g} {unit} = {converted:.3g} {NUMBERS[column]}."
     )
     if len(cells) > 1:
-        message += f" So are {len(cells) - 1} more. Convert them all."
+        message += f" So {'is' if len(cells) == 2 else 'are'} {len(cells) - 1} more. Convert them all."
         return Finding("warning", "unit", message, tuple(line for line, _, _ in cells), column)
     return Finding("warning", "unit", message, (line,), column, suggestion=f"{converted:.3g}")
 

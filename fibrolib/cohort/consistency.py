@@ -8,7 +8,7 @@ import pandas as pd
 
 from fibrolib.cohort.columns import PATIENT_LEVEL
 from fibrolib.cohort.split import FRACTIONS, PARTS, part_sizes
-from fibrolib.errors import Problem
+from fibrolib.errors import Problem, counted
 from fibrolib.stages import at_least, cutoff_name, is_metavir
 
 __all__ = ["class_problems", "row_problems"]
@@ -91,7 +91,7 @@ def _incomplete_split(table: pd.DataFrame) -> list[Problem]:
     if len(empty) in (0, len(table)):
         return []
     lines = ", ".join(str(line) for line in empty[:10]) + (", ..." if len(empty) > 10 else "")
-    message = f"{len(empty)} of {len(table)} rows have no split (lines {lines}). Fill in all or leave the column out."
+    message = f"no split in {len(empty)} of {len(table)} rows (lines {lines}). Fill in all or leave the column out."
     return [Problem(message, int(empty[0]), "split")]
 
 
@@ -113,7 +113,7 @@ def _problems_of_split(diseased: pd.Series, split: pd.Series, name: str) -> list
         needed = _TRAINING_MINIMUM if part == "train" else 1
         for count, kind in _counts(diseased[split == part], name):
             if count < needed:
-                message = f"in the part '{part}' {count} patients are {kind}; at least {needed} must be."
+                message = f"the part '{part}' holds {counted(count, 'patient')} of {kind}; it needs at least {needed}."
                 problems.append(Problem(message, column="split"))
     return problems
 
@@ -129,8 +129,8 @@ def _too_few(diseased: pd.Series, name: str) -> list[Problem]:
     needed = max(_CLASS_MINIMUM, math.ceil(total / smallest))
     return [
         Problem(
-            f"{count} of {total} patients are {kind}: too few for training (five folds), validation and test to have "
-            f"some each. At least {needed} must be.",
+            f"{count} of {counted(total, 'patient')} {'is' if count == 1 else 'are'} {kind}: too few for training "
+            f"(five folds), validation and test to have some each. At least {needed} must be.",
             column="stage",
         )
         for count, kind in _counts(diseased, name)

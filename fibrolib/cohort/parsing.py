@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from fibrolib.cohort.columns import NUMBERS
-from fibrolib.errors import CohortError, FibrolibError, Problem
+from fibrolib.errors import CohortError, FibrolibError, Problem, counted
 
 __all__ = ["read_text_table"]
 
@@ -50,7 +50,11 @@ def _from_csv(path: Path) -> pd.DataFrame:
     (_, header), *rows = records
     header = [name.strip() for name in header]
     problems = [
-        Problem(f"{len(cells)} cells, but the header has {len(header)} columns. Put text with commas in quotes.", line)
+        Problem(
+            f"{counted(len(cells), 'cell')}, but the header has {counted(len(header), 'column')}. "
+            "Put text with commas in quotes.",
+            line,
+        )
         for line, cells in rows
         if len(cells) != len(header)
     ]

@@ -12,6 +12,7 @@ from scipy import optimize, special
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from fibrolib.errors import counted
 from fibrolib.indices.formulae import AST_UPPER_LIMIT, IndexInputError, apri, fib4, positive_values
 from fibrolib.stages import at_least
 
@@ -107,11 +108,11 @@ class IndexClassifier(ClassifierMixin, BaseEstimator, ABC):
         known = ~np.isnan(values)
         truth = at_least(y, self.cutoff)
         if len(truth) != len(values):
-            raise ValueError(f"{len(values)} patients but {len(truth)} stages")
+            raise ValueError(f"{counted(len(values), 'patient')} but {counted(len(truth), 'stage')}")
         if len(np.unique(truth[known])) < 2:
             raise IndexInputError(
-                f"{self.name}: the {known.sum()} patients with all of {', '.join(self.columns)} are all on one side "
-                f"of the cut-off (stage >= {self.cutoff})"
+                f"{self.name}: {counted(known.sum(), 'patient')} with all of {', '.join(self.columns)}, all on one "
+                f"side of the cut-off (stage >= {self.cutoff})"
             )
         self.intercept_, self.slope_ = _rising_logistic(np.log(values[known]), truth[known])
         self.classes_ = np.array([0, 1])
@@ -178,8 +179,8 @@ class IndexClassifier(ClassifierMixin, BaseEstimator, ABC):
         missing = int(np.isnan(diseased).sum())
         if missing:
             raise IndexInputError(
-                f"{self.name} cannot be computed for {missing} of {len(X)} patients ({', '.join(self.columns)}): "
-                "leave them out, or use predict_proba, which marks them NaN"
+                f"{self.name} cannot be computed for {missing} of {counted(len(X), 'patient')} "
+                f"({', '.join(self.columns)}): leave them out, or use predict_proba, which marks them NaN"
             )
         return (diseased >= 0.5).astype(np.int64)
 

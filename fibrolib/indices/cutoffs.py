@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from fibrolib.errors import counted
+
 __all__ = ["PUBLISHED_CUTOFFS", "ZONES", "PublishedCutoff", "published_cutoff", "tabulate_zones", "zones"]
 
 ZONES = ("low", "indeterminate", "high")
@@ -150,7 +152,7 @@ def tabulate_zones(zone: Sequence[str] | pd.Series, y_true: ArrayLike) -> pd.Dat
     truth = np.asarray(y_true).astype(int)
     names = pd.Series(zone).astype(object).fillna("missing").to_numpy()
     if len(names) != len(truth):
-        raise ValueError(f"{len(names)} zones for {len(truth)} patients")
+        raise ValueError(f"{counted(len(names), 'zone')} for {counted(len(truth), 'patient')}")
     table = pd.DataFrame({"zone": [*ZONES, "missing"]})
     table["n"] = [int(np.sum(names == z)) for z in table["zone"]]
     table["diseased"] = [int(np.sum(truth[names == z])) for z in table["zone"]]

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 from statsmodels.stats.inter_rater import cohens_kappa
 
+from fibrolib.errors import counted
 from fibrolib.inference.checks import InferenceError, check_labels, check_level, check_patients
 from fibrolib.inference.results import Estimate, Interval
 
@@ -83,7 +84,9 @@ def mcnemar_test(
     check_patients(patient_id, len(truth))
     calls = [check_labels(call, name) for call, name in ((call_a, "call_a"), (call_b, "call_b"))]
     if any(len(call) != len(truth) for call in calls):
-        raise InferenceError(f"{len(truth)} patients but {len(calls[0])} and {len(calls[1])} calls")
+        raise InferenceError(
+            f"{counted(len(truth), 'patient')} but {len(calls[0])} and {counted(len(calls[1]), 'call')}"
+        )
     right_a, right_b = (call == truth for call in calls)
     n, only_a, only_b = len(truth), int(np.sum(right_a & ~right_b)), int(np.sum(right_b & ~right_a))
     discordant = only_a + only_b
@@ -140,7 +143,7 @@ def quadratic_kappa(
         if error == 0:
             note = "no disagreement: the standard error is zero and carries no interval"
         elif len(truth) < ENOUGH_FOR_KAPPA:
-            note = f"only {len(truth)} patients: kappa's large-sample interval is too narrow"
+            note = f"only {counted(len(truth), 'patient')}: kappa's large-sample interval is too narrow"
     reach = special.ndtri((1 + confidence_level) / 2) * error
     low, high = (max(-1.0, value - reach), min(1.0, value + reach)) if error > 0 else (float("nan"),) * 2
     return Estimate("quadratic kappa", value, low, high, len(truth), confidence_level, "large sample", error, note)

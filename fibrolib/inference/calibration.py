@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from fibrolib.errors import counted
 from fibrolib.inference.checks import check_classes, check_labels, check_level, check_patients, check_probabilities
 from fibrolib.inference.predictions import judge_models
 from fibrolib.inference.recalibration import LineFit, calibration_shift, calibration_slope
@@ -88,7 +89,12 @@ def _recalibration(positive: Booleans, probability: Floats, level: float, warnin
     inside = (probability > 0) & (probability < 1)
     truth, log_odds = positive[inside], special.logit(probability[inside])
     left_out = len(positive) - len(truth)
-    notes = [f"{left_out} probabilities of exactly 0 or 1 have no log odds: left out" if left_out else "", warning]
+    notes = [
+        f"{counted(left_out, 'probability', 'probabilities')} of exactly 0 or 1, without log odds: left out"
+        if left_out
+        else "",
+        warning,
+    ]
     nothing = LineFit(*(float("nan"),) * 3)
     if 0 < np.count_nonzero(truth) < len(truth):
         shift, slope = calibration_shift(truth, log_odds, level), calibration_slope(truth, log_odds, level)

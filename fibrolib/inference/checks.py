@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from fibrolib.errors import FibrolibError
+from fibrolib.errors import FibrolibError, counted
 
 __all__ = [
     "InferenceError",
@@ -107,7 +107,10 @@ def check_scores(score: ArrayLike, n: int, name: str = "y_score") -> NDArray[np.
         hint = ": of predict_proba take the second column, [:, 1]" if values.ndim == 2 else ""
         raise InferenceError(f"{name} must be one-dimensional, its shape is {values.shape}{hint}")
     if len(values) != n:
-        raise InferenceError(f"{name} has {len(values)} entries for {n} patients: give one score for each patient")
+        raise InferenceError(
+            f"{name} has {counted(len(values), 'entry', 'entries')} for {counted(n, 'patient')}: "
+            "give one score for each patient"
+        )
     if not np.isfinite(values).all():
         _refuse_non_finite(values, name)
     return values
@@ -152,8 +155,10 @@ def _refuse_non_finite(values: NDArray[np.float64], name: str) -> None:
         if missing.any()
         else ("infinite", infinite, "look for a division by zero, or give probabilities in place of log odds")
     )
-    rows = _few(np.flatnonzero(where).tolist())
-    raise InferenceError(f"{name}: {where.sum()} of {len(values)} scores are {kind} (position {rows}): {advice}")
+    rows, verb = _few(np.flatnonzero(where).tolist()), "is" if where.sum() == 1 else "are"
+    raise InferenceError(
+        f"{name}: {where.sum()} of {counted(len(values), 'score')} {verb} {kind} (position {rows}): {advice}"
+    )
 
 
 def check_classes(positive: NDArray[np.bool_], least: int = 1, name: str = "y_true") -> tuple[int, int]:
@@ -183,7 +188,7 @@ def check_classes(positive: NDArray[np.bool_], least: int = 1, name: str = "y_tr
     if min(n_positive, n_negative) < least:
         needed = "both classes are needed" if least == 1 else f"at least {least} of each are needed"
         raise InferenceError(
-            f"{name} holds {n_positive} patients with and {n_negative} without the condition: {needed}; "
+            f"{name} holds {counted(n_positive, 'patient')} with and {n_negative} without the condition: {needed}; "
             "choose another cut-off or more patients"
         )
     return n_positive, n_negative
@@ -208,11 +213,13 @@ def check_patients(patient_id: ArrayLike | None, n: int) -> None:
         return
     patients = pd.Series(np.asarray(patient_id, dtype=object))
     if len(patients) != n:
-        raise InferenceError(f"patient_id has {len(patients)} entries for {n} scores: give one for each")
+        raise InferenceError(
+            f"patient_id has {counted(len(patients), 'entry', 'entries')} for {counted(n, 'score')}: give one for each"
+        )
     repeated = patients[patients.duplicated()].unique()
     if len(repeated):
         raise InferenceError(
-            f"{len(repeated)} patients occur more than once ({_few(repeated)}): "
+            f"patient_id holds {counted(len(repeated), 'patient')} more than once ({_few(repeated)}): "
             "average the scores of a patient's videos first, so that each patient counts once"
         )
 
@@ -234,7 +241,7 @@ def check_apart(patients_a: ArrayLike, patients_b: ArrayLike) -> None:
     shared = ids_a[ids_a.isin(ids_b)].unique()
     if len(shared):
         raise InferenceError(
-            f"{len(shared)} patients are in both cohorts ({_few(shared)}), so these are not independent: "
+            f"both cohorts hold {counted(len(shared), 'patient')} ({_few(shared)}), so they are not independent: "
             "compare the two scores on the same patients (paired=True), or leave these patients out of one cohort"
         )
 

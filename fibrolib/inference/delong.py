@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from fibrolib.errors import counted
 from fibrolib.inference.checks import (
     check_apart,
     check_classes,
@@ -279,7 +280,7 @@ def delong_joint_test(
     df_error = float(sum(n) - 1 - rank) if reference == "f" else float("inf")
     note, statistic, pvalue = small_sample_note(*n), float("nan"), float("nan")
     if len(contrasts) > sum(n) - 2:
-        note = f"{len(placed)} scores of {sum(n)} patients: too few patients for a joint test"
+        note = f"{len(placed)} scores of {counted(sum(n), 'patient')}: too few patients for a joint test"
     # A difference in a direction without variance cannot be weighed.
     elif not np.allclose(covariance @ inverse @ contrasts, contrasts, atol=1e-9):
         note = "the estimated variance is zero although areas differ: no test is possible"

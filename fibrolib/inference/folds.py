@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from fibrolib.errors import counted
 from fibrolib.inference.checks import InferenceError, check_level
 from fibrolib.inference.delong import auc
 from fibrolib.inference.predictions import check_predictions
@@ -98,5 +99,5 @@ def _fold_summary(folds: pd.DataFrame, level: float) -> dict[str, object]:
     if len(known) < 2:
         row |= {"low": np.nan, "high": np.nan}
     lost = len(folds) - len(known)
-    note = f"{lost} of {len(folds)} folds hold one class only: left out" if lost else ""
+    note = f"one class only in {lost} of {counted(len(folds), 'fold')}: left out" if lost else ""
     return row | {"sd_folds": spread, "sd_repeats": known.groupby("repeat")["auc"].mean().std(), "note": note}

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from fibrolib.errors import counted
 from fibrolib.inference.checks import check_level
 from fibrolib.inference.counts import Confusion, JeffreysLimits
 from fibrolib.inference.intervals import newcombe_limits, wilson
@@ -83,7 +84,7 @@ def implied_intervals(
         counts = Confusion(*map(int, confusion))
         if (counts.tp + counts.fn, counts.fp + counts.tn) != (n_positive, n_negative):
             raise ValueError(
-                f"{counts} does not have {n_positive} patients with and {n_negative} without the condition"
+                f"{counts} does not have {counted(n_positive, 'patient')} with and {n_negative} without the condition"
             )
         found |= _table_intervals(counts, confidence_level, note)
     return estimates_table(found)

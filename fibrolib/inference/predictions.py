@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from fibrolib.errors import counted
 from fibrolib.inference.checks import InferenceError
 
 __all__ = ["PARTITIONS", "check_predictions", "judge_models", "select_predictions"]
@@ -57,7 +58,7 @@ def _check_values(predictions: pd.DataFrame) -> None:
     infinite = predictions[np.isinf(scores.to_numpy(dtype=float, na_value=np.nan))]
     if len(infinite):
         raise InferenceError(
-            f"column 'y_score': infinite score for {_who(infinite.iloc[0])} and {len(infinite) - 1} more"
+            f"column 'y_score': infinite score for {_who(infinite.iloc[0])} ({counted(len(infinite), 'such row')})"
         )
 
 
@@ -69,7 +70,9 @@ def _check_truth(predictions: pd.DataFrame) -> None:
     truths = predictions.groupby("patient_id", observed=True)["y_true"].nunique()
     torn = truths.index[truths > 1]
     if len(torn):
-        raise InferenceError(f"patient {torn[0]} has y_true 0 in one row and 1 in another ({len(torn)} such patients)")
+        raise InferenceError(
+            f"patient {torn[0]} has y_true 0 in one row and 1 in another ({counted(len(torn), 'such patient')})"
+        )
 
 
 def _check_unique(predictions: pd.DataFrame) -> None:
@@ -79,7 +82,7 @@ def _check_unique(predictions: pd.DataFrame) -> None:
         row = repeated.iloc[0]
         raise InferenceError(
             f"{_who(row)} has more than one score in partition '{row['partition']}', repeat {row['repeat']} "
-            f"({repeated.groupby(key, observed=True).ngroups} such cases): "
+            f"({counted(repeated.groupby(key, observed=True).ngroups, 'such case')}): "
             "average the scores of a patient's videos first, so that each patient counts once"
         )
 

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fibrolib.errors import counted
+
 __all__ = [
     "DeLongCovariance",
     "DeLongResult",
@@ -219,4 +221,4 @@ def small_sample_note(n_positive: int, n_negative: int) -> str:
     str
     """
     least = min(n_positive, n_negative)
-    return f"only {least} patients in the smaller class: approximate" if least < SMALL_CLASS else ""
+    return f"only {counted(least, 'patient')} in the smaller class: approximate" if least < SMALL_CLASS else ""

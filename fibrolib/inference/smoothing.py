@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from statsmodels.nonparametric.smoothers_lowess import lowess
 from statsmodels.stats.proportion import proportion_confint
 
+from fibrolib.errors import counted
 from fibrolib.inference.checks import check_classes, check_labels, check_level, check_patients, check_probabilities
 from fibrolib.inference.predictions import judge_models
 
@@ -83,7 +84,8 @@ def calibration_curve(
     # Rounding must not put the limits of 0 and of 1 beyond the curve.
     low, high = np.clip(np.minimum(low, observed), 0, 1), np.clip(np.maximum(high, observed), 0, 1)
     note = (
-        f"{least} patients in the smaller class: a flexible curve wants about {FLEXIBLE_CLASS}, this one is a sketch"
+        f"{counted(least, 'patient')} in the smaller class: a flexible curve wants about {FLEXIBLE_CLASS}, "
+        "this one is a sketch"
         if least < FLEXIBLE_CLASS
         else ""
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from fibrolib.errors import counted
 from fibrolib.plots.sentences import signed
 from fibrolib.plots.style import model_label
 
@@ -28,7 +29,7 @@ def _pair(row: tuple) -> str:
 def _corrected(table: pd.DataFrame) -> str:
     """Heading of the corrected column: how many tests the correction is for."""
     n = int(table["p"].notna().sum())
-    return f"p (Holm, {n} {'test' if n == 1 else 'tests'})"
+    return f"p (Holm, {counted(n, 'test')})"
 
 
 def readable_comparisons(comparisons: pd.DataFrame, of: str = "AUC", *, notes: bool = False) -> pd.DataFrame:
@@ -100,10 +101,11 @@ def describe_joint(joint: pd.DataFrame) -> str:
     """
     (row,) = joint.itertuples()
     if np.isnan(row.p):
-        return f"That all {row.models} areas are equal cannot be tested ({row.test}, {row.n} patients): {row.note}."
+        on = f"{row.test}, {counted(row.n, 'patient')}"
+        return f"That all {row.models} areas are equal cannot be tested ({on}): {row.note}."
     p = _p_value(row.p)
     text = (
-        f"That all {row.models} areas are equal ({row.test}, {row.n} patients scored by all): "
+        f"That all {row.models} areas are equal ({row.test}, {counted(row.n, 'patient')} scored by all): "
         f"T² = {row.statistic:.2f} on {row.df} and {row.df_error:.0f} degrees of freedom, "
         f"**p {p if p.startswith('<') else f'= {p}'}**. One test, so there is nothing to correct"
     )
@@ -130,9 +132,9 @@ def describe_comparisons(comparisons: pd.DataFrame, check: pd.DataFrame | None =
     apart = tested[tested["p_holm"] < 0.05]
     width = (tested["ci_high"] - tested["ci_low"]).median()
     least, most = tested["n"].min(), tested["n"].max()
-    patients = f"{most}" if least == most else f"{least} to {most}"
-    counted = "**1 pair** was" if len(tested) == 1 else f"**{len(tested)} pairs** were"
-    text = f"{counted} tested ({tested['test'].iloc[0]}; {patients} patients). After Holm's correction "
+    patients = counted(most, "patient") if least == most else f"{least} to {most} patients"
+    pairs = f"**{counted(len(tested), 'pair')}** {'was' if len(tested) == 1 else 'were'}"
+    text = f"{pairs} tested ({tested['test'].iloc[0]}; {patients}). After Holm's correction "
     if apart.empty:
         text += f"**none** has p < 0.05 (smallest corrected p: {_p_value(tested['p_holm'].min())})"
     else:

@@ -67,7 +67,7 @@ def plot_patient(
     cutoff : int
         Lowest stage that counts as diseased.
     ceilings : mapping of str to float
-        AUC of the oracle by the name of what it sees.
+        AUC of the oracle on `others`, by the name of what it sees.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def plot_patient(
     draw_mmode(axes[0, 1], strip, seconds, scale, path)
     axes[0, 1].set_title(f"M-mode: {np.ptp(path):.1f} mm (dashed: truth)")
     axes[0, 1].set_ylabel("Depth (mm)", labelpad=0)
-    _ceilings(axes[0, 2], ceilings, cutoff)
+    _ceilings(axes[0, 2], ceilings, cutoff, len(others))
     diseased = others["stage"].to_numpy() >= cutoff
     for plot, (column, (title, unit)) in zip(axes[1], CARRIERS.items(), strict=True):
         factor = 100 if column == "strain" else 1
@@ -103,7 +103,7 @@ def _crowd(plot: Axes, values: NDArray, own: float, diseased: NDArray[np.bool_])
     plot.spines[["left", "top", "right"]].set_visible(False)
 
 
-def _ceilings(plot: Axes, ceilings: Mapping[str, float], cutoff: int) -> None:
+def _ceilings(plot: Axes, ceilings: Mapping[str, float], cutoff: int, n: int) -> None:
     """Draw a bar for each thing an oracle may see."""
     bars = plot.barh(range(len(ceilings)), list(ceilings.values()), 0.55, color=["0.8", TRUTH_COLOUR], edgecolor="0.3")
     plot.bar_label(bars, fmt="%.2f", padding=3)
@@ -112,4 +112,5 @@ def _ceilings(plot: Axes, ceilings: Mapping[str, float], cutoff: int) -> None:
     plot.set_yticks([])
     plot.set(xlim=(0.5, 1.06), xticks=[0.5, 0.75, 1.0], ylim=(len(ceilings) - 0.3, -0.7))
     plot.set_title(f"Highest AUC possible at {cutoff_name(cutoff)}")
+    plot.set_xlabel(f"AUC in {n:,} virtual patients")
     plot.spines[["top", "right"]].set_visible(False)

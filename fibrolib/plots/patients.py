@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, ScalarFormatter
 
 from fibrolib.cohort.columns import NUMBERS
+from fibrolib.errors import counted
 from fibrolib.plots.style import PARTITION_COLOURS, PARTITION_LABELS, hide_ticks, new_figure, stage_colours, styled
 from fibrolib.stages import at_least, cutoff_name, stage_name
 from fibrolib.video import Clip
@@ -30,10 +31,6 @@ LABS = {
 
 _SKEWED = ("ast", "alt", "swe_kpa")
 """Drawn on a logarithmic axis: a few large values would press the others together."""
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _box(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
@@ -68,14 +65,20 @@ def plot_flow(
     plot = axes[0, 0]
     name = cutoff_name(cutoff, metavir)
     diseased = pd.Series(at_least(stages, cutoff), index=stages.index)
-    videos = "" if n_videos is None else f", {_count(n_videos, 'video')}"
-    _box(plot, 0.5, 0.85, f"{_count(len(partition), 'patient')}{videos}\n{name}: {diseased.sum()} patients", "black")
+    videos = "" if n_videos is None else f", {counted(n_videos, 'video')}"
+    _box(
+        plot,
+        0.5,
+        0.85,
+        f"{counted(len(partition), 'patient')}{videos}\n{name}: {counted(diseased.sum(), 'patient')}",
+        "black",
+    )
     uses = {"train": "cross-validation, final fit", "validation": "early stopping, threshold", "test": "scored once"}
     for x, (side, label) in zip((0.16, 0.5, 0.84), PARTITION_LABELS.items(), strict=True):
         chosen = partition.index[partition == side]
         reached = int(diseased.loc[chosen].sum())
         counts = f"{name}: {reached}, below: {len(chosen) - reached}"
-        text = f"{label.capitalize()}: {_count(len(chosen), 'patient')}\n{counts}\n{uses[side]}"
+        text = f"{label.capitalize()}: {counted(len(chosen), 'patient')}\n{counts}\n{uses[side]}"
         plot.annotate("", xy=(x, 0.36), xytext=(x, 0.55), arrowprops={"arrowstyle": "-|>", "color": "black"})
         _box(plot, x, 0.18, text, PARTITION_COLOURS[side])
     plot.plot([0.5, 0.5], [0.74, 0.55], color="black", linewidth=1)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from fibrolib.errors import counted
 from fibrolib.plots.style import model_label
 
 __all__ = [
@@ -176,14 +177,15 @@ def describe_model(metrics: pd.DataFrame, name: str, condition: str) -> str:
     if np.isnan(row["auc"]):
         return f"**{model_label(name)}** cannot be judged on these patients: {row['note']}."
     text = (
-        f"**{model_label(name)}**, {condition}, {row['n']} test patients of whom {row['n_positive']} have it: "
+        f"**{model_label(name)}**, {condition}, {counted(row['n'], 'test patient')}, {row['n_positive']} with it: "
         f"AUC **{row['auc']:.3f}** (95 % CI {row['auc_low']:.2f} to {row['auc_high']:.2f})."
     )
     if np.isnan(row["threshold"]):
         return f"{text} No operating point: {row['note']}."
+    right = round(row["accuracy"] * row["n"])
     return (
         f"{text} At the operating point taken from the validation patients (score ≥ {row['threshold']:.3g}), "
-        f"{round(row['accuracy'] * row['n'])} of {row['n']} are called rightly: accuracy "
+        f"{right} of {row['n']} {'is' if right == 1 else 'are'} called rightly: accuracy "
         f"{with_interval(row['accuracy'], row['accuracy_low'], row['accuracy_high'])}, sensitivity "
         f"{with_interval(row['sensitivity'], row['sensitivity_low'], row['sensitivity_high'])}, specificity "
         f"{with_interval(row['specificity'], row['specificity_low'], row['specificity_high'])}."
@@ -261,7 +263,7 @@ def describe_attribution(table: pd.DataFrame, name: str, region: str = "capsule"
     text = (
         f"**{model_label(name)}**: {share:.1%} of the relevance lies on the {region}, which covers {area:.1%} of the "
         f"picture: {share / area:.1f} times what a map without preference would put there "
-        f"(mean of {len(known)} test patients)."
+        f"(mean of {counted(len(known), 'test patient')})."
     )
     if empty:
         text += f" {empty} further {'map holds' if empty == 1 else 'maps hold'} no positive evidence."

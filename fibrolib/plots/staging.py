@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from fibrolib.errors import counted
 from fibrolib.plots.comparisons import readable_comparisons
 from fibrolib.plots.sentences import with_interval
 from fibrolib.plots.style import model_colour, model_label, new_figure, styled
@@ -26,8 +27,8 @@ __all__ = [
     "readable_staging_comparisons",
 ]
 
-GROUPS = {"test": "test patients", "fresh": "fresh virtual patients"}
-"""How groups of patients are called."""
+GROUPS = {"test": "test patient", "fresh": "fresh virtual patient"}
+"""What a patient of each group is called."""
 
 _ORACLES = {"oracle_still": "Oracle, still image", "oracle_moving": "Oracle, video"}
 _MEASURES = {
@@ -65,7 +66,7 @@ def plot_confusion(confusions: Mapping[str, Mapping[str, pd.DataFrame]], *, meta
             image = _draw_counts(plot, counts, metavir)
             plot.set_title(model_label(name), color=model_colour(name))
         n = int(next(iter(nets.values())).to_numpy().sum())
-        line[0].set_ylabel(f"{n} {GROUPS[group]}\nTrue stage")
+        line[0].set_ylabel(f"{counted(n, GROUPS[group])}\nTrue stage")
     for plot in axes[-1]:
         plot.set_xlabel("Called stage")
     figure.colorbar(image, ax=axes, shrink=0.6, label="Share of the true stage (%)")
@@ -134,7 +135,7 @@ def plot_answers(few: pd.DataFrame, many: pd.DataFrame, cutoff: int) -> Figure:
 
 
 def _count(table: pd.DataFrame, group: str) -> str:
-    return f"{int(table['n'].max())} {GROUPS[group]}"
+    return counted(int(table["n"].max()), GROUPS[group])
 
 
 def readable_answers(few: pd.DataFrame, many: pd.DataFrame, shares: pd.DataFrame) -> pd.DataFrame:
@@ -163,7 +164,7 @@ def readable_answers(few: pd.DataFrame, many: pd.DataFrame, shares: pd.DataFrame
             {
                 "Diagnostic": _label(row.model),
                 f"AUC, {_count(few, 'test')}": with_interval(*few.loc[row.model, columns]) if known else "–",
-                f"AUC, {row.n} {GROUPS['fresh']}": with_interval(row.auc, row.auc_low, row.auc_high),
+                f"AUC, {counted(row.n, GROUPS['fresh'])}": with_interval(row.auc, row.auc_low, row.auc_high),
                 "of the way to the still image's oracle (95 % CI)": _percent(share, "still"),
                 "of the way to the video's oracle (95 % CI)": _percent(share, "moving"),
             }
@@ -194,7 +195,7 @@ def readable_staging(staging: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Text, one row per group and net.
     """
-    table = {"Patients": [f"{row.n} {GROUPS[row.patients]}" for row in staging.itertuples()]}
+    table = {"Patients": [counted(row.n, GROUPS[row.patients]) for row in staging.itertuples()]}
     table["Net"] = [model_label(name) for name in staging["model"]]
     for measure, title in _MEASURES.items():
         limits = zip(staging[measure], staging[f"{measure}_low"], staging[f"{measure}_high"], strict=True)
@@ -222,7 +223,7 @@ def readable_staging_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
     for group, pairs in comparisons.groupby("patients", sort=False):
         part = readable_comparisons(pairs, "Obuchowski measure")
         corrected = next(column for column in part if column.startswith("p (Holm"))
-        part["Patients"] = [f"{n} {GROUPS[group]}" for n in part["Patients"]]
+        part["Patients"] = [counted(n, GROUPS[group]) for n in part["Patients"]]
         parts.append(part.rename(columns={corrected: "p (Holm, within the patients)"}))
     return pd.concat(parts, ignore_index=True)
 
@@ -244,7 +245,7 @@ def readable_auc_by_cutoff(areas: pd.DataFrame, *, metavir: bool = True) -> pd.D
     """
     rows = []
     for (group, model), cells in areas.groupby(["patients", "model"], sort=False):
-        row = {"Patients": f"{cells['n'].iloc[0]} {GROUPS[group]}", "Model": _label(model)}
+        row = {"Patients": counted(cells["n"].iloc[0], GROUPS[group]), "Model": _label(model)}
         for cell in cells.itertuples():
             row[f"AUC {cutoff_name(cell.cutoff, metavir)}"] = with_interval(cell.auc, cell.auc_low, cell.auc_high)
         rows.append(row)

@@ -128,7 +128,8 @@ def plot_ceilings(ceilings: pd.DataFrame) -> Figure:
     Parameters
     ----------
     ceilings : DataFrame
-        ``dial`` (str), ``value``, ``cutoff``, ``still``, ``moving``: AUCs, one row per dial, value and cut-off.
+        ``dial`` (str), ``value``, ``cutoff``, ``still``, ``moving``: AUCs, one row per dial, value and cut-off; and
+        ``n``, the simulated patients that all of them were computed on.
 
     Returns
     -------
@@ -148,7 +149,7 @@ def plot_ceilings(ceilings: pd.DataFrame) -> Figure:
         plot.set_title(f"Dial: {dial}")
         plot.set(xlabel="Setting (dotted: published effect)", ylim=(0.65, 1.0))
         sns.despine(ax=plot)
-    axes[0, 0].set_ylabel("Highest AUC possible")
+    axes[0, 0].set_ylabel(f"Highest AUC possible\nin {ceilings['n'].iloc[0]:,} virtual patients")
     cutoffs = sorted(ceilings["cutoff"].unique(), reverse=True)
     handles = [Line2D([], [], color=CUTOFF_COLOURS[cutoff], label=cutoff_name(cutoff)) for cutoff in cutoffs]
     handles += [Line2D([], [], color="0.2", label="video"), Line2D([], [], color="0.2", ls="--", label="still image")]

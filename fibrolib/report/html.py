@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from fibrolib.checking import LEAKS
+from fibrolib.errors import counted
 from fibrolib.inference import compare_accuracy, compare_exchanged, joint_test
 from fibrolib.plots import (
     collect_notes,
@@ -49,8 +50,8 @@ _BESIDE = ["model", "auc", "accuracy", "f1_macro"]
 class _Folder:
     """Figures and tables of a run as the template asks for them; what is absent is None."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, caption: str = "") -> None:
+        self.path, self._caption = path, caption
 
     def figure(self, name: str) -> str | None:
         """Address of a figure with its bytes inside."""
@@ -69,12 +70,12 @@ class _Folder:
     def table(self, name: str) -> Markup | None:
         """Return a table of the run as HTML; text in its cells is escaped."""
         rows = self.rows(name)
-        return None if rows is None else as_html(rows)
+        return None if rows is None else as_html(rows, caption=self._caption)
 
     def readable(self, name: str, form: Callable[[pd.DataFrame], pd.DataFrame]) -> Markup | None:
         """Return a table of the run as HTML, in a form for readers."""
         path = self._table(name)
-        return as_html(form(pd.read_csv(path))) if path.exists() else None
+        return as_html(form(pd.read_csv(path)), caption=self._caption) if path.exists() else None
 
     def notes(self, *names: str) -> list[str]:
         """What must be known before quoting a number of these tables of the run."""
@@ -91,9 +92,11 @@ def _embedded(path: Path) -> str | None:
     return f"data:{_MIME[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def as_html(table: pd.DataFrame, index: bool = False) -> Markup:
+def as_html(table: pd.DataFrame, index: bool = False, caption: str = "") -> Markup:
     """Return an HTML table; pandas escapes the text of its cells."""
-    return Markup(table.to_html(index=index, border=0, na_rep="–", index_names=False))
+    tag, rows = table.to_html(index=index, border=0, na_rep="–", index_names=False).split("\n", 1)
+    caption = Markup("<caption>{}</caption>\n").format(caption) if caption else Markup()
+    return Markup(f"{tag}\n") + caption + Markup(rows)
 
 
 def _bold(text: str) -> Markup:
@@ -104,14 +107,14 @@ def _bold(text: str) -> Markup:
 
 def _tests(study: Study) -> dict:
     """Comparisons on the test patients: as tables and in words."""
-    predictions = study.predictions
+    predictions, html = study.predictions, partial(as_html, caption=study.profile.caveat)
     exchanged, accuracy = compare_exchanged(predictions), compare_accuracy(predictions, study.thresholds)
     return {
         "joint": describe_joint(joint_test(predictions)),
-        "pairs": as_html(readable_comparisons(study.comparisons)),
+        "pairs": html(readable_comparisons(study.comparisons)),
         "compared": describe_comparisons(study.comparisons, exchanged),
-        "checked": as_html(readable_tests(study.comparisons, exchanged)),
-        "accuracy": as_html(readable_comparisons(accuracy, "accuracy", notes=True)),
+        "checked": html(readable_tests(study.comparisons, exchanged)),
+        "accuracy": html(readable_comparisons(accuracy, "accuracy", notes=True)),
         "accuracy_compared": describe_comparisons(accuracy),
     }
 
@@ -129,10 +132,10 @@ def _fresh(study: Study) -> dict | None:
     """Tables of the fresh population, where there is one."""
     if not study.cohort.virtual:
         return None
-    people = study.population
+    people, html = study.population, partial(as_html, caption=study.profile.caveat)
     return {
-        "answers": as_html(readable_answers(study.metrics, people.aucs, people.shares())),
-        "comparisons": as_html(readable_comparisons(people.comparisons)),
+        "answers": html(readable_answers(study.metrics, people.aucs, people.shares())),
+        "comparisons": html(readable_comparisons(people.comparisons)),
         "compared": describe_comparisons(people.comparisons),
     }
 
@@ -147,7 +150,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["bold"] = _bold
-    environment.globals |= {"model_label": model_label, "describe_setting": describe_setting}
+    environment.globals |= {"counted": counted, "model_label": model_label, "describe_setting": describe_setting}
     return environment
 
 
@@ -170,16 +173,16 @@ def build_report(study: Study, found: dict, circumstances: dict) -> Path:
     """
     environment = _environment()
     readable, tests = readable_metrics(study.metrics), _tests(study)
-    files = _Folder(study.folder.path)
+    files, html = _Folder(study.folder.path, study.profile.caveat), partial(as_html, caption=study.profile.caveat)
     text = environment.get_template("report.html.j2").render(
         study=study,
         found=found,
         checked=_checked(files),
         run=circumstances,
         files=files,
-        metrics=as_html(readable, index=True),
-        summary=as_html(readable.loc[["AUC", "Accuracy", "Sensitivity", "Specificity"]], index=True),
-        published=as_html(readable_beside(published.TABLE[_BESIDE], study.metrics)),
+        metrics=html(readable, index=True),
+        summary=html(readable.loc[["AUC", "Accuracy", "Sensitivity", "Specificity"]], index=True),
+        published=html(readable_beside(published.TABLE[_BESIDE], study.metrics)),
         warnings=collect_notes(study.metrics, study.comparisons, said=tests["compared"]),
         tests=tests,
         fresh=_fresh(study),

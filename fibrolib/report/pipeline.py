@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fibrolib.atomic import remove_unfinished
 from fibrolib.checking import ANNOUNCED, LEAKS
-from fibrolib.errors import FibrolibError
+from fibrolib.errors import FibrolibError, counted
 from fibrolib.privacy import who_is_who
 from fibrolib.report.html import build_report
 from fibrolib.report.kernels import kernels
@@ -120,7 +120,7 @@ def _check(study: Study, progress: Progress, console: Console) -> None:
         console.print(f"  warning  {place}{row.finding}", highlight=False, markup=False, soft_wrap=True)
     if len(warnings):
         grave = warnings["kind"].isin(LEAKS).sum()
-        console.print(f"  {len(warnings)} warnings, {grave} of them grave: see the report", highlight=False)
+        console.print(f"  {counted(len(warnings), 'warning')}, {grave} of them grave: see the report", highlight=False)
 
 
 def _refuse_twice_said(request: Request, further: dict) -> None:

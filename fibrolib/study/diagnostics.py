@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from fibrolib.errors import counted
 from fibrolib.indices import APRI, FIB4, SWE
 from fibrolib.learning import Evaluation, NetClassifier, evaluate
 from fibrolib.nets import give_back_memory
@@ -59,7 +60,7 @@ def reason_against(study: Study, name: str) -> str:
         diseased = int(at_least(known["stage"][side == part], study.cutoff).sum())
         if min(diseased, int((side == part).sum()) - diseased) < needed:
             return (
-                f"{label} needs {', '.join(columns)} of at least {needed} {part} patients with and "
+                f"{label} needs {', '.join(columns)} of at least {counted(needed, f'{part} patient')} with and "
                 f"{needed} without the condition; too few have them."
             )
     return ""

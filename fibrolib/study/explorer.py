@@ -13,8 +13,10 @@ from functools import lru_cache
 import ipywidgets as widgets
 from PIL import Image
 
-from fibrolib.phantom import MOVING, STILL, Dials, Rendering, oracle_auc
+from fibrolib.inference import auc
+from fibrolib.phantom import MOVING, STILL, Dials, Rendering, oracle_score
 from fibrolib.plots import plot_patient, png_bytes
+from fibrolib.stages import at_least
 from fibrolib.study.virtual_patient import mmode_strip, population, render_beats, true_movement, typical_patient
 
 __all__ = ["Explorer"]
@@ -28,7 +30,6 @@ _HELP = {
     "seed": "another body, another view",
 }
 _HEART_RATE = 66.0  # 1/min; slow enough to be followed by eye
-_ORACLE_PATIENTS = 4000  # sampling error of the AUC below .008, and an answer at once
 
 
 class Explorer:
@@ -135,9 +136,10 @@ def _slider(name: str, value: float, most: float) -> widgets.FloatSlider:
 
 @lru_cache(maxsize=128)
 def _ceilings(dials: Dials, cutoff: int) -> dict[str, float]:
-    """AUC of the oracle that sees a still image, and of the one that sees a video."""
-    seen = {"still image": STILL, "video": MOVING}
-    return {name: oracle_auc(dials, cutoff, signals, n=_ORACLE_PATIENTS) for name, signals in seen.items()}
+    """AUC of the oracle that sees a still image, and of the one that sees a video, on the histograms' patients."""
+    people, seen = population(dials), {"still image": STILL, "video": MOVING}
+    truth = at_least(people["stage"], cutoff)
+    return {name: auc(truth, oracle_score(people, cutoff, signals, dials)) for name, signals in seen.items()}
 
 
 def _png(rendering: Rendering, frame: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import tomllib
 from dataclasses import asdict, dataclass, field
@@ -16,9 +17,12 @@ from fibrolib.learning import NetClassifier
 from fibrolib.learning.clips import VIEWS
 from fibrolib.nets import check_reading, check_start, net_options
 
-__all__ = ["BUILT_IN", "ClipSettings", "ModelSettings", "Profile", "load_profile"]
+__all__ = ["BUILT_IN", "INSTALLATION_TEST", "ClipSettings", "ModelSettings", "Profile", "load_profile"]
 
 BUILT_IN = ("smoke", "quick", "paper")
+INSTALLATION_TEST = "A test of the installation: its numbers mean nothing."
+"""What a run says whose profile is made to test the installation."""
+
 MODELS = ("cnn2d", "cnn2d_lstm", "cnn3d")
 """The nets that the numbered notebooks are about."""
 
@@ -75,6 +79,8 @@ class Profile:
         Folds of the cross-validation.
     models : tuple of ModelSettings
         The nets.
+    installation_test : bool
+        Whether a run only shows that everything works, so that its numbers mean nothing.
     """
 
     name: str
@@ -84,6 +90,12 @@ class Profile:
     still_size: int
     n_folds: int
     models: tuple[ModelSettings, ...]
+    installation_test: bool = False
+
+    @property
+    def caveat(self) -> str:
+        """What must be said wherever a number of such a run is shown; empty where nothing must."""
+        return INSTALLATION_TEST if self.installation_test else ""
 
     def model(self, name: str) -> ModelSettings:
         """Settings of one net.
@@ -117,8 +129,11 @@ def _read(name: str) -> tuple[str, str]:
     path = Path(name)
     if path.suffix == ".toml" and path.is_file():
         return path.stem, path.read_text("utf-8")
+    near = difflib.get_close_matches(name, BUILT_IN, n=1)
+    meant = f" Did you mean '{near[0]}'?" if near else ""
     raise FibrolibError(
-        f"Unknown profile '{name}'. Choose one of {', '.join(BUILT_IN)}, or give the path of an existing .toml file."
+        f"Unknown profile '{name}'.{meant} Choose one of {', '.join(BUILT_IN)}, or give the path of an "
+        "existing .toml file."
     )
 
 
@@ -173,6 +188,16 @@ def _check_start(where: str, start: object) -> None:
         raise FibrolibError(f"{where}: {error}") from error
 
 
+def _check_top_level(name: str, table: dict) -> None:
+    """Raise where a name at the top is unknown: ``instalation_test`` must not go unnoticed."""
+    known = ["installation_test", *_SECTIONS, "models"]
+    for key in table:
+        if key not in known:
+            raise FibrolibError(f"Profile '{name}': unknown setting or section '{key}'. Known: {', '.join(known)}.")
+    if not isinstance(table.get("installation_test", False), bool):
+        raise FibrolibError(f"Profile '{name}': installation_test must be true or false.")
+
+
 def load_profile(name: str) -> Profile:
     """Read a profile.
 
@@ -195,6 +220,7 @@ def load_profile(name: str) -> Profile:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise FibrolibError(f"Profile '{name}' is not valid TOML: {error}.") from error
+    _check_top_level(name, table)
     for section, keys in _SECTIONS.items():
         missing = keys - set(table.get(section, {}))
         if missing:
@@ -215,4 +241,5 @@ def load_profile(name: str) -> Profile:
         still_size=table["stills"]["size"],
         n_folds=table["folds"]["n"],
         models=tuple(_model_settings(name, key, value) for key, value in table["models"].items()),
+        installation_test=table.get("installation_test", False),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from fibrolib.errors import FibrolibError
+from fibrolib.stages import CONDITIONS
 from fibrolib.study.paths import find_run_folder
 
 __all__ = ["Request"]
@@ -27,6 +29,11 @@ class Request:
     out : str
         Run folder; ``..`` in an executed copy, for the one it lies in. Empty: a folder of its own in ``reports``,
         named after the other four (`fibrolib.study.naming`); a `Study` fills it in.
+
+    Raises
+    ------
+    FibrolibError
+        If the cut-off is none of the stages 1 to 4.
     """
 
     cohort: str = ""
@@ -34,6 +41,10 @@ class Request:
     cutoff: int = 2
     seed: int = 0
     out: str = ""
+
+    def __post_init__(self) -> None:
+        if self.cutoff not in CONDITIONS:
+            raise FibrolibError(f"cutoff must be 1, 2, 3 or 4, the lowest stage that is diseased; not {self.cutoff!r}.")
 
     @property
     def run_folder(self) -> Path:

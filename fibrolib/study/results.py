@@ -127,12 +127,14 @@ def results(study: Study) -> dict:
     -------
     dict
         Plain values; models that the cohort does not allow are listed under ``unavailable`` with the reason.
-        ``population`` is None where the cohort is not virtual, ``staging`` where there are two stages only.
+        ``caveat`` is None where nothing forbids to read the numbers, ``population`` where the cohort is not virtual,
+        ``staging`` where there are two stages only.
     """
     partition = study.partition.value_counts()
     shares = {name: study.attribution(name) for name in study.nets}
     return {
         "schema": SCHEMA,
+        "caveat": study.profile.caveat or None,
         "profile": study.profile.name,
         "cutoff": study.cutoff,
         "seed": study.request.seed,

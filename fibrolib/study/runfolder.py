@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RunFolder"]
 
-_NOT_CONTENT = {LOCK, CARD}
+_CACHE = "cache"
+_NOT_CONTENT = {LOCK, CARD, _CACHE}
+"""What a folder may hold before it belongs to a request; results are kept by content, and serve any."""
 
 
 class RunFolder:
@@ -49,17 +51,17 @@ class RunFolder:
     def __init__(self, path: Path, key: str = "", asked: dict | None = None) -> None:
         self.path, self.key = path, key
         self._asked = asked or {}
-        self.keeper = Keeper(path / "cache" / "results")
+        self.keeper = Keeper(path / _CACHE / "results")
 
     @property
     def clips(self) -> Path:
         """Prepared clips."""
-        return self.path / "cache" / "clips"
+        return self.path / _CACHE / "clips"
 
     @property
     def fits(self) -> Path:
         """Fits of models whose evaluation is not finished."""
-        return self.path / "cache" / "fits"
+        return self.path / _CACHE / "fits"
 
     @property
     def notebooks(self) -> Path:

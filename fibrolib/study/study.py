@@ -14,7 +14,7 @@ from fibrolib import __version__
 from fibrolib.attribution import Explanation, MaskScores, attribute_clips, mask_scores
 from fibrolib.attribution import shown as shown_to
 from fibrolib.cohort import Cohort, read_cohort, split_patients
-from fibrolib.errors import FibrolibError
+from fibrolib.errors import FibrolibError, counted
 from fibrolib.inference import choose_thresholds, compare_models, summarise_models
 from fibrolib.learning import Evaluation
 from fibrolib.phantom import simulate_cohort
@@ -103,14 +103,16 @@ class Study:
     @property
     def banner(self) -> str:
         """What kind of data a reader is looking at, as Markdown."""
+        caveat = f"> **{self.profile.caveat}**\n>\n" if self.profile.caveat else ""
         if not self.reference or self.cohort.virtual:  # the virtual cohort may not be simulated yet
             return (
-                "> **Virtual cohort.** These patients do not exist; videos, blood values and stages are simulated. "
-                "The numbers tell how the method behaves on a simulation: they are **not clinical evidence**."
+                f"{caveat}> **Virtual cohort.** These patients do not exist; videos, blood values and stages are "
+                "simulated. The numbers tell how the method behaves on a simulation: they are **not clinical "
+                "evidence**."
             )
         return (
-            f"> Cohort **{self.cohort.name}**: {len(self.cohort.patients())} patients, "
-            f"{len(self.cohort.table)} videos, as given by its owner."
+            f"{caveat}> Cohort **{self.cohort.name}**: {counted(len(self.cohort.patients()), 'patient')}, "
+            f"{counted(len(self.cohort.table), 'video')}, as given by its owner."
         )
 
     @cached_property

@@ -21,7 +21,7 @@ from fibrolib.attribution import (
     middle_window,
     movement_correlation,
 )
-from fibrolib.errors import FibrolibError
+from fibrolib.errors import FibrolibError, counted
 from fibrolib.inference import auc
 from fibrolib.learning import NetClassifier
 from fibrolib.stages import at_least
@@ -99,7 +99,7 @@ class World:
 
         if self.explained.empty:
             raise FibrolibError(
-                f"None of {len(self.held_out)} virtual patients held out has the condition: ask for more."
+                f"None of {counted(len(self.held_out), 'virtual patient')} held out has the condition: ask for more."
             )
 
     @property

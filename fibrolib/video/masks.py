@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrolib.errors import VideoError
+from fibrolib.errors import VideoError, counted
 from fibrolib.video.arrays import open_arrays
 from fibrolib.video.polygons import read_polygons
 from fibrolib.video.reading import read_image
@@ -50,7 +50,7 @@ def masks_of_frames(
     if masks.ndim == 2:
         return np.broadcast_to(masks != 0, (len(chosen), *shape))
     if len(masks) <= chosen.max():
-        raise VideoError(f"{path}: the mask has {len(masks)} frames, its video at least {chosen.max() + 1}.")
+        raise VideoError(f"{path}: the mask has {counted(len(masks), 'frame')}, its video at least {chosen.max() + 1}.")
     return masks[chosen] != 0
 
 
