@@ -36,10 +36,10 @@ from fibrolib.learning import NetClassifier
 from fibrolib.nets import build_net, import_torchvision
 from fibrolib.stages import stage_name
 from fibrolib.study import Profile, load_profile, open_study
+from fibrolib.study.cache import ResultCache
 from fibrolib.study.explaining import Explaining
-from fibrolib.study.keeping import Keeper
-from fibrolib.study.planting import SIGNALS, plant
-from fibrolib.study.worlds import WAYS
+from fibrolib.study.planting import plant
+from fibrolib.study.worlds import WAYS, World
 from fibrolib.video import Clip
 
 TOP = Path(__file__).resolve().parents[1] / "reports" / "benchmark-attribution"
@@ -54,14 +54,14 @@ _REPEATS = 5
 def planted_of(profile, net: str, seed: int, patients: int, ways) -> pd.DataFrame:
     """Scores of one net's maps in the three worlds; kept."""
     worlds = plant(TOP / "cohorts", TOP, profile, net, patients=patients, seed=seed)
-    asked = {"net": profile.model(net), "seed": seed, "ways": ways, "dials": SIGNALS}
-    asked["files"] = {signal: world.files for signal, world in worlds.items()}
-    return Keeper(TOP / "results").keep(
+    cache_key = {"ways": ways, "worlds": [world.cache_key for world in worlds.values()]}
+    return ResultCache(TOP / "results").get_or_compute(
         f"planted-{net}-{seed}",
-        asked,
+        cache_key,
         lambda: pd.concat(Parallel(2)(delayed(world.scores)(ways) for world in worlds.values())),
         lambda table, folder: table.to_csv(folder / "scores.csv", index=False),
         lambda folder: pd.read_csv(folder / "scores.csv"),
+        made_by=(World,),
     )
 
 

@@ -18,8 +18,8 @@ FULL = """
     from matplotlib.figure import Figure
     from fibrolib.checking import CheckReport, Finding, write_page
     from fibrolib.cohort import write_cohort
-    from fibrolib.learning.keeping import write_tensors
-    from fibrolib.study.keeping import Keeper
+    from fibrolib.learning.checkpoints import write_tensors
+    from fibrolib.study.cache import ResultCache
     from fibrolib.study.runfolder import RunFolder
     from fibrolib.video import Clip, save_clip, write_image, write_video
 
@@ -43,8 +43,9 @@ FULL = """
         "figures/f.svg": lambda path: folder.save_figure("f", figure),
         "results.json": lambda path: folder.save_json("results", {"a": ["b"] * 4000}),
         "report.html": lambda path: folder.save_report("a" * 9000),
-        "kept": lambda path: Keeper(out / "kept").keep(
-            "kept", {}, lambda: "a" * 9000, lambda text, place: (place / "a").write_text(text), str),
+        "kept": lambda path: ResultCache(out / "kept").get_or_compute(
+            "kept", {}, lambda: "a" * 9000, lambda text, place: (place / "a").write_text(text), str,
+            made_by=(ResultCache,)),
     }
     folder.claim()
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))

@@ -131,14 +131,14 @@ def test_memory_gives_the_same_fit_back_without_training(flicker_patients, tmp_p
 def test_memory_is_not_taken_for_other_settings(flicker_patients, tmp_path, change):
     fitted(flicker_patients, memory=tmp_path, epochs=1)
     fitted(flicker_patients, memory=tmp_path, epochs=1, **change)
-    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2
 
 
 def test_memory_is_not_taken_for_other_stages(flicker_patients, tmp_path):
     fitted(flicker_patients, memory=tmp_path, epochs=1)
     other = flicker_patients.assign(stage=flicker_patients["stage"].to_numpy()[::-1])
     fitted(other, memory=tmp_path, epochs=1)
-    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2
 
 
 def test_saved_and_loaded(net, flicker_patients, tmp_path):

@@ -1,5 +1,6 @@
 """Which diagnostics a cohort allows, and how their evaluations are kept and resumed."""
 
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,8 +10,8 @@ from conftest import make_patients
 
 from fibrolib.learning import NetClassifier
 from fibrolib.study import diagnostics
+from fibrolib.study.cache import ResultCache
 from fibrolib.study.diagnostics import INDICES, evaluate_index, evaluate_net, fits_finished, reason_against
-from fibrolib.study.keeping import Keeper
 from fibrolib.study.profiles import ClipSettings, ModelSettings, Profile
 
 FITS = 2 * 2 + 1
@@ -31,7 +32,7 @@ def study(patients, tmp_path):
     small = {"architecture": "motion_resnet3d", "options": {"width": 2}, "length": 4, "epochs": 1, "batch_size": 8}
     net = ModelSettings("net", {**small, "view": "clips"}, [{"learning_rate": [1e-3, 2e-3]}])
     kept = tmp_path / "cache"
-    folder = SimpleNamespace(path=kept, fits=kept / "fits", keeper=Keeper(kept), models=[])
+    folder = SimpleNamespace(path=kept, fits=kept / "fits", cache=ResultCache(kept / "results"), models=[])
     folder.save_model = lambda name, final, shown: folder.models.append(name)
     made = SimpleNamespace(
         profile=Profile("tiny", 40, 10, ClipSettings(24, 20.0, 10), 24, 2, (net,)),
@@ -43,7 +44,7 @@ def study(patients, tmp_path):
         folder=folder,
         evaluation=lambda name: evaluate_net(made, name),
     )
-    made.asked = lambda name: {"model": made.profile.model(name), "stages": made.patients["stage"].to_dict()}
+    made.cache_key = lambda name: {"model": made.profile.model(name), "stages": made.patients["stage"].to_dict()}
     return made
 
 
@@ -77,14 +78,21 @@ def test_an_index_is_evaluated_in_those_of_whom_it_is_known(study):
     assert list(INDICES) == ["swe", "fib4", "apri"]
 
 
-def test_a_net_is_evaluated_once_and_its_fits_are_cleared_away(study, monkeypatch):
+def test_a_net_is_evaluated_once(study, monkeypatch):
     assert fits_finished(study, "net") == (0, FITS)
     first = evaluate_net(study, "net")
     assert fits_finished(study, "net") == (FITS, FITS)
-    assert not list(study.folder.fits.rglob("*.safetensors"))
     monkeypatch.setattr(NetClassifier, "_train", lambda *_: pytest.fail("trained again"))
     pd.testing.assert_frame_equal(evaluate_net(study, "net").predictions, first.predictions)
     assert study.folder.models == ["net", "net"]
+
+
+def test_an_evaluation_whose_key_has_changed_trains_nothing_again_that_is_the_same(study, monkeypatch):
+    first = evaluate_net(study, "net")
+    shutil.rmtree(study.folder.cache.folder)  # as if no key were the same
+    assert fits_finished(study, "net") == (FITS, FITS)
+    monkeypatch.setattr(NetClassifier, "_train", lambda *_: pytest.fail("trained again"))
+    pd.testing.assert_frame_equal(evaluate_net(study, "net").predictions, first.predictions)
 
 
 def test_an_evaluation_that_was_stopped_goes_on_where_it_was(study, monkeypatch):
@@ -105,8 +113,8 @@ def test_an_evaluation_that_was_stopped_goes_on_where_it_was(study, monkeypatch)
     resumed = evaluate_net(study, "net")
     assert len(trained) == FITS, "what was finished was not trained again"
 
-    elsewhere = Keeper(study.folder.keeper.folder / "undisturbed")
-    study.folder.keeper, study.folder.fits = elsewhere, elsewhere.folder / "fits"
+    elsewhere = ResultCache(study.folder.cache.folder / "undisturbed")
+    study.folder.cache, study.folder.fits = elsewhere, elsewhere.folder / "fits"
     pd.testing.assert_frame_equal(evaluate_net(study, "net").predictions, resumed.predictions)
 
 

@@ -10,8 +10,8 @@ from conftest import make_patients
 from fibrolib.attribution import CURVES, ORDERS, TESTS, mask_scores, movement_correlation
 from fibrolib.learning import NetClassifier
 from fibrolib.study import explaining, processes
+from fibrolib.study.cache import ResultCache
 from fibrolib.study.explaining import Explaining
-from fibrolib.study.keeping import Keeper
 
 METHODS = ["gradcam", "layercam"]
 
@@ -35,9 +35,9 @@ def study(tmp_path_factory):
         nets=["net"],
         profile=SimpleNamespace(n_folds=3),
         request=SimpleNamespace(seed=0),
-        folder=SimpleNamespace(path=folder, keeper=Keeper(folder / "kept")),
+        folder=SimpleNamespace(path=folder, cache=ResultCache(folder / "kept")),
         evaluation=lambda name: SimpleNamespace(final=net, best={}),
-        asked=lambda name: {"model": name},
+        cache_key=lambda name: {"model": name},
     )
 
 

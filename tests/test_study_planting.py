@@ -16,7 +16,7 @@ def test_worlds_share_bodies_and_differ_in_their_signal(tmp_path, monkeypatch):
     truth = [pd.read_csv(path) for path in sorted((tmp_path / "cohorts").glob("*/truth/patients.csv"))]
     assert all(table["bmi"].equals(truth[0]["bmi"]) for table in truth)
     assert not any(truth[0]["capsule"].equals(table["capsule"]) for table in truth[1:])
-    files = [set(world.files) for world in worlds.values()]
+    files = [set(world.cache_key["files"]) for world in worlds.values()]
     assert not files[0] & files[1]
     # A video holds just the frames that the net sees.
     clip = load_clip(worlds["motion"].train["clips"].iloc[0][0])

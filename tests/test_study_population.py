@@ -15,7 +15,7 @@ from fibrolib.learning.changes import CHANGES
 from fibrolib.phantom import Dials, draw_patients
 from fibrolib.study import Request, Study, load_profile
 from fibrolib.study.ablations import AS_FILMED, WORLDS, ablate, ceilings_of
-from fibrolib.study.keeping import Keeper
+from fibrolib.study.cache import ResultCache
 from fibrolib.study.population import Population, fresh_patients, population_folder
 
 SEED, PATIENTS = 1, 16  # of this seed, eight of the first sixteen are on either side of F2
@@ -44,8 +44,8 @@ def study(flicker_patients, tmp_path_factory):
         nets=list(nets),
         indices=[],
         cutoff=1,
-        folder=SimpleNamespace(path=tmp_path_factory.mktemp("run"), keeper=Keeper(tmp_path_factory.mktemp("kept"))),
-        asked=lambda name: {"net": name},
+        folder=SimpleNamespace(path=tmp_path_factory.mktemp("run"), cache=ResultCache(tmp_path_factory.mktemp("kept"))),
+        cache_key=lambda name: {"net": name},
         evaluation=lambda name: SimpleNamespace(final=nets[name]),
     )
 
@@ -108,7 +108,7 @@ def test_scores_are_those_of_the_net_and_are_kept(people, study):
     assert list(reached.columns) == [1, 2]
     changed = people.reached("cnn3d", "frozen")
     np.testing.assert_allclose(changed, net.predict_cumulative(people.patients, CHANGES["frozen"]))
-    assert len(list(study.folder.keeper.folder.glob("population-cnn3d-*"))) == 2
+    assert len(list(study.folder.cache.folder.glob("population-cnn3d-*"))) == 2
 
 
 def test_areas_comparisons_and_shares(people):
@@ -159,8 +159,8 @@ def test_threads_that_score_share_no_net(people, tmp_path):
     net = classifier_with(OneAtATime())
     net.n_stages_ = 2
     people.study = SimpleNamespace(
-        folder=SimpleNamespace(path=tmp_path, keeper=Keeper(tmp_path)),
-        asked=lambda name: {"net": name},
+        folder=SimpleNamespace(path=tmp_path, cache=ResultCache(tmp_path)),
+        cache_key=lambda name: {"net": name},
         evaluation=lambda name: SimpleNamespace(final=net),
     )
     assert ablate({"here": people}, ["cnn3d"], cutoff=1)["auc"].notna().all()

@@ -88,7 +88,7 @@ def test_a_folder_of_other_files_is_neither_used_nor_moved(tmp_path):
 
 def test_a_study_that_has_only_computed_so_far_goes_on(tmp_path):
     folder = RunFolder(tmp_path, "seed 0", ASKED)
-    folder.keeper.keep_table("t", {}, lambda: pd.DataFrame({"a": [1]}))
+    folder.cache.get_or_compute_table("t", {}, lambda: pd.DataFrame({"a": [1]}), made_by=(RunFolder,))
     folder.refuse_other_content()
     folder.save_report("made")
 

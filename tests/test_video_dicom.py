@@ -13,7 +13,7 @@ from pydicom.uid import MPEG4HP41, JPEGLSLossless, generate_uid
 from test_video_reading import LEVELS, dicom_dataset, levels, steps, write_dicom
 
 from fibrolib.errors import VideoError
-from fibrolib.video import clip_digest, find_sector, prepare_clip, read_video, survey_video
+from fibrolib.video import find_sector, prepare_clip, read_video, survey_video
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # about its own odd examples
 
@@ -175,11 +175,3 @@ def test_regions_of_no_use_are_passed_over(tmp_path, changed):
 def test_a_region_beyond_the_frame_is_cut(tmp_path):
     path = with_region(tmp_path / "a.dcm", two_pictures(), RegionLocationMaxX1=5000, RegionLocationMaxY1=5000)
     assert read_video(path).region == (10, 120, 20, 160)
-
-
-def test_clips_of_dicom_files_have_digests_of_their_own(tmp_path):
-    """Kept clips of DICOM files were made without the region; those of other files are taken up as they are."""
-    path = write_dicom(tmp_path / "a.dcm", steps(3))
-    plain = tmp_path / "a.bin"
-    plain.write_bytes(b"x" + path.read_bytes())
-    assert clip_digest(path, {}) != clip_digest(plain, {})

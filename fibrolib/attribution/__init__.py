@@ -17,6 +17,7 @@ from fibrolib.attribution.explain import (
 from fibrolib.attribution.faithfulness import (
     CURVES,
     faithfulness_areas,
+    faithfulness_by_method,
     faithfulness_curves,
     summarise_faithfulness,
 )
@@ -33,6 +34,7 @@ from fibrolib.attribution.masks import (
     MaskScores,
     attainable_share,
     mask_scores,
+    mask_scores_by_patient,
     relevance_by_depth,
     summarise_shares,
 )
@@ -61,6 +63,7 @@ __all__ = [
     "cascade_maps",
     "cascading_randomisation",
     "faithfulness_areas",
+    "faithfulness_by_method",
     "faithfulness_curves",
     "fine_layer",
     "heartbeat_lag",
@@ -69,6 +72,7 @@ __all__ = [
     "list_layers",
     "map_agreement",
     "mask_scores",
+    "mask_scores_by_patient",
     "middle_window",
     "movement",
     "movement_correlation",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,11 +13,20 @@ from fibrolib.attribution.explain import Explanation, window_scores
 from fibrolib.attribution.removal import ORDERS, impute, neutral_grey, removal_ranks
 from fibrolib.learning import NetClassifier
 
-__all__ = ["CURVES", "FRACTIONS", "faithfulness_areas", "faithfulness_curves", "summarise_faithfulness"]
+__all__ = [
+    "CURVES",
+    "FRACTIONS",
+    "faithfulness_areas",
+    "faithfulness_by_method",
+    "faithfulness_curves",
+    "summarise_faithfulness",
+]
 
 CURVES = ("deletion", "insertion", "ROAD")
 """Take away, most relevant first, and put mean grey there (Petsiuk et al. 2018); start from mean grey and put back;
 take away and fill in from the neighbours (Rong et al. 2022)."""
+
+_UNINFORMED = tuple(order for order in ORDERS if order != "relevance")
 
 FRACTIONS = (0.0, 0.1, 0.25, 0.5, 0.75)
 """Shares of the sector that are changed. ROAD needs something to fill in from, so all end before 1."""
@@ -76,6 +85,37 @@ def _changed(explanation: Explanation, curve: str, chosen: NDArray[np.bool_], se
         return impute(frames, explanation.sector, chosen, seed)
     grey = neutral_grey(frames, explanation.sector)
     return np.where(chosen, grey, frames) if curve == "deletion" else np.where(chosen, frames, grey)
+
+
+def faithfulness_by_method(
+    estimator: NetClassifier, maps: Mapping[tuple[str, str], Explanation], *, seed: int = 0
+) -> pd.DataFrame:
+    """`faithfulness_curves` of several patients and methods.
+
+    Orders that know nothing of a map (all but ``relevance``) are computed once for each patient and stand in the table
+    for every method.
+
+    Parameters
+    ----------
+    estimator : NetClassifier
+        The one that was explained.
+    maps : mapping of tuple of str to Explanation
+        Its maps by patient and method.
+    seed : int
+        Of the random order and of the noise.
+
+    Returns
+    -------
+    DataFrame
+        ``curve, order, fraction, score, patient_id, method``.
+    """
+    tables, rivals = [], {}
+    for (patient, method), cam in maps.items():
+        if patient not in rivals:
+            rivals[patient] = faithfulness_curves(estimator, cam, orders=_UNINFORMED, seed=seed)
+        own = faithfulness_curves(estimator, cam, orders=("relevance",), seed=seed)
+        tables += [table.assign(patient_id=patient, method=method) for table in (own, rivals[patient])]
+    return pd.concat(tables, ignore_index=True)
 
 
 def faithfulness_areas(curves: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,14 @@ from torch.nn import functional
 from fibrolib.attribution.cams import enlarged
 from fibrolib.attribution.explain import Explanation
 
-__all__ = ["MaskScores", "attainable_share", "mask_scores", "relevance_by_depth", "summarise_shares"]
+__all__ = [
+    "MaskScores",
+    "attainable_share",
+    "mask_scores",
+    "mask_scores_by_patient",
+    "relevance_by_depth",
+    "summarise_shares",
+]
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,39 @@ def _share_of_highest(values: NDArray, marked: NDArray[np.bool_], count: int) ->
     above, level = values > border, values == border
     places = count - np.count_nonzero(above)
     return float((np.count_nonzero(marked[above]) + places * marked[level].mean()) / count)
+
+
+def mask_scores_by_patient(
+    maps: Mapping[str, Sequence[Explanation]], model: str, stages: Mapping[str, int]
+) -> pd.DataFrame:
+    """Scores of a net's maps against the marked region, averaged over the videos of each patient.
+
+    Parameters
+    ----------
+    maps : mapping of str to sequence of Explanation
+        By patient; maps without a marked region are left out.
+    model : str
+        Name of the net.
+    stages : mapping of str to int
+        Stage by patient.
+
+    Returns
+    -------
+    DataFrame
+        ``patient_id, model, stage, score`` and the fields of `MaskScores`; no rows where no map has a marked region.
+    """
+    rows = [
+        {"patient_id": patient, "model": model, "score": cam.score, **vars(mask_scores(cam))}
+        for patient, cams in maps.items()
+        for cam in cams
+        if cam.roi is not None
+    ]
+    if not rows:
+        scores = [field.name for field in fields(MaskScores)]
+        return pd.DataFrame(columns=["patient_id", "model", "stage", "score", *scores])
+    table = pd.DataFrame(rows).groupby(["patient_id", "model"], as_index=False).mean()
+    table.insert(2, "stage", table["patient_id"].map(stages))
+    return table
 
 
 def attainable_share(region: NDArray[np.bool_], sector: NDArray[np.bool_], grid: tuple[int, int, int]) -> float:

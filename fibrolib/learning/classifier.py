@@ -15,8 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from fibrolib.errors import FibrolibError
 from fibrolib.learning.augment import NO_CHANGE, Augment
 from fibrolib.learning.changes import Change
+from fibrolib.learning.checkpoints import fit_digest, fit_folder, load_fit, save_fit
 from fibrolib.learning.clips import ClipDataset, average_by_patient
-from fibrolib.learning.keeping import fit_digest, load_fit, save_fit
 from fibrolib.learning.probe import begin_with_probe
 from fibrolib.learning.training import channels_last, history_table, make_net, pick_device, torch_threads
 from fibrolib.nets import build_net, give_back_memory, import_torchvision, stage_probabilities
@@ -256,7 +256,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         files = [X[self.view].tolist()] + ([] if validation is None else [validation[0][self.view].tolist()])
         known = [stages.tolist()] + ([] if validation is None else [np.asarray(validation[1]).tolist()])
         settings = {name: value for name, value in self.get_params().items() if name not in _OF_THE_MACHINE}
-        return Path(self.memory) / f"{fit_digest(settings, files, known)}.safetensors"
+        return fit_folder(self.memory, type(self)) / f"{fit_digest(settings, files, known)}.safetensors"
 
     def predict_cumulative(self, X: pd.DataFrame, change: Change | None = None) -> NDArray[np.float64]:
         """P(stage >= 1), P(stage >= 2), ..., averaged over a patient's windows and videos.

@@ -20,7 +20,15 @@ from fibrolib.errors import FibrolibError
 from fibrolib.stages import at_least
 from fibrolib.workers import workers_end_here
 
-__all__ = ["Evaluation", "auc_at_cutoff", "evaluate", "predictions_of", "stage_folds"]
+__all__ = [
+    "Evaluation",
+    "auc_at_cutoff",
+    "evaluate",
+    "fit_shuffled",
+    "fit_without_fold",
+    "predictions_of",
+    "stage_folds",
+]
 
 _USUAL_CUTOFF = 2
 """For classifiers that have none of their own: significant fibrosis."""
@@ -188,6 +196,49 @@ def evaluate(
         best=best,
         histories=_histories(again["estimator"], final),
     )
+
+
+def fit_without_fold(
+    diagnostic: BaseEstimator, patients: pd.DataFrame, partition: pd.Series, fold: int, *, n_folds: int, seed: int
+) -> BaseEstimator:
+    """Fit a clone on the training patients without one fold: again what `evaluate` fitted in its cross-validation.
+
+    Parameters
+    ----------
+    diagnostic : estimator
+        A net with the settings that `evaluate` has chosen; with its ``memory``, the fit is loaded where it is there.
+    patients, partition, n_folds, seed
+        As for `evaluate`.
+    fold : int
+        Which one, from 1.
+    """
+    side = partition.reindex(patients.index)
+    train, validation = (patients[side == part] for part in ("train", "validation"))
+    rows, _ = stage_folds(train["stage"], diagnostic.cutoff, n_folds, seed)[fold - 1]
+    part = train.iloc[rows]
+    return clone(diagnostic).fit(
+        part, part["stage"].to_numpy(), validation=(validation, validation["stage"].to_numpy())
+    )
+
+
+def fit_shuffled(diagnostic: BaseEstimator, patients: pd.DataFrame, partition: pd.Series, seed: int) -> BaseEstimator:
+    """Fit a clone to stages that are shuffled among the training patients, and among the validation patients.
+
+    Parameters
+    ----------
+    diagnostic : estimator
+        A net.
+    patients, partition
+        As for `evaluate`.
+    seed : int
+        Of the order, and of the net.
+    """
+    side, random = partition.reindex(patients.index), np.random.default_rng(seed)
+    (train, stages), validation = (
+        (rows, random.permutation(rows["stage"].to_numpy()))
+        for rows in (patients[side == part] for part in ("train", "validation"))
+    )
+    return clone(diagnostic).set_params(seed=seed).fit(train, stages, validation=validation)
 
 
 def _own_cutoff(estimator: BaseEstimator) -> int | None:

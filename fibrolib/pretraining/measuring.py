@@ -20,8 +20,8 @@ from skorch import NeuralNet
 from torch import Tensor, nn
 
 from fibrolib.learning.augment import Augment
+from fibrolib.learning.checkpoints import write_tensors
 from fibrolib.learning.clips import ClipDataset, average_by_patient
-from fibrolib.learning.keeping import write_tensors
 from fibrolib.learning.training import ClipNet, channels_last, cosine_schedule, pick_device, torch_threads
 from fibrolib.nets import ClipNetwork, build_net
 from fibrolib.phantom.quantities import QUANTITIES

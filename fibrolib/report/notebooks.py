@@ -19,9 +19,10 @@ from papermill.exceptions import PapermillExecutionError
 from fibrolib.atomic import write_atomically
 from fibrolib.attribution import parse_methods
 from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError
+from fibrolib.provenance import package_digest
 from fibrolib.report.copies import without_places
 from fibrolib.report.kernels import KernelManager
-from fibrolib.study.keeping import digest, package_digest
+from fibrolib.study.cache import digest
 
 __all__ = ["VALUES", "check_parameters", "execute_notebook", "is_current", "parameter_names"]
 
@@ -80,7 +81,7 @@ def _key(notebook: Path, parameters: dict, content: str) -> str:
         {
             "source": notebook.read_text("utf-8"),
             "parameters": parameters,
-            "code": package_digest(with_presentation=True),
+            "code": package_digest(),
             "content": content,
         }
     )

@@ -61,13 +61,13 @@ def check_before(study: Study, track: Callable[[Iterable, int], Iterable]) -> pd
             )
         return report.anonymous_table()
 
-    asked = {
+    cache_key = {
         "content": _content(table, study.cutoff, outside),
         "cutoff": study.cutoff,
         "clip_frames": study.profile.clip_frames,
         "outside": outside,
     }
-    warnings = study.folder.keeper.keep_table("check", asked, compute)
+    warnings = study.folder.cache.get_or_compute_table("check", cache_key, compute, made_by=(check_cohort,))
     study.folder.save_table("check", warnings)
     return warnings
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,21 +12,33 @@ from sklearn.base import BaseEstimator
 from fibrolib.errors import counted
 from fibrolib.indices import APRI, FIB4, SWE
 from fibrolib.learning import Evaluation, NetClassifier, evaluate
+from fibrolib.learning.checkpoints import fit_folder
 from fibrolib.nets import give_back_memory
 from fibrolib.plots import model_label
 from fibrolib.progress import watch
 from fibrolib.stages import at_least
+from fibrolib.study.cache import digest
 from fibrolib.study.evaluations import load_evaluation, save_evaluation
-from fibrolib.study.keeping import digest
 from fibrolib.study.processes import net_workers
 from fibrolib.study.profiles import ModelSettings
 from fibrolib.study.scoring import preparation
-from fibrolib.study.trainings import keep_folds
 
 if TYPE_CHECKING:
     from fibrolib.study.study import Study
 
-__all__ = ["INDICES", "evaluate_index", "evaluate_net", "fits_finished", "reason_against"]
+__all__ = [
+    "EVALUATION",
+    "INDICES",
+    "classifier_of",
+    "evaluate_index",
+    "evaluate_net",
+    "fits_finished",
+    "fits_of",
+    "reason_against",
+]
+
+EVALUATION = (evaluate, NetClassifier, save_evaluation)
+"""What makes the evaluation of a net, once its inputs are known (`ResultCache`)."""
 
 INDICES = {"swe": SWE, "fib4": FIB4, "apri": APRI}
 """Diagnostics that read numbers, in the order of tables."""
@@ -75,8 +86,8 @@ def evaluate_index(study: Study, name: str) -> Evaluation:
 def evaluate_net(study: Study, name: str) -> Evaluation:
     """Evaluate a net of the profile; kept, its model too.
 
-    What is finished of an evaluation that was stopped is not done again: its fits lie in the run folder until the
-    whole is kept.
+    No finished fit is made again: all of them stay in the run folder, and are read by an evaluation that was stopped,
+    or whose key has changed by something that decides no fit.
     """
     done, total = fits_finished(study, name)  # which reads the patients, before they are asked for by two threads
     label = f"Training the {model_label(name)}" if done < total else f"Loading the {model_label(name)}"
@@ -89,43 +100,45 @@ def evaluate_net(study: Study, name: str) -> Evaluation:
 
 def _tuned_net(study: Study, name: str) -> Evaluation:
     settings = study.profile.model(name)
-    memory = _fits_of(study, settings)
-    net = NetClassifier(
-        **settings.arguments,
+    net = classifier_of(study, name).set_params(memory=fits_of(study, name))
+    options = {"grid": settings.grid, "n_jobs": _n_jobs(study, net, settings)}
+    result = study.folder.cache.get_or_compute(
+        settings.name,
+        study.cache_key(settings.name),
+        lambda: _evaluate(study, name, net, study.patients, **options),
+        save_evaluation,
+        load_evaluation,
+        made_by=EVALUATION,
+    )
+    shown = preparation(study.profile, result.final.view, study.cohort.virtual)
+    study.folder.save_model(settings.name, result.final, shown)
+    return result
+
+
+def classifier_of(study: Study, name: str) -> NetClassifier:
+    """A net of the profile, not fitted."""
+    return NetClassifier(
+        **study.profile.model(name).arguments,
         cutoff=study.cutoff,
         n_stages=int(study.patients["stage"].max()) + 1,
         seed=study.request.seed,
         n_threads=1,
-        memory=memory,
     )
-    options = {"grid": settings.grid, "n_jobs": _n_jobs(study, net, settings)}
-    result = study.folder.keeper.keep(
-        settings.name,
-        study.asked(settings.name),
-        lambda: _evaluate(study, name, net, study.patients, **options),
-        save_evaluation,
-        load_evaluation,
-    )
-    if memory.exists():
-        keep_folds(study, settings.name, result, memory)
-    shutil.rmtree(memory, ignore_errors=True)
-    shown = preparation(study.profile, result.final.view, study.cohort.virtual)
-    study.folder.save_model(settings.name, result.final, shown)
-    return result
 
 
 def fits_finished(study: Study, name: str) -> tuple[int, int]:
     """How many fits of a net are finished, and of how many."""
     settings = study.profile.model(name)
     total = settings.n_settings * study.profile.n_folds + 1
-    if study.folder.keeper.has(settings.name, study.asked(settings.name)):
+    if study.folder.cache.has(settings.name, study.cache_key(settings.name), EVALUATION):
         return total, total
-    return min(len(list(_fits_of(study, settings).glob("[!.]*.safetensors"))), total), total
+    finished = fit_folder(fits_of(study, name), NetClassifier).glob("[!.]*.safetensors")
+    return min(len(list(finished)), total), total
 
 
-def _fits_of(study: Study, settings: ModelSettings) -> Path:
-    """Folder of the fits of an evaluation that is under way."""
-    return study.folder.fits / settings.name / digest(study.asked(settings.name))
+def fits_of(study: Study, name: str) -> Path:
+    """Folder of the fits of an evaluation (the `memory` of its net)."""
+    return study.folder.fits / name / digest(study.cache_key(name))
 
 
 def _n_jobs(study: Study, net: NetClassifier, settings: ModelSettings) -> int:

@@ -14,7 +14,7 @@ from fibrolib.attribution import (
     Explanation,
     attribute_methods,
     cascading_randomisation,
-    faithfulness_curves,
+    faithfulness_by_method,
     heartbeat_lag,
     mask_scores,
     movement_correlation,
@@ -24,9 +24,10 @@ from fibrolib.attribution import (
 from fibrolib.learning import NetClassifier
 from fibrolib.plots import model_label
 from fibrolib.progress import track
+from fibrolib.study.diagnostics import EVALUATION
 from fibrolib.study.planting import plant
 from fibrolib.study.processes import side_by_side
-from fibrolib.study.trainings import nets_of_folds, nets_of_shuffled_stages
+from fibrolib.study.trainings import OTHERWISE_TRAINED, nets_of_folds, nets_of_shuffled_stages
 from fibrolib.study.worlds import WAYS, World
 from fibrolib.video import Clip, load_clip
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from fibrolib.study.study import Study
 
 __all__ = ["Explaining"]
-
-_RIVALS = ("random", "centre")
 
 _PLANTED = (12, 120)
 """Virtual patients in each planted world, at least and at most; between, a sixth of the fresh population."""
@@ -152,7 +151,7 @@ class Explaining:
 
     def sanity(self) -> pd.DataFrame:
         """Rank correlations of the sanity tests (`sanity_values`) on the few patients, with ``model``; kept."""
-        return self._tables("sanity", self._sanity_job)
+        return self._tables("sanity", self._sanity_job, (sanity_values, *OTHERWISE_TRAINED))
 
     def _sanity_job(self, name: str):
         return delayed(sanity_values)(
@@ -170,19 +169,19 @@ class Explaining:
 
     def cascade(self) -> pd.DataFrame:
         """The nets shuffled from the head down (`cascading_randomisation`), few patients, with ``model``; kept."""
-        return self._tables("cascade", self._cascade_job)
+        return self._tables("cascade", self._cascade_job, (cascading_randomisation,))
 
     def _cascade_job(self, name: str):
         clips, seed = list(self.clips(name, few=True).values()), self.study.request.seed
         return delayed(cascading_randomisation)(self.net(name), clips, self.methods, seed=seed)
 
     def faithfulness(self) -> pd.DataFrame:
-        """Deletion, insertion and ROAD (`faithfulness_curves`), few patients, ``model, method, patient_id``; kept."""
-        return self._tables("faithfulness", self._faithfulness_job)
+        """Deletion, insertion and ROAD of the few patients (`faithfulness_by_method`), with ``model``; kept."""
+        return self._tables("faithfulness", self._faithfulness_job, (faithfulness_by_method, attribute_methods))
 
     def _faithfulness_job(self, name: str):
         maps = {(patient, method): self.maps(name, method)[patient] for patient in self.few for method in self.methods}
-        return delayed(_curves)(self.net(name), maps, self.study.request.seed)
+        return delayed(faithfulness_by_method)(self.net(name), maps, seed=self.study.request.seed)
 
     def worlds(self, net: str, patients: int = 0) -> dict[str, World]:
         """Worlds in which one signal alone tells the stage, for one net (`planting.plant`).
@@ -203,28 +202,26 @@ class Explaining:
         """Maps of the methods in planted worlds, counted on regions (`World.scores`); kept."""
         ways = [way for way in WAYS if way.method in self.methods]
         name = next(iter(worlds.values())).name
-        asked = {"ways": ways, "net": self.study.profile.model(name), "seed": self.study.request.seed}
-        asked |= {"files": {signal: world.files for signal, world in worlds.items()}}
+        cache_key = {"ways": ways, "worlds": [world.cache_key for world in worlds.values()]}
 
         def compute() -> pd.DataFrame:
             jobs = [delayed(world.scores)(ways) for world in worlds.values()]
             counted = self._side_by_side(jobs, "Training and explaining in planted worlds", "worlds")
             return pd.concat(counted, ignore_index=True)
 
-        return self.study.folder.keeper.keep_table(f"planted-{name}", asked, compute)
+        return self.study.folder.cache.get_or_compute_table(f"planted-{name}", cache_key, compute, made_by=(World,))
 
-    def _tables(self, what: str, job_of: Callable) -> pd.DataFrame:
+    def _tables(self, what: str, job_of: Callable, made_by: tuple) -> pd.DataFrame:
         """A table for every net; those that are not kept are made side by side."""
-        keeper, tested = self.study.folder.keeper, {"methods": self.methods, "patients": self.few}
-        places = {
-            name: (f"{what}-{name}", {**self.study.asked(name), **tested, "trainings": self.trainings})
-            for name in self.study.nets
-        }
-        missing = [name for name, place in places.items() if not keeper.has(*place)]
+        cache, made_by = self.study.folder.cache, (*EVALUATION, *made_by)
+        tested = {"methods": self.methods, "patients": self.few, "trainings": self.trainings}
+        entries = {name: (f"{what}-{name}", {**self.study.cache_key(name), **tested}) for name in self.study.nets}
+        missing = [name for name, entry in entries.items() if not cache.has(*entry, made_by)]
         found = self._side_by_side([job_of(name) for name in missing], f"Testing maps: {what}", "nets")
         made = dict(zip(missing, found, strict=True))
         tables = [
-            keeper.keep_table(*place, lambda name=name: made[name]).assign(model=name) for name, place in places.items()
+            cache.get_or_compute_table(*entry, lambda name=name: made[name], made_by=made_by).assign(model=name)
+            for name, entry in entries.items()
         ]
         return pd.concat(tables, ignore_index=True)
 
@@ -234,14 +231,3 @@ class Explaining:
 
 def _key(name: str, method: str, patient: str) -> dict[str, str]:
     return {"model": name, "method": method, "patient_id": patient}
-
-
-def _curves(net: NetClassifier, maps: Mapping[tuple[str, str], Explanation], seed: int) -> pd.DataFrame:
-    """Curves of maps by patient and method; orders that know nothing of a map are the same for all of a patient's."""
-    tables, rivals = [], {}
-    for (patient, method), cam in maps.items():
-        if patient not in rivals:
-            rivals[patient] = faithfulness_curves(net, cam, orders=_RIVALS, seed=seed)
-        own = faithfulness_curves(net, cam, orders=("relevance",), seed=seed)
-        tables += [table.assign(patient_id=patient, method=method) for table in (own, rivals[patient])]
-    return pd.concat(tables, ignore_index=True)

@@ -13,7 +13,7 @@ import pandas as pd
 from fibrolib.cohort.parsing import read_text_table
 from fibrolib.errors import FibrolibError
 from fibrolib.privacy import find_table
-from fibrolib.study.keeping import digest
+from fibrolib.study.cache import digest
 from fibrolib.study.profiles import BUILT_IN, Profile
 from fibrolib.study.request import Request
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fibrolib.learning import NetClassifier
 from fibrolib.phantom import Dials, simulate_cohort
-from fibrolib.study.keeping import digest
+from fibrolib.study.cache import digest
 from fibrolib.study.population import prepared_patients
 from fibrolib.study.preparing import form_of, sources
 from fibrolib.study.profiles import Profile

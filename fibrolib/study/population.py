@@ -21,10 +21,12 @@ from fibrolib.inference import (
     share_of_ceiling,
 )
 from fibrolib.learning.changes import CHANGES
+from fibrolib.learning.clips import VIEWS
 from fibrolib.learning.evaluation import predictions_of
 from fibrolib.phantom import MOVING, STILL, Dials, oracle_score, simulate_cohort
 from fibrolib.progress import track
-from fibrolib.study.keeping import digest
+from fibrolib.study.cache import digest
+from fibrolib.study.diagnostics import EVALUATION
 from fibrolib.study.preparing import prepare_files
 from fibrolib.study.profiles import Profile
 
@@ -145,13 +147,15 @@ class Population:
         DataFrame
             Indexed by patient, columns ``1, 2, ...``.
         """
-        asked = {
-            "net": self.study.asked(name),
-            "dials": asdict(self.dials),
-            "patients": len(self.patients),
+        cache_key = {
+            "net": self.study.cache_key(name),
+            "patients": self.patients.index.tolist(),
+            "files": [[path.name for path in paths] for view in VIEWS for paths in self.patients[view]],
             "change": change,
         }
-        kept = self.study.folder.keeper.keep_table(f"population-{name}", asked, lambda: self._reached(name, change))
+        kept = self.study.folder.cache.get_or_compute_table(
+            f"population-{name}", cache_key, lambda: self._reached(name, change), made_by=EVALUATION
+        )
         return kept.rename(columns=int)  # on disk, names are text
 
     def _reached(self, name: str, change: str) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import torch
 
 import fibrolib
 from fibrolib.inference import compare_accuracy, compare_exchanged, joint_test
-from fibrolib.study.keeping import package_digest
+from fibrolib.provenance import package_digest
 from fibrolib.study.population import ORACLES
 from fibrolib.study.staging import Staging, cutoffs_of, staging_of
 from fibrolib.study.study import Study

@@ -17,7 +17,7 @@ from fibrolib.atomic import write_atomically
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.plots import save_figure
-from fibrolib.study.keeping import Keeper
+from fibrolib.study.cache import ResultCache
 from fibrolib.study.lock import CARD, LOCK, held
 from fibrolib.study.paths import STAMP
 from fibrolib.video import write_video
@@ -51,7 +51,7 @@ class RunFolder:
     def __init__(self, path: Path, key: str = "", asked: dict | None = None) -> None:
         self.path, self.key = path, key
         self._asked = asked or {}
-        self.keeper = Keeper(path / _CACHE / "results")
+        self.cache = ResultCache(path / _CACHE / "results")
 
     @property
     def clips(self) -> Path:
@@ -60,7 +60,7 @@ class RunFolder:
 
     @property
     def fits(self) -> Path:
-        """Fits of models whose evaluation is not finished."""
+        """Fits of nets: of evaluations, finished or not, and of planted worlds."""
         return self.path / _CACHE / "fits"
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fibrolib import __version__
-from fibrolib.attribution import Explanation, MaskScores, attribute_clips, mask_scores
+from fibrolib.attribution import Explanation, attribute_clips, mask_scores_by_patient
 from fibrolib.attribution import shown as shown_to
 from fibrolib.cohort import Cohort, read_cohort, split_patients
 from fibrolib.errors import FibrolibError, counted
@@ -21,9 +20,9 @@ from fibrolib.phantom import simulate_cohort
 from fibrolib.plots import model_label
 from fibrolib.progress import track
 from fibrolib.stages import condition
+from fibrolib.study.cache import digest
 from fibrolib.study.concealing import open_own_cohort, reference_of
-from fibrolib.study.diagnostics import INDICES, evaluate_index, evaluate_net, reason_against
-from fibrolib.study.keeping import digest
+from fibrolib.study.diagnostics import EVALUATION, INDICES, classifier_of, evaluate_index, evaluate_net, reason_against
 from fibrolib.study.naming import with_run_folder
 from fibrolib.study.population import Population
 from fibrolib.study.preparing import prepare_files
@@ -193,10 +192,11 @@ class Study:
     def _evaluations(self) -> dict[str, Evaluation]:
         return {}
 
-    def asked(self, name: str) -> dict:
+    def cache_key(self, name: str) -> dict:
         """Everything the evaluation of a net depends on, besides the code."""
         return {
             "model": self.profile.model(name),
+            "estimator": classifier_of(self, name).get_params(),
             "cutoff": self.cutoff,
             "seed": self.request.seed,
             "folds": self.profile.n_folds,
@@ -266,18 +266,9 @@ class Study:
             One row per test patient: ``patient_id, model, stage, score`` and the scores of `mask_scores`; no rows where
             the cohort has no masks. A patient's videos are averaged.
         """
-        return self.folder.keeper.keep_table(f"attribution-{name}", self.asked(name), lambda: self._attribution(name))
-
-    def _attribution(self, name: str) -> pd.DataFrame:
-        rows = [
-            {"patient_id": patient, "model": name, "score": cam.score, **vars(mask_scores(cam))}
-            for patient, cams in self.gradcams(name).items()
-            for cam in cams
-            if cam.roi is not None
-        ]
-        if not rows:
-            scores = [field.name for field in fields(MaskScores)]
-            return pd.DataFrame(columns=["patient_id", "model", "stage", "score", *scores])
-        table = pd.DataFrame(rows).groupby(["patient_id", "model"], as_index=False).mean()
-        table.insert(2, "stage", table["patient_id"].map(self.patients["stage"]))
-        return table
+        return self.folder.cache.get_or_compute_table(
+            f"attribution-{name}",
+            self.cache_key(name),
+            lambda: mask_scores_by_patient(self.gradcams(name), name, self.patients["stage"]),
+            made_by=(*EVALUATION, attribute_clips, mask_scores_by_patient),
+        )

@@ -6,27 +6,33 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from joblib import delayed
 from sklearn.base import clone
 
-from fibrolib.learning import Evaluation, NetClassifier
-from fibrolib.learning.evaluation import stage_folds
+from fibrolib.learning import NetClassifier
+from fibrolib.learning.evaluation import fit_shuffled, fit_without_fold
 from fibrolib.plots import model_label
 from fibrolib.progress import track
+from fibrolib.study.diagnostics import EVALUATION, fits_of
 from fibrolib.study.processes import side_by_side
 
 if TYPE_CHECKING:
     from fibrolib.study.study import Study
 
-__all__ = ["N_FOLDS_KEPT", "keep_folds", "nets_of_folds", "nets_of_shuffled_stages"]
+__all__ = ["N_FOLDS_COMPARED", "OTHERWISE_TRAINED", "nets_of_folds", "nets_of_shuffled_stages"]
 
-N_FOLDS_KEPT = 2
-"""Nets of the cross-validation that stay when it is finished: enough to ask whether two trainings agree."""
+N_FOLDS_COMPARED = 2
+"""Nets of the cross-validation that are returned: enough to ask whether two trainings agree."""
+
+OTHERWISE_TRAINED = (fit_without_fold, fit_shuffled)
+"""What makes these nets."""
 
 
-def keep_folds(study: Study, name: str, evaluation: Evaluation, memory: Path | None = None) -> list[NetClassifier]:
-    """Nets of the chosen settings, each trained without one fold of the training patients; kept.
+def nets_of_folds(study: Study, name: str) -> list[NetClassifier]:
+    """Nets of the chosen settings, each trained without one fold of the training patients.
+
+    They are fits of the evaluation's cross-validation, which stay in the run folder; one that is not there any more is
+    trained again.
 
     Parameters
     ----------
@@ -34,32 +40,15 @@ def keep_folds(study: Study, name: str, evaluation: Evaluation, memory: Path | N
         The study.
     name : str
         A net.
-    evaluation : Evaluation
-        Of that net.
-    memory : Path, optional
-        Where the fits of its cross-validation lie; what is not there is trained again.
     """
-    patients, side = study.patients, study.partition.reindex(study.patients.index)
-    train, validation = (patients[side == part] for part in ("train", "validation"))
-    folds = stage_folds(train["stage"], study.cutoff, study.profile.n_folds, study.request.seed)
-
-    def fitted(rows) -> NetClassifier:
-        part, stops = train.iloc[rows], (validation, validation["stage"].to_numpy())
-        again = clone(evaluation.final).set_params(memory=memory)
-        return again.fit(part, part["stage"].to_numpy(), validation=stops)
-
-    asked = {**study.asked(name), "settings": evaluation.best}
+    net = clone(study.evaluation(name).final).set_params(memory=fits_of(study, name))
+    options = {"n_folds": study.profile.n_folds, "seed": study.request.seed}
     nets = (
-        _kept(study, f"fold-{name}", {**asked, "fold": number}, lambda rows=rows: fitted(rows))
-        for number, (rows, _) in enumerate(folds[:N_FOLDS_KEPT], start=1)
+        fit_without_fold(net, study.patients, study.partition, fold, **options)
+        for fold in range(1, N_FOLDS_COMPARED + 1)
     )
     label = f"Training the {model_label(name)} without a fold"
-    return list(track(nets, label, N_FOLDS_KEPT, "nets", kept=study.folder.path))
-
-
-def nets_of_folds(study: Study, name: str) -> list[NetClassifier]:
-    """`keep_folds` of a finished evaluation."""
-    return keep_folds(study, name, study.evaluation(name))
+    return list(track(nets, label, N_FOLDS_COMPARED, "nets", kept=study.folder.path))
 
 
 def nets_of_shuffled_stages(study: Study, names: Sequence[str], number: int) -> dict[str, list[NetClassifier]]:
@@ -74,40 +63,30 @@ def nets_of_shuffled_stages(study: Study, names: Sequence[str], number: int) -> 
     number : int
         How often each is trained, with another seed each time.
     """
-    patients, side = study.patients, study.partition.reindex(study.patients.index)
-    parts = [patients[side == part] for part in ("train", "validation")]
-    asked, jobs = {}, {}
+    cache, made_by = study.folder.cache, (*EVALUATION, fit_shuffled)
+    keys, jobs = {}, {}
     for name in names:
         evaluation = study.evaluation(name)
         for again in range(1, number + 1):
-            key, seed = (name, again), study.request.seed + again
-            asked[key] = {**study.asked(name), "settings": evaluation.best, "shuffled": again}
-            if not study.folder.keeper.has(f"shuffled-{name}", asked[key]):
-                net = clone(evaluation.final).set_params(seed=seed, memory=None)
-                jobs[key] = delayed(_fit_shuffled)(net, parts, seed)
+            net, seed = (name, again), study.request.seed + again
+            keys[net] = {**study.cache_key(name), "settings": evaluation.best, "shuffled": again}
+            if not cache.has(f"shuffled-{name}", keys[net], made_by):
+                jobs[net] = delayed(fit_shuffled)(evaluation.final, study.patients, study.partition, seed)
     device = study.evaluation(names[0]).final.device if names else "cpu"
     nets = side_by_side(list(jobs.values()), device, "Training on shuffled stages", "nets")
     made = dict(zip(jobs, nets, strict=True))
-    return {
-        name: [
-            _kept(study, f"shuffled-{name}", asked[name, again], lambda key=(name, again): made[key])
-            for again in range(1, number + 1)
-        ]
-        for name in names
-    }
+
+    def kept(net: tuple[str, int]) -> NetClassifier:
+        return cache.get_or_compute(
+            f"shuffled-{net[0]}", keys[net], lambda: made[net], _save_net, _load_net, made_by=made_by
+        )
+
+    return {name: [kept((name, again)) for again in range(1, number + 1)] for name in names}
 
 
-def _fit_shuffled(net: NetClassifier, parts, seed: int) -> NetClassifier:
-    random = np.random.default_rng(seed)
-    (train, stages), validation = ((part, random.permutation(part["stage"].to_numpy())) for part in parts)
-    return net.fit(train, stages, validation=validation)
+def _save_net(net: NetClassifier, folder: Path) -> None:
+    net.save(folder / "model.safetensors")
 
 
-def _kept(study: Study, name: str, asked: dict, train) -> NetClassifier:
-    return study.folder.keeper.keep(
-        name,
-        asked,
-        train,
-        lambda net, folder: net.save(folder / "model.safetensors"),
-        lambda folder: NetClassifier.load(folder / "model.safetensors"),
-    )
+def _load_net(folder: Path) -> NetClassifier:
+    return NetClassifier.load(folder / "model.safetensors")

@@ -103,10 +103,12 @@ class World:
             )
 
     @property
-    def files(self) -> list[str]:
-        """Names of the prepared files, which carry a hash of their content."""
+    def cache_key(self) -> dict:
+        """Everything that `scores` depends on besides the code; names of prepared files stand for their contents."""
         people = pd.concat([self.train, self.held_out])
-        return [path.name for paths in people[self._estimator.view] for path in paths]
+        settings = {name: value for name, value in self._estimator.get_params().items() if name != "memory"}
+        files = [path.name for paths in people[self._estimator.view] for path in paths]
+        return {"signal": self.signal, "estimator": settings, "stages": people["stage"].to_dict(), "files": files}
 
     @cached_property
     def net(self) -> NetClassifier:

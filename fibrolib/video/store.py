@@ -13,19 +13,12 @@ from numpy.typing import NDArray
 
 from fibrolib.atomic import write_atomically
 from fibrolib.errors import VideoError
+from fibrolib.provenance import code_digest
 from fibrolib.video.arrays import open_arrays
 from fibrolib.video.clips import Clip, prepare_clip, prepare_image
-from fibrolib.video.dicom import is_dicom
 from fibrolib.video.stills import RATE_FILE, pictures_in
 
 __all__ = ["clip_digest", "file_digest", "load_clip", "load_frames", "prepare_cached", "save_clip"]
-
-_METHOD = 2
-"""Part of every digest: raise it when the preparation changes, and clips kept by an older one are not taken up.
-2: a pixel of a mask takes a bit; black where no picture was found, as there may still be letters."""
-
-_DICOM_METHOD = 2
-"""The same for DICOM files alone. 2: the sector is looked for inside the region that the scanner gives."""
 
 _KEPT = "this prepared clip", "Delete it and run again."
 
@@ -66,7 +59,7 @@ def load_frames(path: str | Path) -> NDArray[np.uint8]:
 
 
 def clip_digest(path: str | Path, settings: Mapping[str, object]) -> str:
-    """A name for a prepared clip: the same for the same file content and settings, whatever the file is called.
+    """A name for a prepared clip: the same for the same file content, settings and code, whatever the file is called.
 
     Parameters
     ----------
@@ -86,8 +79,7 @@ def clip_digest(path: str | Path, settings: Mapping[str, object]) -> str:
         The file cannot be read.
     """
     content = file_digest(path)
-    method = {"method": _METHOD} | ({"dicom": _DICOM_METHOD} if Path(path).is_file() and is_dicom(Path(path)) else {})
-    described = json.dumps({**method, **settings}, sort_keys=True)
+    described = json.dumps({"code": code_digest(prepare_cached), **settings}, sort_keys=True)
     return hashlib.sha256(f"{content} {described}".encode()).hexdigest()
 
 

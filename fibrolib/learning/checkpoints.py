@@ -8,30 +8,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fibrolib.atomic import write_atomically
 from fibrolib.errors import FibrolibError
-from fibrolib.provenance import source_digest
+from fibrolib.provenance import code_digest
 
-__all__ = ["fit_digest", "load_fit", "save_fit", "write_tensors"]
+__all__ = ["fit_digest", "fit_folder", "load_fit", "save_fit", "write_tensors"]
 
 
-_ROOMS = ("learning", "nets")  # what decides what a net learns
+def fit_folder(memory: Path | str, classifier: type) -> Path:
+    """Folder of the fits that the code of a classifier has made: by other code, each would be another fit."""
+    return Path(memory) / code_digest(classifier)
 
 
 def fit_digest(settings: dict, files: Sequence, stages: Sequence) -> str:
-    """Name of a fit: what was asked for, of which files, with which stages, by which code.
+    """Name of a fit in its `fit_folder`: with which settings, of which files, with which stages.
 
-    Prepared files carry a hash of their content in their name, so names stand for contents.
+    Names of prepared files stand for their contents (`fibrolib.video.clip_digest`).
     """
     names = [[[Path(path).name for path in patient] for patient in part] for part in files]
-    versions = {"code": source_digest(_ROOMS), "torch": torch.__version__}
-    asked = {"settings": settings, "files": names, "stages": stages, **versions}
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    cache_key = {"settings": settings, "files": names, "stages": stages}
+    return hashlib.sha256(json.dumps(cache_key, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def save_fit(path: Path, module: nn.Module, history: pd.DataFrame, settings: dict | None = None) -> None:

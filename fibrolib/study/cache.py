@@ -1,47 +1,35 @@
-"""Results kept by content: asked for again with the same data, settings and code, they are read and not made."""
+"""Results kept by what they depend on: with the same inputs and the same code, they are read and not computed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable
-from functools import cache
-from importlib import metadata
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
 
-from fibrolib.atomic import UNFINISHED, finish, write_atomically
-from fibrolib.provenance import rooms, source_digest
+from fibrolib.atomic import UNFINISHED, finish
+from fibrolib.provenance import code_digest
 
-__all__ = ["Keeper", "digest", "package_digest", "write_atomically"]
+__all__ = ["ResultCache", "digest"]
 
 T = TypeVar("T")
 
-# Rooms that only draw, format or parse, or serve other commands: a change there makes no number stale.
-_PRESENTATION = {"plots", "report", "cli", "deidentify", "progress", "__main__"}
 
-
-def package_digest(with_presentation: bool = False) -> str:
-    """Hash of the source of every room that makes numbers, or of all rooms."""
-    return source_digest(rooms() if with_presentation else rooms() - _PRESENTATION)
-
-
-@cache
-def _versions() -> dict[str, str]:
-    """Packages whose change may change a result."""
-    return {name: metadata.version(name) for name in ("numpy", "scikit-learn", "skorch", "timm", "torch")}
-
-
-def digest(asked: dict) -> str:
+def digest(values: dict) -> str:
     """Short hash of plain values."""
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:20]
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:20]
 
 
-class Keeper:
+class ResultCache:
     """A folder of finished results, one sub-folder each.
+
+    A result is found again by its name, its ``cache_key`` (the inputs) and ``made_by``: the functions and classes that
+    make it and write it, of which all the code that they can reach counts (`fibrolib.provenance.code_digest`). Code
+    that only passes inputs on need not be named.
 
     Parameters
     ----------
@@ -52,20 +40,22 @@ class Keeper:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def _place(self, name: str, asked: dict) -> Path:
-        return self.folder / f"{name}-{digest({**asked, 'code': package_digest(), 'packages': _versions()})}"
+    def _place(self, name: str, cache_key: dict, made_by: Sequence) -> Path:
+        return self.folder / f"{name}-{digest({**cache_key, 'code': code_digest(*made_by)})}"
 
-    def has(self, name: str, asked: dict) -> bool:
+    def has(self, name: str, cache_key: dict, made_by: Sequence) -> bool:
         """Whether a result is finished."""
-        return self._place(name, asked).exists()
+        return self._place(name, cache_key, made_by).exists()
 
-    def keep(
+    def get_or_compute(
         self,
         name: str,
-        asked: dict,
+        cache_key: dict,
         compute: Callable[[], T],
         save: Callable[[T, Path], None],
         load: Callable[[Path], T],
+        *,
+        made_by: Sequence,
     ) -> T:
         """Load a result, or compute and save it first.
 
@@ -76,12 +66,14 @@ class Keeper:
         ----------
         name : str
             What it is, for a person who looks into the folder.
-        asked : dict
+        cache_key : dict
             Everything the result depends on besides the code.
         compute, save, load : callable
             Make it, write it into an empty folder, read it from there.
+        made_by : sequence of functions and classes
+            What decides the result, once its inputs are known.
         """
-        finished = self._place(name, asked)
+        finished = self._place(name, cache_key, made_by)
         if not finished.exists():
             result = compute()
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -92,21 +84,24 @@ class Keeper:
                 self._finish_first(unfinished, finished)
         return load(finished)
 
-    def keep_table(self, name: str, asked: dict, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """`keep` a table; its numbers are read back to the last bit.
+    def get_or_compute_table(
+        self, name: str, cache_key: dict, compute: Callable[[], pd.DataFrame], *, made_by: Sequence
+    ) -> pd.DataFrame:
+        """`get_or_compute` a table; its numbers are read back to the last bit.
 
         Parameters
         ----------
-        name, asked, compute
-            As for `keep`.
+        name, cache_key, compute, made_by
+            As for `get_or_compute`.
         """
         file = "table.parquet"
-        return self.keep(
+        return self.get_or_compute(
             name,
-            asked,
+            cache_key,
             compute,
             lambda table, folder: table.to_parquet(folder / file),
             lambda folder: pd.read_parquet(folder / file),
+            made_by=made_by,
         )
 
     @staticmethod
