@@ -125,11 +125,13 @@ def test_what_a_run_leaves(resumed):
     assert tables <= {path.stem for path in (resumed / "tables").glob("*.csv")}
     figures = {path.stem for path in (resumed / "figures").glob("*.svg")}
     assert figures == {path.stem for path in (resumed / "figures").glob("*.png")}
+    assert {"augmentation", "schedule_cnn2d"} <= figures
     assert {"flow", "roc_all", "forest", "delong_matrix", "capsule_share"} <= figures
     assert {"virtual_stages", "virtual_mmode", "virtual_ceilings", "true_regions", "true_carriers"} <= figures
     assert {f"{kind}_{net}" for kind in ("curves", "cv", "gradcam", "model_view") for net in NETS} <= figures
     tables = {path.stem for path in (resumed / "tables").glob("*.csv")}
     assert {"table1", "metrics", "comparisons", "attribution", *(f"search_{net}" for net in NETS)} <= tables
+    assert {"folds", "windows_cnn3d", "shapes_cnn2d_lstm", *(f"layers_{net}" for net in NETS)} <= tables
     assert not list(resumed.rglob(".unfinished-*"))
 
 

@@ -311,3 +311,20 @@ def test_styled_keeps_the_docstring():
 
     assert draw.__doc__ == "Draw nothing."
     assert draw().get_dpi() == 110
+
+
+def test_schedule_has_a_line_per_setting_over_its_steps():
+    factors = {"slow": np.array([0.5, 1.0, 0.2]), "short": np.array([1.0])}
+    lines = plots.plot_schedule(factors, "cnn2d").axes[0].get_lines()
+    assert [line.get_label() for line in lines] == list(factors)
+    assert lines[0].get_xdata().tolist() == [1, 2, 3]
+    assert lines[0].get_ydata().tolist() == [0.5, 1.0, 0.2]
+
+
+def test_network_for_a_reader():
+    columns = ["level", "layer", "kind", "output", "weights", "learned"]
+    layers = pd.DataFrame([(1, "head", "Head", (1, 4), 8, 8), (2, "head.norm", "Norm", (1, 4), 4, 0)], columns=columns)
+    table = plots.readable_network(layers)
+    assert table["Layer"].tolist() == ["head", "\N{EM SPACE}head.norm"]
+    assert table["Output"].tolist() == ["1 × 4", "1 × 4"]
+    assert table["Trained"].tolist() == [8, 0]

@@ -129,3 +129,44 @@ def test_published_numbers_stand_beside_ours():
     assert table["AUC, this run"].tolist() == ["0.70 (0.50–0.90)", "–"]
     assert table["Accuracy, published"].tolist() == ["0.765", "not given"]
     assert "F1 (macro), published" not in table
+
+
+@pytest.mark.parametrize(
+    ("auc", "low", "high", "said"),
+    [
+        (0.85, 0.6, 0.95, "0.85 (95 % CI 0.60 to 0.95). The interval lies above 0.5: better than chance."),
+        (0.6, 0.4, 0.8, "0.60 (95 % CI 0.40 to 0.80). The interval includes 0.5: not shown to be better than chance."),
+        (0.2, 0.1, 0.4, "0.20 (95 % CI 0.10 to 0.40). The interval lies below 0.5: worse than chance."),
+        (1.0, np.nan, np.nan, "1.00, without an interval (few): whether that is better than chance is open."),
+    ],
+)
+def test_evidence_against_chance(auc, low, high, said):
+    row = {"model": "cnn2d", "n": 17, "auc": auc, "auc_low": low, "auc_high": high, "note": "few"}
+    text = plots.describe_evidence(pd.DataFrame([row]), "cnn2d")
+    assert text == f"AUC of the 2D-CNN in 17 test patients: {said}"
+
+
+def test_evidence_where_there_is_no_area():
+    row = {"model": "cnn2d", "n": 3, "auc": np.nan, "auc_low": np.nan, "auc_high": np.nan, "note": "one class only"}
+    text = plots.describe_evidence(pd.DataFrame([row]), "cnn2d")
+    assert text == "Test patients: the 2D-CNN cannot be judged on them (one class only)."
+
+
+def test_choice_by_its_lead_and_the_spread_of_folds():
+    search = pd.DataFrame({"auc_mean": [0.70, 0.78], "auc_sd": [0.02, 0.10]})
+    assert "leads the next of 2 by 0.08, less than that spread" in plots.describe_choice(search)
+    assert "by 0.08, more than that spread" in plots.describe_choice(search.assign(auc_sd=0.05))
+    assert plots.describe_choice(search.iloc[1:]).startswith(
+        "Cross-validation: mean AUC 0.78, standard deviation between folds 0.10. Only one setting was tried"
+    )
+
+
+def test_training_by_the_epoch_kept():
+    curves = {"epoch": [1, 1, 2, 3], "train_loss": [0.9, 0.8, 0.5, 0.3], "valid_loss": [0.1, 0.7, 0.6, 0.65]}
+    histories = pd.DataFrame(curves).assign(fold=pd.array([1, None, None, None], dtype="Int64"))
+    assert plots.describe_training(histories) == (
+        "Training: of 3 epochs, the weights of epoch 2 are kept, with a validation loss of 0.60 and a training loss of "
+        "0.50."
+    )
+    alone = plots.describe_training(histories.drop(columns="valid_loss"))
+    assert alone == "Training: all 3 epochs were used; no validation loss was computed."

@@ -8,10 +8,20 @@ import pandas as pd
 import pytest
 from conftest import make_patients
 
-from fibrolib.learning import NetClassifier
+from fibrolib.errors import FibrolibError
+from fibrolib.learning import NetClassifier, evaluate
 from fibrolib.study import diagnostics
 from fibrolib.study.cache import ResultCache
-from fibrolib.study.diagnostics import INDICES, evaluate_index, evaluate_net, fits_finished, reason_against
+from fibrolib.study.diagnostics import (
+    INDICES,
+    evaluate_index,
+    evaluate_net,
+    evaluate_once,
+    fits_finished,
+    net_arguments,
+    reason_against,
+    refuse_other_arguments,
+)
 from fibrolib.study.profiles import ClipSettings, ModelSettings, Profile
 
 FITS = 2 * 2 + 1
@@ -127,3 +137,39 @@ def test_processes_are_started_for_long_work_only(study, monkeypatch, epochs, n_
     with pytest.raises(ZeroDivisionError):
         evaluate_net(study, "net")
     assert seen == [n_jobs]
+
+
+def test_a_call_of_evaluate_in_a_notebook_shares_the_kept_result(study, monkeypatch):
+    """As notebook 03 does it: estimator, grid and folds stand in the cell."""
+    settings = study.profile.model("net")
+    estimator = NetClassifier(**settings.arguments, cutoff=1, n_stages=2, seed=0)
+    given = {"name": "net", "diagnostic": estimator, "patients": study.patients, "partition": study.partition}
+    given |= {"grid": settings.grid, "n_folds": 2, "seed": 0}
+    refuse_other_arguments(study, given)
+    shown = evaluate_once(study, evaluate, given)
+    monkeypatch.setattr(NetClassifier, "_train", lambda *_: pytest.fail("trained again"))
+    pd.testing.assert_frame_equal(evaluate_net(study, "net").predictions, shown.predictions)
+    assert estimator.memory is None, "the caller's estimator is left as it was"
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda given: given | {"seed": 1}, "seed"),
+        (lambda given: given | {"n_folds": 3}, "n_folds"),
+        (lambda given: given | {"grid": []}, "grid"),
+        (lambda given: given | {"cutoff": 1}, "cutoff"),
+        (lambda given: given | {"patients": given["patients"].assign(stage=0)}, "patients"),
+        (lambda given: given | {"partition": given["partition"].replace("test", "train")}, "partition"),
+    ],
+)
+def test_the_kept_result_is_of_no_other_arguments(study, change, named):
+    with pytest.raises(FibrolibError, match=rf"differ from it: {named}\. To try other values, call evaluate"):
+        refuse_other_arguments(study, change(net_arguments(study, "net")))
+
+
+def test_the_kept_result_is_of_no_other_estimator(study):
+    given = net_arguments(study, "net")
+    given["diagnostic"].set_params(weight_decay=0.5, n_threads=3)
+    with pytest.raises(FibrolibError, match=r"differ from it: NetClassifier\.weight_decay\."):
+        refuse_other_arguments(study, given)

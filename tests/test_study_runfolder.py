@@ -22,6 +22,17 @@ def test_tables_and_predictions(tmp_path):
     assert folder.save_predictions(table).name == "predictions.csv"
 
 
+def test_what_is_saved_is_shown_by_the_same_call(tmp_path):
+    folder, table, figure = RunFolder(tmp_path), pd.DataFrame({"n": [70000, 1], "x": [0.12345, None]}), Figure()
+    shown = folder.show_table("t", table).to_html()
+    assert "70,000" in shown
+    assert "0.123<" in shown
+    assert (tmp_path / "tables" / "t.csv").read_text() == "n,x\n70000,0.12345\n1,\n"
+    assert "in words" in folder.show_table("t", table, pd.DataFrame({"in words": ["a"]})).to_html()
+    assert folder.show_figure("f", figure) is figure
+    assert (tmp_path / "figures" / "f.svg").exists()
+
+
 def test_figures_repeat_to_the_byte(tmp_path):
     def figure():
         made = Figure()

@@ -12,6 +12,7 @@ from torch import nn
 from fibrolib.nets.arithmetic import give_back_memory
 from fibrolib.nets.backbone import PACKAGED, Backbone
 from fibrolib.nets.frame import FrameCNN, FrameLSTM
+from fibrolib.nets.layers import count_weights, describe_layers
 from fibrolib.nets.ordinal import OrdinalHead, OrdinalLoss, cumulative_targets, stage_probabilities
 from fibrolib.nets.slowfast import MotionSlowFast
 from fibrolib.nets.start import STARTS, ClipNetwork, check_reading, check_start
@@ -35,7 +36,9 @@ __all__ = [
     "build_net",
     "check_reading",
     "check_start",
+    "count_weights",
     "cumulative_targets",
+    "describe_layers",
     "give_back_memory",
     "import_torchvision",
     "net_options",

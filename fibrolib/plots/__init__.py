@@ -13,10 +13,13 @@ from fibrolib.plots.planted import plot_overlays, plot_planted, readable_planted
 from fibrolib.plots.sentences import (
     collect_notes,
     describe_attribution,
+    describe_choice,
+    describe_evidence,
     describe_folds,
     describe_model,
     describe_notes,
     describe_setting,
+    describe_training,
     readable_beside,
     readable_calibration,
     readable_metrics,
@@ -31,7 +34,7 @@ from fibrolib.plots.staging import (
     readable_staging_comparisons,
 )
 from fibrolib.plots.style import MODEL_COLOURS, MODEL_LABELS, model_colour, model_label, save_figure
-from fibrolib.plots.training import plot_curves, plot_model_view, plot_search
+from fibrolib.plots.training import plot_curves, plot_model_view, plot_schedule, plot_search, readable_network
 from fibrolib.plots.trust import (
     method_label,
     plot_cascade,
@@ -63,12 +66,15 @@ __all__ = [
     "beside_overlay",
     "collect_notes",
     "describe_attribution",
+    "describe_choice",
     "describe_comparisons",
+    "describe_evidence",
     "describe_folds",
     "describe_joint",
     "describe_model",
     "describe_notes",
     "describe_setting",
+    "describe_training",
     "film",
     "interval_label",
     "method_label",
@@ -107,6 +113,7 @@ __all__ = [
     "plot_roc",
     "plot_sample_frames",
     "plot_sanity",
+    "plot_schedule",
     "plot_search",
     "plot_shares",
     "plot_split_luck",
@@ -122,6 +129,7 @@ __all__ = [
     "readable_layers",
     "readable_metrics",
     "readable_motion_use",
+    "readable_network",
     "readable_patients",
     "readable_planted",
     "readable_sanity",

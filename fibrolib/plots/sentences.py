@@ -13,10 +13,13 @@ from fibrolib.plots.style import model_label
 __all__ = [
     "collect_notes",
     "describe_attribution",
+    "describe_choice",
+    "describe_evidence",
     "describe_folds",
     "describe_model",
     "describe_notes",
     "describe_setting",
+    "describe_training",
     "readable_beside",
     "readable_calibration",
     "readable_metrics",
@@ -237,6 +240,81 @@ def describe_folds(cv_auc: np.ndarray, n_settings: int) -> str:
     if n_settings == 1:
         return f"{text}. Only one setting was tried, so nothing was chosen."
     return f"{text}. It is the best of {n_settings} settings, so this mean is a little too good to be true."
+
+
+def describe_evidence(metrics: pd.DataFrame, name: str) -> str:
+    """Whether the test patients show that a diagnostic is better than chance, as Markdown.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        From `fibrolib.inference.summarise_models`.
+    name : str
+        The diagnostic.
+
+    Returns
+    -------
+    str
+    """
+    row = metrics.set_index("model").loc[name]
+    if np.isnan(row["auc"]):
+        return f"Test patients: the {model_label(name)} cannot be judged on them ({row['note']})."
+    found = f"AUC of the {model_label(name)} in {counted(row['n'], 'test patient')}: {row['auc']:.2f}"
+    if np.isnan(row["auc_low"]):
+        return f"{found}, without an interval ({row['note']}): whether that is better than chance is open."
+    interval = f"95 % CI {row['auc_low']:.2f} to {row['auc_high']:.2f}"
+    if row["auc_low"] > 0.5:
+        return f"{found} ({interval}). The interval lies above 0.5: better than chance."
+    if row["auc_high"] < 0.5:
+        return f"{found} ({interval}). The interval lies below 0.5: worse than chance."
+    return f"{found} ({interval}). The interval includes 0.5: not shown to be better than chance."
+
+
+def describe_choice(search: pd.DataFrame) -> str:
+    """By how much the chosen setting leads in cross-validation, beside the spread between folds, as Markdown.
+
+    Parameters
+    ----------
+    search : DataFrame
+        One row per setting: ``auc_mean``, ``auc_sd`` (over folds).
+
+    Returns
+    -------
+    str
+    """
+    rows = search.sort_values("auc_mean", ascending=False, kind="stable")
+    mean, spread = rows["auc_mean"].iloc[0], rows["auc_sd"].iloc[0]
+    text = f"Cross-validation: mean AUC {mean:.2f}, standard deviation between folds {spread:.2f}."
+    if len(rows) == 1:
+        return f"{text} Only one setting was tried, so no setting is shown to be better than another."
+    lead = mean - rows["auc_mean"].iloc[1]
+    beside = "less" if lead < spread else "more"
+    return (
+        f"{text} The chosen setting leads the next of {len(rows)} by {lead:.2f}, {beside} than that spread. The folds "
+        "share their training patients, so this does not establish that it is better."
+    )
+
+
+def describe_training(histories: pd.DataFrame) -> str:
+    """Which epoch of the final fit was kept, and its losses, as Markdown.
+
+    Parameters
+    ----------
+    histories : DataFrame
+        Training curves (`fibrolib.learning.Evaluation`); ``fold`` is missing for the final fit.
+
+    Returns
+    -------
+    str
+    """
+    final = histories[histories["fold"].isna()]
+    if "valid_loss" not in final or final["valid_loss"].isna().all():
+        return f"Training: all {counted(len(final), 'epoch')} were used; no validation loss was computed."
+    kept = final.loc[final["valid_loss"].idxmin()]
+    return (
+        f"Training: of {counted(len(final), 'epoch')}, the weights of epoch {int(kept['epoch'])} are kept, with a "
+        f"validation loss of {kept['valid_loss']:.2f} and a training loss of {kept['train_loss']:.2f}."
+    )
 
 
 def describe_attribution(table: pd.DataFrame, name: str, region: str = "capsule") -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fibrolib.plots.sentences import describe_setting
 from fibrolib.plots.style import hide_ticks, model_colour, new_figure, styled
 
-__all__ = ["plot_curves", "plot_model_view", "plot_search"]
+__all__ = ["plot_curves", "plot_model_view", "plot_schedule", "plot_search", "readable_network"]
 
 _MOST_FRAMES = 6
 """Frames of a clip that are drawn."""
@@ -65,6 +65,56 @@ def _setting(row: pd.Series, usual: str) -> str:
     named = row[[column for column in row.index if not column.startswith("auc_") and column != "rank"]].dropna()
     words = [describe_setting({name: value}).replace(" ", "\N{NO-BREAK SPACE}") for name, value in named.items()]
     return textwrap.fill(", ".join(words), 44).replace("\N{NO-BREAK SPACE}", " ") or usual
+
+
+@styled
+def plot_schedule(factors: Mapping[str, NDArray[np.floating]], name: str) -> Figure:
+    """Learning-rate schedule: the share of the full rate at each training step.
+
+    Parameters
+    ----------
+    factors : mapping of str to ndarray, shape (steps,)
+        Factor on the learning rate, in [0, 1], by what has that schedule (a setting).
+    name : str
+        The model; the first line has its colour.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = new_figure(width=6.0, height=2.6 + 0.2 * len(factors))
+    plot = axes[0, 0]
+    for number, (label, values) in enumerate(factors.items()):
+        colour, dashes = (model_colour(name), "solid") if number == 0 else (str(0.3 + 0.4 / number), (0, (4, 1.5)))
+        plot.plot(np.arange(1, len(values) + 1), values, marker=".", color=colour, linestyle=dashes, label=label)
+    plot.set(xlabel="Training step (batch)", ylabel="Share of the learning rate", ylim=(-0.03, 1.05))
+    plot.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+    figure.legend(loc="outside lower center", ncols=1)
+    sns.despine(ax=plot)
+    return figure
+
+
+def readable_network(layers: pd.DataFrame) -> pd.DataFrame:
+    """Layers of a network for a reader: those inside another are indented, shapes written with ×.
+
+    Parameters
+    ----------
+    layers : DataFrame
+        From `fibrolib.nets.describe_layers`.
+
+    Returns
+    -------
+    DataFrame
+    """
+    return pd.DataFrame(
+        {
+            "Layer": ["\N{EM SPACE}" * (row.level - 1) + row.layer for row in layers.itertuples()],
+            "Kind": layers["kind"],
+            "Output": [" × ".join(map(str, shape)) for shape in layers["output"]],
+            "Weights": layers["weights"],
+            "Trained": layers["learned"],
+        }
+    )
 
 
 @styled

@@ -31,9 +31,13 @@ def draw_picture(plot: Axes, picture: NDArray[np.uint8]) -> None:
 
 @styled
 def plot_plate(
-    rows: Mapping[str, Sequence[NDArray[np.uint8]]], titles: Sequence[str], *, scale: float, width: float = 9.0
+    rows: Mapping[str, Sequence[NDArray[np.uint8]]],
+    titles: Sequence[str],
+    *,
+    scale: float | None = None,
+    width: float = 9.0,
 ) -> Figure:
-    """Pictures in rows and columns, with a bar of two centimetres in each row.
+    """Pictures in rows and columns, with a bar of two centimetres in each row where their scale is known.
 
     Parameters
     ----------
@@ -41,8 +45,8 @@ def plot_plate(
         Pictures by the title of their row; those of one row are of one size.
     titles : sequence of str
         Of the columns.
-    scale : float
-        Millimetres per pixel.
+    scale : float or None
+        Millimetres per pixel, for the bar.
     width : float
         Of the figure, inches.
 
@@ -58,7 +62,8 @@ def plot_plate(
         for plot, picture in zip(line, pictures, strict=True):
             draw_picture(plot, picture)
         line[0].set_ylabel(label)
-        _scale_bar(line[0], scale)
+        if scale is not None:
+            _scale_bar(line[0], scale)
     for plot, title in zip(axes[0], titles, strict=True):
         plot.set_title(title)
     return figure

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-from sklearn.base import BaseEstimator
+from sklearn.base import clone
 
-from fibrolib.errors import counted
+from fibrolib.errors import FibrolibError, counted
 from fibrolib.indices import APRI, FIB4, SWE
 from fibrolib.learning import Evaluation, NetClassifier, evaluate
 from fibrolib.learning.checkpoints import fit_folder
@@ -32,9 +32,12 @@ __all__ = [
     "classifier_of",
     "evaluate_index",
     "evaluate_net",
+    "evaluate_once",
     "fits_finished",
     "fits_of",
+    "net_arguments",
     "reason_against",
+    "refuse_other_arguments",
 ]
 
 EVALUATION = (evaluate, NetClassifier, save_evaluation)
@@ -42,6 +45,9 @@ EVALUATION = (evaluate, NetClassifier, save_evaluation)
 
 INDICES = {"swe": SWE, "fib4": FIB4, "apri": APRI}
 """Diagnostics that read numbers, in the order of tables."""
+
+_OF_THE_MACHINE = ("device", "memory", "n_threads")
+"""Parameters of a net that say how and where it is fitted, not what is learned."""
 
 _WORTH_PROCESSES = 1000
 """Patients trained on (each as often as there are settings, folds and epochs) from which processes are started: each
@@ -80,32 +86,51 @@ def reason_against(study: Study, name: str) -> str:
 def evaluate_index(study: Study, name: str) -> Evaluation:
     """Evaluate a diagnostic that reads numbers, in the patients of whom they are known."""
     known = study.cohort.patients().dropna(subset=list(INDICES[name].columns))
-    return _evaluate(study, name, INDICES[name](cutoff=study.cutoff), known)
+    folds, seed = study.profile.n_folds, study.request.seed
+    return evaluate(name, INDICES[name](cutoff=study.cutoff), known, study.partition, n_folds=folds, seed=seed)
+
+
+def net_arguments(study: Study, name: str) -> dict:
+    """What `evaluate` is called with for a net of the profile; notebooks 03 to 05 build the same in their cells."""
+    return {
+        "name": name,
+        "diagnostic": classifier_of(study, name),
+        "patients": study.patients,
+        "partition": study.partition,
+        "grid": study.profile.model(name).grid,
+        "n_folds": study.profile.n_folds,
+        "seed": study.request.seed,
+    }
 
 
 def evaluate_net(study: Study, name: str) -> Evaluation:
-    """Evaluate a net of the profile; kept, its model too.
+    """Evaluate a net of the profile; kept, its model too."""
+    return evaluate_once(study, evaluate, net_arguments(study, name))
+
+
+def evaluate_once(study: Study, procedure: Callable[..., Evaluation], arguments: dict) -> Evaluation:
+    """Load the kept evaluation of a net, or call `evaluate` with these arguments (`net_arguments`) and keep the result.
 
     No finished fit is made again: all of them stay in the run folder, and are read by an evaluation that was stopped,
     or whose key has changed by something that decides no fit.
     """
+    name = arguments["name"]
     done, total = fits_finished(study, name)  # which reads the patients, before they are asked for by two threads
     label = f"Training the {model_label(name)}" if done < total else f"Loading the {model_label(name)}"
     with watch(label, lambda: fits_finished(study, name)[0], total, "fits", kept=study.folder.path):
-        result = _tuned_net(study, name)
+        result = _kept_evaluation(study, procedure, arguments)
     gc.collect()
     give_back_memory()
     return result
 
 
-def _tuned_net(study: Study, name: str) -> Evaluation:
-    settings = study.profile.model(name)
-    net = classifier_of(study, name).set_params(memory=fits_of(study, name))
-    options = {"grid": settings.grid, "n_jobs": _n_jobs(study, net, settings)}
+def _kept_evaluation(study: Study, procedure: Callable[..., Evaluation], arguments: dict) -> Evaluation:
+    settings = study.profile.model(arguments["name"])
+    net = clone(arguments["diagnostic"]).set_params(n_threads=1, memory=fits_of(study, settings.name))
     result = study.folder.cache.get_or_compute(
         settings.name,
         study.cache_key(settings.name),
-        lambda: _evaluate(study, name, net, study.patients, **options),
+        lambda: procedure(**{**arguments, "diagnostic": net, "n_jobs": _n_jobs(study, net, settings)}),
         save_evaluation,
         load_evaluation,
         made_by=EVALUATION,
@@ -124,6 +149,36 @@ def classifier_of(study: Study, name: str) -> NetClassifier:
         seed=study.request.seed,
         n_threads=1,
     )
+
+
+def refuse_other_arguments(study: Study, arguments: dict) -> None:
+    """Raise unless `evaluate` is given what the study's kept evaluation of that net was made with.
+
+    Raises
+    ------
+    FibrolibError
+        Naming the arguments that differ.
+    """
+    name = arguments["name"]
+    given, expected = _compared(arguments), _compared(net_arguments(study, name))
+    different = sorted(key for key in given | expected if given.get(key) != expected.get(key))
+    if different:
+        raise FibrolibError(
+            f"The run folder keeps the evaluation of '{name}' with the settings of profile '{study.profile.name}'. "
+            f"These arguments differ from it: {', '.join(different)}. To try other values, call evaluate(...) directly "
+            "(nothing is kept); to run the study with them, write them into a profile."
+        )
+
+
+def _compared(arguments: dict) -> dict:
+    """Arguments of `evaluate` as values that can be compared, the estimator's parameters one by one."""
+    net, patients = arguments["diagnostic"], arguments["patients"]
+    parameters = {key: value for key, value in net.get_params().items() if key not in _OF_THE_MACHINE}
+    plain = {key: value for key, value in arguments.items() if key not in ("diagnostic", "n_jobs")}
+    plain["grid"] = plain.get("grid") or []
+    plain["patients"] = patients[["stage", "clips", "stills"]].to_dict("index")
+    plain["partition"] = arguments["partition"].to_dict()
+    return {**plain, **{f"{type(net).__name__}.{key}": value for key, value in parameters.items()}}
 
 
 def fits_finished(study: Study, name: str) -> tuple[int, int]:
@@ -145,8 +200,3 @@ def _n_jobs(study: Study, net: NetClassifier, settings: ModelSettings) -> int:
     """Processes for the fits of a net: small ones are done before processes start."""
     passes = settings.n_settings * study.profile.n_folds * net.epochs * len(study.patients)
     return net_workers(net.device) if passes >= _WORTH_PROCESSES else 1
-
-
-def _evaluate(study: Study, name: str, diagnostic: BaseEstimator, patients: pd.DataFrame, **options) -> Evaluation:
-    folds, seed = study.profile.n_folds, study.request.seed
-    return evaluate(name, diagnostic, patients, study.partition, n_folds=folds, seed=seed, **options)

@@ -24,6 +24,7 @@ from fibrolib.video import write_video
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from pandas.io.formats.style import Styler
 
 __all__ = ["RunFolder"]
 
@@ -156,6 +157,17 @@ class RunFolder:
         """Write ``figures/<name>.svg`` and ``.png`` and return the path of the PNG."""
         self._write(f"figures/{name}.svg", lambda path: save_figure(figure, path))
         return self._write(f"figures/{name}.png", lambda path: save_figure(figure, path))
+
+    def show_table(self, name: str, table: pd.DataFrame, readable: pd.DataFrame | None = None) -> Styler:
+        """`save_table`, and return it, or its form for readers, as a cell shows it."""
+        self.save_table(name, table)
+        shown = table if readable is None else readable
+        return shown.reset_index(drop=True).style.hide().format(precision=3, thousands=",", na_rep="–")
+
+    def show_figure(self, name: str, figure: Figure) -> Figure:
+        """`save_figure`, and return the figure, which a cell shows that ends with this call."""
+        self.save_figure(name, figure)
+        return figure
 
     def save_clip(self, name: str, frames: NDArray[np.uint8], fps: float) -> Path:
         """Write ``figures/<name>.mp4`` and return its path."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,16 @@ from fibrolib.progress import track
 from fibrolib.stages import condition
 from fibrolib.study.cache import digest
 from fibrolib.study.concealing import open_own_cohort, reference_of
-from fibrolib.study.diagnostics import EVALUATION, INDICES, classifier_of, evaluate_index, evaluate_net, reason_against
+from fibrolib.study.diagnostics import (
+    EVALUATION,
+    INDICES,
+    classifier_of,
+    evaluate_index,
+    evaluate_net,
+    evaluate_once,
+    reason_against,
+    refuse_other_arguments,
+)
 from fibrolib.study.naming import with_run_folder
 from fibrolib.study.population import Population
 from fibrolib.study.preparing import prepare_files
@@ -187,6 +198,35 @@ class Study:
         if name not in self._evaluations:
             self._evaluations[name] = (evaluate_index if name in INDICES else evaluate_net)(self, name)
         return self._evaluations[name]
+
+    def cached(self, evaluate: Callable[..., Evaluation]) -> Callable[..., Evaluation]:
+        """`fibrolib.learning.evaluate` with its results kept in the run folder, as joblib's ``Memory.cache`` does it.
+
+        The function that is returned takes the same arguments. It loads the finished evaluation of a net from the run
+        folder; where there is none, it evaluates the net, shows the progress, keeps every finished fit until the whole
+        is done (an interrupted evaluation resumes), and saves the result and the trained net.
+
+        Parameters
+        ----------
+        evaluate : callable
+            `fibrolib.learning.evaluate`.
+
+        Returns
+        -------
+        callable
+            Raises `FibrolibError` for arguments other than those of the study's profile: what is kept is what
+            `evaluation` returns, here and in every other notebook.
+        """
+
+        def cached_evaluate(*given, **options) -> Evaluation:
+            arguments = signature(evaluate).bind(*given, **options).arguments
+            refuse_other_arguments(self, arguments)
+            name = arguments["name"]
+            if name not in self._evaluations:
+                self._evaluations[name] = evaluate_once(self, evaluate, arguments)
+            return self._evaluations[name]
+
+        return cached_evaluate
 
     @cached_property
     def _evaluations(self) -> dict[str, Evaluation]:
