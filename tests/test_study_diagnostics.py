@@ -9,7 +9,7 @@ from conftest import make_patients
 
 from fibrolib.learning import NetClassifier
 from fibrolib.study import diagnostics
-from fibrolib.study.diagnostics import INDICES, evaluate_index, evaluate_net, fits_finished, reason_against
+from fibrolib.study.diagnostics import evaluate_index, evaluate_net, fits_finished, reason_against
 from fibrolib.study.keeping import Keeper
 from fibrolib.study.profiles import ClipSettings, ModelSettings, Profile
 
@@ -74,7 +74,7 @@ def test_an_index_is_evaluated_in_those_of_whom_it_is_known(study):
     test = found.predictions.query("partition == 'test'").set_index("patient_id")
     # Stiffness is a score as it is: the test scores order patients as their stiffness does.
     assert test["y_score"].corr(gap.loc[test.index, "swe_kpa"], method="spearman") == pytest.approx(1)
-    assert list(INDICES) == ["swe", "fib4", "apri"]
+    assert list(study.profile.indices) == ["swe", "fib4", "apri"]
 
 
 def test_a_net_is_evaluated_once_and_its_fits_are_cleared_away(study, monkeypatch):

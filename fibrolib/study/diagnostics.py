@@ -11,7 +11,6 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from fibrolib.errors import counted
-from fibrolib.indices import APRI, FIB4, SWE
 from fibrolib.learning import Evaluation, NetClassifier, evaluate
 from fibrolib.nets import give_back_memory
 from fibrolib.plots import model_label
@@ -27,10 +26,7 @@ from fibrolib.study.trainings import keep_folds
 if TYPE_CHECKING:
     from fibrolib.study.study import Study
 
-__all__ = ["INDICES", "evaluate_index", "evaluate_net", "fits_finished", "reason_against"]
-
-INDICES = {"swe": SWE, "fib4": FIB4, "apri": APRI}
-"""Diagnostics that read numbers, in the order of tables."""
+__all__ = ["evaluate_index", "evaluate_net", "fits_finished", "reason_against"]
 
 _WORTH_PROCESSES = 1000
 """Patients trained on (each as often as there are settings, folds and epochs) from which processes are started: each
@@ -45,11 +41,11 @@ def reason_against(study: Study, name: str) -> str:
     study : Study
         The study.
     name : str
-        A net of the profile, or a key of `INDICES`.
+        A net of the profile, or one of its indices.
     """
-    if name not in INDICES:
+    if name not in study.profile.indices:
         return ""
-    patients, columns = study.cohort.patients(), list(INDICES[name].columns)
+    patients, columns = study.cohort.patients(), list(study.profile.indices[name].columns)
     absent = [column for column in columns if patients[column].isna().all()]
     label = model_label(name)
     if absent:
@@ -68,8 +64,10 @@ def reason_against(study: Study, name: str) -> str:
 
 def evaluate_index(study: Study, name: str) -> Evaluation:
     """Evaluate a diagnostic that reads numbers, in the patients of whom they are known."""
-    known = study.cohort.patients().dropna(subset=list(INDICES[name].columns))
-    return _evaluate(study, name, INDICES[name](cutoff=study.cutoff), known)
+    record = study.profile.indices[name]
+    columns = list(record.columns)
+    known, options = study.cohort.patients().dropna(subset=columns), {"columns": columns, "cutoff": study.cutoff}
+    return _evaluate(study, name, record.classifier(study.cutoff), known, **options)
 
 
 def evaluate_net(study: Study, name: str) -> Evaluation:
