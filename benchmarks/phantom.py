@@ -24,7 +24,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.stats import kstest, spearmanr
 from sklearn.metrics import roc_auc_score
 
-from fibrolib.indices import apri, fib4
+from fibrolib.diagnostics import apri, fib4
 from fibrolib.phantom import MOVING, STILL, Dials, draw_patients, oracle_auc, render_clip, simulate_cohort
 from fibrolib.phantom.geometry import PolarGrid
 from fibrolib.phantom.imaging import PointSpread, Receiver

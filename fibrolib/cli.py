@@ -36,6 +36,7 @@ Cutoff = Annotated[
     int, typer.Option(help="Lowest stage that counts as diseased.", min=min(CONDITIONS), max=max(CONDITIONS))
 ]
 
+OwnProfile = Annotated[str, typer.Option("--profile", help="TOML file that names diagnostics of your own.")]
 Outside = Annotated[bool, typer.Option("--outside", help="Allow files outside the table's folder.")]
 
 
@@ -119,15 +120,24 @@ def check(
     cutoff: Cutoff = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON, for programs.")] = False,
     outside: Outside = False,
+    profile: OwnProfile = "",
     page: Annotated[str, typer.Option(help="HTML page to write: every video as it is, and as it will be seen.")] = "",
 ) -> None:
     """Say all that is wrong with a cohort and its files, by line. Exit status: 0 nothing, 1 warnings, 2 errors."""
     from fibrolib.checking import survey_cohort, write_page
+    from fibrolib.diagnostics import INDICES
+
+    diagnostics = INDICES
+    if profile:
+        from fibrolib.study import load_profile
+
+        diagnostics = tuple(load_profile(profile).indices.values())
 
     def progress(results: Iterable, total: int) -> Iterable:
         return track(results, "Reading files", total=total, console=_error_console, transient=True)
 
-    report, table, surveys = survey_cohort(cohort, cutoff, outside=outside, n_jobs=-1, track=progress)
+    options = {"outside": outside, "diagnostics": diagnostics, "n_jobs": -1, "track": progress}
+    report, table, surveys = survey_cohort(cohort, cutoff, **options)
     typer.echo(report.json() if as_json else report.text())
     if page:
         write_page(page, report, table, surveys)
@@ -199,12 +209,16 @@ def run(
 def score(
     model: Annotated[Path, typer.Argument(help="models/NAME.safetensors of a run.")],
     video: Annotated[Path, typer.Argument(help="Video, DICOM cine or image.")],
+    profile: OwnProfile = "",
 ) -> None:
     """Score one video with a saved net: the probability of each stage. For research, not for patients."""
     from tempfile import TemporaryDirectory
 
+    from fibrolib.study import load_profile
     from fibrolib.study.scoring import score_video
 
+    if profile:
+        load_profile(profile)  # which makes its nets known
     with TemporaryDirectory() as scratch:
         probabilities, settings = score_video(model, video, Path(scratch))
     typer.echo("stage  probability")

@@ -10,7 +10,7 @@ import pytest
 from fibrolib.privacy import VARIABLE
 from fibrolib.video import Clip, save_clip
 
-_WHOLE_RUNS = ("test_pipeline.py", "test_privacy_run.py")
+_WHOLE_RUNS = ("test_pipeline.py", "test_privacy_run.py", "test_docs_extend.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

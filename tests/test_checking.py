@@ -221,8 +221,8 @@ def test_values_that_no_patient_has_together_are_results_that_will_be_missing():
     table.loc[table.index % 2 == 1, "platelets"] = np.nan
     without, ast, platelets = missing_findings(table)
     assert without.kind == "results-missing"
-    assert "(no patient has all of them); APRI" in without.message
-    assert without.message.endswith("SWE, which needs swe_kpa (no patient has swe_kpa).")
+    assert "without SWE, which needs swe_kpa (no patient has swe_kpa); FIB-4" in without.message
+    assert without.message.endswith("(no patient has all of them).")
     assert "nothing is computed from it" in ast.message
     assert platelets.rows == tuple(table.index[table.index % 2 == 1])
 

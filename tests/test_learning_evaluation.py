@@ -16,8 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
+from fibrolib.diagnostics import APRI, FIB4
 from fibrolib.errors import FibrolibError
-from fibrolib.indices import APRI, FIB4
 from fibrolib.learning import NetClassifier, auc_at_cutoff, evaluate, stage_folds
 from fibrolib.learning.evaluation import _search_table
 from fibrolib.stages import at_least
@@ -264,11 +264,11 @@ def test_indices_score_as_their_formulae_say(labs, partition):
     formulae = {FIB4: labs["age"] * labs["ast"] / (labs["platelets"] * labs["alt"] ** 0.5)}
     formulae[APRI] = labs["ast"] / labs["platelets"]  # up to factors that no AUC knows of
     for index, raw in formulae.items():
-        found = evaluate("index", index(cutoff=2), labs, partition, n_folds=4)
+        found = evaluate("index", index.classifier(2), labs, partition, n_folds=4)
         label = at_least(train["stage"], 2)
         by_fold = [roc_auc_score(label[held_out], raw[train.index].iloc[held_out]) for _, held_out in folds]
         np.testing.assert_allclose(found.cv_auc, by_fold, rtol=1e-12)
-        whole = [index(2).fit(train.iloc[seen], train["stage"].iloc[seen]) for seen, _ in folds]
+        whole = [index.classifier(2).fit(train.iloc[seen], train["stage"].iloc[seen]) for seen, _ in folds]
         scores = [fit.predict_proba(train.iloc[out])[:, 1] for fit, (_, out) in zip(whole, folds, strict=True)]
         table = found.predictions
         np.testing.assert_array_equal(table.loc[table["partition"] == "train", "y_score"], np.concatenate(scores))

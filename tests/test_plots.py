@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.container import BarContainer
 
 from fibrolib import plots
-from fibrolib.indices import tabulate_zones
+from fibrolib.diagnostics import BUILT_IN, tabulate_zones
 from fibrolib.inference import compare_models, summarise_models
 from fibrolib.plots.sentences import signed
 from fibrolib.plots.style import PARTITION_LABELS, model_dashes, new_figure, styled
@@ -282,10 +282,10 @@ def test_shares_draw_patients_with_a_map(shares):
 
 
 def test_models_differ_in_colour_and_groups_in_line():
-    assert len(set(plots.MODEL_COLOURS.values())) == len(plots.MODEL_COLOURS) == len(plots.MODEL_LABELS)
+    assert len({record.colour for record in BUILT_IN}) == len({record.label for record in BUILT_IN}) == len(BUILT_IN)
     assert model_dashes("cnn3d") != model_dashes("fib4")
     assert plots.model_label("mine") == "mine"
-    assert plots.model_colour("mine") == plots.model_colour("mine") not in plots.MODEL_COLOURS.values()
+    assert plots.model_colour("mine") == plots.model_colour("mine") not in [record.colour for record in BUILT_IN]
 
 
 def test_drawing_leaves_matplotlib_as_it_was(metrics):

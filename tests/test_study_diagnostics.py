@@ -13,7 +13,6 @@ from fibrolib.learning import NetClassifier, evaluate
 from fibrolib.study import diagnostics
 from fibrolib.study.cache import ResultCache
 from fibrolib.study.diagnostics import (
-    INDICES,
     evaluate_index,
     evaluate_net,
     evaluate_once,
@@ -85,7 +84,7 @@ def test_an_index_is_evaluated_in_those_of_whom_it_is_known(study):
     test = found.predictions.query("partition == 'test'").set_index("patient_id")
     # Stiffness is a score as it is: the test scores order patients as their stiffness does.
     assert test["y_score"].corr(gap.loc[test.index, "swe_kpa"], method="spearman") == pytest.approx(1)
-    assert list(INDICES) == ["swe", "fib4", "apri"]
+    assert list(study.profile.indices) == ["swe", "fib4", "apri"]
 
 
 def test_a_net_is_evaluated_once(study, monkeypatch):

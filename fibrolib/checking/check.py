@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -23,8 +23,9 @@ from fibrolib.checking.sample import (
 from fibrolib.checking.shortcuts import shortcut_findings
 from fibrolib.checking.values import value_findings
 from fibrolib.cohort import inspect_cohort
-from fibrolib.cohort.columns import VIRTUAL_PREFIX
+from fibrolib.cohort.columns import VIRTUAL_PREFIX, numbers_of
 from fibrolib.cohort.schema import is_there
+from fibrolib.diagnostics import INDICES, Diagnostic
 from fibrolib.errors import counted
 from fibrolib.stages import at_least, is_metavir, stage_name
 
@@ -40,6 +41,7 @@ def check_cohort(
     *,
     clip_frames: int = CLIP_FRAMES,
     outside: bool = False,
+    diagnostics: Sequence[Diagnostic] = INDICES,
     n_jobs: int = 1,
     track: Callable[[Iterable, int], Iterable] = lambda results, total: results,
 ) -> CheckReport:
@@ -55,6 +57,8 @@ def check_cohort(
         Frames of a clip; shorter videos are named.
     outside : bool
         Whether files may lie outside the table's folder.
+    diagnostics : sequence of Diagnostic
+        Indices whose columns are read.
     n_jobs : int
         Threads that decode; -1 for one per core.
     track : callable
@@ -69,7 +73,8 @@ def check_cohort(
     FibrolibError
         There is no such table.
     """
-    return survey_cohort(path, cutoff, clip_frames=clip_frames, outside=outside, n_jobs=n_jobs, track=track)[0]
+    options = {"clip_frames": clip_frames, "outside": outside, "diagnostics": diagnostics}
+    return survey_cohort(path, cutoff, **options, n_jobs=n_jobs, track=track)[0]
 
 
 def survey_cohort(
@@ -78,12 +83,14 @@ def survey_cohort(
     *,
     clip_frames: int = CLIP_FRAMES,
     outside: bool = False,
+    diagnostics: Sequence[Diagnostic] = INDICES,
     n_jobs: int = 1,
     track: Callable[[Iterable, int], Iterable] = lambda results, total: results,
 ) -> tuple[CheckReport, pd.DataFrame, Surveys]:
     """`check_cohort`, with the table and what each file is like: for a page with pictures."""
-    found = inspect_cohort(path, cutoff, outside=outside)
-    findings = from_problems(found.problems) + column_findings(found.text.columns, _is_virtual(found.text))
+    found, numbers = inspect_cohort(path, cutoff, outside=outside, diagnostics=diagnostics), numbers_of(diagnostics)
+    findings = from_problems(found.problems)
+    findings += column_findings(found.text.columns, _is_virtual(found.text), numbers)
     table = _existing_files_only(found.table, found.root, outside)
     if table.empty:
         return CheckReport(found.name, ordered(findings), ()), table, {}
@@ -92,11 +99,11 @@ def survey_cohort(
     findings += content_findings(table, surveys, clip_frames)
     findings += mask_findings(table, found.root, surveys)
     findings += copy_findings(table, found.root, surveys)
-    findings += patient_findings(table)
-    findings += value_findings(table)
-    findings += missing_findings(table)
+    findings += patient_findings(table, numbers)
+    findings += value_findings(table, numbers)
+    findings += missing_findings(table, diagnostics)
     findings += worded_stage_findings(found.text["stage"])
-    about_all, summary = _about_all(table, surveys, cutoff)
+    about_all, summary = _about_all(table, surveys, cutoff, numbers)
     return CheckReport(found.name, ordered([*findings, *about_all]), summary), table, surveys
 
 
@@ -113,7 +120,9 @@ def _existing_files_only(table: pd.DataFrame, root: Path, outside: bool) -> pd.D
     return table
 
 
-def _about_all(table: pd.DataFrame, surveys: Surveys, cutoff: int) -> tuple[list[Finding], tuple[str, ...]]:
+def _about_all(
+    table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str]
+) -> tuple[list[Finding], tuple[str, ...]]:
     """What concerns the cohort as a whole, as far as stages are known."""
     staged = table[table["patient_id"].notna() & table["stage"].notna()]
     patients = staged.drop_duplicates("patient_id")
@@ -129,6 +138,6 @@ def _about_all(table: pd.DataFrame, surveys: Surveys, cutoff: int) -> tuple[list
     findings = [
         *stage_findings(patients),
         *power_findings(*sizes),
-        *shortcut_findings(table, surveys, cutoff),
+        *shortcut_findings(table, surveys, cutoff, numbers),
     ]
     return findings, tuple(summary)

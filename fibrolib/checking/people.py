@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import pandas as pd
 
@@ -32,7 +32,7 @@ _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _VALUES_IN_COMMON = 4  # *assumption*: so many equal laboratory values are no chance
 
 
-def column_findings(columns: Iterable[str], virtual: bool = False) -> list[Finding]:
+def column_findings(columns: Iterable[str], virtual: bool = False, numbers: Collection[str] = NUMBERS) -> list[Finding]:
     """Columns that tell who a patient is, and those that the study does not read, with what they may be meant for.
 
     A column that stands for a required one that is missing is told with the error.
@@ -43,9 +43,12 @@ def column_findings(columns: Iterable[str], virtual: bool = False) -> list[Findi
         All columns of the table.
     virtual : bool
         Whether the patients are virtual: their table has further columns that nobody put there.
+    numbers : collection of str
+        Columns of numbers that the study reads.
     """
     columns = list(columns)
-    others = [name for name in columns if name not in {*REQUIRED, *OPTIONAL, *(VIRTUAL_FURTHER if virtual else ())}]
+    known = {*REQUIRED, *OPTIONAL, *numbers, *(VIRTUAL_FURTHER if virtual else ())}
+    others = [name for name in columns if name not in known]
     identifying = [name for name in others if folded(name) in _IDENTIFYING]
     message = "this column tells who a patient is; nothing here needs it. Delete it."
     findings = [Finding("warning", "identifying-column", message, (1,), name) for name in identifying]
@@ -66,15 +69,18 @@ def _told(column: str, meant: str | None, columns: list[str]) -> str:
     return f"{name} ('{meant}' is read instead)" if meant in columns else f"{name} (is '{meant}' meant? Rename it)"
 
 
-def patient_findings(table: pd.DataFrame) -> list[Finding]:
+def patient_findings(table: pd.DataFrame, numbers: Collection[str] = NUMBERS) -> list[Finding]:
     """Patients under two names, names that are people's, virtual patients among real ones.
 
     Parameters
     ----------
     table : DataFrame
         Typed, indexed by line.
+    numbers : collection of str
+        Columns of numbers.
     """
-    return [*_one_written_twice(table), *_telling_ids(table), *_same_values(table), *_mixture(table), *_sexes(table)]
+    same = _same_values(table, numbers)
+    return [*_one_written_twice(table), *_telling_ids(table), *same, *_mixture(table), *_sexes(table)]
 
 
 def _lines(table: pd.DataFrame, patients: Iterable[str]) -> tuple[int, ...]:
@@ -128,9 +134,9 @@ def _telling_ids(table: pd.DataFrame) -> list[Finding]:
     return findings
 
 
-def _same_values(table: pd.DataFrame) -> list[Finding]:
+def _same_values(table: pd.DataFrame, numbers: Collection[str]) -> list[Finding]:
     """Two patients with the same clinical values, all of them."""
-    patients = table.groupby("patient_id")[list(NUMBERS)].first()
+    patients = table.groupby("patient_id")[list(numbers)].first()
     patients = patients[patients.notna().sum(axis=1) >= _VALUES_IN_COMMON]
     groups = patients.astype(object).where(patients.notna(), None).apply(tuple, axis=1)
     return [

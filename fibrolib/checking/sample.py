@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from fibrolib.checking.findings import Finding
-from fibrolib.cohort.columns import NUMBERS
+from fibrolib.cohort.columns import numbers_of
 from fibrolib.cohort.schema import stage_number, whole_number
 from fibrolib.cohort.split import FRACTIONS, part_sizes
+from fibrolib.diagnostics import INDICES, Diagnostic
 from fibrolib.errors import counted
-from fibrolib.indices import APRI, FIB4, SWE
 from fibrolib.inference import auc_power, auc_sample_size, comparison_power, comparison_sample_size
 from fibrolib.stages import METAVIR, at_least, cutoff_name, is_metavir, stage_name
 
@@ -25,8 +25,6 @@ __all__ = [
     "worded_stage_findings",
 ]
 
-_INDICES = (FIB4, APRI, SWE)
-
 _SPELLINGS_TOLD = 10
 
 _FOLDS = 5
@@ -38,24 +36,27 @@ _AREAS = (0.85, 0.75)
 """The best and the least net of the published study (0.847, 0.753; doi 10.12464/j.issn.0253-9802.2026-0255)."""
 
 
-def missing_findings(table: pd.DataFrame) -> list[Finding]:
+def missing_findings(table: pd.DataFrame, diagnostics: Sequence[Diagnostic] = INDICES) -> list[Finding]:
     """Values that patients lack, in whom, and how a run treats it; results that will be missing for want of values.
 
     Parameters
     ----------
     table : DataFrame
         Typed, indexed by line.
+    diagnostics : sequence of Diagnostic
+        Indices.
     """
-    impossible = _impossible(table)
+    impossible = _impossible(table, diagnostics)
     findings = []
     if impossible:
         message = f"the report will be without {'; '.join(impossible.values())}."
         findings.append(Finding("warning", "results-missing", message))
-    for column in NUMBERS:
+    for column in numbers_of(diagnostics):
         known = table.groupby("patient_id")[column].first()
         lacking = known.index[known.isna()]
         if 0 < len(lacking) < len(known):
-            needing = [index.name for index in _INDICES if column in index.columns and index.name not in impossible]
+            reading = [index for index in diagnostics if column in index.columns]
+            needing = [index.label for index in reading if index.name not in impossible]
             effect = (
                 f"{' and '.join(needing)} will be computed for the others only; nets use these patients all the same."
                 if needing
@@ -73,15 +74,16 @@ def missing_findings(table: pd.DataFrame) -> list[Finding]:
     return findings
 
 
-def _impossible(table: pd.DataFrame) -> dict[str, str]:
+def _impossible(table: pd.DataFrame, diagnostics: Sequence[Diagnostic]) -> dict[str, str]:
     """Indices that can be computed for no patient, and why."""
-    patients = table.groupby("patient_id")[list(NUMBERS)].first()
+    patients = table.groupby("patient_id")[list(numbers_of(diagnostics))].first()
     reasons = {}
-    for index in _INDICES:
+    for index in diagnostics:
         absent = [column for column in index.columns if patients[column].isna().all()]
         if absent or patients[list(index.columns)].dropna().empty:
             lacked = _listed(absent, "or") if absent else "all of them"
-            reasons[index.name] = f"{index.name}, which needs {_listed(index.columns, 'and')} (no patient has {lacked})"
+            needed = _listed(list(index.columns), "and")
+            reasons[index.name] = f"{index.label}, which needs {needed} (no patient has {lacked})"
     return reasons
 
 

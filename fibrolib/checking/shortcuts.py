@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
 
 from fibrolib.checking.files import Surveys
 from fibrolib.checking.findings import Finding
-from fibrolib.cohort.columns import OPTIONAL, REQUIRED
+from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED
 from fibrolib.inference import Estimate, auc_ci
 from fibrolib.stages import at_least, cutoff_name, is_metavir
 
@@ -30,10 +31,12 @@ _SURVEYED = {
     "contrast": "contrast",
     "sector's share of the frame": "sector_share",
 }
-_MAY_BE_LACKING = ("age", "sex", "bmi", "ast", "alt", "platelets", "swe_kpa", "image", "roi")
+_MAY_BE_LACKING = [*(name for name in OPTIONAL if name not in ("image", "split", "roi")), "image", "roi"]
 
 
-def shortcut_findings(table: pd.DataFrame, surveys: Surveys, cutoff: int) -> list[Finding]:
+def shortcut_findings(
+    table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str] = NUMBERS
+) -> list[Finding]:
     """Features of the files and of the table's further columns that alone predict the stage.
 
     Parameters
@@ -44,13 +47,15 @@ def shortcut_findings(table: pd.DataFrame, surveys: Surveys, cutoff: int) -> lis
         From `survey_files`.
     cutoff : int
         Lowest stage that counts as diseased.
+    numbers : collection of str
+        Columns of numbers that the study reads.
 
     Notes
     -----
     One value per patient (mean over the patient's videos). The confidence level is raised for the number of features
     looked at (Bonferroni), so that a clean cohort is accused in one case of twenty at the most.
     """
-    found = shortcut_table(table, surveys, cutoff)
+    found = shortcut_table(table, surveys, cutoff, numbers)
     findings = []
     for feature, (estimate, column) in found.items():
         area, low, high = _folded(estimate)
@@ -65,10 +70,12 @@ def shortcut_findings(table: pd.DataFrame, surveys: Surveys, cutoff: int) -> lis
     return findings
 
 
-def shortcut_table(table: pd.DataFrame, surveys: Surveys, cutoff: int) -> dict[str, tuple[Estimate, str | None]]:
+def shortcut_table(
+    table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str] = NUMBERS
+) -> dict[str, tuple[Estimate, str | None]]:
     """The AUC of each feature, with its interval and the column it is about; constant features are left out."""
     usable = table[table["patient_id"].notna() & table["stage"].notna()]
-    features = pd.concat([_of_files(usable, surveys), _of_columns(usable), _lacking(usable)], axis=1)
+    features = pd.concat([_of_files(usable, surveys), _of_columns(usable, numbers), _lacking(usable, numbers)], axis=1)
     patients = features.groupby(usable["patient_id"]).mean()
     truth = at_least(usable.groupby("patient_id")["stage"].first().reindex(patients.index), cutoff)
     counts = usable.groupby("patient_id").size().reindex(patients.index)
@@ -113,14 +120,14 @@ def _of_files(table: pd.DataFrame, surveys: Surveys) -> pd.DataFrame:
     return pd.DataFrame({**features, **_indicators(containers, "the file type")}, index=table.index, dtype=float)
 
 
-def _of_columns(table: pd.DataFrame) -> pd.DataFrame:
+def _of_columns(table: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:
     """Further columns: scanner, site, date ... whatever the table has beyond what the study reads."""
     features: dict[str, pd.Series] = {}
-    for column in table.columns.difference([*REQUIRED, *OPTIONAL]):
+    for column in table.columns.difference([*REQUIRED, *OPTIONAL, *numbers]):
         values = table[column]
-        numbers = _numbers(values)
-        if numbers is not None:
-            features[f"the column '{column}'"] = numbers
+        parsed = _numbers(values)
+        if parsed is not None:
+            features[f"the column '{column}'"] = parsed
         elif 1 < values.nunique() <= _MOST_LEVELS:
             quoted = values.map(lambda value: f"'{value}'", na_action="ignore")
             features |= _indicators(quoted, f"the column '{column}'")
@@ -148,9 +155,10 @@ def _indicators(values: pd.Series, name: str) -> dict[str, pd.Series]:
     return {f"{name} ({level})": (values == level).astype(float).where(values.notna()) for level in levels}
 
 
-def _lacking(table: pd.DataFrame) -> pd.DataFrame:
+def _lacking(table: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:
     """Whether a value is known at all: sicker patients are measured more."""
-    partly = [name for name in _MAY_BE_LACKING if 0 < table[name].isna().sum() < len(table)]
+    may_be = dict.fromkeys([*_MAY_BE_LACKING, *numbers])
+    partly = [name for name in may_be if 0 < table[name].isna().sum() < len(table)]
     return pd.DataFrame(
         {f"whether '{name}' is empty": table[name].isna().astype(float) for name in partly}, table.index
     )

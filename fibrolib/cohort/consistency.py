@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import pandas as pd
 
-from fibrolib.cohort.columns import PATIENT_LEVEL
+from fibrolib.cohort.columns import NUMBERS, PATIENT_LEVEL
 from fibrolib.cohort.split import FRACTIONS, PARTS, part_sizes
 from fibrolib.errors import Problem, counted
 from fibrolib.stages import at_least, cutoff_name, is_metavir
@@ -20,15 +21,17 @@ _TRAINING_MINIMUM = 5
 """Patients of each class that training needs at the least: one for each of five folds."""
 
 
-def row_problems(table: pd.DataFrame) -> list[Problem]:
+def row_problems(table: pd.DataFrame, numbers: Collection[str] = NUMBERS) -> list[Problem]:
     """Rows that contradict each other.
 
     Parameters
     ----------
     table : DataFrame
         Typed columns, NaN or None where a cell is empty or was refused; indexed by line.
+    numbers : collection of str
+        Columns of numbers, which belong to the patient.
     """
-    return [*_videos_listed_twice(table), *_contradictions(table), *_incomplete_split(table)]
+    return [*_videos_listed_twice(table), *_contradictions(table, numbers), *_incomplete_split(table)]
 
 
 def class_problems(patients: pd.DataFrame, cutoff: int) -> list[Problem]:
@@ -62,10 +65,10 @@ def _videos_listed_twice(table: pd.DataFrame) -> list[Problem]:
     return problems
 
 
-def _contradictions(table: pd.DataFrame) -> list[Problem]:
+def _contradictions(table: pd.DataFrame, numbers: Collection[str]) -> list[Problem]:
     problems = []
     for patient, rows in table.groupby("patient_id", sort=False):
-        for column in PATIENT_LEVEL:
+        for column in dict.fromkeys([*PATIENT_LEVEL, *numbers]):
             values = rows[column].dropna()
             first_lines = values.drop_duplicates()
             if len(first_lines) > 1:

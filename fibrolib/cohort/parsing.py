@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -16,13 +17,15 @@ __all__ = ["read_text_table"]
 _MISSING = {"", "na", "n/a", "#n/a", "nan", "none", "null"}
 
 
-def read_text_table(path: Path) -> pd.DataFrame:
+def read_text_table(path: Path, numbers: Collection[str] = NUMBERS) -> pd.DataFrame:
     """Read CSV or Parquet; every cell stripped text, or None where it is empty.
 
     Parameters
     ----------
     path : Path
         ``.csv`` (comma, semicolon or tab; UTF-8, with or without byte-order mark) or ``.parquet``.
+    numbers : collection of str
+        Columns of numbers, which a spreadsheet may have written with decimal commas.
 
     Returns
     -------
@@ -40,11 +43,11 @@ def read_text_table(path: Path) -> pd.DataFrame:
         raise FibrolibError(
             f"{path}: there is no such cohort table. Expected a CSV or Parquet file, one row per video."
         )
-    return _from_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _from_csv(path)
+    return _from_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _from_csv(path, numbers)
 
 
-def _from_csv(path: Path) -> pd.DataFrame:
-    records = _records(path)
+def _from_csv(path: Path, numbers: Collection[str]) -> pd.DataFrame:
+    records = _records(path, numbers)
     if not records:
         raise CohortError(str(path), [Problem("the table is empty. Expected a header line and one row per video.")])
     (_, header), *rows = records
@@ -68,7 +71,7 @@ def _from_csv(path: Path) -> pd.DataFrame:
     return pd.DataFrame(cells, columns=header, index=[line for line, _ in rows], dtype=object)
 
 
-def _records(path: Path) -> list[tuple[int, list[str]]]:
+def _records(path: Path, numbers: Collection[str]) -> list[tuple[int, list[str]]]:
     """The non-blank records, each with the line it begins on."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -86,7 +89,7 @@ def _records(path: Path) -> list[tuple[int, list[str]]]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise CohortError(str(path), [Problem(f"the table cannot be read from here on ({error}).", line)]) from error
-    return _decimal_points(records) if delimiter == ";" else records
+    return _decimal_points(records, numbers) if delimiter == ";" else records
 
 
 def _delimiter(text: str) -> str:
@@ -94,10 +97,10 @@ def _delimiter(text: str) -> str:
     return max(",;\t", key=header.count)  # the comma where none is there
 
 
-def _decimal_points(records: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+def _decimal_points(records: list[tuple[int, list[str]]], numbers: Collection[str]) -> list[tuple[int, list[str]]]:
     """Spreadsheets that separate cells by semicolons write 12,5 for 12.5."""
     header = [name.strip() for name in records[0][1]] if records else []
-    numeric = {position for position, name in enumerate(header) if name in NUMBERS}
+    numeric = {position for position, name in enumerate(header) if name in numbers}
     return [
         (line, [cell.replace(",", ".") if position in numeric else cell for position, cell in enumerate(cells)])
         for line, cells in records

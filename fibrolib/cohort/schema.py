@@ -6,19 +6,21 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 import pandera.pandas as pa
 
 from fibrolib.cohort.aliases import meant_column, unaccented
-from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, REQUIRED
+from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, REQUIRED, VIRTUAL_PREFIX
 from fibrolib.cohort.split import PARTS
+from fibrolib.diagnostics import ColumnSpec, Diagnostic
 from fibrolib.errors import Problem
 from fibrolib.stages import METAVIR
 
 __all__ = [
+    "absent_column_problems",
     "absolute",
     "cell_problems",
     "column_problems",
@@ -57,7 +59,26 @@ def column_problems(columns: list[str]) -> list[Problem]:
     return problems
 
 
-def cell_problems(text: pd.DataFrame, root: Path, outside: bool = False) -> list[Problem]:
+def absent_column_problems(text: pd.DataFrame, diagnostics: Iterable[Diagnostic]) -> list[Problem]:
+    """Columns of the user's own diagnostics that a table of real patients does not even have."""
+    if text["patient_id"].dropna().str.startswith(VIRTUAL_PREFIX).any():
+        return []  # of whom such values need not be simulated
+    return [
+        Problem(
+            f"this column is missing, which the diagnostic {diagnostic.label} of the profile reads "
+            f"({spec.unit}). Add it (a cell may be empty), or take the diagnostic out of the profile.",
+            1,
+            name,
+        )
+        for diagnostic in diagnostics
+        for name, spec in diagnostic.columns.items()
+        if name not in NUMBERS and name not in text
+    ]
+
+
+def cell_problems(
+    text: pd.DataFrame, root: Path, outside: bool = False, numbers: Mapping[str, ColumnSpec] = NUMBERS
+) -> list[Problem]:
     """Everything wrong with single cells.
 
     Parameters
@@ -68,14 +89,17 @@ def cell_problems(text: pd.DataFrame, root: Path, outside: bool = False) -> list
         The table's folder.
     outside : bool
         Whether files may lie outside of it.
+    numbers : mapping of str to ColumnSpec
+        Columns of positive numbers.
     """
     try:
-        _schema(text, root, outside).validate(text, lazy=True)
+        _schema(text, root, outside, numbers).validate(text, lazy=True)
     except pa.errors.SchemaErrors as errors:
         cases = errors.failure_cases
         found = zip(cases["column"], cases["check"], cases["failure_case"], cases["index"], strict=True)
         return [
-            Problem(_explain(column, check, value, root), int(line), column) for column, check, value, line in found
+            Problem(_explain(column, check, value, root, numbers), int(line), column)
+            for column, check, value, line in found
         ]
     return []
 
@@ -125,7 +149,7 @@ def absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
 
 
-def _schema(text: pd.DataFrame, root: Path, outside: bool) -> pa.DataFrameSchema:
+def _schema(text: pd.DataFrame, root: Path, outside: bool, numbers: Mapping[str, ColumnSpec]) -> pa.DataFrameSchema:
     def check(name: str, rule: Callable[[str], bool]) -> pa.Check:
         return pa.Check(rule, name=name, element_wise=True)
 
@@ -140,7 +164,7 @@ def _schema(text: pd.DataFrame, root: Path, outside: bool) -> pa.DataFrameSchema
         "patient_id": [],
         "stage": [check("stage", lambda value: stage_number(value) in METAVIR)],
         "split": [check("split", lambda value: value in PARTS)],
-        **{name: [check("number", lambda value: (number(value) or 0) > 0)] for name in NUMBERS},
+        **{name: [check("number", lambda value: (number(value) or 0) > 0)] for name in numbers},
         **dict.fromkeys(FILES, file_rules),
         "roi": [*file_rules, check("file", lambda value: not there(value) or not absolute(root / value).is_dir())],
     }
@@ -157,16 +181,17 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _explain(column: str, check: str, value: str | None, root: Path) -> str:
+def _explain(column: str, check: str, value: str | None, root: Path, numbers: Mapping[str, ColumnSpec]) -> str:
     if check == "not_nullable":
         return "this cell is empty. Every row needs one."
+    if check == "number":
+        return _explain_number(value, numbers[column].unit)
     return {
         "inside": _explain_outside,
         "exists": _explain_missing_file,
         "file": _explain_folder,
         "stage": _explain_stage,
         "split": _explain_split,
-        "number": _explain_number,
     }[check](value, column, root)
 
 
@@ -208,10 +233,10 @@ def _explain_split(value: str, column: str, root: Path) -> str:
     return f"'{value}' is no part of the split: write {', '.join(PARTS[:-1])} or {PARTS[-1]}, or leave the column out."
 
 
-def _explain_number(value: str, column: str, root: Path) -> str:
+def _explain_number(value: str, unit: str) -> str:
     fault = "is no number" if number(value) is None else "is not above 0"
     if _DECIMAL_COMMA.fullmatch(value):
         fault += f" with a decimal point: write {value.replace(',', '.')}"
     elif value[:1] in "<>≤≥" and number(value.lstrip("<>≤≥= ")):
         fault += f" but a limit of detection: write {value.lstrip('<>≤≥= ')} and note it elsewhere"
-    return f"'{value}' {fault}. Expected {NUMBERS[column]}, a number alone; leave the cell empty where it is not known."
+    return f"'{value}' {fault}. Expected {unit}, a number alone; leave the cell empty where it is not known."

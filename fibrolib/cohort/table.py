@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from fibrolib.atomic import write_atomically
-from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, PATIENT_LEVEL, REQUIRED, VIRTUAL_PREFIX
+from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, PATIENT_LEVEL, REQUIRED, VIRTUAL_PREFIX, numbers_of
 from fibrolib.cohort.consistency import class_problems, row_problems
 from fibrolib.cohort.parsing import read_text_table
-from fibrolib.cohort.schema import absolute, cell_problems, column_problems, number, stage_number, within
+from fibrolib.cohort.schema import (
+    absent_column_problems,
+    absolute,
+    cell_problems,
+    column_problems,
+    number,
+    stage_number,
+    within,
+)
+from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
 from fibrolib.errors import CohortError, Problem
 from fibrolib.stages import is_metavir
 
@@ -32,11 +42,14 @@ class Cohort:
         Absolute path of the table's folder.
     table : DataFrame
         One row per video: the required and all optional columns (NaN or None where absent), then any further ones.
+    numbers : mapping of str to ColumnSpec
+        Columns of positive numbers, with those of the user's own diagnostics.
     """
 
     name: str
     root: Path
     table: pd.DataFrame
+    numbers: Mapping[str, ColumnSpec] = field(default_factory=lambda: NUMBERS)
 
     @property
     def virtual(self) -> bool:
@@ -54,18 +67,20 @@ class Cohort:
         Returns
         -------
         DataFrame
-            Indexed by ``patient_id``: ``stage`` (int), ``age, bmi, ast, alt, platelets, swe_kpa`` (float, NaN where not
-            known), ``sex``, ``split`` (str or None), and ``videos, images, rois``: tuples of absolute paths of one
-            length, None where a video has no image or mask.
+            Indexed by ``patient_id``: ``stage`` (int), the columns of `numbers` (float, NaN where not known), ``sex``,
+            ``split`` (str or None), and ``videos, images, rois``: tuples of absolute paths of one length, None where a
+            video has no image or mask.
         """
-        return _one_row_per_patient(self.table, self.root)
+        return _one_row_per_patient(self.table, self.root, self.numbers)
 
     def digest(self) -> str:
         """SHA-256 of the table's content, 64 hexadecimal digits; the videos themselves are not read."""
         return hashlib.sha256(self.table.to_csv(index=False).encode()).hexdigest()
 
 
-def read_cohort(path: str | Path, cutoff: int = 2, *, outside: bool = False) -> Cohort:
+def read_cohort(
+    path: str | Path, cutoff: int = 2, *, outside: bool = False, diagnostics: Sequence[Diagnostic] = INDICES
+) -> Cohort:
     """Read a cohort table and check all of it. No video is opened.
 
     Parameters
@@ -77,6 +92,8 @@ def read_cohort(path: str | Path, cutoff: int = 2, *, outside: bool = False) -> 
     outside : bool
         Whether files may lie outside the table's folder; a table from elsewhere should not name any file of this
         computer.
+    diagnostics : sequence of Diagnostic
+        Indices whose columns are read.
 
     Returns
     -------
@@ -89,10 +106,10 @@ def read_cohort(path: str | Path, cutoff: int = 2, *, outside: bool = False) -> 
     CohortError
         With everything that is wrong, by line and column.
     """
-    found = inspect_cohort(path, cutoff, outside=outside)
+    found = inspect_cohort(path, cutoff, outside=outside, diagnostics=diagnostics)
     if found.problems:
         raise CohortError(str(path), found.problems)
-    return Cohort(found.name, found.root, found.table.reset_index(drop=True))
+    return Cohort(found.name, found.root, found.table.reset_index(drop=True), numbers_of(diagnostics))
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +134,9 @@ class Inspection:
     problems: tuple[Problem, ...]
 
 
-def inspect_cohort(path: str | Path, cutoff: int = 2, *, outside: bool = False) -> Inspection:
+def inspect_cohort(
+    path: str | Path, cutoff: int = 2, *, outside: bool = False, diagnostics: Sequence[Diagnostic] = INDICES
+) -> Inspection:
     """Like `read_cohort`, but return what is wrong instead of raising it, with whatever could be read.
 
     Raises
@@ -128,9 +147,10 @@ def inspect_cohort(path: str | Path, cutoff: int = 2, *, outside: bool = False) 
     path = Path(path)
     root = absolute(path).parent
     name = root.name if path.stem == "cohort" else path.stem
-    nothing = pd.DataFrame(columns=[*REQUIRED, *OPTIONAL], dtype=object)
+    numbers = numbers_of(diagnostics)
+    nothing = pd.DataFrame(columns=_known_columns(numbers), dtype=object)
     try:
-        text = read_text_table(path)
+        text = read_text_table(path, numbers)
     except CohortError as error:
         return Inspection(name, root, nothing, nothing, error.problems)
     problems = column_problems(list(text.columns))
@@ -138,11 +158,11 @@ def inspect_cohort(path: str | Path, cutoff: int = 2, *, outside: bool = False) 
         problems = [Problem("the table has no rows. Expected one per video.")]
     if problems:
         return Inspection(name, root, nothing, text, tuple(problems))
-    problems = cell_problems(text, root, outside)
-    table = _typed(text, root)
-    problems += row_problems(table)
+    problems = [*absent_column_problems(text, diagnostics), *cell_problems(text, root, outside, numbers)]
+    table = _typed(text, root, numbers)
+    problems += row_problems(table, numbers)
     if not any(problem.column in ("patient_id", "stage", "split") for problem in problems):
-        problems += class_problems(_one_row_per_patient(table, root), cutoff)
+        problems += class_problems(_one_row_per_patient(table, root, numbers), cutoff)
     return Inspection(name, root, table, text, tuple(sorted(problems, key=lambda problem: problem.row or 0)))
 
 
@@ -164,11 +184,16 @@ def write_cohort(table: pd.DataFrame, path: str | Path) -> None:
     write_atomically(path, lambda file: (table.to_parquet if as_parquet else table.to_csv)(file, index=False))
 
 
-def _typed(text: pd.DataFrame, root: Path) -> pd.DataFrame:
+def _known_columns(numbers: Collection[str]) -> list[str]:
+    """Columns that the study reads, in the documented order."""
+    return list(dict.fromkeys([*REQUIRED, *OPTIONAL, *numbers]))
+
+
+def _typed(text: pd.DataFrame, root: Path, numbers: Collection[str]) -> pd.DataFrame:
     """Columns of the right type, in the documented order; what cannot be converted becomes NaN or None."""
-    table = text.reindex(columns=[*REQUIRED, *OPTIONAL, *(name for name in text if name not in REQUIRED + OPTIONAL)])
+    table = text.reindex(columns=list(dict.fromkeys([*_known_columns(numbers), *text])))
     table = table.astype(object).where(table.notna(), None)
-    for name in NUMBERS:
+    for name in numbers:
         table[name] = table[name].map(number, na_action="ignore").astype(float)
     for name in FILES:
         table[name] = pd.Series([_relative(root, value) for value in table[name]], index=table.index, dtype=object)
@@ -183,9 +208,9 @@ def _relative(root: Path, value: str | None) -> str | None:
     return value if path is None else path.relative_to(root).as_posix()
 
 
-def _one_row_per_patient(table: pd.DataFrame, root: Path) -> pd.DataFrame:
+def _one_row_per_patient(table: pd.DataFrame, root: Path, numbers: Collection[str]) -> pd.DataFrame:
     groups = table.groupby("patient_id", sort=False)
-    patients = groups[list(PATIENT_LEVEL)].first()
+    patients = groups[list(dict.fromkeys([*PATIENT_LEVEL, *numbers]))].first()
     patients["stage"] = patients["stage"].astype(np.int64)
     for column in FILES:
         patients[f"{column}s"] = [tuple(_absolute(root, value) for value in rows[column]) for _, rows in groups]

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from fibrolib.diagnostics import know_files, known_files
 from fibrolib.errors import FibrolibError
 from fibrolib.learning.augment import NO_CHANGE, Augment
 from fibrolib.learning.changes import Change
@@ -181,7 +182,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
 
     def _restore(self, path: Path) -> NetClassifier:
         state, self.history_, _ = load_fit(path)
-        self.module_ = self._build()
+        self.module_ = self._built_for(path)
         try:
             self.module_.load_state_dict(state)
         except RuntimeError as error:
@@ -192,17 +193,28 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         self.module_.eval()
         return self
 
+    def _built_for(self, path: Path) -> torch.nn.Module:
+        try:
+            return self._build()
+        except ValueError as error:
+            raise FibrolibError(
+                f"{path}: this net cannot be built here ({error}). A net of your own needs the profile that names its "
+                "file: give --profile."
+            ) from error
+
     # A net with layers of timm can be unpickled in a fresh process only when timm can be imported there; so it travels
-    # packed, and is unpacked when that has been seen to.
+    # packed, and is unpacked when that has been seen to. Files of the user's own travel by their names: a fresh process
+    # has to load them before it can build or unpack a net of theirs.
 
     def __getstate__(self) -> dict:
-        state = {**super().__getstate__()}
+        state = {**super().__getstate__(), "own_files": known_files()}
         if "module_" in state:
             state["module_"] = pickle.dumps(state["module_"])
         return state
 
     def __setstate__(self, state: dict) -> None:
-        super().__setstate__(state)
+        know_files(state["own_files"])
+        super().__setstate__({name: value for name, value in state.items() if name != "own_files"})
         if "module_" in state:
             import_torchvision()
             self.module_ = pickle.loads(state["module_"])
@@ -256,6 +268,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         files = [X[self.view].tolist()] + ([] if validation is None else [validation[0][self.view].tolist()])
         known = [stages.tolist()] + ([] if validation is None else [np.asarray(validation[1]).tolist()])
         settings = {name: value for name, value in self.get_params().items() if name not in _OF_THE_MACHINE}
+        settings["own_files"] = [own.digest for own in known_files() if own.name == self.architecture]
         return fit_folder(self.memory, type(self)) / f"{fit_digest(settings, files, known)}.safetensors"
 
     def predict_cumulative(self, X: pd.DataFrame, change: Change | None = None) -> NDArray[np.float64]:

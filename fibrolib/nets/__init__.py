@@ -6,9 +6,12 @@ Every network has a ``head`` (`OrdinalHead`) and a ``cam_layer``; a still image 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 
 from torch import nn
 
+from fibrolib.diagnostics import find_diagnostic
+from fibrolib.errors import FibrolibError
 from fibrolib.nets.arithmetic import give_back_memory
 from fibrolib.nets.backbone import PACKAGED, Backbone
 from fibrolib.nets.frame import FrameCNN, FrameLSTM
@@ -41,6 +44,7 @@ __all__ = [
     "describe_layers",
     "give_back_memory",
     "import_torchvision",
+    "is_packaged",
     "net_options",
     "stage_probabilities",
 ]
@@ -63,10 +67,23 @@ def net_options(architecture: str) -> set[str]:
     """
     if architecture in TORCHVISION_NETS:
         return set(inspect.signature(TorchvisionNet3d.__init__).parameters) - {"self", "n_stages", "name"}
-    if architecture not in _NETS:
+    return set(inspect.signature(_maker(architecture)).parameters) - {"n_stages"}
+
+
+def is_packaged(architecture: str) -> bool:
+    """Whether a network is of this package."""
+    return architecture in _NETS or architecture in TORCHVISION_NETS
+
+
+def _maker(architecture: str) -> Callable[..., nn.Module]:
+    """What makes a network: a class of the package, or what a record of the user's own names."""
+    if architecture in _NETS:
+        return _NETS[architecture]
+    record = find_diagnostic(architecture)
+    if record is None or record.network is None:
         known = ", ".join([*_NETS, *TORCHVISION_NETS])
         raise ValueError(f"unknown architecture '{architecture}', choose one of {known}")
-    return set(inspect.signature(_NETS[architecture].__init__).parameters) - {"self", "n_stages"}
+    return record.network
 
 
 def build_net(architecture: str, n_stages: int, **options) -> nn.Module:
@@ -75,7 +92,8 @@ def build_net(architecture: str, n_stages: int, **options) -> nn.Module:
     Parameters
     ----------
     architecture : str
-        ``frame_cnn``, ``frame_lstm``, ``motion_slowfast``, ``motion_resnet3d`` or one of `TORCHVISION_NETS`.
+        ``frame_cnn``, ``frame_lstm``, ``motion_slowfast``, ``motion_resnet3d``, one of `TORCHVISION_NETS`, or the name
+        of a `Diagnostic` of the user's own that has a network.
     n_stages : int
         Number of ordered stages.
     **options
@@ -85,10 +103,18 @@ def build_net(architecture: str, n_stages: int, **options) -> nn.Module:
     ------
     ValueError
         If no network has that name, or it has no such option.
+    FibrolibError
+        If a network of the user's own is no `ClipNetwork`, or has no head.
     """
     unknown = set(options) - net_options(architecture)
     if unknown:
         raise ValueError(f"{architecture} has no option {', '.join(sorted(unknown))}")
     if architecture in TORCHVISION_NETS:
         return TorchvisionNet3d(n_stages, architecture, **options)
-    return _NETS[architecture](n_stages, **options)
+    net = _maker(architecture)(n_stages, **options)
+    if not isinstance(net, ClipNetwork) or not isinstance(getattr(net, "head", None), OrdinalHead):
+        raise FibrolibError(
+            f"The network '{architecture}' must be a fibrolib.nets.ClipNetwork whose head is an OrdinalHead, not "
+            f"{type(net).__name__}."
+        )
+    return net

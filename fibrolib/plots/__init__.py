@@ -8,7 +8,7 @@ from fibrolib.plots.maps import OPACITY, beside_overlay, film, overlay_frames, p
 from fibrolib.plots.motion_use import plot_motion_use, readable_motion_use
 from fibrolib.plots.panels import plot_patient, png_bytes
 from fibrolib.plots.patient_table import readable_patients
-from fibrolib.plots.patients import LABS, plot_flow, plot_labs, plot_sample_frames, plot_stages
+from fibrolib.plots.patients import plot_flow, plot_labs, plot_sample_frames, plot_stages
 from fibrolib.plots.planted import plot_overlays, plot_planted, readable_planted, way_label
 from fibrolib.plots.sentences import (
     collect_notes,
@@ -33,7 +33,7 @@ from fibrolib.plots.staging import (
     readable_staging,
     readable_staging_comparisons,
 )
-from fibrolib.plots.style import MODEL_COLOURS, MODEL_LABELS, model_colour, model_label, save_figure
+from fibrolib.plots.style import model_colour, model_label, save_figure
 from fibrolib.plots.training import plot_curves, plot_model_view, plot_schedule, plot_search, readable_network
 from fibrolib.plots.trust import (
     method_label,
@@ -58,9 +58,6 @@ from fibrolib.plots.virtual import plot_mmode, plot_movement, plot_plate
 
 __all__ = [
     "CLAIMS",
-    "LABS",
-    "MODEL_COLOURS",
-    "MODEL_LABELS",
     "OPACITY",
     "REGIONS",
     "beside_overlay",

@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fibrolib.indices import ZONES
+from fibrolib.diagnostics import ZONES
 from fibrolib.inference import roc_points, select_predictions
 from fibrolib.plots.sentences import signed, with_interval
 from fibrolib.plots.style import model_colour, model_dashes, model_label, new_figure, styled
@@ -157,7 +157,7 @@ def plot_zones(zones: pd.DataFrame, cutoff: int, *, metavir: bool = True) -> Fig
     Parameters
     ----------
     zones : DataFrame
-        Column ``index`` (which index), and those of `fibrolib.indices.tabulate_zones`.
+        Column ``index`` (which index), and those of `fibrolib.diagnostics.tabulate_zones`.
     cutoff : int
         Lowest stage that counts as diseased.
     metavir : bool

@@ -12,25 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, ScalarFormatter
 
 from fibrolib.cohort.columns import NUMBERS
+from fibrolib.diagnostics import ColumnSpec
 from fibrolib.errors import counted
 from fibrolib.plots.style import PARTITION_COLOURS, PARTITION_LABELS, hide_ticks, new_figure, stage_colours, styled
 from fibrolib.stages import at_least, cutoff_name, stage_name
 from fibrolib.video import Clip
 
-__all__ = ["LABS", "plot_flow", "plot_labs", "plot_sample_frames", "plot_stages"]
-
-LABS = {
-    "age": "Age",
-    "bmi": "Body mass index",
-    "ast": "AST",
-    "alt": "ALT",
-    "platelets": "Platelets",
-    "swe_kpa": "Stiffness (SWE)",
-}
-"""Numbers of a patient that can be drawn, and what they are called."""
-
-_SKEWED = ("ast", "alt", "swe_kpa")
-"""Drawn on a logarithmic axis: a few large values would press the others together."""
+__all__ = ["plot_flow", "plot_labs", "plot_sample_frames", "plot_stages"]
 
 
 def _box(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
@@ -126,7 +114,13 @@ def plot_stages(partition: pd.Series, stages: pd.Series, cutoff: int, *, metavir
 
 
 @styled
-def plot_labs(patients: pd.DataFrame, columns: Sequence[str], *, metavir: bool = True) -> Figure:
+def plot_labs(
+    patients: pd.DataFrame,
+    columns: Sequence[str],
+    *,
+    numbers: Mapping[str, ColumnSpec] = NUMBERS,
+    metavir: bool = True,
+) -> Figure:
     """Numbers of the patients by stage: every patient a dot, with median and quartiles.
 
     Parameters
@@ -134,7 +128,9 @@ def plot_labs(patients: pd.DataFrame, columns: Sequence[str], *, metavir: bool =
     patients : DataFrame
         One row per patient, with ``stage`` and the columns.
     columns : sequence of str
-        Names out of `LABS`.
+        Names out of `numbers`.
+    numbers : mapping of str to ColumnSpec
+        `Cohort.numbers`.
     metavir : bool
         Whether stages are METAVIR.
 
@@ -150,10 +146,10 @@ def plot_labs(patients: pd.DataFrame, columns: Sequence[str], *, metavir: bool =
     for plot, column in zip(axes.flat, columns, strict=False):
         known = patients.dropna(subset=[column])
         stage_boxes(plot, known, column, colours)
-        if column in _SKEWED:
+        if numbers[column].distribution == "log-normal":
             readable_log(plot)
-        plot.set_title(f"{LABS[column]} (n = {len(known)})")
-        plot.set(xlabel="", ylabel=NUMBERS[column])
+        plot.set_title(f"{numbers[column].label or column} (n = {len(known)})")
+        plot.set(xlabel="", ylabel=numbers[column].unit)
         plot.set_xticks(range(len(levels)), [stage_name(level, metavir) for level in levels])
         sns.despine(ax=plot)
     for plot in axes.flat[len(columns) :]:

@@ -14,9 +14,9 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fibrolib.diagnostics import find_diagnostic
+
 __all__ = [
-    "MODEL_COLOURS",
-    "MODEL_LABELS",
     "PARTITION_COLOURS",
     "PARTITION_LABELS",
     "model_colour",
@@ -28,33 +28,11 @@ __all__ = [
     "styled",
 ]
 
-# Okabe & Ito 2008: eight colours that people with any colour vision tell apart.
-MODEL_COLOURS = {
-    "cnn3d": "#D55E00",
-    "cnn2d_lstm": "#CC79A7",
-    "cnn2d": "#0072B2",
-    "swe": "#009E73",
-    "fib4": "#E69F00",
-    "apri": "#56B4E9",
-}
-"""Colour of a diagnostic, in every figure."""
-
-MODEL_LABELS = {
-    "cnn3d": "3D-CNN",
-    "cnn2d_lstm": "2D-CNN + LSTM",
-    "cnn2d": "2D-CNN",
-    "swe": "SWE",
-    "fib4": "FIB-4",
-    "apri": "APRI",
-}
-"""How a diagnostic is called in figures and sentences."""
-
 PARTITION_COLOURS = {"train": "#4C566A", "validation": "#9AA5B8", "test": "#D08770"}
 """Colour of a side of the split."""
 
 PARTITION_LABELS = {"train": "training", "validation": "validation", "test": "test"}
 
-_INDICES = ("swe", "fib4", "apri")
 _FURTHER_COLOURS = ("#000000", "#7F6A00", "#5D3A9B", "#994F00", "#6E6E6E")
 
 _DPI = 150
@@ -72,18 +50,22 @@ _RC = {
 
 
 def model_label(name: str) -> str:
-    """Name of a diagnostic for a reader; a diagnostic of the user's own keeps its name."""
-    return MODEL_LABELS.get(name, name)
+    """Name of a diagnostic for a reader; one without a record keeps its name."""
+    record = find_diagnostic(name)
+    return record.label if record else name
 
 
 def model_colour(name: str) -> str:
-    """Colour of a diagnostic; one of the user's own gets a spare colour, always the same for the same name."""
-    return MODEL_COLOURS.get(name, _FURTHER_COLOURS[zlib.crc32(name.encode()) % len(_FURTHER_COLOURS)])
+    """Colour of a diagnostic; one that has none gets a spare colour, always the same for the same name."""
+    record = find_diagnostic(name)
+    spare = _FURTHER_COLOURS[zlib.crc32(name.encode()) % len(_FURTHER_COLOURS)]
+    return record.colour or spare if record else spare
 
 
 def model_dashes(name: str) -> str:
     """Line style of a diagnostic: nets solid, indices dashed, so that the two also differ in grey print."""
-    return (0, (4, 1.5)) if name in _INDICES else "solid"
+    record = find_diagnostic(name)
+    return (0, (4, 1.5)) if record and record.kind == "index" else "solid"
 
 
 def stage_colours(n_stages: int) -> list[tuple[float, float, float]]:

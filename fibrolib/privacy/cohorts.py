@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 from fibrolib.cohort import Cohort, read_cohort
 from fibrolib.cohort.columns import FILES, OPTIONAL, REQUIRED, VIRTUAL_PREFIX
 from fibrolib.cohort.schema import absolute
+from fibrolib.diagnostics import INDICES, Diagnostic
 from fibrolib.errors import FibrolibError
 from fibrolib.privacy.links import link
 from fibrolib.privacy.private import private_folder, read_key, write_private
@@ -86,7 +88,7 @@ def may_leave_folder(reference: str) -> bool:
     return _entry(reference)["outside"]
 
 
-def open_cohort(reference: str, cutoff: int = 2) -> Cohort:
+def open_cohort(reference: str, cutoff: int = 2, *, diagnostics: Sequence[Diagnostic] = INDICES) -> Cohort:
     """Read and check a cohort, and put pseudonyms in the place of all that may tell who a patient is.
 
     ``patient_id`` becomes a keyed hash, files get names of the same kind (links in the private folder), the cohort is
@@ -99,6 +101,8 @@ def open_cohort(reference: str, cutoff: int = 2) -> Cohort:
         From `register`.
     cutoff : int
         As for `read_cohort`.
+    diagnostics : sequence of Diagnostic
+        Indices; the columns that they declare stay.
 
     Raises
     ------
@@ -106,17 +110,17 @@ def open_cohort(reference: str, cutoff: int = 2) -> Cohort:
         As `find_table` and `read_cohort`. The message is for the user, with the names of the table.
     """
     entry, key = _entry(reference), read_key()
-    known = read_cohort(entry["table"], cutoff, outside=entry["outside"])
+    known = read_cohort(entry["table"], cutoff, outside=entry["outside"], diagnostics=diagnostics)
     if known.table["patient_id"].str.startswith(VIRTUAL_PREFIX).all():
         return known
     place = _card(reference).parent / "files"
-    table = known.table[[*REQUIRED, *OPTIONAL]].copy()
+    table = known.table[list(dict.fromkeys([*REQUIRED, *OPTIONAL, *known.numbers]))].copy()
     if not entry["pseudonymous"]:
         table["patient_id"] = _pseudonyms(key, known.table["patient_id"])
     for column in FILES:
         table[column] = [_linked(key, known.root, name, place) for name in known.table[column]]
     _write_who_is_who(reference, known.table, table)
-    return Cohort(reference, place, table)
+    return Cohort(reference, place, table, known.numbers)
 
 
 def who_is_who(reference: str) -> Path:

@@ -1,6 +1,5 @@
 """The study: run folder, profiles, what is computed once and kept."""
 
-from fibrolib.study.diagnostics import INDICES
 from fibrolib.study.paths import PROJECT, from_project, notebook_sources
 from fibrolib.study.profiles import BUILT_IN, Profile, load_profile
 from fibrolib.study.request import Request
@@ -8,7 +7,6 @@ from fibrolib.study.study import Study, open_study
 
 __all__ = [
     "BUILT_IN",
-    "INDICES",
     "PROJECT",
     "Profile",
     "Request",

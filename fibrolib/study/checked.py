@@ -51,6 +51,7 @@ def check_before(study: Study, track: Callable[[Iterable, int], Iterable]) -> pd
             study.cutoff,
             clip_frames=study.profile.clip_frames,
             outside=outside,
+            diagnostics=list(study.profile.indices.values()),
             n_jobs=n_workers(),
             track=track,
         )
@@ -66,6 +67,7 @@ def check_before(study: Study, track: Callable[[Iterable, int], Iterable]) -> pd
         "cutoff": study.cutoff,
         "clip_frames": study.profile.clip_frames,
         "outside": outside,
+        "diagnostics": study.profile.as_dict()["own"],
     }
     warnings = study.folder.cache.get_or_compute_table("check", cache_key, compute, made_by=(check_cohort,))
     study.folder.save_table("check", warnings)

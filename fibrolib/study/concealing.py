@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fibrolib.cohort import Cohort
+from fibrolib.diagnostics import Diagnostic
 from fibrolib.errors import FibrolibError
 from fibrolib.privacy import is_reference, open_cohort, private_folder, register
 from fibrolib.study.paths import INSIDE, from_project
@@ -37,7 +39,7 @@ def reference_of(request: Request) -> str:
     return request.cohort if is_reference(request.cohort) else register(from_project(request.cohort))
 
 
-def open_own_cohort(reference: str, request: Request) -> Cohort:
+def open_own_cohort(reference: str, request: Request, diagnostics: Sequence[Diagnostic]) -> Cohort:
     """A cohort behind pseudonyms (`open_cohort`).
 
     Raises
@@ -47,7 +49,7 @@ def open_own_cohort(reference: str, request: Request) -> Cohort:
         nothing.
     """
     try:
-        return open_cohort(reference, request.cutoff)
+        return open_cohort(reference, request.cutoff, diagnostics=diagnostics)
     except FibrolibError:
         if request.out != INSIDE:
             raise
@@ -58,10 +60,11 @@ def request_for_copies(study: Study) -> Request:
     """The request as executed copies in the run folder carry it: without a path, which might name a patient.
 
     The cohort is told by its reference, which the private folder of this user resolves; a profile's file is copied into
-    the run folder; and the run folder is the one that the copy lies in. So a copy still runs alone in JupyterLab, and
-    says nothing to anybody else.
+    the run folder, with the files of the user's own diagnostics; and the run folder is the one that the copy lies in.
+    So a copy still runs alone in JupyterLab, and says nothing to anybody else.
     """
     profile = study.request.profile
     if profile not in BUILT_IN:
-        profile = f"{INSIDE}/profile/{study.folder.save_profile(Path(profile)).name}"
+        files = [file.path for _, file in study.profile.own]
+        profile = f"{INSIDE}/profile/{study.folder.save_profile(Path(profile), files).name}"
     return replace(study.request, cohort=study.reference, profile=profile, out=INSIDE)

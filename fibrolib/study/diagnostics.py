@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from sklearn.base import clone
 
 from fibrolib.errors import FibrolibError, counted
-from fibrolib.indices import APRI, FIB4, SWE
 from fibrolib.learning import Evaluation, NetClassifier, evaluate
 from fibrolib.learning.checkpoints import fit_folder
 from fibrolib.nets import give_back_memory
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVALUATION",
-    "INDICES",
     "classifier_of",
     "evaluate_index",
     "evaluate_net",
@@ -42,9 +40,6 @@ __all__ = [
 
 EVALUATION = (evaluate, NetClassifier, save_evaluation)
 """What makes the evaluation of a net, once its inputs are known (`ResultCache`)."""
-
-INDICES = {"swe": SWE, "fib4": FIB4, "apri": APRI}
-"""Diagnostics that read numbers, in the order of tables."""
 
 _OF_THE_MACHINE = ("device", "memory", "n_threads")
 """Parameters of a net that say how and where it is fitted, not what is learned."""
@@ -62,11 +57,11 @@ def reason_against(study: Study, name: str) -> str:
     study : Study
         The study.
     name : str
-        A net of the profile, or a key of `INDICES`.
+        A net of the profile, or one of its indices.
     """
-    if name not in INDICES:
+    if name not in study.profile.indices:
         return ""
-    patients, columns = study.cohort.patients(), list(INDICES[name].columns)
+    patients, columns = study.cohort.patients(), list(study.profile.indices[name].columns)
     absent = [column for column in columns if patients[column].isna().all()]
     label = model_label(name)
     if absent:
@@ -85,9 +80,11 @@ def reason_against(study: Study, name: str) -> str:
 
 def evaluate_index(study: Study, name: str) -> Evaluation:
     """Evaluate a diagnostic that reads numbers, in the patients of whom they are known."""
-    known = study.cohort.patients().dropna(subset=list(INDICES[name].columns))
-    folds, seed = study.profile.n_folds, study.request.seed
-    return evaluate(name, INDICES[name](cutoff=study.cutoff), known, study.partition, n_folds=folds, seed=seed)
+    record = study.profile.indices[name]
+    columns = list(record.columns)
+    known = study.cohort.patients().dropna(subset=columns)
+    options = {"columns": columns, "cutoff": study.cutoff, "n_folds": study.profile.n_folds, "seed": study.request.seed}
+    return evaluate(name, record.classifier(study.cutoff), known, study.partition, **options)
 
 
 def net_arguments(study: Study, name: str) -> dict:

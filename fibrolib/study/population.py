@@ -172,7 +172,9 @@ class Population:
         reached = track(map(self.reached, nets), "Scoring fresh patients", len(nets), "nets", self.study.folder.path)
         scores = {name: table[cutoff].to_numpy() for name, table in zip(nets, reached, strict=True)}
         for name in self.study.indices:
-            scores[name] = self.study.evaluation(name).final.predict_proba(self.patients)[:, 1]
+            columns = list(self.study.profile.indices[name].columns)
+            if set(columns) <= set(self.patients):  # nothing is simulated for an index of the user's own
+                scores[name] = self.study.evaluation(name).final.predict_proba(self.patients[columns])[:, 1]
         latent = self.patients.reset_index(drop=True)
         for name, signals in ORACLES.items():
             scores[name] = oracle_score(latent, cutoff, signals, self.dials)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import difflib
 import inspect
 import tomllib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from itertools import product
 from pathlib import Path
 
 from sklearn.model_selection import ParameterGrid
 
+from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED
+from fibrolib.diagnostics import INDICES, Diagnostic, DiagnosticError, OwnFile, load_diagnostic
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.clips import VIEWS
-from fibrolib.nets import check_reading, check_start, net_options
+from fibrolib.nets import build_net, check_reading, check_start, is_packaged, net_options
 
 __all__ = ["BUILT_IN", "INSTALLATION_TEST", "ClipSettings", "ModelSettings", "Profile", "load_profile"]
 
@@ -33,6 +35,7 @@ _SECTIONS = {
     "stills": {"size"},
     "folds": {"n"},
 }
+_STAGES = 5  # METAVIR
 _NOT_SETTABLE = {"self", "cutoff", "n_stages", "seed", "memory"}
 
 
@@ -47,11 +50,15 @@ class ClipSettings:
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """A net of the study: arguments of `NetClassifier`, and the grids that are searched one after the other."""
+    """A net of the study: arguments of `NetClassifier`, and the grids that are searched one after the other.
+
+    `own` holds hashes of the user's files that define its networks, by the name of the network.
+    """
 
     name: str
     arguments: dict = field(default_factory=dict)
     grid: list[dict] = field(default_factory=list)
+    own: dict[str, str] = field(default_factory=dict)
 
     @property
     def n_settings(self) -> int:
@@ -81,6 +88,8 @@ class Profile:
         The nets.
     installation_test : bool
         Whether a run only shows that everything works, so that its numbers mean nothing.
+    own : tuple of (Diagnostic, OwnFile)
+        Diagnostics of the user's own, and the files they come from.
     """
 
     name: str
@@ -91,6 +100,13 @@ class Profile:
     n_folds: int
     models: tuple[ModelSettings, ...]
     installation_test: bool = False
+    own: tuple[tuple[Diagnostic, OwnFile], ...] = ()
+
+    @property
+    def indices(self) -> dict[str, Diagnostic]:
+        """Diagnostics that read numbers, by name, in the order of tables."""
+        own = [record for record, _ in self.own if record.kind == "index"]
+        return {record.name: record for record in (*INDICES, *own)}
 
     @property
     def caveat(self) -> str:
@@ -118,8 +134,8 @@ class Profile:
         return max(settings.arguments.get("length", usual) for settings in self.models)
 
     def as_dict(self) -> dict:
-        """Everything, as plain values."""
-        return asdict(self)
+        """Everything, as plain values; of a file of the user's own, what the profile calls it and its hash."""
+        return {**asdict(replace(self, own=())), "own": {file.text: file.digest for _, file in self.own}}
 
 
 def _read(name: str) -> tuple[str, str]:
@@ -137,7 +153,59 @@ def _read(name: str) -> tuple[str, str]:
     )
 
 
-def _model_settings(profile: str, name: str, table: dict) -> ModelSettings:
+def _own_diagnostics(profile: str, tables: object) -> tuple[tuple[Diagnostic, OwnFile], ...]:
+    """Load the diagnostics of the user's own; this runs their files."""
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise FibrolibError(f"Profile '{profile}': write each diagnostic as [[diagnostics]], in double brackets.")
+    loaded = []
+    for table in tables:
+        if set(table) != {"import"} or not isinstance(table["import"], str):
+            raise FibrolibError(
+                f"Profile '{profile}': [[diagnostics]] takes import = \"elf.py:ELF\" and nothing else; it has "
+                f"{', '.join(table) or 'nothing'}."
+            )
+        try:
+            record, file = load_diagnostic(table["import"], Path(profile).parent)
+            _check_against([other for other, _ in loaded], record)
+        except DiagnosticError as error:
+            raise FibrolibError(f"Profile '{profile}', [[diagnostics]]: {error}") from error
+        loaded.append((record, file))
+    return tuple(loaded)
+
+
+def _check_against(others: list[Diagnostic], record: Diagnostic) -> None:
+    """Raise where a record clashes with the package or with another of the user's own."""
+    if record.name in {other.name for other in others}:
+        raise DiagnosticError(f"two diagnostics are called '{record.name}'.")
+    if record.kind == "net" and is_packaged(record.name):
+        raise DiagnosticError(f"the package has a network '{record.name}' already. Choose another name.")
+    known = {name: spec for other in others for name, spec in other.columns.items()} | NUMBERS
+    for name, spec in record.columns.items():
+        if name not in NUMBERS and name in (*REQUIRED, *OPTIONAL):
+            raise DiagnosticError(f"'{record.name}' cannot read the column '{name}': it holds no numbers of its own.")
+        if known.get(name, spec) != spec:
+            raise DiagnosticError(
+                f"'{record.name}' says of the column '{name}' what another diagnostic does not. Give both the same "
+                f"ColumnSpec; those of the package are fibrolib.cohort.columns.NUMBERS['{name}']."
+            )
+
+
+def _check_nets(profile: str, own: tuple[tuple[Diagnostic, OwnFile], ...], models: tuple[ModelSettings, ...]) -> None:
+    """Raise where a net of the user's own is not used, or a model bears the name of an index."""
+    indices = {record.name for record in (*INDICES, *(record for record, _ in own)) if record.kind == "index"}
+    for settings in models:
+        if settings.name in indices:
+            raise FibrolibError(f"Profile '{profile}': [models.{settings.name}] has the name of an index. Rename it.")
+    used = {name for settings in models for name in settings.own}
+    for record, file in own:
+        if record.kind == "net" and record.name not in used:
+            raise FibrolibError(
+                f"Profile '{profile}': no model uses the net of {file.text}. Add a section [models.{record.name}] with "
+                f'architecture = "{record.name}".'
+            )
+
+
+def _model_settings(profile: str, name: str, table: dict, own: dict[str, str]) -> ModelSettings:
     where = f"Profile '{profile}', model '{name}'"
     arguments = {key: value for key, value in table.items() if key != "grid"}
     grids = table.get("grid", [])
@@ -158,7 +226,8 @@ def _model_settings(profile: str, name: str, table: dict) -> ModelSettings:
             _check_start(where, start)
     if arguments.get("view", "clips") not in VIEWS:
         raise FibrolibError(f"{where}: view must be one of {', '.join(VIEWS)}.")
-    return ModelSettings(name, arguments, grids)
+    used = {each for grid in [{}, *grids] for each in grid.get("architecture", [usual["architecture"]])}
+    return ModelSettings(name, arguments, grids, {each: digest for each, digest in own.items() if each in used})
 
 
 def _check_options(where: str, architecture: str, options: object) -> None:
@@ -176,8 +245,22 @@ def _check_options(where: str, architecture: str, options: object) -> None:
         _check_start(where, options["start"])
     try:
         check_reading(options)
+        if not is_packaged(architecture):
+            _try_to_build(architecture, options)
     except FibrolibError as error:
         raise FibrolibError(f"{where}: {error}") from error
+
+
+def _try_to_build(architecture: str, options: dict) -> None:
+    """Raise unless a network of the user's own can be built: its code is not ours, and may fail in any way."""
+    try:
+        build_net(architecture, _STAGES, **options)
+    except FibrolibError:
+        raise
+    except Exception as error:
+        raise FibrolibError(
+            f"the network '{architecture}' cannot be built ({type(error).__name__}: {error})."
+        ) from error
 
 
 def _check_start(where: str, start: object) -> None:
@@ -190,7 +273,7 @@ def _check_start(where: str, start: object) -> None:
 
 def _check_top_level(name: str, table: dict) -> None:
     """Raise where a name at the top is unknown: ``instalation_test`` must not go unnoticed."""
-    known = ["installation_test", *_SECTIONS, "models"]
+    known = ["installation_test", "diagnostics", *_SECTIONS, "models"]
     for key in table:
         if key not in known:
             raise FibrolibError(f"Profile '{name}': unknown setting or section '{key}'. Known: {', '.join(known)}.")
@@ -213,7 +296,12 @@ def load_profile(name: str) -> Profile:
     Raises
     ------
     FibrolibError
-        If there is no such profile, it is not TOML, or a setting is missing or unknown.
+        If there is no such profile, it is not TOML, a setting is missing or unknown, or a diagnostic of the user's own
+        cannot be used.
+
+    Notes
+    -----
+    Files that the profile names under ``[[diagnostics]]`` are run.
     """
     title, text = _read(name)
     try:
@@ -233,6 +321,10 @@ def load_profile(name: str) -> Profile:
         least = 2 if (section, key) == ("folds", "n") else 1
         if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
             raise FibrolibError(f"Profile '{name}': {key} in [{section}] must be a number of at least {least}.")
+    own = _own_diagnostics(name, table.get("diagnostics", []))
+    networks = {record.name: file.digest for record, file in own if record.kind == "net"}
+    models = tuple(_model_settings(name, key, value, networks) for key, value in table["models"].items())
+    _check_nets(name, own, models)
     return Profile(
         name=title,
         patients=table["cohort"]["patients"],
@@ -240,6 +332,7 @@ def load_profile(name: str) -> Profile:
         clips=ClipSettings(**{key: table["clips"][key] for key in _SECTIONS["clips"]}),
         still_size=table["stills"]["size"],
         n_folds=table["folds"]["n"],
-        models=tuple(_model_settings(name, key, value) for key, value in table["models"].items()),
+        models=models,
         installation_test=table.get("installation_test", False),
+        own=own,
     )

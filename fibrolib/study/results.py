@@ -82,7 +82,7 @@ def _population_entry(study: Study) -> dict:
     ceilings = {name.removeprefix("oracle_"): _area(areas.loc[name]) for name in ORACLES}
     return {
         "n": len(people.patients),
-        "models": {name: _area(areas.loc[name]) for name in study.models},
+        "models": {name: _area(areas.loc[name]) for name in study.models if name in areas.index},
         "oracle": {**ceilings, "gain": people.gain.difference, "gain_ci": list(people.gain.confidence_interval)},
         "shares": people.shares().set_index("model").drop(columns="auc").to_dict("index"),
         "comparisons": _comparison_entries(people.comparisons),

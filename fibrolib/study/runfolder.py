@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,8 +145,13 @@ class RunFolder:
         self.claim()
         return write_atomically(self.path / name, write)
 
-    def save_profile(self, source: Path) -> Path:
-        """Keep a profile's file as ``profile/<name>.toml``, so that executed copies need no path to find it."""
+    def save_profile(self, source: Path, files: Sequence[str] = ()) -> Path:
+        """Keep a profile's file as ``profile/<name>.toml``, so that executed copies need no path to find it.
+
+        The files that it names lie beside it, here as there.
+        """
+        for name in files:
+            self._write(f"profile/{name}", lambda path, name=name: shutil.copyfile(source.parent / name, path))
         return self._write(f"profile/{source.name}", lambda path: shutil.copyfile(source, path))
 
     def save_table(self, name: str, table: pd.DataFrame) -> Path:

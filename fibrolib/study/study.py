@@ -26,7 +26,6 @@ from fibrolib.study.cache import digest
 from fibrolib.study.concealing import open_own_cohort, reference_of
 from fibrolib.study.diagnostics import (
     EVALUATION,
-    INDICES,
     classifier_of,
     evaluate_index,
     evaluate_net,
@@ -105,10 +104,10 @@ class Study:
     def cohort(self) -> Cohort:
         """The checked cohort, behind pseudonyms; the virtual one is simulated where it is not there yet."""
         if self.reference:
-            return open_own_cohort(self.reference, self.request)
+            return open_own_cohort(self.reference, self.request, list(self.profile.indices.values()))
         folder = self.request.virtual_folder(self.profile.patients)
         table = simulate_cohort(folder, patients=self.profile.patients, seed=self.request.seed, n_jobs=n_workers())
-        return read_cohort(table, self.cutoff)
+        return read_cohort(table, self.cutoff, diagnostics=list(self.profile.indices.values()))
 
     @property
     def banner(self) -> str:
@@ -155,12 +154,12 @@ class Study:
     @property
     def reasons(self) -> dict[str, str]:
         """Diagnostics that cannot be had from this cohort, each with the reason."""
-        return {name: self.unavailable(name) for name in INDICES if self.unavailable(name)}
+        return {name: self.unavailable(name) for name in self.profile.indices if self.unavailable(name)}
 
     @property
     def indices(self) -> list[str]:
         """Names of the indices this cohort allows."""
-        return [name for name in INDICES if not self.unavailable(name)]
+        return [name for name in self.profile.indices if not self.unavailable(name)]
 
     @property
     def models(self) -> list[str]:
@@ -186,7 +185,7 @@ class Study:
         Parameters
         ----------
         name : str
-            A net of the profile, or ``swe``, ``fib4``, ``apri``.
+            A net or an index of the profile.
 
         Raises
         ------
@@ -196,7 +195,7 @@ class Study:
         if self.unavailable(name):
             raise FibrolibError(self.unavailable(name))
         if name not in self._evaluations:
-            self._evaluations[name] = (evaluate_index if name in INDICES else evaluate_net)(self, name)
+            self._evaluations[name] = (evaluate_index if name in self.profile.indices else evaluate_net)(self, name)
         return self._evaluations[name]
 
     def cached(self, evaluate: Callable[..., Evaluation]) -> Callable[..., Evaluation]:

@@ -1,9 +1,9 @@
-"""The indices as scikit-learn classifiers: fitting learns how an index maps to a probability, never its order."""
+"""An index as a scikit-learn classifier: fitting learns how it maps to a probability, never its order."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import ClassVar, Self
+from collections.abc import Callable, Sequence
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -12,25 +12,34 @@ from scipy import optimize, special
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from fibrolib.diagnostics.formulae import IndexInputError, positive_values
 from fibrolib.errors import counted
-from fibrolib.indices.formulae import AST_UPPER_LIMIT, IndexInputError, apri, fib4, positive_values
 from fibrolib.stages import at_least
 
-__all__ = ["APRI", "FIB4", "SWE", "IndexClassifier"]
+__all__ = ["IndexClassifier"]
 
 LEAST_SLOPE = 0.01
 """Log odds for each standard deviation of the log index, at least: keeps the map rising, and so the AUC the index's
 own, when a small sample happens to point the other way (assumption: any small positive number would do)."""
 
 
-class IndexClassifier(ClassifierMixin, BaseEstimator, ABC):
+class IndexClassifier(ClassifierMixin, BaseEstimator):
     """A classifier that knows one number about each patient.
 
-    The log of the index is mapped to the probability of ``stage >= cutoff`` by a logistic curve with a positive slope
-    (ridge penalty 1 on the standardised slope, as scikit-learn's default), so the ROC curve is that of the raw index.
+    The log of the index is mapped to the probability of ``stage >= cutoff`` by a logistic curve whose slope has the
+    sign of `direction` (ridge penalty 1 on the standardised slope, as scikit-learn's default), so the ROC curve is
+    that of the raw index.
 
     Parameters
     ----------
+    formula : callable
+        Gets one array per column, in their order, and returns the index: positive numbers.
+    columns : sequence of str
+        Columns that it reads.
+    name : str
+        What the index is called in messages.
+    direction : {1, -1}
+        1 where high values go with high stages, -1 where low ones do.
     cutoff : int
         Lowest stage that counts as diseased.
 
@@ -42,18 +51,23 @@ class IndexClassifier(ClassifierMixin, BaseEstimator, ABC):
         Of the logistic curve over the natural log of the index.
     """
 
-    name: ClassVar[str]
-    columns: ClassVar[tuple[str, ...]]
-
-    def __init__(self, cutoff: int = 2) -> None:
+    def __init__(
+        self,
+        formula: Callable[..., ArrayLike],
+        columns: Sequence[str],
+        *,
+        name: str = "the index",
+        direction: int = 1,
+        cutoff: int = 2,
+    ) -> None:
+        self.formula = formula
+        self.columns = columns
+        self.name = name
+        self.direction = direction
         self.cutoff = cutoff
 
-    @abstractmethod
-    def _formula(self, X: pd.DataFrame) -> NDArray[np.float64]:
-        """The index of each row; all columns are there."""
-
     def index(self, X: pd.DataFrame) -> NDArray[np.float64]:
-        """The raw index, for :func:`fibrolib.indices.zones`.
+        """The raw index, for :func:`fibrolib.diagnostics.zones`.
 
         Parameters
         ----------
@@ -77,7 +91,9 @@ class IndexClassifier(ClassifierMixin, BaseEstimator, ABC):
         absent = [column for column in self.columns if column not in X]
         if absent:
             raise IndexInputError(f"{self.name} needs the column '{absent[0]}', which the cohort does not have")
-        return self._formula(X)
+        return positive_values(
+            self.name, self.formula(*(positive_values(column, X[column]) for column in self.columns))
+        )
 
     def fit(self, X: pd.DataFrame, y: ArrayLike, validation: tuple[pd.DataFrame, ArrayLike] | None = None) -> Self:
         """Learn the probability that belongs to each value of the index.
@@ -114,7 +130,8 @@ class IndexClassifier(ClassifierMixin, BaseEstimator, ABC):
                 f"{self.name}: {counted(known.sum(), 'patient')} with all of {', '.join(self.columns)}, all on one "
                 f"side of the cut-off (stage >= {self.cutoff})"
             )
-        self.intercept_, self.slope_ = _rising_logistic(np.log(values[known]), truth[known])
+        self.intercept_, rising = _rising_logistic(self.direction * np.log(values[known]), truth[known])
+        self.slope_ = self.direction * rising
         self.classes_ = np.array([0, 1])
         self.n_features_in_ = X.shape[1]
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
@@ -209,45 +226,3 @@ def _rising_logistic(x: NDArray[np.float64], truth: NDArray[np.int64]) -> tuple[
         scale,
     )
     return float(intercept - slope * centre), float(slope)
-
-
-class FIB4(IndexClassifier):
-    """FIB-4 as a classifier; needs ``age, ast, alt, platelets``. See :class:`IndexClassifier`."""
-
-    name = "FIB-4"
-    columns = ("age", "ast", "alt", "platelets")
-
-    def _formula(self, X: pd.DataFrame) -> NDArray[np.float64]:
-        return fib4(*(X[column] for column in self.columns))
-
-
-class APRI(IndexClassifier):
-    """APRI as a classifier; needs ``ast, platelets``. See :class:`IndexClassifier`.
-
-    Parameters
-    ----------
-    cutoff : int
-        Lowest stage that counts as diseased.
-    upper_limit : float
-        Upper limit of normal of AST, U/L.
-    """
-
-    name = "APRI"
-    columns = ("ast", "platelets")
-
-    def __init__(self, cutoff: int = 2, upper_limit: float = AST_UPPER_LIMIT) -> None:
-        super().__init__(cutoff)
-        self.upper_limit = upper_limit
-
-    def _formula(self, X: pd.DataFrame) -> NDArray[np.float64]:
-        return apri(X["ast"], X["platelets"], upper_limit=self.upper_limit)
-
-
-class SWE(IndexClassifier):
-    """Liver stiffness by shear-wave elastography as a classifier; needs ``swe_kpa``. See :class:`IndexClassifier`."""
-
-    name = "SWE"
-    columns = ("swe_kpa",)
-
-    def _formula(self, X: pd.DataFrame) -> NDArray[np.float64]:
-        return positive_values("swe_kpa", X["swe_kpa"])
