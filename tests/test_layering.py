@@ -10,7 +10,7 @@ import fibrolib
 PACKAGE = Path(fibrolib.__file__).parent
 LAYERS = [
     {"atomic", "errors", "provenance", "workers"},
-    {"progress"},
+    {"own_files", "progress"},
     {"stages"},
     {"diagnostics"},
     {"cohort", "video", "nets", "inference"},

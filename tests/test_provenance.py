@@ -155,7 +155,7 @@ def rooms(*made_by) -> set[str]:
 
 
 def test_an_evaluation_is_made_by_few_rooms():
-    below = {"atomic", "errors", "provenance", "stages", "workers"}
+    below = {"atomic", "errors", "own_files", "provenance", "stages", "workers"}
     assert rooms(*EVALUATION) == {*below, "learning", "nets", "video", "study"}
     assert {name for name in import_closure(*EVALUATION) if ".study." in name} == {"fibrolib.study.evaluations"}
 

@@ -142,7 +142,8 @@ FITS = 2 * 2 + 1
 
 HANDING_ON = {
     "fibrolib.cohort.table",  # asked whether a cohort is virtual
-    "fibrolib.plots.style",  # names in progress bars
+    "fibrolib.diagnostics.own",  # names in progress bars
+    "fibrolib.plots.style",
     "fibrolib.progress",
     *(f"fibrolib.study.{name}" for name in ("cache", "checked", "diagnostics", "explaining", "lock", "population")),
     *(f"fibrolib.study.{name}" for name in ("processes", "profiles", "runfolder", "scoring", "study", "trainings")),

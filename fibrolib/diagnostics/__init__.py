@@ -8,14 +8,7 @@ from fibrolib.diagnostics.classifier import IndexClassifier
 from fibrolib.diagnostics.columns import ColumnSpec, OtherUnit
 from fibrolib.diagnostics.cutoffs import ZONES, PublishedCutoff, tabulate_zones, zones
 from fibrolib.diagnostics.formulae import AST_UPPER_LIMIT, IndexInputError, apri, fib4
-from fibrolib.diagnostics.own import (
-    OwnFile,
-    find_diagnostic,
-    forget_diagnostics,
-    know_files,
-    known_files,
-    load_diagnostic,
-)
+from fibrolib.diagnostics.own import find_diagnostic, load_diagnostic
 from fibrolib.diagnostics.records import (
     APRI,
     BUILT_IN,
@@ -41,14 +34,10 @@ __all__ = [
     "IndexClassifier",
     "IndexInputError",
     "OtherUnit",
-    "OwnFile",
     "PublishedCutoff",
     "apri",
     "fib4",
     "find_diagnostic",
-    "forget_diagnostics",
-    "know_files",
-    "known_files",
     "load_diagnostic",
     "tabulate_cutoffs",
     "tabulate_zones",

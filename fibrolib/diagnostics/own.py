@@ -1,49 +1,16 @@
-"""Diagnostics of a user's own: Python files that the user's profile names, and what this process knows of them."""
+"""Diagnostics of a user's own, in Python files that the user's profile names."""
 
 from __future__ import annotations
 
 import hashlib
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from fibrolib.diagnostics.records import BUILT_IN, Diagnostic, DiagnosticError
+from fibrolib.errors import FibrolibError
+from fibrolib.own_files import OwnFile, known_files, known_object, run_file, tell_of
 
-__all__ = ["OwnFile", "find_diagnostic", "forget_diagnostics", "know_files", "known_files", "load_diagnostic"]
-
-
-@dataclass(frozen=True)
-class OwnFile:
-    """Where a diagnostic of a user's own comes from.
-
-    Parameters
-    ----------
-    name : str
-        Name of the diagnostic.
-    folder : Path
-        Folder of the profile.
-    text : str
-        What the profile says: ``elf.py:ELF``.
-    digest : str
-        SHA-256 of the file's content: another content makes another result.
-    """
-
-    name: str
-    folder: Path
-    text: str
-    digest: str
-
-    @property
-    def path(self) -> str:
-        """The file, relative to the folder."""
-        return self.text.rpartition(":")[0]
-
-
-_known: dict[str, tuple[Diagnostic, OwnFile]] = {}
-"""Diagnostics of the user's own that this process was told of, by name: for labels, colours, and networks by name.
-What a study computes does not depend on it, but on the records of its profile."""
+__all__ = ["find_diagnostic", "load_diagnostic"]
 
 
 def load_diagnostic(text: str, folder: Path) -> tuple[Diagnostic, OwnFile]:
@@ -72,64 +39,34 @@ def load_diagnostic(text: str, folder: Path) -> tuple[Diagnostic, OwnFile]:
     path = folder / name
     if not path.is_file():
         raise DiagnosticError(f"'{text}': there is no file {path}. Its path is relative to the profile.")
-    content = path.read_bytes()
-    record = getattr(_module(path, content), wanted, None)
+    try:
+        module = run_file(path)
+    except DiagnosticError:
+        raise
+    except FibrolibError as error:
+        raise DiagnosticError(str(error)) from error
+    record = getattr(module, wanted, None)
     if not isinstance(record, Diagnostic):
-        raise DiagnosticError(f"'{text}': {_instead(_module(path, content), wanted, record)}")
+        raise DiagnosticError(f"'{text}': {_instead(module, wanted, record)}")
     if record.name in {built_in.name for built_in in BUILT_IN}:
         raise DiagnosticError(f"'{text}': the package has a diagnostic '{record.name}' already. Choose another name.")
     if record.kind == "net" and record.network is None:
         raise DiagnosticError(f"'{text}': the net '{record.name}' has no network.")
-    own = OwnFile(record.name, folder, text, hashlib.sha256(content).hexdigest())
-    _, before = _known.get(record.name, (None, own))
+    own = OwnFile(record.name, folder, text, hashlib.sha256(path.read_bytes()).hexdigest())
+    before = next((file for file in known_files() if file.name == record.name), own)
     if record.kind == "net" and before.digest != own.digest:  # nets are built by name
         raise DiagnosticError(
             f"'{text}': this session has loaded another network '{record.name}', from {before.folder / before.path}. "
             "Restart the kernel."
         )
-    _known[record.name] = record, own
+    tell_of(own, record)
     return record, own
 
 
 def find_diagnostic(name: str) -> Diagnostic | None:
     """The record of that name: of the package, or of the user's own as far as this process was told; else None."""
     built_in = next((record for record in BUILT_IN if record.name == name), None)
-    return built_in or _known.get(name, (None, None))[0]
-
-
-def known_files() -> tuple[OwnFile, ...]:
-    """Files that this process was told of; another process gets them by `know_files`."""
-    return tuple(own for _, own in _known.values())
-
-
-def know_files(files: Sequence[OwnFile]) -> None:
-    """Load the diagnostics that another process of the same run was told of."""
-    for own in files:
-        if own not in known_files():
-            load_diagnostic(own.text, own.folder)
-
-
-def forget_diagnostics() -> None:
-    """Forget all diagnostics of the user's own."""
-    _known.clear()
-
-
-def _module(path: Path, content: bytes) -> ModuleType:
-    """The file as a module; run once for each content."""
-    name = f"fibrolib_own_{path.stem}_{hashlib.sha256(content).hexdigest()[:16]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    module = ModuleType(name)
-    module.__file__ = str(path)
-    sys.modules[name] = module  # before it is run: dataclasses and pickles look for it there
-    try:
-        exec(compile(content, path, "exec"), module.__dict__)
-    except Exception as error:
-        del sys.modules[name]
-        if isinstance(error, DiagnosticError):
-            raise
-        raise DiagnosticError(f"{path}: this file cannot be run ({type(error).__name__}: {error}).") from error
-    return module
+    return built_in or known_object(name)
 
 
 def _instead(module: ModuleType, wanted: str, value: object) -> str:

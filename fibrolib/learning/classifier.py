@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from fibrolib.diagnostics import know_files, known_files
 from fibrolib.errors import FibrolibError
 from fibrolib.learning.augment import NO_CHANGE, Augment
 from fibrolib.learning.changes import Change
@@ -21,6 +20,7 @@ from fibrolib.learning.clips import ClipDataset, average_by_patient
 from fibrolib.learning.probe import begin_with_probe
 from fibrolib.learning.training import channels_last, history_table, make_net, pick_device, torch_threads
 from fibrolib.nets import build_net, give_back_memory, import_torchvision, stage_probabilities
+from fibrolib.own_files import know_files, known_files
 
 __all__ = ["NetClassifier"]
 

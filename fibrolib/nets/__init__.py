@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from torch import nn
 
-from fibrolib.diagnostics import find_diagnostic
 from fibrolib.errors import FibrolibError
 from fibrolib.nets.arithmetic import give_back_memory
 from fibrolib.nets.backbone import PACKAGED, Backbone
@@ -21,6 +20,7 @@ from fibrolib.nets.slowfast import MotionSlowFast
 from fibrolib.nets.start import STARTS, ClipNetwork, check_reading, check_start
 from fibrolib.nets.torchvision_import import import_torchvision
 from fibrolib.nets.volume import TORCHVISION_NETS, MotionResNet3d, MotionStem, TorchvisionNet3d
+from fibrolib.own_files import known_object
 
 __all__ = [
     "PACKAGED",
@@ -79,11 +79,11 @@ def _maker(architecture: str) -> Callable[..., nn.Module]:
     """What makes a network: a class of the package, or what a record of the user's own names."""
     if architecture in _NETS:
         return _NETS[architecture]
-    record = find_diagnostic(architecture)
-    if record is None or record.network is None:
+    network = getattr(known_object(architecture), "network", None)
+    if network is None:
         known = ", ".join([*_NETS, *TORCHVISION_NETS])
         raise ValueError(f"unknown architecture '{architecture}', choose one of {known}")
-    return record.network
+    return network
 
 
 def build_net(architecture: str, n_stages: int, **options) -> nn.Module:

@@ -13,11 +13,12 @@ from pathlib import Path
 from sklearn.model_selection import ParameterGrid
 
 from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED
-from fibrolib.diagnostics import INDICES, Diagnostic, DiagnosticError, OwnFile, load_diagnostic
+from fibrolib.diagnostics import INDICES, Diagnostic, DiagnosticError, load_diagnostic
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.clips import VIEWS
 from fibrolib.nets import build_net, check_reading, check_start, is_packaged, net_options
+from fibrolib.own_files import OwnFile
 
 __all__ = ["BUILT_IN", "INSTALLATION_TEST", "ClipSettings", "ModelSettings", "Profile", "load_profile"]
 
