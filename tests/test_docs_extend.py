@@ -44,7 +44,9 @@ def profile(tmp_path_factory):
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     """Twenty-four virtual patients under other names, with three markers that rise with the stage."""
-    path = simulate_cohort(tmp_path_factory.mktemp("clinic") / "cohort", patients=24, seed=3, frames=20, fps=10.0, n_jobs=1)
+    path = simulate_cohort(
+        tmp_path_factory.mktemp("clinic") / "cohort", patients=24, seed=3, frames=20, fps=10.0, n_jobs=1
+    )
     cohort = pd.read_csv(path)
     cohort["stage"] = np.arange(24) % 4
     cohort["patient_id"] = [f"A{number:02}" for number in range(24)]
