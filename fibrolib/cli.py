@@ -103,13 +103,14 @@ def init(
 ) -> None:
     """Write a first cohort.csv for a folder of videos, and say what to fill in."""
     from fibrolib.checking import write_template
+    from fibrolib.cohort.columns import NUMBERS
 
+    numbers = ", ".join(f"{name} ({spec.unit})" for name, spec in NUMBERS.items())
     made = write_template(folder, source, pattern)
     typer.echo(
         f"{made.path}: {counted(made.videos, 'video')} of {counted(made.patients, 'patient')}, "
         f"told apart {made.rule}.\n"
-        "Fill in: stage (METAVIR 0 to 4), and what is known of sex, age (years), bmi (kg/m²), ast and alt (U/L), "
-        "platelets (10⁹/L) and swe_kpa (kPa). Replace names by pseudonyms.\n"
+        f"Fill in: stage (METAVIR 0 to 4), and what is known of sex, {numbers}. Replace names by pseudonyms.\n"
         f"Then: fibrolib check {made.path}"
     )
 

@@ -11,6 +11,7 @@ import pytest
 
 from fibrolib.cli import main
 from fibrolib.cohort import read_cohort
+from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
 from fibrolib.errors import CohortError, FibrolibError
 from fibrolib.privacy import (
     VARIABLE,
@@ -50,6 +51,15 @@ def write_table(folder, patients=NAMES, **further):
 
 def opened(table, **options):
     return open_cohort(register(table, **options))
+
+
+def test_columns_that_a_diagnostic_declares_are_kept_and_no_others(own, tmp_path):
+    table = write_table(tmp_path, ha=12.5, birth_year=1943)
+    marker = Diagnostic("mine", "Mine", columns={"ha": ColumnSpec("ng/mL", 1, 5000)}, formula=abs)
+    hidden = open_cohort(register(table), diagnostics=[*INDICES, marker])
+    assert hidden.patients()["ha"].tolist() == [12.5] * len(NAMES)
+    assert "birth_year" not in hidden.table
+    assert "ha" not in opened(table).table
 
 
 def permissions(path):

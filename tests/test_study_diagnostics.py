@@ -1,6 +1,8 @@
 """Which diagnostics a cohort allows, and how their evaluations are kept and resumed."""
 
 import shutil
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,8 +10,11 @@ import pandas as pd
 import pytest
 from conftest import make_patients
 
+from fibrolib.diagnostics import ColumnSpec, Diagnostic
 from fibrolib.errors import FibrolibError
+from fibrolib.inference import auc
 from fibrolib.learning import NetClassifier, evaluate
+from fibrolib.own_files import OwnFile
 from fibrolib.study import diagnostics
 from fibrolib.study.cache import ResultCache
 from fibrolib.study.diagnostics import (
@@ -61,6 +66,19 @@ def test_an_index_needs_its_columns(study):
     assert reason_against(study, "swe") == ""
     assert reason_against(study, "net") == ""
     assert reason_against(study, "fib4") == "FIB-4 needs platelets, which this cohort does not have."
+
+
+def test_an_index_of_the_users_own_needs_its_columns_too(study):
+    marker = Diagnostic("mine", "My marker", columns={"ha": ColumnSpec("ng/mL", 1, 99)}, formula=lambda ha: ha)
+    study.profile = replace(study.profile, own=((marker, OwnFile("mine", Path(), "mine.py:MINE", "0")),))
+    virtual = study.patients.assign(ha=np.nan)
+    study.cohort.patients = lambda: virtual
+    assert reason_against(study, "mine") == "mine needs ha, which this cohort does not have."
+    measured = study.patients.assign(ha=10 + 5 * study.patients["stage"] + np.arange(40) % 3)
+    study.cohort.patients = lambda: measured
+    assert reason_against(study, "mine") == ""
+    test = evaluate_index(study, "mine").predictions.query("partition == 'test'")
+    assert auc(test["y_true"], test["y_score"]) == 1
 
 
 def test_an_index_needs_patients_on_both_sides_of_the_cutoff(study):
