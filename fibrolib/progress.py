@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tqdm.auto import tqdm
+from tqdm.std import tqdm as plain_tqdm
 
 from fibrolib.errors import Interrupted, is_interactive
 
@@ -29,10 +30,12 @@ _DELAY = 2.0
 _POLL = 0.5
 """Seconds between two looks at how far the work is."""
 
-_FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} {unit} [{elapsed} so far, {remaining} left]"
+_FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} {unit} [{elapsed} so far{postfix}]"
 
 
-def track(results: Iterable[T], label: str, total: int, unit: str, kept: Path | None = None) -> Iterator[T]:
+def track(
+    results: Iterable[T], label: str, total: int, unit: str, kept: Path | None = None, before: int = 0
+) -> Iterator[T]:
     """Pass results on as they come, under a progress bar.
 
     Parameters
@@ -47,6 +50,8 @@ def track(results: Iterable[T], label: str, total: int, unit: str, kept: Path | 
         What is counted, in the plural.
     kept : Path, optional
         As for `watch`.
+    before : int
+        How many of the total were finished earlier, and are not among the results.
 
     Yields
     ------
@@ -58,7 +63,7 @@ def track(results: Iterable[T], label: str, total: int, unit: str, kept: Path | 
     Interrupted
         In place of a `KeyboardInterrupt` while a result is waited for.
     """
-    done = 0
+    done = before
     with watch(label, lambda: done, total, unit, kept):
         for result in results:
             yield result
@@ -115,14 +120,32 @@ def _show(finished: threading.Event, label: str, count: Callable[[], int], total
     bar = tqdm(desc=label, total=total, initial=before, unit=unit, bar_format=_FORMAT, leave=False, delay=1e-9)
     bar.start_t = begun
     place = _display(bar) if hasattr(bar, "container") else None
+    left = _Left(before, total, begun)
     while True:
         bar.n = min(count(), total)
+        bar.set_postfix_str(left.text(bar.n, time.time()), refresh=False)
         bar.refresh()
         if finished.wait(_POLL):
             break
     bar.close()
     if place is not None:
         place.update({"text/plain": ""}, raw=True)
+
+
+class _Left:
+    """Time left, estimated whenever something is finished; in between it runs down."""
+
+    def __init__(self, before: int, total: int, begun: float) -> None:
+        self._before, self._total, self._begun = before, total, begun
+        self._done, self._end = before, 0.0
+
+    def text(self, done: int, now: float) -> str:
+        if done > self._done:
+            self._done = done
+            self._end = now + (now - self._begun) / (done - self._before) * (self._total - done)
+        if self._done == self._before:
+            return "no estimate before the first is finished"
+        return f"{plain_tqdm.format_interval(max(self._end - now, 0))} left"
 
 
 def _display(bar: tqdm) -> DisplayHandle:

@@ -1,5 +1,7 @@
 """Small cohorts for the tests of the upper rooms: prepared clips with a signal that a net can find in seconds."""
 
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,13 @@ _WHOLE_RUNS = ("test_pipeline.py", "test_privacy_run.py", "test_docs_extend.py")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first, so that no process of several is left with it at the end."""
     items.sort(key=lambda item: item.path.name not in _WHOLE_RUNS)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Ctrl-C as at a terminal: a shell lets what it starts in the background ignore the signal, children inherit it."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

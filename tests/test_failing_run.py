@@ -134,7 +134,7 @@ def test_a_notebook_that_fails_ends_the_run_with_another_under_way(checkout, sta
     assert "01_fails.ipynb" in printed
     assert said in printed
     assert none_is_left(processes)
-    copy = checkout / "reports" / "virtual-smoke-cutoff2-seed0" / "notebooks" / "01_fails.ipynb"
+    copy = checkout / "reports" / "virtual-smoke-cutoff2-seed0" / "notebooks" / "01_fails-failed.ipynb"
     outputs = [output for cell in nbformat.read(copy, 4).cells for output in cell.get("outputs", [])]
     assert bool([output for output in outputs if output.output_type == "error"]) == has_traceback
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import make_patients
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
@@ -198,3 +198,21 @@ def test_threads_are_given_back():
     with torch_threads(1):
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
+
+
+def test_a_file_of_tensors_has_the_same_bytes_in_every_process(tmp_path):
+    """safetensors writes metadata in an order that differs from process to process."""
+    code = (
+        "import sys, torch; from pathlib import Path; from fibrolib.learning.checkpoints import write_tensors;"
+        "tensors = {'b': torch.arange(3.0), 'a': torch.ones(2, 2)};"
+        "write_tensors(Path(sys.argv[1]), tensors, dict.fromkeys('hgfedcba', '1'))"
+    )
+    paths = [tmp_path / f"{number}.safetensors" for number in range(3)]
+    for path in paths:
+        subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    assert len({path.read_bytes() for path in paths}) == 1
+    tensors = load_file(paths[0])
+    assert tensors["b"].tolist() == [0.0, 1.0, 2.0]
+    assert tensors["a"].shape == (2, 2)
+    with safe_open(paths[0], "pt") as file:
+        assert file.metadata() == dict.fromkeys("abcdefgh", "1")

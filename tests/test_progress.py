@@ -18,7 +18,7 @@ from tqdm.std import tqdm
 import fibrolib
 from fibrolib import progress
 from fibrolib.errors import FibrolibError, Interrupted
-from fibrolib.progress import track, watch
+from fibrolib.progress import _Left, track, watch
 
 LONGEST = 60  # seconds; generous: nothing here takes ten
 
@@ -62,7 +62,9 @@ def test_bar_follows_files_and_those_of_an_earlier_run_do_not_count_for_the_time
         until(lambda: ("1", "4", "files") in last_states(shown))
         (tmp_path / "1").touch()
         until(lambda: ("2", "4", "files") in last_states(shown))
-    assert "1 of 4 files [00:00 so far, ? left]" in shown.getvalue(), "nothing is known before a file is finished"
+    assert "1 of 4 files [00:00 so far, no estimate before the first is finished]" in shown.getvalue(), (
+        "nothing is known before a file is finished"
+    )
     assert re.search(r"2 of 4 files \[\S+ so far, \d\d:\d\d left\]", shown.getvalue())
 
 
@@ -240,3 +242,12 @@ def test_error_of_the_users_making_shows_its_message(kernel):
     (error,) = shown["error"]
     assert error["traceback"] == ["no such video: a.mp4"]
     assert (error["ename"], error["evalue"]) == ("FibrolibError", "no such video: a.mp4")
+
+
+def test_the_time_left_runs_down_between_two_that_are_finished():
+    left = _Left(before=1, total=5, begun=100.0)
+    assert left.text(1, 130.0) == "no estimate before the first is finished"
+    assert left.text(2, 160.0) == "03:00 left"  # one in 60 s, three to do
+    assert left.text(2, 190.0) == "02:30 left"
+    assert left.text(2, 400.0) == "00:00 left"
+    assert left.text(3, 400.0) == "05:00 left"  # two in 300 s, two to do

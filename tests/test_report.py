@@ -52,9 +52,24 @@ def test_a_notebook_that_raises_is_named_with_its_cell(tmp_path):
         FibrolibError, match=r"(?s)01_a\.ipynb stopped in cell \[3\].*'# here'.*ZeroDivisionError"
     ) as found:
         execute_notebook(notebook, executed, {}, "cohort")
-    assert str(executed) in str(found.value)
-    assert "ZeroDivisionError" in executed.read_text("utf-8")
+    failed = executed.with_name("01_a-failed.ipynb")
+    assert str(failed) in str(found.value)
+    assert "ZeroDivisionError" in failed.read_text("utf-8")
+    assert not executed.exists()
     assert not is_current(notebook, executed, {}, "cohort")
+
+
+def test_a_copy_of_a_failure_does_not_take_the_place_of_a_finished_one(tmp_path):
+    notebook, executed = make_notebook(tmp_path / "01_a.ipynb", "print(1)"), tmp_path / "run" / "01_a.ipynb"
+    execute_notebook(notebook, executed, {}, "cohort")
+    finished = executed.read_bytes()
+    make_notebook(notebook, "1 / 0")
+    with pytest.raises(FibrolibError, match="ZeroDivisionError"):
+        execute_notebook(notebook, executed, {}, "cohort")
+    assert executed.read_bytes() == finished
+    make_notebook(notebook, "print(2)")
+    execute_notebook(notebook, executed, {}, "cohort")
+    assert [path.name for path in executed.parent.iterdir()] == ["01_a.ipynb"]
 
 
 def test_a_full_disk_in_a_notebook_says_what_to_do(tmp_path):
@@ -111,7 +126,7 @@ def test_an_executed_copy_names_no_folder_of_this_computer(tmp_path):
     executed = tmp_path / "Quast run" / "notebooks" / "01_a.ipynb"
     with pytest.raises(FibrolibError, match="ZeroDivisionError"):
         execute_notebook(notebook, executed, {}, "cohort")
-    text = executed.read_text("utf-8")
+    text = executed.with_name("01_a-failed.ipynb").read_text("utf-8")
     assert "<run folder>/notebooks" in text  # the kernel runs where the copy lies
     for word in ("Quast", str(tmp_path), str(Path.home()) + "/"):
         assert word not in text, word

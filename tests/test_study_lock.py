@@ -75,3 +75,12 @@ def test_a_run_that_wrote_nothing_leaves_no_folder(tmp_path):
     with held(tmp_path / "a" / "run"):
         (tmp_path / "a" / "run" / "x").touch()
     assert (tmp_path / "a" / "run" / "x").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(FibrolibError, match="this run folder cannot be made"), held(place):
+            pass
+    with pytest.raises(FibrolibError, match="this is a file"):
+        RunFolder(tmp_path / "file", "seed 0").refuse_other_content()

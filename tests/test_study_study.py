@@ -23,13 +23,16 @@ def cohort(tmp_path):
     return str(tmp_path / "cohort.csv")
 
 
-def test_the_banner_says_whose_the_patients_are(cohort, tmp_path):
+def test_the_banner_says_whose_the_patients_are_and_where_results_are_kept(cohort, tmp_path, monkeypatch):
     study = open_study(cohort, "quick", out=str(tmp_path / "run"))
-    assert study.banner == f"> Cohort **{study.reference}**: 40 patients, 41 videos, as given by its owner."
+    owner = f"> Cohort **{study.reference}**: 40 patients, 41 videos, as given by its owner."
+    assert study.banner == f"{owner}\n>\n> Results are kept in `{tmp_path / 'run'}`."
+    monkeypatch.setenv("FIBROLIB_PROGRESS", "0")  # executed copies name no place
+    assert study.banner == owner
 
 
 def test_the_banner_of_a_test_of_the_installation_says_so_first(cohort, tmp_path):
-    first, empty, then = open_study(cohort, "smoke", out=str(tmp_path / "run")).banner.split("\n")
+    first, empty, then, *_ = open_study(cohort, "smoke", out=str(tmp_path / "run")).banner.split("\n")
     assert first == "> **A test of the installation: its numbers mean nothing.**"
     assert empty == ">"
     assert then.startswith("> Cohort **")

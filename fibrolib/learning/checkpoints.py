@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from fibrolib.atomic import write_atomically
@@ -55,9 +55,18 @@ def save_fit(path: Path, module: nn.Module, history: pd.DataFrame, settings: dic
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file, whole or not at all; its folder is made."""
+    """Write a safetensors file, whole or not at all; its folder is made. The same content gives the same bytes."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, lambda file: save_file(plain, file, metadata))
+    content = _in_order(save(plain, metadata))
+    write_atomically(path, lambda file: file.write_bytes(content))
+
+
+def _in_order(content: bytes) -> bytes:
+    """A safetensors file with its header in order; safetensors itself writes the metadata in a random one."""
+    begin, size = 8, int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[begin : begin + size]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # tensors are aligned
+    return len(header).to_bytes(8, "little") + header + content[begin + size :]
 
 
 def load_fit(path: Path) -> tuple[dict[str, Tensor], pd.DataFrame, dict]:

@@ -119,6 +119,7 @@ def simulate_cohort(
         for number, row in enumerate(table.itertuples(index=False))
         if (todo := [take for take in takes if not _is_written(out, files_of(row.patient_id, take))])
     ]
+    finished = patients - len(missing)
     if missing:  # starting workers to find that nothing is to do would take seconds
         with workers_end_here(n_jobs):
             jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
@@ -127,8 +128,8 @@ def simulate_cohort(
                 )
                 for number, row, todo in missing
             )
-            jobs = track(jobs, "Simulating virtual patients", len(missing), "patients", kept=out)
-            for done, _ in enumerate(jobs, start=patients - len(missing) + 1):
+            jobs = track(jobs, "Simulating virtual patients", patients, "patients", kept=out, before=finished)
+            for done, _ in enumerate(jobs, start=finished + 1):
                 if progress is not None:
                     progress(done, patients)
     latent = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")

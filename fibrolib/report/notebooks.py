@@ -24,7 +24,11 @@ from fibrolib.report.copies import without_places
 from fibrolib.report.kernels import KernelManager
 from fibrolib.study.cache import digest
 
-__all__ = ["VALUES", "check_parameters", "execute_notebook", "is_current", "parameter_names"]
+__all__ = ["FAILED", "VALUES", "check_parameters", "execute_notebook", "is_current", "parameter_names"]
+
+
+FAILED = "-failed"
+"""Ends the name of an executed copy that stopped at an error."""
 
 
 def _whole_number(least: int, or_zero: bool = False) -> Callable[[object], None]:
@@ -67,7 +71,8 @@ def check_parameters(notebooks: Sequence[Path], parameters: dict) -> None:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise FibrolibError(f"No notebook has a parameter '{name}'.{hint} Known: {', '.join(known)}.")
+            settable = [name for name in known if name in VALUES] or known
+            raise FibrolibError(f"No notebook has a parameter '{name}'.{hint} Known: {', '.join(settable)}.")
         if name in VALUES:
             try:
                 VALUES[name](parameters[name])
@@ -108,7 +113,10 @@ def _failure(notebook: Path, executed: Path, error: PapermillExecutionError) -> 
 
 
 def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: str) -> None:
-    """Run a notebook in the folder of its executed copy, and keep that copy, also of one that fails.
+    """Run a notebook in the folder of its executed copy, and keep that copy.
+
+    The copy of a notebook that fails gets a name of its own (`FAILED`): a finished copy of an earlier run, and the
+    report made with it, stay as they were.
 
     While it runs, papermill writes it elsewhere: what reaches the run folder is complete and names no folder of this
     computer (`without_places`).
@@ -129,19 +137,20 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: 
     FibrolibError
         Naming the notebook and the cell that raised.
     """
+    failed = executed.with_stem(f"{executed.stem}{FAILED}")
     declared = {name: parameters[name] for name in parameter_names(notebook) if name in parameters}
     with tempfile.TemporaryDirectory() as elsewhere:
         unfinished = Path(elsewhere) / notebook.name
         try:
             _execute(notebook, unfinished, declared, executed.parent)
         except PapermillExecutionError as error:
-            _keep_copy(unfinished, executed)
-            raise _failure(notebook, executed, error) from error
+            _keep_copy(unfinished, failed)
+            raise _failure(notebook, failed, error) from error
         except DeadKernelError as error:
-            _keep_copy(unfinished, executed)
+            _keep_copy(unfinished, failed)
             raise FibrolibError(
                 f"{notebook.name}: its kernel died, most likely for want of memory. Close other programs, or choose a "
-                f"smaller profile; what was finished is kept. The copy as far as it came is {executed}."
+                f"smaller profile; what was finished is kept. The copy as far as it came is {failed}."
             ) from error
         except RuntimeError as error:  # jupyter_client's word for a kernel that ends, or is silent, while it starts
             raise FibrolibError(
@@ -149,6 +158,7 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: 
                 "kernel is not installed in this environment (make env)."
             ) from error
         _keep_copy(unfinished, executed, {"key": _key(notebook, parameters, content)})
+        failed.unlink(missing_ok=True)
 
 
 def _execute(notebook: Path, unfinished: Path, parameters: dict, folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from fibrolib.atomic import remove_unfinished
-from fibrolib.checking import ANNOUNCED, LEAKS
+from fibrolib.checking import ANNOUNCED, LEAKS, CheckReport
 from fibrolib.errors import FibrolibError, counted
 from fibrolib.privacy import who_is_who
 from fibrolib.report.html import build_report
@@ -78,6 +78,9 @@ def _run(study: Study, further: dict, console: Console) -> Path:
     if study.reference:
         _check(study, progress, console)
     study.folder.claim()
+    if not study.reference:
+        folder = study.request.virtual_folder(study.profile.patients)
+        console.print(f"Virtual cohort: {folder}", highlight=False, soft_wrap=True)
     with progress.step(*_first_step(study)):
         patients = study.cohort.patients()
     if study.reference and who_is_who(study.reference).exists():
@@ -106,21 +109,29 @@ def _run(study: Study, further: dict, console: Console) -> Path:
         study.folder.save_json("results", found)
         study.folder.save_json("run", made)
         report = build_report(study, found, made)
+    if study.profile.caveat:
+        console.print(study.profile.caveat, highlight=False, soft_wrap=True)
     return report
 
 
 def _check(study: Study, progress: Progress, console: Console) -> None:
     """Stop at errors of the user's cohort before any work; say what warnings there are."""
     tally = Tally("files")
+    told: list[str] = []
     with progress.step("checking the cohort", tally):
-        warnings = check_before(study, tally.follow)
-    for row in warnings[warnings["kind"].isin(ANNOUNCED)].itertuples():
-        lines = row.lines.split()
-        place = f"lines {' '.join(lines[:10])}{' ...' * (len(lines) > 10)}: " if lines else ""
-        console.print(f"  warning  {place}{row.finding}", highlight=False, markup=False, soft_wrap=True)
+        warnings = check_before(study, tally.follow, lambda report: told.extend(_announced(report)))
+    # A check that is kept holds no text of the table.
+    kept = warnings.loc[warnings["kind"].isin(ANNOUNCED), "finding"]
+    for sentence in told or kept:
+        console.print(f"  warning  {sentence}", highlight=False, markup=False, soft_wrap=True)
     if len(warnings):
         grave = warnings["kind"].isin(LEAKS).sum()
         console.print(f"  {counted(len(warnings), 'warning')}, {grave} of them grave: see the report", highlight=False)
+
+
+def _announced(report: CheckReport) -> list[str]:
+    """Warnings that a user should read before the work begins."""
+    return [str(finding) for finding in report.of("warning") if finding.kind in ANNOUNCED]
 
 
 def _refuse_twice_said(request: Request, further: dict) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fibrolib.checking import check_cohort
+from fibrolib.checking import CheckReport, check_cohort
 from fibrolib.cohort import inspect_cohort
 from fibrolib.cohort.columns import FILES
 from fibrolib.cohort.schema import is_there
@@ -20,7 +20,11 @@ from fibrolib.workers import n_workers
 __all__ = ["check_before"]
 
 
-def check_before(study: Study, track: Callable[[Iterable, int], Iterable]) -> pd.DataFrame:
+def check_before(
+    study: Study,
+    track: Callable[[Iterable, int], Iterable],
+    tell: Callable[[CheckReport], None] = lambda report: None,
+) -> pd.DataFrame:
     """Check the cohort of a study, unless the same table and files were checked before; write ``tables/check.csv``.
 
     The virtual cohort that a run simulates for itself is not checked: nobody has touched it, and its simulator is
@@ -32,6 +36,8 @@ def check_before(study: Study, track: Callable[[Iterable, int], Iterable]) -> pd
         With a table given by the user.
     track : callable
         Shows progress: gets the results as they come and their number, passes them on.
+    tell : callable
+        Is given the report with the texts of the table, for the user's screen, where the cohort is checked anew.
 
     Returns
     -------
@@ -60,6 +66,7 @@ def check_before(study: Study, track: Callable[[Iterable, int], Iterable]) -> pd
                 f"{table}: nothing was run, since the cohort has errors.\n{report.text()}\n"
                 "Mend the errors and run again; fibrolib check looks at the cohort alone."
             )
+        tell(report)
         return report.anonymous_table()
 
     cache_key = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import platform
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ def held(folder: Path) -> Iterator[None]:
     FibrolibError
         Another process holds it: which, since when, and what to do.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    _make(folder)
     # A singleton: one lock per folder and process, which counts how often it was taken.
     lock = FileLock(folder / LOCK, timeout=0, thread_local=False, is_singleton=True)
     outermost = not lock.is_locked
@@ -55,6 +56,18 @@ def held(folder: Path) -> Iterator[None]:
         if outermost:
             _leave(folder)
         lock.release()
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise FibrolibError(
+            f"{folder}: this run folder cannot be made ({error.strerror}). Name another one (--out; in a notebook: the "
+            "parameter out)."
+        ) from error
 
 
 def _leave(folder: Path) -> None:

@@ -77,6 +77,8 @@ class RunFolder:
         FibrolibError
             The folder holds a run of another request, or files that are no run: what it holds, and what to do.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise FibrolibError(f"{self.path}: this is a file. Name a folder (--out; in a notebook: out).")
         stamp = self._stamp()
         if stamp is None and not any(path.name not in _NOT_CONTENT for path in _entries(self.path)):
             return

@@ -15,7 +15,7 @@ from fibrolib import __version__
 from fibrolib.attribution import Explanation, attribute_clips, mask_scores_by_patient
 from fibrolib.attribution import shown as shown_to
 from fibrolib.cohort import Cohort, read_cohort, split_patients
-from fibrolib.errors import FibrolibError, counted
+from fibrolib.errors import FibrolibError, counted, is_interactive
 from fibrolib.inference import choose_thresholds, compare_models, summarise_models
 from fibrolib.learning import Evaluation
 from fibrolib.phantom import simulate_cohort
@@ -113,15 +113,16 @@ class Study:
     def banner(self) -> str:
         """What kind of data a reader is looking at, as Markdown."""
         caveat = f"> **{self.profile.caveat}**\n>\n" if self.profile.caveat else ""
+        kept = f"\n>\n> Results are kept in `{self.folder.path}`." if is_interactive() else ""
         if not self.reference or self.cohort.virtual:  # the virtual cohort may not be simulated yet
             return (
                 f"{caveat}> **Virtual cohort.** These patients do not exist; videos, blood values and stages are "
                 "simulated. The numbers tell how the method behaves on a simulation: they are **not clinical "
-                "evidence**."
+                f"evidence**.{kept}"
             )
         return (
             f"{caveat}> Cohort **{self.cohort.name}**: {counted(len(self.cohort.patients()), 'patient')}, "
-            f"{counted(len(self.cohort.table), 'video')}, as given by its owner."
+            f"{counted(len(self.cohort.table), 'video')}, as given by its owner.{kept}"
         )
 
     @cached_property
