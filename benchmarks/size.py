@@ -2,8 +2,8 @@
 
 python benchmarks/size.py [--package fibrolib]
 
-Public names are functions and classes at the top of a module without a leading underscore. The length of a function is its lines of code,
-without docstring, comments and blank lines.
+Public names are functions and classes at the top of a module without a leading underscore. The length of a function is
+its lines of code, without docstring, comments and blank lines.
 """
 
 from __future__ import annotations
