@@ -172,3 +172,15 @@ def test_a_worker_that_dies_while_the_cohort_is_simulated_is_a_sentence(checkout
     assert "most likely for want of memory" in printed
     assert "Traceback" not in printed
     assert none_is_left(processes)
+
+
+def test_a_report_that_cannot_be_written_ends_the_run_and_keeps_the_notebooks(checkout, start):
+    in_the_way = "import pathlib\npathlib.Path('../results.json/in the way').mkdir(parents=True)"
+    write_notebook(checkout / "notebooks" / "01_fine.ipynb", in_the_way)
+    run = start()
+    processes = follow(run)
+    printed = run.stdout.read()
+    assert run.returncode != 0, printed
+    assert "results.json" in printed
+    assert none_is_left(processes)
+    assert (checkout / "reports" / "virtual-smoke-cutoff2-seed0" / "notebooks" / "01_fine.ipynb").exists()

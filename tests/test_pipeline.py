@@ -111,6 +111,18 @@ def test_a_finished_notebook_is_not_run_again(alone):
     assert times_of_notebooks(out) == before
 
 
+@pytest.mark.parametrize("asked", [("--seed", "1"), ("--cutoff", "3"), ("--profile", "quick")])
+def test_another_study_leaves_a_finished_one_as_it_is(resumed, asked):
+    def contents():
+        return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in resumed.rglob("*") if path.is_file()}
+
+    before = contents()
+    found = run(resumed, *asked)
+    assert found.returncode == 2
+    assert "this folder holds another study (virtual cohort, profile smoke, cut-off 2, seed 0" in found.stderr
+    assert contents() == before
+
+
 def test_what_a_run_leaves(resumed):
     for name in ("report.html", "results.json", "run.json", "predictions.csv"):
         assert (resumed / name).stat().st_size > 0
