@@ -64,11 +64,13 @@ class _Running:
             self.end(pid)
 
     def end(self, pid: int) -> None:
+        with self._changing:
+            if pid not in self._pids:  # ended already: the number may be another process's by now
+                return
+            self._pids.remove(pid)
         _kill(pid)
         with self._changing:
-            if pid in self._pids:
-                self._pids.remove(pid)
-                self._tell("-", pid)
+            self._tell("-", pid)
 
     def end_all(self) -> None:
         """End all that run; no further one starts."""

@@ -203,8 +203,8 @@ class Study:
         """`fibrolib.learning.evaluate` with its results kept in the run folder, as joblib's ``Memory.cache`` does it.
 
         The function that is returned takes the same arguments. It loads the finished evaluation of a net from the run
-        folder; where there is none, it evaluates the net, shows the progress, keeps every finished fit until the whole
-        is done (an interrupted evaluation resumes), and saves the result and the trained net.
+        folder; where there is none, it evaluates the net, shows the progress, keeps every finished fit (an
+        interrupted evaluation resumes), and saves the result and the trained net.
 
         Parameters
         ----------
