@@ -27,6 +27,12 @@ def interruptible() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def progress_shown(monkeypatch) -> None:
+    """A command run inside the tests' own process switches the bars off for good: every test begins with them on."""
+    monkeypatch.setenv("FIBROLIB_PROGRESS", "1")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def private(tmp_path_factory) -> Iterator[Path]:
     """A private folder for the tests, their kernels and commands: nobody's own key is touched."""
