@@ -1,16 +1,17 @@
 """Explanations where the truth is planted, and what they cost.
 
-python benchmarks/attribution.py planted         # worlds with one signal each: does every method's map move with it?
+python benchmarks/attribution.py planted         # scenarios with one signal each: does every method's map move with it?
 python benchmarks/attribution.py sanity          # the sanity table of a finished run with all methods
 python benchmarks/attribution.py plates          # plates of a finished run, more patients and methods than 07_gradcam
 python benchmarks/attribution.py speed           # maps per second and memory, beside loops over clips
 
-``planted``: three worlds, in which only the capsule, only the texture, or only the movement tells the stage, with dials
-turned up so that nets learn (`fibrolib.study.planting`). In each world and for each seed every net of the profile is
-trained on two thirds of 120 virtual patients and explained on the others who have significant fibrosis. A map's share
-on a region is set against the region's share of the picture; 1 is chance, and intervals are over the patients of all
-seeds. What is finished is kept in ``reports/benchmark-attribution``, patient by patient, fit by fit and net by net: a
-run that was stopped goes on there; delete the folder to start anew. ``--dry`` is for trying out.
+``planted``: three scenarios, in which only the capsule, only the texture, or only the movement tells the stage, with
+signals strong enough for nets to learn (`fibrolib.study.planted_signal`). In each scenario and for each seed every
+net of the profile is trained on two thirds of 120 virtual patients and explained on the others who have significant
+fibrosis. A map's share on a region is set against the region's share of the picture; 1 is chance, and intervals are
+over the patients of all seeds. What is finished is kept in ``reports/benchmark-attribution``, patient by patient, fit
+by fit and net by net: a run that was stopped goes on there; delete the folder to start anew. ``--dry`` is for trying
+out.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ from fibrolib.nets import build_net, import_torchvision
 from fibrolib.stages import stage_name
 from fibrolib.study import Profile, load_profile, open_study
 from fibrolib.study.cache import ResultCache
-from fibrolib.study.explaining import Explaining
-from fibrolib.study.planting import plant
-from fibrolib.study.worlds import WAYS, World
+from fibrolib.study.planted_signal import plant
+from fibrolib.study.saliency_tests import SaliencyTests
+from fibrolib.study.scenarios import SALIENCY_CONFIGS, Scenario
 from fibrolib.video import Clip
 
 TOP = Path(__file__).resolve().parents[1] / "reports" / "benchmark-attribution"
@@ -51,26 +52,26 @@ CUTOFF, STAGES = 2, 5
 _REPEATS = 5
 
 
-def planted_of(profile, net: str, seed: int, patients: int, ways) -> pd.DataFrame:
-    """Scores of one net's maps in the three worlds; kept."""
-    worlds = plant(TOP / "cohorts", TOP, profile, net, patients=patients, seed=seed)
-    cache_key = {"ways": ways, "worlds": [world.cache_key for world in worlds.values()]}
+def planted_of(profile, net: str, seed: int, patients: int, configs) -> pd.DataFrame:
+    """Scores of one net's maps in the three scenarios; kept."""
+    scenarios = plant(TOP / "cohorts", TOP, profile, net, patients=patients, seed=seed)
+    cache_key = {"ways": configs, "scenarios": [scenario.cache_key for scenario in scenarios.values()]}
     return ResultCache(TOP / "results").get_or_compute(
         f"planted-{net}-{seed}",
         cache_key,
-        lambda: pd.concat(Parallel(2)(delayed(world.scores)(ways) for world in worlds.values())),
+        lambda: pd.concat(Parallel(2)(delayed(scenario.scores)(configs) for scenario in scenarios.values())),
         lambda table, folder: table.to_csv(folder / "scores.csv", index=False),
         lambda folder: pd.read_csv(folder / "scores.csv"),
-        made_by=(World,),
+        made_by=(Scenario,),
     )
 
 
 def planted(profile, nets: list[str], seeds: range, patients: int, methods: list[str]) -> None:
-    ways, tables = [way for way in WAYS if way.method in methods], []
+    configs, tables = [config for config in SALIENCY_CONFIGS if config.method in methods], []
     for seed in seeds:
         for net in nets:
             begun = time.perf_counter()
-            tables.append(planted_of(profile, net, seed, patients, ways))
+            tables.append(planted_of(profile, net, seed, patients, configs))
             print(f"{net}, seed {seed}: {time.perf_counter() - begun:.0f} s", flush=True)
     table = pd.concat(tables, ignore_index=True)
     table.to_csv(TOP / "planted.csv", index=False)
@@ -92,14 +93,14 @@ def planted(profile, nets: list[str], seeds: range, patients: int, methods: list
     print(f"figure: {TOP / 'planted.png'}")
 
 
-def sanity(tests: Explaining) -> None:
+def sanity(tests: SaliencyTests) -> None:
     """All tests of all methods on the nets of a finished run of the study."""
     judged = judge(tests.sanity())
     show("Sanity", plots.readable_sanity(judged))
     show("Numbers", judged.drop(columns=["question", "source"]))
 
 
-def plates(tests: Explaining) -> None:
+def plates(tests: SaliencyTests) -> None:
     """Plates of a finished run to be looked at: a row per test patient, a file per net and method."""
     study = tests.study
     stages = tests.test["stage"].map(lambda stage: stage_name(stage, study.cohort.metavir))
@@ -144,35 +145,35 @@ def captum_loop(net, layer, batch: torch.Tensor) -> None:
 def ways_of(architecture: str, side: int, length: int, n_clips: int) -> dict[str, Callable[[], object]]:
     """Grad-CAM of so many clips, each way ready to be called, on one thread."""
     torch.set_num_threads(1)
-    options = {"start": "scratch"} if architecture != RIVAL[0] else {}
+    options = {"weights": "scratch"} if architecture != RIVAL[0] else {}
     net = build_net(architecture, STAGES, **options).eval()
     torch.nn.init.normal_(net.head.severity.weight)
     random = np.random.default_rng(0)
     sector = np.ones((side, side), bool)
     clips = [Clip(random.integers(0, 256, (length, side, side), np.uint8), 20.0, sector) for _ in range(n_clips)]
-    estimator = NetClassifier(length=length, cutoff=CUTOFF, device="cpu")
+    estimator = NetClassifier(clip_length=length, cutoff=CUTOFF, device="cpu")
     estimator.module_ = net
 
     def loop(one) -> None:
         for clip in clips:
             one(net, net.cam_layer, as_batch([middle_window(estimator, clip).frames], "cpu"))
 
-    ways = {
+    configs = {
         "fibrolib, batched": lambda: attribute_clips(estimator, clips),
         "fibrolib, one by one": lambda: attribute_clips(estimator, clips, batch_size=1),
         "Captum, loop over clips": lambda: loop(captum_loop),
     }
     if length == 1 and importlib.util.find_spec("pytorch_grad_cam") is not None:
-        ways["grad-cam, loop over clips"] = lambda: loop(grad_cam_package)
-    return ways
+        configs["grad-cam, loop over clips"] = lambda: loop(grad_cam_package)
+    return configs
 
 
 def rates(*asked) -> dict[str, float]:
     """Maps per second of processor time, by way: the ways take turns, and of each the median counts."""
-    ways = ways_of(*asked)
-    seconds: dict[str, list[float]] = {how: [] for how in ways}
+    configs = ways_of(*asked)
+    seconds: dict[str, list[float]] = {how: [] for how in configs}
     for _ in range(_REPEATS + 1):
-        for how, make in ways.items():
+        for how, make in configs.items():
             begun = time.process_time()
             make()
             seconds[how].append(time.process_time() - begun)
@@ -181,9 +182,9 @@ def rates(*asked) -> dict[str, float]:
 
 def added_peak(how: str, *asked) -> float:
     """MiB that one way adds to the peak memory of its process."""
-    ways = ways_of(*asked)
+    configs = ways_of(*asked)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    ways[how]()
+    configs[how]()
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
@@ -193,7 +194,7 @@ def speed(profile: Profile, n_clips: int) -> None:
     rows = []
     settings = [model.arguments for model in profile.models]
     sides = {"clips": profile.clips.size, "stills": profile.still_size}
-    nets = [(net["architecture"], sides[net["view"]], net["length"]) for net in settings]
+    nets = [(net["architecture"], sides[net["view"]], net["clip_length"]) for net in settings]
     for architecture, side, length in [*nets, RIVAL]:
         asked = (architecture, side, length, n_clips)
         with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -218,7 +219,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--nets", nargs="+", default=list(NETS), choices=NETS, help="for planted")
     parser.add_argument("--seeds", type=int, default=3, help="for planted")
-    parser.add_argument("--patients", type=int, default=120, help="for planted: in each world")
+    parser.add_argument("--patients", type=int, default=120, help="for planted: in each scenario")
     parser.add_argument("--out", default="", help="for sanity and plates: run folder of a finished run")
     parser.add_argument("--cohort", default="", help="and its cohort table, if it is not the virtual cohort")
     parser.add_argument("--cutoff", type=int, default=CUTOFF, help="and its cut-off")
@@ -234,7 +235,7 @@ def main() -> None:
         return planted(load_profile(options.profile), options.nets, seeds, patients, options.methods)
     study = open_study(options.cohort, options.profile, options.cutoff, out=options.out)
     explained, trainings = (2, 1) if options.dry else (options.explained, options.trainings)
-    tests = Explaining(study, options.methods, explained, trainings)
+    tests = SaliencyTests(study, options.methods, explained, trainings)
     return sanity(tests) if options.what == "sanity" else plates(tests)
 
 

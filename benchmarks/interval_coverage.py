@@ -18,8 +18,8 @@ from fibrolib.inference import (
     calibration_metrics,
     delong_joint_test,
     delong_test,
-    exchange_test,
     metric_coverage,
+    permutation_test,
 )
 
 SIZES = ((8, 9), (15, 15), (50, 50))
@@ -67,7 +67,7 @@ def _type_one_errors(n: int, area: float, correlation: float, spread: float, dra
     rejected = np.zeros(2)
     for _ in range(draws):
         a, b = scores(rng, y, 2, area, correlation, spread)
-        rejected += [delong_test(y, a, b).pvalue < 0.05, exchange_test(y, a, b).pvalue <= 0.05]
+        rejected += [delong_test(y, a, b).pvalue < 0.05, permutation_test(y, a, b).pvalue <= 0.05]
     return tuple(rejected / draws)
 
 

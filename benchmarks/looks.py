@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fibrolib.phantom import Dials, render_image
+from fibrolib.phantom import SignalStrengths, render_image
 from fibrolib.plots import plot_mmode, plot_movement, plot_plate, save_figure
 from fibrolib.stages import METAVIR, stage_name
 from fibrolib.study.explorer import Explorer
@@ -34,18 +34,18 @@ def stages(out: Path, seed: int) -> None:
     save_figure(figure, out / f"stages_{seed}.png")
 
 
-def dials(out: Path, seed: int) -> None:
+def strengths(out: Path, seed: int) -> None:
     """Each dial at 0, 1 and 3, on the patient with F4."""
     rows = {}
     for dial in ("texture", "capsule"):
-        worlds = [Dials(**{dial: value}) for value in SETTINGS]
-        stills = [render_image(typical_patient(4, seed, world, **SCAN), (seed, 0)) for world in worlds]
+        scenarios = [SignalStrengths(**{dial: value}) for value in SETTINGS]
+        stills = [render_image(typical_patient(4, seed, scenario, **SCAN), (seed, 0)) for scenario in scenarios]
         rows[dial] = [still.frames[0] for still in stills]
         rows[f"{dial}, detail"] = [detail(still) for still in stills]
     titles = [f"dial at {value:g}" for value in SETTINGS]
     save_figure(plot_plate(rows, titles, scale=stills[0].scale), out / "dials.png")
     beats = {
-        f"motion = {value:g}": render_beats(typical_patient(4, seed, Dials(motion=value), **SCAN), seed)
+        f"motion = {value:g}": render_beats(typical_patient(4, seed, SignalStrengths(motion=value), **SCAN), seed)
         for value in SETTINGS
     }
     movement(out / "motion_dial.png", beats)
@@ -87,7 +87,7 @@ def plates(out: Path, seed: int) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for body in range(seed, seed + 3):
         stages(out, body)
-    dials(out, seed)
+    strengths(out, seed)
     moving(out, seed)
     print(*sorted(path.name for path in out.iterdir()))
 
@@ -105,10 +105,10 @@ def _tell(name: str, control: object, values: Iterable[float]) -> None:
     """Move a slider and time it; the callbacks have run and the pictures are encoded when the value is set."""
     clock, processor = [], []
     for value in values:
-        started = time.perf_counter(), time.process_time()
+        pretrained_modules = time.perf_counter(), time.process_time()
         control.value = value
-        clock.append(time.perf_counter() - started[0])
-        processor.append(time.process_time() - started[1])
+        clock.append(time.perf_counter() - pretrained_modules[0])
+        processor.append(time.process_time() - pretrained_modules[1])
     print(f"{name}: {statistics.median(clock):.3f} s, processor {statistics.median(processor):.3f} s")
 
 

@@ -1,12 +1,13 @@
 """Real videos: the nets beside frozen ImageNet features, five-fold by patient, the same folds for all.
 
-    python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv [--nets cnn3d] [--starts halfway] [--first 100]
-        [--change '{"learning_rate": 1e-9}']    # settings of the nets in place of the profile's; this: the probe alone
+    python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv [--nets cnn3d] [--weights interpolated]
+        [--first 100] [--change '{"learning_rate": 1e-9}']
+    # settings of the nets in place of the profile's; this: the probe alone
 
 The reference: EfficientNet-Lite0 with ImageNet weights on 12 frames per video, maps (of one scale, of another, of both
 as in nets from ImageNet, and both with their standard deviations) averaged per patient, logistic regression; and the
 same with weights part of the way to those that `cnn2d` and `cnn3d` have after the course (layers deeper than the
-course's stay ImageNet's). The nets: settings of `quick` (`benchmarks/starts.py`), one fit per fold and start, no
+course's stay ImageNet's). The nets: settings of `quick` (`benchmarks/weights.py`), one fit per fold and weights, no
 stopping (there are no validation patients), all epochs.
 Scores out of fold make one AUC per seed; patients, not videos, are counted.
 """
@@ -25,14 +26,14 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from starts import WAYS, settings_from
+from weights import WEIGHTS, settings_from
 
 from fibrolib.cohort import read_cohort
 from fibrolib.learning import NetClassifier
 from fibrolib.nets import Backbone, build_net
 from fibrolib.stages import at_least
 from fibrolib.study import load_profile
-from fibrolib.study.preparing import prepare_files
+from fibrolib.study.preprocessing import prepare_files
 from fibrolib.video import prepare_clip
 
 FRAMES, SIDE, FOLDS = 12, 224, 5
@@ -57,7 +58,7 @@ def folds_of(truth: np.ndarray, seed: int) -> StratifiedKFold:
 
 def between(architecture: str, share: float) -> Backbone:
     """The image backbone so far on the way from ImageNet's weights to those of the net's course."""
-    net, course = (build_net(architecture, 2, start=start) for start in ("imagenet", "simulation"))
+    net, course = (build_net(architecture, 2, weights=weights) for weights in ("imagenet", "simulation"))
     net.move_towards(course.state_dict(), "backbone", share)
     return net.backbone.eval()
 
@@ -123,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cohort", nargs="?", default="", help="table with stages 0 and 1")
     parser.add_argument("--nets", nargs="*", default=["cnn3d", "cnn2d", "cnn2d_lstm"])
-    parser.add_argument("--starts", nargs="*", choices=WAYS, default=WAYS)
+    parser.add_argument("--weights", nargs="*", choices=WEIGHTS, default=WEIGHTS)
     parser.add_argument("--seeds", type=int, default=5, help="how many")
     parser.add_argument("--first", type=int, default=0, help="the first; to try settings in other draws of the folds")
     parser.add_argument("--change", type=json.loads, default={}, help="settings of the nets, as JSON")
@@ -140,9 +141,9 @@ def main() -> None:
         clips, stills = (prepare_files(patients, Path(folder), PROFILE, kind) for kind in ("clip", "image"))
         patients = patients.assign(clips=clips, stills=stills)
         for name in asked.nets:
-            for start in asked.starts:
-                title = f"{name} from {start}" + (f", {asked.change}" if asked.change else "")
-                report(title, net_areas(name, settings_from(start, name) | asked.change, patients, truth, seeds))
+            for weights in asked.weights_list:
+                title = f"{name} from {weights}" + (f", {asked.change}" if asked.change else "")
+                report(title, net_areas(name, settings_from(weights, name) | asked.change, patients, truth, seeds))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """The nets on virtual patients, beside their ceilings, their rivals and themselves without movement.
 
-python benchmarks/nets.py headline    # AUC in a fresh population, way to the oracle, DeLong; by start (--starts)
+python benchmarks/nets.py headline    # AUC in a fresh population, way to the oracle, DeLong; by weights (--weights)
 python benchmarks/nets.py controls    # frames shuffled, frozen ...; a cohort whose movement says nothing
 python benchmarks/nets.py rivals      # r3d_18, frozen ImageNet features, hand-made features: the same patients
 python benchmarks/nets.py size        # 20 to 300 training patients
 python benchmarks/nets.py cost        # training throughput beside r3d_18
 
 Every seed is another virtual cohort, split 77 / 16 / 17 as in the study; the 17 are not used. Nets are trained with the
-settings of the profile `quick` (no search; `headline`: each start of its grid, and ImageNet alone) on the 77, stopped
+settings of the profile `quick` (no search; `headline`: each weights of its grid, and ImageNet alone) on the 77, stopped
 by the 16, and scored once on one fresh population. Simulated cohorts and fits are kept in ``reports/benchmark-nets``;
 delete it to start anew.
 """
@@ -28,34 +28,38 @@ from scipy.ndimage import gaussian_filter
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from starts import WAYS, settings_from
+from weights import WEIGHTS, settings_from
 
 from fibrolib.cohort import read_cohort, split_patients
 from fibrolib.inference import auc_ci, delong_test
 from fibrolib.learning import NetClassifier
-from fibrolib.learning.changes import CHANGES
+from fibrolib.learning.perturbations import PERTURBATIONS
 from fibrolib.learning.training import channels_last
 from fibrolib.nets import Backbone, build_net
-from fibrolib.phantom import MOVING, STILL, Dials, oracle_score, simulate_cohort
+from fibrolib.phantom import MOVING, STILL, SignalStrengths, oracle_score, simulate_cohort
 from fibrolib.stages import at_least
 from fibrolib.study import load_profile
-from fibrolib.study.population import fresh_patients
-from fibrolib.study.preparing import prepare_files
+from fibrolib.study.preprocessing import prepare_files
+from fibrolib.study.simulated_test_set import fresh_patients
 from fibrolib.video import load_clip
 
 TOP = Path(__file__).resolve().parents[1] / "reports" / "benchmark-nets"
 PROFILE = load_profile("quick")
-PUBLISHED = Dials()
+PUBLISHED = SignalStrengths()
 CUTOFF, STAGES = 2, 5
 POPULATION_SEED = 78  # settings were looked at with 77
 _SMALL = 64  # pixels of r3d_18's clips: at the size of ours one epoch takes longer than all of our fits
 NETS = ("cnn3d", "cnn2d_lstm", "cnn2d")
 
 
-def cohort(seed: int, dials: Dials = PUBLISHED, patients: int = 110) -> tuple[pd.DataFrame, pd.DataFrame]:
+def cohort(seed: int, strengths: SignalStrengths = PUBLISHED, patients: int = 110) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Training and validation patients of one virtual cohort, prepared."""
-    folder = TOP / "cohorts" / f"virtual-{patients}-seed{seed}-{dials.texture:g}{dials.capsule:g}{dials.motion:g}"
-    table = simulate_cohort(folder, patients=patients, seed=seed, dials=dials, n_jobs=-1)
+    folder = (
+        TOP
+        / "cohorts"
+        / f"virtual-{patients}-seed{seed}-{strengths.texture:g}{strengths.capsule:g}{strengths.motion:g}"
+    )
+    table = simulate_cohort(folder, patients=patients, seed=seed, strengths=strengths, n_jobs=-1)
     found = read_cohort(table, CUTOFF).patients()
     side = split_patients(found, seed)
     found = found[side.reindex(found.index) != "test"]
@@ -65,7 +69,7 @@ def cohort(seed: int, dials: Dials = PUBLISHED, patients: int = 110) -> tuple[pd
     return found[side == "train"], found[side == "validation"]
 
 
-def population(patients: int, dials: Dials = PUBLISHED) -> pd.DataFrame:
+def population(patients: int, strengths: SignalStrengths = PUBLISHED) -> pd.DataFrame:
     """Fresh patients that nothing was trained on."""
     return fresh_patients(
         TOP / "cohorts",
@@ -74,7 +78,7 @@ def population(patients: int, dials: Dials = PUBLISHED) -> pd.DataFrame:
         patients=patients,
         seed=POPULATION_SEED,
         cutoff=CUTOFF,
-        dials=dials,
+        strengths=strengths,
     )
 
 
@@ -89,36 +93,36 @@ def fitted(name: str, seed: int, sides: tuple[pd.DataFrame, pd.DataFrame], **cha
     return net(name, seed, **changes).fit(train, train["stage"], (validation, validation["stage"]))
 
 
-def reached(name: str, seed: int, sides, fresh: pd.DataFrame, change: str = "", **changes) -> np.ndarray:
+def cumulative_probs(name: str, seed: int, sides, fresh: pd.DataFrame, change: str = "", **changes) -> np.ndarray:
     """P(stage >= 1), ... of fresh patients."""
-    return fitted(name, seed, sides, **changes).predict_cumulative(fresh, CHANGES[change] if change else None)
+    return fitted(name, seed, sides, **changes).predict_cumulative(fresh, PERTURBATIONS[change] if change else None)
 
 
 def area(truth: np.ndarray, score: np.ndarray) -> float:
     return auc_ci(truth, score).value
 
 
-def ceilings(fresh: pd.DataFrame, cutoff: int = CUTOFF, dials: Dials = PUBLISHED) -> dict[str, float]:
+def ceilings(fresh: pd.DataFrame, cutoff: int = CUTOFF, strengths: SignalStrengths = PUBLISHED) -> dict[str, float]:
     truth = at_least(fresh["stage"], cutoff)
     latent = fresh.reset_index(drop=True)
     signals = {"still": STILL, "moving": MOVING}
-    return {name: area(truth, oracle_score(latent, cutoff, carried, dials)) for name, carried in signals.items()}
+    return {name: area(truth, oracle_score(latent, cutoff, carried, strengths)) for name, carried in signals.items()}
 
 
 def show(table: pd.DataFrame, digits: int = 3) -> None:
     print(table.to_markdown(index=False, floatfmt=f".{digits}f"), "\n", flush=True)
 
 
-def headline(seeds: range, patients: int, starts: tuple[str, ...]) -> None:
+def headline(seeds: range, patients: int, weights_list: tuple[str, ...]) -> None:
     fresh = population(patients)
     sides = {seed: cohort(seed) for seed in seeds}
-    asked = [(name, seed, start) for start in starts for seed in seeds for name in NETS]
+    asked = [(name, seed, weights) for weights in weights_list for seed in seeds for name in NETS]
     scores = dict(
         zip(
             asked,
             Parallel(2)(
-                delayed(reached)(name, seed, sides[seed], fresh, **settings_from(start, name))
-                for name, seed, start in asked
+                delayed(cumulative_probs)(name, seed, sides[seed], fresh, **settings_from(weights, name))
+                for name, seed, weights in asked
             ),
             strict=True,
         )
@@ -130,13 +134,13 @@ def headline(seeds: range, patients: int, starts: tuple[str, ...]) -> None:
             f"Oracle on the same patients: still {ceiling['still']:.3f}, moving {ceiling['moving']:.3f}\n"
         )
         rows = []
-        for start in starts:
+        for weights in weights_list:
             for name in NETS:
-                areas = np.array([area(truth, scores[name, seed, start][:, cutoff - 1]) for seed in seeds])
+                areas = np.array([area(truth, scores[name, seed, weights][:, cutoff - 1]) for seed in seeds])
                 share = (areas.mean() - 0.5) / (np.array([ceiling["still"], ceiling["moving"]]) - 0.5)
                 rows.append(
                     {
-                        "start": start,
+                        "weights": weights,
                         "net": name,
                         "mean AUC": areas.mean(),
                         "SD": areas.std(ddof=1),
@@ -148,14 +152,14 @@ def headline(seeds: range, patients: int, starts: tuple[str, ...]) -> None:
         show(pd.DataFrame(rows))
     truth = at_least(fresh["stage"], CUTOFF)
     rows = []
-    for start, seed in ((start, seed) for start in starts for seed in seeds):
+    for weights, seed in ((weights, seed) for weights in weights_list for seed in seeds):
         for rival in ("cnn2d_lstm", "cnn2d"):
-            pair = [scores[name, seed, start][:, CUTOFF - 1] for name in ("cnn3d", rival)]
+            pair = [scores[name, seed, weights][:, CUTOFF - 1] for name in ("cnn3d", rival)]
             found = delong_test(truth, *pair)
             low, high = found.confidence_interval
             rows.append(
                 {
-                    "start": start,
+                    "weights": weights,
                     "seed": seed,
                     "cnn3d minus": rival,
                     "difference": found.difference,
@@ -171,29 +175,33 @@ def controls(seeds: range, patients: int) -> None:
     fresh = population(patients)
     sides = {seed: cohort(seed) for seed in seeds}
     truth = at_least(fresh["stage"], CUTOFF)
-    jobs = [(name, seed, change) for name in ("cnn3d", "cnn2d_lstm") for change in ("", *CHANGES) for seed in seeds]
+    jobs = [
+        (name, seed, change) for name in ("cnn3d", "cnn2d_lstm") for change in ("", *PERTURBATIONS) for seed in seeds
+    ]
     scores = dict(
         zip(
             jobs,
-            Parallel(2)(delayed(reached)(name, seed, sides[seed], fresh, change) for name, seed, change in jobs),
+            Parallel(2)(
+                delayed(cumulative_probs)(name, seed, sides[seed], fresh, change) for name, seed, change in jobs
+            ),
             strict=True,
         )
     )
     rows = []
     for name in ("cnn3d", "cnn2d_lstm"):
-        for change in ("", *CHANGES):
+        for change in ("", *PERTURBATIONS):
             areas = [area(truth, scores[name, seed, change][:, CUTOFF - 1]) for seed in seeds]
             rows.append(
                 {"net": name, "clips": change or "as filmed", "mean AUC": np.mean(areas), "SD": np.std(areas, ddof=1)}
             )
     print(f"Ceilings of these {patients} fresh patients: {ceilings(fresh)}\n")
     show(pd.DataFrame(rows))
-    still = replace(Dials(), motion=0.0)
+    still = replace(SignalStrengths(), motion=0.0)
     fresh, sides = population(patients, still), {seed: cohort(seed, still) for seed in seeds}
     truth = at_least(fresh["stage"], CUTOFF)
     rows = []
     for seed in seeds:
-        pair = Parallel(2)(delayed(reached)(name, seed, sides[seed], fresh) for name in ("cnn3d", "cnn2d"))
+        pair = Parallel(2)(delayed(cumulative_probs)(name, seed, sides[seed], fresh) for name in ("cnn3d", "cnn2d"))
         found = delong_test(truth, *(score[:, CUTOFF - 1] for score in pair))
         low, high = found.confidence_interval
         rows.append(
@@ -207,7 +215,7 @@ def controls(seeds: range, patients: int) -> None:
             }
         )
     print("Trained and tested where movement says nothing (motion = 0).")
-    print(f"Ceilings of these {patients} fresh patients: {ceilings(fresh, dials=still)}\n")
+    print(f"Ceilings of these {patients} fresh patients: {ceilings(fresh, strengths=still)}\n")
     show(pd.DataFrame(rows))
 
 
@@ -293,9 +301,9 @@ def _nets_rivals(seed: int, sides: tuple[pd.DataFrame, pd.DataFrame], fresh: pd.
     theirs = {
         "architecture": "r3d_18",
         "options": None,
-        "length": 16,
+        "clip_length": 16,
         "learning_rate": 1e-3,
-        "backbone_rate": 1.0,
+        "backbone_lr_scale": 1.0,
         "epochs": 2,
     }
     return [
@@ -326,7 +334,7 @@ def size(seeds: range, patients: int) -> None:
         for seed in seeds
         for name in NETS
     ]
-    scores = Parallel(2)(delayed(reached)(name, seed, part, fresh) for name, n, seed, part in jobs)
+    scores = Parallel(2)(delayed(cumulative_probs)(name, seed, part, fresh) for name, n, seed, part in jobs)
     for (name, n, seed, _), score in zip(jobs, scores, strict=True):
         rows.append({"net": name, "training patients": n, "seed": seed, "AUC": area(truth, score[:, CUTOFF - 1])})
     print(f"Ceilings of these {patients} fresh patients: {ceilings(fresh)}\n")
@@ -337,7 +345,7 @@ def size(seeds: range, patients: int) -> None:
 def cost() -> None:
     """Forward and backward passes of one batch at the clip size of `quick`, one thread, alternating."""
     torch.set_num_threads(1)
-    shape = (2, 1, PROFILE.model("cnn3d").arguments["length"], PROFILE.clips.size, PROFILE.clips.size)
+    shape = (2, 1, PROFILE.model("cnn3d").arguments["clip_length"], PROFILE.clips.size, PROFILE.clips.size)
     clips = torch.rand(shape)
     nets = {
         "cnn3d": channels_last(build_net("motion_slowfast", STAGES)),
@@ -361,14 +369,14 @@ def main() -> None:
     parser.add_argument("what", choices=["headline", "controls", "rivals", "size", "cost"])
     parser.add_argument("--seeds", type=int, default=5, help="training seeds, 100 onwards")
     parser.add_argument("-n", type=int, default=500, help="fresh patients")
-    parser.add_argument("--starts", nargs="+", choices=WAYS, default=WAYS, help="of headline")
+    parser.add_argument("--weights", nargs="+", choices=WEIGHTS, default=WEIGHTS, help="of headline")
     asked = parser.parse_args()
     if asked.what == "cost":
         cost()
         return
     seeds = range(100, 100 + asked.seeds)
     if asked.what == "headline":
-        headline(seeds, asked.n, tuple(asked.starts))
+        headline(seeds, asked.n, tuple(asked.weights_list))
         return
     {"controls": controls, "rivals": rivals, "size": size}[asked.what](seeds, asked.n)
 

@@ -25,7 +25,7 @@ from scipy.stats import kstest, spearmanr
 from sklearn.metrics import roc_auc_score
 
 from fibrolib.diagnostics import apri, fib4
-from fibrolib.phantom import MOVING, STILL, Dials, draw_patients, oracle_auc, render_clip, simulate_cohort
+from fibrolib.phantom import MOVING, STILL, SignalStrengths, draw_patients, oracle_auc, render_clip, simulate_cohort
 from fibrolib.phantom.geometry import PolarGrid
 from fibrolib.phantom.imaging import PointSpread, Receiver
 
@@ -102,11 +102,11 @@ def calibrate(patients: int) -> None:
     print(f"Cohen's d of strain at >= F2: {effect:.2f} (assumed band 0.8-1.1)")
 
 
-def dials() -> None:
+def strengths() -> None:
     rows = []
     for name in ("texture", "capsule", "motion"):
         for value in (0.0, 1.0, 3.0):
-            setting = replace(Dials(), **{name: value})
+            setting = replace(SignalStrengths(), **{name: value})
             ceilings = (
                 f"{oracle_auc(setting, cutoff, STILL):.3f} / {oracle_auc(setting, cutoff, MOVING):.3f}"
                 for cutoff in (2, 3, 4)
@@ -249,7 +249,7 @@ def main() -> None:
         "pymust": (pymust, 12_000),
     }
     if asked.what == "dials":
-        dials()
+        strengths()
         return
     run, usual = sized[asked.what]
     run(asked.n or usual)

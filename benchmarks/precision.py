@@ -21,7 +21,7 @@ from fibrolib.learning.training import channels_last
 from fibrolib.nets import OrdinalLoss, backbone, build_net
 
 CASES = {"frame_cnn": (8, 1, 1, 224, 224), "frame_lstm": (8, 1, 3, 224, 224), "motion_slowfast": (8, 1, 17, 224, 224)}
-WAYS = ("float32", "memory kept", "as fibrolib", "bfloat16")
+SETTINGS = ("float32", "memory kept", "as fibrolib", "bfloat16")
 REPEATS = 5
 
 
@@ -61,12 +61,12 @@ def main() -> None:
     """Print one row per net and work."""
     found = {}
     for name, shape in CASES.items():
-        for way in WAYS:
+        for way in SETTINGS:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 for work, value in pool.apply(measure, (way, name, shape)).items():
                     found[name, work, way] = value
     found = pd.Series(found, name="ms").rename_axis(["net", "work", "way"]).reset_index()
-    table = found.pivot_table(index=["net", "work"], columns="way", values="ms")[list(WAYS)]
+    table = found.pivot_table(index=["net", "work"], columns="way", values="ms")[list(SETTINGS)]
     print("CPU milliseconds per clip, one thread")
     print(table.round(1).reset_index().to_markdown(index=False))
 

@@ -20,7 +20,7 @@ import av
 import numpy as np
 
 from fibrolib.study import load_profile
-from fibrolib.study.preparing import form_of
+from fibrolib.study.preprocessing import form_of
 from fibrolib.video import find_sector, load_clip, prepare_cached, read_video, survey_video
 
 SUFFIXES = {".mp4", ".mov", ".avi", ".mpeg", ".mpg", ".gif", ".webm", ".mkv"}

@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from importlib import metadata
@@ -25,6 +26,9 @@ from pathlib import Path
 __all__ = ["SourceTree", "code_digest", "import_closure", "package_digest"]
 
 _PACKAGE = Path(__file__).resolve().parent
+
+_PARSING = threading.Lock()
+"""Threads parse one after another: in Python 3.11 two at a time can end in a SystemError (python/cpython#106905)."""
 
 _NUMERICAL = {
     "PIL": "pillow",
@@ -137,7 +141,8 @@ class _Module:
     """
 
     def __init__(self, source: bytes) -> None:
-        tree = ast.parse(source)  # not kept: trees of all modules would be a hundred megabytes
+        with _PARSING:
+            tree = ast.parse(source)  # not kept: trees of all modules would be a hundred megabytes
         statements = _strip(tree)
         whole = [alias.name for node in statements if isinstance(node, ast.Import) for alias in node.names]
         self.imports = [(name, None) for name in whole] + [taken for _, taken in _names_taken(statements)]

@@ -37,7 +37,7 @@ class Patch(ClipNetwork):
 
 
 def classifier_with(net, **options):
-    classifier = NetClassifier(**{"length": 4, "n_windows": 1, "cutoff": 1, **options})
+    classifier = NetClassifier(**{"clip_length": 4, "n_clips": 1, "cutoff": 1, **options})
     classifier.module_ = net
     return classifier
 

@@ -32,18 +32,18 @@ def clip(flicker_patients):
     return load_clip(flicker_patients["clips"].iloc[2][0])
 
 
-def untrained(name, cutoff=1, length=8, **options):
+def untrained(name, cutoff=1, clip_length=8, **options):
     torch.manual_seed(0)
     net = build_net(name, 3, **options).eval()
     nn.init.normal_(net.head.severity.weight)  # an untrained head may say nothing at all
-    return classifier_with(net, length=length, cutoff=cutoff)
+    return classifier_with(net, clip_length=clip_length, cutoff=cutoff)
 
 
 NETS = [
     ("motion_resnet3d", {"width": 4}),
-    ("motion_slowfast", {"width": 4, "start": "scratch"}),
-    ("frame_lstm", {"start": "scratch", "hidden": 4}),
-    ("frame_cnn", {"start": "scratch"}),
+    ("motion_slowfast", {"width": 4, "weights": "scratch"}),
+    ("frame_lstm", {"weights": "scratch", "hidden": 4}),
+    ("frame_cnn", {"weights": "scratch"}),
     ("r3d_18", {}),
 ]
 
@@ -51,7 +51,7 @@ NETS = [
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("name", "options"), NETS[:4], ids=[name for name, _ in NETS[:4]])
 def test_every_method_explains_every_net(clip, name, options, method):
-    found = attribute(untrained(name, length=5, **options), clip, method, target=2)
+    found = attribute(untrained(name, clip_length=5, **options), clip, method, target=2)
     assert found.relevance.shape == found.frames.shape == found.roi.shape == (5, 24, 24)
     assert 0 <= found.relevance.min() <= found.relevance.max() == 1
     assert (found.relevance[:, ~found.sector] == 0).all()
@@ -81,7 +81,7 @@ def test_methods_together_are_those_alone(clip):
 
 
 def test_a_map_knows_where_it_came_from(clip):
-    found = attribute(classifier_with(Linear3d(), step=2), clip)
+    found = attribute(classifier_with(Linear3d(), frame_stride=2), clip)
     assert (found.method, found.layer, str(found.target)) == ("gradcam", "cam_layer", "stage >= 1")
     assert found.score == pytest.approx(1 / (1 + np.exp(-1.5 * (found.frames / 255).mean())), rel=1e-5)
     # The clip has ten frames at 20 per second; the middle of three windows of four frames, two apart, begins at 2.
@@ -99,7 +99,7 @@ def test_the_estimator_is_as_it_was(clip):
 
 @pytest.mark.parametrize("backbone", ["resnet18", "mobilenetv3_small_050", "convnext_atto"])
 def test_a_backbone_unknown_to_us_is_explained(clip, backbone):
-    estimator = untrained("frame_lstm", length=2, backbone=backbone, start="scratch", hidden=4)
+    estimator = untrained("frame_lstm", clip_length=2, backbone=backbone, weights="scratch", hidden=4)
     large = Clip(
         np.kron(clip.frames, np.ones((1, 3, 3), np.uint8)), clip.fps, np.kron(clip.sector, np.ones((3, 3))) > 0
     )
@@ -222,7 +222,7 @@ def test_occlusion_is_the_fall_of_the_score(clip):
 
 
 def test_maps_do_not_depend_on_the_threads_that_torch_has_elsewhere(clip):
-    estimator = untrained("frame_lstm", cutoff=2, start="scratch").set_params(n_threads=1)
+    estimator = untrained("frame_lstm", cutoff=2, weights="scratch").set_params(n_threads=1)
     found = {}
     for threads in (1, 2):
         with torch_threads(threads):
@@ -232,7 +232,7 @@ def test_maps_do_not_depend_on_the_threads_that_torch_has_elsewhere(clip):
 
 
 def test_scores_of_windows_are_those_of_the_map(clip):
-    estimator = untrained("frame_cnn", cutoff=2, start="scratch")
+    estimator = untrained("frame_cnn", cutoff=2, weights="scratch")
     found = attribute(estimator, clip)
     again = window_scores(estimator, np.stack([found.frames / np.float32(255)] * 3), batch_size=2)
     # Scores are computed without gradients, and may be in bfloat16; the map's score is not.
@@ -241,7 +241,7 @@ def test_scores_of_windows_are_those_of_the_map(clip):
 
 def test_what_is_shown_to_the_nets(tmp_path, clip):
     patients = make_patients(tmp_path, 3)
-    net = NetClassifier(options={"width": 4}, length=4, epochs=1, cutoff=1).fit(patients, patients["stage"])
+    net = NetClassifier(options={"width": 4}, clip_length=4, epochs=1, cutoff=1).fit(patients, patients["stage"])
     channels = shown(net, clip)
     assert list(channels) == ["grey value", "absolute difference", "signed difference"]
     np.testing.assert_allclose(channels["absolute difference"], np.abs(channels["signed difference"]))

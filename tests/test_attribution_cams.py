@@ -70,7 +70,7 @@ def test_grad_cam_plus_plus_of_a_linear_net_has_its_closed_form():
 def test_maps_agree_with_the_package_grad_cam(method, target):
     image = REFERENCE["image"]
     still = Clip(image[None], 1.0, np.ones(image.shape, bool))
-    estimator = classifier_with(Frames(small_net()), length=1)
+    estimator = classifier_with(Frames(small_net()), clip_length=1)
     found = attribute(estimator, still, method, target=target, layer="net.3")
     # grad-cam stretches a map from its smallest value to its largest, ours begins at 0: no evidence.
     stretched = (found.relevance[0] - found.relevance.min()) / np.ptp(found.relevance)
@@ -81,8 +81,8 @@ def test_maps_agree_with_the_package_grad_cam(method, target):
     ("name", "options"),
     [
         ("motion_resnet3d", {"width": 4}),
-        ("motion_slowfast", {"width": 4, "start": "scratch"}),
-        ("frame_lstm", {"start": "scratch", "hidden": 4}),
+        ("motion_slowfast", {"width": 4, "weights": "scratch"}),
+        ("frame_lstm", {"weights": "scratch", "hidden": 4}),
     ],
 )
 def test_grad_cam_is_that_of_captum(name, options):

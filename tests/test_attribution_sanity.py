@@ -39,7 +39,7 @@ def untrained(seed=0):
     torch.manual_seed(seed)
     net = build_net("motion_resnet3d", 3, width=4).eval()
     nn.init.normal_(net.head.severity.weight)
-    return classifier_with(net, length=8)
+    return classifier_with(net, clip_length=8)
 
 
 def test_rank_correlation_is_spearmans_over_the_sector():
@@ -87,11 +87,11 @@ def test_shuffling_keeps_the_values_and_the_original():
 def test_the_cascade_begins_intact_and_ends_with_everything_shuffled(clips):
     table = cascading_randomisation(untrained(), clips, steps=3)
     assert set(table["method"]) == {"gradcam"}
-    steps = table.groupby("step")
+    steps = table.groupby("frame_stride")
     assert steps["share"].first().tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1], abs=0.05)
-    np.testing.assert_allclose(table.loc[table["step"] == 0, "correlation"], 1)
+    np.testing.assert_allclose(table.loc[table["frame_stride"] == 0, "correlation"], 1)
     assert table["down_to"].iloc[-1] == "pathway.stem.0"
-    assert table.loc[table["step"] == 3, "correlation"].abs().mean() < 0.9
+    assert table.loc[table["frame_stride"] == 3, "correlation"].abs().mean() < 0.9
 
 
 def test_the_maps_of_the_cascade_are_those_that_are_compared(clips):

@@ -204,7 +204,7 @@ def test_parameters_are_read_as_json_where_they_are():
 @pytest.fixture
 def model(flicker_patients, tmp_path):
     """A saved net, without its settings."""
-    net = NetClassifier(options={"width": 4}, length=4, n_windows=1, epochs=1, n_stages=3, n_threads=1)
+    net = NetClassifier(options={"width": 4}, clip_length=4, n_clips=1, epochs=1, n_stages=3, n_threads=1)
     net.fit(flicker_patients, flicker_patients["stage"]).save(tmp_path / "net.safetensors")
     return tmp_path / "net.safetensors"
 

@@ -70,11 +70,11 @@ def test_it_is_in_every_result(out, name):
     results = json.loads((out / "results.json").read_text("utf-8"))
     others = {"cnn2d", "cnn2d_lstm", "cnn3d", "swe", "fib4", "apri", "elf", "tiny"} - {name}
     assert results["models"].keys() - {name} == others
-    for comparisons in ("comparisons", "exchange_comparisons", "accuracy_comparisons"):
+    for comparisons in ("comparisons", "permutation_comparisons", "accuracy_comparisons"):
         pairs = [{row["a"], row["b"]} for row in results[comparisons]]
         assert all({name, other} in pairs for other in others), comparisons
     predictions = pd.read_csv(out / "predictions.csv")
-    assert predictions.query("model == @name and partition == 'test'")["y_score"].between(0, 1).all()
+    assert predictions.query("model == @name and split == 'test'")["y_score"].between(0, 1).all()
     for tables in ("metrics", "calibration", "split_luck"):
         assert name in set(pd.read_csv(out / "tables" / f"{tables}.csv")["model"]), tables
 

@@ -139,7 +139,7 @@ def test_every_model_gets_its_rows():
         pd.DataFrame({"patient_id": np.arange(30), "model": model, "y_true": y, "y_score": score})
         for model, score in (("one", rng.random(30)), ("raw", rng.normal(size=30)))
     ]
-    table = pd.concat(rows).assign(partition="test", repeat=0)
+    table = pd.concat(rows).assign(split="test", repeat=0)
     found = summarise_calibration(table, n_resamples=20).set_index(["model", "metric"])
     expected = calibration_metrics(y, rows[0]["y_score"], n_resamples=20)
     assert found.loc[("one", "slope"), "value"] == expected["slope"].value

@@ -31,21 +31,21 @@ SIZES = {"train": 40, "validation": 16, "test": 17}
 def predictions() -> pd.DataFrame:
     rng = np.random.default_rng(11)
     rows = []
-    for partition, n in SIZES.items():
+    for split, n in SIZES.items():
         for i in range(n):
             y = int(i % 2)
             for model, shift in zip(MODELS, (1.5, 1.0, 0.8), strict=True):
-                fold = i % 5 if partition == "train" else pd.NA
-                row = (f"{partition}{i}", model, partition, fold, 0, 2 * y, y, shift * y + rng.normal())
+                fold = i % 5 if split == "train" else pd.NA
+                row = (f"{split}{i}", model, split, fold, 0, 2 * y, y, shift * y + rng.normal())
                 rows.append(row)
-    names = ["patient_id", "model", "partition", "fold", "repeat", "stage", "y_true", "y_score"]
+    names = ["patient_id", "model", "split", "fold", "repeat", "stage", "y_true", "y_score"]
     table = pd.DataFrame(rows, columns=names).astype({"fold": "Int64"})
     lost = (table["model"] == "swe") & table["patient_id"].isin(["test0", "test1", "test4"])
     return table.assign(y_score=table["y_score"].mask(lost))
 
 
-def part(predictions: pd.DataFrame, model: str, partition: str = "test") -> pd.DataFrame:
-    chosen = predictions[(predictions["model"] == model) & (predictions["partition"] == partition)]
+def part(predictions: pd.DataFrame, model: str, split: str = "test") -> pd.DataFrame:
+    chosen = predictions[(predictions["model"] == model) & (predictions["split"] == split)]
     return chosen.set_index("patient_id").dropna(subset="y_score")
 
 
@@ -132,10 +132,10 @@ def test_summary_takes_thresholds_and_says_what_is_missing(predictions):
 def test_operating_points_never_come_from_the_test_patients(predictions):
     assert set(choose_thresholds(predictions, "sensitivity", target=0.8)) == set(MODELS)
     with pytest.raises(ValueError, match="flatters"):
-        choose_thresholds(predictions, partition="test")
-    changed = predictions.assign(y_score=predictions["y_score"].where(predictions["partition"] != "test", 0.0))
+        choose_thresholds(predictions, split="test")
+    changed = predictions.assign(y_score=predictions["y_score"].where(predictions["split"] != "test", 0.0))
     assert choose_thresholds(changed) == choose_thresholds(predictions)
-    one_class = predictions[~((predictions["partition"] == "validation") & (predictions["y_true"] == 1))]
+    one_class = predictions[~((predictions["split"] == "validation") & (predictions["y_true"] == 1))]
     assert np.isnan(list(choose_thresholds(one_class).values())).all()
 
 
@@ -173,9 +173,9 @@ def change(predictions: pd.DataFrame, row: int, **values: object) -> pd.DataFram
         (lambda p: p.iloc[:0], "no rows"),
         (
             lambda p: pd.concat([p, p.iloc[[5]]]),
-            "more than one score in partition 'train', repeat 0 \\(1 such case\\)",
+            "more than one score in split 'train', repeat 0 \\(1 such case\\)",
         ),
-        (lambda p: change(p, 4, partition="holdout"), "'partition' holds \\['holdout'\\]"),
+        (lambda p: change(p, 4, split="holdout"), "'split' holds \\['holdout'\\]"),
         (lambda p: change(p, 4, y_true=2), "must hold 0 and 1: it is 2 for patient train1 \\(model cnn2d\\)"),
         (lambda p: change(p, 4, y_true=0), "patient train1 has y_true 0 in one row and 1 in another"),
         (lambda p: change(p, 4, y_score=np.inf), "infinite score for patient train1"),
@@ -189,10 +189,10 @@ def test_a_bad_table_is_refused_with_a_sentence(predictions, spoil, message):
 
 
 def test_what_is_not_there_is_named(predictions):
-    with pytest.raises(InferenceError, match="partition 'test', repeat 3"):
+    with pytest.raises(InferenceError, match="split 'test', repeat 3"):
         compare_models(predictions, repeat=3)
     with pytest.raises(InferenceError, match="no out-of-fold scores"):
-        auc_by_fold(predictions[predictions["partition"] == "test"])
+        auc_by_fold(predictions[predictions["split"] == "test"])
     with pytest.raises(InferenceError, match="column fold"):
         auc_by_fold(predictions.drop(columns="fold"))
 

@@ -72,7 +72,7 @@ def test_every_model_gets_its_curve():
     table = pd.concat(
         pd.DataFrame({"patient_id": np.arange(30), "model": model, "y_true": y, "y_score": score})
         for model, score in scores.items()
-    ).assign(partition="test", repeat=0)
+    ).assign(split="test", repeat=0)
     found = decision_curves(table, thresholds=[0.3, 0.6])
     assert found["model"].tolist() == ["one", "one", "raw"]
     assert (
@@ -99,6 +99,6 @@ def test_arguments_are_checked():
 
 def test_patients_of_one_class_leave_a_note_and_no_numbers():
     table = pd.DataFrame({"patient_id": ["a", "b"], "model": "one", "y_true": 1, "y_score": [0.2, 0.7]})
-    found = decision_curves(table.assign(partition="test", repeat=0))
+    found = decision_curves(table.assign(split="test", repeat=0))
     assert found["net_benefit"].isna().all()
     assert "both classes" in found["note"].iloc[0]

@@ -18,7 +18,7 @@ def table(repeats: int = 3, n: int = 60, shift: float = 1.0, seed: int = 0) -> p
             {
                 "patient_id": np.arange(n).astype(str),
                 "model": model,
-                "partition": "train",
+                "split": "train",
                 "fold": rng.permutation(np.arange(n) % 5) + 1,
                 "repeat": repeat,
                 "y_true": y,

@@ -88,7 +88,7 @@ def test_every_model_gets_its_curve_or_a_note():
     table = pd.concat(
         pd.DataFrame({"patient_id": np.arange(30), "model": model, "y_true": y, "y_score": score})
         for model, score in scores.items()
-    ).assign(partition="test", repeat=0)
+    ).assign(split="test", repeat=0)
     found = calibration_curves(table, n_points=5)
     assert found["model"].tolist() == ["one"] * 5 + ["raw"]
     alone = calibration_curve(y, scores["one"], n_points=5)["observed"]

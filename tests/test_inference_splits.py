@@ -31,7 +31,7 @@ def table(n: int = 110, shifts: dict[str, float] | None = None, seed: int = 0) -
             {
                 "patient_id": [f"p{i}" for i in range(n)],
                 "model": model,
-                "partition": sides,
+                "split": sides,
                 "fold": np.where(sides == "train", 1, np.nan),
                 "repeat": 0,
                 "y_true": y,
@@ -49,10 +49,10 @@ def draws(n: int, seed: int = 1) -> list[pd.Series]:
 
 
 def test_one_redraw_can_be_followed_by_hand():
-    predictions, (partition,) = table(), draws(1)
-    found = redraw_splits(predictions, [partition]).set_index("model")
+    predictions, (split,) = table(), draws(1)
+    found = redraw_splits(predictions, [split]).set_index("model")
     wide = held_out_scores(predictions)
-    validation, test = (wide.loc[partition.index[partition == side]] for side in ("validation", "test"))
+    validation, test = (wide.loc[split.index[split == side]] for side in ("validation", "test"))
     threshold = choose_threshold(validation["y_true"], validation["fair"])
     tp, _, _, tn = confusion(test["y_true"], test["fair"], threshold)
     row = found.loc["fair"]
@@ -65,9 +65,9 @@ def test_one_redraw_can_be_followed_by_hand():
 
 def test_the_split_of_the_study_gives_the_result_of_the_study():
     predictions = table()
-    own = predictions.drop_duplicates("patient_id").set_index("patient_id")["partition"]
+    own = predictions.drop_duplicates("patient_id").set_index("patient_id")["split"]
     found = redraw_splits(predictions, [own]).set_index("model")
-    test = predictions[(predictions["partition"] == "test") & (predictions["model"] == "good")]
+    test = predictions[(predictions["split"] == "test") & (predictions["model"] == "good")]
     assert found.loc["good", "auc"] == auc(test["y_true"], test["y_score"])
 
 
@@ -108,9 +108,9 @@ def test_habits_flatter_and_choosing_among_equals_is_pure_optimism():
 
 
 def test_a_missing_score_costs_one_model_one_patient():
-    predictions, partition = table(), draws(1)[0]
-    lost = predictions["patient_id"].eq(partition.index[partition == "test"][0]) & predictions["model"].eq("fair")
-    found = redraw_splits(predictions.assign(y_score=predictions["y_score"].mask(lost)), [partition])
+    predictions, split = table(), draws(1)[0]
+    lost = predictions["patient_id"].eq(split.index[split == "test"][0]) & predictions["model"].eq("fair")
+    found = redraw_splits(predictions.assign(y_score=predictions["y_score"].mask(lost)), [split])
     assert found.set_index("model")["n"].to_dict() == {"good": 17, "fair": 16}
 
 
@@ -134,7 +134,7 @@ def test_what_does_not_fit_is_refused():
         redraw_splits(predictions, [draws(1)[0].replace("test", "holdout")])
     with pytest.raises(InferenceError, match="repeat 4"):
         held_out_scores(predictions, repeat=4)
-    elsewhere = "train" if predictions.loc[0, "partition"] == "test" else "test"
-    twice = pd.concat([predictions, predictions.iloc[[0]].assign(partition=elsewhere)])
-    with pytest.raises(InferenceError, match="two partitions"):
+    elsewhere = "train" if predictions.loc[0, "split"] == "test" else "test"
+    twice = pd.concat([predictions, predictions.iloc[[0]].assign(split=elsewhere)])
+    with pytest.raises(InferenceError, match="two splits"):
         held_out_scores(twice)

@@ -9,13 +9,13 @@ from statsmodels.stats.multitest import multipletests
 
 from fibrolib.inference import (
     compare_accuracy,
-    compare_exchanged,
+    compare_by_permutation,
     compare_staging,
     delong_joint_test,
-    exchange_test,
     joint_test,
     mcnemar_test,
     obuchowski_test,
+    permutation_test,
     select_predictions,
 )
 
@@ -31,7 +31,7 @@ def predictions() -> pd.DataFrame:
             {
                 "patient_id": [f"p{i}" for i in range(40)],
                 "model": model,
-                "partition": "test",
+                "split": "test",
                 "repeat": 0,
                 "stage": stage,
                 "y_true": (stage >= 2).astype(int),
@@ -65,12 +65,12 @@ def test_what_cannot_be_tested_jointly_has_a_note(predictions):
 
 
 def test_pairs_are_exchanged_on_the_patients_of_both(predictions):
-    table = compare_exchanged(predictions)
+    table = compare_by_permutation(predictions)
     wide = select_predictions(predictions)
     assert table["n"].tolist() == [40, 39, 39]
     for row in table.itertuples():
         both = wide[["y_true", row.a, row.b]].dropna()
-        expected = exchange_test(both["y_true"], both[row.a], both[row.b])
+        expected = permutation_test(both["y_true"], both[row.a], both[row.b])
         assert (row.difference, row.p, row.test) == (expected.difference, expected.pvalue, "exchange, paired")
     assert table["p_holm"].tolist() == pytest.approx(multipletests(table["p"], method="holm")[1])
 

@@ -17,7 +17,7 @@ from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier, training
 from fibrolib.learning.training import torch_threads, warm_cosine
 
-TINY = {"options": {"width": 4}, "length": 4, "n_windows": 2, "epochs": 6, "batch_size": 6, "n_threads": 1}
+TINY = {"options": {"width": 4}, "clip_length": 4, "n_clips": 2, "epochs": 6, "batch_size": 6, "n_threads": 1}
 
 
 def split(patients):
@@ -72,7 +72,9 @@ def test_scores_do_not_depend_on_who_else_is_scored(net, flicker_patients):
 def test_a_fitted_net_reaches_a_fresh_process(tmp_path):
     """There timm is imported for the first time, which needs the package's help."""
     patients = make_patients(tmp_path, 6, side=32)
-    net = NetClassifier("frame_cnn", {"start": "scratch"}, length=1, n_windows=1, epochs=1, n_stages=3, n_threads=1)
+    net = NetClassifier(
+        "frame_cnn", {"weights": "scratch"}, clip_length=1, n_clips=1, epochs=1, n_stages=3, n_threads=1
+    )
     net.fit(patients, patients["stage"])
     (tmp_path / "net.pickle").write_bytes(pickle.dumps(net))
     patients.to_pickle(tmp_path / "patients.pickle")
@@ -127,10 +129,12 @@ def test_memory_gives_the_same_fit_back_without_training(flicker_patients, tmp_p
     assert again.history_.equals(first.history_)
 
 
-@pytest.mark.parametrize("change", [{"seed": 9}, {"learning_rate": 0.5}, {"options": {"width": 5}}, {"cutoff": 2}])
-def test_memory_is_not_taken_for_other_settings(flicker_patients, tmp_path, change):
+@pytest.mark.parametrize(
+    "perturbation", [{"seed": 9}, {"learning_rate": 0.5}, {"options": {"width": 5}}, {"cutoff": 2}]
+)
+def test_memory_is_not_taken_for_other_settings(flicker_patients, tmp_path, perturbation):
     fitted(flicker_patients, memory=tmp_path, epochs=1)
-    fitted(flicker_patients, memory=tmp_path, epochs=1, **change)
+    fitted(flicker_patients, memory=tmp_path, epochs=1, **perturbation)
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2
 
 
@@ -168,13 +172,13 @@ def test_a_file_that_is_no_model_is_named(tmp_path):
 
 
 def test_scikit_learn_can_clone_it():
-    net = NetClassifier("frame_cnn", {"start": "scratch"}, view="stills", learning_rate=1.0)
+    net = NetClassifier("frame_cnn", {"weights": "scratch"}, view="stills", learning_rate=1.0)
     assert clone(net).get_params() == net.get_params()
 
 
 def test_stills_and_a_frame_net(tmp_path):
     patients = make_patients(tmp_path, 6, side=32)
-    net = NetClassifier("frame_cnn", {"start": "scratch"}, view="stills", length=1, epochs=1, cutoff=1)
+    net = NetClassifier("frame_cnn", {"weights": "scratch"}, view="stills", clip_length=1, epochs=1, cutoff=1)
     assert net.fit(patients, patients["stage"]).predict_proba(patients).shape == (6, 2)
 
 

@@ -26,11 +26,11 @@ def test_still_is_repeated():
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 4), st.integers(1, 5))
-def test_windows_lie_inside_where_they_fit(n_frames, length, step, n_windows):
-    starts = spread_windows(n_frames, length, step, n_windows)
+def test_windows_lie_inside_where_they_fit(n_frames, length, step, n_clips):
+    starts = spread_windows(n_frames, length, step, n_clips)
     span = (length - 1) * step + 1
     assert starts == sorted(set(starts))
-    assert 1 <= len(starts) <= n_windows
+    assert 1 <= len(starts) <= n_clips
     assert all(start >= 0 and (start + span <= n_frames or starts == [0]) for start in starts)
 
 
@@ -41,11 +41,11 @@ def test_averages_windows_within_a_patient():
 
 class TestDataset:
     def make(self, patients, **options):
-        settings = {"view": "clips", "length": 4, "step": 1} | options
+        settings = {"view": "clips", "clip_length": 4, "frame_stride": 1} | options
         return ClipDataset(patients, patients["stage"].to_numpy(), **settings)
 
     def test_scoring_windows_are_always_the_same(self, flicker_patients):
-        dataset = self.make(flicker_patients, n_windows=3)
+        dataset = self.make(flicker_patients, n_clips=3)
         assert len(dataset) == 3 * len(flicker_patients)
         assert dataset.owner[:4].tolist() == [0, 0, 0, 1]
         first, again = dataset[1][0], dataset[1][0]

@@ -22,7 +22,7 @@ from fibrolib.learning import NetClassifier, auc_at_cutoff, evaluate, stage_fold
 from fibrolib.learning.evaluation import _search_table
 from fibrolib.stages import at_least
 
-TINY = {"options": {"width": 4}, "length": 4, "n_windows": 1, "epochs": 2, "batch_size": 6, "n_threads": 1}
+TINY = {"options": {"width": 4}, "clip_length": 4, "n_clips": 1, "epochs": 2, "batch_size": 6, "n_threads": 1}
 EXTEND = Path(__file__).parents[1] / "docs" / "extend.md"
 LABS = ["age", "ast", "alt", "platelets"]
 
@@ -93,31 +93,31 @@ def patients():
 
 
 @pytest.fixture
-def partition(patients):
+def split(patients):
     sides = np.array(["train"] * 4 + ["validation", "test"])
     return pd.Series(sides[np.arange(60) % 6], index=patients.index)
 
 
-def test_user_diagnostic_takes_the_same_road(patients, partition):
-    found = evaluate("ruler", Ruler(cutoff=2), patients, partition, grid={"sign": [-1, 1]}, n_folds=4)
+def test_user_diagnostic_takes_the_same_road(patients, split):
+    found = evaluate("ruler", Ruler(cutoff=2), patients, split, grid={"sign": [-1, 1]}, n_folds=4)
     assert found.best == {"sign": 1}
     assert found.search["rank"].tolist() == [2, 1]
     assert found.histories.empty
     table = found.predictions
-    assert table.groupby("partition").size().to_dict() == {"train": 40, "validation": 10, "test": 10}
+    assert table.groupby("split").size().to_dict() == {"train": 40, "validation": 10, "test": 10}
     assert not table.duplicated(["patient_id", "model"]).any()
     assert sorted(table["fold"].dropna().unique()) == [1, 2, 3, 4]
-    assert table.loc[table["partition"] != "train", "fold"].isna().all()
+    assert table.loc[table["split"] != "train", "fold"].isna().all()
     assert (table["y_true"] == at_least(table["stage"], 2)).all()
     by_fold = table.dropna(subset=["fold"]).groupby("fold")
     expected = [roc_auc_score(rows["y_true"], rows["y_score"]) for _, rows in by_fold]
     np.testing.assert_allclose(found.cv_auc, expected)
-    assert found.final.seen_ == set(partition.index[partition == "train"])
+    assert found.final.seen_ == set(split.index[split == "train"])
 
 
-def test_missing_scores_are_left_out(patients, partition):
+def test_missing_scores_are_left_out(patients, split):
     patients.loc[["p0", "p4", "p5"], "number"] = np.nan
-    found = evaluate("ruler", Ruler(cutoff=2), patients, partition, n_folds=4)
+    found = evaluate("ruler", Ruler(cutoff=2), patients, split, n_folds=4)
     assert len(found.predictions) == 57
     assert np.isfinite(found.cv_auc).all()
 
@@ -145,18 +145,18 @@ def test_scorer_needs_both_sides(patients):
 def test_nothing_leaks_from_the_test_patients(flicker_patients):
     """Other labels and other videos of the test patients: not one score or setting of the others changes."""
     sides = np.array(["train", "train", "train", "validation", "test", "train"])
-    partition = pd.Series(sides[np.arange(24) % 6], index=flicker_patients.index)
-    test = partition == "test"
+    split = pd.Series(sides[np.arange(24) % 6], index=flicker_patients.index)
+    test = split == "test"
     other = flicker_patients.copy()
     other.loc[test, "stage"] = [(stage + 1) % 3 for stage in other.loc[test, "stage"]]
     other.loc[test, "clips"] = pd.Series([other["clips"].iloc[0]] * test.sum(), index=other.index[test])
     grid = {"learning_rate": [1e-3, 1e-2]}
     net = NetClassifier(**TINY, cutoff=1, n_stages=3)
-    found, again = (evaluate("n", net, p, partition, grid=grid, n_folds=2) for p in (flicker_patients, other))
+    found, again = (evaluate("n", net, p, split, grid=grid, n_folds=2) for p in (flicker_patients, other))
     assert found.best == again.best
     pd.testing.assert_frame_equal(found.search, again.search)
     pd.testing.assert_frame_equal(found.histories, again.histories)
-    known = [table.predictions.query("partition != 'test'") for table in (found, again)]
+    known = [table.predictions.query("split != 'test'") for table in (found, again)]
     pd.testing.assert_frame_equal(*known)
     for ours, theirs in zip(
         found.final.module_.state_dict().values(), again.final.module_.state_dict().values(), strict=True
@@ -165,22 +165,22 @@ def test_nothing_leaks_from_the_test_patients(flicker_patients):
 
 
 def test_scores_of_test_patients_do_not_depend_on_their_labels(flicker_patients):
-    partition = pd.Series(np.array(["train", "train", "validation", "test"])[np.arange(24) % 4], flicker_patients.index)
+    split = pd.Series(np.array(["train", "train", "validation", "test"])[np.arange(24) % 4], flicker_patients.index)
     other = flicker_patients.copy()
-    test = partition == "test"
+    test = split == "test"
     other.loc[test, "stage"] = [(stage + 1) % 3 for stage in other.loc[test, "stage"]]
     net = NetClassifier(**TINY, cutoff=1, n_stages=3)
     scores = [
-        evaluate("n", net, p, partition, n_folds=2).predictions.query("partition == 'test'")["y_score"].to_numpy()
+        evaluate("n", net, p, split, n_folds=2).predictions.query("split == 'test'")["y_score"].to_numpy()
         for p in (flicker_patients, other)
     ]
     assert (scores[0] == scores[1]).all()
 
 
 def test_parallel_folds_give_the_same_result(flicker_patients):
-    partition = pd.Series(np.array(["train", "train", "validation", "test"])[np.arange(24) % 4], flicker_patients.index)
+    split = pd.Series(np.array(["train", "train", "validation", "test"])[np.arange(24) % 4], flicker_patients.index)
     net = NetClassifier(**TINY, cutoff=1, n_stages=3)
-    one, two = (evaluate("n", net, flicker_patients, partition, n_folds=2, n_jobs=jobs) for jobs in (1, 2))
+    one, two = (evaluate("n", net, flicker_patients, split, n_folds=2, n_jobs=jobs) for jobs in (1, 2))
     pd.testing.assert_frame_equal(one.predictions, two.predictions)
 
 
@@ -195,18 +195,16 @@ def test_a_fold_without_a_class_does_not_decide():
 
 def test_options_of_a_net_are_columns_of_the_search():
     """A dictionary in a table is read back from CSV as text, which equals no setting."""
-    settings = [{"a": 1}, {"a": 2, "options": {"hold": 0, "scales": [16]}}]
+    settings = [{"a": 1}, {"a": 2, "options": {"freeze_to_stride": 0, "scales": [16]}}]
     table = _search_table({"params": settings, "split0_test_score": [0.6, 0.9]}, 1)
-    assert table.columns[:3].tolist() == ["a", "options.hold", "options.scales"]
-    assert table["options.hold"].isna().tolist() == [True, False]
+    assert table.columns[:3].tolist() == ["a", "options.freeze_to_stride", "options.scales"]
+    assert table["options.freeze_to_stride"].isna().tolist() == [True, False]
 
 
 def test_options_that_a_grid_chooses_are_those_of_the_final_net(flicker_patients):
-    partition = pd.Series(np.array(["train", "train", "validation", "test"])[np.arange(24) % 4], flicker_patients.index)
+    split = pd.Series(np.array(["train", "train", "validation", "test"])[np.arange(24) % 4], flicker_patients.index)
     grid = [{"learning_rate": [1e-3]}, {"options": [{"width": 8}], "epochs": [1]}]
-    found = evaluate(
-        "n", NetClassifier(**TINY, cutoff=1, n_stages=3), flicker_patients, partition, grid=grid, n_folds=2
-    )
+    found = evaluate("n", NetClassifier(**TINY, cutoff=1, n_stages=3), flicker_patients, split, grid=grid, n_folds=2)
     assert found.search.columns[:3].tolist() == ["learning_rate", "epochs", "options.width"]
     chosen = found.search["auc_mean"].to_numpy().argmax()
     assert found.best == [{"learning_rate": 1e-3}, {"epochs": 1, "options": {"width": 8}}][chosen]
@@ -214,25 +212,25 @@ def test_options_that_a_grid_chooses_are_those_of_the_final_net(flicker_patients
 
 
 def test_a_fit_that_fails_is_not_passed_over(flicker_patients):
-    partition = pd.Series(np.array(["train", "train", "validation", "test"])[np.arange(24) % 4], flicker_patients.index)
+    split = pd.Series(np.array(["train", "train", "validation", "test"])[np.arange(24) % 4], flicker_patients.index)
     net = NetClassifier(**TINY | {"options": {"width": 4, "no_such_option": 1}}, cutoff=1, n_stages=3)
     with pytest.raises(ValueError, match="motion_resnet3d has no option no_such_option"):
-        evaluate("n", net, flicker_patients, partition, grid={"learning_rate": [1e-3, 1e-2]}, n_folds=2)
+        evaluate("n", net, flicker_patients, split, grid={"learning_rate": [1e-3, 1e-2]}, n_folds=2)
 
 
-def test_a_classifier_that_takes_all_numbers_cannot_see_the_stage(patients, partition):
+def test_a_classifier_that_takes_all_numbers_cannot_see_the_stage(patients, split):
     patients = patients.assign(number=np.random.default_rng(3).normal(size=60), label=at_least(patients["stage"], 2))
-    found = evaluate("greedy", Greedy(), patients, partition, columns=["number"], n_folds=4)
+    found = evaluate("greedy", Greedy(), patients, split, columns=["number"], n_folds=4)
     assert found.final.given_ == ["number"]
     assert found.cv_auc.mean() < 0.8
     seen = Greedy().fit(patients, patients["label"]).predict_proba(patients)[:, 1]
     assert roc_auc_score(patients["label"], seen) == 1.0  # what it would have had
 
 
-def test_a_plain_pipeline_scores_as_in_scikit_learn(labs, partition):
+def test_a_plain_pipeline_scores_as_in_scikit_learn(labs, split):
     labs.loc[["p0", "p4", "p7"], "ast"] = np.nan
-    found = evaluate("plain", plain(), labs, partition, columns=LABS, cutoff=3, n_folds=4, seed=5)
-    train, label = labs[partition == "train"], at_least(labs["stage"], 3)[partition == "train"]
+    found = evaluate("plain", plain(), labs, split, columns=LABS, cutoff=3, n_folds=4, seed=5)
+    train, label = labs[split == "train"], at_least(labs["stage"], 3)[split == "train"]
     folds = stage_folds(train["stage"], cutoff=3, n_folds=4, seed=5)
     expected = cross_val_predict(plain(), train[LABS], label, cv=folds, method="predict_proba")[:, 1]
     table = found.predictions.set_index("patient_id")
@@ -242,36 +240,36 @@ def test_a_plain_pipeline_scores_as_in_scikit_learn(labs, partition):
     np.testing.assert_array_equal(ours["stage"], train["stage"])
     by_fold = [roc_auc_score(label[held_out], expected[held_out]) for _, held_out in folds]
     np.testing.assert_allclose(found.cv_auc, by_fold, rtol=1e-12)
-    others = labs[partition != "train"]
+    others = labs[split != "train"]
     final = plain().fit(train[LABS], label).predict_proba(others[LABS])[:, 1]
     np.testing.assert_allclose(table.loc[others.index, "y_score"], final, rtol=1e-12)
 
 
-def test_a_grid_reaches_the_steps_of_a_pipeline(labs, partition):
+def test_a_grid_reaches_the_steps_of_a_pipeline(labs, split):
     grid = {"logisticregression__C": [1e-4, 1e-2, 1.0], "simpleimputer__strategy": ["mean", "median"]}
-    found = evaluate("plain", plain(), labs, partition, columns=LABS, grid=grid, n_folds=4)
-    train, label = labs[partition == "train"], at_least(labs["stage"], 2)[partition == "train"]
+    found = evaluate("plain", plain(), labs, split, columns=LABS, grid=grid, n_folds=4)
+    train, label = labs[split == "train"], at_least(labs["stage"], 2)[split == "train"]
     folds = stage_folds(train["stage"], cutoff=2, n_folds=4, seed=0)
     expected = GridSearchCV(plain(), grid, scoring="roc_auc", cv=folds).fit(train[LABS], label)
     np.testing.assert_allclose(found.search["auc_mean"], expected.cv_results_["mean_test_score"], rtol=1e-12)
     assert found.best == expected.best_params_
 
 
-def test_indices_score_as_their_formulae_say(labs, partition):
+def test_indices_score_as_their_formulae_say(labs, split):
     """They are given four columns, or two, where it was all: not a score or fold changes."""
-    train = labs[partition == "train"]
+    train = labs[split == "train"]
     folds = stage_folds(train["stage"], cutoff=2, n_folds=4, seed=0)
     formulae = {FIB4: labs["age"] * labs["ast"] / (labs["platelets"] * labs["alt"] ** 0.5)}
     formulae[APRI] = labs["ast"] / labs["platelets"]  # up to factors that no AUC knows of
     for index, raw in formulae.items():
-        found = evaluate("index", index.classifier(2), labs, partition, n_folds=4)
+        found = evaluate("index", index.classifier(2), labs, split, n_folds=4)
         label = at_least(train["stage"], 2)
         by_fold = [roc_auc_score(label[held_out], raw[train.index].iloc[held_out]) for _, held_out in folds]
         np.testing.assert_allclose(found.cv_auc, by_fold, rtol=1e-12)
         whole = [index.classifier(2).fit(train.iloc[seen], train["stage"].iloc[seen]) for seen, _ in folds]
         scores = [fit.predict_proba(train.iloc[out])[:, 1] for fit, (_, out) in zip(whole, folds, strict=True)]
         table = found.predictions
-        np.testing.assert_array_equal(table.loc[table["partition"] == "train", "y_score"], np.concatenate(scores))
+        np.testing.assert_array_equal(table.loc[table["split"] == "train", "y_score"], np.concatenate(scores))
         assert found.final.feature_names_in_.tolist() == list(index.columns)
 
 
@@ -280,39 +278,39 @@ def test_a_net_is_given_its_view_alone():
     assert NetClassifier(view="stills").columns == ("stills",)
 
 
-def test_columns_follow_the_settings_of_a_grid(patients, partition):
+def test_columns_follow_the_settings_of_a_grid(patients, split):
     patients["other"] = patients["number"] ** 3
-    found = evaluate("v", Viewer(), patients, partition, grid={"view": ["number", "other"]}, n_folds=2)
+    found = evaluate("v", Viewer(), patients, split, grid={"view": ["number", "other"]}, n_folds=2)
     assert found.final.given_ == ["number", "other"]
 
 
-def test_an_attribute_of_a_pipeline_declares_its_columns(labs, partition):
+def test_an_attribute_of_a_pipeline_declares_its_columns(labs, split):
     pipeline = plain()
     pipeline.columns = "ast"
     grid = {"logisticregression__C": [1e-2, 1.0]}
-    found = evaluate("plain", pipeline, labs, partition, grid=grid, n_folds=2)
+    found = evaluate("plain", pipeline, labs, split, grid=grid, n_folds=2)
     assert found.final.feature_names_in_.tolist() == ["ast"]
 
 
 @pytest.mark.parametrize("columns", [None, []])
-def test_no_declared_columns(labs, partition, columns):
+def test_no_declared_columns(labs, split, columns):
     with pytest.raises(FibrolibError, match="plain declares no columns") as error:
-        evaluate("plain", plain(), labs.assign(split=partition), partition, columns=columns)
+        evaluate("plain", plain(), labs.assign(split=split), split, columns=columns)
     assert "evaluate(..., columns=[...])" in str(error.value)
     assert str(error.value).endswith("There are: number, age, ast, alt, platelets.")
 
 
 @pytest.mark.parametrize(("wrong", "right"), [("platelet", "platelets"), ("AST", "ast")])
-def test_a_declared_column_that_is_not_there_is_named_with_the_nearest(labs, partition, wrong, right):
+def test_a_declared_column_that_is_not_there_is_named_with_the_nearest(labs, split, wrong, right):
     with pytest.raises(FibrolibError, match=rf"'{wrong}', which the patients do not have\. Did you mean '{right}'\?"):
-        evaluate("plain", plain(), labs, partition, columns=["age", wrong])
+        evaluate("plain", plain(), labs, split, columns=["age", wrong])
 
 
-@pytest.mark.parametrize("column", ["stage", "split", "partition", "y_true"])
-def test_outcomes_cannot_be_declared(labs, partition, column):
-    table = labs.assign(split=partition, partition=partition, y_true=at_least(labs["stage"], 2))
+@pytest.mark.parametrize("column", ["stage", "split", "y_true"])
+def test_outcomes_cannot_be_declared(labs, split, column):
+    table = labs.assign(split=split, y_true=at_least(labs["stage"], 2))
     with pytest.raises(FibrolibError, match=f"plain declares the column '{column}', which holds the outcome"):
-        evaluate("plain", plain(), table, partition, columns=["age", column])
+        evaluate("plain", plain(), table, split, columns=["age", column])
 
 
 @pytest.mark.parametrize(
@@ -324,83 +322,83 @@ def test_outcomes_cannot_be_declared(labs, partition, column):
         lambda stage: 1 - at_least(stage, 3),
     ],
 )
-def test_outcomes_by_another_name_cannot_be_declared(labs, partition, disguise):
+def test_outcomes_by_another_name_cannot_be_declared(labs, split, disguise):
     with pytest.raises(FibrolibError, match="'metavir', which is the stage, or a label made from it"):
-        evaluate("plain", plain(), labs.assign(metavir=disguise(labs["stage"])), partition, columns=["metavir"])
+        evaluate("plain", plain(), labs.assign(metavir=disguise(labs["stage"])), split, columns=["metavir"])
 
 
-def test_one_value_that_differs_is_no_outcome(labs, partition):
+def test_one_value_that_differs_is_no_outcome(labs, split):
     labs["sign"] = at_least(labs["stage"], 2)
     labs.loc["p0", "sign"] = 1
-    assert evaluate("plain", plain(), labs, partition, columns=["sign"], n_folds=2).cv_auc.mean() > 0.9
+    assert evaluate("plain", plain(), labs, split, columns=["sign"], n_folds=2).cv_auc.mean() > 0.9
 
 
-def test_validation_reaches_only_a_fit_that_takes_it(patients, partition):
-    known = evaluate("ruler", Ruler(cutoff=2), patients, partition, n_folds=2).final
+def test_validation_reaches_only_a_fit_that_takes_it(patients, split):
+    known = evaluate("ruler", Ruler(cutoff=2), patients, split, n_folds=2).final
     X, y = known.validation_
-    pd.testing.assert_frame_equal(X, patients.loc[partition == "validation", ["number"]])
-    np.testing.assert_array_equal(y, patients.loc[partition == "validation", "stage"])
+    pd.testing.assert_frame_equal(X, patients.loc[split == "validation", ["number"]])
+    np.testing.assert_array_equal(y, patients.loc[split == "validation", "stage"])
     assert known.targets_ == {0, 1, 2, 3}
-    assert evaluate("greedy", Greedy(), patients, partition, columns=["number"], n_folds=2).final.given_ == ["number"]
+    assert evaluate("greedy", Greedy(), patients, split, columns=["number"], n_folds=2).final.given_ == ["number"]
 
 
-def test_a_pipeline_that_ends_in_a_cutoff_learns_stages(patients, partition):
+def test_a_pipeline_that_ends_in_a_cutoff_learns_stages(patients, split):
     pipeline = make_pipeline(FunctionTransformer(), Ruler(cutoff=3))
-    found = evaluate("ruler", pipeline, patients, partition, columns=["number"], n_folds=2)
+    found = evaluate("ruler", pipeline, patients, split, columns=["number"], n_folds=2)
     assert found.final[-1].targets_ == {0, 1, 2, 3}
     assert found.final[-1].validation_ is None
     assert (found.predictions["y_true"] == at_least(found.predictions["stage"], 3)).all()
-    expected = evaluate("ruler", Ruler(cutoff=3), patients, partition, n_folds=2)
+    expected = evaluate("ruler", Ruler(cutoff=3), patients, split, n_folds=2)
     pd.testing.assert_frame_equal(found.predictions, expected.predictions)
 
 
-def test_the_cutoffs_agree(patients, partition):
+def test_the_cutoffs_agree(patients, split):
     with pytest.raises(FibrolibError, match="the cut-off of the evaluation is 3, that of its classifier 2"):
-        evaluate("ruler", Ruler(cutoff=2), patients, partition, cutoff=3)
+        evaluate("ruler", Ruler(cutoff=2), patients, split, cutoff=3)
     with pytest.raises(FibrolibError, match="the cut-off of the evaluation is 2, that of its classifier 3"):
-        evaluate("ruler", Ruler(cutoff=2), patients, partition, grid={"cutoff": [2, 3]})
-    assert evaluate("ruler", Ruler(cutoff=2), patients, partition, cutoff=2, n_folds=2).final.cutoff == 2
+        evaluate("ruler", Ruler(cutoff=2), patients, split, grid={"cutoff": [2, 3]})
+    assert evaluate("ruler", Ruler(cutoff=2), patients, split, cutoff=2, n_folds=2).final.cutoff == 2
 
 
-def test_the_usual_cutoff_is_significant_fibrosis(patients, partition):
-    table = evaluate("plain", plain(), patients, partition, columns=["number"], n_folds=2).predictions
+def test_the_usual_cutoff_is_significant_fibrosis(patients, split):
+    table = evaluate("plain", plain(), patients, split, columns=["number"], n_folds=2).predictions
     assert (table["y_true"] == (table["stage"] >= 2)).all()
 
 
-def test_the_order_of_the_classes_is_respected(patients, partition):
+def test_the_order_of_the_classes_is_respected(patients, split):
     tables = [
-        evaluate("g", Greedy(reverse), patients, partition, columns=["number"], n_folds=2).predictions
+        evaluate("g", Greedy(reverse), patients, split, columns=["number"], n_folds=2).predictions
         for reverse in (False, True)
     ]
     pd.testing.assert_frame_equal(*tables)
 
 
-def test_classes_that_are_stages_are_refused(patients, partition):
+def test_classes_that_are_stages_are_refused(patients, split):
     class Stager(LogisticRegression):
         cutoff = 2
 
     with pytest.raises(FibrolibError, match=r"Stager has the classes \[0, 1, 2, 3\]. Expected 0"):
-        evaluate("stager", Stager(), patients, partition, columns=["number"], n_folds=2)
+        evaluate("stager", Stager(), patients, split, columns=["number"], n_folds=2)
 
 
-def test_probabilities_are_needed(labs, partition):
+def test_probabilities_are_needed(labs, split):
     svc = make_pipeline(StandardScaler(), LinearSVC())
     with pytest.raises(FibrolibError, match="svc: Pipeline has no predict_proba, and probabilities are needed"):
-        evaluate("svc", svc, labs, partition, columns=LABS)
+        evaluate("svc", svc, labs, split, columns=LABS)
     calibrated = CalibratedClassifierCV(svc, cv=2)
-    assert len(evaluate("svc", calibrated, labs, partition, columns=LABS, n_folds=2).predictions) == 60
+    assert len(evaluate("svc", calibrated, labs, split, columns=LABS, n_folds=2).predictions) == 60
 
 
 @pytest.mark.parametrize("gap", ["p0", "p5"], ids=["training", "test"])
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_missing_values_that_are_not_taken_are_named(labs, partition, gap, n_jobs):
+def test_missing_values_that_are_not_taken_are_named(labs, split, gap, n_jobs):
     labs.loc[gap, "ast"] = np.nan
-    assert (partition["p0"], partition["p5"]) == ("train", "test")
+    assert (split["p0"], split["p5"]) == ("train", "test")
     pipeline = make_pipeline(StandardScaler(), LogisticRegression())
     with pytest.raises(
         FibrolibError, match=r"plain does not accept missing values\. .* of 60 patients: ast \(1\)\. Begin"
     ):
-        evaluate("plain", pipeline, labs, partition, columns=LABS, n_folds=2, n_jobs=n_jobs)
+        evaluate("plain", pipeline, labs, split, columns=LABS, n_folds=2, n_jobs=n_jobs)
 
 
 @pytest.mark.parametrize(
@@ -413,16 +411,16 @@ def test_missing_values_that_are_not_taken_are_named(labs, partition, gap, n_job
     ],
     ids=["trees", "by column", "log first", "calibrated"],
 )
-def test_missing_values_are_left_to_those_who_take_them(labs, partition, estimator):
+def test_missing_values_are_left_to_those_who_take_them(labs, split, estimator):
     labs.loc[["p0", "p5", "p10"], "ast"] = np.nan
-    table = evaluate("own", clone(estimator), labs, partition, columns=LABS, n_folds=2).predictions
+    table = evaluate("own", clone(estimator), labs, split, columns=LABS, n_folds=2).predictions
     assert len(table) == 60
 
 
-def test_other_errors_stay_as_they_are(labs, partition):
+def test_other_errors_stay_as_they_are(labs, split):
     labs.loc["p0", "ast"] = np.nan
     with pytest.raises(ValueError, match="The 'C' parameter of LogisticRegression") as error:
-        evaluate("plain", plain().set_params(logisticregression__C=-1.0), labs, partition, columns=LABS, n_folds=2)
+        evaluate("plain", plain().set_params(logisticregression__C=-1.0), labs, split, columns=LABS, n_folds=2)
     assert not isinstance(error.value, FibrolibError)
 
 

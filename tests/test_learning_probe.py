@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.clips import ClipDataset
-from fibrolib.learning.probe import begin_with_probe, fit_probe
+from fibrolib.learning.probe import fit_probe, initialise_linear_probe
 from fibrolib.nets import OrdinalHead, build_net
 
 
@@ -51,7 +51,7 @@ def test_a_feature_that_never_varies_says_nothing(features):
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "view", "length"),
+    ("name", "options", "view", "clip_length"),
     [
         ("frame_cnn", {}, "stills", 1),
         ("frame_lstm", {"hidden": 8}, "clips", 2),
@@ -60,12 +60,14 @@ def test_a_feature_that_never_varies_says_nothing(features):
         ("motion_slowfast", {"width": 4, "scales": [16, 32], "direct": True, "deviations": False}, "clips", 5),
     ],
 )
-def test_a_net_begins_with_the_severities_of_its_probe(tmp_path, name, options, view, length):
+def test_a_net_begins_with_the_severities_of_its_probe(tmp_path, name, options, view, clip_length):
     patients = make_patients(tmp_path, 12, side=32)
-    windows = ClipDataset(patients, patients["stage"].to_numpy(), view=view, length=length, step=1, n_windows=1)
+    windows = ClipDataset(
+        patients, patients["stage"].to_numpy(), view=view, clip_length=clip_length, frame_stride=1, n_clips=1
+    )
     torch.manual_seed(0)
-    net = build_net(name, 3, start="imagenet", **options)
-    begin_with_probe(net, windows, batch_size=5)
+    net = build_net(name, 3, weights="imagenet", **options)
+    initialise_linear_probe(net, windows, batch_size=5)
     rows = []
     net.embedding.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0]))
     with torch.no_grad():
@@ -81,9 +83,11 @@ def test_patients_count_once_however_many_windows_they_have(tmp_path):
     """The probe is fitted to means of patients, and the net's severity is that probe's, window by window."""
     patients = make_patients(tmp_path, 9, side=32)
     patients["clips"] = [files * (1 + row % 3) for row, files in enumerate(patients["clips"])]
-    windows = ClipDataset(patients, patients["stage"].to_numpy(), view="clips", length=3, step=1, n_windows=2)
-    net = build_net("frame_cnn", 3, start="imagenet")
-    begin_with_probe(net, windows, batch_size=4)
+    windows = ClipDataset(
+        patients, patients["stage"].to_numpy(), view="clips", clip_length=3, frame_stride=1, n_clips=2
+    )
+    net = build_net("frame_cnn", 3, weights="imagenet")
+    initialise_linear_probe(net, windows, batch_size=4)
     rows = []
     net.embedding.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0]))
     with torch.no_grad():
@@ -107,23 +111,23 @@ def test_stages_that_no_patient_has_get_no_certain_answer(missing):
 
 def test_layers_from_chance_have_the_statistics_of_the_windows(tmp_path):
     patients = make_patients(tmp_path, 8, side=32)
-    windows = ClipDataset(patients, patients["stage"].to_numpy(), view="clips", length=5, step=1)
-    net = build_net("motion_slowfast", 3, start="imagenet", width=4)
-    begin_with_probe(net, windows, batch_size=8)
+    windows = ClipDataset(patients, patients["stage"].to_numpy(), view="clips", clip_length=5, frame_stride=1)
+    net = build_net("motion_slowfast", 3, weights="imagenet", width=4)
+    initialise_linear_probe(net, windows, batch_size=8)
     pooled = []
     net.pool.norm.register_forward_pre_hook(lambda _, inputs: pooled.append(inputs[0]))
     with torch.no_grad():
         net.train()(torch.stack([clip for clip, _ in windows]))
     torch.testing.assert_close(net.pool.norm.running_mean, pooled[0].mean(0), rtol=0.5, atol=0.02)
-    begun = build_net("motion_slowfast", 3, start="imagenet", width=4).pool.norm
+    begun = build_net("motion_slowfast", 3, weights="imagenet", width=4).pool.norm
     assert not torch.equal(begun.running_mean, net.pool.norm.running_mean)
 
 
 def test_training_keeps_the_statistics_that_the_probe_was_fitted_to(tmp_path):
     patients = make_patients(tmp_path, 8, side=32)
-    windows = ClipDataset(patients, patients["stage"].to_numpy(), view="clips", length=5, step=1)
-    net = build_net("motion_slowfast", 3, start="imagenet", width=4)
-    begin_with_probe(net, windows, batch_size=4)
+    windows = ClipDataset(patients, patients["stage"].to_numpy(), view="clips", clip_length=5, frame_stride=1)
+    net = build_net("motion_slowfast", 3, weights="imagenet", width=4)
+    initialise_linear_probe(net, windows, batch_size=4)
     clips = torch.stack([clip for clip, _ in windows])
     before = {name: value.clone() for name, value in net.named_buffers()}
     with torch.no_grad():
@@ -133,14 +137,14 @@ def test_training_keeps_the_statistics_that_the_probe_was_fitted_to(tmp_path):
         assert torch.equal(value, before[name]), name
 
 
-@pytest.mark.parametrize(("start", "width"), [("imagenet", 4), ("halfway", 16)])
-def test_a_fit_keeps_them_to_its_end_and_loads_again(tmp_path, start, width):
+@pytest.mark.parametrize(("weights", "width"), [("imagenet", 4), ("interpolated", 16)])
+def test_a_fit_keeps_them_to_its_end_and_loads_again(tmp_path, weights, width):
     patients = make_patients(tmp_path, 8, side=32)
-    options = {"length": 5, "epochs": 2, "n_stages": 3, "n_threads": 1, "start": start, "learning_rate": 1e-3}
+    options = {"clip_length": 5, "epochs": 2, "n_stages": 3, "n_threads": 1, "weights": weights, "learning_rate": 1e-3}
     net = NetClassifier("motion_slowfast", options={"width": width}, **options)
     net.fit(patients, patients["stage"])
     begun = net._build()
-    begin_with_probe(begun, net._dataset(patients, patients["stage"].to_numpy()), batch_size=net.batch_size)
+    initialise_linear_probe(begun, net._dataset(patients, patients["stage"].to_numpy()), batch_size=net.batch_size)
     before, after = dict(begun.named_buffers()), dict(net.module_.named_buffers())
     for name in before:
         torch.testing.assert_close(after[name], before[name], rtol=1e-4, atol=1e-5)
@@ -152,30 +156,30 @@ def test_a_fit_keeps_them_to_its_end_and_loads_again(tmp_path, start, width):
 
 def test_a_probe_that_tells_nobody_apart_leaves_the_net_alone(tmp_path):
     patients = make_patients(tmp_path, 4, side=32)
-    windows = ClipDataset(patients, np.zeros(4, dtype=np.int64), view="stills", length=1, step=1)
-    net = build_net("frame_cnn", 3, start="imagenet")
+    windows = ClipDataset(patients, np.zeros(4, dtype=np.int64), view="stills", clip_length=1, frame_stride=1)
+    net = build_net("frame_cnn", 3, weights="imagenet")
     before = net.embedding.project.weight.clone()
-    begin_with_probe(net, windows, batch_size=4)
+    initialise_linear_probe(net, windows, batch_size=4)
     assert torch.equal(net.embedding.project.weight, before)
     assert net.head.severity.weight.abs().max() == 0
-    assert not net.settled
+    assert not net.freeze_batchnorm
 
 
 def test_the_same_seed_repeats_the_fit_to_the_last_bit(tmp_path):
     patients = make_patients(tmp_path, 6, side=32)
-    options = {"length": 5, "epochs": 1, "n_stages": 3, "n_threads": 1, "options": {"width": 4}}
-    nets = [NetClassifier("motion_slowfast", start="imagenet", **options) for _ in range(2)]
+    options = {"clip_length": 5, "epochs": 1, "n_stages": 3, "n_threads": 1, "options": {"width": 4}}
+    nets = [NetClassifier("motion_slowfast", weights="imagenet", **options) for _ in range(2)]
     scores = [net.fit(patients, patients["stage"]).predict_proba(patients) for net in nets]
     np.testing.assert_array_equal(*scores)
 
 
 def test_momenta_of_batch_statistics_are_put_back(tmp_path):
     patients = make_patients(tmp_path, 4, side=32)
-    windows = ClipDataset(patients, patients["stage"].to_numpy(), view="clips", length=5, step=1)
-    net = build_net("motion_slowfast", 3, start="imagenet", width=4)
+    windows = ClipDataset(patients, patients["stage"].to_numpy(), view="clips", clip_length=5, frame_stride=1)
+    net = build_net("motion_slowfast", 3, weights="imagenet", width=4)
     before = [layer.momentum for layer in net.modules() if hasattr(layer, "momentum")]
     kept = net.backbone.model.bn1.running_mean.clone()
-    begin_with_probe(net, windows, batch_size=4)
+    initialise_linear_probe(net, windows, batch_size=4)
     assert [layer.momentum for layer in net.modules() if hasattr(layer, "momentum")] == before
     torch.testing.assert_close(net.backbone.model.bn1.running_mean, kept, rtol=0, atol=0)
 
@@ -183,13 +187,15 @@ def test_momenta_of_batch_statistics_are_put_back(tmp_path):
 def test_only_a_net_whose_last_layers_know_nothing_is_probed(tmp_path, monkeypatch):
     """What was learned by measuring must not be overwritten, and features of chance are not worth a probe."""
     probed = []
-    monkeypatch.setattr("fibrolib.learning.classifier.begin_with_probe", lambda *_, **__: probed.append(True))
+    monkeypatch.setattr("fibrolib.learning.classifier.initialise_linear_probe", lambda *_, **__: probed.append(True))
     patients = make_patients(tmp_path, 6, side=32)
-    for start, expected in {"scratch": 0, "simulation": 0, "imagenet": 1, "halfway": 1}.items():
+    for weights, expected in {"scratch": 0, "simulation": 0, "imagenet": 1, "interpolated": 1}.items():
         probed.clear()
-        net = NetClassifier("frame_cnn", start=start, view="stills", length=1, epochs=1, n_stages=3, n_threads=1)
+        net = NetClassifier(
+            "frame_cnn", weights=weights, view="stills", clip_length=1, epochs=1, n_stages=3, n_threads=1
+        )
         net.fit(patients, patients["stage"])
-        assert len(probed) == expected, start
+        assert len(probed) == expected, weights
 
 
 def test_a_head_takes_over_another_ones_thresholds():

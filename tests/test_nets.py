@@ -16,15 +16,15 @@ from fibrolib.nets import (
     import_torchvision,
     stage_probabilities,
 )
+from fibrolib.nets.initial_weights import FEATURES_ONLY
 from fibrolib.nets.pooling import StatisticsPool
-from fibrolib.nets.start import FEATURES_ONLY
 from fibrolib.nets.volume import MotionStem
 
 SMALL = {
-    "frame_cnn": ({"start": "scratch"}, (2, 1, 3, 32, 32)),
-    "frame_lstm": ({"start": "scratch", "hidden": 4}, (2, 1, 3, 32, 32)),
+    "frame_cnn": ({"weights": "scratch"}, (2, 1, 3, 32, 32)),
+    "frame_lstm": ({"weights": "scratch", "hidden": 4}, (2, 1, 3, 32, 32)),
     "motion_resnet3d": ({"width": 4}, (2, 1, 8, 32, 32)),
-    "motion_slowfast": ({"start": "scratch", "width": 4}, (2, 1, 8, 32, 32)),
+    "motion_slowfast": ({"weights": "scratch", "width": 4}, (2, 1, 8, 32, 32)),
     "r3d_18": ({}, (1, 1, 8, 32, 32)),
     "mc3_18": ({}, (1, 1, 8, 32, 32)),
     "r2plus1d_18": ({}, (1, 1, 8, 32, 32)),
@@ -72,7 +72,7 @@ def maps_of(backbone, frames, *, bfloat16, monkeypatch):
 
 
 def test_scores_in_bfloat16_are_close_and_come_out_in_float32(monkeypatch):
-    backbone, frames = Backbone(hold=8).eval(), torch.rand(2, 1, 64, 64)
+    backbone, frames = Backbone(freeze_to_stride=8).eval(), torch.rand(2, 1, 64, 64)
     with torch.inference_mode():
         full, reduced = (maps_of(backbone, frames, bfloat16=way, monkeypatch=monkeypatch) for way in (False, True))
     assert reduced.dtype == torch.float32
@@ -80,9 +80,9 @@ def test_scores_in_bfloat16_are_close_and_come_out_in_float32(monkeypatch):
     assert (reduced - full).std() < 0.05 * full.std()
 
 
-@pytest.mark.parametrize(("hold", "scales"), [(0, [16]), (8, [16]), (8, [16, 32]), (16, [16, 32])])
-def test_what_is_learned_is_learned_in_float32(hold, scales, monkeypatch):
-    backbone, frames = Backbone(hold=hold, scales=scales).train(), torch.rand(2, 1, 64, 64)
+@pytest.mark.parametrize(("freeze_to_stride", "scales"), [(0, [16]), (8, [16]), (8, [16, 32]), (16, [16, 32])])
+def test_what_is_learned_is_learned_in_float32(freeze_to_stride, scales, monkeypatch):
+    backbone, frames = Backbone(freeze_to_stride=freeze_to_stride, scales=scales).train(), torch.rand(2, 1, 64, 64)
     seen = {}
     for name, layer in backbone.model.named_modules():
         if isinstance(layer, nn.Conv2d):
@@ -92,11 +92,11 @@ def test_what_is_learned_is_learned_in_float32(hold, scales, monkeypatch):
         if isinstance(layer, nn.Conv2d):
             assert seen[name] == (torch.float32 if layer.weight.requires_grad else torch.bfloat16), name
             assert (layer.weight.grad is None) == (not layer.weight.requires_grad)
-    assert (torch.bfloat16 in seen.values()) == (hold > 0)
+    assert (torch.bfloat16 in seen.values()) == (freeze_to_stride > 0)
 
 
 def test_gradients_of_the_picture_are_not_reduced(monkeypatch):
-    backbone, frames = Backbone(hold=8).eval(), torch.rand(2, 1, 64, 64, requires_grad=True)
+    backbone, frames = Backbone(freeze_to_stride=8).eval(), torch.rand(2, 1, 64, 64, requires_grad=True)
     full, same = (maps_of(backbone, frames, bfloat16=way, monkeypatch=monkeypatch) for way in (False, True))
     assert torch.equal(full, same)
     same.sum().backward()
@@ -127,15 +127,15 @@ def test_imagenet_weights_of_the_package_recognise_the_scaling():
     torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("start", ["imagenet", "simulation"])
-def test_a_net_that_starts_from_weights_keeps_its_statistics_in_training(start):
-    net = FrameCNN(3, start=start)
+@pytest.mark.parametrize("weights", ["imagenet", "simulation"])
+def test_a_net_that_starts_from_weights_keeps_its_statistics_in_training(weights):
+    net = FrameCNN(3, weights=weights)
     net.train()
     running = {name: value for name, value in net.named_buffers() if "running" in name}
     before = {name: value.clone() for name, value in running.items()}
     net(torch.rand(4, 1, 1, 32, 32))
     kept = {name for name, value in running.items() if torch.equal(value, before[name])}
-    assert kept == {name for name in running if name.split(".")[0] in net.started}
+    assert kept == {name for name in running if name.split(".")[0] in net.pretrained_modules}
     assert kept
 
 
@@ -168,18 +168,18 @@ def test_a_scale_that_a_network_does_not_have_is_the_next_finer_one():
 @pytest.mark.parametrize("scales", [[], [0], ["16"], 16, [16.0], [True]])
 def test_scales_that_are_none_are_refused(scales):
     with pytest.raises(FibrolibError, match="whole numbers such as"):
-        build_net("frame_cnn", 3, start="scratch", scales=scales)
+        build_net("frame_cnn", 3, weights="scratch", scales=scales)
 
 
 @pytest.mark.parametrize("option", ["deviations", "direct"])
 def test_a_switch_that_is_neither_on_nor_off_is_refused(option):
     with pytest.raises(FibrolibError, match=f"{option} must be true or false, not 'false'"):
-        build_net("frame_lstm", 3, start="scratch", **{option: "false"})
+        build_net("frame_lstm", 3, weights="scratch", **{option: "false"})
 
 
 @pytest.mark.parametrize("name", [PACKAGED, "resnet18", "convnext_atto"])
 def test_held_layers_are_the_first_ones_and_do_not_learn(name):
-    backbone = Backbone(name, pretrained=False, hold=4).train()
+    backbone = Backbone(name, pretrained=False, freeze_to_stride=4).train()
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
     optimiser = torch.optim.SGD(backbone.parameters(), lr=0.1)
     backbone(torch.rand(4, 1, 32, 32)).square().mean().backward()
@@ -194,15 +194,15 @@ def test_held_layers_are_the_first_ones_and_do_not_learn(name):
 
 @pytest.mark.parametrize(("name", "held"), [("vgg11", [0, 3, 6, 8]), ("vgg11_bn", [0, 1, 4, 5, 8, 9, 11, 12])])
 def test_maps_that_come_out_of_a_layer_without_weights_hold_those_before_it(name, held):
-    layers = Backbone(name, pretrained=False, hold=4).model.features
+    layers = Backbone(name, pretrained=False, freeze_to_stride=4).model.features
     weighted = {number: layer for number, layer in enumerate(layers) if list(layer.parameters())}
     assert [number for number, layer in weighted.items() if not layer.weight.requires_grad] == held
 
 
 def test_a_net_that_starts_from_chance_learns_all_of_it():
-    assert all(weights.requires_grad for weights in FrameCNN(3, start="scratch").parameters())
-    assert not all(weights.requires_grad for weights in FrameCNN(3, start="imagenet").parameters())
-    assert all(weights.requires_grad for weights in FrameCNN(3, start="imagenet", hold=0).parameters())
+    assert all(weights.requires_grad for weights in FrameCNN(3, weights="scratch").parameters())
+    assert not all(weights.requires_grad for weights in FrameCNN(3, weights="imagenet").parameters())
+    assert all(weights.requires_grad for weights in FrameCNN(3, weights="imagenet", freeze_to_stride=0).parameters())
 
 
 @pytest.mark.parametrize("name", ["frame_cnn", "frame_lstm", "motion_slowfast"])
@@ -214,13 +214,15 @@ def test_packaged_weights_are_taken_up_by_everything_but_the_head(name):
     state = other.state_dict()
     same = {key for key, value in one.state_dict().items() if torch.equal(value, state[key])}
     assert {key for key in state if not key.startswith("head.")} <= same
-    assert one.started == tuple(child for child, _ in one.named_children() if child != "head")
+    assert one.pretrained_modules == tuple(child for child, _ in one.named_children() if child != "head")
 
 
 @pytest.mark.parametrize("name", ["frame_cnn", "frame_lstm", "motion_slowfast"])
 def test_half_way_the_backbone_is_the_mean_of_both_starts(name):
     """Batch statistics, too. Layers behind the course's are ImageNet's; what ImageNet cannot teach is the course's."""
-    course, between, imagenet = (build_net(name, 3, start=start) for start in ("simulation", "halfway", "imagenet"))
+    course, between, imagenet = (
+        build_net(name, 3, weights=weights) for weights in ("simulation", "interpolated", "imagenet")
+    )
     taught, untouched = course.state_dict(), imagenet.state_dict()
     names = [name for name, value in between.state_dict().items() if value.is_floating_point()]
     moved = [name for name in names if name.startswith("backbone.") and name in taught]
@@ -232,22 +234,25 @@ def test_half_way_the_backbone_is_the_mean_of_both_starts(name):
     assert any(not torch.equal(taught[key], untouched[key]) for key in moved if "running_mean" in key)
     assert deeper and all(torch.equal(state[key], untouched[key]) for key in deeper)
     assert all(torch.equal(state[key], taught[key]) for key in fast)
-    assert between.started == (("backbone", "fast") if fast else ("backbone",))
-    assert between.probe_pays
+    assert between.pretrained_modules == (("backbone", "fast") if fast else ("backbone",))
+    assert between.uses_linear_probe
 
 
 def test_half_way_wants_weights_of_both():
-    with pytest.raises(FibrolibError, match="'fast' takes weights of the course, and those are of another shape"):
-        build_net("motion_slowfast", 5, start="halfway", width=4)
+    with pytest.raises(FibrolibError, match="'fast' takes simulation weights, and those have another shape"):
+        build_net("motion_slowfast", 5, weights="interpolated", width=4)
     with pytest.raises(FibrolibError, match="no ImageNet weights for motion_resnet3d"):
-        build_net("motion_resnet3d", 5, start="halfway")
-    with pytest.raises(FibrolibError, match=r"'resnet18' did not\. Change the backbone, or set start = imagenet"):
-        build_net("frame_cnn", 5, start="halfway", backbone="resnet18")
+        build_net("motion_resnet3d", 5, weights="interpolated")
+    with pytest.raises(
+        FibrolibError,
+        match=r"'resnet18' was not pretrained on simulations\. Change the backbone, or set weights = imagenet",
+    ):
+        build_net("frame_cnn", 5, weights="interpolated", backbone="resnet18")
 
 
 def test_half_way_an_lstm_may_have_any_size():
     """It begins at random."""
-    assert build_net("frame_lstm", 5, start="halfway", hidden=8).lstm.hidden_size == 8
+    assert build_net("frame_lstm", 5, weights="interpolated", hidden=8).lstm.hidden_size == 8
 
 
 def test_weights_of_another_net_are_refused_with_the_difference():
@@ -256,26 +261,26 @@ def test_weights_of_another_net_are_refused_with_the_difference():
     with pytest.raises(FibrolibError, match=r"scales = \[16\], not \[16, 32\], direct = False, not True"):
         build_net("motion_slowfast", 5, scales=(16, 32), direct=True)
     with pytest.raises(FibrolibError, match="No file"):
-        build_net("frame_cnn", 5, start="nowhere.safetensors")
+        build_net("frame_cnn", 5, weights="nowhere.safetensors")
     with pytest.raises(FibrolibError, match="no ImageNet weights for motion_resnet3d"):
-        build_net("motion_resnet3d", 5, start="imagenet")
+        build_net("motion_resnet3d", 5, weights="imagenet")
 
 
 def test_weights_are_marked_with_options_that_are_not_the_usual_ones():
     """Files of before there was a choice are those of the usual options."""
     assert build_net("frame_cnn", 5, scales=[16]).made_for == {"architecture": "frame_cnn", "backbone": PACKAGED}
-    other = build_net("frame_lstm", 5, start="scratch", scales=(16, 32), deviations=False).made_for
+    other = build_net("frame_lstm", 5, weights="scratch", scales=(16, 32), deviations=False).made_for
     assert other["scales"] == [16, 32]
     assert other["deviations"] is False
     assert "direct" not in other
-    assert build_net("frame_cnn", 5, start="scratch", scales=(32, 16, 16)).made_for["scales"] == [16, 32]
+    assert build_net("frame_cnn", 5, weights="scratch", scales=(32, 16, 16)).made_for["scales"] == [16, 32]
 
 
 def test_a_file_that_holds_no_weights_is_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     path.write_bytes(b"nonsense")
     with pytest.raises(FibrolibError, match="holds no weights"):
-        build_net("frame_cnn", 5, start=str(path))
+        build_net("frame_cnn", 5, weights=str(path))
 
 
 def test_statistics_pool_is_mean_and_standard_deviation():
@@ -296,7 +301,7 @@ def test_one_clip_left_over_in_an_epoch_is_trained_on():
 
 
 def test_slow_pathway_sees_the_middles_of_equal_parts():
-    net = build_net("motion_slowfast", 3, start="scratch", width=4)
+    net = build_net("motion_slowfast", 3, weights="scratch", width=4)
     seen = []
     net.backbone.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0][:, 0, 0, 0]))
     clips = (torch.arange(8.0) / 8)[None, None, :, None, None].expand(1, 1, 8, 32, 32)
@@ -327,12 +332,12 @@ def test_motion_stem_has_a_slope_where_the_screen_is_black():
 
 @pytest.mark.parametrize(("side", "shown"), [(32, 16), (112, 56), (224, 56)])
 def test_movement_is_shown_at_no_more_than_half_the_resolution(side, shown):
-    net = build_net("motion_slowfast", 3, start="scratch", width=4)
+    net = build_net("motion_slowfast", 3, weights="scratch", width=4)
     assert net.movement(torch.rand(1, 1, 3, side, side)).shape == (1, 3, 2, shown, shown)
 
 
 def test_both_pathways_meet_at_the_resolution_of_the_slow_one():
-    net = build_net("motion_slowfast", 3, start="scratch", width=4).eval()
+    net = build_net("motion_slowfast", 3, weights="scratch", width=4).eval()
     met = []
     net.fusion.register_forward_hook(lambda module, inputs, output: met.append(output.shape))
     net(torch.rand(1, 1, 9, 64, 64))
@@ -340,7 +345,7 @@ def test_both_pathways_meet_at_the_resolution_of_the_slow_one():
 
 
 def test_slow_maps_are_handed_on_past_the_fusion():
-    net = build_net("motion_slowfast", 3, start="scratch", width=4, direct=True, scales=[16, 32]).eval()
+    net = build_net("motion_slowfast", 3, weights="scratch", width=4, direct=True, scales=[16, 32]).eval()
     seen = {}
     net.backbone.register_forward_hook(lambda _, __, maps: seen.update(slow=maps))
     net.cam_layer.register_forward_hook(lambda _, __, maps: seen.update(joined=maps))
@@ -351,17 +356,17 @@ def test_slow_maps_are_handed_on_past_the_fusion():
 
 
 @pytest.mark.parametrize("name", ["frame_cnn", "frame_lstm", "motion_slowfast"])
-@pytest.mark.parametrize("start", FEATURES_ONLY)
-def test_what_is_read_suits_the_start_unless_it_is_asked_for(name, start):
-    features, scratch = (build_net(name, 3, start=start) for start in (start, "scratch"))
+@pytest.mark.parametrize("weights", FEATURES_ONLY)
+def test_what_is_read_suits_the_start_unless_it_is_asked_for(name, weights):
+    features, scratch = (build_net(name, 3, weights=weights) for weights in (weights, "scratch"))
     assert (features.backbone.n_channels, scratch.backbone.n_channels) == (432, 112)
     assert (features.pool.deviations, scratch.pool.deviations) == (False, True)
-    asked = build_net(name, 3, start=start, scales=[16], deviations=True)
+    asked = build_net(name, 3, weights=weights, scales=[16], deviations=True)
     assert (asked.backbone.n_channels, asked.pool.deviations) == (112, True)
 
 
 def test_frames_are_handed_on_past_the_lstm():
-    net = build_net("frame_lstm", 3, start="scratch", hidden=4, direct=True, deviations=False).eval()
+    net = build_net("frame_lstm", 3, weights="scratch", hidden=4, direct=True, deviations=False).eval()
     seen = {}
     net.embedding.register_forward_pre_hook(lambda _, inputs: seen.update(embedded=inputs[0]))
     clips = torch.rand(2, 1, 3, 32, 32)
@@ -372,7 +377,7 @@ def test_frames_are_handed_on_past_the_lstm():
 
 def test_fusion_begins_by_passing_on_what_both_pathways_see():
     """Slow and fast maps apart, each place and instant by itself, no direction counted twice."""
-    net = build_net("motion_slowfast", 3, start="imagenet", width=4, direct=False)
+    net = build_net("motion_slowfast", 3, weights="imagenet", width=4, direct=False)
     weight, n_slow = net.fusion[0].weight.detach().clone(), net.backbone.n_channels
     centre = weight[:, :, 1, 1, 1].clone()
     weight[:, :, 1, 1, 1] = 0
@@ -388,8 +393,13 @@ class TestOrdinal:
 
     def test_stage_probabilities_are_differences_of_the_cumulative(self):
         logits = torch.tensor([[2.0, 0.5, -1.0]])
-        reached = expit([2.0, 0.5, -1.0])
-        expected = [1 - reached[0], reached[0] - reached[1], reached[1] - reached[2], reached[2]]
+        cumulative_probs = expit([2.0, 0.5, -1.0])
+        expected = [
+            1 - cumulative_probs[0],
+            cumulative_probs[0] - cumulative_probs[1],
+            cumulative_probs[1] - cumulative_probs[2],
+            cumulative_probs[2],
+        ]
         np.testing.assert_allclose(stage_probabilities(logits).numpy()[0], expected, rtol=1e-6)
 
     def test_two_stages_are_logistic_regression(self):
@@ -403,9 +413,9 @@ class TestOrdinal:
         nn.init.zeros_(head.severity.weight)
         stages = torch.tensor([0] * 20 + [1] * 30 + [2] * 20 + [3] * 16 + [4] * 25)
         head.start_at_prevalence(stages)
-        reached = torch.sigmoid(head(torch.zeros(1, 6)))[0].detach()
+        cumulative_probs = torch.sigmoid(head(torch.zeros(1, 6)))[0].detach()
         share = cumulative_targets(stages, 5).float().mean(0)
-        torch.testing.assert_close(reached, share, atol=0.01, rtol=0)
+        torch.testing.assert_close(cumulative_probs, share, atol=0.01, rtol=0)
 
     def test_head_starts_with_a_stage_nobody_has(self):
         head = OrdinalHead(6, 5)

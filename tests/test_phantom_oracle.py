@@ -6,25 +6,27 @@ from scipy.stats import norm
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
-from fibrolib.phantom import MOVING, STILL, Dials, draw_patients, oracle_auc, oracle_score
+from fibrolib.phantom import MOVING, STILL, SignalStrengths, draw_patients, oracle_auc, oracle_score
 
 N = 30_000
 
 
 def test_without_motion_the_video_says_no_more_than_the_image():
     for cutoff in (2, 3, 4):
-        dials = Dials(motion=0.0)
-        assert oracle_auc(dials, cutoff, MOVING, n=N) == pytest.approx(oracle_auc(dials, cutoff, STILL, n=N), abs=0.005)
+        strengths = SignalStrengths(motion=0.0)
+        assert oracle_auc(strengths, cutoff, MOVING, n=N) == pytest.approx(
+            oracle_auc(strengths, cutoff, STILL, n=N), abs=0.005
+        )
 
 
 @pytest.mark.parametrize("cutoff", [1, 2, 3, 4])
 def test_without_any_signal_there_is_only_chance(cutoff):
-    dials = Dials(texture=0.0, capsule=0.0, motion=0.0)
-    assert oracle_auc(dials, cutoff, MOVING, n=N) == pytest.approx(0.5, abs=0.02)
+    strengths = SignalStrengths(texture=0.0, capsule=0.0, motion=0.0)
+    assert oracle_auc(strengths, cutoff, MOVING, n=N) == pytest.approx(0.5, abs=0.02)
 
 
 def test_texture_alone_has_the_published_auc():
-    assert oracle_auc(Dials(), 2, ("texture",), n=N) == pytest.approx(0.72, abs=0.015)
+    assert oracle_auc(SignalStrengths(), 2, ("texture",), n=N) == pytest.approx(0.72, abs=0.015)
 
 
 def test_capsule_alone_has_the_published_sensitivity_and_specificity_for_cirrhosis():
@@ -54,25 +56,25 @@ def test_no_fitted_classifier_beats_the_oracle_and_a_good_one_comes_close():
 
 def test_score_is_the_log_likelihood_ratio():
     # With every carrier at the same dial 0 the evidence is nil: the score is the prior odds.
-    patients = draw_patients(50, seed=5, dials=Dials(0.0, 0.0, 0.0))
-    score = oracle_score(patients, 4, MOVING, Dials(0.0, 0.0, 0.0))
+    patients = draw_patients(50, seed=5, strengths=SignalStrengths(0.0, 0.0, 0.0))
+    score = oracle_score(patients, 4, MOVING, SignalStrengths(0.0, 0.0, 0.0))
     assert score == pytest.approx(np.log(0.16 / 0.84))
 
 
 def test_dials_raise_the_ceiling():
-    base = oracle_auc(Dials(), 2, MOVING, n=N)
+    base = oracle_auc(SignalStrengths(), 2, MOVING, n=N)
     for dial in ("texture", "capsule", "motion"):
-        assert oracle_auc(Dials(**{dial: 3.0}), 2, MOVING, n=N) > base + 0.02
+        assert oracle_auc(SignalStrengths(**{dial: 3.0}), 2, MOVING, n=N) > base + 0.02
 
 
 def test_the_shortcut_can_be_asked_for():
-    assert oracle_auc(Dials(shortcut=1.0), 2, ("shortcut",), n=2000) == 1.0
-    assert oracle_auc(Dials(shortcut=0.0), 2, ("shortcut",), n=2000) == 0.5
+    assert oracle_auc(SignalStrengths(shortcut=1.0), 2, ("shortcut",), n=2000) == 1.0
+    assert oracle_auc(SignalStrengths(shortcut=0.0), 2, ("shortcut",), n=2000) == 0.5
 
 
 def test_motion_alone_is_as_strong_as_its_effect_size():
     # Between two normal groups AUC = Phi(d / sqrt 2); the strain's groups are nearly lognormal.
-    assert oracle_auc(Dials(), 2, ("motion",), n=N) == pytest.approx(norm.cdf(1.07 / np.sqrt(2)), abs=0.015)
+    assert oracle_auc(SignalStrengths(), 2, ("motion",), n=N) == pytest.approx(norm.cdf(1.07 / np.sqrt(2)), abs=0.015)
 
 
 def test_impossible_questions_are_refused():

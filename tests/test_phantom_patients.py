@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from fibrolib.phantom import PREFIX, Dials, draw_patients
+from fibrolib.phantom import PREFIX, SignalStrengths, draw_patients
 from fibrolib.phantom.patients import random_stream
 
 PUBLISHED = {  # >= F2, >= F3, F4
@@ -63,20 +63,20 @@ def test_nuisances_say_nothing_about_stage(patients):
 
 
 def test_the_shortcut_ties_the_scanner_to_the_stage():
-    patients = draw_patients(4000, seed=0, dials=Dials(shortcut=1.0))
+    patients = draw_patients(4000, seed=0, strengths=SignalStrengths(shortcut=1.0))
     assert roc_auc_score(patients["stage"] >= 2, patients["scanner"]) == 1.0
 
 
 def test_dials_move_only_their_own_carrier():
     default = draw_patients(300, seed=2)
     for dial, columns in {"texture": ["texture"], "capsule": ["capsule"], "motion": ["strain"]}.items():
-        changed = draw_patients(300, seed=2, dials=Dials(**{dial: 0.0}))
+        changed = draw_patients(300, seed=2, strengths=SignalStrengths(**{dial: 0.0}))
         differs = [name for name in default if not default[name].equals(changed[name])]
         assert differs == columns
 
 
 def test_labs_are_missing_at_the_asked_rate():
-    table = draw_patients(4000, seed=3, dials=Dials(missing_labs=0.1))
+    table = draw_patients(4000, seed=3, strengths=SignalStrengths(missing_labs=0.1))
     assert table[["ast", "alt", "platelets"]].isna().mean().to_numpy() == pytest.approx(0.1, abs=0.02)
     assert not draw_patients(100, seed=3).isna().any().any()
 
@@ -94,9 +94,9 @@ def test_ids_carry_the_reserved_prefix(patients):
 def test_impossible_requests_are_refused():
     with pytest.raises(ValueError, match="at least one"):
         draw_patients(0)
-    for dials in ({"texture": -1.0}, {"motion": np.nan}, {"shortcut": 1.5}, {"missing_labs": 1.0}):
+    for strengths in ({"texture": -1.0}, {"motion": np.nan}, {"shortcut": 1.5}, {"missing_labs": 1.0}):
         with pytest.raises(ValueError, match="dial"):
-            Dials(**dials)
+            SignalStrengths(**strengths)
 
 
 def test_streams_of_chance_are_independent():

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from fibrolib.cli import app
 from fibrolib.errors import FibrolibError
-from fibrolib.phantom import Dials, draw_patients, read_truth, render_clip, simulate_cohort
+from fibrolib.phantom import SignalStrengths, draw_patients, read_truth, render_clip, simulate_cohort
 from fibrolib.video import read_image, read_video
 
 SEED = 3
@@ -81,7 +81,8 @@ def test_a_stopped_run_goes_on_where_it_was(table, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "other", [{"seed": SEED + 1}, {"dials": Dials(motion=0.0)}, {"frames": 5}, {"fps": 10.0}, {"images": False}]
+    "other",
+    [{"seed": SEED + 1}, {"strengths": SignalStrengths(motion=0.0)}, {"frames": 5}, {"fps": 10.0}, {"images": False}],
 )
 def test_another_cohort_is_not_mixed_in(table, other):
     with pytest.raises(FibrolibError, match="another seed"):

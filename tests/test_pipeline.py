@@ -131,7 +131,7 @@ def test_what_a_run_leaves(resumed):
         assert sorted(path.stem for path in (resumed / "models").glob(kind)) == NETS
     shown = {"confusion", "fresh_forest", "motion_use"}
     assert shown <= {path.stem for path in (resumed / "figures").glob("*.png")}
-    tables = {"joint_test", "exchange_comparisons", "accuracy_comparisons", "staging_comparisons"}
+    tables = {"joint_test", "permutation_comparisons", "accuracy_comparisons", "staging_comparisons"}
     assert tables <= {path.stem for path in (resumed / "tables").glob("*.csv")}
     tables = {"staging", "auc_by_cutoff", "fresh_auc", "fresh_comparisons", "motion_use", "motion_ceilings"}
     assert tables <= {path.stem for path in (resumed / "tables").glob("*.csv")}
@@ -151,13 +151,13 @@ def test_results_have_the_promised_form(results):
     assert results["schema"] == 1
     assert results["caveat"] == CAVEAT
     assert results["cohort"]["virtual"] is True
-    assert sum(results["cohort"]["partition"].values()) == results["cohort"]["patients"] == results["cohort"]["videos"]
+    assert sum(results["cohort"]["split"].values()) == results["cohort"]["patients"] == results["cohort"]["videos"]
     assert sorted(results["models"]) == sorted(NETS + INDICES)
     assert len(results["comparisons"]) == 15
     assert sorted(results["attribution"]) == NETS
     assert results["population"]["n"] == 12
     for entry in results["models"].values():
-        assert entry["n"] == results["cohort"]["partition"]["test"]
+        assert entry["n"] == results["cohort"]["split"]["test"]
         assert len(entry["cv_auc"]) == 2
         low, high = entry["auc_ci"]
         assert 0 <= low <= entry["auc"] <= high <= 1
@@ -178,7 +178,7 @@ def test_results_have_the_promised_form(results):
 
 def test_every_number_can_be_traced_to_the_predictions(results, predictions):
     for name, entry in results["models"].items():
-        test = predictions[(predictions["model"] == name) & (predictions["partition"] == "test")]
+        test = predictions[(predictions["model"] == name) & (predictions["split"] == "test")]
         assert entry["auc"] == pytest.approx(auc(test["y_true"], test["y_score"]))
         found = auc_ci(test["y_true"], test["y_score"])
         assert entry["auc_ci"] == pytest.approx([found.low, found.high])

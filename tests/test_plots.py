@@ -11,7 +11,7 @@ from fibrolib import plots
 from fibrolib.diagnostics import BUILT_IN, tabulate_zones
 from fibrolib.inference import compare_models, summarise_models
 from fibrolib.plots.sentences import signed
-from fibrolib.plots.style import PARTITION_LABELS, model_dashes, new_figure, styled
+from fibrolib.plots.style import SPLIT_LABELS, model_dashes, new_figure, styled
 from fibrolib.video import Clip
 
 N = 60
@@ -22,7 +22,7 @@ STRENGTHS = {"cnn3d": 2.0, "swe": 1.5, "mine": 0.3}
 
 
 @pytest.fixture(scope="module")
-def partition():
+def split():
     return pd.Series(SIDES, index=IDS)
 
 
@@ -39,7 +39,7 @@ def patients():
 @pytest.fixture(scope="module")
 def predictions():
     random = np.random.default_rng(2)
-    rows = {"patient_id": IDS, "partition": SIDES, "fold": None, "repeat": 0, "stage": STAGES}
+    rows = {"patient_id": IDS, "split": SIDES, "fold": None, "repeat": 0, "stage": STAGES}
     parts = [
         pd.DataFrame(rows).assign(model=model, y_true=(STAGES >= 2).astype(int), y_score=score)
         for model, strength in STRENGTHS.items()
@@ -68,27 +68,27 @@ def line_of(axes, label):
     return line
 
 
-def test_flow_counts_every_side(partition, patients):
-    written = texts(plots.plot_flow(partition, patients["stage"], 2, n_videos=61))
+def test_flow_counts_every_side(split, patients):
+    written = texts(plots.plot_flow(split, patients["stage"], 2, n_videos=61))
     assert "60 patients, 61 videos" in written
-    for side, label in PARTITION_LABELS.items():
+    for side, label in SPLIT_LABELS.items():
         chosen = STAGES[np.array(SIDES) == side]
         assert f"{label.capitalize()}: {len(chosen)} patients" in written
         assert f"≥ F2: {(chosen >= 2).sum()}, below: {(chosen < 2).sum()}" in written
 
 
-def test_stage_bars_add_up_to_the_patients(partition, patients):
-    axes = plots.plot_stages(partition, patients["stage"], 2).axes[0]
+def test_stage_bars_add_up_to_the_patients(split, patients):
+    axes = plots.plot_stages(split, patients["stage"], 2).axes[0]
     bars = [container for container in axes.containers if isinstance(container, BarContainer)]
     heights = {each.get_label(): [bar.get_height() for bar in each] for each in bars}
     assert heights["training (n = 36)"] == np.bincount(STAGES[:36]).tolist()
     assert sum(map(sum, heights.values())) == N
 
 
-def test_scales_other_than_metavir_are_not_called_f(partition, patients):
+def test_scales_other_than_metavir_are_not_called_f(split, patients):
     stages = patients["stage"].clip(upper=1)
-    written = texts(plots.plot_stages(partition, stages, 1, metavir=False))
-    written += texts(plots.plot_flow(partition, stages, 1, metavir=False))
+    written = texts(plots.plot_stages(split, stages, 1, metavir=False))
+    written += texts(plots.plot_flow(split, stages, 1, metavir=False))
     written += texts(plots.plot_labs(patients.assign(stage=stages), ["age"], metavir=False))
     assert "stage 1" in written
     assert "F1" not in written
@@ -203,9 +203,9 @@ def test_search_names_what_each_setting_sets(search):
 
 
 def test_search_names_a_setting_that_sets_nothing(search):
-    tried = search.drop(columns="learning_rate").assign(**{"options.hold": [np.nan, 0.0]})
+    tried = search.drop(columns="learning_rate").assign(**{"options.freeze_to_stride": [np.nan, 0.0]})
     labels = [tick.get_text() for tick in plots.plot_search(tried, "cnn3d").axes[0].get_yticklabels()]
-    assert labels == ["hold 0", "the model's own settings"]
+    assert labels == ["freeze to stride 0", "the model's own settings"]
 
 
 def test_search_of_a_single_setting(search):

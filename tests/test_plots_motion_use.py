@@ -6,30 +6,30 @@ import pytest
 
 from fibrolib import plots
 
-WORLDS, CHANGES = ["published effects", "motion = 0"], ["as filmed", "shuffled", "frozen"]
+WORLDS, PERTURBATIONS = ["published effects", "motion = 0"], ["as filmed", "shuffled", "frozen"]
 
 
 @pytest.fixture
 def table():
     rows = [
-        (world, model, change)
-        for world in WORLDS
-        for model, changes in (("cnn3d", CHANGES), ("cnn2d", CHANGES[:1]))
-        for change in changes
+        (scenario, model, perturbation)
+        for scenario in WORLDS
+        for model, perturbations in (("cnn3d", PERTURBATIONS), ("cnn2d", PERTURBATIONS[:1]))
+        for perturbation in perturbations
     ]
-    found = pd.DataFrame(rows, columns=["world", "model", "change"]).assign(n=60)
+    found = pd.DataFrame(rows, columns=["scenario", "model", "perturbation"]).assign(n=60)
     found["auc"] = np.linspace(0.55, 0.9, len(found))
     found = found.assign(auc_low=found["auc"] - 0.1, auc_high=found["auc"] + 0.05)
-    changed = found["change"] != "as filmed"
+    changed = found["perturbation"] != "as filmed"
     found["loss"] = np.where(changed, 0.1, np.nan)
     found = found.assign(loss_low=found["loss"] - 0.05, loss_high=found["loss"] + 0.05)
-    found["p_holm"] = np.where(found["change"] == "shuffled", 0.01, np.where(changed, 0.4, np.nan))
+    found["p_holm"] = np.where(found["perturbation"] == "shuffled", 0.01, np.where(changed, 0.4, np.nan))
     return found.assign(p=found["p_holm"] / 2)
 
 
 @pytest.fixture
 def ceilings():
-    return pd.DataFrame({"world": WORLDS, "still": [0.83, 0.82], "moving": [0.87, 0.82]})
+    return pd.DataFrame({"scenario": WORLDS, "still": [0.83, 0.82], "moving": [0.87, 0.82]})
 
 
 def marks(axes, markers="os"):
@@ -38,17 +38,17 @@ def marks(axes, markers="os"):
 
 def test_every_row_has_its_mark_and_interval(table, ceilings):
     figure = plots.plot_motion_use(table, ceilings, cutoff=2)
-    for axes, world in zip(figure.axes, WORLDS, strict=True):
-        rows = table[table["world"] == world]
+    for axes, scenario in zip(figure.axes, WORLDS, strict=True):
+        rows = table[table["scenario"] == scenario]
         assert sorted(line.get_xdata()[0] for line in marks(axes)) == pytest.approx(sorted(rows["auc"]))
         bars = [tuple(line.get_xdata()) for line in axes.get_lines() if len(set(line.get_xdata())) == 2]
         assert set(zip(rows["auc_low"], rows["auc_high"], strict=True)) <= set(bars)
-        assert axes.get_title(loc="left") == f"{world} (n = 60)"
+        assert axes.get_title(loc="left") == f"{scenario} (n = 60)"
 
 
 def test_what_differs_is_filled_and_the_clip_as_filmed_is_another_mark(table, ceilings):
     figure = plots.plot_motion_use(table, ceilings, cutoff=2)
-    axes, rows = figure.axes[0], table[table["world"] == WORLDS[0]].set_index("change")
+    axes, rows = figure.axes[0], table[table["scenario"] == WORLDS[0]].set_index("perturbation")
     assert sorted(line.get_xdata()[0] for line in marks(axes, "s")) == sorted(rows.loc["as filmed", "auc"])
     filled = {line.get_xdata()[0]: line.get_markerfacecolor() != "white" for line in marks(axes, "o")}
     assert filled == {rows.loc["shuffled", "auc"]: True, rows.loc["frozen", "auc"]: False}

@@ -15,7 +15,7 @@ STAGES = np.arange(N) % 5
 def metrics():
     random = np.random.default_rng(2)
     table = pd.DataFrame({"patient_id": [f"p{number}" for number in range(N)], "y_true": (STAGES >= 2).astype(int)})
-    table["partition"] = ["train"] * 36 + ["validation"] * 12 + ["test"] * 12
+    table["split"] = ["train"] * 36 + ["validation"] * 12 + ["test"] * 12
     scored = [table.assign(model=model, y_score=STAGES + random.normal(0, 2, N)) for model in ("cnn3d", "swe")]
     return summarise_models(pd.concat(scored).assign(repeat=0))
 
@@ -73,10 +73,10 @@ def test_folds_in_words():
 
 
 def test_a_setting_in_words():
-    setting = {"learning_rate": 1e-5, "start": "halfway", "options": {"slow_frames": 2, "direct": True}}
-    expected = "learning rate 1e-05, start halfway, slow frames 2, direct True"
+    setting = {"learning_rate": 1e-5, "weights": "interpolated", "options": {"slow_frames": 2, "direct": True}}
+    expected = "learning rate 1e-05, weights interpolated, slow frames 2, direct True"
     assert plots.describe_setting(setting) == expected
-    flat = {"learning_rate": 1e-5, "start": "halfway", "options.slow_frames": 2, "options.direct": True}
+    flat = {"learning_rate": 1e-5, "weights": "interpolated", "options.slow_frames": 2, "options.direct": True}
     assert plots.describe_setting(flat) == expected
     assert plots.describe_setting({}) == ""
 

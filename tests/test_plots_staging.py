@@ -16,13 +16,13 @@ NETS = ["cnn3d", "cnn2d"]
 def groups():
     random = np.random.default_rng(0)
 
-    def reached(stages):
+    def cumulative_probs(stages):
         gaps = (stages.to_numpy() + random.normal(0, 1, len(stages)))[:, None] - (np.arange(1, 5) - 0.5)
         return pd.DataFrame(1 / (1 + np.exp(-3 * gaps)), columns=range(1, 5))
 
     few = STAGES.iloc[::4].reset_index(drop=True)
     return {
-        group: Staging(stages, {name: reached(stages) for name in NETS})
+        group: Staging(stages, {name: cumulative_probs(stages) for name in NETS})
         for group, stages in {"test": few, "fresh": STAGES}.items()
     }
 

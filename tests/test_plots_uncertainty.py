@@ -27,7 +27,7 @@ def predictions():
     random = np.random.default_rng(2)
     sides = random.permutation(SIDES)
     parts = [
-        pd.DataFrame({"patient_id": IDS, "model": model, "partition": sides, "repeat": 0, "y_true": TRUTH}).assign(
+        pd.DataFrame({"patient_id": IDS, "model": model, "split": sides, "repeat": 0, "y_true": TRUTH}).assign(
             y_score=1 / (1 + np.exp(-random.normal(strength * (TRUTH - 0.5), 1)))
         )
         for model, strength in {"cnn3d": 1.6, "swe": 1.0, "mine": 0.4, "apri": 0.2}.items()

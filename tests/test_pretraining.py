@@ -15,10 +15,10 @@ from fibrolib.video import load_clip
 
 SMALL = {
     "architecture": "motion_slowfast",
-    "options": {"start": "scratch", "width": 4},
+    "options": {"weights": "scratch", "width": 4},
     "view": "clips",
-    "length": 5,
-    "step": 1,
+    "clip_length": 5,
+    "frame_stride": 1,
 }
 
 
@@ -45,11 +45,11 @@ def test_pictures_are_made_once_and_measured(tmp_path, view, shape):
 def test_weights_are_taken_up_by_the_net_they_were_made_for(flickering, tmp_path):
     out = tmp_path / "weights" / "mine.safetensors"
     pretrain(flickering, out, epochs=1, quantities=("strain",), n_threads=1, **SMALL)
-    one, other = (build_net("motion_slowfast", 5, start=str(out), width=4).state_dict() for _ in range(2))
+    one, other = (build_net("motion_slowfast", 5, weights=str(out), width=4).state_dict() for _ in range(2))
     assert all(torch.equal(one[name], other[name]) for name in one if not name.startswith("head."))
     assert not list(out.parent.rglob(".unfinished-*"))
     with pytest.raises(FibrolibError, match="width = 4, not 8"):
-        build_net("motion_slowfast", 5, start=str(out), width=8)
+        build_net("motion_slowfast", 5, weights=str(out), width=8)
 
 
 def test_same_seed_same_weights(flickering, tmp_path):
@@ -70,19 +70,19 @@ def test_what_flickers_more_is_measured_as_more(flickering, tmp_path):
 def test_another_net_can_begin_with_what_fits(flickering, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     pretrain(flickering, first, epochs=1, quantities=("strain",), n_threads=1, **SMALL)
-    still = {**SMALL, "options": {"start": "scratch", "width": 8}}
+    still = {**SMALL, "options": {"weights": "scratch", "width": 8}}
     pretrain(
         flickering, second, epochs=1, quantities=("strain",), learning_rate=0.0, begin_with=first, n_threads=1, **still
     )
-    one = build_net("motion_slowfast", 5, start=str(first), width=4).state_dict()
-    two = build_net("motion_slowfast", 5, start=str(second), width=8).state_dict()
+    one = build_net("motion_slowfast", 5, weights=str(first), width=4).state_dict()
+    two = build_net("motion_slowfast", 5, weights=str(second), width=8).state_dict()
     assert torch.equal(one["backbone.model.conv_stem.weight"], two["backbone.model.conv_stem.weight"])
     assert one["fast.stem.0.weight"].shape != two["fast.stem.0.weight"].shape
 
 
 def test_recipes_are_of_the_packaged_nets():
     for architecture, recipe in RECIPES.items():
-        shape = {key: value for key, value in recipe["options"].items() if key != "start"}
-        build_net(architecture, 5, **shape, start="simulation")
+        shape = {key: value for key, value in recipe["options"].items() if key != "weights"}
+        build_net(architecture, 5, **shape, weights="simulation")
     with pytest.raises(ValueError, match="frame_cnn"):
         make_weights(None, None, only="r3d_18")

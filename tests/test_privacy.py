@@ -25,7 +25,7 @@ from fibrolib.privacy import (
     who_is_who,
 )
 from fibrolib.study import Request, Study
-from fibrolib.study.concealing import request_for_copies
+from fibrolib.study.pseudonymise import request_for_copies
 from fibrolib.video import clip_digest, read_video, write_image
 
 NAMES = [f"Quast, Wilhelmine {number}" for number in range(16)]

@@ -22,7 +22,7 @@ from fibrolib.cohort import read_cohort
 from fibrolib.phantom import simulate_cohort
 from fibrolib.privacy import private_folder
 from fibrolib.study import Request, Study
-from fibrolib.study.preparing import prepare_files
+from fibrolib.study.preprocessing import prepare_files
 from fibrolib.video import load_clip
 
 pytestmark = pytest.mark.slow

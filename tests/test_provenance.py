@@ -5,6 +5,9 @@ import importlib.util
 import re
 import shutil
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
@@ -226,3 +229,20 @@ def test_nothing_of_the_package_is_imported_by_a_computed_name():
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__"))
     ]
     assert {ast.unparse(node.args[0]) for _, node in calls} == {"'torchvision'"}
+
+
+def test_threads_parse_one_after_another(package, monkeypatch):
+    """In Python 3.11 two threads that parse at a time can end in a SystemError (python/cpython#106905)."""
+    parse, parsing = ast.parse, threading.Lock()
+
+    def alone(source):
+        assert parsing.acquire(blocking=False)
+        time.sleep(0.001)
+        tree = parse(source)
+        parsing.release()
+        return tree
+
+    monkeypatch.setattr(ast, "parse", alone)
+    with ThreadPoolExecutor(8) as threads:
+        trees = [threads.submit(lambda: SourceTree(package).closure(["pkg.whole"])) for _ in range(8)]
+    assert len({tree.result() for tree in trees}) == 1

@@ -7,7 +7,7 @@ import pytest
 
 from fibrolib.errors import FibrolibError
 from fibrolib.plots import readable_motion_use
-from fibrolib.report.copies import without_places
+from fibrolib.report.copies import strip_local_paths
 from fibrolib.report.html import _bold, _Folder, _fresh, as_html
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current, parameter_names
 from fibrolib.study import PROJECT, Request, Study
@@ -100,7 +100,14 @@ def test_a_table_carries_its_caveat_as_a_caption(tmp_path):
 def test_tables_of_the_run_in_a_form_for_readers(tmp_path):
     folder = _Folder(tmp_path)
     assert folder.readable("motion_use", readable_motion_use) is None
-    row = {"world": "published effects", "model": "cnn3d", "change": "frozen", "n": 60, "auc": 0.8, "auc_low": 0.7}
+    row = {
+        "scenario": "published effects",
+        "model": "cnn3d",
+        "perturbation": "frozen",
+        "n": 60,
+        "auc": 0.8,
+        "auc_low": 0.7,
+    }
     row |= {"auc_high": 0.9, "loss": 0.05, "loss_low": 0.01, "loss_high": 0.09, "p": 0.02, "p_holm": 0.04}
     (tmp_path / "tables").mkdir()
     pd.DataFrame([row]).to_csv(tmp_path / "tables" / "motion_use.csv", index=False)
@@ -135,7 +142,7 @@ def test_an_executed_copy_names_no_folder_of_this_computer(tmp_path):
 def test_the_innermost_folder_wins_and_other_words_stay():
     plain = nbformat.v4.new_output("stream", name="stdout", text=f"{PROJECT}/fibrolib {PROJECT}-2 {PROJECT.parent}/x")
     copy = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[plain])])
-    without_places(copy, PROJECT / "reports" / "run")
+    strip_local_paths(copy, PROJECT / "reports" / "run")
     told = copy.cells[0].outputs[0].text
     assert told.startswith("<project>/fibrolib ")
     assert "<project>-2" not in told

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from fibrolib.report.order import work_through
+from fibrolib.report.order import run_in_order
 
 AFTER = {"a": [], "b": [], "c": [], "d": ["c"], "e": ["d"], "f": ["d"]}
 
@@ -23,7 +23,7 @@ def test_everything_once_and_after_what_it_waits_for(at_once):
             busy.remove(item)
             ended.append(item)
 
-    work_through(work, AFTER, at_once)
+    run_in_order(work, AFTER, at_once)
     assert sorted(ended) == sorted(AFTER)
     assert max(most) == at_once
     # One at a time: as they are told. Several: what others wait for first.
@@ -40,7 +40,7 @@ def test_what_others_wait_for_goes_before_all_that_was_ready_earlier():
         if item == "b":
             third.wait(10)
 
-    work_through(work, AFTER, 2)
+    run_in_order(work, AFTER, 2)
     assert set(begun[:2]) == {"c", "b"}, "of the rest, the last first"
     assert begun[2] == "d"
 
@@ -55,7 +55,7 @@ def test_an_error_is_told_at_once_and_nothing_is_begun_afterwards():
         go_on.wait(10)
 
     with pytest.raises(ValueError, match="no"):
-        work_through(work, AFTER, 2)
+        run_in_order(work, AFTER, 2)
     assert "d" not in begun
     go_on.set()
     assert len(begun) <= 3
@@ -63,4 +63,4 @@ def test_an_error_is_told_at_once_and_nothing_is_begun_afterwards():
 
 def test_a_circle_is_refused():
     with pytest.raises(ValueError, match="cycle"):
-        work_through(print, {"a": ["b"], "b": ["a"]}, 2)
+        run_in_order(print, {"a": ["b"], "b": ["a"]}, 2)

@@ -16,11 +16,11 @@ import fibrolib
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.evaluation import fit_shuffled
 from fibrolib.provenance import import_closure
-from fibrolib.study import Request, Study, checked, preparing, processes
+from fibrolib.study import Request, Study, preprocessing, processes, validation
 from fibrolib.study.cache import ResultCache, digest
-from fibrolib.study.checked import check_before
-from fibrolib.study.explaining import Explaining
-from fibrolib.study.population import Population
+from fibrolib.study.saliency_tests import SaliencyTests
+from fibrolib.study.simulated_test_set import SimulatedTestSet
+from fibrolib.study.validation import validate_cohort
 
 
 @pytest.fixture
@@ -120,19 +120,19 @@ n = 2
 [models.cnn2d]
 architecture = "motion_resnet3d"
 options = { width = 2 }
-length = 2
+clip_length = 2
 epochs = 1
 [models.cnn2d_lstm]
 architecture = "frame_lstm"
-length = 2
-n_windows = 1
+clip_length = 2
+n_clips = 1
 epochs = 1
-options = { start = "imagenet", hidden = 4 }
+options = { weights = "imagenet", hidden = 4 }
 [models.cnn3d]
 architecture = "motion_resnet3d"
 options = { width = 2 }
-length = 4
-n_windows = 1
+clip_length = 4
+n_clips = 1
 epochs = 1
 batch_size = 8
 grid = { learning_rate = [1e-3, 2e-3] }
@@ -145,7 +145,10 @@ HANDING_ON = {
     "fibrolib.diagnostics.own",  # names in progress bars
     "fibrolib.plots.style",
     "fibrolib.progress",
-    *(f"fibrolib.study.{name}" for name in ("cache", "checked", "diagnostics", "explaining", "lock", "population")),
+    *(
+        f"fibrolib.study.{name}"
+        for name in ("cache", "validation", "diagnostics", "saliency_tests", "lock", "simulated_test_set")
+    ),
     *(f"fibrolib.study.{name}" for name in ("processes", "profiles", "runfolder", "scoring", "study", "trainings")),
 }
 """Modules that only hand on what stands in the cache key, write files of the run folder, or show progress."""
@@ -191,9 +194,9 @@ def study(cohort, profile, tmp_path_factory):
     study = Study(Request(cohort=str(cohort), profile=str(profile), out=str(tmp_path_factory.mktemp("run") / "run")))
     study.folder.cache = Recording(study.folder.cache.folder)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (processes, checked, preparing):
+        for module in (processes, validation, preprocessing):
             patch.setattr(module, "n_workers", lambda: 1)
-        assert len(study.patients) == len(study.partition) == 40  # prepared and split before
+        assert len(study.patients) == len(study.split) == 40  # prepared and split before
         yield study
 
 
@@ -212,16 +215,16 @@ def executed(call) -> set[str]:
 
 
 def test_keys_hold_all_code_that_makes_their_results(study):
-    tests, people = Explaining(study, ["gradcam"], patients=1), Population(study)
+    tests, people = SaliencyTests(study, ["gradcam"], patients=1), SimulatedTestSet(study)
     people.patients = study.patients.head(6)
     calls = {
         **{name: lambda name=name: study.evaluation(name) for name in study.nets},
         "attribution-cnn3d": lambda: study.attribution("cnn3d"),
-        "population-cnn3d": lambda: people.reached("cnn3d", "frozen"),
+        "population-cnn3d": lambda: people.cumulative_probs("cnn3d", "frozen"),
         "sanity-cnn3d": tests.sanity,
         "cascade-cnn3d": tests.cascade,
         "faithfulness-cnn3d": tests.faithfulness,
-        "check": lambda: check_before(study, lambda results, total: results),
+        "check": lambda: validate_cohort(study, lambda results, total: results),
     }
     for name, call in calls.items():
         used = executed(call)

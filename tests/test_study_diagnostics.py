@@ -22,8 +22,8 @@ from fibrolib.study.diagnostics import (
     evaluate_net,
     evaluate_once,
     fits_finished,
+    missing_requirements,
     net_arguments,
-    reason_against,
     refuse_other_arguments,
 )
 from fibrolib.study.profiles import ClipSettings, ModelSettings, Profile
@@ -43,7 +43,7 @@ def patients(tmp_path_factory):
 @pytest.fixture
 def study(patients, tmp_path):
     """What the diagnostics ask of a study, with one small net."""
-    small = {"architecture": "motion_resnet3d", "options": {"width": 2}, "length": 4, "epochs": 1, "batch_size": 8}
+    small = {"architecture": "motion_resnet3d", "options": {"width": 2}, "clip_length": 4, "epochs": 1, "batch_size": 8}
     net = ModelSettings("net", {**small, "view": "clips"}, [{"learning_rate": [1e-3, 2e-3]}])
     kept = tmp_path / "cache"
     folder = SimpleNamespace(path=kept, fits=kept / "fits", cache=ResultCache(kept / "results"), models=[])
@@ -51,7 +51,7 @@ def study(patients, tmp_path):
     made = SimpleNamespace(
         profile=Profile("tiny", 40, 10, ClipSettings(24, 20.0, 10), 24, 2, (net,)),
         patients=patients,
-        partition=pd.Series(np.repeat(["train", "validation", "test"], [24, 8, 8]), index=patients.index),
+        split=pd.Series(np.repeat(["train", "validation", "test"], [24, 8, 8]), index=patients.index),
         cohort=SimpleNamespace(virtual=True, patients=lambda: patients),
         cutoff=1,
         request=SimpleNamespace(seed=0),
@@ -63,9 +63,9 @@ def study(patients, tmp_path):
 
 
 def test_an_index_needs_its_columns(study):
-    assert reason_against(study, "swe") == ""
-    assert reason_against(study, "net") == ""
-    assert reason_against(study, "fib4") == "FIB-4 needs platelets, which this cohort does not have."
+    assert missing_requirements(study, "swe") == ""
+    assert missing_requirements(study, "net") == ""
+    assert missing_requirements(study, "fib4") == "FIB-4 needs platelets, which this cohort does not have."
 
 
 def test_an_index_of_the_users_own_needs_its_columns_too(study):
@@ -73,24 +73,24 @@ def test_an_index_of_the_users_own_needs_its_columns_too(study):
     study.profile = replace(study.profile, own=((marker, OwnFile("mine", Path(), "mine.py:MINE", "0")),))
     virtual = study.patients.assign(ha=np.nan)
     study.cohort.patients = lambda: virtual
-    assert reason_against(study, "mine") == "mine needs ha, which this cohort does not have."
+    assert missing_requirements(study, "mine") == "mine needs ha, which this cohort does not have."
     measured = study.patients.assign(ha=10 + 5 * study.patients["stage"] + np.arange(40) % 3)
     study.cohort.patients = lambda: measured
-    assert reason_against(study, "mine") == ""
-    test = evaluate_index(study, "mine").predictions.query("partition == 'test'")
+    assert missing_requirements(study, "mine") == ""
+    test = evaluate_index(study, "mine").predictions.query("split == 'test'")
     assert auc(test["y_true"], test["y_score"]) == 1
 
 
 def test_an_index_needs_patients_on_both_sides_of_the_cutoff(study):
-    healthy_tests = (study.partition == "test") & (study.patients["stage"] == 0)
+    healthy_tests = (study.split == "test") & (study.patients["stage"] == 0)
     fewer = study.patients.copy()
     fewer.loc[healthy_tests, "swe_kpa"] = np.nan
     study.cohort.patients = lambda: fewer
-    assert "needs swe_kpa of at least 1 test patient with and 1 without" in reason_against(study, "swe")
+    assert "needs swe_kpa of at least 1 test patient with and 1 without" in missing_requirements(study, "swe")
     few_train = study.patients.copy()
-    few_train.loc[study.partition == "train", "swe_kpa"] = np.nan
+    few_train.loc[study.split == "train", "swe_kpa"] = np.nan
     study.cohort.patients = lambda: few_train
-    assert "of at least 2 train patients" in reason_against(study, "swe")
+    assert "of at least 2 train patients" in missing_requirements(study, "swe")
 
 
 def test_an_index_is_evaluated_in_those_of_whom_it_is_known(study):
@@ -99,7 +99,7 @@ def test_an_index_is_evaluated_in_those_of_whom_it_is_known(study):
     study.cohort.patients = lambda: gap
     found = evaluate_index(study, "swe")
     assert not set(gap.index[[0, -1]]) & set(found.predictions["patient_id"])
-    test = found.predictions.query("partition == 'test'").set_index("patient_id")
+    test = found.predictions.query("split == 'test'").set_index("patient_id")
     # Stiffness is a score as it is: the test scores order patients as their stiffness does.
     assert test["y_score"].corr(gap.loc[test.index, "swe_kpa"], method="spearman") == pytest.approx(1)
     assert list(study.profile.indices) == ["swe", "fib4", "apri"]
@@ -160,7 +160,7 @@ def test_a_call_of_evaluate_in_a_notebook_shares_the_kept_result(study, monkeypa
     """As notebook 03 does it: estimator, grid and folds stand in the cell."""
     settings = study.profile.model("net")
     estimator = NetClassifier(**settings.arguments, cutoff=1, n_stages=2, seed=0)
-    given = {"name": "net", "diagnostic": estimator, "patients": study.patients, "partition": study.partition}
+    given = {"name": "net", "diagnostic": estimator, "patients": study.patients, "split": study.split}
     given |= {"grid": settings.grid, "n_folds": 2, "seed": 0}
     refuse_other_arguments(study, given)
     shown = evaluate_once(study, evaluate, given)
@@ -170,19 +170,19 @@ def test_a_call_of_evaluate_in_a_notebook_shares_the_kept_result(study, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("perturbation", "named"),
     [
         (lambda given: given | {"seed": 1}, "seed"),
         (lambda given: given | {"n_folds": 3}, "n_folds"),
         (lambda given: given | {"grid": []}, "grid"),
         (lambda given: given | {"cutoff": 1}, "cutoff"),
         (lambda given: given | {"patients": given["patients"].assign(stage=0)}, "patients"),
-        (lambda given: given | {"partition": given["partition"].replace("test", "train")}, "partition"),
+        (lambda given: given | {"split": given["split"].replace("test", "train")}, "split"),
     ],
 )
-def test_the_kept_result_is_of_no_other_arguments(study, change, named):
+def test_the_kept_result_is_of_no_other_arguments(study, perturbation, named):
     with pytest.raises(FibrolibError, match=rf"differ from it: {named}\. To try other values, call evaluate"):
-        refuse_other_arguments(study, change(net_arguments(study, "net")))
+        refuse_other_arguments(study, perturbation(net_arguments(study, "net")))
 
 
 def test_the_kept_result_is_of_no_other_estimator(study):

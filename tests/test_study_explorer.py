@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from fibrolib.phantom import MOVING, STILL, Dials, oracle_score
+from fibrolib.phantom import MOVING, STILL, SignalStrengths, oracle_score
 from fibrolib.study.explorer import Explorer, _ceilings
 from fibrolib.study.virtual_patient import population
 
@@ -49,19 +49,22 @@ def test_the_frame_slider_turns_the_pages_of_one_heartbeat(explorer):
 
 def test_the_dials_are_those_of_the_sliders(explorer):
     explorer.controls["motion"].value = 2.0
-    assert explorer.dials == Dials(motion=2.0)
+    assert explorer.strengths == SignalStrengths(motion=2.0)
     explorer.controls["motion"].value = 1.0
 
 
-@pytest.mark.parametrize("dials", [Dials(), Dials(motion=0)])
-def test_the_ceilings_are_those_of_the_patients_in_the_histograms(dials):
-    people = population(dials)
-    scores = {"still image": oracle_score(people, 2, STILL, dials), "video": oracle_score(people, 2, MOVING, dials)}
+@pytest.mark.parametrize("strengths", [SignalStrengths(), SignalStrengths(motion=0)])
+def test_the_ceilings_are_those_of_the_patients_in_the_histograms(strengths):
+    people = population(strengths)
+    scores = {
+        "still image": oracle_score(people, 2, STILL, strengths),
+        "video": oracle_score(people, 2, MOVING, strengths),
+    }
     expected = {name: roc_auc_score(people["stage"] >= 2, score) for name, score in scores.items()}
-    assert _ceilings(dials, 2) == pytest.approx(expected)
+    assert _ceilings(strengths, 2) == pytest.approx(expected)
     # docs/virtual-cohort.md, from 100,000 patients; the sampling error at 4,000 is below .008.
     assert expected["still image"] == pytest.approx(0.833, abs=0.02)
-    assert expected["video"] == pytest.approx(0.866 if dials.motion else 0.833, abs=0.02)
+    assert expected["video"] == pytest.approx(0.866 if strengths.motion else 0.833, abs=0.02)
 
 
 def test_sliders_answer_when_let_go_of(explorer):

@@ -86,7 +86,7 @@ def test_a_grid_that_chooses_the_net_may_give_it_options_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("perturbation", "message"),
     [
         (("[cohort]", "instalation_test = true\n[cohort]"), "unknown setting or section 'instalation_test'"),
         (("[cohort]", "installation_test = 1\n[cohort]"), "installation_test must be true or false"),
@@ -115,16 +115,16 @@ def test_a_grid_that_chooses_the_net_may_give_it_options_of_its_own(tmp_path):
         (("n = 2", "n = 1"), r"n in \[folds\] must be a number of at least 2"),
         (("size = 32", "size = 'large'"), r"size in \[clips\] must be a number"),
         (("epochs = 1", "view = 'films'"), "view must be one of clips, stills"),
-        (("epochs = 1", "start = 'half-way'"), "start must be one of simulation, halfway, .* not 'half-way'"),
-        (("grid = {", "grid = { start = ['imagnet'],"), "start must be one of .* not 'imagnet'"),
+        (("epochs = 1", "weights = 'half-way'"), "weights must be one of simulation, interpolated, .* not 'half-way'"),
+        (("grid = {", "grid = { weights = ['imagnet'],"), "weights must be one of .* not 'imagnet'"),
         (
-            ("grid = {", "grid = { architecture = ['frame_cnn'], options = [{ start = 5 }],"),
-            "start must be one of .* not 5",
+            ("grid = {", "grid = { architecture = ['frame_cnn'], options = [{ weights = 5 }],"),
+            "weights must be one of .* not 5",
         ),
     ],
 )
-def test_what_is_wrong_with_a_profile(tmp_path, change, message):
+def test_what_is_wrong_with_a_profile(tmp_path, perturbation, message):
     path = tmp_path / "mine.toml"
-    path.write_text(TEXT.replace(*change))
+    path.write_text(TEXT.replace(*perturbation))
     with pytest.raises(FibrolibError, match=message):
         load_profile(str(path))

@@ -25,7 +25,7 @@ def video(tmp_path_factory):
 def model(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     patients = make_patients(folder, 6)
-    net = NetClassifier(options={"width": 4}, view=request.param, length=4, n_windows=2, epochs=1, n_stages=3)
+    net = NetClassifier(options={"width": 4}, view=request.param, clip_length=4, n_clips=2, epochs=1, n_stages=3)
     net.fit(patients, patients["stage"]).save(folder / "net.safetensors")
     settings = preparation(load_profile("smoke"), request.param, virtual=True)
     (folder / "net.json").write_text(json.dumps(settings), "utf-8")

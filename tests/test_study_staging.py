@@ -6,7 +6,7 @@ import pytest
 
 from fibrolib.inference import auc, obuchowski_test, quadratic_kappa
 from fibrolib.stages import at_least
-from fibrolib.study.staging import Staging, called_stages, expected_stages, staging_tables
+from fibrolib.study.staging import Staging, expected_stages, predicted_stages, staging_tables
 
 IDS = list("abcdefghij")
 STAGES = pd.Series([0, 0, 1, 1, 2, 2, 3, 3, 4, 4], index=IDS)
@@ -24,9 +24,9 @@ def right():
 
 
 def test_the_called_stage_is_the_median_and_the_expected_one_the_mean():
-    reached = pd.DataFrame([[0.9, 0.5, 0.2], [0.4, 0.3, 0.1]], index=["a", "b"], columns=[1, 2, 3])
-    assert called_stages(reached).to_dict() == {"a": 2, "b": 0}
-    assert expected_stages(reached).to_dict() == pytest.approx({"a": 1.6, "b": 0.8})
+    cumulative_probs = pd.DataFrame([[0.9, 0.5, 0.2], [0.4, 0.3, 0.1]], index=["a", "b"], columns=[1, 2, 3])
+    assert predicted_stages(cumulative_probs).to_dict() == {"a": 2, "b": 0}
+    assert expected_stages(cumulative_probs).to_dict() == pytest.approx({"a": 1.6, "b": 0.8})
     # By hand: P(0..3) of a are .1, .4, .3, .2, whose mean is .4 + .6 + .6.
 
 
@@ -55,9 +55,9 @@ def test_patients_are_matched_by_name_and_not_by_place(right):
 
 
 def test_measures_are_those_of_inference():
-    reached = reached_of([0, 2, 1, 1, 1, 3, 2, 4, 3, 4])
-    row = Staging(STAGES, {"cnn3d": reached}).summary.iloc[0]
-    called = called_stages(reached)
+    cumulative_probs = reached_of([0, 2, 1, 1, 1, 3, 2, 4, 3, 4])
+    row = Staging(STAGES, {"cnn3d": cumulative_probs}).summary.iloc[0]
+    called = predicted_stages(cumulative_probs)
     assert called.tolist() == [0, 2, 1, 1, 1, 3, 2, 4, 3, 4]
     assert row["exact"] == pytest.approx(0.4)
     # Quadratic kappa: squared distances 4, 1, 1, 1, 1, 1 sum to 9; by chance to sum over all pairs / n.
@@ -93,8 +93,8 @@ def test_what_the_patients_do_not_allow_is_said(right):
 
 def test_areas_at_every_cutoff_from_the_one_model_and_the_oracle():
     random = np.random.default_rng(0)
-    reached, oracle = reached_of(STAGES + random.normal(0, 1, 10)), reached_of(STAGES)
-    areas = Staging(STAGES, {"cnn3d": reached}, {"oracle_moving": oracle}).aucs([2, 4])
+    cumulative_probs, oracle = reached_of(STAGES + random.normal(0, 1, 10)), reached_of(STAGES)
+    areas = Staging(STAGES, {"cnn3d": cumulative_probs}, {"oracle_moving": oracle}).aucs([2, 4])
     assert areas[["model", "cutoff"]].to_numpy().tolist() == [
         ["cnn3d", 2],
         ["cnn3d", 4],
@@ -102,7 +102,7 @@ def test_areas_at_every_cutoff_from_the_one_model_and_the_oracle():
         ["oracle_moving", 4],
     ]
     for row in areas.itertuples():
-        score = {"cnn3d": reached, "oracle_moving": oracle}[row.model][row.cutoff]
+        score = {"cnn3d": cumulative_probs, "oracle_moving": oracle}[row.model][row.cutoff]
         assert row.auc == pytest.approx(auc(at_least(STAGES, row.cutoff), score))
     assert areas["n_positive"].tolist() == [6, 2, 6, 2]
 
@@ -117,7 +117,9 @@ def test_tables_name_the_group(right):
 
 def test_nets_are_compared_by_the_expected_stage():
     random = np.random.default_rng(1)
-    reached = {name: reached_of(STAGES + random.normal(0, 1, 10)) for name in ("cnn3d", "cnn2d")}
-    (row,) = Staging(STAGES, reached | {"cnn2d": reached["cnn2d"].iloc[::-1]}).comparisons.itertuples()
-    expected = obuchowski_test(STAGES, *(expected_stages(each) for each in reached.values()))
+    cumulative_probs = {name: reached_of(STAGES + random.normal(0, 1, 10)) for name in ("cnn3d", "cnn2d")}
+    (row,) = Staging(
+        STAGES, cumulative_probs | {"cnn2d": cumulative_probs["cnn2d"].iloc[::-1]}
+    ).comparisons.itertuples()
+    expected = obuchowski_test(STAGES, *(expected_stages(each) for each in cumulative_probs.values()))
     assert (row.n, row.p, row.difference) == pytest.approx((10, expected.pvalue, expected.difference))

@@ -26,7 +26,7 @@ def viewer(clips):
     torch.manual_seed(0)
     net = build_net("motion_resnet3d", 3, width=4).eval()
     nn.init.normal_(net.head.severity.weight)
-    return Viewer(classifier_with(net, length=6), clips)
+    return Viewer(classifier_with(net, clip_length=6), clips)
 
 
 def pixels(png):
@@ -76,6 +76,6 @@ def test_without_a_kernel_the_first_state_is_a_picture(viewer):
 
 
 def test_a_still_has_nothing_to_play(clips):
-    viewer = Viewer(classifier_with(Linear3d(), length=1), clips)
+    viewer = Viewer(classifier_with(Linear3d(), clip_length=1), clips)
     controls = viewer.box.children[0].children
     assert viewer.play not in [child for box in controls for child in getattr(box, "children", ())]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fibrolib.phantom import Dials, Rendering, draw_patients
+from fibrolib.phantom import Rendering, SignalStrengths, draw_patients
 from fibrolib.study.virtual_patient import (
     detail,
     mmode_strip,
@@ -62,7 +62,7 @@ def test_a_typical_patient_lies_in_the_middle_of_its_severity():
 def test_strain_is_the_inverse_of_stiffness_unless_the_dial_is_off():
     products = [patient.strain * patient.stiffness_kpa for patient in map(typical_patient, range(5))]
     assert products == pytest.approx([0.65] * 5)
-    still = [typical_patient(stage, dials=Dials(motion=0.0)).strain for stage in range(5)]
+    still = [typical_patient(stage, strengths=SignalStrengths(motion=0.0)).strain for stage in range(5)]
     assert still == pytest.approx([still[0]] * 5)
 
 
@@ -130,5 +130,5 @@ def test_the_detail_shows_the_surface(soft):
 
 
 def test_the_population_is_kept():
-    assert population(Dials(), 50) is population(Dials(), 50)
-    assert len(population(Dials(), 50)) == 50
+    assert population(SignalStrengths(), 50) is population(SignalStrengths(), 50)
+    assert len(population(SignalStrengths(), 50)) == 50

@@ -39,7 +39,7 @@ Viewer(NetClassifier.load("net.safetensors"), clips, ["integrated gradients", "o
 def lab(tmp_path):
     """Address of a JupyterLab whose only notebook shows the viewer."""
     patients = make_patients(tmp_path, 6, side=32)
-    net = NetClassifier("motion_resnet3d", {"width": 4}, length=8, epochs=1, cutoff=1, n_threads=1)
+    net = NetClassifier("motion_resnet3d", {"width": 4}, clip_length=8, epochs=1, cutoff=1, n_threads=1)
     net.fit(patients, patients["stage"])
     torch.manual_seed(0)
     torch.nn.init.normal_(net.module_.head.severity.weight)

@@ -14,13 +14,13 @@ within the reach of a map whose places are somewhat larger than the region)."""
 
 
 def judge_planted(scores: pd.DataFrame, *, region: str = "capsule", seed: int = 0) -> pd.DataFrame:
-    """Pass or fail of every method in worlds with one signal each.
+    """Pass or fail of every method in scenarios with one signal each.
 
     Parameters
     ----------
     scores : DataFrame
         A row per patient and map: ``signal, model, method, layer, region, relevance, area, rank, pointing, attainable,
-        even``; as of `fibrolib.study.worlds.World.scores`.
+        even``; as of `fibrolib.study.scenarios.World.scores`.
     region : str
         The region, and the signal that is in it alone.
     seed : int

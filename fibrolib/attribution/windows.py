@@ -44,8 +44,8 @@ class Window:
 
 def middle_window(estimator: NetClassifier, clip: Clip) -> Window:
     """The window in the middle of a clip, cut as the estimator cuts its own."""
-    starts = spread_windows(len(clip.frames), estimator.length, estimator.step, 3)
-    cut = starts[len(starts) // 2], estimator.length, estimator.step
+    starts = spread_windows(len(clip.frames), estimator.clip_length, estimator.frame_stride, 3)
+    cut = starts[len(starts) // 2], estimator.clip_length, estimator.frame_stride
     roi = None if clip.roi is None else take_window(clip.roi, *cut)
     times = take_window(np.arange(len(clip.frames)) / clip.fps, *cut)
     return Window(take_window(clip.frames, *cut), roi, clip.sector, times)

@@ -32,7 +32,7 @@ from fibrolib.stages import at_least, is_metavir, stage_name
 __all__ = ["CLIP_FRAMES", "check_cohort", "survey_cohort"]
 
 CLIP_FRAMES = 17
-"""Frames of the longest clip the default nets take (``length`` of `cnn3d` in the profile ``quick``)."""
+"""Frames of the longest clip the default nets take (``clip_length`` of `cnn3d` in the profile ``quick``)."""
 
 
 def check_cohort(

@@ -12,7 +12,6 @@ from fibrolib.inference.counts import Confusion
 from fibrolib.inference.coverage import auc_coverage, metric_coverage, proportion_coverage
 from fibrolib.inference.decision import decision_curve, decision_curves
 from fibrolib.inference.delong import auc, delong_covariance, delong_joint_test, delong_test
-from fibrolib.inference.exchange import ExchangeResult, exchange_test
 from fibrolib.inference.folds import auc_by_fold, summarise_folds
 from fibrolib.inference.forensic_ranges import (
     comparison_range,
@@ -25,6 +24,7 @@ from fibrolib.inference.intervals import auc_ci, newcombe_limits, wilson
 from fibrolib.inference.metrics import classification_metrics, confusion
 from fibrolib.inference.operating import choose_threshold
 from fibrolib.inference.pairs import adjust_pvalues
+from fibrolib.inference.permutation import ExchangeResult, permutation_test
 from fibrolib.inference.power import (
     auc_power,
     auc_power_curve,
@@ -46,7 +46,7 @@ from fibrolib.inference.splits import (
     summarise_redraws,
 )
 from fibrolib.inference.staging import ObuchowskiResult, obuchowski, obuchowski_test
-from fibrolib.inference.study_tables import compare_accuracy, compare_exchanged, compare_staging, joint_test
+from fibrolib.inference.study_tables import compare_accuracy, compare_by_permutation, compare_staging, joint_test
 
 __all__ = [
     "Confusion",
@@ -78,7 +78,7 @@ __all__ = [
     "choose_thresholds",
     "classification_metrics",
     "compare_accuracy",
-    "compare_exchanged",
+    "compare_by_permutation",
     "compare_models",
     "compare_redraws",
     "compare_staging",
@@ -92,7 +92,6 @@ __all__ = [
     "delong_joint_test",
     "delong_test",
     "estimates_table",
-    "exchange_test",
     "hanley_mcneil_error",
     "held_out_scores",
     "implied_intervals",
@@ -105,6 +104,7 @@ __all__ = [
     "obuchowski",
     "obuchowski_test",
     "optimism",
+    "permutation_test",
     "power_curve",
     "proportion_coverage",
     "quadratic_kappa",

@@ -148,7 +148,7 @@ def _mean_distance(positive: Booleans, probability: Floats) -> float:
 def summarise_calibration(
     predictions: pd.DataFrame,
     *,
-    partition: str = "test",
+    split: str = "test",
     repeat: int = 0,
     models: Sequence[str] | None = None,
     confidence_level: float = 0.95,
@@ -161,7 +161,7 @@ def summarise_calibration(
     ----------
     predictions : DataFrame
         The predictions table.
-    partition, repeat, models
+    split, repeat, models
         As in :func:`compare_models`.
     confidence_level, n_resamples, seed
         As in :func:`calibration_metrics`.
@@ -183,4 +183,4 @@ def summarise_calibration(
         return estimates_table(calibration_metrics(y_true, y_prob, **options))
 
     columns = ["metric", *(field.name for field in fields(Estimate))]
-    return judge_models(predictions, judge, columns, partition, repeat=repeat, models=models)
+    return judge_models(predictions, judge, columns, split, repeat=repeat, models=models)

@@ -25,7 +25,7 @@ COMPARISON = ("a", "b", "n", "difference", "ci_low", "ci_high", "z", "p", "p_hol
 def compare_models(
     predictions: pd.DataFrame,
     *,
-    partition: str = "test",
+    split: str = "test",
     repeat: int = 0,
     models: Sequence[str] | None = None,
     confidence_level: float = 0.95,
@@ -36,7 +36,7 @@ def compare_models(
     ----------
     predictions : DataFrame
         The predictions table.
-    partition : {"test", "validation", "train"}
+    split : {"test", "validation", "train"}
         Which patients. "train" are out-of-fold scores, which come from several fits: a test on them is a description,
         not the study's result.
     repeat : int
@@ -58,7 +58,7 @@ def compare_models(
     InferenceError
         As :func:`select_predictions`.
     """
-    wide = select_predictions(predictions, partition, repeat=repeat, models=models)
+    wide = select_predictions(predictions, split, repeat=repeat, models=models)
     truth = wide.pop("y_true")
 
     def judge(both: pd.DataFrame) -> dict[str, object]:
@@ -87,7 +87,7 @@ def choose_thresholds(
     rule: str = "youden",
     *,
     target: float = 0.9,
-    partition: str = "validation",
+    split: str = "validation",
     repeat: int = 0,
 ) -> dict[str, float]:
     """One operating point for each model, from patients that are not tested on.
@@ -100,7 +100,7 @@ def choose_thresholds(
         As in :func:`choose_threshold`.
     target : float
         Wanted sensitivity or specificity.
-    partition : {"validation", "train"}
+    split : {"validation", "train"}
         Where to choose.
     repeat : int
         Which resample.
@@ -115,11 +115,11 @@ def choose_thresholds(
     InferenceError
         As :func:`select_predictions`.
     ValueError
-        `partition` is "test"; unknown `rule`.
+        `split` is "test"; unknown `rule`.
     """
-    if partition == "test":
+    if split == "test":
         raise ValueError("an operating point chosen on the test patients flatters the model: use validation or train")
-    wide = select_predictions(predictions, partition, repeat=repeat)
+    wide = select_predictions(predictions, split, repeat=repeat)
     return {model: _threshold(wide[["y_true", model]].dropna(), model, rule, target) for model in wide.columns[1:]}
 
 
@@ -133,7 +133,7 @@ def summarise_models(
     predictions: pd.DataFrame,
     thresholds: Mapping[str, float] | None = None,
     *,
-    partition: str = "test",
+    split: str = "test",
     repeat: int = 0,
     models: Sequence[str] | None = None,
     confidence_level: float = 0.95,
@@ -150,7 +150,7 @@ def summarise_models(
         The predictions table.
     thresholds : mapping of str to float, optional
         Operating point of each model; default :func:`choose_thresholds` (Youden, validation patients).
-    partition, repeat, models
+    split, repeat, models
         As in :func:`compare_models`.
     confidence_level : float
         For example 0.95.
@@ -171,7 +171,7 @@ def summarise_models(
     InferenceError
         As :func:`select_predictions`.
     """
-    wide = select_predictions(predictions, partition, repeat=repeat, models=models)
+    wide = select_predictions(predictions, split, repeat=repeat, models=models)
     if thresholds is None:
         thresholds = choose_thresholds(predictions, repeat=repeat)
     options = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}

@@ -133,7 +133,7 @@ def _net_benefit(cut: float, prevalence: float) -> Metric:
 def decision_curves(
     predictions: pd.DataFrame,
     *,
-    partition: str = "test",
+    split: str = "test",
     repeat: int = 0,
     models: Sequence[str] | None = None,
     thresholds: Sequence[float] = THRESHOLDS,
@@ -146,7 +146,7 @@ def decision_curves(
     ----------
     predictions : DataFrame
         The predictions table; scores are probabilities.
-    partition, repeat, models
+    split, repeat, models
         As in :func:`compare_models`.
     thresholds, prevalence, confidence_level
         As in :func:`decision_curve`.
@@ -163,4 +163,4 @@ def decision_curves(
         As :func:`select_predictions`.
     """
     judge = partial(decision_curve, thresholds=thresholds, prevalence=prevalence, confidence_level=confidence_level)
-    return judge_models(predictions, judge, COLUMNS, partition, repeat=repeat, models=models)
+    return judge_models(predictions, judge, COLUMNS, split, repeat=repeat, models=models)

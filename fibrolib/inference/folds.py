@@ -28,7 +28,7 @@ def auc_by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``model, repeat, fold, n, n_positive, auc`` of partition "train"; NaN in folds that hold one class only.
+        ``model, repeat, fold, n, n_positive, auc`` of split "train"; NaN in folds that hold one class only.
 
     Raises
     ------
@@ -38,9 +38,9 @@ def auc_by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
     check_predictions(predictions)
     if "fold" not in predictions:
         raise InferenceError("the predictions table lacks the column fold")
-    chosen = predictions[(predictions["partition"] == "train") & predictions["fold"].notna()].dropna(subset="y_score")
+    chosen = predictions[(predictions["split"] == "train") & predictions["fold"].notna()].dropna(subset="y_score")
     if chosen.empty:
-        raise InferenceError("the predictions table holds no out-of-fold scores (partition 'train' with a fold)")
+        raise InferenceError("the predictions table holds no out-of-fold scores (split 'train' with a fold)")
     rows = [
         dict(zip(("model", "repeat", "fold"), key, strict=True))
         | {"n": len(part), "n_positive": int(part["y_true"].sum()), "auc": _auc_or_nan(part)}

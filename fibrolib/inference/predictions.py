@@ -13,7 +13,7 @@ from fibrolib.inference.checks import InferenceError
 __all__ = ["PARTITIONS", "check_predictions", "judge_models", "select_predictions"]
 
 PARTITIONS = ("train", "validation", "test")
-REQUIRED = ("patient_id", "model", "partition", "repeat", "y_true", "y_score")
+REQUIRED = ("patient_id", "model", "split", "repeat", "y_true", "y_score")
 
 
 def check_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -22,7 +22,7 @@ def check_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     predictions : DataFrame
-        Columns ``patient_id, model, partition, repeat, y_true, y_score`` (further ones are kept). ``partition`` is
+        Columns ``patient_id, model, split, repeat, y_true, y_score`` (further ones are kept). ``split`` is
         "train" for out-of-fold scores, "validation" or "test". A missing score (NaN) means that the model could not
         be applied to that patient.
 
@@ -34,8 +34,8 @@ def check_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     InferenceError
-        A column is missing; a partition is unknown; truth is not 0 or 1 or differs between rows of one patient; a
-        score is infinite or no number; a patient has more than one score of a model in a partition and repeat.
+        A column is missing; a split is unknown; truth is not 0 or 1 or differs between rows of one patient; a
+        score is infinite or no number; a patient has more than one score of a model in a split and repeat.
     """
     missing = [column for column in REQUIRED if column not in predictions]
     if missing:
@@ -49,9 +49,9 @@ def check_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_values(predictions: pd.DataFrame) -> None:
-    unknown = sorted(set(predictions["partition"].astype(str)) - set(PARTITIONS))
+    unknown = sorted(set(predictions["split"].astype(str)) - set(PARTITIONS))
     if unknown:
-        raise InferenceError(f"column 'partition' holds {unknown}: expected {', '.join(PARTITIONS)}")
+        raise InferenceError(f"column 'split' holds {unknown}: expected {', '.join(PARTITIONS)}")
     scores = predictions["y_score"]
     if not pd.api.types.is_numeric_dtype(scores):
         raise InferenceError(f"column 'y_score' must hold numbers, it is of type {scores.dtype}")
@@ -76,12 +76,12 @@ def _check_truth(predictions: pd.DataFrame) -> None:
 
 
 def _check_unique(predictions: pd.DataFrame) -> None:
-    key = ["patient_id", "model", "partition", "repeat"]
+    key = ["patient_id", "model", "split", "repeat"]
     repeated = predictions[predictions.duplicated(key, keep=False)]
     if len(repeated):
         row = repeated.iloc[0]
         raise InferenceError(
-            f"{_who(row)} has more than one score in partition '{row['partition']}', repeat {row['repeat']} "
+            f"{_who(row)} has more than one score in split '{row['split']}', repeat {row['repeat']} "
             f"({counted(repeated.groupby(key, observed=True).ngroups, 'such case')}): "
             "average the scores of a patient's videos first, so that each patient counts once"
         )
@@ -92,15 +92,15 @@ def _who(row: pd.Series) -> str:
 
 
 def select_predictions(
-    predictions: pd.DataFrame, partition: str = "test", *, repeat: int = 0, models: Sequence[str] | None = None
+    predictions: pd.DataFrame, split: str = "test", *, repeat: int = 0, models: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Scores of one partition and repeat as a wide table.
+    """Scores of one split and repeat as a wide table.
 
     Parameters
     ----------
     predictions : DataFrame
         The predictions table.
-    partition : {"test", "validation", "train"}
+    split : {"test", "validation", "train"}
         Which patients.
     repeat : int
         Which resample.
@@ -119,14 +119,14 @@ def select_predictions(
         As :func:`check_predictions`; also when nothing is left, or a model is not in the table.
     """
     check_predictions(predictions)
-    chosen = predictions[(predictions["partition"] == partition) & (predictions["repeat"] == repeat)]
+    chosen = predictions[(predictions["split"] == split) & (predictions["repeat"] == repeat)]
     if chosen.empty:
-        there = predictions[["partition", "repeat"]].drop_duplicates().to_records(index=False).tolist()
-        raise InferenceError(f"no predictions of partition '{partition}', repeat {repeat}: the table holds {there}")
+        there = predictions[["split", "repeat"]].drop_duplicates().to_records(index=False).tolist()
+        raise InferenceError(f"no predictions of split '{split}', repeat {repeat}: the table holds {there}")
     present = list(dict.fromkeys(chosen["model"]))
     absent = [model for model in models or () if model not in present]
     if absent:
-        raise InferenceError(f"no predictions of {absent} in partition '{partition}': the table holds {present}")
+        raise InferenceError(f"no predictions of {absent} in split '{split}': the table holds {present}")
     # pivot, not pivot_table: nothing may be averaged and missing scores must stay.
     scores = chosen.pivot(index="patient_id", columns="model", values="y_score").astype(float)  # noqa: PD010
     truth = chosen.drop_duplicates("patient_id").set_index("patient_id")["y_true"].astype(int)
@@ -139,7 +139,7 @@ def judge_models(
     predictions: pd.DataFrame,
     judge: Callable[[pd.Series, pd.Series], pd.DataFrame],
     columns: Sequence[str],
-    partition: str = "test",
+    split: str = "test",
     *,
     repeat: int = 0,
     models: Sequence[str] | None = None,
@@ -154,7 +154,7 @@ def judge_models(
         From truth and scores, without gaps, to a table.
     columns : sequence of str
         Columns of those tables, ``n`` and ``note`` among them where a model that cannot be judged is to have them.
-    partition, repeat, models
+    split, repeat, models
         As in :func:`select_predictions`.
 
     Returns
@@ -168,7 +168,7 @@ def judge_models(
     InferenceError
         As :func:`select_predictions`.
     """
-    wide = select_predictions(predictions, partition, repeat=repeat, models=models)
+    wide = select_predictions(predictions, split, repeat=repeat, models=models)
     tables = []
     for model in wide.columns[1:]:
         scored = wide[["y_true", model]].dropna()

@@ -142,7 +142,7 @@ def _weights(point: float, probability: NDArray[np.float64]) -> NDArray[np.float
 def calibration_curves(
     predictions: pd.DataFrame,
     *,
-    partition: str = "test",
+    split: str = "test",
     repeat: int = 0,
     models: Sequence[str] | None = None,
     n_points: int = 51,
@@ -154,7 +154,7 @@ def calibration_curves(
     ----------
     predictions : DataFrame
         The predictions table; scores are probabilities.
-    partition, repeat, models
+    split, repeat, models
         As in :func:`compare_models`.
     n_points, confidence_level
         As in :func:`calibration_curve`.
@@ -171,4 +171,4 @@ def calibration_curves(
         As :func:`select_predictions`.
     """
     judge = partial(calibration_curve, n_points=n_points, confidence_level=confidence_level)
-    return judge_models(predictions, judge, COLUMNS, partition, repeat=repeat, models=models)
+    return judge_models(predictions, judge, COLUMNS, split, repeat=repeat, models=models)

@@ -41,7 +41,7 @@ def held_out_scores(predictions: pd.DataFrame, *, repeat: int = 0) -> pd.DataFra
     Raises
     ------
     InferenceError
-        As :func:`check_predictions`; also when a patient is in two partitions, or the repeat is not there.
+        As :func:`check_predictions`; also when a patient is in two splits, or the repeat is not there.
     """
     check_predictions(predictions)
     chosen = predictions[predictions["repeat"] == repeat]
@@ -49,7 +49,7 @@ def held_out_scores(predictions: pd.DataFrame, *, repeat: int = 0) -> pd.DataFra
         raise InferenceError(f"no predictions of repeat {repeat}")
     torn = chosen[chosen.duplicated(["patient_id", "model"])]
     if len(torn):
-        raise InferenceError(f"patient {torn.iloc[0]['patient_id']} has scores in two partitions of repeat {repeat}")
+        raise InferenceError(f"patient {torn.iloc[0]['patient_id']} has scores in two splits of repeat {repeat}")
     # pivot, not pivot_table: nothing may be averaged and missing scores must stay.
     scores = chosen.pivot(index="patient_id", columns="model", values="y_score").astype(float)  # noqa: PD010
     scores = scores[list(dict.fromkeys(chosen["model"]))]
@@ -58,7 +58,7 @@ def held_out_scores(predictions: pd.DataFrame, *, repeat: int = 0) -> pd.DataFra
 
 
 def redraw_splits(
-    predictions: pd.DataFrame, partitions: Iterable[pd.Series], *, repeat: int = 0, rule: str = "youden"
+    predictions: pd.DataFrame, splits: Iterable[pd.Series], *, repeat: int = 0, rule: str = "youden"
 ) -> pd.DataFrame:
     """What the study would have reported under other splits.
 
@@ -66,7 +66,7 @@ def redraw_splits(
     ----------
     predictions : DataFrame
         The predictions table.
-    partitions : iterable of Series
+    splits : iterable of Series
         For each redraw "train", "validation" or "test" of every patient, indexed by patient, as
         ``fibrolib.cohort.split_patients`` draws them with a new seed each time.
     repeat : int
@@ -84,29 +84,29 @@ def redraw_splits(
     Raises
     ------
     InferenceError
-        As :func:`held_out_scores`; also for a partition that lacks patients or has unknown sides.
+        As :func:`held_out_scores`; also for a split that lacks patients or has unknown sides.
     """
     scores = held_out_scores(predictions, repeat=repeat)
     models = list(scores.columns.drop("y_true"))
     judged = {model: scores[["y_true", model]].to_numpy() for model in models}
     known = {model: np.isfinite(judged[model][:, 1]) for model in models}
     rows = []
-    for number, partition in enumerate(partitions):
-        side = _check_partition(partition, scores.index).to_numpy()
+    for number, split in enumerate(splits):
+        side = _check_partition(split, scores.index).to_numpy()
         for model in models:
             parts = (judged[model][known[model] & (side == name)] for name in ("validation", "test"))
             rows.append({"redraw": number, "model": model} | _result(*parts, rule))
     return pd.DataFrame(rows)
 
 
-def _check_partition(partition: pd.Series, patients: pd.Index) -> pd.Series:
-    known = partition.set_axis(partition.index.astype(str))
+def _check_partition(split: pd.Series, patients: pd.Index) -> pd.Series:
+    known = split.set_axis(split.index.astype(str))
     side = known.reindex(patients.astype(str)).set_axis(patients)
     unknown = set(side.dropna()) - set(PARTITIONS)
     if side.isna().any() or unknown:
         lacking = list(side.index[side.isna()][:3])
         raise InferenceError(
-            f"a partition lacks the patients {lacking} or has sides other than {', '.join(PARTITIONS)}: {unknown or ''}"
+            f"a split lacks the patients {lacking} or has sides other than {', '.join(PARTITIONS)}: {unknown or ''}"
         )
     return side
 

@@ -11,22 +11,22 @@ from numpy.typing import ArrayLike
 from fibrolib.inference.agreement import mcnemar_test
 from fibrolib.inference.checks import InferenceError
 from fibrolib.inference.delong import delong_joint_test
-from fibrolib.inference.exchange import exchange_test
 from fibrolib.inference.pairs import PAIR, compare_pairs
+from fibrolib.inference.permutation import permutation_test
 from fibrolib.inference.predictions import select_predictions
 from fibrolib.inference.staging import obuchowski_test
 
-__all__ = ["compare_accuracy", "compare_exchanged", "compare_staging", "joint_test"]
+__all__ = ["compare_accuracy", "compare_by_permutation", "compare_staging", "joint_test"]
 
 
 def joint_test(
-    predictions: pd.DataFrame, *, partition: str = "test", repeat: int = 0, models: Sequence[str] | None = None
+    predictions: pd.DataFrame, *, split: str = "test", repeat: int = 0, models: Sequence[str] | None = None
 ) -> pd.DataFrame:
     """Test whether the areas of all models are equal, on the patients scored by all.
 
     Parameters
     ----------
-    predictions, partition, repeat, models
+    predictions, split, repeat, models
         As in :func:`compare_models`.
 
     Returns
@@ -40,7 +40,7 @@ def joint_test(
     InferenceError
         As :func:`select_predictions`.
     """
-    wide = select_predictions(predictions, partition, repeat=repeat, models=models).dropna()
+    wide = select_predictions(predictions, split, repeat=repeat, models=models).dropna()
     truth = wide.pop("y_true")
     row: dict[str, object] = {"models": wide.shape[1], "n": len(wide), "test": "DeLong, joint (F)"}
     try:
@@ -52,14 +52,14 @@ def joint_test(
     return pd.DataFrame([row], columns=["models", "n", "statistic", "df", "df_error", "p", "test", "note"])
 
 
-def compare_exchanged(
-    predictions: pd.DataFrame, *, partition: str = "test", repeat: int = 0, models: Sequence[str] | None = None
+def compare_by_permutation(
+    predictions: pd.DataFrame, *, split: str = "test", repeat: int = 0, models: Sequence[str] | None = None
 ) -> pd.DataFrame:
     """Exchange test between every two models, with Holm's correction: does DeLong's answer hang on its approximation?
 
     Parameters
     ----------
-    predictions, partition, repeat, models
+    predictions, split, repeat, models
         As in :func:`compare_models`.
 
     Returns
@@ -73,11 +73,11 @@ def compare_exchanged(
     InferenceError
         As :func:`select_predictions`.
     """
-    wide = select_predictions(predictions, partition, repeat=repeat, models=models)
+    wide = select_predictions(predictions, split, repeat=repeat, models=models)
     truth = wide.pop("y_true")
 
     def judge(both: pd.DataFrame) -> dict[str, object]:
-        found = exchange_test(truth[both.index], *(both[name] for name in both))
+        found = permutation_test(truth[both.index], *(both[name] for name in both))
         note = "" if found.exact else "many patients: the sum of the exchanges taken for normal"
         return {"difference": found.difference, "p": found.pvalue, "note": note}
 
@@ -89,7 +89,7 @@ def compare_accuracy(
     predictions: pd.DataFrame,
     thresholds: Mapping[str, float],
     *,
-    partition: str = "test",
+    split: str = "test",
     repeat: int = 0,
     models: Sequence[str] | None = None,
     confidence_level: float = 0.95,
@@ -98,7 +98,7 @@ def compare_accuracy(
 
     Parameters
     ----------
-    predictions, partition, repeat, models, confidence_level
+    predictions, split, repeat, models, confidence_level
         As in :func:`compare_models`.
     thresholds : mapping of str to float
         Operating point of each model, from :func:`choose_thresholds`; models without one are left out.
@@ -114,7 +114,7 @@ def compare_accuracy(
     InferenceError
         As :func:`select_predictions`.
     """
-    wide = select_predictions(predictions, partition, repeat=repeat, models=models)
+    wide = select_predictions(predictions, split, repeat=repeat, models=models)
     truth = wide.pop("y_true")
     usable = [model for model in wide if np.isfinite(thresholds.get(model, np.nan))]
 

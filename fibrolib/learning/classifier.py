@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from fibrolib.errors import FibrolibError
 from fibrolib.learning.augment import NO_CHANGE, Augment
-from fibrolib.learning.changes import Change
 from fibrolib.learning.checkpoints import fit_digest, fit_folder, load_fit, save_fit
 from fibrolib.learning.clips import ClipDataset, average_by_patient
-from fibrolib.learning.probe import begin_with_probe
+from fibrolib.learning.perturbations import Change
+from fibrolib.learning.probe import initialise_linear_probe
 from fibrolib.learning.training import channels_last, history_table, make_net, pick_device, torch_threads
 from fibrolib.nets import build_net, give_back_memory, import_torchvision, stage_probabilities
 from fibrolib.own_files import know_files, known_files
@@ -37,7 +37,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         A name of `fibrolib.nets.build_net`.
     options : dict or None
         Further arguments of the net, such as ``{"backbone": "resnet18"}``.
-    start : str or None
+    weights : str or None
         The net's option of that name (where its first weights come from), so that a search can choose it together with
         the rates that suit it; None leaves it to `options`.
     view : {'clips', 'stills'}
@@ -47,12 +47,12 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     n_stages : int or None
         Number of ordered stages; None takes one more than the highest of the training set. Give it where a fold might
         miss the highest stage.
-    length, step, n_windows : int
+    clip_length, frame_stride, n_clips : int
         Frames per window, their distance, and windows averaged per video when scoring.
     learning_rate, weight_decay : float
         Of AdamW.
-    backbone_rate : float
-        Factor on the learning rate of layers that start from weights (see ``start`` of the nets).
+    backbone_lr_scale : float
+        Factor on the learning rate of layers that start from weights (see ``weights`` of the nets).
     epochs, patience, batch_size : int
         Longest training, epochs without a better validation loss before it ends, windows per step.
     augment : bool
@@ -84,15 +84,15 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         architecture: str = "motion_resnet3d",
         options: dict | None = None,
         *,
-        start: str | None = None,
+        weights: str | None = None,
         view: str = "clips",
         cutoff: int = 2,
         n_stages: int | None = None,
-        length: int = 16,
-        step: int = 1,
-        n_windows: int = 3,
+        clip_length: int = 16,
+        frame_stride: int = 1,
+        n_clips: int = 3,
         learning_rate: float = 1e-3,
-        backbone_rate: float = 0.1,
+        backbone_lr_scale: float = 0.1,
         weight_decay: float = 1e-2,
         epochs: int = 20,
         patience: int = 6,
@@ -105,15 +105,15 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     ) -> None:
         self.architecture = architecture
         self.options = options
-        self.start = start
+        self.weights = weights
         self.view = view
         self.cutoff = cutoff
         self.n_stages = n_stages
-        self.length = length
-        self.step = step
-        self.n_windows = n_windows
+        self.clip_length = clip_length
+        self.frame_stride = frame_stride
+        self.n_clips = n_clips
         self.learning_rate = learning_rate
-        self.backbone_rate = backbone_rate
+        self.backbone_lr_scale = backbone_lr_scale
         self.weight_decay = weight_decay
         self.epochs = epochs
         self.patience = patience
@@ -222,19 +222,19 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     def _build(self) -> torch.nn.Module:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            options = {**(self.options or {}), **({"start": self.start} if self.start else {})}
+            options = {**(self.options or {}), **({"weights": self.weights} if self.weights else {})}
             return channels_last(build_net(self.architecture, self.n_stages_, **options))
 
-    def _dataset(self, X: pd.DataFrame, stages=None, *, training: bool = False, change=None) -> ClipDataset:
+    def _dataset(self, X: pd.DataFrame, stages=None, *, training: bool = False, perturbation=None) -> ClipDataset:
         return ClipDataset(
             X,
             stages,
             view=self.view,
-            length=self.length,
-            step=self.step,
-            n_windows=self.n_windows,
+            clip_length=self.clip_length,
+            frame_stride=self.frame_stride,
+            n_clips=self.n_clips,
             augment=(Augment() if self.augment else NO_CHANGE) if training else None,
-            change=change,
+            perturbation=perturbation,
             seed=self.seed,
         )
 
@@ -247,7 +247,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
             cutoff=self.cutoff,
             validation=None if validation is None else self._dataset(*validation),
             learning_rate=self.learning_rate,
-            backbone_rate=self.backbone_rate,
+            backbone_lr_scale=self.backbone_lr_scale,
             weight_decay=self.weight_decay,
             epochs=self.epochs,
             patience=self.patience,
@@ -257,8 +257,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         )
         with torch_threads(self.n_threads), torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            if module.probe_pays:
-                begin_with_probe(module, self._dataset(X, stages), batch_size=self.batch_size, device=net.device)
+            if module.uses_linear_probe:
+                initialise_linear_probe(module, self._dataset(X, stages), batch_size=self.batch_size, device=net.device)
             net.fit(training)
         self.module_, self.history_ = net.module_.eval(), history_table(net)
 
@@ -271,24 +271,24 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         settings["own_files"] = [own.digest for own in known_files() if own.name == self.architecture]
         return fit_folder(self.memory, type(self)) / f"{fit_digest(settings, files, known)}.safetensors"
 
-    def predict_cumulative(self, X: pd.DataFrame, change: Change | None = None) -> NDArray[np.float64]:
+    def predict_cumulative(self, X: pd.DataFrame, perturbation: Change | None = None) -> NDArray[np.float64]:
         """P(stage >= 1), P(stage >= 2), ..., averaged over a patient's windows and videos.
 
         Parameters
         ----------
         X : DataFrame
             One row per patient.
-        change : callable or None
-            A change of every window (see `fibrolib.learning.changes`), to ask what the net needs.
+        perturbation : callable or None
+            A change of every window (see `fibrolib.learning.perturbations`), to ask what the net needs.
 
         Returns
         -------
         ndarray, shape (n_patients, n_stages - 1)
         """
-        stage = self.predict_stage_proba(X, change)
+        stage = self.predict_stage_proba(X, perturbation)
         return stage[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
 
-    def predict_stage_proba(self, X: pd.DataFrame, change: Change | None = None) -> NDArray[np.float64]:
+    def predict_stage_proba(self, X: pd.DataFrame, perturbation: Change | None = None) -> NDArray[np.float64]:
         """Probability of each stage, averaged over a patient's windows and videos.
 
         Parameters
@@ -301,7 +301,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         ndarray, shape (n_patients, n_stages)
         """
         check_is_fitted(self, "module_")
-        dataset = self._dataset(X, change=change)
+        dataset = self._dataset(X, perturbation=perturbation)
         device = pick_device(self.device)
         module = self.module_.to(device).eval()
         loader = torch.utils.data.DataLoader(dataset, batch_size=self.batch_size)
@@ -312,8 +312,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """P(stage < cutoff) and P(stage >= cutoff), shape ``(n_patients, 2)``."""
-        reached = np.clip(self.predict_cumulative(X)[:, self.cutoff - 1], 0.0, 1.0)
-        return np.column_stack([1.0 - reached, reached])
+        cumulative_probs = np.clip(self.predict_cumulative(X)[:, self.cutoff - 1], 0.0, 1.0)
+        return np.column_stack([1.0 - cumulative_probs, cumulative_probs])
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
         """1 where the stage is more likely than not at or above the cut-off."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from fibrolib.learning.augment import Augment
-from fibrolib.learning.changes import Change
+from fibrolib.learning.perturbations import Change
 from fibrolib.video import load_frames
 
 __all__ = ["VIEWS", "ClipDataset", "average_by_patient", "spread_windows", "take_window"]
@@ -23,8 +23,8 @@ _IN_MEMORY = 1 << 25
 clip. Several processes and threads have as much each."""
 
 
-def take_window(frames: NDArray[np.uint8], start: int, length: int, step: int) -> NDArray[np.uint8]:
-    """Cut ``length`` frames, ``step`` apart, from a clip; a short clip is played back and forth.
+def take_window(frames: NDArray[np.uint8], start: int, clip_length: int, frame_stride: int) -> NDArray[np.uint8]:
+    """Cut ``clip_length`` frames, ``frame_stride`` apart, from a clip; a short clip is played back and forth.
 
     Parameters
     ----------
@@ -32,29 +32,29 @@ def take_window(frames: NDArray[np.uint8], start: int, length: int, step: int) -
         A prepared clip.
     start : int
         First frame.
-    length, step : int
+    clip_length, frame_stride : int
         Number of frames and their distance.
 
     Returns
     -------
-    ndarray of uint8, shape (length, height, width)
+    ndarray of uint8, shape (clip_length, height, width)
     """
-    positions = start + step * np.arange(length)
+    positions = start + frame_stride * np.arange(clip_length)
     period = max(2 * (len(frames) - 1), 1)
     positions %= period
     return frames[np.where(positions < len(frames), positions, period - positions)]
 
 
-def spread_windows(n_frames: int, length: int, step: int, n_windows: int) -> list[int]:
-    """Starts of up to ``n_windows`` windows spread evenly over a clip; one at 0 where only one fits."""
-    last = max(n_frames - ((length - 1) * step + 1), 0)
-    return sorted({int(start) for start in np.linspace(0, last, n_windows).round()})
+def spread_windows(n_frames: int, clip_length: int, frame_stride: int, n_clips: int) -> list[int]:
+    """Starts of up to ``n_clips`` windows spread evenly over a clip; one at 0 where only one fits."""
+    last = max(n_frames - ((clip_length - 1) * frame_stride + 1), 0)
+    return sorted({int(start) for start in np.linspace(0, last, n_clips).round()})
 
 
 class ClipDataset(Dataset):
     """Windows of clips with the stage (or other target) of their patient.
 
-    With ``augment``, one item per file and a random window each time (training); without, ``n_windows`` windows
+    With ``augment``, one item per file and a random window each time (training); without, ``n_clips`` windows
     spread over each file, always the same (scoring).
 
     Parameters
@@ -65,14 +65,14 @@ class ClipDataset(Dataset):
         Stages, or rows of quantities; None when only scores are wanted.
     view : {'clips', 'stills'}
         Column to read.
-    length, step : int
+    clip_length, frame_stride : int
         Frames per window and their distance.
-    n_windows : int
+    n_clips : int
         Windows per file when scoring.
     augment : Augment or None
         Random changes for training.
-    change : callable or None
-        A change of every window (see `fibrolib.learning.changes`), before any augmentation.
+    perturbation : callable or None
+        A change of every window (see `fibrolib.learning.perturbations`), before any augmentation.
     seed : int
         Seed of window starts and changes.
 
@@ -88,30 +88,35 @@ class ClipDataset(Dataset):
         targets: NDArray | None,
         *,
         view: str,
-        length: int,
-        step: int,
-        n_windows: int = 1,
+        clip_length: int,
+        frame_stride: int,
+        n_clips: int = 1,
         augment: Augment | None = None,
-        change: Change | None = None,
+        perturbation: Change | None = None,
         seed: int = 0,
     ) -> None:
         if view not in VIEWS:
             raise ValueError(f"view must be one of {VIEWS}, got '{view}'")
         if view not in patients:
             raise ValueError(f"the patient table has no column '{view}': prepare the files first")
-        self.length, self.step, self.augment, self.change = length, step, augment, change
+        self.clip_length, self.frame_stride, self.augment, self.perturbation = (
+            clip_length,
+            frame_stride,
+            augment,
+            perturbation,
+        )
         self.targets = np.zeros(len(patients), dtype=np.int64) if targets is None else np.asarray(targets)
         self._random = np.random.default_rng(seed)
         self._frames: dict[str, NDArray[np.uint8]] = {}
         self._kept = 0
         files = [(row, str(path)) for row, paths in enumerate(patients[view]) for path in paths]
-        self.items = [item for row, path in files for item in self._items(row, path, n_windows)]
+        self.items = [item for row, path in files for item in self._items(row, path, n_clips)]
         self.owner = np.array([row for row, _, _ in self.items], dtype=np.int64)
 
-    def _items(self, row: int, path: str, n_windows: int) -> list[tuple[int, str, int | None]]:
+    def _items(self, row: int, path: str, n_clips: int) -> list[tuple[int, str, int | None]]:
         if self.augment is not None:
             return [(row, path, None)]
-        starts = spread_windows(len(self._read(path)), self.length, self.step, n_windows)
+        starts = spread_windows(len(self._read(path)), self.clip_length, self.frame_stride, n_clips)
         return [(row, path, start) for start in starts]
 
     def _read(self, path: str) -> NDArray[np.uint8]:
@@ -130,11 +135,11 @@ class ClipDataset(Dataset):
         row, path, start = self.items[index]
         frames = self._read(path)
         if start is None:
-            last = max(len(frames) - ((self.length - 1) * self.step + 1), 0)
+            last = max(len(frames) - ((self.clip_length - 1) * self.frame_stride + 1), 0)
             start = int(self._random.integers(last + 1))
-        window = take_window(frames, start, self.length, self.step)
-        if self.change is not None:
-            window = self.change(window)
+        window = take_window(frames, start, self.clip_length, self.frame_stride)
+        if self.perturbation is not None:
+            window = self.perturbation(window)
         window = window.astype(np.float32) / 255.0
         if self.augment is not None:
             window = self.augment(window, self._random)

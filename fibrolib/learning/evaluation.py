@@ -33,7 +33,7 @@ __all__ = [
 _USUAL_CUTOFF = 2
 """For classifiers that have none of their own: significant fibrosis."""
 
-_OUTCOMES = ("stage", "split", "partition", "fold", "y_true", "y_score")
+_OUTCOMES = ("stage", "split", "fold", "y_true", "y_score")
 """Columns that no classifier is given: what is to be predicted, and how patients are divided."""
 
 
@@ -94,14 +94,14 @@ def stage_folds(stages, cutoff: int, n_folds: int, seed: int) -> list[tuple[NDAr
 
 
 def predictions_of(
-    name: str, patients: pd.DataFrame, scores: NDArray[np.float64], partition: str, cutoff: int, fold: int | None = None
+    name: str, patients: pd.DataFrame, scores: NDArray[np.float64], split: str, cutoff: int, fold: int | None = None
 ) -> pd.DataFrame:
     """Rows of the predictions table; patients without a score are left out."""
     table = pd.DataFrame(
         {
             "patient_id": patients.index.astype(str),
             "model": name,
-            "partition": partition,
+            "split": split,
             "fold": pd.array([fold] * len(patients), dtype="Int64"),
             "repeat": 0,
             "stage": patients["stage"].to_numpy(),
@@ -116,7 +116,7 @@ def evaluate(
     name: str,
     diagnostic: BaseEstimator,
     patients: pd.DataFrame,
-    partition: pd.Series,
+    split: pd.Series,
     *,
     columns: Sequence[str] | None = None,
     cutoff: int | None = None,
@@ -140,7 +140,7 @@ def evaluate(
         and predicts ``stage >= cutoff``; any other is trained on labels, 1 where ``stage >= cutoff``.
     patients : DataFrame
         One row per patient, indexed by patient, with ``stage`` and what the diagnostic reads.
-    partition : Series
+    split : Series
         ``train``, ``validation`` or ``test`` per patient.
     columns : sequence of str or None
         Columns of `patients` that the diagnostic is given; None takes those of its attribute ``columns``.
@@ -170,7 +170,7 @@ def evaluate(
     cutoff = _agreed_cutoff(name, diagnostic, candidates, cutoff)
     columns = _declared_columns(diagnostic, candidates) if columns is None else _as_list(columns)
     _check_columns(name, columns, patients)
-    parts = {side: patients[partition.reindex(patients.index) == side] for side in ("train", "validation", "test")}
+    parts = {side: patients[split.reindex(patients.index) == side] for side in ("train", "validation", "test")}
     X, y = parts["train"][columns], _target(diagnostic, parts["train"], cutoff)
     validation = (parts["validation"][columns], _target(diagnostic, parts["validation"], cutoff))
     options = {"validation": validation} if has_fit_parameter(diagnostic, "validation") else {}
@@ -199,7 +199,7 @@ def evaluate(
 
 
 def fit_without_fold(
-    diagnostic: BaseEstimator, patients: pd.DataFrame, partition: pd.Series, fold: int, *, n_folds: int, seed: int
+    diagnostic: BaseEstimator, patients: pd.DataFrame, split: pd.Series, fold: int, *, n_folds: int, seed: int
 ) -> BaseEstimator:
     """Fit a clone on the training patients without one fold: again what `evaluate` fitted in its cross-validation.
 
@@ -207,12 +207,12 @@ def fit_without_fold(
     ----------
     diagnostic : estimator
         A net with the settings that `evaluate` has chosen; with its ``memory``, the fit is loaded where it is there.
-    patients, partition, n_folds, seed
+    patients, split, n_folds, seed
         As for `evaluate`.
     fold : int
         Which one, from 1.
     """
-    side = partition.reindex(patients.index)
+    side = split.reindex(patients.index)
     train, validation = (patients[side == part] for part in ("train", "validation"))
     rows, _ = stage_folds(train["stage"], diagnostic.cutoff, n_folds, seed)[fold - 1]
     part = train.iloc[rows]
@@ -221,19 +221,19 @@ def fit_without_fold(
     )
 
 
-def fit_shuffled(diagnostic: BaseEstimator, patients: pd.DataFrame, partition: pd.Series, seed: int) -> BaseEstimator:
+def fit_shuffled(diagnostic: BaseEstimator, patients: pd.DataFrame, split: pd.Series, seed: int) -> BaseEstimator:
     """Fit a clone to stages that are shuffled among the training patients, and among the validation patients.
 
     Parameters
     ----------
     diagnostic : estimator
         A net.
-    patients, partition
+    patients, split
         As for `evaluate`.
     seed : int
         Of the order, and of the net.
     """
-    side, random = partition.reindex(patients.index), np.random.default_rng(seed)
+    side, random = split.reindex(patients.index), np.random.default_rng(seed)
     (train, stages), validation = (
         (rows, random.permutation(rows["stage"].to_numpy()))
         for rows in (patients[side == part] for part in ("train", "validation"))
@@ -370,7 +370,7 @@ def _all_predictions(
 def _search_table(results: dict, n_folds: int) -> pd.DataFrame:
     """All settings tried: parameters, AUC of each fold, mean, spread and rank over the folds that have an AUC.
 
-    An option of a net is a column of its own (``options.hold``); a parameter that a setting does not name is missing.
+    An option of a net is a column (``options.freeze_to_stride``); a parameter that a setting does not name is missing.
     """
     parameters = pd.json_normalize(results["params"])
     folds = pd.DataFrame({f"auc_fold{k + 1}": results[f"split{k}_test_score"] for k in range(n_folds)})

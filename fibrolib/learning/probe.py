@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from fibrolib.learning.clips import ClipDataset, average_by_patient
 from fibrolib.nets import ClipNetwork, OrdinalHead, OrdinalLoss
 
-__all__ = ["begin_with_probe", "fit_probe"]
+__all__ = ["fit_probe", "initialise_linear_probe"]
 
 _C = 0.01
 """Inverse strength of the ridge, per patient, as scikit-learn's ``C``: there are more features than patients."""
@@ -26,7 +26,7 @@ _FLAT = 1e-3
 """A feature that varies by less than this share of the one that varies most says nothing; so does such a severity."""
 
 
-def begin_with_probe(module: ClipNetwork, windows: ClipDataset, *, batch_size: int, device: str = "cpu") -> None:
+def initialise_linear_probe(module: ClipNetwork, windows: ClipDataset, *, batch_size: int, device: str = "cpu") -> None:
     """Let a net's diagnosis begin as that of a linear probe on its own features.
 
     Layers that start from chance take their batch statistics from the windows; the features in front of the embedding
@@ -60,7 +60,7 @@ def begin_with_probe(module: ClipNetwork, windows: ClipDataset, *, batch_size: i
         head.first.data += (means @ direction).mean() - severity.mean()
         module.embedding.begin_along((direction / slope).to(device), features.to(device))
         module.head.begin_with(slope, head)
-        module.settled = True
+        module.freeze_batchnorm = True
     module.cpu()
 
 

@@ -134,7 +134,7 @@ def make_net(
     cutoff: int,
     validation: ClipDataset | None,
     learning_rate: float,
-    backbone_rate: float,
+    backbone_lr_scale: float,
     weight_decay: float,
     epochs: int,
     patience: int,
@@ -154,7 +154,7 @@ def make_net(
         Patients whose loss stops the training; the weights of their best epoch are kept. None trains all epochs.
     learning_rate, weight_decay : float
         Of AdamW; the rate warms up and falls along a cosine (`warm_cosine`).
-    backbone_rate : float
+    backbone_lr_scale : float
         Factor on the learning rate of what the net started with.
     epochs, patience, batch_size : int
         Longest training, epochs without a better validation loss before it ends, items per step.
@@ -173,7 +173,9 @@ def make_net(
         criterion=OrdinalLoss,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=weight_decay,
-        optimizer__param_groups=[(f"{child}.*", {"lr": learning_rate * backbone_rate}) for child in module.started],
+        optimizer__param_groups=[
+            (f"{child}.*", {"lr": learning_rate * backbone_lr_scale}) for child in module.pretrained_modules
+        ],
         lr=learning_rate,
         max_epochs=epochs,
         batch_size=batch_size,

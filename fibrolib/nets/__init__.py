@@ -14,18 +14,18 @@ from fibrolib.errors import FibrolibError
 from fibrolib.nets.arithmetic import give_back_memory
 from fibrolib.nets.backbone import PACKAGED, Backbone
 from fibrolib.nets.frame import FrameCNN, FrameLSTM
+from fibrolib.nets.initial_weights import WEIGHTS, ClipNetwork, check_reading, check_weights
 from fibrolib.nets.layers import count_weights, describe_layers
 from fibrolib.nets.ordinal import OrdinalHead, OrdinalLoss, cumulative_targets, stage_probabilities
 from fibrolib.nets.slowfast import MotionSlowFast
-from fibrolib.nets.start import STARTS, ClipNetwork, check_reading, check_start
 from fibrolib.nets.torchvision_import import import_torchvision
 from fibrolib.nets.volume import TORCHVISION_NETS, MotionResNet3d, MotionStem, TorchvisionNet3d
 from fibrolib.own_files import known_object
 
 __all__ = [
     "PACKAGED",
-    "STARTS",
     "TORCHVISION_NETS",
+    "WEIGHTS",
     "Backbone",
     "ClipNetwork",
     "FrameCNN",
@@ -38,7 +38,7 @@ __all__ = [
     "TorchvisionNet3d",
     "build_net",
     "check_reading",
-    "check_start",
+    "check_weights",
     "count_weights",
     "cumulative_targets",
     "describe_layers",

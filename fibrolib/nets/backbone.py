@@ -71,7 +71,7 @@ def _create(name: str, pretrained: bool) -> nn.Module:
     except Exception as error:  # the hub client raises many kinds, none of them ours
         raise FibrolibError(
             f"The weights of backbone '{name}' could not be fetched ({type(error).__name__}). Only {PACKAGED} is "
-            "installed with its weights; for another one, connect to the internet or set start = scratch."
+            "installed with its weights; for another one, connect to the internet or set weights = scratch."
         ) from error
 
 
@@ -149,7 +149,7 @@ class Backbone(nn.Module):
         Start from ImageNet weights.
     scales : sequence of int
         How many times coarser than the picture the maps may be that are read; for each number the deepest such maps.
-    hold : int
+    freeze_to_stride : int
         Layers whose maps are at most so many times coarser than the picture keep the weights they have: they see edges
         and grain, which differ little between pictures, and learning them takes half of the time of a training step.
         0 holds none, which is what a net that starts from chance needs.
@@ -161,12 +161,12 @@ class Backbone(nn.Module):
     """
 
     def __init__(
-        self, name: str = PACKAGED, pretrained: bool = True, scales: Sequence[int] = (16,), hold: int = 0
+        self, name: str = PACKAGED, pretrained: bool = True, scales: Sequence[int] = (16,), freeze_to_stride: int = 0
     ) -> None:
         super().__init__()
         self.model = _create(name, pretrained)
         mean, std = _scaling(name, self.model.default_cfg)
-        last_held = _last_held(self.model, hold)
+        last_held = _last_held(self.model, freeze_to_stride)
         self._held = _hold(self.model, last_held)
         self._reduced, self._in_bfloat16 = False, ExitStack()
         if last_held:

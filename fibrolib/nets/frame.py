@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from fibrolib.nets.backbone import PACKAGED
+from fibrolib.nets.initial_weights import ClipNetwork
 from fibrolib.nets.ordinal import OrdinalHead
 from fibrolib.nets.pooling import Embedding, StatisticsPool
-from fibrolib.nets.start import ClipNetwork
 
 __all__ = ["FrameCNN", "FrameLSTM"]
 
@@ -18,9 +18,9 @@ __all__ = ["FrameCNN", "FrameLSTM"]
 class _FrameNetwork(ClipNetwork):
     """A backbone whose maps become one row of features per frame."""
 
-    def __init__(self, backbone: str, start: str, hold: int, reads: dict) -> None:
+    def __init__(self, backbone: str, weights: str, freeze_to_stride: int, reads: dict) -> None:
         super().__init__()
-        self.backbone = self.begin_backbone(backbone, start, hold, reads["scales"])
+        self.backbone = self.begin_backbone(backbone, weights, freeze_to_stride, reads["scales"])
         self.pool = StatisticsPool(self.backbone.n_channels, reads["deviations"])
 
     @property
@@ -43,10 +43,10 @@ class FrameCNN(_FrameNetwork):
         Number of ordered stages.
     backbone : str
         timm name.
-    start : str
-        Where first weights come from: ``simulation`` (the course of `fibrolib.pretraining`), ``imagenet``, ``halfway``
-        (a backbone half way between these two), ``scratch``, or a file of ``fibrolib pretrain``.
-    hold : int
+    weights : str
+        Initial weights: ``simulation`` (from `fibrolib.pretraining`), ``imagenet``, ``interpolated`` (half way between
+        these two), ``scratch``, or a file of ``fibrolib pretrain``.
+    freeze_to_stride : int
         Layers whose maps are at most so many times coarser than the picture keep the weights they start with (see
         `Backbone`); 0 learns all. From ``scratch`` all are learned.
     dropout : float
@@ -62,17 +62,17 @@ class FrameCNN(_FrameNetwork):
         self,
         n_stages: int,
         backbone: str = PACKAGED,
-        start: str = "simulation",
-        hold: int = 8,
+        weights: str = "simulation",
+        freeze_to_stride: int = 8,
         dropout: float = 0.0,
         scales: Sequence[int] | None = None,
         deviations: bool | None = None,
     ) -> None:
-        reads = self.reading(start, scales=scales, deviations=deviations)
-        super().__init__(backbone, start, hold, reads)
+        reads = self.reading(weights, scales=scales, deviations=deviations)
+        super().__init__(backbone, weights, freeze_to_stride, reads)
         self.embedding = Embedding(self.pool.n_features)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
-        self.begin("frame_cnn", start, {"backbone": backbone, **reads}, imagenet=("backbone",))
+        self.begin("frame_cnn", weights, {"backbone": backbone, **reads}, imagenet=("backbone",))
 
     def features(self, clips: Tensor) -> Tensor:
         """Embedding of the mean over the frames."""
@@ -91,7 +91,7 @@ class FrameLSTM(_FrameNetwork):
         Number of ordered stages.
     backbone : str
         timm name.
-    start, hold : str, int
+    weights, freeze_to_stride : str, int
         As for `FrameCNN`.
     hidden : int
         Size of the LSTM's state.
@@ -107,21 +107,21 @@ class FrameLSTM(_FrameNetwork):
         self,
         n_stages: int,
         backbone: str = PACKAGED,
-        start: str = "simulation",
-        hold: int = 8,
+        weights: str = "simulation",
+        freeze_to_stride: int = 8,
         hidden: int = 64,
         dropout: float = 0.0,
         scales: Sequence[int] | None = None,
         deviations: bool | None = None,
         direct: bool | None = None,
     ) -> None:
-        reads = self.reading(start, scales=scales, deviations=deviations, direct=direct)
-        super().__init__(backbone, start, hold, reads)
+        reads = self.reading(weights, scales=scales, deviations=deviations, direct=direct)
+        super().__init__(backbone, weights, freeze_to_stride, reads)
         self.lstm = nn.LSTM(self.pool.n_features, hidden, batch_first=True)
         self.direct = reads["direct"]
         self.embedding = Embedding(hidden + self.pool.n_features if self.direct else hidden)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
-        self.begin("frame_lstm", start, {"backbone": backbone, "hidden": hidden, **reads}, imagenet=("backbone",))
+        self.begin("frame_lstm", weights, {"backbone": backbone, "hidden": hidden, **reads}, imagenet=("backbone",))
 
     def features(self, clips: Tensor) -> Tensor:
         """Embedding of the mean of the LSTM's states over time, and (`direct`) of the frames' features."""

@@ -77,9 +77,9 @@ def cumulative_targets(stages: Tensor, n_stages: int) -> Tensor:
 
 def stage_probabilities(logits: Tensor) -> Tensor:
     """Cumulative logits ``(n, n_stages - 1)`` to the probability of each stage ``(n, n_stages)``."""
-    reached = torch.sigmoid(logits.double())
-    ends = reached.new_ones(len(reached), 1), reached.new_zeros(len(reached), 1)
-    cumulative = torch.cat([ends[0], reached, ends[1]], dim=1)
+    cumulative_probs = torch.sigmoid(logits.double())
+    ends = cumulative_probs.new_ones(len(cumulative_probs), 1), cumulative_probs.new_zeros(len(cumulative_probs), 1)
+    cumulative = torch.cat([ends[0], cumulative_probs, ends[1]], dim=1)
     return (cumulative[:, :-1] - cumulative[:, 1:]).clamp_min(0.0)
 
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fibrolib.nets.backbone import PACKAGED
+from fibrolib.nets.initial_weights import FEATURES_ONLY, ClipNetwork
 from fibrolib.nets.ordinal import OrdinalHead
 from fibrolib.nets.pooling import Embedding, StatisticsPool
-from fibrolib.nets.start import FEATURES_ONLY, ClipNetwork
 from fibrolib.nets.volume import MotionPathway, convolution, norm
 
 __all__ = ["MotionSlowFast"]
@@ -39,9 +39,10 @@ class MotionSlowFast(ClipNetwork):
         Frames that the slow pathway looks at, spread over the clip.
     width : int
         Channels of the first layer of the fast pathway; they double twice.
-    start : str
-        As for `FrameCNN`. ImageNet teaches the slow pathway only; ``halfway``, the fast one has the course's weights.
-    hold : int
+    weights : str
+        As for `FrameCNN`. ImageNet initialises the slow pathway only; with ``interpolated``, the fast one has
+        simulation weights.
+    freeze_to_stride : int
         As for `FrameCNN`; the fast pathway is always learned.
     dropout : float
         Dropout before the head.
@@ -57,8 +58,8 @@ class MotionSlowFast(ClipNetwork):
         backbone: str = PACKAGED,
         slow_frames: int = 2,
         width: int = 16,
-        start: str = "simulation",
-        hold: int = 8,
+        weights: str = "simulation",
+        freeze_to_stride: int = 8,
         dropout: float = 0.0,
         scales: Sequence[int] | None = None,
         deviations: bool | None = None,
@@ -66,20 +67,20 @@ class MotionSlowFast(ClipNetwork):
     ) -> None:
         super().__init__()
         self.slow_frames = slow_frames
-        reads = self.reading(start, scales=scales, deviations=deviations, direct=direct)
-        self.backbone = self.begin_backbone(backbone, start, hold, reads["scales"])
+        reads = self.reading(weights, scales=scales, deviations=deviations, direct=direct)
+        self.backbone = self.begin_backbone(backbone, weights, freeze_to_stride, reads["scales"])
         self.fast = MotionPathway(width)
         joined = 6 * width
         n_slow = self.backbone.n_channels
         joining = convolution(n_slow + self.fast.n_channels, joined), norm(joined), nn.ReLU()
         self.fusion = Fusion(*joining, n_handed_on=n_slow if reads["direct"] else 0)
-        if start in FEATURES_ONLY:
+        if weights in FEATURES_ONLY:
             _begin_as_projection(self.fusion[0], n_slow)
         self.pool = StatisticsPool(self.fusion.n_handed_on + joined, reads["deviations"])
         self.embedding = Embedding(self.pool.n_features)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
         options = {"backbone": backbone, "width": width, **reads}  # the number of slow frames changes no shape
-        self.begin("motion_slowfast", start, options, imagenet=("backbone",), course=("fast",))
+        self.begin("motion_slowfast", weights, options, imagenet=("backbone",), course=("fast",))
 
     @property
     def cam_layer(self) -> nn.Module:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fibrolib.nets.initial_weights import ClipNetwork
 from fibrolib.nets.ordinal import OrdinalHead
 from fibrolib.nets.pooling import Embedding, StatisticsPool
-from fibrolib.nets.start import ClipNetwork
 from fibrolib.nets.torchvision_import import import_torchvision
 
 __all__ = [
@@ -140,19 +140,19 @@ class MotionResNet3d(ClipNetwork):
         Number of ordered stages.
     width : int
         Channels of the first layer; they double twice.
-    start : str
+    weights : str
         Where first weights come from: ``scratch``, or a file of ``fibrolib pretrain``.
     dropout : float
         Dropout before the head.
     """
 
-    def __init__(self, n_stages: int, width: int = 16, start: str = "scratch", dropout: float = 0.0) -> None:
+    def __init__(self, n_stages: int, width: int = 16, weights: str = "scratch", dropout: float = 0.0) -> None:
         super().__init__()
         self.pathway = MotionPathway(width)
         self.pool = StatisticsPool(self.pathway.n_channels)
         self.embedding = Embedding(self.pool.n_features)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
-        self.begin("motion_resnet3d", start, {"width": width})
+        self.begin("motion_resnet3d", weights, {"width": width})
 
     @property
     def cam_layer(self) -> nn.Module:

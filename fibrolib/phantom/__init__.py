@@ -1,11 +1,11 @@
 """The virtual cohort: patients whose truth is known, imaged by a simulated scanner."""
 
-from fibrolib.phantom.dials import Dials
 from fibrolib.phantom.oracle import MOVING, STILL, oracle_auc, oracle_score
 from fibrolib.phantom.patients import PREFIX, draw_patients
 from fibrolib.phantom.quantities import QUANTITIES, draw_unstaged_patients, physical_quantities
 from fibrolib.phantom.render import Rendering, render_view
 from fibrolib.phantom.simulate import render_clip, render_image, simulate_cohort
+from fibrolib.phantom.strengths import SignalStrengths
 from fibrolib.phantom.truth import Truth, read_truth
 
 __all__ = [
@@ -13,8 +13,8 @@ __all__ = [
     "PREFIX",
     "QUANTITIES",
     "STILL",
-    "Dials",
     "Rendering",
+    "SignalStrengths",
     "Truth",
     "draw_patients",
     "draw_unstaged_patients",

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fibrolib.phantom.dials import Dials
+from fibrolib.phantom.strengths import SignalStrengths
 
 __all__ = [
     "CARRIERS",
@@ -58,7 +58,7 @@ def log_stiffness_mean(severity: ArrayLike) -> NDArray[np.float64]:
     return np.interp(severity, range(5), _LOG_STIFFNESS)
 
 
-def carrier_mean(name: str, severity: ArrayLike, dials: Dials) -> NDArray[np.float64]:
+def carrier_mean(name: str, severity: ArrayLike, strengths: SignalStrengths) -> NDArray[np.float64]:
     """Mean of a carrier at a continuous severity.
 
     Parameters
@@ -67,7 +67,7 @@ def carrier_mean(name: str, severity: ArrayLike, dials: Dials) -> NDArray[np.flo
         The carrier. `texture` and `capsule` are in units of their spread between patients, `motion` is ln strain.
     severity : array_like
         Continuous severity: the stage plus or minus one half.
-    dials : Dials
+    strengths : SignalStrengths
         The dial of that name scales the distance from F0.
 
     Returns
@@ -78,17 +78,17 @@ def carrier_mean(name: str, severity: ArrayLike, dials: Dials) -> NDArray[np.flo
     knots = {"texture": _TEXTURE, "capsule": _CAPSULE, "motion": tuple(-value for value in _LOG_STIFFNESS)}[name]
     effect = np.interp(severity, range(5), knots) - knots[0]
     base = np.log(STRAIN_STIFFNESS) + knots[0] if name == "motion" else 0.0
-    return base + getattr(dials, name) * effect
+    return base + getattr(strengths, name) * effect
 
 
-def carrier_sd(name: str, dials: Dials) -> float:
+def carrier_sd(name: str, strengths: SignalStrengths) -> float:
     """Spread of a carrier between patients of one severity (same units as `carrier_mean`)."""
     if name == "motion":
-        return float(np.hypot(dials.motion * LOG_STIFFNESS_SD, LOG_COUPLING_SD))
+        return float(np.hypot(strengths.motion * LOG_STIFFNESS_SD, LOG_COUPLING_SD))
     return 1.0
 
 
-def carrier_values(severity: NDArray, normal: Mapping[str, NDArray], dials: Dials) -> dict[str, NDArray]:
+def carrier_values(severity: NDArray, normal: Mapping[str, NDArray], strengths: SignalStrengths) -> dict[str, NDArray]:
     """Carriers of patients from standard normal deviates.
 
     Parameters
@@ -97,7 +97,7 @@ def carrier_values(severity: NDArray, normal: Mapping[str, NDArray], dials: Dial
         Continuous severity.
     normal : mapping of str to ndarray, shape (n,)
         Deviates called ``stiffness``, ``coupling``, ``texture`` and ``capsule``.
-    dials : Dials
+    strengths : SignalStrengths
         The dials.
 
     Returns
@@ -105,9 +105,9 @@ def carrier_values(severity: NDArray, normal: Mapping[str, NDArray], dials: Dial
     dict of str to ndarray
         `CARRIERS`, and ``log_stiffness`` (ln kPa), which the motion carrier shares its deviate with.
     """
-    texture, capsule = (carrier_mean(name, severity, dials) + normal[name] for name in ("texture", "capsule"))
+    texture, capsule = (carrier_mean(name, severity, strengths) + normal[name] for name in ("texture", "capsule"))
     own = LOG_STIFFNESS_SD * normal["stiffness"]
-    motion = carrier_mean("motion", severity, dials) - dials.motion * own + LOG_COUPLING_SD * normal["coupling"]
+    motion = carrier_mean("motion", severity, strengths) - strengths.motion * own + LOG_COUPLING_SD * normal["coupling"]
     return {
         "texture": texture,
         "capsule": capsule,

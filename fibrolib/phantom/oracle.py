@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from fibrolib.phantom.carriers import CARRIERS, STAGE_MIX, carrier_mean, carrier_sd, shortcut_scanner
-from fibrolib.phantom.dials import Dials
 from fibrolib.phantom.patients import draw_patients
 from fibrolib.phantom.scanners import SCANNERS
+from fibrolib.phantom.strengths import SignalStrengths
 
 __all__ = ["MOVING", "STILL", "oracle_auc", "oracle_score"]
 
@@ -28,7 +28,7 @@ _CHUNK = 20_000  # patients at a time, which bounds the memory
 
 
 def oracle_score(
-    patients: pd.DataFrame, cutoff: int = 2, signals: Sequence[str] = STILL, dials: Dials | None = None
+    patients: pd.DataFrame, cutoff: int = 2, signals: Sequence[str] = STILL, strengths: SignalStrengths | None = None
 ) -> NDArray[np.float64]:
     """Log likelihood ratio of stage >= `cutoff` against below, from the latent carriers.
 
@@ -40,7 +40,7 @@ def oracle_score(
         The lowest stage that counts as diseased, 1 to 4.
     signals : sequence of str
         Which of ``texture``, ``capsule``, ``motion`` are seen; ``shortcut`` adds the scanner.
-    dials : Dials, optional
+    strengths : SignalStrengths, optional
         The dials that the patients were drawn with.
 
     Returns
@@ -53,20 +53,20 @@ def oracle_score(
     ValueError
         If `cutoff` or a signal is not one of those above.
     """
-    dials = dials or Dials()
+    strengths = strengths or SignalStrengths()
     unknown = set(signals) - {*CARRIERS, "shortcut"}
     if unknown:
         raise ValueError(f"no such signals: {sorted(unknown)}; there are {[*CARRIERS, 'shortcut']}")
     if cutoff not in range(1, len(STAGE_MIX)):
         raise ValueError(f"cutoff must be 1 to {len(STAGE_MIX) - 1}, not {cutoff!r}")
     chunks = range(0, len(patients), _CHUNK)
-    score = np.concatenate([_score(patients.iloc[at : at + _CHUNK], cutoff, signals, dials) for at in chunks])
+    score = np.concatenate([_score(patients.iloc[at : at + _CHUNK], cutoff, signals, strengths) for at in chunks])
     # Where the signals say nothing all patients are alike: the last bits of the sums must not rank them.
     return score.round(_DIGITS)
 
 
 def oracle_auc(
-    dials: Dials | None = None,
+    strengths: SignalStrengths | None = None,
     cutoff: int = 2,
     signals: Sequence[str] = STILL,
     *,
@@ -77,7 +77,7 @@ def oracle_auc(
 
     Parameters
     ----------
-    dials : Dials, optional
+    strengths : SignalStrengths, optional
         Strength of the signals; the published effects if left out.
     cutoff : int
         The lowest stage that counts as diseased, 1 to 4.
@@ -93,29 +93,31 @@ def oracle_auc(
     float
         Area under the ROC curve; 0.5 where the signals say nothing.
     """
-    patients = draw_patients(n, seed, dials)
-    score = oracle_score(patients, cutoff, signals, dials)
+    patients = draw_patients(n, seed, strengths)
+    score = oracle_score(patients, cutoff, signals, strengths)
     diseased = patients["stage"].to_numpy() >= cutoff
     ranks, cases = pd.Series(score).rank().to_numpy(), int(diseased.sum())
     return float((ranks[diseased].sum() - cases * (cases + 1) / 2) / (cases * (n - cases)))
 
 
-def _score(patients: pd.DataFrame, cutoff: int, signals: Sequence[str], dials: Dials) -> NDArray[np.float64]:
+def _score(
+    patients: pd.DataFrame, cutoff: int, signals: Sequence[str], strengths: SignalStrengths
+) -> NDArray[np.float64]:
     stage = np.repeat(np.arange(len(STAGE_MIX)), _NODES)
     severity = stage + (np.tile(np.arange(_NODES), len(STAGE_MIX)) + 0.5) / _NODES - 0.5
     likelihood = np.repeat(np.log(STAGE_MIX), _NODES) - np.log(_NODES) + np.zeros((len(patients), 1))
     for name in signals:
         if name == "shortcut":
-            likelihood = likelihood + _scanner_law(patients["scanner"].to_numpy(), stage, dials)
+            likelihood = likelihood + _scanner_law(patients["scanner"].to_numpy(), stage, strengths)
             continue
         value = np.log(patients["strain"]) if name == "motion" else patients[name]
-        distance = (value.to_numpy()[:, None] - carrier_mean(name, severity, dials)) / carrier_sd(name, dials)
+        distance = (value.to_numpy()[:, None] - carrier_mean(name, severity, strengths)) / carrier_sd(name, strengths)
         likelihood = likelihood - 0.5 * distance**2
     diseased = stage >= cutoff
     return logsumexp(likelihood[:, diseased], axis=1) - logsumexp(likelihood[:, ~diseased], axis=1)
 
 
-def _scanner_law(scanner: NDArray, stage: NDArray, dials: Dials) -> NDArray[np.float64]:
+def _scanner_law(scanner: NDArray, stage: NDArray, strengths: SignalStrengths) -> NDArray[np.float64]:
     """Log probability of each patient's scanner given each stage."""
     tied = scanner[:, None] == shortcut_scanner(stage)
-    return np.log(np.maximum(dials.shortcut * tied + (1 - dials.shortcut) / len(SCANNERS), 1e-12))
+    return np.log(np.maximum(strengths.shortcut * tied + (1 - strengths.shortcut) / len(SCANNERS), 1e-12))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from fibrolib.phantom.carriers import STAGE_MIX, carrier_values, shortcut_scanner
-from fibrolib.phantom.dials import Dials
+from fibrolib.phantom.strengths import SignalStrengths
 
 __all__ = ["PREFIX", "draw_patients", "random_stream"]
 
@@ -43,7 +43,7 @@ _MOST_STRAIN = 0.30  # assumption: beyond this no liver is squeezed; met by one 
 _SWE_ERROR = 0.12  # assumption: repeatability of one measurement, ln kPa
 
 
-def draw_patients(n: int, seed: int = 0, dials: Dials | None = None) -> pd.DataFrame:
+def draw_patients(n: int, seed: int = 0, strengths: SignalStrengths | None = None) -> pd.DataFrame:
     """Draw virtual patients, without their pictures.
 
     Parameters
@@ -52,7 +52,7 @@ def draw_patients(n: int, seed: int = 0, dials: Dials | None = None) -> pd.DataF
         Number of patients.
     seed : int
         Patient i of a seed is the same whatever `n`.
-    dials : Dials, optional
+    strengths : SignalStrengths, optional
         Strength of the signals; the published effects if left out.
 
     Returns
@@ -74,25 +74,25 @@ def draw_patients(n: int, seed: int = 0, dials: Dials | None = None) -> pd.DataF
     """
     if n < 1:
         raise ValueError(f"at least one patient is needed, not {n}")
-    dials = dials or Dials()
+    strengths = strengths or SignalStrengths()
     uniform = {name: random_stream(seed, 0, stream).random(n) for stream, name in enumerate(_DRAWS)}
     normal = {name: ndtri(np.clip(values, 1e-9, 1 - 1e-9)) for name, values in uniform.items()}
     stage = np.searchsorted(np.cumsum(STAGE_MIX)[:-1], uniform["stage"], side="right")
     severity = stage + uniform["severity"] - 0.5
-    carriers = carrier_values(severity, normal, dials)
+    carriers = carrier_values(severity, normal, strengths)
     swe = np.exp(carriers["log_stiffness"] + _SWE_ERROR * normal["swe_error"])
     columns = {
         "patient_id": [f"{PREFIX}{number:03d}" for number in range(1, n + 1)],
         "stage": stage,
         "severity": severity,
         **_demographics(severity, uniform, normal),
-        **_blood(severity, uniform, normal, dials),
+        **_blood(severity, uniform, normal, strengths),
         "swe_kpa": swe.round(1),
         "stiffness_kpa": np.exp(carriers["log_stiffness"]),
         "texture": carriers["texture"],
         "capsule": carriers["capsule"],
         "strain": np.minimum(np.exp(carriers["motion"]), _MOST_STRAIN),
-        **_scan(stage, uniform, normal, dials),
+        **_scan(stage, uniform, normal, strengths),
     }
     return pd.DataFrame(columns)
 
@@ -119,7 +119,7 @@ def _demographics(severity: NDArray, uniform: dict[str, NDArray], normal: dict[s
 
 
 def _blood(
-    severity: NDArray, uniform: dict[str, NDArray], normal: dict[str, NDArray], dials: Dials
+    severity: NDArray, uniform: dict[str, NDArray], normal: dict[str, NDArray], strengths: SignalStrengths
 ) -> dict[str, NDArray]:
     rest = np.sqrt(1 - _AST_ALT_CORRELATION**2)
     deviates = {
@@ -131,13 +131,15 @@ def _blood(
     values = {}
     for name, deviate in deviates.items():
         value = _lognormal(severity, knots[name], _SD[name], deviate).round()
-        values[name] = np.where(uniform[f"missing_{name}"] < dials.missing_labs, np.nan, value)
+        values[name] = np.where(uniform[f"missing_{name}"] < strengths.missing_labs, np.nan, value)
     return values
 
 
-def _scan(stage: NDArray, uniform: dict[str, NDArray], normal: dict[str, NDArray], dials: Dials) -> dict[str, NDArray]:
+def _scan(
+    stage: NDArray, uniform: dict[str, NDArray], normal: dict[str, NDArray], strengths: SignalStrengths
+) -> dict[str, NDArray]:
     """How the patient was scanned: nuisances, independent of stage but for the `shortcut` dial. All assumptions."""
-    tied = uniform["shortcut"] < dials.shortcut
+    tied = uniform["shortcut"] < strengths.shortcut
     scanner = np.where(tied, shortcut_scanner(stage), (3 * uniform["scanner"]).astype(int))
     return {
         "scanner": scanner,

@@ -14,10 +14,10 @@ from joblib import Parallel, delayed
 from fibrolib.atomic import write_atomically
 from fibrolib.cohort import write_cohort
 from fibrolib.errors import FibrolibError
-from fibrolib.phantom.dials import Dials
 from fibrolib.phantom.patients import draw_patients, random_stream
 from fibrolib.phantom.render import Rendering, clip_length, render_view
 from fibrolib.phantom.screen import BANNER
+from fibrolib.phantom.strengths import SignalStrengths
 from fibrolib.phantom.truth import write_truth
 from fibrolib.progress import track
 from fibrolib.video import write_dicom, write_image, write_video
@@ -51,7 +51,7 @@ def simulate_cohort(
     patients: int = 110,
     videos: int = 1,
     seed: int = 0,
-    dials: Dials | None = None,
+    strengths: SignalStrengths | None = None,
     frames: int | None = None,
     fps: float | None = None,
     images: bool = True,
@@ -73,7 +73,7 @@ def simulate_cohort(
         Videos per patient, each of another view; the first one and the image are the same whatever the number.
     seed : int
         Source of all chance: the same seed gives the same bytes, whatever `n_jobs`.
-    dials : Dials, optional
+    strengths : SignalStrengths, optional
         Strength of the signals; the published effects if left out.
     frames : int, optional
         Of every video; two heartbeats of the patient if left out.
@@ -105,14 +105,14 @@ def simulate_cohort(
     """
     if videos < 1:
         raise ValueError(f"at least one video per patient is needed, not {videos}")
-    out, dials = Path(out), dials or Dials()
-    table = draw_patients(patients, seed, dials)
+    out, strengths = Path(out), strengths or SignalStrengths()
+    table = draw_patients(patients, seed, strengths)
     if fps is not None:
         table = table.assign(fps=float(fps))
     asked = {name: value for name, value in (("frames", frames), ("fps", fps)) if value is not None}
     asked |= {name: False for name, wanted in (("images", images), ("truth", truth)) if not wanted}
     asked |= {"form": "dicom"} if dicom else {}
-    _claim(out, {"version": VERSION, "seed": seed, "dials": asdict(dials), **asked})
+    _claim(out, {"version": VERSION, "seed": seed, "dials": asdict(strengths), **asked})
     takes, files_of = range(1, videos + 1), partial(_files, images=images, truth=truth, dicom=dicom)
     missing = [
         (number, row, todo)

@@ -9,7 +9,7 @@ from fibrolib.plots.motion_use import plot_motion_use, readable_motion_use
 from fibrolib.plots.panels import plot_patient, png_bytes
 from fibrolib.plots.patient_table import readable_patients
 from fibrolib.plots.patients import plot_flow, plot_labs, plot_sample_frames, plot_stages
-from fibrolib.plots.planted import plot_overlays, plot_planted, readable_planted, way_label
+from fibrolib.plots.planted import config_label, plot_overlays, plot_planted, readable_planted
 from fibrolib.plots.sentences import (
     collect_notes,
     describe_attribution,
@@ -62,6 +62,7 @@ __all__ = [
     "REGIONS",
     "beside_overlay",
     "collect_notes",
+    "config_label",
     "describe_attribution",
     "describe_choice",
     "describe_comparisons",
@@ -134,6 +135,5 @@ __all__ = [
     "readable_staging_comparisons",
     "readable_tests",
     "save_figure",
-    "way_label",
     "with_interval",
 ]

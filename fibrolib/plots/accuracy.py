@@ -24,7 +24,7 @@ def _best_first(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 @styled
-def plot_roc(predictions: pd.DataFrame, metrics: pd.DataFrame, *, partition: str = "test") -> Figure:
+def plot_roc(predictions: pd.DataFrame, metrics: pd.DataFrame, *, split: str = "test") -> Figure:
     """Empirical ROC curves of all diagnostics, best area first in the legend, with their operating points.
 
     Parameters
@@ -32,15 +32,15 @@ def plot_roc(predictions: pd.DataFrame, metrics: pd.DataFrame, *, partition: str
     predictions : DataFrame
         The predictions table.
     metrics : DataFrame
-        One row per model, from `fibrolib.inference.summarise_models` on the same partition.
-    partition : str
+        One row per model, from `fibrolib.inference.summarise_models` on the same split.
+    split : str
         Which patients.
 
     Returns
     -------
     Figure
     """
-    scores = select_predictions(predictions, partition)
+    scores = select_predictions(predictions, split)
     figure, axes = new_figure(width=6.6, height=4.2)
     plot = axes[0, 0]
     plot.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":")
@@ -54,17 +54,17 @@ def plot_roc(predictions: pd.DataFrame, metrics: pd.DataFrame, *, partition: str
         if not np.isnan(row.sensitivity):
             plot.plot(1 - row.specificity, row.sensitivity, "o", color=colour, markersize=6, markeredgecolor="white")
     plot.plot([], [], "o", color="0.4", markeredgecolor="white", label="operating point")
-    counts = _counts(scores, metrics, partition)
+    counts = _counts(scores, metrics, split)
     plot.set(xlabel="1 − specificity", ylabel="Sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     plot.legend(loc="upper left", bbox_to_anchor=(1.02, 1), title=f"AUC (95 % CI)\n{counts}", alignment="left")
     sns.despine(ax=plot)
     return figure
 
 
-def _counts(scores: pd.DataFrame, metrics: pd.DataFrame, partition: str) -> str:
+def _counts(scores: pd.DataFrame, metrics: pd.DataFrame, split: str) -> str:
     """How many patients of each class; some diagnostics may have scored fewer."""
     diseased = int(scores["y_true"].sum())
-    text = f"{partition} patients: {diseased} with, {len(scores) - diseased} without"
+    text = f"{split} patients: {diseased} with, {len(scores) - diseased} without"
     return text if (metrics["n"] == len(scores)).all() else f"{text}\n(fewer where a value is missing)"
 
 

@@ -72,7 +72,7 @@ def readable_tests(*tables: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     *tables : DataFrame
-        From `fibrolib.inference.compare_models`, `compare_exchanged`, ...: the same pairs in the same order.
+        From `fibrolib.inference.compare_models`, `compare_by_permutation`, ...: the same pairs in the same order.
 
     Returns
     -------

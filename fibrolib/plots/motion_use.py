@@ -29,14 +29,14 @@ _SPREAD = 0.25
 
 @styled
 def plot_motion_use(table: pd.DataFrame, ceilings: pd.DataFrame, cutoff: int) -> Figure:
-    """AUC with its interval per net and change of the clip, a panel per world, the oracles of its patients as lines.
+    """AUC with its interval per net and change of the clip, a panel per scenario, the oracles of its patients as lines.
 
     Parameters
     ----------
     table : DataFrame
-        ``world, model, change, n, auc, auc_low, auc_high, p_holm``; ``p_holm`` is missing where nothing was changed.
+        ``scenario, model, change, n, auc, auc_low, auc_high, p_holm``; ``p_holm`` is missing where nothing was changed.
     ceilings : DataFrame
-        ``world, still, moving``: AUC of the oracles.
+        ``scenario, still, moving``: AUC of the oracles.
     cutoff : int
         Lowest stage that counts as diseased.
 
@@ -46,28 +46,32 @@ def plot_motion_use(table: pd.DataFrame, ceilings: pd.DataFrame, cutoff: int) ->
         Squares: clips as filmed, the first change of the table. A filled dot differs from them (p < 0.05 after Holm's
         correction).
     """
-    worlds, changes, nets = (list(dict.fromkeys(table[column])) for column in ("world", "change", "model"))
-    height = 1.5 + 0.2 * len(nets) * len(changes)
-    figure, axes = new_figure(1, len(worlds), width=2.9 * len(worlds) + 0.6, height=height, sharex=True, sharey=True)
-    for plot, world in zip(axes[0], worlds, strict=True):
-        rows = table[table["world"] == world]
-        for place, change in enumerate(changes):
-            beside = rows[rows["change"] == change]
+    scenarios, perturbations, nets = (
+        list(dict.fromkeys(table[column])) for column in ("scenario", "perturbation", "model")
+    )
+    height = 1.5 + 0.2 * len(nets) * len(perturbations)
+    figure, axes = new_figure(
+        1, len(scenarios), width=2.9 * len(scenarios) + 0.6, height=height, sharex=True, sharey=True
+    )
+    for plot, scenario in zip(axes[0], scenarios, strict=True):
+        rows = table[table["scenario"] == scenario]
+        for place, perturbation in enumerate(perturbations):
+            beside = rows[rows["perturbation"] == perturbation]
             for number, row in enumerate(beside.itertuples()):
                 height = place + (number - (len(beside) - 1) / 2) * _SPREAD
                 _draw_area(plot, row, height, is_reference=place == 0)
-        lines = ceilings.set_index("world").loc[world]
+        lines = ceilings.set_index("scenario").loc[scenario]
         for column, (style, _) in _CEILINGS.items():
             plot.axvline(lines[column], color="0.25", linewidth=1.0, linestyle=style, zorder=0)
         plot.axvline(0.5, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
         plot.axhline(0.5, color="0.85", linewidth=0.8, zorder=0)
-        plot.set_title(f"{world} (n = {rows['n'].iloc[0]})")
+        plot.set_title(f"{scenario} (n = {rows['n'].iloc[0]})")
         plot.tick_params(axis="y", length=0)
     lowest = min(0.3, table["auc_low"].min() - 0.02)
-    axes[0, 0].set(xlim=(max(0.0, lowest), 1.01), ylim=(len(changes) - 0.5, -0.5))
-    axes[0, 0].set_yticks(range(len(changes)), changes)
+    axes[0, 0].set(xlim=(max(0.0, lowest), 1.01), ylim=(len(perturbations) - 0.5, -0.5))
+    axes[0, 0].set_yticks(range(len(perturbations)), perturbations)
     label = f"AUC at {cutoff_name(cutoff)} with 95 % interval (dotted: chance)"
-    axes[0, (len(worlds) - 1) // 2].set_xlabel(label)
+    axes[0, (len(scenarios) - 1) // 2].set_xlabel(label)
     figure.legend(handles=_legend(nets), loc="outside lower center", ncols=4)
     sns.despine(figure, left=True)
     return figure
@@ -101,17 +105,17 @@ def readable_motion_use(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Text, one row per world, net and change.
+        Text, one row per scenario, net and change.
     """
     tests = {"loss": "difference", "loss_low": "ci_low", "loss_high": "ci_high"}
-    pairs = table.rename(columns=tests).assign(a="as filmed", b=table["change"], test="DeLong, paired")
+    pairs = table.rename(columns=tests).assign(a="as filmed", b=table["perturbation"], test="DeLong, paired")
     limits = zip(table["auc"], table["auc_low"], table["auc_high"], strict=True)
     told = pd.DataFrame(
         {
-            "World": table["world"].to_list(),
+            "Scenario": table["scenario"].to_list(),
             "Patients": table["n"].to_list(),
             "Net": [model_label(name) for name in table["model"]],
-            "Clip": table["change"].to_list(),
+            "Clip": table["perturbation"].to_list(),
             "AUC (95 % CI)": [with_interval(*each) for each in limits],
         }
     )

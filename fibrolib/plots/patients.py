@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, ScalarFormatter
 from fibrolib.cohort.columns import NUMBERS
 from fibrolib.diagnostics import ColumnSpec
 from fibrolib.errors import counted
-from fibrolib.plots.style import PARTITION_COLOURS, PARTITION_LABELS, hide_ticks, new_figure, stage_colours, styled
+from fibrolib.plots.style import SPLIT_COLOURS, SPLIT_LABELS, hide_ticks, new_figure, stage_colours, styled
 from fibrolib.stages import at_least, cutoff_name, stage_name
 from fibrolib.video import Clip
 
@@ -28,13 +28,13 @@ def _box(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
 
 @styled
 def plot_flow(
-    partition: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bool = True, n_videos: int | None = None
+    split: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bool = True, n_videos: int | None = None
 ) -> Figure:
     """Flow of patients into the three sides of the split.
 
     Parameters
     ----------
-    partition : Series of str
+    split : Series of str
         ``train``, ``validation`` or ``test``, indexed by patient.
     stages : Series of int
         Indexed by patient.
@@ -58,17 +58,17 @@ def plot_flow(
         plot,
         0.5,
         0.85,
-        f"{counted(len(partition), 'patient')}{videos}\n{name}: {counted(diseased.sum(), 'patient')}",
+        f"{counted(len(split), 'patient')}{videos}\n{name}: {counted(diseased.sum(), 'patient')}",
         "black",
     )
     uses = {"train": "cross-validation, final fit", "validation": "early stopping, threshold", "test": "scored once"}
-    for x, (side, label) in zip((0.16, 0.5, 0.84), PARTITION_LABELS.items(), strict=True):
-        chosen = partition.index[partition == side]
+    for x, (side, label) in zip((0.16, 0.5, 0.84), SPLIT_LABELS.items(), strict=True):
+        chosen = split.index[split == side]
         reached = int(diseased.loc[chosen].sum())
         counts = f"{name}: {reached}, below: {len(chosen) - reached}"
         text = f"{label.capitalize()}: {counted(len(chosen), 'patient')}\n{counts}\n{uses[side]}"
         plot.annotate("", xy=(x, 0.36), xytext=(x, 0.55), arrowprops={"arrowstyle": "-|>", "color": "black"})
-        _box(plot, x, 0.18, text, PARTITION_COLOURS[side])
+        _box(plot, x, 0.18, text, SPLIT_COLOURS[side])
     plot.plot([0.5, 0.5], [0.74, 0.55], color="black", linewidth=1)
     plot.plot([0.16, 0.84], [0.55, 0.55], color="black", linewidth=1)
     plot.set(xlim=(0, 1), ylim=(0, 1))
@@ -77,12 +77,12 @@ def plot_flow(
 
 
 @styled
-def plot_stages(partition: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bool = True) -> Figure:
+def plot_stages(split: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bool = True) -> Figure:
     """Patients per stage on each side of the split.
 
     Parameters
     ----------
-    partition, stages : Series
+    split, stages : Series
         Indexed by patient.
     cutoff : int
         Lowest stage that counts as diseased; drawn as a line.
@@ -96,12 +96,12 @@ def plot_stages(partition: pd.Series, stages: pd.Series, cutoff: int, *, metavir
     figure, axes = new_figure(width=6.0, height=3.2)
     plot = axes[0, 0]
     levels = np.arange(stages.min(), stages.max() + 1)
-    counts = pd.crosstab(stages, partition.reindex(stages.index)).reindex(
-        index=levels, columns=list(PARTITION_LABELS), fill_value=0
+    counts = pd.crosstab(stages, split.reindex(stages.index)).reindex(
+        index=levels, columns=list(SPLIT_LABELS), fill_value=0
     )
-    for shift, (side, label) in zip((-0.27, 0, 0.27), PARTITION_LABELS.items(), strict=True):
+    for shift, (side, label) in zip((-0.27, 0, 0.27), SPLIT_LABELS.items(), strict=True):
         label = f"{label} (n = {counts[side].sum()})"
-        bars = plot.bar(np.arange(len(levels)) + shift, counts[side], 0.25, color=PARTITION_COLOURS[side], label=label)
+        bars = plot.bar(np.arange(len(levels)) + shift, counts[side], 0.25, color=SPLIT_COLOURS[side], label=label)
         plot.bar_label(bars, fontsize="small", padding=1)
     plot.axvline(cutoff - levels[0] - 0.5, color="black", linestyle=":", linewidth=1)
     plot.set_xticks(range(len(levels)), [stage_name(level, metavir) for level in levels])

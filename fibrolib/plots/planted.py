@@ -18,14 +18,14 @@ from fibrolib.plots.sentences import with_interval
 from fibrolib.plots.style import hide_ticks, model_label, new_figure, styled
 from fibrolib.plots.trust import method_label
 
-__all__ = ["plot_overlays", "plot_planted", "readable_planted", "way_label"]
+__all__ = ["config_label", "plot_overlays", "plot_planted", "readable_planted"]
 
 # Okabe & Ito; signals are told apart by marker too.
 _SIGNAL_LOOKS = {"capsule": ("#D55E00", "D"), "texture": ("#0072B2", "o"), "motion": ("#009E73", "^")}
 _LAYER_LABELS = {"own": "", "fine": ", fine layer", "pixels": ""}
 
 
-def way_label(method: str, layer: str) -> str:
+def config_label(method: str, layer: str) -> str:
     """Name of a method and its layer for a reader."""
     return method_label(method) + _LAYER_LABELS[layer]
 
@@ -58,7 +58,7 @@ def plot_planted(summary: pd.DataFrame, judged: pd.DataFrame) -> Figure:
             for at, way in enumerate(ways):
                 _draw_way(plot, at, rows[(rows["method"] == way[0]) & (rows["layer"] == way[1])])
             plot.set(xscale="log", ylim=(len(ways) - 0.5, -0.5))
-            plot.set_yticks(range(len(ways)), [way_label(*way) for way in ways])
+            plot.set_yticks(range(len(ways)), [config_label(*way) for way in ways])
             sns.despine(ax=plot, left=True)
             plot.tick_params(axis="y", length=0)
         line[0].set_ylabel(model_label(model).replace(" + ", "\n+ "), fontweight="bold", fontsize="small")
@@ -110,7 +110,7 @@ def readable_planted(judged: pd.DataFrame) -> pd.DataFrame:
     ratio = [with_interval(*row) for row in judged[["ratio", "ratio_low", "ratio_high"]].to_numpy(float)]
     table = judged.assign(
         Net=judged["model"].map(model_label),
-        Method=[way_label(*row) for row in judged[["method", "layer"]].to_numpy()],
+        Method=[config_label(*row) for row in judged[["method", "layer"]].to_numpy()],
         cell=np.where(judged["passed"], "pass ", "FAIL ") + pd.Series(ratio, index=judged.index),
         column="Signal in the " + judged["signal"] + " (" + rule + ")",
     )

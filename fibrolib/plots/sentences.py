@@ -206,7 +206,7 @@ def describe_setting(setting: Mapping[str, object]) -> str:
     Returns
     -------
     str
-        Such as "learning rate 0.1, start simulation"; empty where no parameter is set.
+        Such as "learning rate 0.1, weights simulation"; empty where no parameter is set.
     """
     named: dict[str, object] = {}
     for name, value in setting.items():

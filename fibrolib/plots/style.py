@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from fibrolib.diagnostics import find_diagnostic
 
 __all__ = [
-    "PARTITION_COLOURS",
-    "PARTITION_LABELS",
+    "SPLIT_COLOURS",
+    "SPLIT_LABELS",
     "model_colour",
     "model_dashes",
     "model_label",
@@ -28,10 +28,10 @@ __all__ = [
     "styled",
 ]
 
-PARTITION_COLOURS = {"train": "#4C566A", "validation": "#9AA5B8", "test": "#D08770"}
+SPLIT_COLOURS = {"train": "#4C566A", "validation": "#9AA5B8", "test": "#D08770"}
 """Colour of a side of the split."""
 
-PARTITION_LABELS = {"train": "training", "validation": "validation", "test": "test"}
+SPLIT_LABELS = {"train": "training", "validation": "validation", "test": "test"}
 
 _FURTHER_COLOURS = ("#000000", "#7F6A00", "#5D3A9B", "#994F00", "#6E6E6E")
 

@@ -135,9 +135,9 @@ def plot_ceilings(ceilings: pd.DataFrame) -> Figure:
     -------
     Figure
     """
-    dials = list(dict.fromkeys(ceilings["dial"]))
-    figure, axes = new_figure(1, len(dials), width=2.5 * len(dials) + 1.5, height=3.0, sharey=True)
-    for plot, dial in zip(axes[0], dials, strict=True):
+    strengths = list(dict.fromkeys(ceilings["dial"]))
+    figure, axes = new_figure(1, len(strengths), width=2.5 * len(strengths) + 1.5, height=3.0, sharey=True)
+    for plot, dial in zip(axes[0], strengths, strict=True):
         for cutoff, rows in ceilings[ceilings["dial"] == dial].groupby("cutoff"):
             colour = CUTOFF_COLOURS[cutoff]
             plot.plot(rows["value"], rows["moving"], color=colour, marker="o", markersize=3.5)

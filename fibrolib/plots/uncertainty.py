@@ -60,7 +60,7 @@ def _count(plot: Axes, n: int, height: float) -> None:
 
 
 @styled
-def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, partition: str = "test") -> Figure:
+def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: str = "test") -> Figure:
     """Smooth calibration curve of each diagnostic with its band, and every patient as a tick.
 
     Parameters
@@ -69,7 +69,7 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, partiti
         From `fibrolib.inference.calibration_curves`.
     predictions : DataFrame
         The predictions table they were made of.
-    partition : str
+    split : str
         Which patients they were.
 
     Returns
@@ -80,7 +80,7 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, partiti
     figure, panels = _panels(list(dict.fromkeys(known["model"])), 2.1)
     for name, plot in panels.items():
         curve = known[known["model"] == name]
-        rows = predictions[(predictions["model"] == name) & (predictions["partition"] == partition)]
+        rows = predictions[(predictions["model"] == name) & (predictions["split"] == split)]
         colour = model_colour(name)
         plot.plot([0, 1], [0, 1], **_GUIDE)
         plot.fill_between(curve["predicted"], curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0)

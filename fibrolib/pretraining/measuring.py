@@ -64,8 +64,8 @@ def pretrain(
     architecture: str,
     options: dict,
     view: str,
-    length: int,
-    step: int,
+    clip_length: int,
+    frame_stride: int,
     epochs: int,
     quantities: tuple[str, ...] = QUANTITIES,
     learning_rate: float = 2e-3,
@@ -85,8 +85,8 @@ def pretrain(
     out : Path or str
         File of weights to write (half precision: half the size, and no difference after the first fine-tuning step).
     architecture, options : str, dict
-        What `fibrolib.nets.build_net` takes; ``start`` among the options says what the net itself begins with.
-    view, length, step : str, int, int
+        What `fibrolib.nets.build_net` takes; ``weights`` among the options says what the net itself begins with.
+    view, clip_length, frame_stride : str, int, int
         ``clips`` or ``stills``, frames per window and their distance.
     epochs : int
         Passes over the patients.
@@ -110,14 +110,14 @@ def pretrain(
     values = pictures[list(quantities)].to_numpy()
     values = ((values - values.mean(0)) / values.std(0)).astype(np.float32)
     n_training = round(len(pictures) * (1 - held_out))
-    windows = {"view": view, "length": length, "step": step, "seed": seed}
+    windows = {"view": view, "clip_length": clip_length, "frame_stride": frame_stride, "seed": seed}
     training = ClipDataset(pictures[:n_training], values[:n_training], augment=Augment(), **windows)
     with torch.random.fork_rng(), torch_threads(n_threads):
         torch.manual_seed(seed)
         net = channels_last(build_net(architecture, 2, **options))
         if begin_with is not None:
             _take_over(net, Path(begin_with))
-        net.started = ()  # here are enough patients to learn all of it, statistics included
+        net.pretrained_modules = ()  # here are enough patients to learn all of it, statistics included
         fitted = ClipNet(
             _Measuring(net, len(quantities)),
             criterion=nn.MSELoss,
@@ -133,7 +133,7 @@ def pretrain(
             device=pick_device("auto"),
             verbose=0,
         ).fit(training)
-        read = _read(fitted, ClipDataset(pictures[n_training:], values[n_training:], n_windows=3, **windows))
+        read = _read(fitted, ClipDataset(pictures[n_training:], values[n_training:], n_clips=3, **windows))
     found = {
         name: round(float(spearmanr(read[:, column], values[n_training:, column]).statistic), 3)
         for column, name in enumerate(quantities)

@@ -15,7 +15,13 @@ SEED = 5_000_000
 
 _STILL = ("clustering", "nodules")
 
-_IMAGES = {"backbone": "tf_efficientnet_lite0", "start": "imagenet", "hold": 4, "scales": [16], "deviations": True}
+_IMAGES = {
+    "backbone": "tf_efficientnet_lite0",
+    "weights": "imagenet",
+    "freeze_to_stride": 4,
+    "scales": [16],
+    "deviations": True,
+}
 """How image features begin. The course measures speckle and outlines: finely, and also where they are uneven."""
 
 PICTURES = {"stills": 3000, "clips": 600}
@@ -25,8 +31,8 @@ RECIPES: dict[str, dict] = {
     "frame_cnn": {
         "options": _IMAGES,
         "view": "stills",
-        "length": 1,
-        "step": 1,
+        "clip_length": 1,
+        "frame_stride": 1,
         "epochs": 8,
         "quantities": _STILL,  # a still image does not move
         "learning_rate": 1e-3,
@@ -35,16 +41,16 @@ RECIPES: dict[str, dict] = {
     "frame_lstm": {
         "options": {**_IMAGES, "direct": False, "hidden": 64},
         "view": "clips",
-        "length": 4,
-        "step": 3,
+        "clip_length": 4,
+        "frame_stride": 3,
         "epochs": 6,
         "learning_rate": 1e-3,
     },
     "motion_slowfast": {
         "options": {**_IMAGES, "direct": False, "slow_frames": 2, "width": 16},
         "view": "clips",
-        "length": 17,
-        "step": 2,
+        "clip_length": 17,
+        "frame_stride": 2,
         "epochs": 12,
         "learning_rate": 2e-3,
     },

@@ -12,10 +12,10 @@ from nbformat import NotebookNode
 from fibrolib.privacy import private_folder
 from fibrolib.study import PROJECT
 
-__all__ = ["without_places"]
+__all__ = ["strip_local_paths"]
 
 
-def without_places(notebook: NotebookNode, run_folder: Path) -> NotebookNode:
+def strip_local_paths(notebook: NotebookNode, run_folder: Path) -> NotebookNode:
     """Take the paths of this computer out of an executed copy.
 
     Patients' names and files do not get here at all (`fibrolib.privacy.open_cohort`). This concerns what surrounds

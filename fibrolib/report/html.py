@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from fibrolib.checking import LEAKS
 from fibrolib.errors import counted
-from fibrolib.inference import compare_accuracy, compare_exchanged, joint_test
+from fibrolib.inference import compare_accuracy, compare_by_permutation, joint_test
 from fibrolib.plots import (
     collect_notes,
     describe_comparisons,
@@ -108,7 +108,7 @@ def _bold(text: str) -> Markup:
 def _tests(study: Study) -> dict:
     """Comparisons on the test patients: as tables and in words."""
     predictions, html = study.predictions, partial(as_html, caption=study.profile.caveat)
-    exchanged, accuracy = compare_exchanged(predictions), compare_accuracy(predictions, study.thresholds)
+    exchanged, accuracy = compare_by_permutation(predictions), compare_accuracy(predictions, study.thresholds)
     return {
         "joint": describe_joint(joint_test(predictions)),
         "pairs": html(readable_comparisons(study.comparisons)),

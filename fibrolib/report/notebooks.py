@@ -20,7 +20,7 @@ from fibrolib.atomic import write_atomically
 from fibrolib.attribution import parse_methods
 from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError
 from fibrolib.provenance import package_digest
-from fibrolib.report.copies import without_places
+from fibrolib.report.copies import strip_local_paths
 from fibrolib.report.kernels import KernelManager
 from fibrolib.study.cache import digest
 
@@ -119,7 +119,7 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: 
     report made with it, stay as they were.
 
     While it runs, papermill writes it elsewhere: what reaches the run folder is complete and names no folder of this
-    computer (`without_places`).
+    computer (`strip_local_paths`).
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def _execute(notebook: Path, unfinished: Path, parameters: dict, folder: Path) -
 
 def _keep_copy(unfinished: Path, executed: Path, mark: dict | None = None) -> None:
     """Bring an executed copy to its place; ``mark`` tells what a finished one was made from."""
-    copy = without_places(nbformat.read(unfinished, as_version=4), run_folder=executed.parent.parent)
+    copy = strip_local_paths(nbformat.read(unfinished, as_version=4), run_folder=executed.parent.parent)
     if mark is not None:
         copy.metadata["fibrolib"] = mark
     write_atomically(executed, lambda path: nbformat.write(copy, path))

@@ -7,12 +7,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 from typing import TypeVar
 
-__all__ = ["work_through"]
+__all__ = ["run_in_order"]
 
 T = TypeVar("T")
 
 
-def work_through(work: Callable[[T], object], after: Mapping[T, Collection[T]], at_once: int) -> None:
+def run_in_order(work: Callable[[T], object], after: Mapping[T, Collection[T]], at_once: int) -> None:
     """Do a piece of work for every item, none before the items that it comes after.
 
     Parameters

@@ -14,15 +14,15 @@ from fibrolib.privacy import who_is_who
 from fibrolib.report.html import build_report
 from fibrolib.report.kernels import kernels
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current
-from fibrolib.report.order import work_through
+from fibrolib.report.order import run_in_order
 from fibrolib.report.progress import Progress, Tally, count
 from fibrolib.study import Request, Study, notebook_sources
-from fibrolib.study.checked import check_before
-from fibrolib.study.concealing import request_for_copies
 from fibrolib.study.lock import held
 from fibrolib.study.paths import comes_after
-from fibrolib.study.preparing import sources
+from fibrolib.study.preprocessing import sources
+from fibrolib.study.pseudonymise import request_for_copies
 from fibrolib.study.results import circumstances, results
+from fibrolib.study.validation import validate_cohort
 
 __all__ = ["notebooks_for", "run_study"]
 
@@ -102,7 +102,7 @@ def _run(study: Study, further: dict, console: Console) -> Path:
             execute_notebook(notebook, executed, parameters, content)
 
     with kernels() as at_once:
-        work_through(execute, comes_after(notebooks), at_once)
+        run_in_order(execute, comes_after(notebooks), at_once)
     with progress.step("writing the report"):
         found = results(study)
         made = circumstances(study, progress.seconds)
@@ -119,7 +119,7 @@ def _check(study: Study, progress: Progress, console: Console) -> None:
     tally = Tally("files")
     told: list[str] = []
     with progress.step("checking the cohort", tally):
-        warnings = check_before(study, tally.follow, lambda report: told.extend(_announced(report)))
+        warnings = validate_cohort(study, tally.follow, lambda report: told.extend(_announced(report)))
     # A check that is kept holds no text of the table.
     kept = warnings.loc[warnings["kind"].isin(ANNOUNCED), "finding"]
     for sentence in told or kept:

@@ -57,7 +57,7 @@ class Tally:
 
     def __init__(self, noun: str) -> None:
         self.noun, self.done, self.total = noun, 0, 0
-        self.started = time.monotonic()
+        self.pretrained_modules = time.monotonic()
 
     def follow(self, results: Iterable[T], total: int) -> Iterator[T]:
         """Pass results on, and count them."""
@@ -68,7 +68,7 @@ class Tally:
 
     def __call__(self) -> tuple[str, str]:
         """Where the step is, and how long it may still take."""
-        return _quarters(self.done, self.total, self.noun, self.started)
+        return _quarters(self.done, self.total, self.noun, self.pretrained_modules)
 
 
 def _quarters(done: int, total: int, noun: str, started: float, before: int = 0) -> tuple[str, str]:
@@ -96,7 +96,7 @@ class Progress:
 
     def __init__(self, study: Study, console: Console) -> None:
         self.study, self.console = study, console
-        self.started = time.monotonic()
+        self.pretrained_modules = time.monotonic()
         self.seconds: dict[str, float] = {}
         self._under_way: dict[str, Detail | None] = {}
         self._changing = threading.Lock()
@@ -150,7 +150,7 @@ class Progress:
             while not self._idle.wait(_POLL):
                 told = [detail() for detail in dict.fromkeys(self._under_way.copy().values()) if detail]
                 place, left = ("".join(parts) for parts in zip(*told, strict=True)) if told else ("", "")
-                elapsed = _clock(time.monotonic() - self.started)
+                elapsed = _clock(time.monotonic() - self.pretrained_modules)
                 status.update(f"{self._line(place + left)}  [dim]{elapsed} so far[/dim]")
                 if place and place != seen and not self.console.is_terminal:
                     line = f"        {self._line(place + left)}"

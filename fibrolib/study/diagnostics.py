@@ -33,8 +33,8 @@ __all__ = [
     "evaluate_once",
     "fits_finished",
     "fits_of",
+    "missing_requirements",
     "net_arguments",
-    "reason_against",
     "refuse_other_arguments",
 ]
 
@@ -49,7 +49,7 @@ _WORTH_PROCESSES = 1000
 takes as long to start as a net of the size of `smoke` takes for some hundred patients."""
 
 
-def reason_against(study: Study, name: str) -> str:
+def missing_requirements(study: Study, name: str) -> str:
     """Why a diagnostic cannot be had from a study's cohort, as a sentence; empty where it can.
 
     Parameters
@@ -67,7 +67,7 @@ def reason_against(study: Study, name: str) -> str:
     if absent:
         return f"{label} needs {', '.join(absent)}, which this cohort does not have."
     known = patients.dropna(subset=columns)
-    side = study.partition.reindex(known.index)
+    side = study.split.reindex(known.index)
     for part, needed in (("train", study.profile.n_folds), ("validation", 1), ("test", 1)):
         diseased = int(at_least(known["stage"][side == part], study.cutoff).sum())
         if min(diseased, int((side == part).sum()) - diseased) < needed:
@@ -84,7 +84,7 @@ def evaluate_index(study: Study, name: str) -> Evaluation:
     columns = list(record.columns)
     known = study.cohort.patients().dropna(subset=columns)
     options = {"columns": columns, "cutoff": study.cutoff, "n_folds": study.profile.n_folds, "seed": study.request.seed}
-    return evaluate(name, record.classifier(study.cutoff), known, study.partition, **options)
+    return evaluate(name, record.classifier(study.cutoff), known, study.split, **options)
 
 
 def net_arguments(study: Study, name: str) -> dict:
@@ -93,7 +93,7 @@ def net_arguments(study: Study, name: str) -> dict:
         "name": name,
         "diagnostic": classifier_of(study, name),
         "patients": study.patients,
-        "partition": study.partition,
+        "split": study.split,
         "grid": study.profile.model(name).grid,
         "n_folds": study.profile.n_folds,
         "seed": study.request.seed,
@@ -174,7 +174,7 @@ def _compared(arguments: dict) -> dict:
     plain = {key: value for key, value in arguments.items() if key not in ("diagnostic", "n_jobs")}
     plain["grid"] = plain.get("grid") or []
     plain["patients"] = patients[["stage", "clips", "stills"]].to_dict("index")
-    plain["partition"] = arguments["partition"].to_dict()
+    plain["split"] = arguments["split"].to_dict()
     return {**plain, **{f"{type(net).__name__}.{key}": value for key, value in parameters.items()}}
 
 

@@ -14,7 +14,7 @@ import ipywidgets as widgets
 from PIL import Image
 
 from fibrolib.inference import auc
-from fibrolib.phantom import MOVING, STILL, Dials, Rendering, oracle_score
+from fibrolib.phantom import MOVING, STILL, Rendering, SignalStrengths, oracle_score
 from fibrolib.plots import plot_patient, png_bytes
 from fibrolib.stages import at_least
 from fibrolib.study.virtual_patient import mmode_strip, population, render_beats, true_movement, typical_patient
@@ -78,9 +78,9 @@ class Explorer:
         self.box = widgets.VBox([widgets.HBox([widgets.VBox(list(self.controls.values())), screen]), self._panels])
 
     @property
-    def dials(self) -> Dials:
+    def strengths(self) -> SignalStrengths:
         """Where the dials stand."""
-        return Dials(**{dial: self.controls[dial].value for dial in DIALS})
+        return SignalStrengths(**{dial: self.controls[dial].value for dial in DIALS})
 
     @property
     def picture(self) -> bytes:
@@ -105,9 +105,9 @@ class Explorer:
         self._picture.value = _png(self.rendering, self.frame.value)
 
     def _draw(self) -> Rendering:
-        dials, seed = self.dials, self.controls["seed"].value
+        strengths, seed = self.strengths, self.controls["seed"].value
         scan = {"breath_mm": 0.0, "heart_rate": _HEART_RATE}
-        patient = typical_patient(self.controls["severity"].value, seed, dials, **scan)
+        patient = typical_patient(self.controls["severity"].value, seed, strengths, **scan)
         rendering = render_beats(patient, seed, frames=self._frames)
         movement = true_movement(rendering)
         self._picture.value = _png(rendering, self.frame.value)
@@ -119,9 +119,9 @@ class Explorer:
             seconds=len(rendering.frames) / rendering.fps,
             scale=rendering.scale,
             patient=patient,
-            others=population(dials),
+            others=population(strengths),
             cutoff=self._cutoff,
-            ceilings=_ceilings(dials, self._cutoff),
+            ceilings=_ceilings(strengths, self._cutoff),
         )
         self._panels.value = png_bytes(figure)
         return rendering
@@ -135,11 +135,11 @@ def _slider(name: str, value: float, most: float) -> widgets.FloatSlider:
 
 
 @lru_cache(maxsize=128)
-def _ceilings(dials: Dials, cutoff: int) -> dict[str, float]:
+def _ceilings(strengths: SignalStrengths, cutoff: int) -> dict[str, float]:
     """AUC of the oracle that sees a still image, and of the one that sees a video, on the histograms' patients."""
-    people, seen = population(dials), {"still image": STILL, "video": MOVING}
+    people, seen = population(strengths), {"still image": STILL, "video": MOVING}
     truth = at_least(people["stage"], cutoff)
-    return {name: auc(truth, oracle_score(people, cutoff, signals, dials)) for name, signals in seen.items()}
+    return {name: auc(truth, oracle_score(people, cutoff, signals, strengths)) for name, signals in seen.items()}
 
 
 def _png(rendering: Rendering, frame: int) -> bytes:

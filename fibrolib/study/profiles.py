@@ -17,7 +17,7 @@ from fibrolib.diagnostics import INDICES, Diagnostic, DiagnosticError, load_diag
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.clips import VIEWS
-from fibrolib.nets import build_net, check_reading, check_start, is_packaged, net_options
+from fibrolib.nets import build_net, check_reading, check_weights, is_packaged, net_options
 from fibrolib.own_files import OwnFile
 
 __all__ = ["BUILT_IN", "INSTALLATION_TEST", "ClipSettings", "ModelSettings", "Profile", "load_profile"]
@@ -131,8 +131,8 @@ class Profile:
     @property
     def clip_frames(self) -> int:
         """Frames of the longest clip that one of the nets takes."""
-        usual = NetClassifier().length
-        return max(settings.arguments.get("length", usual) for settings in self.models)
+        usual = NetClassifier().clip_length
+        return max(settings.arguments.get("clip_length", usual) for settings in self.models)
 
     def as_dict(self) -> dict:
         """Everything, as plain values; of a file of the user's own, what the profile calls it and its hash."""
@@ -223,8 +223,8 @@ def _model_settings(profile: str, name: str, table: dict, own: dict[str, str]) -
         for architecture, options in product(*(grid.get(key, [usual[key]]) for key in ("architecture", "options"))):
             _check_options(where, architecture, options)
     for settings in [{key: [value] for key, value in arguments.items()}, *grids]:
-        for start in settings.get("start", []):
-            _check_start(where, start)
+        for weights in settings.get("weights", []):
+            _check_weights(where, weights)
     if arguments.get("view", "clips") not in VIEWS:
         raise FibrolibError(f"{where}: view must be one of {', '.join(VIEWS)}.")
     used = {each for grid in [{}, *grids] for each in grid.get("architecture", [usual["architecture"]])}
@@ -238,12 +238,12 @@ def _check_options(where: str, architecture: str, options: object) -> None:
     except ValueError as error:
         raise FibrolibError(f"{where}: {error}.") from error
     if not isinstance(options, dict):
-        raise FibrolibError(f"{where}: options must be a table such as {{ hold = 0 }}, not {options!r}.")
+        raise FibrolibError(f"{where}: options must be a table such as {{ freeze_to_stride = 0 }}, not {options!r}.")
     for option in options:
         if option not in known:
             raise FibrolibError(f"{where}: {architecture} has no option '{option}'; it has {', '.join(sorted(known))}.")
-    if "start" in options:
-        _check_start(where, options["start"])
+    if "weights" in options:
+        _check_weights(where, options["weights"])
     try:
         check_reading(options)
         if not is_packaged(architecture):
@@ -264,10 +264,10 @@ def _try_to_build(architecture: str, options: dict) -> None:
         ) from error
 
 
-def _check_start(where: str, start: object) -> None:
+def _check_weights(where: str, weights: object) -> None:
     """Raise unless a net can begin so."""
     try:
-        check_start(start)
+        check_weights(weights)
     except FibrolibError as error:
         raise FibrolibError(f"{where}: {error}") from error
 

@@ -12,9 +12,9 @@ import psutil
 import torch
 
 import fibrolib
-from fibrolib.inference import compare_accuracy, compare_exchanged, joint_test
+from fibrolib.inference import compare_accuracy, compare_by_permutation, joint_test
 from fibrolib.provenance import package_digest
-from fibrolib.study.population import ORACLES
+from fibrolib.study.simulated_test_set import ORACLES
 from fibrolib.study.staging import Staging, cutoffs_of, staging_of
 from fibrolib.study.study import Study
 
@@ -57,7 +57,7 @@ def _further_tests(study: Study) -> dict:
     (joint,) = joint_test(predictions).drop(columns="note").to_dict("records")
     return {
         "joint": joint,
-        "exchange_comparisons": _comparison_entries(compare_exchanged(predictions)),
+        "permutation_comparisons": _comparison_entries(compare_by_permutation(predictions)),
         "accuracy_comparisons": _comparison_entries(compare_accuracy(predictions, study.thresholds)),
     }
 
@@ -130,7 +130,7 @@ def results(study: Study) -> dict:
         ``caveat`` is None where nothing forbids to read the numbers, ``population`` where the cohort is not virtual,
         ``staging`` where there are two stages only.
     """
-    partition = study.partition.value_counts()
+    split = study.split.value_counts()
     shares = {name: study.attribution(name) for name in study.nets}
     return {
         "schema": SCHEMA,
@@ -141,9 +141,9 @@ def results(study: Study) -> dict:
         "cohort": {
             "name": study.cohort.name,
             "virtual": study.cohort.virtual,
-            "patients": len(study.partition),
+            "patients": len(study.split),
             "videos": len(study.cohort.table),
-            "partition": {side: int(partition[side]) for side in ("train", "validation", "test")},
+            "split": {side: int(split[side]) for side in ("train", "validation", "test")},
         },
         "models": {name: _model_entry(study, name) for name in study.models},
         "unavailable": study.reasons,

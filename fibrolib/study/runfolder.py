@@ -61,7 +61,7 @@ class RunFolder:
 
     @property
     def fits(self) -> Path:
-        """Fits of nets: of evaluations, finished or not, and of planted worlds."""
+        """Fits of nets: of evaluations, finished or not, and of planted scenarios."""
         return self.path / _CACHE / "fits"
 
     @property

@@ -21,22 +21,22 @@ from fibrolib.inference import (
 from fibrolib.phantom import oracle_score
 from fibrolib.progress import track
 from fibrolib.stages import at_least
-from fibrolib.study.population import ORACLES
+from fibrolib.study.simulated_test_set import ORACLES
 
 if TYPE_CHECKING:
     from fibrolib.study.study import Study
 
-__all__ = ["Staging", "called_stages", "cutoffs_of", "expected_stages", "staging_of", "staging_tables"]
+__all__ = ["Staging", "cutoffs_of", "expected_stages", "predicted_stages", "staging_of", "staging_tables"]
 
 _MEASURES = ("exact", "kappa", "obuchowski")
 
 
-def called_stages(reached: pd.DataFrame) -> pd.Series:
+def predicted_stages(cumulative_probs: pd.DataFrame) -> pd.Series:
     """Call the highest stage that is reached with a probability of at least one half: the median of the distribution.
 
     Parameters
     ----------
-    reached : DataFrame
+    cumulative_probs : DataFrame
         P(stage >= 1), P(stage >= 2), ... in columns ``1, 2, ...``, one row per patient.
 
     Returns
@@ -44,18 +44,18 @@ def called_stages(reached: pd.DataFrame) -> pd.Series:
     Series of int
         The call that makes the expected distance in stages smallest (and the rule of CORAL, Cao et al. 2020).
     """
-    return (reached >= 0.5).sum(axis=1).astype(int)
+    return (cumulative_probs >= 0.5).sum(axis=1).astype(int)
 
 
-def expected_stages(reached: pd.DataFrame) -> pd.Series:
+def expected_stages(cumulative_probs: pd.DataFrame) -> pd.Series:
     """Mean of the distribution over stages: one score that orders patients, as the Obuchowski measure needs.
 
     Parameters
     ----------
-    reached : DataFrame
-        As for `called_stages`.
+    cumulative_probs : DataFrame
+        As for `predicted_stages`.
     """
-    return reached.sum(axis=1)
+    return cumulative_probs.sum(axis=1)
 
 
 def cutoffs_of(study: Study) -> list[int]:
@@ -72,20 +72,20 @@ class Staging:
     ----------
     stages : Series of int
         True stage by patient.
-    reached : mapping of str to DataFrame
-        By net, P(stage >= 1), ... of these patients (see `called_stages`).
+    cumulative_probs : mapping of str to DataFrame
+        By net, P(stage >= 1), ... of these patients (see `predicted_stages`).
     ceilings : mapping of str to DataFrame
         Scores of oracles at each cut-off, in the same form; they call no stages.
     """
 
     stages: pd.Series
-    reached: Mapping[str, pd.DataFrame]
+    cumulative_probs: Mapping[str, pd.DataFrame]
     ceilings: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def confusion(self, name: str) -> pd.DataFrame:
         """Patients by true stage (rows) and called stage (columns); every stage has its row and column."""
-        scale = range(self.reached[name].shape[1] + 1)
-        called = called_stages(self.reached[name]).reindex(self.stages.index)
+        scale = range(self.cumulative_probs[name].shape[1] + 1)
+        called = predicted_stages(self.cumulative_probs[name]).reindex(self.stages.index)
         table = pd.crosstab(self.stages.to_numpy(), called.to_numpy())
         table = table.reindex(index=scale, columns=scale, fill_value=0)
         return table.rename_axis(index="stage", columns="called")
@@ -101,16 +101,16 @@ class Staging:
             measure of a score that says nothing (it is not one half, because mistakes weigh by their distance);
             ``note``. NaN and a note where these patients do not allow a measure.
         """
-        return pd.DataFrame([self._row(name) for name in self.reached])
+        return pd.DataFrame([self._row(name) for name in self.cumulative_probs])
 
     def _row(self, name: str) -> dict[str, object]:
-        reached = self.reached[name].reindex(self.stages.index)
-        called = called_stages(reached)
+        cumulative_probs = self.cumulative_probs[name].reindex(self.stages.index)
+        called = predicted_stages(cumulative_probs)
         exact = wilson(int((called == self.stages).sum()), len(called))
         found = {
             "exact": lambda: exact,
             "kappa": lambda: quadratic_kappa(self.stages, called),
-            "obuchowski": lambda: obuchowski(self.stages, expected_stages(reached)),
+            "obuchowski": lambda: obuchowski(self.stages, expected_stages(cumulative_probs)),
         }
         # Ties count half, as chance does.
         (chance, *_), _ = _estimated(lambda: obuchowski(self.stages, np.zeros(len(called))))
@@ -125,7 +125,9 @@ class Staging:
     @property
     def comparisons(self) -> pd.DataFrame:
         """Paired tests of the nets' Obuchowski measures, Holm-corrected; columns as of `compare_staging`."""
-        scores = pd.DataFrame({name: expected_stages(reached) for name, reached in self.reached.items()})
+        scores = pd.DataFrame(
+            {name: expected_stages(cumulative_probs) for name, cumulative_probs in self.cumulative_probs.items()}
+        )
         return compare_staging(self.stages, scores.reindex(self.stages.index))
 
     def aucs(self, cutoffs: Sequence[int]) -> pd.DataFrame:
@@ -142,7 +144,7 @@ class Staging:
             ``model, cutoff, n, n_positive, auc, auc_low, auc_high, note``; nets first, then oracles.
         """
         rows = []
-        for name, scores in {**self.reached, **self.ceilings}.items():
+        for name, scores in {**self.cumulative_probs, **self.ceilings}.items():
             for cutoff in cutoffs:
                 truth, score = at_least(self.stages, cutoff), scores[cutoff].reindex(self.stages.index)
                 numbers, note = _estimated(lambda truth=truth, score=score: auc_ci(truth, score))
@@ -173,23 +175,25 @@ def staging_of(study: Study) -> dict[str, Staging]:
     -------
     dict of str to Staging
         ``test``: the study's test patients. Of a virtual cohort also ``fresh``: the fresh population, with the
-        ceilings of `fibrolib.study.population.ORACLES`.
+        ceilings of `fibrolib.study.simulated_test_set.ORACLES`.
     """
     names = list(reversed(study.nets))
-    test = study.patients[study.partition.reindex(study.patients.index) == "test"]
+    test = study.patients[study.split.reindex(study.patients.index) == "test"]
     scored = track((_reached(study, name, test) for name in names), "Staging test patients", len(names), "nets")
-    reached = dict(zip(names, scored, strict=True))
-    found = {"test": Staging(test["stage"], reached)}
+    cumulative_probs = dict(zip(names, scored, strict=True))
+    found = {"test": Staging(test["stage"], cumulative_probs)}
     if study.cohort.virtual:
         people = study.population
         latent, cutoffs = people.patients.reset_index(drop=True), range(1, int(study.cohort.table["stage"].max()) + 1)
         ceilings = {
             name: pd.DataFrame(
-                {cutoff: oracle_score(latent, cutoff, signals, people.dials) for cutoff in cutoffs}
+                {cutoff: oracle_score(latent, cutoff, signals, people.strengths) for cutoff in cutoffs}
             ).set_axis(people.patients.index)
             for name, signals in ORACLES.items()
         }
-        found["fresh"] = Staging(people.patients["stage"], {name: people.reached(name) for name in names}, ceilings)
+        found["fresh"] = Staging(
+            people.patients["stage"], {name: people.cumulative_probs(name) for name in names}, ceilings
+        )
     return found
 
 

@@ -23,22 +23,22 @@ from fibrolib.plots import model_label
 from fibrolib.progress import track
 from fibrolib.stages import condition
 from fibrolib.study.cache import digest
-from fibrolib.study.concealing import open_own_cohort, reference_of
 from fibrolib.study.diagnostics import (
     EVALUATION,
     classifier_of,
     evaluate_index,
     evaluate_net,
     evaluate_once,
-    reason_against,
+    missing_requirements,
     refuse_other_arguments,
 )
 from fibrolib.study.naming import with_run_folder
-from fibrolib.study.population import Population
-from fibrolib.study.preparing import prepare_files
+from fibrolib.study.preprocessing import prepare_files
 from fibrolib.study.profiles import Profile, load_profile
+from fibrolib.study.pseudonymise import open_own_cohort, reference_of
 from fibrolib.study.request import Request
 from fibrolib.study.runfolder import RunFolder
+from fibrolib.study.simulated_test_set import SimulatedTestSet
 from fibrolib.video import load_clip
 from fibrolib.workers import n_workers
 
@@ -126,7 +126,7 @@ class Study:
         )
 
     @cached_property
-    def partition(self) -> pd.Series:
+    def split(self) -> pd.Series:
         """``train``, ``validation`` or ``test`` per patient."""
         return split_patients(self.cohort.patients(), self.request.seed)
 
@@ -150,7 +150,7 @@ class Study:
 
     def unavailable(self, name: str) -> str:
         """Why a diagnostic cannot be had from this cohort, as a sentence; empty where it can."""
-        return reason_against(self, name)
+        return missing_requirements(self, name)
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -168,7 +168,7 @@ class Study:
         return [*reversed(self.nets), *self.indices]
 
     @cached_property
-    def population(self) -> Population:
+    def population(self) -> SimulatedTestSet:
         """Fresh virtual patients at the default dials, for a study of a virtual cohort.
 
         Raises
@@ -178,7 +178,7 @@ class Study:
         """
         if not self.cohort.virtual:
             raise FibrolibError(f"{self.cohort.name} is no virtual cohort: there is no fresh population of it.")
-        return Population(self)
+        return SimulatedTestSet(self)
 
     def evaluation(self, name: str) -> Evaluation:
         """Tuned, cross-validated, fitted and scored diagnostic; computed once and kept.
@@ -240,7 +240,7 @@ class Study:
             "cutoff": self.cutoff,
             "seed": self.request.seed,
             "folds": self.profile.n_folds,
-            "partition": self.partition.to_dict(),
+            "split": self.split.to_dict(),
             "stages": self.patients["stage"].to_dict(),
             "files": [[path.name for path in paths] for view in ("clips", "stills") for paths in self.patients[view]],
         }
@@ -287,7 +287,7 @@ class Study:
         """
         if name not in self._gradcams:
             classifier = self.evaluation(name).final
-            test = self.patients[self.partition.reindex(self.patients.index) == "test"]
+            test = self.patients[self.split.reindex(self.patients.index) == "test"]
             maps = (attribute_clips(classifier, [load_clip(path) for path in paths]) for paths in test[classifier.view])
             label = f"Grad-CAM of the {model_label(name)}"
             self._gradcams[name] = dict(zip(test.index, track(maps, label, len(test), "patients"), strict=True))

@@ -62,8 +62,10 @@ class Viewer:
         self.patient = widgets.Dropdown(options=list(self._clips), description="patient")
         self.method = widgets.Dropdown(options=list(methods), description="method")
         self.opacity = widgets.FloatSlider(value=OPACITY, max=1.0, step=0.05, description="opacity")
-        self.frame = widgets.IntSlider(max=estimator.length - 1, description="frame", readout=False)
-        self.play = widgets.Play(max=estimator.length - 1, interval=self._interval(), repeat=True, show_repeat=False)
+        self.frame = widgets.IntSlider(max=estimator.clip_length - 1, description="frame", readout=False)
+        self.play = widgets.Play(
+            max=estimator.clip_length - 1, interval=self._interval(), repeat=True, show_repeat=False
+        )
         widgets.jslink((self.play, "value"), (self.frame, "value"))
         self._caption = widgets.HTML()
         self._picture = widgets.Image(format="png", width=640)
@@ -75,7 +77,7 @@ class Viewer:
         for slider in (self.opacity, self.frame):
             slider.observe(self._show, names="value")
         controls = [self.patient, self.method, self.opacity]
-        if estimator.length > 1:
+        if estimator.clip_length > 1:
             controls.append(widgets.HBox([self.play, self.frame]))
         self.box = widgets.HBox([widgets.VBox([*controls, self._caption]), self._picture])
 
@@ -96,7 +98,7 @@ class Viewer:
     def _interval(self) -> int:
         """Milliseconds per frame: the clip plays in its own time."""
         clip = next(iter(self._clips.values()))
-        return round(1000 * self._estimator.step / clip.fps)
+        return round(1000 * self._estimator.frame_stride / clip.fps)
 
     def _explain(self) -> Explanation:
         chosen = self.patient.value, self.method.value

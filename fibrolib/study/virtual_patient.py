@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fibrolib.phantom import Dials, Rendering, draw_patients, render_view
+from fibrolib.phantom import Rendering, SignalStrengths, draw_patients, render_view
 from fibrolib.phantom.carriers import carrier_mean, log_stiffness_mean
 
 __all__ = ["Movement", "detail", "mmode_strip", "population", "render_beats", "true_movement", "typical_patient"]
 
 
-def typical_patient(severity: float, seed: int = 0, dials: Dials | None = None, **scan: float) -> tuple:
+def typical_patient(severity: float, seed: int = 0, strengths: SignalStrengths | None = None, **scan: float) -> tuple:
     """A virtual patient whose carriers are exactly the mean of a severity.
 
     Real patients of one stage differ; here that spread is taken off, so that what changes between two pictures is the
@@ -27,7 +27,7 @@ def typical_patient(severity: float, seed: int = 0, dials: Dials | None = None, 
         Continuous severity, 0 (F0) to 4 (F4).
     seed : int
         Which body and which scan.
-    dials : Dials, optional
+    strengths : SignalStrengths, optional
         Strength of the signals; the published effects if left out.
     **scan : float
         Columns of `draw_patients` to set, such as ``breath_mm=0``.
@@ -42,8 +42,8 @@ def typical_patient(severity: float, seed: int = 0, dials: Dials | None = None, 
     TypeError
         If there is no such column.
     """
-    dials = dials or Dials()
-    drawn = draw_patients(1, seed, dials).drop(columns=["ast", "alt", "platelets"])
+    strengths = strengths or SignalStrengths()
+    drawn = draw_patients(1, seed, strengths).drop(columns=["ast", "alt", "platelets"])
     unknown = set(scan) - set(drawn)
     if unknown:
         raise TypeError(f"no such columns of a virtual patient: {sorted(unknown)}")
@@ -53,9 +53,9 @@ def typical_patient(severity: float, seed: int = 0, dials: Dials | None = None, 
         "severity": float(severity),
         "stiffness_kpa": stiffness,
         "swe_kpa": round(stiffness, 1),
-        "texture": float(carrier_mean("texture", severity, dials)),
-        "capsule": float(carrier_mean("capsule", severity, dials)),
-        "strain": float(np.exp(carrier_mean("motion", severity, dials))),
+        "texture": float(carrier_mean("texture", severity, strengths)),
+        "capsule": float(carrier_mean("capsule", severity, strengths)),
+        "strain": float(np.exp(carrier_mean("motion", severity, strengths))),
     }
     return next(drawn.assign(**truth, **scan).itertuples(index=False))
 
@@ -85,9 +85,9 @@ def render_beats(patient: tuple, seed: int = 0, beats: int = 1, frames: int = 16
 
 
 @lru_cache(maxsize=8)
-def population(dials: Dials, n: int = 4000) -> pd.DataFrame:
+def population(strengths: SignalStrengths, n: int = 4000) -> pd.DataFrame:
     """Many virtual patients without pictures (see `draw_patients`), kept for when they are asked for again."""
-    return draw_patients(n, seed=1, dials=dials)
+    return draw_patients(n, seed=1, strengths=strengths)
 
 
 @dataclass(frozen=True)

@@ -25,22 +25,22 @@ from fibrolib.learning import NetClassifier
 from fibrolib.plots import model_label
 from fibrolib.progress import track
 from fibrolib.study.diagnostics import EVALUATION
-from fibrolib.study.planting import plant
+from fibrolib.study.planted_signal import plant
 from fibrolib.study.processes import side_by_side
-from fibrolib.study.trainings import OTHERWISE_TRAINED, nets_of_folds, nets_of_shuffled_stages
-from fibrolib.study.worlds import WAYS, World
+from fibrolib.study.retraining import OTHERWISE_TRAINED, nets_of_folds, nets_of_shuffled_stages
+from fibrolib.study.scenarios import SALIENCY_CONFIGS, Scenario
 from fibrolib.video import Clip, load_clip
 
 if TYPE_CHECKING:
     from fibrolib.study.study import Study
 
-__all__ = ["Explaining"]
+__all__ = ["SaliencyTests"]
 
 _PLANTED = (12, 120)
-"""Virtual patients in each planted world, at least and at most; between, a sixth of the fresh population."""
+"""Virtual patients in each planted scenario, at least and at most; between, a sixth of the fresh population."""
 
 
-class Explaining:
+class SaliencyTests:
     """Explanations of a study's nets on its test patients, and their tests.
 
     Parameters
@@ -64,7 +64,7 @@ class Explaining:
     def test(self) -> pd.DataFrame:
         """The test patients, by stage."""
         patients = self.study.patients
-        chosen = patients[self.study.partition.reindex(patients.index) == "test"]
+        chosen = patients[self.study.split.reindex(patients.index) == "test"]
         return chosen.sort_values("stage", kind="stable")
 
     @cached_property
@@ -183,33 +183,33 @@ class Explaining:
         maps = {(patient, method): self.maps(name, method)[patient] for patient in self.few for method in self.methods}
         return delayed(faithfulness_by_method)(self.net(name), maps, seed=self.study.request.seed)
 
-    def worlds(self, net: str, patients: int = 0) -> dict[str, World]:
-        """Worlds in which one signal alone tells the stage, for one net (`planting.plant`).
+    def scenarios(self, net: str, patients: int = 0) -> dict[str, Scenario]:
+        """Scenarios in which one signal alone tells the stage, for one net (`planted_signal.plant`).
 
         Parameters
         ----------
         net : str
             A net of the study.
         patients : int
-            In each world; 0 for a number that suits the profile.
+            In each scenario; 0 for a number that suits the profile.
         """
         request, cache, profile = self.study.request, self.study.folder.path / "cache", self.study.profile
         fewest, most = _PLANTED
         patients = patients or min(most, max(fewest, profile.population // 6))
         return plant(request.run_folder.parent / "cohorts", cache, profile, net, patients=patients, seed=request.seed)
 
-    def planted(self, worlds: Mapping[str, World]) -> pd.DataFrame:
-        """Maps of the methods in planted worlds, counted on regions (`World.scores`); kept."""
-        ways = [way for way in WAYS if way.method in self.methods]
-        name = next(iter(worlds.values())).name
-        cache_key = {"ways": ways, "worlds": [world.cache_key for world in worlds.values()]}
+    def planted(self, scenarios: Mapping[str, Scenario]) -> pd.DataFrame:
+        """Maps of the methods in planted scenarios, counted on regions (`Scenario.scores`); kept."""
+        configs = [config for config in SALIENCY_CONFIGS if config.method in self.methods]
+        name = next(iter(scenarios.values())).name
+        cache_key = {"ways": configs, "scenarios": [scenario.cache_key for scenario in scenarios.values()]}
 
         def compute() -> pd.DataFrame:
-            jobs = [delayed(world.scores)(ways) for world in worlds.values()]
-            counted = self._side_by_side(jobs, "Training and explaining in planted worlds", "worlds")
+            jobs = [delayed(scenario.scores)(configs) for scenario in scenarios.values()]
+            counted = self._side_by_side(jobs, "Training and explaining in planted scenarios", "scenarios")
             return pd.concat(counted, ignore_index=True)
 
-        return self.study.folder.cache.get_or_compute_table(f"planted-{name}", cache_key, compute, made_by=(World,))
+        return self.study.folder.cache.get_or_compute_table(f"planted-{name}", cache_key, compute, made_by=(Scenario,))
 
     def _tables(self, what: str, job_of: Callable, made_by: tuple) -> pd.DataFrame:
         """A table for every net; those that are not kept are made side by side."""

@@ -12,7 +12,7 @@ from fibrolib.learning import NetClassifier, evaluate
 from fibrolib.study import processes
 from fibrolib.study.cache import ResultCache
 from fibrolib.study.diagnostics import fits_of
-from fibrolib.study.trainings import nets_of_folds, nets_of_shuffled_stages
+from fibrolib.study.retraining import nets_of_folds, nets_of_shuffled_stages
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def study(tmp_path_factory):
     sides = pd.Series(np.repeat(["train", "validation", "test"], [10, 2, 4]), index=patients.index)
     study = SimpleNamespace(
         patients=patients,
-        partition=sides,
+        split=sides,
         cutoff=1,
         profile=SimpleNamespace(n_folds=2),
         request=SimpleNamespace(seed=0),
@@ -32,7 +32,7 @@ def study(tmp_path_factory):
         cache_key=lambda name: {"model": name},
     )
     net = NetClassifier(
-        "motion_resnet3d", {"width": 2}, cutoff=1, n_stages=2, length=4, epochs=2, batch_size=2, n_threads=1
+        "motion_resnet3d", {"width": 2}, cutoff=1, n_stages=2, clip_length=4, epochs=2, batch_size=2, n_threads=1
     )
     net.set_params(memory=fits_of(study, "net"))
     evaluation = evaluate("net", net, patients, sides, grid={"learning_rate": [1e-3, 2e-3]}, n_folds=2)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CHANGES", "Change", "frozen", "motion_only", "reversed_in_time", "shuffled"]
+__all__ = ["PERTURBATIONS", "Change", "frozen", "motion_only", "reversed_in_time", "shuffled"]
 
 Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 """A window ``(frames, height, width)`` to another of the same shape."""
@@ -36,7 +36,7 @@ def motion_only(window: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return (np.clip(window - still + level, 0, 255) * lit).astype(np.uint8)
 
 
-CHANGES: dict[str, Change] = {
+PERTURBATIONS: dict[str, Change] = {
     "shuffled": shuffled,
     "frozen": frozen,
     "reversed": reversed_in_time,

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fibrolib.inference import InferenceError, delong_test, exchange_test
-from fibrolib.inference import exchange as room
+from fibrolib.inference import InferenceError, delong_test, permutation_test
+from fibrolib.inference import permutation as room
 
 Y = np.array([1, 1, 1, 1, 0, 0, 0, 0])
 
@@ -38,7 +38,7 @@ def every_exchange(y: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
 def test_p_is_counted_over_every_exchange(seed, decimals):
     rng = np.random.default_rng(seed)
     a, b = (2 * (shift * Y + rng.normal(size=8)).round(decimals) for shift in (1.5, 0.2))
-    found = exchange_test(Y, a, b)
+    found = permutation_test(Y, a, b)
     assert found.exact
     assert found.pvalue == pytest.approx(every_exchange(Y, a, b), abs=1e-12)
     assert found.difference == pytest.approx(area(Y, a) - area(Y, b), abs=1e-12)
@@ -51,18 +51,18 @@ scores = st.lists(st.integers(-4, 4), min_size=8, max_size=8).map(np.array)
 @settings(max_examples=40)
 @given(scores, scores)
 def test_it_is_symmetric_and_knows_ranks_only(a, b):
-    found = exchange_test(Y, a, b)
+    found = permutation_test(Y, a, b)
     assert 0 < found.pvalue <= 1
-    assert exchange_test(Y, b, a).pvalue == pytest.approx(found.pvalue)
-    assert exchange_test(Y, np.exp(a / 2), 1e9 * b).pvalue == pytest.approx(found.pvalue)
-    assert exchange_test(1 - Y, -a, -b).pvalue == pytest.approx(found.pvalue)
-    assert exchange_test(Y, a, a).pvalue == 1
+    assert permutation_test(Y, b, a).pvalue == pytest.approx(found.pvalue)
+    assert permutation_test(Y, np.exp(a / 2), 1e9 * b).pvalue == pytest.approx(found.pvalue)
+    assert permutation_test(1 - Y, -a, -b).pvalue == pytest.approx(found.pvalue)
+    assert permutation_test(Y, a, a).pvalue == 1
     assert found.difference == pytest.approx(delong_test(Y, a, b).difference)
 
 
 def test_two_flawless_scores_in_opposite_directions_can_be_tested():
     # DeLong's variance is zero here. All eight exchanged or none: 2 of 2^8.
-    assert exchange_test(Y, Y, 1 - Y).pvalue == pytest.approx(2 / 2**8)
+    assert permutation_test(Y, Y, 1 - Y).pvalue == pytest.approx(2 / 2**8)
 
 
 def test_many_patients_are_taken_for_normal_and_agree(monkeypatch):
@@ -70,9 +70,9 @@ def test_many_patients_are_taken_for_normal_and_agree(monkeypatch):
     y = np.repeat([1, 0], (60, 90))
     shared = rng.normal(size=150)
     a, b = (shift * y + shared + rng.normal(size=150) for shift in (1.3, 1.0))
-    exact = exchange_test(y, a, b)
+    exact = permutation_test(y, a, b)
     monkeypatch.setattr(room, "MOST_STEPS", 10)
-    normal = exchange_test(y, a, b)
+    normal = permutation_test(y, a, b)
     assert (exact.exact, normal.exact) == (True, False)
     assert 0.01 < exact.pvalue < 0.5
     assert normal.pvalue == pytest.approx(exact.pvalue, abs=0.005)
@@ -85,7 +85,7 @@ def test_it_keeps_its_level_where_delongs_is_over_careful():
     for _ in range(200):
         shared = np.sqrt(0.8) * rng.normal(size=30)
         a, b = (1.47 * y + shared + np.sqrt(0.2) * rng.normal(size=30) for _ in range(2))
-        rejected += [exchange_test(y, a, b).pvalue <= 0.05, delong_test(y, a, b).pvalue <= 0.05]
+        rejected += [permutation_test(y, a, b).pvalue <= 0.05, delong_test(y, a, b).pvalue <= 0.05]
     # Binomial (200, 0.05) stays below 22 with probability 0.9995.
     assert rejected[1] < rejected[0] < 22
 
@@ -96,4 +96,4 @@ def test_it_keeps_its_level_where_delongs_is_over_careful():
 )
 def test_what_cannot_be_tested_is_refused(y, options, message):
     with pytest.raises(InferenceError, match=message):
-        exchange_test(y, np.arange(8.0), np.arange(8.0), **options)
+        permutation_test(y, np.arange(8.0), np.arange(8.0), **options)

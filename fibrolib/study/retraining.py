@@ -44,8 +44,7 @@ def nets_of_folds(study: Study, name: str) -> list[NetClassifier]:
     net = clone(study.evaluation(name).final).set_params(memory=fits_of(study, name))
     options = {"n_folds": study.profile.n_folds, "seed": study.request.seed}
     nets = (
-        fit_without_fold(net, study.patients, study.partition, fold, **options)
-        for fold in range(1, N_FOLDS_COMPARED + 1)
+        fit_without_fold(net, study.patients, study.split, fold, **options) for fold in range(1, N_FOLDS_COMPARED + 1)
     )
     label = f"Training the {model_label(name)} without a fold"
     return list(track(nets, label, N_FOLDS_COMPARED, "nets", kept=study.folder.path))
@@ -71,7 +70,7 @@ def nets_of_shuffled_stages(study: Study, names: Sequence[str], number: int) -> 
             net, seed = (name, again), study.request.seed + again
             keys[net] = {**study.cache_key(name), "settings": evaluation.best, "shuffled": again}
             if not cache.has(f"shuffled-{name}", keys[net], made_by):
-                jobs[net] = delayed(fit_shuffled)(evaluation.final, study.patients, study.partition, seed)
+                jobs[net] = delayed(fit_shuffled)(evaluation.final, study.patients, study.split, seed)
     device = study.evaluation(names[0]).final.device if names else "cpu"
     nets = side_by_side(list(jobs.values()), device, "Training on shuffled stages", "nets")
     made = dict(zip(jobs, nets, strict=True))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fibrolib.learning.changes import CHANGES, frozen, motion_only, reversed_in_time, shuffled
+from fibrolib.learning.perturbations import PERTURBATIONS, frozen, motion_only, reversed_in_time, shuffled
 
 
 @pytest.fixture
@@ -11,9 +11,9 @@ def window():
     return np.random.default_rng(0).integers(1, 256, (12, 8, 10)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", PERTURBATIONS)
 def test_shape_and_type_stay(window, name):
-    changed = CHANGES[name](window)
+    changed = PERTURBATIONS[name](window)
     assert changed.shape == window.shape
     assert changed.dtype == np.uint8
 

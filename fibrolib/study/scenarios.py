@@ -27,7 +27,7 @@ from fibrolib.learning import NetClassifier
 from fibrolib.stages import at_least
 from fibrolib.video import load_clip
 
-__all__ = ["PLACES", "REGIONS", "WAYS", "Way", "World"]
+__all__ = ["PLACES", "REGIONS", "SALIENCY_CONFIGS", "SaliencyConfig", "Scenario"]
 
 REGIONS = ("capsule", "liver")
 """Regions that maps are counted on."""
@@ -43,7 +43,7 @@ _HELD_OUT = 3
 
 
 @dataclass(frozen=True)
-class Way:
+class SaliencyConfig:
     """A method and the layer it is given.
 
     Parameters
@@ -59,16 +59,16 @@ class Way:
     layer: str = "own"
 
 
-WAYS = (
-    *(Way(method) for method in ("gradcam", "gradcam++", "layercam")),
-    *(Way(method, "fine") for method in ("gradcam", "layercam")),
-    *(Way(method, "pixels") for method in ("integrated gradients", "occlusion")),
+SALIENCY_CONFIGS = (
+    *(SaliencyConfig(method) for method in ("gradcam", "gradcam++", "layercam")),
+    *(SaliencyConfig(method, "fine") for method in ("gradcam", "layercam")),
+    *(SaliencyConfig(method, "pixels") for method in ("integrated gradients", "occlusion")),
 )
 """All that are tried."""
 
 
-class World:
-    """A net in a world where one signal alone tells the stage.
+class Scenario:
+    """A net in a scenario where one signal alone tells the stage.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class World:
     net : str
         What the net is called.
     people : DataFrame
-        Patients of that world, as `Study.patients`.
+        Patients of that scenario, as `Study.patients`.
     estimator : NetClassifier
         Not fitted; with a ``memory``, its fit is kept.
     marked : callable
@@ -121,14 +121,14 @@ class World:
         truth = at_least(self.held_out["stage"], self.net.cutoff)
         return auc(truth, self.net.predict_proba(self.held_out)[:, 1])
 
-    def maps(self, way: Way, patients: Sequence[str] | None = None) -> dict[str, Explanation]:
+    def maps(self, config: SaliencyConfig, patients: Sequence[str] | None = None) -> dict[str, Explanation]:
         """Maps by patient: of those explained, or of some of them."""
         chosen = list(self.explained.index if patients is None else patients)
         clips = [load_clip(paths[0]) for paths in self.explained.loc[chosen, self.net.view]]
-        layer = fine_layer(self.net, clips[0]) if way.layer == "fine" else None
-        return dict(zip(chosen, attribute_clips(self.net, clips, way.method, layer=layer), strict=True))
+        layer = fine_layer(self.net, clips[0]) if config.layer == "fine" else None
+        return dict(zip(chosen, attribute_clips(self.net, clips, config.method, layer=layer), strict=True))
 
-    def scores(self, ways: Sequence[Way] = WAYS) -> pd.DataFrame:
+    def scores(self, configs: Sequence[SaliencyConfig] = SALIENCY_CONFIGS) -> pd.DataFrame:
         """Maps counted on regions.
 
         Returns
@@ -139,7 +139,7 @@ class World:
             ``even`` (share of a map that is spread evenly over the place of the signal and nowhere else) and
             ``movement`` (`movement_correlation`).
         """
-        world = {"signal": self.signal, "model": self.name, "seed": self.net.seed, "auc": self.area}
+        scenario = {"signal": self.signal, "model": self.name, "seed": self.net.seed, "auc": self.area}
         marked = {
             (patient.Index, region): middle_window(self.net, load_clip(self._marked(patient, region))).roi
             for patient in self.explained.itertuples()
@@ -147,15 +147,15 @@ class World:
         }
         grids = list_layers(self.net, load_clip(self.explained[self.net.view].iloc[0][0])).set_index("layer")
         rows = []
-        for way in ways:
-            for patient, cam in self.maps(way).items():
+        for config in configs:
+            for patient, cam in self.maps(config).items():
                 grid = grids.loc[cam.layer, ["times", "height", "width"]] if cam.layer else cam.relevance.shape
                 known = {"patient_id": patient, "stage": int(self.explained.loc[patient, "stage"])}
-                known |= {**vars(way), "movement": movement_correlation(cam)}
+                known |= {**vars(config), "movement": movement_correlation(cam)}
                 place = marked[patient, PLACES[self.signal]] & cam.sector
                 for region in REGIONS:
                     mask = marked[patient, region]
                     best = attainable_share(mask, cam.sector, tuple(int(side) for side in grid))
                     shares = {"attainable": best, "even": float(mask[place].mean())}
-                    rows.append({**world, **known, "region": region, **vars(mask_scores(cam, mask)), **shares})
+                    rows.append({**scenario, **known, "region": region, **vars(mask_scores(cam, mask)), **shares})
         return pd.DataFrame(rows)

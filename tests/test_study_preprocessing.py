@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fibrolib.phantom import simulate_cohort
-from fibrolib.study.preparing import sources
+from fibrolib.study.preprocessing import sources
 
 
 def mask(path, *names):

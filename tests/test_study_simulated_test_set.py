@@ -11,12 +11,12 @@ from small_nets import Patch, classifier_with
 from fibrolib.errors import FibrolibError
 from fibrolib.inference import auc, delong_test, share_of_ceiling
 from fibrolib.learning import NetClassifier
-from fibrolib.learning.changes import CHANGES
-from fibrolib.phantom import Dials, draw_patients
+from fibrolib.learning.perturbations import PERTURBATIONS
+from fibrolib.phantom import SignalStrengths, draw_patients
 from fibrolib.study import Request, Study, load_profile
 from fibrolib.study.ablations import AS_FILMED, WORLDS, ablate, ceilings_of
 from fibrolib.study.cache import ResultCache
-from fibrolib.study.population import Population, fresh_patients, population_folder
+from fibrolib.study.simulated_test_set import SimulatedTestSet, fresh_patients, population_folder
 
 SEED, PATIENTS = 1, 16  # of this seed, eight of the first sixteen are on either side of F2
 LATENT = ["texture", "capsule", "strain", "scanner", "severity"]
@@ -35,7 +35,7 @@ def study(flicker_patients, tmp_path_factory):
     """What a population asks of a study, with nets that were trained on flickering squares for a second."""
     nets = {
         name: NetClassifier(
-            **{"options": {"width": 4}, "view": view, "length": length, "n_windows": 1, "batch_size": 6},
+            **{"options": {"width": 4}, "view": view, "clip_length": length, "n_clips": 1, "batch_size": 6},
             **{"epochs": 12, "learning_rate": 1e-2, "cutoff": 1, "n_stages": 3, "n_threads": 1},
         ).fit(flicker_patients, flicker_patients["stage"])
         for name, view, length in (("cnn2d", "stills", 2), ("cnn3d", "clips", 6))
@@ -52,7 +52,7 @@ def study(flicker_patients, tmp_path_factory):
 
 @pytest.fixture
 def people(study, flicker_patients):
-    population = Population(study)
+    population = SimulatedTestSet(study)
     latent = draw_patients(len(flicker_patients), seed=3)[LATENT].set_axis(flicker_patients.index)
     population.patients = flicker_patients.join(latent)
     return population
@@ -85,10 +85,10 @@ def test_they_are_never_the_cohorts(fresh):
 
 
 def test_every_seed_and_every_dial_has_its_folder(tmp_path):
-    settings = [(seed, dials) for seed in (0, 1) for dials in WORLDS.values()]
-    folders = {population_folder(tmp_path, 50, seed, dials) for seed, dials in settings}
+    settings = [(seed, strengths) for seed in (0, 1) for strengths in WORLDS.values()]
+    folders = {population_folder(tmp_path, 50, seed, strengths) for seed, strengths in settings}
     assert len(folders) == 6
-    assert population_folder(tmp_path, 50, 0, Dials()) in folders
+    assert population_folder(tmp_path, 50, 0, SignalStrengths()) in folders
 
 
 def test_nobody_can_simulate_more_of_a_hospitals_patients(tmp_path):
@@ -103,11 +103,11 @@ def test_nobody_can_simulate_more_of_a_hospitals_patients(tmp_path):
 
 def test_scores_are_those_of_the_net_and_are_kept(people, study):
     net = study.evaluation("cnn3d").final
-    reached = people.reached("cnn3d")
-    np.testing.assert_allclose(reached, net.predict_cumulative(people.patients))
-    assert list(reached.columns) == [1, 2]
-    changed = people.reached("cnn3d", "frozen")
-    np.testing.assert_allclose(changed, net.predict_cumulative(people.patients, CHANGES["frozen"]))
+    cumulative_probs = people.cumulative_probs("cnn3d")
+    np.testing.assert_allclose(cumulative_probs, net.predict_cumulative(people.patients))
+    assert list(cumulative_probs.columns) == [1, 2]
+    changed = people.cumulative_probs("cnn3d", "frozen")
+    np.testing.assert_allclose(changed, net.predict_cumulative(people.patients, PERTURBATIONS["frozen"]))
     assert len(list(study.folder.cache.folder.glob("population-cnn3d-*"))) == 2
 
 
@@ -115,14 +115,19 @@ def test_areas_comparisons_and_shares(people):
     truth = people.patients["stage"] >= 1
     areas = people.aucs.set_index("model")
     assert list(areas.index) == ["cnn3d", "cnn2d", "oracle_still", "oracle_moving"]
-    assert areas.loc["cnn3d", "auc"] == pytest.approx(auc(truth, people.reached("cnn3d")[1]))
+    assert areas.loc["cnn3d", "auc"] == pytest.approx(auc(truth, people.cumulative_probs("cnn3d")[1]))
     (pair,) = people.comparisons.itertuples()
-    assert pair.p == pytest.approx(delong_test(truth, people.reached("cnn3d")[1], people.reached("cnn2d")[1]).pvalue)
+    assert pair.p == pytest.approx(
+        delong_test(truth, people.cumulative_probs("cnn3d")[1], people.cumulative_probs("cnn2d")[1]).pvalue
+    )
     shares = people.shares().set_index("model")
     for ceiling in ("still", "moving"):
-        way = (areas.loc["cnn3d", "auc"] - 0.5) / (areas.loc[f"oracle_{ceiling}", "auc"] - 0.5)
-        assert shares.loc["cnn3d", ceiling] == pytest.approx(way, nan_ok=True)
-        scores = people.reached("cnn3d")[1], people.predictions.query(f"model == 'oracle_{ceiling}'")["y_score"]
+        config = (areas.loc["cnn3d", "auc"] - 0.5) / (areas.loc[f"oracle_{ceiling}", "auc"] - 0.5)
+        assert shares.loc["cnn3d", ceiling] == pytest.approx(config, nan_ok=True)
+        scores = (
+            people.cumulative_probs("cnn3d")[1],
+            people.predictions.query(f"model == 'oracle_{ceiling}'")["y_score"],
+        )
         expected = share_of_ceiling(truth, *scores)
         assert shares.loc["cnn3d", f"{ceiling}_low"] == pytest.approx(expected.low, nan_ok=True)
     assert people.gain.difference == pytest.approx(areas.loc["oracle_moving", "auc"] - areas.loc["oracle_still", "auc"])
@@ -130,14 +135,20 @@ def test_areas_comparisons_and_shares(people):
 
 def test_ablations_test_each_change_against_the_clip_as_filmed(people):
     table = ablate({"here": people}, ["cnn3d", "cnn2d"], cutoff=1)
-    assert table["change"].tolist() == [AS_FILMED, *CHANGES, AS_FILMED]  # a still image has no order to lose
-    rows = table[table["model"] == "cnn3d"].set_index("change")
-    truth, filmed = people.patients["stage"] >= 1, people.reached("cnn3d")[1]
-    for change in CHANGES:
-        score = people.reached("cnn3d", change)[1]
-        assert rows.loc[change, "auc"] == pytest.approx(auc(truth, score))
-        assert rows.loc[change, "loss"] == pytest.approx(rows.loc[AS_FILMED, "auc"] - rows.loc[change, "auc"])
-        assert rows.loc[change, "p"] == pytest.approx(delong_test(truth, filmed, score).pvalue, nan_ok=True)
+    assert table["perturbation"].tolist() == [
+        AS_FILMED,
+        *PERTURBATIONS,
+        AS_FILMED,
+    ]  # a still image has no order to lose
+    rows = table[table["model"] == "cnn3d"].set_index("perturbation")
+    truth, filmed = people.patients["stage"] >= 1, people.cumulative_probs("cnn3d")[1]
+    for perturbation in PERTURBATIONS:
+        score = people.cumulative_probs("cnn3d", perturbation)[1]
+        assert rows.loc[perturbation, "auc"] == pytest.approx(auc(truth, score))
+        assert rows.loc[perturbation, "loss"] == pytest.approx(
+            rows.loc[AS_FILMED, "auc"] - rows.loc[perturbation, "auc"]
+        )
+        assert rows.loc[perturbation, "p"] == pytest.approx(delong_test(truth, filmed, score).pvalue, nan_ok=True)
     assert rows.loc[AS_FILMED, ["loss", "p", "p_holm"]].isna().all()
 
 
@@ -167,11 +178,11 @@ def test_threads_that_score_share_no_net(people, tmp_path):
 
 
 def test_ceilings_fall_where_a_signal_is_off(study):
-    worlds = {}
-    for name, dials in WORLDS.items():
-        worlds[name] = Population(study, dials)
-        worlds[name].patients = draw_patients(4000, seed=5, dials=dials)
-    ceilings = ceilings_of(worlds, cutoff=2).set_index("world")
+    scenarios = {}
+    for name, strengths in WORLDS.items():
+        scenarios[name] = SimulatedTestSet(study, strengths)
+        scenarios[name].patients = draw_patients(4000, seed=5, strengths=strengths)
+    ceilings = ceilings_of(scenarios, cutoff=2).set_index("scenario")
     # docs/virtual-cohort.md, from 100,000 patients: .833 / .866, and .833 / .833 without motion.
     assert ceilings.loc["published effects", ["still", "moving"]].tolist() == pytest.approx([0.833, 0.866], abs=0.02)
     assert ceilings.loc["motion = 0", "moving"] == pytest.approx(ceilings.loc["motion = 0", "still"])

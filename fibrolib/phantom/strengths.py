@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from math import isfinite
 
-__all__ = ["Dials"]
+__all__ = ["SignalStrengths"]
 
 
 @dataclass(frozen=True)
-class Dials:
+class SignalStrengths:
     """How strongly each signal of fibrosis shows in a virtual cohort.
 
     Parameters

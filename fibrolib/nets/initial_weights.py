@@ -15,13 +15,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from fibrolib.errors import FibrolibError
 from fibrolib.nets.backbone import PACKAGED, Backbone
 
-__all__ = ["FEATURES_ONLY", "STARTS", "ClipNetwork", "check_reading", "check_start", "read_weights"]
+__all__ = ["FEATURES_ONLY", "WEIGHTS", "ClipNetwork", "check_reading", "check_weights", "read_weights"]
 
-STARTS = ("simulation", "halfway", "imagenet", "scratch")
+WEIGHTS = ("simulation", "interpolated", "imagenet", "scratch")
 """Where first weights come from: `fibrolib.pretraining` (packaged, or a file of one's own), ImageNet, half way between
 the two, or chance."""
 
-FEATURES_ONLY = ("halfway", "imagenet")
+FEATURES_ONLY = ("interpolated", "imagenet")
 """Starts that bring features, and nothing that reads them: a linear probe comes first."""
 
 _HALF = 0.5
@@ -33,7 +33,7 @@ _USUAL = {"scales": [16], "deviations": True, "direct": False}
 before there was a choice."""
 
 _OF_FEATURES = {"scales": [16, 32], "deviations": False, "direct": True}
-"""What a net reads whose start taught it features but no diagnosis (docs/nets.md, *A linear probe comes first*)."""
+"""What a net reads whose weights taught it features but no diagnosis (docs/nets.md, *A linear probe comes first*)."""
 
 
 class ClipNetwork(nn.Module):
@@ -43,49 +43,49 @@ class ClipNetwork(nn.Module):
 
     Attributes
     ----------
-    started : tuple of str
+    pretrained_modules : tuple of str
         Names of the children whose weights were learned before. They are trained at a rate of their own, and
         their batch normalisation keeps the statistics it came with: eight clips of a small cohort estimate them badly
         (usual practice when fine-tuning detectors on few images).
-    settled : bool
+    freeze_batchnorm : bool
         Whether batch normalisation of all layers keeps its statistics in training: something was fitted to them.
     made_for : dict
         Architecture and the options that decide its shape: what weights of it must have been made for.
     """
 
-    started: tuple[str, ...] = ()
-    settled: bool = False
+    pretrained_modules: tuple[str, ...] = ()
+    freeze_batchnorm: bool = False
     made_for: dict
 
     @property
-    def probe_pays(self) -> bool:
+    def uses_linear_probe(self) -> bool:
         """Whether features were learned before, but nothing that is read from them (ImageNet, or half way to it)."""
-        return bool(self.started) and "embedding" not in self.started
+        return bool(self.pretrained_modules) and "embedding" not in self.pretrained_modules
 
     @staticmethod
-    def begin_backbone(name: str, start: str, hold: int, scales: Sequence[int]) -> Backbone:
-        """An image backbone for a net that begins with `start`; from chance, nothing of it is held.
+    def begin_backbone(name: str, weights: str, freeze_to_stride: int, scales: Sequence[int]) -> Backbone:
+        """An image backbone for a net that begins with `weights`; from chance, nothing of it is held.
 
         Raises
         ------
         FibrolibError
             If there are no weights to begin it with.
         """
-        if start == "halfway" and name != PACKAGED:
+        if weights == "interpolated" and name != PACKAGED:
             raise FibrolibError(
-                f"Half way there is {PACKAGED} alone, which took the course; '{name}' did not. "
-                "Change the backbone, or set start = imagenet."
+                f"Interpolated weights exist for {PACKAGED} alone; '{name}' was not pretrained on simulations. "
+                "Change the backbone, or set weights = imagenet."
             )
-        hold = 0 if start == "scratch" else hold
-        return Backbone(name, pretrained=start in FEATURES_ONLY, scales=scales, hold=hold)
+        freeze_to_stride = 0 if weights == "scratch" else freeze_to_stride
+        return Backbone(name, pretrained=weights in FEATURES_ONLY, scales=scales, freeze_to_stride=freeze_to_stride)
 
     @staticmethod
-    def reading(start: str, **asked) -> dict:
+    def reading(weights: str, **asked) -> dict:
         """What a net reads of its image features: as asked, and where that is None what suits the start.
 
         Parameters
         ----------
-        start : str
+        weights : str
             Where first weights come from.
         **asked
             ``scales``, ``deviations`` and ``direct``, or those of them that the net has.
@@ -96,11 +96,16 @@ class ClipNetwork(nn.Module):
             If one of them is of another kind than it can be.
         """
         check_reading(asked)
-        suits = _OF_FEATURES if start in FEATURES_ONLY else _USUAL
+        suits = _OF_FEATURES if weights in FEATURES_ONLY else _USUAL
         return {name: suits[name] if value is None else value for name, value in asked.items()}
 
     def begin(
-        self, architecture: str, start: str, options: dict, imagenet: tuple[str, ...] = (), course: tuple[str, ...] = ()
+        self,
+        architecture: str,
+        weights: str,
+        options: dict,
+        imagenet: tuple[str, ...] = (),
+        course: tuple[str, ...] = (),
     ) -> None:
         """Load the first weights.
 
@@ -108,8 +113,8 @@ class ClipNetwork(nn.Module):
         ----------
         architecture : str
             Name of the network.
-        start : str
-            One of `STARTS`, or the path of a file that ``fibrolib pretrain`` wrote.
+        weights : str
+            One of `WEIGHTS`, or the path of a file that ``fibrolib pretrain`` wrote.
         options : dict
             What decides the network's shape, and the weights must have been made for.
         imagenet : tuple of str
@@ -125,20 +130,20 @@ class ClipNetwork(nn.Module):
         options = {name: sorted(set(value)) if name == "scales" else value for name, value in options.items()}
         options = {name: value for name, value in options.items() if _USUAL.get(name) != value}
         self.made_for = {"architecture": architecture, **options}
-        if start in FEATURES_ONLY and not imagenet:
-            raise FibrolibError(f"There are no ImageNet weights for {architecture}: start = simulation or scratch.")
-        if start == "imagenet":
-            self.started = imagenet
-        elif start == "halfway":
+        if weights in FEATURES_ONLY and not imagenet:
+            raise FibrolibError(f"There are no ImageNet weights for {architecture}: weights = simulation or scratch.")
+        if weights == "imagenet":
+            self.pretrained_modules = imagenet
+        elif weights == "interpolated":
             learned, _ = _open_weights(architecture, "simulation")
             for child in imagenet:
                 self.move_towards(learned, child, _HALF)
             for child in course:
                 self.move_towards(learned, child, 1.0)
-            self.started = imagenet + course
-        elif start != "scratch":
-            self.load_state_dict(self._fitting(read_weights(architecture, start, options), start), strict=False)
-            self.started = tuple(name for name, _ in self.named_children() if name != "head")
+            self.pretrained_modules = imagenet + course
+        elif weights != "scratch":
+            self.load_state_dict(self._fitting(read_weights(architecture, weights, options), weights), strict=False)
+            self.pretrained_modules = tuple(name for name, _ in self.named_children() if name != "head")
 
     @torch.no_grad()
     def move_towards(self, learned: dict[str, Tensor], child: str, share: float) -> None:
@@ -164,8 +169,8 @@ class ClipNetwork(nn.Module):
         shared = {name: tensor for name, tensor in own.items() if name in learned and tensor.is_floating_point()}
         if not shared or any(tensor.shape != learned[name].shape for name, tensor in shared.items()):
             raise FibrolibError(
-                f"Half way, '{child}' takes weights of the course, and those are of another shape. "
-                "Leave the options that shape it as they are (width of the fast pathway: 16), or set start = imagenet."
+                f"With interpolated weights, '{child}' takes simulation weights, and those have another shape. "
+                "Leave the options that shape it (width of the fast pathway: 16), or set weights = imagenet."
             )
         for name, tensor in shared.items():
             tensor.lerp_(learned[name], share)
@@ -180,7 +185,7 @@ class ClipNetwork(nn.Module):
     def train(self, mode: bool = True) -> ClipNetwork:
         """Switch to training, except for batch-normalisation statistics that are kept."""
         super().train(mode)
-        for child in (self,) if self.settled else map(self.get_submodule, self.started):
+        for child in (self,) if self.freeze_batchnorm else map(self.get_submodule, self.pretrained_modules):
             for module in child.modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
@@ -221,22 +226,22 @@ def check_reading(options: dict) -> None:
             raise FibrolibError(f"{name} must be true or false, not {options[name]!r}.")
 
 
-def check_start(start: object) -> None:
+def check_weights(weights: object) -> None:
     """Raise unless a net can begin so.
 
     Parameters
     ----------
-    start : object
-        One of `STARTS`, or the path of a file.
+    weights : object
+        One of `WEIGHTS`, or the path of a file.
 
     Raises
     ------
     FibrolibError
         If it is neither.
     """
-    if start not in STARTS and not (isinstance(start, str | Path) and Path(start).is_file()):
+    if weights not in WEIGHTS and not (isinstance(weights, str | Path) and Path(weights).is_file()):
         raise FibrolibError(
-            f"start must be one of {', '.join(STARTS)}, or a file of `fibrolib pretrain`, not {start!r}. "
+            f"weights must be one of {', '.join(WEIGHTS)}, or a file of `fibrolib pretrain`, not {weights!r}. "
             "No file has that name."
         )
 
@@ -269,20 +274,20 @@ def read_weights(architecture: str, source: str, options: dict) -> dict[str, Ten
         different = ", ".join(f"{key} = {has!r}, not {wants!r}" for key, (has, wants) in pairs.items() if has != wants)
         raise FibrolibError(
             f"The weights of '{source}' are of another network ({different}). "
-            "Change the option, make weights for it with `fibrolib pretrain`, or set start = scratch."
+            "Change the option, make weights for it with `fibrolib pretrain`, or set weights = scratch."
         )
     return state
 
 
 def _open_weights(architecture: str, source: str) -> tuple[dict[str, Tensor], dict]:
     """Weights, in single precision, and what they were made for."""
-    check_start(source)
+    check_weights(source)
     packaged = resources.files("fibrolib.nets") / "weights" / f"{architecture}.safetensors"
     with resources.as_file(packaged) as inside:
         path = inside if source == "simulation" else Path(source)
         if not path.is_file():
             raise FibrolibError(
-                f"There are no simulation weights of {architecture}: start = scratch, or a file of `fibrolib pretrain`."
+                f"There are no simulation weights of {architecture}: set scratch, or a file of `fibrolib pretrain`."
             )
         try:
             with safe_open(path, framework="pt") as file:

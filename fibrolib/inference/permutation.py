@@ -21,7 +21,7 @@ from scipy import special, stats
 
 from fibrolib.inference.checks import check_classes, check_labels, check_patients, check_scores
 
-__all__ = ["ExchangeResult", "exchange_test"]
+__all__ = ["ExchangeResult", "permutation_test"]
 
 MOST_STEPS = 100_000_000
 """Above so many additions (half a second) the sum is taken for normal: so many patients that it is."""
@@ -29,7 +29,7 @@ MOST_STEPS = 100_000_000
 
 @dataclass(frozen=True)
 class ExchangeResult:
-    """Result of :func:`exchange_test`.
+    """Result of :func:`permutation_test`.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class ExchangeResult:
     exact: bool
 
 
-def exchange_test(
+def permutation_test(
     y_true: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, *, patient_id: ArrayLike | None = None
 ) -> ExchangeResult:
     """Test whether two scores of the same patients could be exchanged for each other, by the difference of their areas.

@@ -17,10 +17,10 @@ from fibrolib.study.study import Study
 from fibrolib.video import file_digest
 from fibrolib.workers import n_workers
 
-__all__ = ["check_before"]
+__all__ = ["validate_cohort"]
 
 
-def check_before(
+def validate_cohort(
     study: Study,
     track: Callable[[Iterable, int], Iterable],
     tell: Callable[[CheckReport], None] = lambda report: None,

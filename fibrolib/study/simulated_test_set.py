@@ -20,21 +20,21 @@ from fibrolib.inference import (
     select_predictions,
     share_of_ceiling,
 )
-from fibrolib.learning.changes import CHANGES
 from fibrolib.learning.clips import VIEWS
 from fibrolib.learning.evaluation import predictions_of
-from fibrolib.phantom import MOVING, STILL, Dials, oracle_score, simulate_cohort
+from fibrolib.learning.perturbations import PERTURBATIONS
+from fibrolib.phantom import MOVING, STILL, SignalStrengths, oracle_score, simulate_cohort
 from fibrolib.progress import track
 from fibrolib.study.cache import digest
 from fibrolib.study.diagnostics import EVALUATION
-from fibrolib.study.preparing import prepare_files
+from fibrolib.study.preprocessing import prepare_files
 from fibrolib.study.profiles import Profile
 
 if TYPE_CHECKING:
     from fibrolib.study.study import Study
 from fibrolib.workers import n_workers
 
-__all__ = ["ORACLES", "Population", "fresh_patients", "population_folder", "prepared_patients"]
+__all__ = ["ORACLES", "SimulatedTestSet", "fresh_patients", "population_folder", "prepared_patients"]
 
 _FAR = 1_000_000
 """Distance between the seed of a study's cohort and that of its fresh population: no two seeds in use meet."""
@@ -43,14 +43,21 @@ ORACLES = {"oracle_still": STILL, "oracle_moving": MOVING}
 """Ceilings: the best that could be done with what a still image, or a video, carries."""
 
 
-def population_folder(parent: Path, patients: int, seed: int, dials: Dials) -> Path:
+def population_folder(parent: Path, patients: int, seed: int, strengths: SignalStrengths) -> Path:
     """Where a fresh population lies: beside the cohorts, so that runs share it."""
-    turned = "" if dials == Dials() else f"-{digest(asdict(dials))[:8]}"
+    turned = "" if strengths == SignalStrengths() else f"-{digest(asdict(strengths))[:8]}"
     return parent / f"virtual-fresh-{patients}-seed{seed}{turned}"
 
 
 def fresh_patients(
-    parent: Path, clips: Path, profile: Profile, *, patients: int, seed: int, cutoff: int, dials: Dials | None = None
+    parent: Path,
+    clips: Path,
+    profile: Profile,
+    *,
+    patients: int,
+    seed: int,
+    cutoff: int,
+    strengths: SignalStrengths | None = None,
 ) -> pd.DataFrame:
     """Simulate and prepare virtual patients that no net has met.
 
@@ -68,7 +75,7 @@ def fresh_patients(
         The study's seed; the population's lies far from it.
     cutoff : int
         Lowest stage that counts as diseased.
-    dials : Dials, optional
+    strengths : SignalStrengths, optional
         Strength of the signals; the published effects if left out.
 
     Returns
@@ -76,9 +83,11 @@ def fresh_patients(
     DataFrame
         As `Study.patients`, and the latent truth: ``texture, capsule, strain, scanner, severity``.
     """
-    folder = population_folder(parent, patients, seed, dials or Dials())
+    folder = population_folder(parent, patients, seed, strengths or SignalStrengths())
     # Nobody asks where the liver lies in them.
-    table = simulate_cohort(folder, patients=patients, seed=seed + _FAR, dials=dials, truth=False, n_jobs=n_workers())
+    table = simulate_cohort(
+        folder, patients=patients, seed=seed + _FAR, strengths=strengths, truth=False, n_jobs=n_workers()
+    )
     found = prepared_patients(table, clips, profile, cutoff)
     truth = pd.read_csv(folder / "truth" / "patients.csv", index_col="patient_id")
     latent = truth[["texture", "capsule", "strain", "scanner", "severity"]]
@@ -102,21 +111,21 @@ def prepared_patients(table: Path, clips: Path, profile: Profile, cutoff: int) -
     return found.assign(clips=clip_files, stills=still_files)
 
 
-class Population:
+class SimulatedTestSet:
     """Fresh virtual patients, scored by the nets of a study.
 
     Parameters
     ----------
     study : Study
         A study of a virtual cohort.
-    dials : Dials, optional
+    strengths : SignalStrengths, optional
         Strength of the signals in the fresh patients; the published effects if left out.
     n : int, optional
         How many; the profile's number if left out.
     """
 
-    def __init__(self, study: Study, dials: Dials | None = None, n: int | None = None) -> None:
-        self.study, self.dials, self.n = study, dials or Dials(), n
+    def __init__(self, study: Study, strengths: SignalStrengths | None = None, n: int | None = None) -> None:
+        self.study, self.strengths, self.n = study, strengths or SignalStrengths(), n
 
     @cached_property
     def patients(self) -> pd.DataFrame:
@@ -129,18 +138,18 @@ class Population:
             patients=self.n or profile.population,
             seed=request.seed,
             cutoff=request.cutoff,
-            dials=self.dials,
+            strengths=self.strengths,
         )
 
-    def reached(self, name: str, change: str = "") -> pd.DataFrame:
+    def cumulative_probs(self, name: str, perturbation: str = "") -> pd.DataFrame:
         """Probability of each stage or a higher one, by a net of the study.
 
         Parameters
         ----------
         name : str
             A net.
-        change : str
-            A key of `fibrolib.learning.changes.CHANGES`; empty for the clips as they are.
+        perturbation : str
+            A key of `fibrolib.learning.perturbations.PERTURBATIONS`; empty for the clips as they are.
 
         Returns
         -------
@@ -151,17 +160,17 @@ class Population:
             "net": self.study.cache_key(name),
             "patients": self.patients.index.tolist(),
             "files": [[path.name for path in paths] for view in VIEWS for paths in self.patients[view]],
-            "change": change,
+            "perturbation": perturbation,
         }
         kept = self.study.folder.cache.get_or_compute_table(
-            f"population-{name}", cache_key, lambda: self._reached(name, change), made_by=EVALUATION
+            f"population-{name}", cache_key, lambda: self._reached(name, perturbation), made_by=EVALUATION
         )
         return kept.rename(columns=int)  # on disk, names are text
 
-    def _reached(self, name: str, change: str) -> pd.DataFrame:
+    def _reached(self, name: str, perturbation: str) -> pd.DataFrame:
         # A copy: several threads score at a time, and an LSTM packs its weights anew whenever it is moved to a device.
         net = deepcopy(self.study.evaluation(name).final)
-        scores = net.predict_cumulative(self.patients, CHANGES[change] if change else None)
+        scores = net.predict_cumulative(self.patients, PERTURBATIONS[perturbation] if perturbation else None)
         return pd.DataFrame(scores, index=self.patients.index.rename("patient_id"), columns=range(1, net.n_stages_))
 
     @cached_property
@@ -169,15 +178,17 @@ class Population:
         """The predictions table of nets, indices and both oracles on these patients, at the study's cut-off."""
         cutoff = self.study.cutoff
         nets = list(reversed(self.study.nets))
-        reached = track(map(self.reached, nets), "Scoring fresh patients", len(nets), "nets", self.study.folder.path)
-        scores = {name: table[cutoff].to_numpy() for name, table in zip(nets, reached, strict=True)}
+        cumulative_probs = track(
+            map(self.cumulative_probs, nets), "Scoring fresh patients", len(nets), "nets", self.study.folder.path
+        )
+        scores = {name: table[cutoff].to_numpy() for name, table in zip(nets, cumulative_probs, strict=True)}
         for name in self.study.indices:
             columns = list(self.study.profile.indices[name].columns)
             if set(columns) <= set(self.patients):  # nothing is simulated for an index of the user's own
                 scores[name] = self.study.evaluation(name).final.predict_proba(self.patients[columns])[:, 1]
         latent = self.patients.reset_index(drop=True)
         for name, signals in ORACLES.items():
-            scores[name] = oracle_score(latent, cutoff, signals, self.dials)
+            scores[name] = oracle_score(latent, cutoff, signals, self.strengths)
         tables = [predictions_of(name, self.patients, score, "test", cutoff) for name, score in scores.items()]
         return pd.concat(tables, ignore_index=True)
 

@@ -9,27 +9,27 @@ from conftest import make_patients
 
 from fibrolib.attribution import CURVES, ORDERS, TESTS, mask_scores, movement_correlation
 from fibrolib.learning import NetClassifier
-from fibrolib.study import explaining, processes
+from fibrolib.study import processes, saliency_tests
 from fibrolib.study.cache import ResultCache
-from fibrolib.study.explaining import Explaining
+from fibrolib.study.saliency_tests import SaliencyTests
 
 METHODS = ["gradcam", "layercam"]
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """What `Explaining` asks of a study, with one small net."""
+    """What `SaliencyTests` asks of a study, with one small net."""
     folder = tmp_path_factory.mktemp("explaining")
     patients = make_patients(folder, 18)
     sides = pd.Series(np.repeat(["train", "validation", "test"], [9, 3, 6]), index=patients.index)
     (folder / "truth").mkdir()
     patients.assign(heart_rate=140).to_csv(folder / "truth" / "patients.csv")
     train = patients[sides == "train"]
-    net = NetClassifier("motion_resnet3d", {"width": 4}, cutoff=1, n_stages=3, length=8, epochs=1, n_threads=1)
+    net = NetClassifier("motion_resnet3d", {"width": 4}, cutoff=1, n_stages=3, clip_length=8, epochs=1, n_threads=1)
     net.fit(train, train["stage"])
     return SimpleNamespace(
         patients=patients,
-        partition=sides,
+        split=sides,
         cohort=SimpleNamespace(virtual=True, root=folder),
         cutoff=1,
         nets=["net"],
@@ -51,13 +51,13 @@ def one_worker():
 
 @pytest.fixture(scope="module")
 def tests(study):
-    return Explaining(study, METHODS, patients=3, trainings=1)
+    return SaliencyTests(study, METHODS, patients=3, trainings=1)
 
 
 def test_the_few_run_from_the_lowest_stage_to_the_highest(tests, study):
     stages = study.patients.loc[tests.few, "stage"].tolist()
     assert stages == [0, 1, 2]
-    assert set(tests.few) <= set(study.partition.index[study.partition == "test"])
+    assert set(tests.few) <= set(study.split.index[study.split == "test"])
 
 
 def test_shares_are_those_of_the_maps(tests):
@@ -72,12 +72,12 @@ def test_every_sanity_test_is_made_and_kept(tests, study, monkeypatch):
     assert set(values["test"]) == set(TESTS)
     assert set(values["method"]) == set(METHODS)
     assert (values["clip"].nunique(), values["model"].unique().tolist()) == (3, ["net"])
-    monkeypatch.setattr(explaining, "side_by_side", lambda jobs, *_: pytest.fail("made again") if jobs else [])
-    pd.testing.assert_frame_equal(Explaining(study, METHODS, patients=3, trainings=1).sanity(), values)
+    monkeypatch.setattr(saliency_tests, "side_by_side", lambda jobs, *_: pytest.fail("made again") if jobs else [])
+    pd.testing.assert_frame_equal(SaliencyTests(study, METHODS, patients=3, trainings=1).sanity(), values)
 
 
 def test_without_trainings_on_shuffled_stages_their_test_is_left_out(study):
-    values = Explaining(study, ["gradcam"], patients=2, trainings=0).sanity()
+    values = SaliencyTests(study, ["gradcam"], patients=2, trainings=0).sanity()
     assert set(values["test"]) == set(TESTS) - {"random labels"}
 
 
