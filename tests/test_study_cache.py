@@ -149,7 +149,7 @@ HANDING_ON = {
         f"fibrolib.study.{name}"
         for name in ("cache", "validation", "diagnostics", "saliency_tests", "lock", "simulated_test_set")
     ),
-    *(f"fibrolib.study.{name}" for name in ("processes", "profiles", "runfolder", "scoring", "study", "trainings")),
+    *(f"fibrolib.study.{name}" for name in ("processes", "profiles", "runfolder", "scoring", "study", "retraining")),
 }
 """Modules that only hand on what stands in the cache key, write files of the run folder, or show progress."""
 
