@@ -6,8 +6,8 @@ python benchmarks/attribution.py plates          # plates of a finished run, mor
 python benchmarks/attribution.py speed           # maps per second and memory, beside loops over clips
 
 ``planted``: three scenarios, in which only the capsule, only the texture, or only the movement tells the stage, with
-signals strong enough for nets to learn (`fibrolib.study.planted_signal`). In each scenario and for each seed every
-net of the profile is trained on two thirds of 120 virtual patients and explained on the others who have significant
+signals strong enough for nets to learn (`fibrolib.experiments.planted_signal`). In each scenario and for each seed
+every net of the profile is trained on two thirds of 120 virtual patients and explained on the others who have significant
 fibrosis. A map's share on a region is set against the region's share of the picture; 1 is chance, and intervals are
 over the patients of all seeds. What is finished is kept in ``reports/benchmark-attribution``, patient by patient, fit
 by fit and net by net: a run that was stopped goes on there; delete the folder to start anew. ``--dry`` is for trying
@@ -33,14 +33,14 @@ from joblib import Parallel, delayed
 from fibrolib import plots
 from fibrolib.attribution import METHODS, attribute_clips, judge, judge_planted, middle_window, summarise_shares
 from fibrolib.attribution.windows import as_batch
+from fibrolib.experiments.planted_signal import plant
+from fibrolib.experiments.saliency_tests import SaliencyTests
+from fibrolib.experiments.scenarios import SALIENCY_CONFIGS, Scenario
 from fibrolib.learning import NetClassifier
 from fibrolib.nets import build_net, import_torchvision
 from fibrolib.stages import stage_name
 from fibrolib.study import Profile, load_profile, open_study
 from fibrolib.study.cache import ResultCache
-from fibrolib.study.planted_signal import plant
-from fibrolib.study.saliency_tests import SaliencyTests
-from fibrolib.study.scenarios import SALIENCY_CONFIGS, Scenario
 from fibrolib.video import Clip
 
 TOP = Path(__file__).resolve().parents[1] / "reports" / "benchmark-attribution"

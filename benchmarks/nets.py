@@ -31,6 +31,7 @@ from sklearn.preprocessing import StandardScaler
 from weights import WEIGHTS, settings_from
 
 from fibrolib.cohort import read_cohort, split_patients
+from fibrolib.experiments.simulated_test_set import fresh_patients
 from fibrolib.inference import auc_ci, delong_test
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.perturbations import PERTURBATIONS
@@ -40,7 +41,6 @@ from fibrolib.phantom import MOVING, STILL, SignalStrengths, oracle_score, simul
 from fibrolib.stages import at_least
 from fibrolib.study import load_profile
 from fibrolib.study.preprocessing import prepare_files
-from fibrolib.study.simulated_test_set import fresh_patients
 from fibrolib.video import load_clip
 
 TOP = Path(__file__).resolve().parents[1] / "reports" / "benchmark-nets"

@@ -18,13 +18,14 @@ LAYERS = [
     {"attribution", "pretraining", "deidentify"},
     {"plots"},
     {"study"},
+    {"experiments"},
     {"report"},
     {"cli"},
     {"__main__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
-TORCH_ROOMS = {"nets", "learning", "attribution", "pretraining", "study"}
+TORCH_ROOMS = {"nets", "learning", "attribution", "pretraining", "study", "experiments", "report"}
 
 
 def room_of(path):

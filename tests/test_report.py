@@ -10,8 +10,8 @@ from fibrolib.plots import readable_motion_use
 from fibrolib.report.copies import strip_local_paths
 from fibrolib.report.html import _bold, _Folder, _fresh, as_html
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current, parameter_names
+from fibrolib.report.results import _staging_entries
 from fibrolib.study import PROJECT, Request, Study
-from fibrolib.study.results import _staging_entries
 
 
 def make_notebook(path, *sources):
@@ -123,7 +123,7 @@ def test_a_cohort_of_ones_own_has_no_fresh_patients(tmp_path):
     pd.DataFrame(rows).to_csv(tmp_path / "cohort.csv", index=False)
     study = Study(Request(cohort=str(tmp_path / "cohort.csv"), cutoff=1, out=str(tmp_path / "run")))
     assert _fresh(study) is None
-    assert _staging_entries(study)["staging"] is None  # two stages: the AUC says all of it
+    assert _staging_entries(study, None)["staging"] is None  # two stages: the AUC says all of it
 
 
 def test_an_executed_copy_names_no_folder_of_this_computer(tmp_path):

@@ -13,13 +13,13 @@ import pytest
 from dirty_cohort import clean_table, write_files
 
 import fibrolib
+from fibrolib.experiments.saliency_tests import SaliencyTests
+from fibrolib.experiments.simulated_test_set import SimulatedTestSet
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.evaluation import fit_shuffled
 from fibrolib.provenance import import_closure
 from fibrolib.study import Request, Study, preprocessing, processes, validation
 from fibrolib.study.cache import ResultCache, digest
-from fibrolib.study.saliency_tests import SaliencyTests
-from fibrolib.study.simulated_test_set import SimulatedTestSet
 from fibrolib.study.validation import validate_cohort
 
 
@@ -147,9 +147,19 @@ HANDING_ON = {
     "fibrolib.progress",
     *(
         f"fibrolib.study.{name}"
-        for name in ("cache", "validation", "diagnostics", "saliency_tests", "lock", "simulated_test_set")
+        for name in (
+            "cache",
+            "validation",
+            "diagnostics",
+            "lock",
+            "processes",
+            "profiles",
+            "runfolder",
+            "scoring",
+            "study",
+        )
     ),
-    *(f"fibrolib.study.{name}" for name in ("processes", "profiles", "runfolder", "scoring", "study", "retraining")),
+    *(f"fibrolib.experiments.{name}" for name in ("saliency_tests", "simulated_test_set", "retraining")),
 }
 """Modules that only hand on what stands in the cache key, write files of the run folder, or show progress."""
 

@@ -20,7 +20,7 @@ def judge_planted(scores: pd.DataFrame, *, region: str = "capsule", seed: int = 
     ----------
     scores : DataFrame
         A row per patient and map: ``signal, model, method, layer, region, relevance, area, rank, pointing, attainable,
-        even``; as of `fibrolib.study.scenarios.World.scores`.
+        even``; as of `fibrolib.experiments.scenarios.Scenario.scores`.
     region : str
         The region, and the signal that is in it alone.
     seed : int

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from fibrolib.checking import LEAKS
 from fibrolib.errors import counted
+from fibrolib.experiments import SimulatedTestSet
 from fibrolib.inference import compare_accuracy, compare_by_permutation, joint_test
 from fibrolib.plots import (
     collect_notes,
@@ -132,7 +133,7 @@ def _fresh(study: Study) -> dict | None:
     """Tables of the fresh population, where there is one."""
     if not study.cohort.virtual:
         return None
-    people, html = study.population, partial(as_html, caption=study.profile.caveat)
+    people, html = SimulatedTestSet(study), partial(as_html, caption=study.profile.caveat)
     return {
         "answers": html(readable_answers(study.metrics, people.aucs, people.shares())),
         "comparisons": html(readable_comparisons(people.comparisons)),

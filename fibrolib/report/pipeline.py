@@ -16,12 +16,12 @@ from fibrolib.report.kernels import kernels
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current
 from fibrolib.report.order import run_in_order
 from fibrolib.report.progress import Progress, Tally, count
+from fibrolib.report.results import circumstances, results
 from fibrolib.study import Request, Study, notebook_sources
 from fibrolib.study.lock import held
 from fibrolib.study.paths import comes_after
 from fibrolib.study.preprocessing import sources
 from fibrolib.study.pseudonymise import request_for_copies
-from fibrolib.study.results import circumstances, results
 from fibrolib.study.validation import validate_cohort
 
 __all__ = ["notebooks_for", "run_study"]

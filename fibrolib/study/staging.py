@@ -1,10 +1,9 @@
-"""Staging: every stage from the one model, on the study's test patients and on fresh virtual ones."""
+"""Staging: every stage from the one model, in any group of patients."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,15 +17,11 @@ from fibrolib.inference import (
     quadratic_kappa,
     wilson,
 )
-from fibrolib.phantom import oracle_score
+from fibrolib.learning import NetClassifier
 from fibrolib.progress import track
-from fibrolib.stages import at_least
-from fibrolib.study.simulated_test_set import ORACLES
+from fibrolib.stages import at_least, is_metavir
 
-if TYPE_CHECKING:
-    from fibrolib.study.study import Study
-
-__all__ = ["Staging", "cutoffs_of", "expected_stages", "predicted_stages", "staging_of", "staging_tables"]
+__all__ = ["Staging", "expected_stages", "predicted_stages", "reported_cutoffs", "stage_patients", "staging_tables"]
 
 _MEASURES = ("exact", "kappa", "obuchowski")
 
@@ -58,10 +53,9 @@ def expected_stages(cumulative_probs: pd.DataFrame) -> pd.Series:
     return cumulative_probs.sum(axis=1)
 
 
-def cutoffs_of(study: Study) -> list[int]:
+def reported_cutoffs(stages: pd.Series, cutoff: int) -> list[int]:
     """Cut-offs that are reported: F2, F3 and F4 on the METAVIR scale, all on any other, and always the study's own."""
-    highest = int(study.cohort.table["stage"].max())
-    return sorted({*range(2 if study.cohort.metavir else 1, highest + 1), study.cutoff})
+    return sorted({*range(2 if is_metavir(stages) else 1, int(stages.max()) + 1), cutoff})
 
 
 @dataclass(frozen=True)
@@ -163,38 +157,22 @@ def _estimated(estimate: Callable[[], Estimate]) -> tuple[tuple[float, float, fl
     return (found.value, found.low, found.high), found.note
 
 
-def staging_of(study: Study) -> dict[str, Staging]:
-    """Staging by the nets of a study.
+def stage_patients(nets: Mapping[str, NetClassifier], patients: pd.DataFrame) -> Staging:
+    """Staging of patients by fitted nets.
 
     Parameters
     ----------
-    study : Study
-        What is missing is computed.
-
-    Returns
-    -------
-    dict of str to Staging
-        ``test``: the study's test patients. Of a virtual cohort also ``fresh``: the fresh population, with the
-        ceilings of `fibrolib.study.simulated_test_set.ORACLES`.
+    nets : mapping of str to NetClassifier
+        Fitted nets by name.
+    patients : DataFrame
+        One row per patient, with ``stage`` and prepared files.
     """
-    names = list(reversed(study.nets))
-    test = study.patients[study.split.reindex(study.patients.index) == "test"]
-    scored = track((_reached(study, name, test) for name in names), "Staging test patients", len(names), "nets")
-    cumulative_probs = dict(zip(names, scored, strict=True))
-    found = {"test": Staging(test["stage"], cumulative_probs)}
-    if study.cohort.virtual:
-        people = study.population
-        latent, cutoffs = people.patients.reset_index(drop=True), range(1, int(study.cohort.table["stage"].max()) + 1)
-        ceilings = {
-            name: pd.DataFrame(
-                {cutoff: oracle_score(latent, cutoff, signals, people.strengths) for cutoff in cutoffs}
-            ).set_axis(people.patients.index)
-            for name, signals in ORACLES.items()
-        }
-        found["fresh"] = Staging(
-            people.patients["stage"], {name: people.cumulative_probs(name) for name in names}, ceilings
-        )
-    return found
+    scored = (
+        pd.DataFrame(net.predict_cumulative(patients), index=patients.index, columns=range(1, net.n_stages_))
+        for net in nets.values()
+    )
+    tables = track(scored, "Staging test patients", len(nets), "nets")
+    return Staging(patients["stage"], dict(zip(nets, tables, strict=True)))
 
 
 def staging_tables(groups: Mapping[str, Staging], cutoffs: Sequence[int]) -> dict[str, pd.DataFrame]:
@@ -203,9 +181,9 @@ def staging_tables(groups: Mapping[str, Staging], cutoffs: Sequence[int]) -> dic
     Parameters
     ----------
     groups : mapping of str to Staging
-        As of `staging_of`.
+        Staging of each group of patients.
     cutoffs : sequence of int
-        As of `cutoffs_of`.
+        As of `reported_cutoffs`.
 
     Returns
     -------
@@ -220,8 +198,3 @@ def staging_tables(groups: Mapping[str, Staging], cutoffs: Sequence[int]) -> dic
     }
     tables = {name: pd.concat(part, names=["patients"]) for name, part in parts.items()}
     return {name: table.reset_index("patients").reset_index(drop=True) for name, table in tables.items()}
-
-
-def _reached(study: Study, name: str, patients: pd.DataFrame) -> pd.DataFrame:
-    net = study.evaluation(name).final
-    return pd.DataFrame(net.predict_cumulative(patients), index=patients.index, columns=range(1, net.n_stages_))

@@ -38,7 +38,6 @@ from fibrolib.study.profiles import Profile, load_profile
 from fibrolib.study.pseudonymise import open_own_cohort, reference_of
 from fibrolib.study.request import Request
 from fibrolib.study.runfolder import RunFolder
-from fibrolib.study.simulated_test_set import SimulatedTestSet
 from fibrolib.video import load_clip
 from fibrolib.workers import n_workers
 
@@ -166,19 +165,6 @@ class Study:
     def models(self) -> list[str]:
         """Names of all diagnostics this cohort allows: nets, then indices."""
         return [*reversed(self.nets), *self.indices]
-
-    @cached_property
-    def population(self) -> SimulatedTestSet:
-        """Fresh virtual patients at the default dials, for a study of a virtual cohort.
-
-        Raises
-        ------
-        FibrolibError
-            If the cohort is not virtual: nobody can simulate more of a hospital's patients.
-        """
-        if not self.cohort.virtual:
-            raise FibrolibError(f"{self.cohort.name} is no virtual cohort: there is no fresh population of it.")
-        return SimulatedTestSet(self)
 
     def evaluation(self, name: str) -> Evaluation:
         """Tuned, cross-validated, fitted and scored diagnostic; computed once and kept.

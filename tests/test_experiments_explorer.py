@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from fibrolib.experiments.explorer import Explorer, _ceilings
+from fibrolib.experiments.virtual_patient import population
 from fibrolib.phantom import MOVING, STILL, SignalStrengths, oracle_score
-from fibrolib.study.explorer import Explorer, _ceilings
-from fibrolib.study.virtual_patient import population
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ import psutil
 import torch
 
 import fibrolib
+from fibrolib.experiments import ORACLES, SimulatedTestSet
 from fibrolib.inference import compare_accuracy, compare_by_permutation, joint_test
 from fibrolib.provenance import package_digest
-from fibrolib.study.simulated_test_set import ORACLES
-from fibrolib.study.staging import Staging, cutoffs_of, staging_of
+from fibrolib.study.staging import Staging, reported_cutoffs, stage_patients
 from fibrolib.study.study import Study
 
 __all__ = ["SCHEMA", "circumstances", "results"]
@@ -75,9 +75,8 @@ def _area(row: pd.Series) -> dict:
     return {"auc": row["auc"], "auc_ci": [row["auc_low"], row["auc_high"]]}
 
 
-def _population_entry(study: Study) -> dict:
+def _population_entry(study: Study, people: SimulatedTestSet) -> dict:
     """What many fresh virtual patients say of the same nets."""
-    people = study.population
     areas = people.aucs.set_index("model")
     ceilings = {name.removeprefix("oracle_"): _area(areas.loc[name]) for name in ORACLES}
     return {
@@ -104,11 +103,14 @@ def _staging_entry(staging: Staging, cutoffs: list[int]) -> dict:
     return entries
 
 
-def _staging_entries(study: Study) -> dict:
+def _staging_entries(study: Study, fresh: SimulatedTestSet | None) -> dict:
     """Staging by group of patients and net; nothing where the scale has two stages, which the AUC says all of."""
     if study.cohort.table["stage"].max() < 2:
         return {"staging": None, "staging_comparisons": None}
-    groups, cutoffs = staging_of(study), cutoffs_of(study)
+    nets = {name: study.evaluation(name).final for name in reversed(study.nets)}
+    test = study.patients[study.split.reindex(study.patients.index) == "test"]
+    groups = {"test": stage_patients(nets, test)} | ({"fresh": fresh.staging} if fresh else {})
+    cutoffs = reported_cutoffs(study.cohort.table["stage"], study.cutoff)
     return {
         "staging": {group: _staging_entry(staging, cutoffs) for group, staging in groups.items()},
         "staging_comparisons": {group: _comparison_entries(each.comparisons) for group, each in groups.items()},
@@ -131,6 +133,7 @@ def results(study: Study) -> dict:
         ``staging`` where there are two stages only.
     """
     split = study.split.value_counts()
+    fresh = SimulatedTestSet(study) if study.cohort.virtual else None
     shares = {name: study.attribution(name) for name in study.nets}
     return {
         "schema": SCHEMA,
@@ -150,8 +153,8 @@ def results(study: Study) -> dict:
         "comparisons": _comparison_entries(study.comparisons),
         **_further_tests(study),
         "attribution": {name: _attribution_entry(table) for name, table in shares.items() if len(table)},
-        "population": _population_entry(study) if study.cohort.virtual else None,
-        **_staging_entries(study),
+        "population": _population_entry(study, fresh) if fresh else None,
+        **_staging_entries(study, fresh),
     }
 
 

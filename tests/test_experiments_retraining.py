@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from conftest import make_patients
 
+from fibrolib.experiments.retraining import nets_of_folds, nets_of_shuffled_stages
 from fibrolib.learning import NetClassifier, evaluate
 from fibrolib.study import processes
 from fibrolib.study.cache import ResultCache
 from fibrolib.study.diagnostics import fits_of
-from fibrolib.study.retraining import nets_of_folds, nets_of_shuffled_stages
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from small_nets import Linear3d, classifier_with
 from torch import nn
 
 from fibrolib.attribution import METHODS, attribute
+from fibrolib.experiments.viewer import Viewer
 from fibrolib.nets import build_net
 from fibrolib.plots import beside_overlay, overlay_frames
-from fibrolib.study.viewer import Viewer
 from fibrolib.video import load_clip
 
 

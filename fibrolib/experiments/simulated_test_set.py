@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from fibrolib.cohort import Cohort, inspect_cohort
+from fibrolib.errors import FibrolibError
 from fibrolib.inference import (
     DeLongResult,
     auc,
@@ -29,10 +30,11 @@ from fibrolib.study.cache import digest
 from fibrolib.study.diagnostics import EVALUATION
 from fibrolib.study.preprocessing import prepare_files
 from fibrolib.study.profiles import Profile
+from fibrolib.study.staging import Staging
+from fibrolib.workers import n_workers
 
 if TYPE_CHECKING:
     from fibrolib.study.study import Study
-from fibrolib.workers import n_workers
 
 __all__ = ["ORACLES", "SimulatedTestSet", "fresh_patients", "population_folder", "prepared_patients"]
 
@@ -130,7 +132,9 @@ class SimulatedTestSet:
     @cached_property
     def patients(self) -> pd.DataFrame:
         """One row per patient with prepared files and latent truth (`fresh_patients`)."""
-        request, profile = self.study.request, self.study.profile
+        request, profile, cohort = self.study.request, self.study.profile, self.study.cohort
+        if not cohort.virtual:
+            raise FibrolibError(f"{cohort.name} is no virtual cohort: no more of its patients can be simulated.")
         return fresh_patients(
             request.run_folder.parent / "cohorts",
             self.study.folder.clips,
@@ -191,6 +195,20 @@ class SimulatedTestSet:
             scores[name] = oracle_score(latent, cutoff, signals, self.strengths)
         tables = [predictions_of(name, self.patients, score, "test", cutoff) for name, score in scores.items()]
         return pd.concat(tables, ignore_index=True)
+
+    @cached_property
+    def staging(self) -> Staging:
+        """Stages by the nets, with the ceilings of `ORACLES` at every cut-off."""
+        nets = list(reversed(self.study.nets))
+        scale = range(1, self.study.evaluation(nets[0]).final.n_stages_)
+        latent = self.patients.reset_index(drop=True)
+        ceilings = {
+            name: pd.DataFrame(
+                {cutoff: oracle_score(latent, cutoff, signals, self.strengths) for cutoff in scale}
+            ).set_axis(self.patients.index)
+            for name, signals in ORACLES.items()
+        }
+        return Staging(self.patients["stage"], {name: self.cumulative_probs(name) for name in nets}, ceilings)
 
     @cached_property
     def aucs(self) -> pd.DataFrame:

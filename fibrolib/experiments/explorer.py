@@ -13,11 +13,11 @@ from functools import lru_cache
 import ipywidgets as widgets
 from PIL import Image
 
+from fibrolib.experiments.virtual_patient import mmode_strip, population, render_beats, true_movement, typical_patient
 from fibrolib.inference import auc
 from fibrolib.phantom import MOVING, STILL, Rendering, SignalStrengths, oracle_score
 from fibrolib.plots import plot_patient, png_bytes
 from fibrolib.stages import at_least
-from fibrolib.study.virtual_patient import mmode_strip, population, render_beats, true_movement, typical_patient
 
 __all__ = ["Explorer"]
 

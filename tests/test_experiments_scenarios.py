@@ -5,8 +5,8 @@ from conftest import make_patients
 
 from fibrolib.attribution import mask_scores
 from fibrolib.errors import FibrolibError
+from fibrolib.experiments.scenarios import REGIONS, SaliencyConfig, Scenario
 from fibrolib.learning import NetClassifier
-from fibrolib.study.scenarios import REGIONS, SaliencyConfig, Scenario
 
 
 def world_of(people, **options):

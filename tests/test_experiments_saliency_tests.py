@@ -8,10 +8,11 @@ import pytest
 from conftest import make_patients
 
 from fibrolib.attribution import CURVES, ORDERS, TESTS, mask_scores, movement_correlation
+from fibrolib.experiments import saliency_tests
+from fibrolib.experiments.saliency_tests import SaliencyTests
 from fibrolib.learning import NetClassifier
-from fibrolib.study import processes, saliency_tests
+from fibrolib.study import processes
 from fibrolib.study.cache import ResultCache
-from fibrolib.study.saliency_tests import SaliencyTests
 
 METHODS = ["gradcam", "layercam"]
 

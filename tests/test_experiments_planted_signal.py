@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from fibrolib.study import load_profile, planted_signal
-from fibrolib.study.planted_signal import SIGNALS, plant
+from fibrolib.experiments import planted_signal
+from fibrolib.experiments.planted_signal import SIGNALS, plant
+from fibrolib.study import load_profile
 from fibrolib.video import load_clip
 
 

@@ -9,14 +9,14 @@ import pytest
 from small_nets import Patch, classifier_with
 
 from fibrolib.errors import FibrolibError
+from fibrolib.experiments.ablations import AS_FILMED, WORLDS, ablate, ceilings_of
+from fibrolib.experiments.simulated_test_set import SimulatedTestSet, fresh_patients, population_folder
 from fibrolib.inference import auc, delong_test, share_of_ceiling
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.perturbations import PERTURBATIONS
 from fibrolib.phantom import SignalStrengths, draw_patients
 from fibrolib.study import Request, Study, load_profile
-from fibrolib.study.ablations import AS_FILMED, WORLDS, ablate, ceilings_of
 from fibrolib.study.cache import ResultCache
-from fibrolib.study.simulated_test_set import SimulatedTestSet, fresh_patients, population_folder
 
 SEED, PATIENTS = 1, 16  # of this seed, eight of the first sixteen are on either side of F2
 LATENT = ["texture", "capsule", "strain", "scanner", "severity"]
@@ -98,7 +98,7 @@ def test_nobody_can_simulate_more_of_a_hospitals_patients(tmp_path):
     pd.DataFrame(rows).to_csv(tmp_path / "cohort.csv", index=False)
     study = Study(Request(cohort=str(tmp_path / "cohort.csv"), out=str(tmp_path / "run")))
     with pytest.raises(FibrolibError, match="no virtual cohort"):
-        _ = study.population
+        _ = SimulatedTestSet(study).patients
 
 
 def test_scores_are_those_of_the_net_and_are_kept(people, study):

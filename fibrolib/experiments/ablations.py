@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from joblib import Parallel, delayed
 
+from fibrolib.experiments.simulated_test_set import ORACLES, SimulatedTestSet
 from fibrolib.inference import adjust_pvalues, auc, auc_ci, compare_models
 from fibrolib.learning.evaluation import predictions_of
 from fibrolib.learning.perturbations import PERTURBATIONS
 from fibrolib.phantom import SignalStrengths, oracle_score
 from fibrolib.progress import track
 from fibrolib.stages import at_least
-from fibrolib.study.simulated_test_set import ORACLES, SimulatedTestSet
-
-if TYPE_CHECKING:
-    from fibrolib.study.study import Study
 from fibrolib.workers import n_workers
 
 __all__ = ["AS_FILMED", "WORLDS", "ablate", "ceilings_of", "scenarios_of"]
@@ -37,15 +33,16 @@ _LEAST = 40
 """Patients of a control, at least: fewer hold too few of either side of a cut-off (assumption)."""
 
 
-def scenarios_of(study: Study) -> dict[str, SimulatedTestSet]:
-    """Fresh virtual patients of every scenario in `WORLDS`; simulated when they are first looked at.
+def scenarios_of(test_set: SimulatedTestSet) -> dict[str, SimulatedTestSet]:
+    """Simulated test sets of every scenario in `WORLDS`, beside one with the published effects.
 
     A control has a fifth of the fresh population's patients: simulating them is what takes the time.
     """
-    default, all_of = SignalStrengths(), study.profile.population
+    study, default = test_set.study, SignalStrengths()
+    all_of = study.profile.population
     few = min(all_of, max(_LEAST, all_of // 5))
     return {
-        name: study.population if strengths == default else SimulatedTestSet(study, strengths, n=few)
+        name: test_set if strengths == default else SimulatedTestSet(study, strengths, n=few)
         for name, strengths in WORLDS.items()
     }
 

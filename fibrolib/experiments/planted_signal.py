@@ -9,13 +9,13 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from fibrolib.experiments.scenarios import Scenario
+from fibrolib.experiments.simulated_test_set import prepared_patients
 from fibrolib.learning import NetClassifier
 from fibrolib.phantom import SignalStrengths, simulate_cohort
 from fibrolib.study.cache import digest
 from fibrolib.study.preprocessing import form_of, sources
 from fibrolib.study.profiles import Profile
-from fibrolib.study.scenarios import Scenario
-from fibrolib.study.simulated_test_set import prepared_patients
 from fibrolib.video import prepare_cached
 from fibrolib.workers import n_workers
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from fibrolib.phantom import Rendering, SignalStrengths, draw_patients
-from fibrolib.study.virtual_patient import (
+from fibrolib.experiments.virtual_patient import (
     detail,
     mmode_strip,
     population,
@@ -12,6 +11,7 @@ from fibrolib.study.virtual_patient import (
     true_movement,
     typical_patient,
 )
+from fibrolib.phantom import Rendering, SignalStrengths, draw_patients
 
 SCAN = {"breath_mm": 0.0, "heart_rate": 66.0}
 STEP, SCALE = 8, 0.5  # pixels between nodes, mm per pixel
