@@ -145,6 +145,7 @@ HANDING_ON = {
     "fibrolib.diagnostics.own",  # names in progress bars
     "fibrolib.plots.style",
     "fibrolib.progress",
+    "fibrolib.study.study",
     *(
         f"fibrolib.study.{name}"
         for name in (
