@@ -8,10 +8,10 @@ python benchmarks/attribution.py speed           # maps per second and memory, b
 ``planted``: three scenarios, in which only the capsule, only the texture, or only the movement tells the stage, with
 signals strong enough for nets to learn (`fibrolib.experiments.planted_signal`). In each scenario and for each seed
 every net of the profile is trained on two thirds of 120 virtual patients and explained on the others who have
-significant fibrosis. A map's share on a region is set against the region's share of the picture; 1 is chance, and intervals are
-over the patients of all seeds. What is finished is kept in ``reports/benchmark-attribution``, patient by patient, fit
-by fit and net by net: a run that was stopped goes on there; delete the folder to start anew. ``--dry`` is for trying
-out.
+significant fibrosis. A map's share on a region is set against the region's share of the picture; 1 is chance, and
+intervals are over the patients of all seeds. What is finished is kept in ``reports/benchmark-attribution``, patient by
+patient, fit by fit and net by net: a run that was stopped goes on there; delete the folder to start anew. ``--dry`` is
+for trying out.
 """
 
 from __future__ import annotations
