@@ -142,7 +142,7 @@ FITS = 2 * 2 + 1
 
 HANDING_ON = {
     "fibrolib.cohort.table",  # asked whether a cohort is virtual
-    "fibrolib.diagnostics.own",  # names in progress bars
+    "fibrolib.diagnostics.records",  # names in progress bars
     "fibrolib.plots.style",
     "fibrolib.progress",
     "fibrolib.study.study",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fibrolib.diagnostics import FIB4, INDICES, ColumnSpec, Diagnostic
-from fibrolib.diagnostics.columns import AGE
 
 __all__ = [
     "FILES",
@@ -30,7 +29,7 @@ def numbers_of(diagnostics: Iterable[Diagnostic] = INDICES) -> dict[str, ColumnS
         Indices.
     """
     own = {name: spec for diagnostic in (FIB4, *diagnostics) for name, spec in diagnostic.columns.items()}
-    return {"age": AGE, "bmi": ColumnSpec("kg/m²", 12, 70, "Body mass index", "normal"), **own}
+    return {"age": FIB4.columns["age"], "bmi": ColumnSpec("kg/m²", 12, 70, "Body mass index", "normal"), **own}
 
 
 NUMBERS = numbers_of()

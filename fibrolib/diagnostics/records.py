@@ -1,23 +1,76 @@
-"""One record per diagnostic: all that the rest of the package asks of it."""
+"""One record per diagnostic, of the package or in a user's own file: all that the rest of the package needs of it."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 
-from fibrolib.diagnostics.classifier import IndexClassifier
-from fibrolib.diagnostics.columns import AGE, ALT, AST, PLATELETS, STIFFNESS, ColumnSpec
-from fibrolib.diagnostics.cutoffs import PublishedCutoff
-from fibrolib.diagnostics.formulae import apri, fib4
+from fibrolib.diagnostics.indices import IndexClassifier, PublishedCutoff, apri, fib4
 from fibrolib.errors import FibrolibError
+from fibrolib.own_files import OwnFile, known_files, known_object, run_file, tell_of
 
-__all__ = ["APRI", "BUILT_IN", "FIB4", "INDICES", "SWE", "Diagnostic", "DiagnosticError", "tabulate_cutoffs"]
+__all__ = [
+    "APRI",
+    "BUILT_IN",
+    "FIB4",
+    "INDICES",
+    "SWE",
+    "ColumnSpec",
+    "Diagnostic",
+    "DiagnosticError",
+    "OtherUnit",
+    "find_diagnostic",
+    "load_diagnostic",
+    "tabulate_cutoffs",
+]
+
+
+@dataclass(frozen=True)
+class OtherUnit:
+    """Another unit that a column may have been filled in with, and the function to the column's own unit."""
+
+    name: str
+    convert: Callable[[float], float]
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """A column of positive numbers, one per patient.
+
+    Parameters
+    ----------
+    unit : str
+        Its unit.
+    low, high : float
+        Plausible values; others get a warning.
+    label : str
+        Its name in figures and tables; empty: the column's own.
+    distribution : {'skewed', 'normal', 'log-normal'}
+        How values are spread between patients. Normal ones are given as mean and standard deviation, others as median
+        and quartiles; log-normal ones are drawn on a logarithmic axis.
+    below, above : OtherUnit or None
+        The unit that explains values below `low`, and above `high`.
+    low_median : tuple of (float, OtherUnit) or None
+        A median that no hospital's patients fall below, and the unit that explains it if they do.
+    """
+
+    unit: str
+    low: float
+    high: float
+    label: str = ""
+    distribution: str = "skewed"
+    below: OtherUnit | None = None
+    above: OtherUnit | None = None
+    low_median: tuple[float, OtherUnit] | None = None
 
 
 class DiagnosticError(FibrolibError, ValueError):
@@ -41,24 +94,24 @@ class Diagnostic:
     columns : mapping of str to ColumnSpec
         Of an index: the columns of the cohort table that it reads.
     formula : callable or None
-        Of an index: gets one array per column, in their order, and returns positive numbers. A logistic curve maps
-        them to a probability (`IndexClassifier`).
+        Of an index: gets one array per column, in their order, and returns positive numbers, which a logistic curve
+        maps to a probability (`IndexClassifier`).
     estimator : estimator or None
         Of an index, in place of a formula: a scikit-learn classifier or pipeline with ``predict_proba``, not fitted.
     network : callable or None
         Of a net of your own: a subclass of `fibrolib.nets.ClipNetwork`, or a function that returns one. It is called
-        with the number of stages and the options of the profile. The profile names it as ``architecture = "<name>"``.
+        with the number of stages and the options of the profile, which names it as ``architecture = "<name>"``.
     direction : {1, -1}
         Of a formula: 1 where high values go with high stages, -1 where low ones do.
     cutoffs : tuple of PublishedCutoff
-        Published cut-offs of a formula; the first of a stage is the default.
+        Of a formula; the first of a stage is the default.
     citation : str
         Where it was published.
 
     Raises
     ------
     DiagnosticError
-        If one of these is of another form, or one that the kind needs is missing.
+        One of these is of another form, or one that the kind needs is missing.
     """
 
     name: str
@@ -78,13 +131,7 @@ class Diagnostic:
             raise DiagnosticError(f"The diagnostic '{self.name}': {fault}")
 
     def classifier(self, cutoff: int = 2) -> BaseEstimator:
-        """A classifier of ``stage >= cutoff``, not fitted, for `fibrolib.learning.evaluate`.
-
-        Parameters
-        ----------
-        cutoff : int
-            Lowest stage that counts as diseased.
-        """
+        """A classifier of ``stage >= cutoff``, not fitted, for `fibrolib.learning.evaluate`."""
         if self.formula is not None:
             reads = {"name": self.label, "direction": self.direction}
             return IndexClassifier(self.formula, tuple(self.columns), **reads, cutoff=cutoff)
@@ -92,19 +139,14 @@ class Diagnostic:
         return estimator.set_params(cutoff=cutoff) if "cutoff" in estimator.get_params(deep=False) else estimator
 
     def published_cutoff(self, cutoff: int = 2, *, population: str = "") -> PublishedCutoff:
-        """The published cut-off for a stage.
+        """The published cut-off of the nearest stage to `cutoff`, the lower of two: compare its `stage`.
 
         Parameters
         ----------
         cutoff : int
             Lowest stage that counts as diseased.
         population : str
-            Word that the population must contain, for example ``"fatty"``; empty: the first one listed.
-
-        Returns
-        -------
-        PublishedCutoff
-            Of the nearest stage for which one was published (the lower of two): compare its `stage` with `cutoff`.
+            Word that the population must contain, such as ``"fatty"``; empty: the first one listed.
 
         Raises
         ------
@@ -113,9 +155,9 @@ class Diagnostic:
         """
         listed = [published for published in self.cutoffs if population in published.population]
         if not listed:
-            known = "; ".join(dict.fromkeys(published.population for published in self.cutoffs)) or "none at all"
+            populations = "; ".join(dict.fromkeys(published.population for published in self.cutoffs)) or "none at all"
             wanted = f" for '{population}'" if population else ""
-            raise DiagnosticError(f"{self.label} has no published cut-off{wanted}; there are: {known}.")
+            raise DiagnosticError(f"{self.label} has no published cut-off{wanted}; there are: {populations}.")
         return min(listed, key=lambda published: (abs(published.stage - cutoff), published.stage))
 
 
@@ -157,8 +199,39 @@ def _faults_of_net(record: Diagnostic) -> Iterable[str]:
         yield "its network must be a subclass of fibrolib.nets.ClipNetwork, or a function that returns one."
 
 
+# A katal is a mole per second and U/L a micromole per minute and litre: 1 µkat/L = 60 U/L, exactly.
+_KATAL = OtherUnit("µkat/L", lambda value: 60 * value)
+# Young's modulus of soft tissue is 3 x density x (shear wave speed)², the density 1000 kg/m³ (EFSUMB guideline 2013).
+_SPEED = OtherUnit("m/s", lambda value: 3 * value**2)
+
+# Plausible values are *assumptions*, wide enough for cirrhosis and acute hepatitis; 1.5-75 kPa is what FibroScan
+# reports. So are the lowest medians: healthy livers measure 4-6 kPa, which is 1.2-1.4 m/s; platelets of
+# 150-400 x 10⁹/L are 15-40 x 10⁴/µL, as in Japan.
+_AGE = ColumnSpec("years", 18, 100, "Age", "normal")
+_AST = ColumnSpec("U/L", 5, 5000, "AST", "log-normal", below=_KATAL)
+_ALT = ColumnSpec("U/L", 5, 5000, "ALT", "log-normal", below=_KATAL)
+_PLATELETS = ColumnSpec(
+    "10⁹/L",
+    10,
+    1500,
+    "Platelets",
+    above=OtherUnit("per µL", lambda value: value / 1000),
+    low_median=(45.0, OtherUnit("10⁴/µL", lambda value: 10 * value)),
+)
+_STIFFNESS = ColumnSpec(
+    "kPa",
+    1.5,
+    75,
+    "Stiffness (SWE)",
+    "log-normal",
+    below=_SPEED,
+    above=OtherUnit("Pa", lambda value: value / 1000),
+    low_median=(2.6, _SPEED),
+)
+
+
 def _as_measured(values: ArrayLike) -> ArrayLike:
-    """The index that is measured, and not computed."""
+    """SWE is measured, not computed."""
     return values
 
 
@@ -169,7 +242,7 @@ SWE = Diagnostic(
     "swe",
     "SWE",
     colour="#009E73",
-    columns={"swe_kpa": STIFFNESS},
+    columns={"swe_kpa": _STIFFNESS},
     formula=_as_measured,
     cutoffs=(
         PublishedCutoff(2, 6.85, 6.85, _CHB_602, "2D-SWE, multicentre"),
@@ -186,7 +259,7 @@ FIB4 = Diagnostic(
     "fib4",
     "FIB-4",
     colour="#E69F00",
-    columns={"age": AGE, "ast": AST, "alt": ALT, "platelets": PLATELETS},
+    columns={"age": _AGE, "ast": _AST, "alt": _ALT, "platelets": _PLATELETS},
     formula=fib4,
     cutoffs=(  # for advanced fibrosis
         PublishedCutoff(3, 1.45, 3.25, "HIV/HCV co-infection", "Sterling 2006, Hepatology 43:1317"),
@@ -199,7 +272,7 @@ APRI = Diagnostic(
     "apri",
     "APRI",
     colour="#56B4E9",
-    columns={"ast": AST, "platelets": PLATELETS},
+    columns={"ast": _AST, "platelets": _PLATELETS},
     formula=apri,
     cutoffs=(
         PublishedCutoff(2, 0.5, 1.5, "chronic hepatitis C", "Wai 2003, Hepatology 38:518"),
@@ -218,21 +291,80 @@ BUILT_IN = (
     Diagnostic("cnn2d", "2D-CNN", "net", "#0072B2"),
     *INDICES,
 )
-"""All diagnostics of every study; what its nets are made of is said by the profile."""
+"""All diagnostics of every study; the profile says what its nets are made of."""
 
 
 def tabulate_cutoffs(diagnostics: Iterable[Diagnostic] = INDICES) -> pd.DataFrame:
-    """Published cut-offs of several diagnostics.
+    """Published cut-offs: ``index`` (name of the diagnostic), and the fields of `PublishedCutoff`."""
+    rows = [{"index": each.name, **vars(published)} for each in diagnostics for published in each.cutoffs]
+    return pd.DataFrame(rows, columns=["index", *PublishedCutoff.__dataclass_fields__])
+
+
+def find_diagnostic(name: str) -> Diagnostic | None:
+    """The record of that name: of the package, or of the user's own as far as this process was told; else None."""
+    built_in = next((record for record in BUILT_IN if record.name == name), None)
+    return built_in or known_object(name)
+
+
+def load_diagnostic(text: str, folder: Path) -> tuple[Diagnostic, OwnFile]:
+    """Run a user's Python file and take a diagnostic out of it; this process then finds it by its name.
 
     Parameters
     ----------
-    diagnostics : iterable of Diagnostic
-        Indices.
+    text : str
+        ``elf.py:ELF``: a file in `folder` or below, and the name of an object in it.
+    folder : Path
+        Folder of the profile that names it.
 
-    Returns
-    -------
-    DataFrame
-        ``index`` (name of the diagnostic), and the fields of `PublishedCutoff`.
+    Raises
+    ------
+    DiagnosticError
+        The text is of another form, there is no such file or object, the file cannot be run, the object is no
+        `Diagnostic`, one of the package has the same name, or this process loaded another network of that name.
     """
-    rows = [{"index": each.name, **vars(published)} for each in diagnostics for published in each.cutoffs]
-    return pd.DataFrame(rows, columns=["index", *PublishedCutoff.__dataclass_fields__])
+    path, wanted = _path_and_object(text, folder)
+    try:
+        module = run_file(path)
+    except DiagnosticError:
+        raise
+    except FibrolibError as error:
+        raise DiagnosticError(str(error)) from error
+    record = getattr(module, wanted, None)
+    if not isinstance(record, Diagnostic):
+        raise DiagnosticError(f"'{text}': {_no_record(module, wanted, record)}")
+    if record.name in {built_in.name for built_in in BUILT_IN}:
+        raise DiagnosticError(f"'{text}': the package has a diagnostic '{record.name}' already. Choose another name.")
+    if record.kind == "net" and record.network is None:
+        raise DiagnosticError(f"'{text}': the net '{record.name}' has no network.")
+    own = OwnFile(record.name, folder, text, hashlib.sha256(path.read_bytes()).hexdigest())
+    before = next((file for file in known_files() if file.name == record.name), own)
+    if record.kind == "net" and before.digest != own.digest:  # nets are built by name
+        raise DiagnosticError(
+            f"'{text}': this session has loaded another network '{record.name}', from {before.folder / before.path}. "
+            "Restart the kernel."
+        )
+    tell_of(own, record)
+    return record, own
+
+
+def _path_and_object(text: str, folder: Path) -> tuple[Path, str]:
+    name, _, wanted = text.rpartition(":")
+    if not name.endswith(".py") or not wanted.isidentifier():
+        raise DiagnosticError(f"'{text}' must name a Python file and an object in it, such as elf.py:ELF.")
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise DiagnosticError(
+            f"'{text}': the file must lie beside the profile or in a folder below it, since a run keeps a copy of both."
+        )
+    path = folder / name
+    if not path.is_file():
+        raise DiagnosticError(f"'{text}': there is no file {path}. Its path is relative to the profile.")
+    return path, wanted
+
+
+def _no_record(module: ModuleType, wanted: str, value: object) -> str:
+    """What is there in place of a record."""
+    records = [name for name, each in vars(module).items() if isinstance(each, Diagnostic)]
+    hint = f" Records in this file: {', '.join(records)}." if records else " There is no record in this file."
+    if value is None:
+        return f"the file has no object '{wanted}'.{hint}"
+    return f"'{wanted}' is no Diagnostic but {type(value).__name__}.{hint}"
