@@ -26,8 +26,7 @@ from PIL import Image
 
 from fibrolib.cohort import inspect_cohort
 from fibrolib.errors import FibrolibError
-from fibrolib.video import survey_video, write_dicom, write_image, write_video
-from fibrolib.video.masks import masks_of_frames
+from fibrolib.video import masks_of_frames, survey_video, write_dicom, write_image, write_video
 
 ADDRESS_SPACE = 3 << 30
 SECONDS = 10

@@ -15,8 +15,7 @@ from fibrolib.checking.sample import held_out_sizes, missing_findings, power_fin
 from fibrolib.checking.shortcuts import shortcut_findings, shortcut_table
 from fibrolib.checking.values import value_findings
 from fibrolib.errors import FibrolibError
-from fibrolib.video import write_video
-from fibrolib.video.fingerprints import fingerprints
+from fibrolib.video import fingerprints, write_video
 from fibrolib.video.survey import survey_video
 
 LINES = range(2, N_PATIENTS + 2)

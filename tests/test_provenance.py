@@ -164,7 +164,7 @@ def test_an_evaluation_is_made_by_few_rooms():
 
 
 def test_prepared_clips_are_made_by_all_that_reads_files():
-    readers = ("clips", "dicom", "masks", "reading", "sector", "stills", "streams")
+    readers = ("clips", "dicom", "masks", "reading", "sector", "streams")
     assert {f"fibrolib.video.{name}" for name in readers} < import_closure(prepare_cached)
     assert rooms(prepare_cached) == {"atomic", "errors", "provenance", "video"}
 

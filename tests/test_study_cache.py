@@ -166,9 +166,9 @@ HANDING_ON = {
 
 READING_INPUTS = {
     "fibrolib.learning.classifier",  # the length of the clips that a net takes
-    *(f"fibrolib.privacy.{name}" for name in ("cohorts", "links", "private")),  # which table
+    "fibrolib.privacy.pseudonyms",  # which table
     "fibrolib.provenance",
-    "fibrolib.video.store",  # hashes of files
+    "fibrolib.video.clips",  # hashes of files
 }
 """What finds out the key of the check."""
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fibrolib.errors import VideoError
-from fibrolib.video.arrays import open_arrays
+from fibrolib.video import open_arrays
 
 MASK = np.random.default_rng(0).integers(0, 2, (4, 24, 32)).astype(bool)
 

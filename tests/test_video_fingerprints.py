@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from fibrolib.checking.copies import likeness
 from fibrolib.video import find_sector
-from fibrolib.video.fingerprints import WHOLE, fingerprints, miniature
+from fibrolib.video.survey import _NO_MARGINS, _miniature, fingerprints
 
 SIDE = 200
 
@@ -17,8 +17,8 @@ def picture(seed: int) -> np.ndarray:
     return np.clip(120 + 40 * texture / texture.std(), 5, 250).astype(np.uint8)
 
 
-def prints(frame: np.ndarray, margins=WHOLE) -> np.ndarray:
-    return fingerprints(miniature(frame[np.newaxis], find_sector(frame[np.newaxis])), margins)
+def prints(frame: np.ndarray, margins=_NO_MARGINS) -> np.ndarray:
+    return fingerprints(_miniature(frame[np.newaxis], find_sector(frame[np.newaxis])), margins)
 
 
 def test_form_and_values():

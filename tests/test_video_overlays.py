@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from fibrolib.video.overlays import coloured_pixels, still_marks, well_inside
+from fibrolib.video.survey import _coloured_pixels, _still_marks, _well_inside
 
 SIDE = 120
 EVERYWHERE = np.ones((SIDE, SIDE), dtype=bool)
@@ -28,7 +28,7 @@ def written_on(frames: np.ndarray) -> np.ndarray:
 
 
 def marks(frames: np.ndarray, inside: np.ndarray = EVERYWHERE) -> int:
-    return still_marks(frames.mean(axis=0, dtype=np.float32), frames.std(axis=0, dtype=np.float32), inside)
+    return _still_marks(frames.mean(axis=0, dtype=np.float32), frames.std(axis=0, dtype=np.float32), inside)
 
 
 def test_letters_are_told_from_tissue():
@@ -61,14 +61,14 @@ def test_colour_is_counted_and_a_tint_is_not():
     grey = np.repeat(tissue(count=4)[..., None], 3, axis=3)
     sepia = (grey * [1.0, 0.8, 0.5]).astype(np.uint8)
     for frames in (grey, sepia):
-        assert coloured_pixels(frames, EVERYWHERE) == 0
+        assert _coloured_pixels(frames, EVERYWHERE) == 0
         frames[:2, 30:40, 30:40] = (220, 30, 20)
-        assert coloured_pixels(frames, EVERYWHERE) == pytest.approx(50, abs=5)  # 100 pixels in half of the frames
+        assert _coloured_pixels(frames, EVERYWHERE) == pytest.approx(50, abs=5)  # 100 pixels in half of the frames
 
 
 def test_the_border_is_left_out():
-    inside = well_inside(EVERYWHERE)
+    inside = _well_inside(EVERYWHERE)
     assert inside.sum() == (SIDE - 4) ** 2
     frames = np.repeat(tissue(count=2)[..., None], 3, axis=3)
     frames[:, :, -1] = (0, 135, 0)  # the seam of a codec
-    assert coloured_pixels(frames, inside) == 0
+    assert _coloured_pixels(frames, inside) == 0

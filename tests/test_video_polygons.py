@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fibrolib.errors import VideoError
-from fibrolib.video.masks import masks_of_frames
-from fibrolib.video.polygons import read_polygons
+from fibrolib.video import masks_of_frames
+from fibrolib.video.masks import _read_polygons
 
 HEIGHT, WIDTH = 60, 80
 
@@ -37,7 +37,7 @@ def shoelace(points):
 
 def test_a_polygon_has_its_area_and_its_place(write):
     points = [[10.0, 5.0], [70.5, 12.0], [60.0, 50.0], [30.0, 55.5]]
-    mask = read_polygons(write(shape(points)), "capsule")
+    mask = _read_polygons(write(shape(points)), "capsule")
     assert (mask.shape, mask.dtype) == ((HEIGHT, WIDTH), bool)
     around = np.hypot(*(np.asarray(points) - np.roll(points, 1, axis=0)).T).sum()
     assert shoelace(points) <= mask.sum() <= shoelace(points) + around
@@ -51,7 +51,7 @@ def test_a_polygon_has_its_area_and_its_place(write):
 
 def test_a_rectangle_by_any_two_corners_and_all_shapes_of_the_label(write):
     box, other = shape([[30, 20], [10, 4]], kind="rectangle"), shape([[50, 30], [59, 39]], kind="rectangle")
-    mask = read_polygons(write(box, other), "capsule")
+    mask = _read_polygons(write(box, other), "capsule")
     expected = np.zeros((HEIGHT, WIDTH), bool)
     expected[4:21, 10:31] = expected[30:40, 50:60] = True
     np.testing.assert_array_equal(mask, expected)
@@ -59,15 +59,15 @@ def test_a_rectangle_by_any_two_corners_and_all_shapes_of_the_label(write):
 
 def test_the_label_chooses_where_there_are_several(write):
     file = write(shape([[0, 0], [9, 9]], "liver", "rectangle"), shape([[20, 20], [29, 29]], "capsule", "rectangle"))
-    assert not read_polygons(file, "capsule")[:10].any()
-    assert read_polygons(file, "liver")[:10, :10].all()
+    assert not _read_polygons(file, "capsule")[:10].any()
+    assert _read_polygons(file, "liver")[:10, :10].all()
     with pytest.raises(VideoError, match=r"'vessels', only capsule, liver\. Label"):
-        read_polygons(file, "vessels")
-    assert read_polygons(write(shape([[0, 0], [9, 9]], "lesion", "rectangle")), "capsule")[5, 5]
+        _read_polygons(file, "vessels")
+    assert _read_polygons(write(shape([[0, 0], [9, 9]], "lesion", "rectangle")), "capsule")[5, 5]
 
 
 def test_a_file_without_shapes_marks_nothing(write):
-    assert not read_polygons(write(), "capsule").any()
+    assert not _read_polygons(write(), "capsule").any()
 
 
 def test_one_drawing_is_the_mask_of_every_frame(write):
@@ -91,7 +91,7 @@ def test_one_drawing_is_the_mask_of_every_frame(write):
 )
 def test_what_cannot_be_drawn_is_a_sentence(write, made, said):
     with pytest.raises(VideoError, match=f"roi.json: .*{said}"):
-        read_polygons(write(made), "capsule")
+        _read_polygons(write(made), "capsule")
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_what_cannot_be_drawn_is_a_sentence(write, made, said):
 def test_another_file_is_refused(tmp_path, text):
     (tmp_path / "roi.json").write_text(text, "utf-8")
     with pytest.raises(VideoError, match=r"roi.json: (the mask file cannot be read as JSON|not a LabelMe file)"):
-        read_polygons(tmp_path / "roi.json", "capsule")
+        _read_polygons(tmp_path / "roi.json", "capsule")
 
 
 def test_an_absurd_size_is_refused_before_it_is_made(write):
     with pytest.raises(VideoError, match="not a LabelMe file"):
-        read_polygons(write(imageWidth=10**9), "capsule")
+        _read_polygons(write(imageWidth=10**9), "capsule")

@@ -13,7 +13,9 @@ from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage
 
 from fibrolib.errors import VideoError
 from fibrolib.video import is_still, read_image, read_video, write_video
-from fibrolib.video.timing import frames_per_second, middle_stretch, nearest_frames, usable_rate
+from fibrolib.video.clips import _nearest_frames
+from fibrolib.video.reading import _middle_stretch, frames_per_second
+from fibrolib.video.streams import usable_rate
 
 CONTAINERS = {
     "clip.mp4": ("libx264", "yuv420p"),
@@ -279,19 +281,19 @@ def test_time_stamps_count_for_more_than_the_header():
 
 def test_the_middle_stretch_is_enough_and_not_much_more():
     times = np.arange(100) / 10
-    assert middle_stretch(times, None) == (0, 100)
-    assert middle_stretch(times, 20) == (40, 60)
-    assert middle_stretch(times, 20, fps=10) == (40, 60)
-    assert middle_stretch(times, 20, fps=1000) == (40, 60)
-    assert middle_stretch(times, 9, fps=5) == (40, 60)  # ten intervals of 0.2 s
-    assert middle_stretch(times, 200, fps=5) == (0, 100)
-    assert middle_stretch([], 5, fps=1) == (0, 0)
-    assert middle_stretch([0.0], 5, fps=1) == (0, 1)
-    assert middle_stretch([0.0, 0.1, 99.9, 100.0], 1, fps=0.01) == (0, 4)
-    assert middle_stretch([0.0, 100.0], 1, fps=1) == (1, 2)
+    assert _middle_stretch(times, None) == (0, 100)
+    assert _middle_stretch(times, 20) == (40, 60)
+    assert _middle_stretch(times, 20, fps=10) == (40, 60)
+    assert _middle_stretch(times, 20, fps=1000) == (40, 60)
+    assert _middle_stretch(times, 9, fps=5) == (40, 60)  # ten intervals of 0.2 s
+    assert _middle_stretch(times, 200, fps=5) == (0, 100)
+    assert _middle_stretch([], 5, fps=1) == (0, 0)
+    assert _middle_stretch([0.0], 5, fps=1) == (0, 1)
+    assert _middle_stretch([0.0, 0.1, 99.9, 100.0], 1, fps=0.01) == (0, 4)
+    assert _middle_stretch([0.0, 100.0], 1, fps=1) == (1, 2)
 
 
 def test_nearest_frames_by_their_time():
-    np.testing.assert_array_equal(nearest_frames(np.arange(7) / 30, 10), [0, 3, 6])
-    np.testing.assert_array_equal(nearest_frames([0.0, 0.09, 0.21, 0.5], 10), [0, 1, 2, 2, 3, 3])
-    np.testing.assert_array_equal(nearest_frames([0.0], 10), [0])
+    np.testing.assert_array_equal(_nearest_frames(np.arange(7) / 30, 10), [0, 3, 6])
+    np.testing.assert_array_equal(_nearest_frames([0.0, 0.09, 0.21, 0.5], 10), [0, 1, 2, 2, 3, 3])
+    np.testing.assert_array_equal(_nearest_frames([0.0], 10), [0])

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from fibrolib.checking.files import Surveys
 from fibrolib.checking.findings import Finding
-from fibrolib.video.fingerprints import GRID, fingerprints
-from fibrolib.video.survey import VideoSurvey
+from fibrolib.video.survey import GRID, VideoSurvey, fingerprints
 
 __all__ = ["copy_findings", "likeness"]
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from fibrolib.checking.findings import Finding
 from fibrolib.errors import VideoError
-from fibrolib.video.masks import masks_of_frames
+from fibrolib.video import masks_of_frames
 from fibrolib.video.survey import VideoSurvey, survey_video
 
 __all__ = ["Surveys", "content_findings", "mask_findings", "survey_files"]
@@ -27,7 +27,7 @@ _WHITE = 0.3  # share of the sector that is saturated
 _SMALL = 64  # pixels, the shorter side
 _SLIVER = 0.05  # share of the frame
 _COLOURED = 12  # pixels; 71 real videos without overlays have none
-_MARKED = 20  # pixels; see `fibrolib.video.overlays`
+_MARKED = 20  # pixels; see `fibrolib.video.survey`
 _SHORT = 1.0  # seconds: one heartbeat at 60 a minute, and the movement is what the video is for
 
 

@@ -13,9 +13,8 @@ from fibrolib.cohort import write_cohort
 from fibrolib.cohort.columns import NUMBERS
 from fibrolib.cohort.schema import absolute
 from fibrolib.errors import FibrolibError
-from fibrolib.video.dicom import is_dicom
-from fibrolib.video.stills import SUFFIXES as PICTURES
-from fibrolib.video.stills import pictures_in
+from fibrolib.video import is_dicom, pictures_in
+from fibrolib.video.streams import SUFFIXES as PICTURES
 
 __all__ = ["Template", "write_template"]
 

@@ -1,30 +1,120 @@
-"""Make files safe to hand on: each under another name, whole or not at all."""
+"""Make files safe to hand on: each under another name, whole or not at all; and a report of what was removed."""
 
 from __future__ import annotations
 
+import base64
+import io
+import json
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
 
+import jinja2
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
 
 from fibrolib.atomic import replacing
 from fibrolib.cohort import write_cohort
 from fibrolib.cohort.columns import FILES, OPTIONAL, REQUIRED
-from fibrolib.deidentify.dicom import write_clean_dicom
-from fibrolib.deidentify.films import write_clean_image, write_clean_mask, write_clean_video
-from fibrolib.deidentify.jobs import TABLES, Job, jobs_of_folder, jobs_of_table, read_files_table
-from fibrolib.deidentify.picture import Picture, find_picture
-from fibrolib.deidentify.report import FileResult, RefusedError, Report
-from fibrolib.deidentify.sheet import Sheet
-from fibrolib.errors import FibrolibError, VideoError
+from fibrolib.cohort.parsing import read_text_table
+from fibrolib.cohort.schema import cell_problems, column_problems
+from fibrolib.deidentify.copies import KINDS, RefusedError, find_picture, write_copy, write_mask
+from fibrolib.errors import CohortError, FibrolibError, VideoError
 from fibrolib.privacy import MEDIA_SUFFIXES, private_folder, pseudonym, read_key, write_private
 from fibrolib.video import is_still
 from fibrolib.video.dicom import is_dicom
 
-__all__ = ["deidentify"]
+__all__ = ["FileResult", "Report", "deidentify"]
 
-_ENDINGS = {"dicom": ".dcm", "video": ".mp4", "image": ".png", "mask": ".png", "arrays of a mask": ".npz"}
+_LOOK_AT_ALL = (
+    "Look at every picture (look.html) before you hand the files on: text, a name or a date inside the ultrasound "
+    "picture itself is not removed, and no program finds all of it."
+)
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What became of one file.
+
+    Parameters
+    ----------
+    file : str
+        Its new name within the folder; without the ending if it was not written.
+    outcome : {"written", "refused", "left out"}
+        A refused file is a picture that could not be made safe; a file that is left out is no picture.
+    kind : str
+        "dicom", "video", "image" or "mask"; empty for none of these.
+    removed : dict of str to int
+        How often what was removed or replaced: DICOM keywords, keys of metadata, other streams.
+    kept : float or None
+        Share of the frame that was kept, the ultrasound picture.
+    look : tuple of str
+        What a person must look at in this file, besides all pictures.
+    reason : str
+        Why it was not written.
+    """
+
+    file: str
+    outcome: Literal["written", "refused", "left out"]
+    kind: str = ""
+    removed: dict[str, int] = field(default_factory=dict)
+    kept: float | None = None
+    look: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of all files, in the order of the new names."""
+
+    results: Sequence[FileResult]
+
+    def of(self, outcome: str) -> list[FileResult]:
+        """The files of one outcome."""
+        return [result for result in self.results if result.outcome == outcome]
+
+    @property
+    def removed(self) -> dict[str, tuple[int, int]]:
+        """In how many files, and how often in all, each thing was removed or replaced; by name."""
+        files, times = Counter(), Counter()
+        for result in self.of("written"):
+            files.update(result.removed.keys())
+            times.update(result.removed)
+        return {name: (files[name], times[name]) for name in sorted(times)}
+
+    @property
+    def status(self) -> int:
+        """0: all written; 1: some left out, or wanting a closer look; 2: a picture refused, or none there."""
+        if self.of("refused") or not self.of("written"):
+            return 2
+        return int(bool(self.of("left out")) or any(result.look for result in self.results))
+
+    def text(self) -> str:
+        """For people."""
+        written, refused, left_out = (self.of(outcome) for outcome in ("written", "refused", "left out"))
+        lines = [f"Files written: {len(written)}, refused: {len(refused)}, left out: {len(left_out)}."]
+        lines += [f"  refused: {result.file}: {result.reason}" for result in refused]
+        lines += [f"  left out: {result.file}: {result.reason}" for result in left_out]
+        lines += ["", "Removed or replaced (in how many files; how often):"]
+        lines += [f"  {name}: {files}; {times}" for name, (files, times) in self.removed.items()] or ["  nothing"]
+        shares = [result.kept for result in written if result.kept is not None]
+        if shares:
+            lines += ["", f"Pixels: of each frame {min(shares):.0%} to {max(shares):.0%} were kept, the rest is black."]
+        lines += ["", _LOOK_AT_ALL]
+        lines += [f"  {result.file}: {what}" for result in written for what in result.look]
+        return "\n".join(lines) + "\n"
+
+    def json(self) -> str:
+        """The same for programs."""
+        removed = {name: {"files": files, "times": times} for name, (files, times) in self.removed.items()}
+        files = [asdict(result) for result in self.results]
+        content = {"status": self.status, "files": files, "removed": removed, "look": _LOOK_AT_ALL}
+        return json.dumps(content, indent=2) + "\n"
 
 
 def deidentify(
@@ -48,26 +138,24 @@ def deidentify(
     say : callable
         Gets a sentence, with the true name, for every picture that is refused: for the screen.
     track : callable
-        Shows progress: gets the files and their number, passes them on.
+        Shows progress: gets the files and their number, returns the files.
 
     Returns
     -------
     report : Report
         Also written to `out` as ``deidentified.txt`` and ``deidentified.json``, with the pictures as ``look.html``.
-    who : Path
+    names : Path
         The list of new and old names, in the private folder.
 
     Raises
     ------
     FibrolibError
-        `source` is missing, or `out` cannot be used.
-    CohortError
-        The table names files that are not there, or lacks a column.
+        `source` is missing, `out` cannot be used, or the table names files that are missing or lacks a column.
     """
     source, out, key = Path(source).resolve(), Path(out).resolve(), read_key()
     table, jobs = _plan(source, key)
     _check_folder(source, out)
-    sheet, results = Sheet(), {}
+    sheet, results = _Sheet(), {}
     for job in track(jobs, len(jobs)):
         results[job.source] = _make_safe(job, out, key, whole, say, sheet)
     report = Report(sorted(results.values(), key=lambda result: result.file))
@@ -79,13 +167,13 @@ def deidentify(
     return report, _write_names(jobs, results, out, key)
 
 
-def _plan(source: Path, key: bytes) -> tuple[pd.DataFrame | None, list[Job]]:
+def _plan(source: Path, key: bytes) -> tuple[pd.DataFrame | None, list[_Job]]:
     if not source.exists():
         raise FibrolibError(f"{source}: there is no such file or folder.")
-    if source.suffix.lower() in TABLES and source.is_file():
-        table = read_files_table(source)
-        return table, jobs_of_table(table, source.parent, key)
-    return None, jobs_of_folder(source, key)
+    if source.suffix.lower() in _TABLES and source.is_file():
+        table = _read_files_table(source)
+        return table, _jobs_of_table(table, source.parent, key)
+    return None, _jobs_of_folder(source, key)
 
 
 def _check_folder(source: Path, out: Path) -> None:
@@ -100,18 +188,20 @@ def _check_folder(source: Path, out: Path) -> None:
         raise FibrolibError(f"{out}: this folder cannot be made ({error.strerror}).") from error
 
 
-def _make_safe(job: Job, out: Path, key: bytes, whole: bool, say: Callable[[str], object], sheet: Sheet) -> FileResult:
+def _make_safe(
+    job: _Job, out: Path, key: bytes, whole: bool, say: Callable[[str], object], sheet: _Sheet
+) -> FileResult:
     try:
         kind = _kind(job)
         if not kind:
             return FileResult(job.name, "left out", reason="it is no picture or video")
-        name = f"{job.name}{_ENDINGS[kind]}"
+        name = f"{job.name}{KINDS[kind]}"
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         if job.mask:
-            write_clean_mask(job.source, out / name)
+            write_mask(job.source, out / name)
             return FileResult(name, "written", kind)
         picture = find_picture(job.source, whole)
-        removed, look = _write_picture(job, out / name, kind, picture, key)
+        removed, look = write_copy(kind, job.source, out / name, picture, key, job.patient)
     except RefusedError as refusal:
         say(f"{job.source}: not written: {refusal}.")
         return FileResult(job.name, "refused", reason=str(refusal))
@@ -124,7 +214,7 @@ def _make_safe(job: Job, out: Path, key: bytes, whole: bool, say: Callable[[str]
     return FileResult(name, "written", kind, dict(removed), round(picture.kept, 4), (*picture.look, *look))
 
 
-def _kind(job: Job) -> str:
+def _kind(job: _Job) -> str:
     """What a file is, by its content; empty where it is no picture."""
     suffix = job.source.suffix.lower()
     if job.mask:
@@ -141,25 +231,14 @@ def _kind(job: Job) -> str:
     return "video" if suffix in MEDIA_SUFFIXES - {".json", ".npz"} else ""
 
 
-def _write_picture(
-    job: Job, target: Path, kind: str, picture: Picture, key: bytes
-) -> tuple[Counter[str], tuple[str, ...]]:
-    """Write the copy; return what was removed, and what a person must look at."""
-    if kind == "dicom":
-        return write_clean_dicom(job.source, target, picture, key, job.patient), ()
-    if kind == "image":
-        return write_clean_image(job.source, target, picture)
-    return write_clean_video(job.source, target, picture), ()
-
-
 def _write_table(table: pd.DataFrame, root: Path, results: dict[Path, FileResult], key: bytes, path: Path) -> None:
     """The cohort table with pseudonyms and new names; rows whose video was refused are left out."""
     new = table[[name for name in (*REQUIRED, *OPTIONAL) if name in table]].copy()
     new["patient_id"] = [pseudonym(key, "p", name) for name in table["patient_id"]]
     for column in FILES:
         if column in new:
-            found = [None if name is None else results[root / name] for name in table[column]]
-            new[column] = [made.file if made and made.outcome == "written" else None for made in found]
+            outcomes = [None if name is None else results[root / name] for name in table[column]]
+            new[column] = [copy.file if copy and copy.outcome == "written" else None for copy in outcomes]
     write_cohort(new[new["video"].notna()], path)
 
 
@@ -168,8 +247,111 @@ def _write(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _write_names(jobs: list[Job], results: dict[Path, FileResult], out: Path, key: bytes) -> Path:
+def _write_names(jobs: list[_Job], results: dict[Path, FileResult], out: Path, key: bytes) -> Path:
     """The list of new and old names, for the user alone."""
     rows = [{"new": results[job.source].file, "patient": job.patient, "old": str(job.source)} for job in jobs]
     path = private_folder() / "deidentified" / f"{pseudonym(key, 'out', str(out))}.csv"
     return write_private(path, pd.DataFrame(rows, columns=["new", "patient", "old"]).to_csv(index=False))
+
+
+# Which files, and their new names
+
+_TABLES = {".csv", ".parquet", ".pq"}
+"""Endings of cohort tables."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One file to be made safe.
+
+    `name` is its new path within the folder of the copies, without an ending; `mask` says that it shows no patient;
+    `patient` is the patient's pseudonym, empty where no table tells it.
+    """
+
+    source: Path
+    name: str
+    mask: bool = False
+    patient: str = ""
+
+
+def _jobs_of_folder(source: Path, key: bytes) -> list[_Job]:
+    """A file, or all files of a folder and its subfolders, in the order of their new names.
+
+    Folders keep their structure under new names: it may tell patients apart.
+    """
+    if source.is_file():
+        return [_Job(source, pseudonym(key, "f", source.name))]
+    files = [Path(place) / name for place, _, names in os.walk(source) for name in names]
+    jobs = [_Job(path, _hidden(path.relative_to(source), key)) for path in files]
+    return sorted(jobs, key=lambda job: job.name)
+
+
+def _jobs_of_table(table: pd.DataFrame, root: Path, key: bytes) -> list[_Job]:
+    """Every file that a cohort table names, once, in a folder for each patient."""
+    jobs: dict[str, _Job] = {}
+    for row in table.to_dict("records"):
+        patient = pseudonym(key, "p", row["patient_id"])
+        for column in FILES:
+            name = row.get(column)
+            if name is not None and name not in jobs:
+                new = f"{patient}/{pseudonym(key, 'f', name)}"
+                jobs[name] = _Job(root / name, new, mask=column == "roi", patient=patient)
+    return list(jobs.values())
+
+
+def _read_files_table(path: Path) -> pd.DataFrame:
+    """Read a cohort table as text; it need not hold enough patients for a study. A CohortError names what is wrong."""
+    text = read_text_table(path)
+    problems = column_problems(list(text.columns)) or cell_problems(text, path.parent)
+    if problems:
+        raise CohortError(str(path), problems)
+    if text.empty:
+        raise FibrolibError(f"{path}: the table has no rows.")
+    return text.astype(object).where(text.notna(), None)
+
+
+def _hidden(relative: Path, key: bytes) -> str:
+    *folders, name = relative.parts
+    return "/".join([*(pseudonym(key, "d", folder) for folder in folders), pseudonym(key, "f", name)])
+
+
+# The page of pictures to look at
+
+_SIDE = 360  # pixels: a letter of twelve in a frame of a thousand can still be made out
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Pictures to look at</title>
+<style>
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem; color: #222 }
+.sheet { display: flex; flex-wrap: wrap; gap: .8rem }
+figure { margin: 0; font-size: .8rem }
+img { background: #000; display: block }
+</style></head><body>
+<h1>Pictures to look at</h1>
+<p>{{ look }} Of a video each pixel is shown as bright as it ever gets, in frames spread over the file: words show that
+come and go.</p>
+<div class="sheet">
+{% for name, picture in pictures %}<figure><img alt="" src="data:image/png;base64,{{ picture }}">
+<figcaption>{{ name }}</figcaption></figure>
+{% endfor %}</div>
+</body></html>
+"""
+
+
+class _Sheet:
+    """Pictures, kept small until the page is made."""
+
+    def __init__(self) -> None:
+        self._pictures: list[tuple[str, str]] = []
+
+    def add(self, name: str, picture: NDArray[np.uint8]) -> None:
+        """Add a picture of shape (height, width) under the name of its file."""
+        image, buffer = Image.fromarray(picture), io.BytesIO()
+        image.thumbnail((_SIDE, _SIDE))
+        image.save(buffer, format="PNG")
+        self._pictures.append((name, base64.b64encode(buffer.getvalue()).decode()))
+
+    def html(self) -> str:
+        """The page."""
+        template = jinja2.Environment(autoescape=True).from_string(_PAGE)
+        return template.render(look=_LOOK_AT_ALL, pictures=sorted(self._pictures))

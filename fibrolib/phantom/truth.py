@@ -12,7 +12,7 @@ from fibrolib.atomic import replacing
 from fibrolib.errors import FibrolibError
 from fibrolib.phantom.anatomy import LABELS
 from fibrolib.phantom.render import Rendering
-from fibrolib.video.arrays import open_arrays
+from fibrolib.video import open_arrays
 
 __all__ = ["Truth", "read_truth", "write_truth"]
 

@@ -1,35 +1,343 @@
-"""Pseudonyms: the same for the same name and key, and not to be turned back without the key."""
+"""Keep patients' names, ids, dates and paths out of everything that a run leaves behind.
+
+The private folder belongs to one user and is never part of a run: it holds the key to the pseudonyms, for each cohort
+the path of its table and the list of who is who, and links to the files under names that tell nothing.
+"""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
+import json
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 
-__all__ = ["pseudonym"]
+import pandas as pd
+import platformdirs
+
+from fibrolib.atomic import UNFINISHED, finish
+from fibrolib.cohort import Cohort, read_cohort
+from fibrolib.cohort.columns import FILES, OPTIONAL, REQUIRED, VIRTUAL_PREFIX
+from fibrolib.cohort.schema import absolute
+from fibrolib.diagnostics import INDICES, Diagnostic
+from fibrolib.errors import FibrolibError
+from fibrolib.video.streams import RATE_FILE, SUFFIXES, pictures_in
+
+__all__ = [
+    "MEDIA_SUFFIXES",
+    "VARIABLE",
+    "find_table",
+    "is_reference",
+    "may_leave_folder",
+    "open_cohort",
+    "private_folder",
+    "pseudonym",
+    "read_key",
+    "register",
+    "revealed",
+    "who_is_who",
+    "write_private",
+]
+
+VARIABLE = "FIBROLIB_PRIVATE"
+"""Environment variable that names another folder."""
+
+_KEY_BYTES = 32
+_ANYBODY_ELSE = 0o077  # permissions of group and others
+
+
+def private_folder() -> Path:
+    """Absolute path of the private folder: the user's data folder, or where ``FIBROLIB_PRIVATE`` says.
+
+    It lies neither beside a run, which is shared, nor beside the cohort, which may be copied or read by others.
+    """
+    folder = os.environ.get(VARIABLE) or platformdirs.user_data_path("fibrolib", appauthor=False)
+    return Path(folder).expanduser().resolve()
+
+
+def read_key() -> bytes:
+    """The user's secret key, 32 random bytes, created at the first call.
+
+    Raises
+    ------
+    FibrolibError
+        It cannot be created, others may read it, or it is damaged.
+    """
+    path = private_folder() / "key"
+    if not path.exists():
+        _make_key(path)
+    if os.name == "posix" and path.stat().st_mode & _ANYBODY_ELSE:
+        raise FibrolibError(
+            f"{path}: others may read the key to the pseudonyms. Run 'chmod 600 {path}', or, where the disk knows no "
+            f"permissions, set {VARIABLE} to a folder on another."
+        )
+    try:
+        key = bytes.fromhex(path.read_text("ascii").strip())
+    except (OSError, ValueError) as error:
+        raise _damaged(path) from error
+    if len(key) != _KEY_BYTES:
+        raise _damaged(path)
+    return key
+
+
+def write_private(path: Path, text: str) -> Path:
+    """Write a file that only its owner may read, whole or not at all; return its path."""
+    temporary = _written_aside(path, text)
+    try:
+        finish(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _make_key(path: Path) -> None:
+    temporary = _written_aside(path, secrets.token_hex(_KEY_BYTES) + "\n")
+    try:
+        os.link(temporary, path)  # unlike a rename, this keeps the key of whoever came first
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()
+
+
+def _written_aside(path: Path, text: str) -> Path:
+    """A file beside `path`; it and the folders created for it belong to their owner alone."""
+    try:
+        for folder in [*reversed(path.parent.parents), path.parent]:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)  # mode 0600
+    except OSError as error:
+        raise FibrolibError(
+            f"{path}: this private file cannot be written ({error.strerror}). "
+            f"Set {VARIABLE} to a folder that is yours alone."
+        ) from error
+    with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+    return Path(name)
+
+
+def _damaged(path: Path) -> FibrolibError:
+    return FibrolibError(
+        f"{path}: this is no key ({2 * _KEY_BYTES} hexadecimal digits). Put it back from a copy: a new one would give "
+        "every patient another pseudonym."
+    )
+
 
 _LENGTH = 10
 """Letters: 50 bits, by which two of 10,000 patients get the same with a probability of 4 in 10⁸."""
 
 
 def pseudonym(key: bytes, kind: str, name: str) -> str:
-    """A keyed hash of a name (HMAC with SHA-256, RFC 2104), short and fit for a file name.
+    """A keyed hash of a name (HMAC with SHA-256, RFC 2104) that is fit for a file name, such as ``p-k3v7q2mtza``.
 
-    A plain hash would not do: who has a list of all patients of a hospital hashes the list, and looks.
+    A plain hash would not do: anyone with a list of all patients of a hospital could hash the list and compare.
 
     Parameters
     ----------
     key : bytes
         From `read_key`.
     kind : str
-        What is named: stands in front. The same name of another kind gives another pseudonym.
+        What is named; it stands in front. The same name of another kind gets another pseudonym.
     name : str
-        The name, taken as it is: two spellings are two names.
+        The name as it is: two spellings are two names.
+    """
+    code = hmac.new(key, f"{kind}\0{name}".encode("utf-8", "surrogateescape"), hashlib.sha256).digest()
+    return f"{kind}-{base64.b32encode(code).decode().lower()[:_LENGTH]}"
+
+
+MEDIA_SUFFIXES = frozenset(
+    {".avi", ".dcm", ".dicom", ".gif", ".ima", ".json", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".npz"}
+    | {".webm", ".webp", ".wmv", *SUFFIXES}
+)
+"""Endings that say what a file is. Any other may be a part of a name, as in ``Doe.Jane``, and is dropped."""
+
+_LINKED = r"cohorts/cohort-[a-z2-7]{10}/files/f-[a-z2-7]{10}(\.\w+)?(/\d+\.\w+)?"
+
+
+def _link(target: Path, place: Path, name: str) -> str:
+    """Link a file, or a folder of pictures, as ``place/name``; return the name with its ending.
+
+    The pictures of a folder are numbered in their order: their names may tell who the patient is.
+    """
+    suffix = target.suffix.lower()
+    path = place / (name + suffix if suffix in MEDIA_SUFFIXES else name)
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        if target.is_dir():
+            _link_pictures(target, path)
+        else:
+            _link_file(target, path)
+    except OSError as error:
+        raise FibrolibError(
+            f"{path}: no link to {target} can be made here ({error.strerror}). Set {VARIABLE} to a folder on a disk "
+            "that knows symbolic links."
+        ) from error
+    return path.name
+
+
+def revealed(text: str) -> str:
+    """A message with the true path for every link in it: for the user's screen, never for a file of a run."""
+    place = str(private_folder())
+    return re.sub(rf"{re.escape(place)}/{_LINKED}", lambda match: _true_path(match[0]), text)
+
+
+def _true_path(path: str) -> str:
+    return os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114 - str in, str out
+
+
+def _link_file(target: Path, path: Path) -> None:
+    if path.is_symlink() and path.readlink() == target:
+        return
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(FileExistsError):  # made by another process in between: the same link
+        path.symlink_to(target)
+
+
+def _link_pictures(folder: Path, path: Path) -> None:
+    pictures = pictures_in(folder)
+    wanted = {f"{number:06d}{picture.suffix.lower()}": picture for number, picture in enumerate(pictures, start=1)}
+    if (folder / RATE_FILE).is_file():
+        wanted[RATE_FILE] = folder / RATE_FILE
+    if path.is_dir() and {entry.name: entry.readlink() for entry in path.iterdir()} == wanted:
+        return
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as unfinished:
+        new = Path(unfinished) / path.name
+        new.mkdir(mode=0o700)
+        for name, picture in wanted.items():
+            (new / name).symlink_to(picture)
+        shutil.rmtree(path, ignore_errors=True)
+        new.rename(path)
+
+
+_REFERENCE = re.compile(r"cohort-[a-z2-7]{10}")
+
+
+def register(table: str | Path, *, pseudonymous: bool = False, outside: bool = False) -> str:
+    """Note a cohort table in the private folder, and return the reference that stands for its path elsewhere.
+
+    A run, its executed notebooks and its report know a cohort by this reference alone, since a path may hold a
+    patient's name or a date.
+
+    Parameters
+    ----------
+    table : str or Path
+        The table.
+    pseudonymous : bool
+        Whether ``patient_id`` holds pseudonyms already; they are kept.
+    outside : bool
+        Whether the table may name files outside its folder.
 
     Returns
     -------
     str
-        For instance ``p-k3v7q2mtza``; ten lower-case letters and digits 2 to 7 after the kind.
+        For instance ``cohort-k3v7q2mtza``: the same for the same path, choice and key.
+
+    Raises
+    ------
+    FibrolibError
+        There is no such table, or the private folder cannot be used.
     """
-    code = hmac.new(key, f"{kind}\0{name}".encode("utf-8", "surrogateescape"), hashlib.sha256).digest()
-    return f"{kind}-{base64.b32encode(code).decode().lower()[:_LENGTH]}"
+    path = absolute(Path(table))
+    if not path.is_file():
+        raise FibrolibError(
+            f"{path}: there is no such cohort table. Expected a CSV or Parquet file, one row per video."
+        )
+    entry = json.dumps({"table": str(path), "pseudonymous": pseudonymous, "outside": outside}, indent=2)
+    reference = pseudonym(read_key(), "cohort", entry)
+    card = _card(reference)
+    if not card.exists():
+        write_private(card, entry + "\n")
+    return reference
+
+
+def is_reference(text: str) -> bool:
+    """Whether a text has the form of a reference."""
+    return _REFERENCE.fullmatch(text) is not None
+
+
+def find_table(reference: str) -> Path:
+    """The path of the table that a reference stands for; a FibrolibError if this user's folder does not know it."""
+    return Path(_entry(reference)["table"])
+
+
+def may_leave_folder(reference: str) -> bool:
+    """Whether the table that a reference stands for may name files outside its folder."""
+    return _entry(reference)["outside"]
+
+
+def open_cohort(reference: str, cutoff: int = 2, *, diagnostics: Sequence[Diagnostic] = INDICES) -> Cohort:
+    """Read and check a cohort, and replace all that may tell who a patient is by pseudonyms.
+
+    ``patient_id`` becomes a keyed hash, files get names of the same kind (links in the private folder), the cohort is
+    called by its reference, and columns that the study does not read are dropped. Who is who is written to the private
+    folder. A cohort of virtual patients only is left as it is.
+
+    Parameters
+    ----------
+    reference : str
+        From `register`.
+    cutoff : int
+        As for `read_cohort`.
+    diagnostics : sequence of Diagnostic
+        Indices; the columns that they declare stay.
+
+    Raises
+    ------
+    FibrolibError
+        As `find_table` and `read_cohort`. The message is for the user, with the names of the table.
+    """
+    entry, key = _entry(reference), read_key()
+    cohort = read_cohort(entry["table"], cutoff, outside=entry["outside"], diagnostics=diagnostics)
+    if cohort.table["patient_id"].str.startswith(VIRTUAL_PREFIX).all():
+        return cohort
+    place = _card(reference).parent / "files"
+    table = cohort.table[list(dict.fromkeys([*REQUIRED, *OPTIONAL, *cohort.numbers]))].copy()
+    if not entry["pseudonymous"]:
+        table["patient_id"] = _pseudonyms(key, cohort.table["patient_id"])
+    for column in FILES:
+        table[column] = [_linked(key, cohort.root, name, place) for name in cohort.table[column]]
+    _write_who_is_who(reference, cohort.table, table)
+    return Cohort(reference, place, table, cohort.numbers)
+
+
+def who_is_who(reference: str) -> Path:
+    """Where the list of patients and files by pseudonym is; `open_cohort` writes it for its owner alone."""
+    return _card(reference).with_name("who-is-who.csv")
+
+
+def _card(reference: str) -> Path:
+    return private_folder() / "cohorts" / reference / "cohort.json"
+
+
+def _entry(reference: str) -> dict:
+    try:
+        return json.loads(_card(reference).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise FibrolibError(
+            f"The cohort '{reference}' is known only to the user who ran the study, on the computer where that was "
+            "(names and paths are not kept in a run). Set 'cohort' to the path of the table."
+        ) from error
+
+
+def _pseudonyms(key: bytes, patients: pd.Series) -> list[str]:
+    pseudonyms = {name: pseudonym(key, "p", name) for name in patients if not name.startswith(VIRTUAL_PREFIX)}
+    if len(set(pseudonyms.values())) < len(pseudonyms):
+        raise FibrolibError("Two patients get the same pseudonym, by a rare chance. Write one of the ids differently.")
+    return [pseudonyms.get(name, name) for name in patients]
+
+
+def _linked(key: bytes, root: Path, name: str | None, place: Path) -> str | None:
+    return None if name is None else _link(root / name, place, pseudonym(key, "f", name))
+
+
+def _write_who_is_who(reference: str, original: pd.DataFrame, renamed: pd.DataFrame) -> None:
+    columns = ["patient_id", *FILES]
+    table = renamed[columns].rename(columns=lambda name: "pseudonym" if name == "patient_id" else f"{name}_in_run")
+    write_private(who_is_who(reference), pd.concat([table, original[columns]], axis=1).to_csv(index=False))

@@ -9,8 +9,7 @@ import pandas as pd
 
 from fibrolib.progress import track
 from fibrolib.study.profiles import Profile
-from fibrolib.video import prepare_cached
-from fibrolib.video.arrays import open_arrays
+from fibrolib.video import open_arrays, prepare_cached
 from fibrolib.workers import n_workers
 
 __all__ = ["form_of", "prepare_files", "sources"]

@@ -1,13 +1,23 @@
 """Open video, DICOM and image files, find the sector, prepare clips."""
 
-from fibrolib.video.clips import Clip, prepare_clip, prepare_image
-from fibrolib.video.dicom_writing import write_dicom
+from fibrolib.video.clips import (
+    Clip,
+    clip_digest,
+    file_digest,
+    load_clip,
+    load_frames,
+    prepare_cached,
+    prepare_clip,
+    prepare_image,
+    save_clip,
+)
+from fibrolib.video.dicom import is_dicom
+from fibrolib.video.masks import masks_of_frames, open_arrays
 from fibrolib.video.reading import Video, read_image, read_video
 from fibrolib.video.sector import Sector, find_sector
-from fibrolib.video.stills import is_still
-from fibrolib.video.store import clip_digest, file_digest, load_clip, load_frames, prepare_cached, save_clip
-from fibrolib.video.survey import VideoSurvey, survey_video
-from fibrolib.video.writing import write_image, write_video
+from fibrolib.video.streams import is_still, pictures_in
+from fibrolib.video.survey import VideoSurvey, fingerprints, survey_video
+from fibrolib.video.writing import write_dicom, write_image, write_video
 
 __all__ = [
     "Clip",
@@ -17,9 +27,14 @@ __all__ = [
     "clip_digest",
     "file_digest",
     "find_sector",
+    "fingerprints",
+    "is_dicom",
     "is_still",
     "load_clip",
     "load_frames",
+    "masks_of_frames",
+    "open_arrays",
+    "pictures_in",
     "prepare_cached",
     "prepare_clip",
     "prepare_image",

@@ -1,21 +1,38 @@
-"""Prepare clips: crop to the sector, blank what is outside, one size, one frame rate."""
+"""Prepare clips: crop to the sector, blank what is outside, one size, one frame rate; keep them by content."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from fibrolib.video.masks import masks_of_frames
+from fibrolib.atomic import write_atomically
+from fibrolib.errors import VideoError
+from fibrolib.provenance import code_digest
+from fibrolib.video.masks import masks_of_frames, open_arrays
 from fibrolib.video.reading import Video, read_image, read_video
 from fibrolib.video.sector import Sector, find_sector
-from fibrolib.video.stills import is_still
-from fibrolib.video.timing import nearest_frames
+from fibrolib.video.streams import RATE_FILE, is_still, pictures_in
 
-__all__ = ["Clip", "fitted", "prepare_clip", "prepare_image"]
+__all__ = [
+    "Clip",
+    "clip_digest",
+    "file_digest",
+    "fitted",
+    "load_clip",
+    "load_frames",
+    "prepare_cached",
+    "prepare_clip",
+    "prepare_image",
+    "save_clip",
+]
 
 Place = tuple[int, int, int, int]
 """Top, left, height and width of a picture in its square, in pixels."""
@@ -66,13 +83,12 @@ def prepare_clip(
     size : int
         Side of the square clip in pixels. The sector keeps its proportions; the rest is black.
     fps : float or None
-        Frames per second, reached by taking the frames nearest in time. No frame is ever invented: a file slower than
-        this keeps its own frames and its own rate. None keeps every file's own rate.
+        Frames per second, reached by taking the frames nearest in time. No frame is invented: a slower file keeps its
+        own frames and rate. None keeps every file's own rate.
     max_frames : int
         At most so many frames, from the middle of the file.
     roi : str or Path, optional
-        A mask: an image (non-zero is the region) or a LabelMe ``.json`` for all frames, or ``.npz`` with an array
-        `region` of shape (frames, height, width) or (height, width).
+        A mask (`masks_of_frames`).
     region : str
         Which array of an ``.npz`` mask, or which label of a LabelMe file.
 
@@ -90,7 +106,7 @@ def prepare_clip(
     video = read_video(path, max_frames=max_frames, fps=fps)
     chosen, rate = np.arange(len(video.frames)), video.fps
     if fps is not None and fps < video.fps:
-        chosen, rate = nearest_frames(video.times, fps), float(fps)
+        chosen, rate = _nearest_frames(video.times, fps), float(fps)
     start = max(0, (len(chosen) - max_frames) // 2)
     return _fit(video, chosen[start : start + max_frames], rate, size, roi, region)
 
@@ -98,13 +114,8 @@ def prepare_clip(
 def prepare_image(path: str | Path, *, size: int, roi: str | Path | None = None, region: str = "capsule") -> Clip:
     """Like `prepare_clip`, for one picture: ``frames`` is (1, size, size).
 
-    Of a video the middle frame is taken, its sector still found from the whole of it. In an ``.npz`` mask the
-    array ``image_<region>`` belongs to a still image, ``<region>`` to a video.
-
-    Raises
-    ------
-    VideoError
-        The image or mask cannot be read, or they do not fit each other.
+    Of a video the middle frame is taken; its sector is found from all frames. In an ``.npz`` mask the array
+    ``image_<region>`` belongs to a still image, ``<region>`` to a video.
     """
     if size < 1:
         raise ValueError(f"size must be positive, got {size}")
@@ -132,23 +143,7 @@ def fitted(
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], Place]:
     """Frames as the nets see them: cropped to the sector, blanked outside it and scaled into a square.
 
-    Parameters
-    ----------
-    frames : ndarray of uint8, shape (frames, height, width)
-        Grey frames.
-    sector : Sector
-        Where the picture is in them.
-    pixel_aspect : float
-        Width of a pixel by its height.
-    size : int
-        Side of the square, pixels.
-
-    Returns
-    -------
-    frames : ndarray of uint8, shape (frames, size, size)
-    sector : ndarray of bool, shape (size, size)
-    place : tuple of int
-        Top, left, height and width of the picture in the square.
+    Returns the frames (n, size, size), the sector (size, size), and top, left, height and width of the picture in it.
     """
     top, bottom, left, right = sector.box
     rows, columns = slice(top, bottom), slice(left, right)
@@ -174,3 +169,107 @@ def _scaled(frames: NDArray[np.uint8], place: Place, size: int) -> NDArray[np.ui
         small = Image.fromarray(frame).resize((columns, rows), Image.Resampling.BILINEAR)
         target[top : top + rows, left : left + columns] = small
     return square
+
+
+def _nearest_frames(times: ArrayLike, fps: float) -> NDArray[np.int64]:
+    """Which frame is nearest in time to each tick of a regular clock, for ascending `times` in seconds from 0.
+
+    A tick in a gap of the recording repeats its neighbour, as a player would.
+    """
+    times = np.asarray(times, dtype=np.float64)
+    # The small allowance keeps a last tick that rounding would push just past the last frame.
+    ticks = np.arange(int(times[-1] * fps + 1e-6) + 1) / fps
+    after = np.clip(np.searchsorted(times, ticks), 0, len(times) - 1)
+    before = np.maximum(after - 1, 0)
+    return np.where(ticks - times[before] <= times[after] - ticks, before, after)
+
+
+_MESSAGE = "this prepared clip", "Delete it and run again."
+
+
+def save_clip(path: str | Path, clip: Clip) -> None:
+    """Write a clip as ``.npz`` (`path` must end so), atomically: the file is there whole or not at all."""
+    arrays = {"frames": clip.frames, "fps": np.float64(clip.fps), "sector": clip.sector}
+    if clip.roi is not None:
+        arrays["roi"] = np.packbits(clip.roi, axis=-1)
+    write_atomically(Path(path), lambda file: np.savez(file, **arrays))
+
+
+def load_clip(path: str | Path) -> Clip:
+    """Read a clip written by `save_clip`; a VideoError if the file is missing or is no clip."""
+    with open_arrays(path, *_MESSAGE) as arrays:
+        frames, roi = arrays["frames"], arrays.get("roi")
+        if roi is not None:
+            roi = np.unpackbits(roi, axis=-1, count=frames.shape[-1]).astype(bool)
+        return Clip(frames, float(arrays["fps"]), arrays["sector"], roi)
+
+
+def load_frames(path: str | Path) -> NDArray[np.uint8]:
+    """Read only the frames of a clip written by `save_clip`."""
+    with open_arrays(path, *_MESSAGE) as arrays:
+        return arrays["frames"]
+
+
+def clip_digest(path: str | Path, settings: Mapping[str, object]) -> str:
+    """A name for a prepared clip, 64 hexadecimal digits: the same for the same file content, settings and code.
+
+    `settings` are what it is prepared with; values must be JSON types.
+    """
+    content = file_digest(path)
+    described = json.dumps({"code": code_digest(prepare_cached), **settings}, sort_keys=True)
+    return hashlib.sha256(f"{content} {described}".encode()).hexdigest()
+
+
+def prepare_cached(
+    path: str | Path,
+    folder: str | Path,
+    *,
+    kind: Literal["clip", "image"] = "clip",
+    size: int,
+    fps: float | None = None,
+    max_frames: int = 1,
+    roi: str | Path | None = None,
+    region: str = "capsule",
+) -> Path:
+    """Prepare a clip or an image unless that was done before, and return its path, for `load_clip`.
+
+    Parameters
+    ----------
+    path : str or Path
+        The video or image.
+    folder : str or Path
+        Where prepared clips are kept, by `clip_digest`.
+    kind : {"clip", "image"}
+        Which of `prepare_clip` and `prepare_image`; ``fps`` and ``max_frames`` belong to the first.
+    size, fps, max_frames, roi, region
+        As there.
+    """
+    if kind not in ("clip", "image"):
+        raise ValueError(f"kind must be 'clip' or 'image', got {kind!r}")
+    settings = {"kind": kind, "size": size}
+    if kind == "clip":
+        settings |= {"fps": fps, "max_frames": max_frames}
+    if roi is not None:
+        settings |= {"roi": file_digest(roi), "region": region}
+    kept = Path(folder) / f"{clip_digest(path, settings)}.npz"
+    if not kept.exists():
+        if kind == "clip":
+            clip = prepare_clip(path, size=size, fps=fps, max_frames=max_frames, roi=roi, region=region)
+        else:
+            clip = prepare_image(path, size=size, roi=roi, region=region)
+        save_clip(kept, clip)
+    return kept
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file, or of the names and contents of the pictures of a folder."""
+    if Path(path).is_dir():
+        described = [f"{picture.name} {file_digest(picture)}" for picture in pictures_in(Path(path))]
+        rate = Path(path) / RATE_FILE
+        described += [file_digest(rate)] if rate.is_file() else []
+        return hashlib.sha256("\n".join(described).encode()).hexdigest()
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise VideoError(f"{path}: the file cannot be read ({error.strerror}).") from error

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.errors import VideoError
-from fibrolib.video.dicom import Cine, is_dicom, open_cine
+from fibrolib.video.dicom import Cine, is_dicom
 from fibrolib.video.sector import Box
-from fibrolib.video.stills import Folder, is_still, read_still
-from fibrolib.video.streams import Stream
-from fibrolib.video.timing import frames_per_second, middle_stretch, zero_based
+from fibrolib.video.streams import DEFAULT_FPS, Folder, Stream, is_still, read_still, usable_rate
 
-__all__ = ["Video", "open_source", "read_image", "read_video"]
+__all__ = ["Video", "frames_per_second", "open_source", "read_image", "read_video"]
 
 _OVERVIEW = 32
 """About so many frames are kept of the whole of a file of which only the middle is asked for (*assumption*)."""
@@ -66,8 +65,7 @@ def read_video(path: str | Path, *, max_frames: int | None = None, fps: float | 
     path : str or Path
         The file, or the folder.
     max_frames : int, optional
-        Keep only a stretch from the middle of the file, so that memory stays bounded however long the recording is.
-        By default every frame is kept.
+        Keep only a stretch from the middle of the file, so that memory stays bounded. By default all frames are kept.
     fps : float, optional
         Keep as many frames as it takes to pick `max_frames` of them at this rate. Nothing is resampled here.
 
@@ -85,7 +83,7 @@ def read_video(path: str | Path, *, max_frames: int | None = None, fps: float | 
     first, last, step = 0, None, 0
     if max_frames is not None:
         expected = source.expected_times()
-        first, last = middle_stretch(expected, max_frames, fps)
+        first, last = _middle_stretch(expected, max_frames, fps)
         step = _overview_step(len(expected), first, last)
 
     def kept(index: int) -> bool:
@@ -95,7 +93,7 @@ def read_video(path: str | Path, *, max_frames: int | None = None, fps: float | 
         return step > 0 and index % step == 0
 
     frames, times, overview = [], [], []
-    for index, (time, frame) in enumerate(source.frames(lambda index: kept(index) or surveyed(index))):
+    for index, (time, frame, _) in enumerate(source.frames(lambda index: kept(index) or surveyed(index))):
         if kept(index):
             frames.append(frame)
             times.append(time)
@@ -106,37 +104,21 @@ def read_video(path: str | Path, *, max_frames: int | None = None, fps: float | 
     if len({frame.shape for frame in [*frames, *overview]}) > 1:
         raise VideoError(f"{path}: the picture changes its size half-way. Export it with one size throughout.")
     rate, survey = frames_per_second(times, source.fps), np.stack(overview) if overview else None
-    stamps = zero_based(times, len(frames), rate)
+    stamps = _zero_based(times, len(frames), rate)
     return Video(np.stack(frames), rate, source.path, stamps, first, source.pixel_aspect, survey, source.region)
 
 
 def open_source(path: str | Path) -> Stream | Cine | Folder:
-    """Whatever gives frames one at a time, not yet decoded: DICOM, a folder of pictures, or what FFmpeg opens.
-
-    Raises
-    ------
-    VideoError
-        The file is missing, empty, or may not be read.
-    """
+    """Whatever gives frames one at a time, not yet decoded: DICOM, a folder of pictures, or what FFmpeg opens."""
     path = Path(path)
     _check_exists(path)
     if path.is_dir():
         return Folder(path)
-    return open_cine(path) if is_dicom(path) else Stream(path)
+    return Cine(path) if is_dicom(path) else Stream(path)
 
 
 def read_image(path: str | Path) -> NDArray[np.uint8]:
-    """Read a still image (PNG, JPEG, TIFF, BMP, DICOM) as grey levels.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file. Of a file with several frames the middle one is taken.
-
-    Returns
-    -------
-    ndarray of uint8, shape (height, width)
-        Grey levels; 16-bit images are scaled to 8 bits.
+    """Read a still image (PNG, JPEG, TIFF, BMP, DICOM) as grey levels (height, width); of a video the middle frame.
 
     Raises
     ------
@@ -160,3 +142,48 @@ def _check_exists(path: Path) -> None:
 def _overview_step(count: int, first: int, last: int) -> int:
     """Every how many-th frame the overview takes; 0 where the stretch is the whole file."""
     return 0 if last - first >= count else max(1, count // _OVERVIEW)
+
+
+# Frame times and rates
+
+
+def frames_per_second(times: Sequence[float | None], stated: float | None) -> float:
+    """Mean frame rate: from the frames' time stamps in seconds, else as the file states it, else `DEFAULT_FPS`."""
+    if _increasing(times):
+        measured = usable_rate(round((len(times) - 1) / (times[-1] - times[0]), 6))
+        if measured is not None:
+            return measured
+    return usable_rate(stated) or DEFAULT_FPS
+
+
+def _zero_based(times: Sequence[float | None], count: int, fps: float) -> NDArray[np.float64]:
+    """Time stamps from 0 on, evenly spaced where the file's own are missing or run backwards."""
+    if _increasing(times):
+        return np.asarray(times, dtype=np.float64) - times[0]
+    return np.arange(count) / fps
+
+
+def _middle_stretch(times: ArrayLike, max_frames: int | None, fps: float | None = None) -> tuple[int, int]:
+    """First, and one past the last, frame of the stretch in the middle that is enough for `max_frames`.
+
+    `times` are ascending, in seconds. Where the file is faster than `fps` the stretch holds more frames, as many as it
+    takes to pick `max_frames` at this rate; where it is slower its own rate counts.
+    """
+    times = np.asarray(times, dtype=np.float64)
+    if max_frames is None or len(times) < 2:
+        return 0, len(times)
+    if fps is None or fps >= frames_per_second(times, None):
+        wanted = min(max_frames, len(times))
+        first = (len(times) - wanted) // 2
+        return first, first + wanted
+    # One interval more than needed: the stretch begins and ends between frames.
+    middle, reach = (times[0] + times[-1]) / 2, (max_frames + 1) / fps / 2
+    first = int(np.searchsorted(times, middle - reach))
+    last = int(np.searchsorted(times, middle + reach, side="right"))
+    return first, max(last, first + 1)  # never nothing, even where the recording pauses in its middle
+
+
+def _increasing(times: Sequence[float | None]) -> bool:
+    if len(times) < 2 or any(time is None for time in times):
+        return False
+    return bool(np.all(np.diff(np.asarray(times, dtype=np.float64)) > 0))

@@ -40,8 +40,8 @@ class Sector:
     mask : ndarray of bool, shape (height, width)
         True inside the fan or rectangle.
     found : bool
-        False where it is too small to be the picture and may be a line of text; and where nothing was found at all: box
-        and mask are then the whole frame.
+        False where it is so small that it may be a line of text, or where nothing was found: box and mask are then the
+        whole frame.
     """
 
     box: Box
@@ -52,16 +52,16 @@ class Sector:
 def find_sector(frames: NDArray[np.uint8], region: Box | None = None) -> Sector:
     """Find the fan or rectangle of the ultrasound picture.
 
-    What moves or is lit is the candidate; opening drops letters, rulers and traces, which are thin; of what is left
-    the part with most light and motion is kept and filled to its convex hull, since shadows and vessels in the
-    picture are neither lit nor moving.
+    What moves or is lit is the candidate; opening drops letters, rulers and traces, which are thin; of the rest the
+    part with most light and motion is kept and filled to its convex hull, since shadows and vessels in the picture are
+    neither lit nor moving.
 
     Parameters
     ----------
     frames : ndarray of uint8, shape (frames, height, width)
         One or more grey frames.
     region : tuple of int, optional
-        A `Box` outside of which nothing is looked at: where the scanner says that its picture is.
+        A `Box` to search in: where the scanner says that its picture is.
 
     Returns
     -------

@@ -1,39 +1,65 @@
-"""Videos that FFmpeg opens, frame by frame."""
+"""Sources of grey frames other than DICOM: videos that FFmpeg opens, folders of pictures, still pictures."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fibrolib.errors import VideoError
-from fibrolib.video.timing import DEFAULT_FPS, usable_rate
 
-__all__ = ["Stream"]
+__all__ = [
+    "DEFAULT_FPS",
+    "RATE_FILE",
+    "SUFFIXES",
+    "Folder",
+    "Stream",
+    "is_still",
+    "pictures_in",
+    "read_still",
+    "usable_rate",
+]
 
+DEFAULT_FPS = 25.0
+"""Taken where a file tells no usable rate (*assumption*: PAL video, the commonest output of scanners)."""
+
+RATE_FILE = "fps.txt"
+"""In a folder of pictures: the frames per second."""
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+"""Names of pictures that are taken for frames."""
+
+_SLOWEST_FPS, _FASTEST_FPS = 0.5, 1000.0
+"""Rates outside are errors of the header (*assumption*)."""
+
+_STILL_FORMATS = {"PNG", "JPEG", "MPO", "BMP", "TIFF", "WEBP", "PPM"}
 _GIF_END = b";"
+
+Wanted = Callable[[int], bool]
+"""Which frames, by their index."""
+
+
+def usable_rate(rate: float | Fraction | str | None) -> float | None:
+    """A stated frame rate as a float, or None where it is missing or absurd."""
+    try:
+        value = float(rate)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return value if _SLOWEST_FPS <= value <= _FASTEST_FPS else None
 
 
 class Stream:
     """A video file, not yet decoded.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Attributes
-    ----------
-    fps : float or None
-        Frames per second as the file states it; known once the frames were read.
-    pixel_aspect : float
-        Width of a pixel by its height; known once the frames were read.
-    container : str
-        FFmpeg's name of the file format; known once the frames were read.
+    `fps` (as the file states it), `pixel_aspect` (width of a pixel by its height) and `container` (FFmpeg's name of the
+    format) are known once the frames were read.
     """
 
     region = None  # only DICOM tells where the picture is
@@ -57,32 +83,17 @@ class Stream:
                 return np.arange(len(packets)) / (usable_rate(stream.average_rate) or DEFAULT_FPS)
             return np.sort(np.array(stamps, dtype=np.float64)) * float(stream.time_base)
 
-    def frames(self, wanted: Callable[[int], bool]) -> Iterator[tuple[float | None, NDArray[np.uint8] | None]]:
-        """Time stamp in seconds and grey levels (height, width) of every frame; None for pixels that are not wanted."""
-        for time, forms in self._frames(lambda index: ("gray",) if wanted(index) else ()):
-            yield time, forms[0] if forms else None
-
-    def colour_frames(self) -> Iterator[tuple[float | None, NDArray[np.uint8]]]:
-        """Time stamp in seconds and colours (height, width, 3) of every frame: red, green and blue."""
-        for time, (colours,) in self._frames(lambda index: ("rgb24",)):
-            yield time, colours
-
-    def frames_and_colours(
-        self, coloured: Callable[[int], bool]
-    ) -> Iterator[tuple[float | None, NDArray[np.uint8], NDArray[np.uint8] | None]]:
-        """Time stamp and grey levels of every frame, and the colours (height, width, 3) of some."""
-        for time, forms in self._frames(lambda index: ("gray", "rgb24") if coloured(index) else ("gray",)):
-            yield time, forms[0], forms[1] if len(forms) > 1 else None
-
-    def _frames(
-        self, forms: Callable[[int], tuple[str, ...]]
-    ) -> Iterator[tuple[float | None, list[NDArray[np.uint8]]]]:
+    def frames(
+        self, wanted: Wanted, coloured: Wanted = lambda index: False
+    ) -> Iterator[tuple[float | None, NDArray[np.uint8] | None, NDArray[np.uint8] | None]]:
+        """Time stamp in seconds, grey levels and colours of every frame; None where they are not wanted."""
         container, stream = _open(self.path)
         # One reformatter for all frames: to set a new one up for each frame costs several times the conversion.
         reformatter = VideoReformatter()
         with container:
             for index, frame in enumerate(_decoded(self.path, container, stream)):
-                yield frame.time, [_upright(frame, reformatter, form) for form in forms(index)]
+                grey = _upright(frame, reformatter, "gray") if wanted(index) else None
+                yield frame.time, grey, _upright(frame, reformatter, "rgb24") if coloured(index) else None
             aspect = stream.sample_aspect_ratio
             self.fps, self.pixel_aspect = usable_rate(stream.average_rate), float(aspect) if aspect else 1.0
             self.container = container.format.name
@@ -131,5 +142,85 @@ def _broken(path: Path, count: int, reason: object) -> VideoError:
 
 def _upright(frame: av.VideoFrame, reformatter: VideoReformatter, form: str) -> NDArray[np.uint8]:
     pixels = reformatter.reformat(frame, format=form).to_ndarray()
-    quarter_turns = round((frame.rotation or 0) / 90) % 4
-    return np.rot90(pixels, quarter_turns)
+    return np.rot90(pixels, round((frame.rotation or 0) / 90) % 4)
+
+
+class Folder:
+    """A folder of pictures, the frames of one video in the order of the numbers in their names.
+
+    A file ``fps.txt`` in it may tell the frames per second.
+    """
+
+    container = "folder"
+    pixel_aspect = 1.0
+    region = None
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fps = _rate(path / RATE_FILE)
+        self._pictures = pictures_in(path)
+        if not self._pictures:
+            raise VideoError(f"{path}: this folder holds no pictures. Expected the frames as PNG or JPEG.")
+
+    def expected_times(self) -> NDArray[np.float64]:
+        """When frames are shown: evenly spaced."""
+        return np.arange(len(self._pictures)) / (self.fps or DEFAULT_FPS)
+
+    def frames(
+        self, wanted: Wanted, coloured: Wanted = lambda index: False
+    ) -> Iterator[tuple[float, NDArray[np.uint8] | None, NDArray[np.uint8] | None]]:
+        """Time in seconds, grey levels and colours of every frame; None where they are not wanted."""
+        for index, time in enumerate(self.expected_times()):
+            grey = read_still(self._pictures[index]) if wanted(index) else None
+            yield time, grey, read_still(self._pictures[index], colour=True) if coloured(index) else None
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures of a folder, ``frame2.png`` before ``frame10.png``; hidden files are left out."""
+    pictures = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+    return sorted(pictures, key=_natural_order)
+
+
+def _natural_order(path: Path) -> tuple:
+    # Text and numbers alternate, so that numbers are only ever compared with numbers.
+    return tuple(int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", path.stem)), path.name
+
+
+def _rate(path: Path) -> float | None:
+    if not path.is_file():
+        return None
+    try:
+        rate = usable_rate(path.read_text(encoding="ascii").strip())
+    except (OSError, UnicodeDecodeError):
+        rate = None
+    if rate is None:
+        raise VideoError(f"{path}: expected the frames per second, a number alone.")
+    return rate
+
+
+def is_still(path: str | Path) -> bool:
+    """Whether a file is one still picture (PNG, JPEG, ...) by its content, and not a video, GIF or DICOM file."""
+    try:
+        with Image.open(path) as image:
+            return image.format in _STILL_FORMATS
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return False
+
+
+def read_still(path: Path, *, colour: bool = False) -> NDArray[np.uint8]:
+    """A still picture as grey levels or as red, green and blue, upright; 16-bit pictures are scaled to 8 bits.
+
+    A VideoError if the file is no picture, or is damaged.
+    """
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image)
+            return np.array(upright.convert("RGB")) if colour else _grey(upright)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise VideoError(f"{path}: the image cannot be read ({error}). Export it again as PNG or JPEG.") from error
+
+
+def _grey(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode.startswith("I"):
+        return np.clip(np.asarray(image, dtype=np.int64) >> 8, 0, 255).astype(np.uint8)
+    return np.array(image.convert("L"))

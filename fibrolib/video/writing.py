@@ -1,19 +1,26 @@
-"""Write videos (H.264 in MP4) and images (PNG): atomic, without metadata, the same bytes for the same frames."""
+"""Write videos (H.264 in MP4), images (PNG) and DICOM: atomic, the same bytes for the same frames."""
 
 from __future__ import annotations
 
+import hashlib
+import uuid
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+import pydicom
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom.dataset import FileMetaDataset
+from pydicom.tag import Tag
+from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage, UltrasoundMultiFrameImageStorage
 
 from fibrolib.atomic import replacing
+from fibrolib.video.sector import Box
 
-__all__ = ["check_frames", "write_image", "write_timed_video", "write_video"]
+__all__ = ["derived_uid", "write_dicom", "write_image", "write_timed_video", "write_video"]
 
 _MUXER = {"fflags": "+bitexact", "movflags": "+faststart"}
 # Constant rate factor 16: the speckle of ultrasound, and its motion, survive. Macroblock-tree rate control is switched
@@ -24,12 +31,14 @@ _ENCODER = {"crf": "16", "preset": "veryfast", "x264-params": "threads=1:lookahe
 def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, comment: str | None = None) -> None:
     """Write a video as H.264 in an MP4 file that browsers and hospital viewers play.
 
+    One encoder thread and no clock in the file, so that the same frames give the same bytes.
+
     Parameters
     ----------
     path : str or Path
         File to write; its folder must exist. A file of that name is replaced in one step, at the end.
     frames : ndarray of uint8, shape (frames, height, width) or (frames, height, width, 3)
-        Gray frames, or red, green and blue; height and width even (H.264 stores colour at half resolution).
+        Grey frames, or red, green and blue; height and width even (H.264 stores colour at half resolution).
     fps : float
         Frames per second, above 0.
     comment : str, optional
@@ -39,12 +48,8 @@ def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, comment
     ------
     ValueError
         If the frames are not uint8, of another shape, empty or of odd size, or `fps` is not positive.
-
-    Notes
-    -----
-    One encoder thread and no clock in the file, so that the same frames give the same bytes.
     """
-    check_frames(frames, fps)
+    _check_frames(frames, fps)
     if frames.shape[1] % 2 or frames.shape[2] % 2:
         raise ValueError(f"H.264 needs an even height and width, not {frames.shape[1]} x {frames.shape[2]}")
     with replacing(path) as temporary, av.open(str(temporary), "w", format="mp4", options=_MUXER) as container:
@@ -60,24 +65,10 @@ def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, comment
 def write_timed_video(
     path: str | Path, frames: Iterable[tuple[float | None, NDArray[np.uint8]]], fps: float, pixel_aspect: float = 1.0
 ) -> int:
-    """Write a colour video, one frame at a time, each at its own time; else like `write_video`.
+    """Write a colour video, one frame at a time, each at its own time; return the number of frames.
 
-    Parameters
-    ----------
-    path : str or Path
-        File to write; its folder must exist. A file of that name is replaced in one step, at the end.
-    frames : iterable of (float or None, ndarray of uint8, shape (height, width, 3))
-        Time stamp in seconds, and red, green and blue; all of one size. A side of odd length gets a black line more, as
-        H.264 needs it even.
-    fps : float
-        Frames per second, for frames without a time stamp.
-    pixel_aspect : float
-        Width of a pixel by its height.
-
-    Returns
-    -------
-    int
-        Number of frames.
+    Frames are pairs of a time stamp in seconds (None: by `fps`) and red, green and blue (height, width, 3), all of one
+    size; a side of odd length gets one more black line, as H.264 needs it even. Else like `write_video`.
     """
     count, clock, last = 0, Fraction(1, 90_000), -1
     with replacing(Path(path)) as temporary, av.open(str(temporary), "w", format="mp4", options=_MUXER) as container:
@@ -107,30 +98,119 @@ def _add_stream(container: av.container.OutputContainer, fps: float, height: int
 
 
 def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
-    """Write a gray image as PNG.
-
-    Parameters
-    ----------
-    path : str or Path
-        File to write; its folder must exist. A file of that name is replaced in one step, at the end.
-    image : ndarray of uint8, shape (height, width)
-        Gray image.
-
-    Raises
-    ------
-    ValueError
-        If the image is not uint8 or not two-dimensional.
-    """
+    """Write a grey image of shape (height, width) as PNG; a ValueError if it is not uint8 or two-dimensional."""
     if image.dtype != np.uint8 or image.ndim != 2:
         raise ValueError(f"an image is uint8 of shape (height, width), not {image.dtype} of shape {image.shape}")
     with replacing(path) as temporary:
         Image.fromarray(image).save(temporary, format="PNG")
 
 
-def check_frames(frames: NDArray[np.uint8], fps: float) -> None:
+def _check_frames(frames: NDArray[np.uint8], fps: float) -> None:
     """Raise a ValueError where frames are not uint8, of another shape than a video's, or the rate is not positive."""
     if frames.dtype != np.uint8 or 0 in frames.shape or not (frames.ndim == 3 or frames.shape[3:] == (3,)):
         expected = "(frames, height, width), with a last axis of 3 for colour"
         raise ValueError(f"frames are uint8 of shape {expected}, not {frames.dtype} of {frames.shape}")
     if not fps > 0:
         raise ValueError(f"frames per second must be above 0, not {fps!r}")
+
+
+_B_MODE, _TISSUE, _CENTIMETRES = 1, 1, 3  # PS3.3 C.8.5.5.1: spatial format, data type, physical units
+
+
+def write_dicom(
+    path: str | Path,
+    frames: NDArray[np.uint8],
+    fps: float = 1.0,
+    *,
+    patient_id: str,
+    region: Box | None = None,
+    mm_per_pixel: float | None = None,
+    comment: str = "",
+) -> None:
+    """Write grey frames as a DICOM ultrasound image (one frame) or multi-frame image (several), uncompressed.
+
+    Attributes that the standard requires and allows to be empty are empty; there is no date. All unique identifiers
+    follow from `patient_id` and the name of the file.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write; its folder must exist. A file of that name is replaced in one step, at the end.
+    frames : ndarray of uint8, shape (frames, height, width)
+        Grey frames.
+    fps : float
+        Frames per second, above 0.
+    patient_id : str
+        Patient ID, also taken for the name.
+    region : tuple of int, optional
+        Where in the frame the B-mode picture is, a `Box`.
+    mm_per_pixel : float, optional
+        Scale, written with the region.
+    comment : str, optional
+        Image Comments.
+
+    Raises
+    ------
+    ValueError
+        If the frames are not uint8, not three-dimensional or empty, or `fps` is not positive.
+    """
+    _check_frames(frames, fps)
+    path, cine = Path(path), len(frames) > 1
+    dataset = _dataset(frames)
+    dataset.SOPClassUID = UltrasoundMultiFrameImageStorage if cine else UltrasoundImageStorage
+    dataset.SOPInstanceUID = derived_uid(f"instance\0{patient_id}\0{path.name}".encode())
+    dataset.PatientName, dataset.PatientID = patient_id, patient_id
+    dataset.StudyInstanceUID = derived_uid(f"study\0{patient_id}".encode())
+    dataset.SeriesInstanceUID = derived_uid(f"series\0{patient_id}".encode())
+    if cine:
+        dataset.NumberOfFrames, dataset.FrameTime = len(frames), pydicom.valuerep.DSfloat(1000 / fps, auto_format=True)
+        dataset.FrameIncrementPointer = Tag("FrameTime")
+    if region is not None:
+        dataset.SequenceOfUltrasoundRegions = [_region_item(region, mm_per_pixel)]
+    if comment:
+        dataset.ImageComments = comment
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    with replacing(path) as temporary:
+        dataset.save_as(temporary, enforce_file_format=True)
+
+
+def derived_uid(content: bytes) -> str:
+    """A unique identifier that follows from some bytes, of the kind that needs no registered root (PS3.5 B.2)."""
+    return f"2.25.{uuid.UUID(bytes=hashlib.sha256(content).digest()[:16], version=4).int}"
+
+
+def _dataset(frames: NDArray[np.uint8]) -> pydicom.Dataset:
+    """Pixels, and the attributes of an ultrasound image that are the same for all."""
+    dataset = pydicom.Dataset()
+    dataset.ImageType, dataset.Modality = ["ORIGINAL", "PRIMARY"], "US"
+    dataset.LossyImageCompression, dataset.InstanceNumber, dataset.SeriesNumber = "00", 1, 1
+    for empty in (
+        "StudyDate",
+        "StudyTime",
+        "AccessionNumber",
+        "Manufacturer",
+        "ReferringPhysicianName",
+        "PatientBirthDate",
+        "PatientSex",
+        "StudyID",
+        "PatientOrientation",
+    ):
+        setattr(dataset, empty, None)
+    dataset.Rows, dataset.Columns = frames.shape[1:]
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 8, 7, 0
+    dataset.PixelData = frames.tobytes() + b"\0" * (frames.size % 2)  # of even length
+    return dataset
+
+
+def _region_item(box: Box, mm_per_pixel: float | None) -> pydicom.Dataset:
+    top, bottom, left, right = box
+    item = pydicom.Dataset()
+    item.RegionSpatialFormat, item.RegionDataType, item.RegionFlags = _B_MODE, _TISSUE, 0
+    item.RegionLocationMinX0, item.RegionLocationMinY0 = left, top
+    item.RegionLocationMaxX1, item.RegionLocationMaxY1 = right - 1, bottom - 1
+    if mm_per_pixel is not None:
+        item.PhysicalUnitsXDirection = item.PhysicalUnitsYDirection = _CENTIMETRES
+        item.PhysicalDeltaX = item.PhysicalDeltaY = mm_per_pixel / 10
+    return item
