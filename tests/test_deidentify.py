@@ -271,7 +271,7 @@ def tagged_video(path, rate=20):
         stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv444p"
         stream.metadata["handler_name"] = SECRET
         sound = container.add_stream("aac", rate=8000)
-        chapter = {"id": 1, "weights": 0, "end": 100, "time_base": Fraction(1, 1000), "metadata": {"title": SECRET}}
+        chapter = {"id": 1, "start": 0, "end": 100, "time_base": Fraction(1, 1000), "metadata": {"title": SECRET}}
         container.set_chapters([chapter])
         for frame in colour(screen()):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
