@@ -30,7 +30,7 @@ import torch
 from captum.attr import LayerGradCam
 from joblib import Parallel, delayed
 
-from fibrolib import plots
+from fibrolib import plots, report
 from fibrolib.attribution import METHODS, attribute_clips, judge, judge_planted, middle_window, summarise_shares
 from fibrolib.attribution.windows import as_batch
 from fibrolib.experiments.planted_signal import plant
@@ -78,7 +78,7 @@ def planted(profile, nets: list[str], seeds: range, patients: int, methods: list
     areas = table.pivot_table(index=["model", "signal"], columns="seed", values="auc", aggfunc="first", sort=False)
     show("AUC at F2 in the patients held out, by seed", areas.reset_index())
     judged = judge_planted(table)
-    show("Relevance on the capsule, times its share of the picture", plots.readable_planted(judged))
+    show("Relevance on the capsule, times its share of the picture", report.readable("planted", judged))
     show("Numbers", judged)
     by_seed = pd.concat(judge_planted(rows).assign(seed=seed) for seed, rows in table.groupby("seed"))
     keys = ["model", "method", "layer", "signal"]
@@ -96,7 +96,7 @@ def planted(profile, nets: list[str], seeds: range, patients: int, methods: list
 def sanity(tests: SaliencyTests) -> None:
     """All tests of all methods on the nets of a finished run of the study."""
     judged = judge(tests.sanity())
-    show("Sanity", plots.readable_sanity(judged))
+    show("Sanity", report.readable("sanity", judged))
     show("Numbers", judged.drop(columns=["question", "source"]))
 
 

@@ -21,11 +21,12 @@ from fibrolib.diagnostics import (
     Diagnostic,
     find_diagnostic,
     load_diagnostic,
+    model_label,
 )
 from fibrolib.errors import CohortError, FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.own_files import forget_files
-from fibrolib.plots import model_colour, model_label
+from fibrolib.plots import model_colour
 from fibrolib.plots.style import model_dashes
 from fibrolib.study import load_profile
 

@@ -7,10 +7,10 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.container import BarContainer
 
-from fibrolib import plots
-from fibrolib.diagnostics import BUILT_IN, tabulate_zones
+from fibrolib import plots, report
+from fibrolib.diagnostics import BUILT_IN, model_label, tabulate_zones
 from fibrolib.inference import compare_models, summarise_models
-from fibrolib.plots.sentences import signed
+from fibrolib.plots import signed
 from fibrolib.plots.style import SPLIT_LABELS, model_dashes, new_figure, styled
 from fibrolib.video import Clip
 
@@ -115,7 +115,7 @@ def test_sample_frames_outline_a_region_where_there_is_one():
 def test_roc_curve_encloses_its_auc(predictions, metrics):
     axes = plots.plot_roc(predictions, metrics).axes[0]
     for row in metrics.itertuples():
-        line = line_of(axes, f"{plots.model_label(row.model)}: ")
+        line = line_of(axes, f"{model_label(row.model)}: ")
         assert np.trapezoid(line.get_ydata(), line.get_xdata()) == pytest.approx(row.auc)
         assert line.get_color() == plots.model_colour(row.model)
     assert axes.get_aspect() == 1
@@ -124,7 +124,7 @@ def test_roc_curve_encloses_its_auc(predictions, metrics):
 def test_roc_legend_is_sorted_and_counts_patients(predictions, metrics):
     legend = plots.plot_roc(predictions, metrics).axes[0].get_legend()
     labels = [text.get_text().split(":")[0] for text in legend.get_texts()]
-    best_first = metrics.sort_values("auc", ascending=False)["model"].map(plots.model_label)
+    best_first = metrics.sort_values("auc", ascending=False)["model"].map(model_label)
     assert labels == [*best_first, "operating point"]
     diseased = int((STAGES[-12:] >= 2).sum())
     assert f"{diseased} with, {12 - diseased} without" in legend.get_title().get_text()
@@ -284,7 +284,7 @@ def test_shares_draw_patients_with_a_map(shares):
 def test_models_differ_in_colour_and_groups_in_line():
     assert len({record.colour for record in BUILT_IN}) == len({record.label for record in BUILT_IN}) == len(BUILT_IN)
     assert model_dashes("cnn3d") != model_dashes("fib4")
-    assert plots.model_label("mine") == "mine"
+    assert model_label("mine") == "mine"
     assert plots.model_colour("mine") == plots.model_colour("mine") not in [record.colour for record in BUILT_IN]
 
 
@@ -324,7 +324,7 @@ def test_schedule_has_a_line_per_setting_over_its_steps():
 def test_network_for_a_reader():
     columns = ["level", "layer", "kind", "output", "weights", "learned"]
     layers = pd.DataFrame([(1, "head", "Head", (1, 4), 8, 8), (2, "head.norm", "Norm", (1, 4), 4, 0)], columns=columns)
-    table = plots.readable_network(layers)
+    table = report.readable("network", layers)
     assert table["Layer"].tolist() == ["head", "\N{EM SPACE}head.norm"]
     assert table["Output"].tolist() == ["1 × 4", "1 × 4"]
     assert table["Trained"].tolist() == [8, 0]

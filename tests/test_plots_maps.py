@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from small_nets import explanation
 
-from fibrolib import plots
+from fibrolib import plots, report
 from fibrolib.attribution import TESTS, judge
 
 
@@ -97,7 +97,7 @@ def test_sanity_figure_of_one_net(judged):
 
 
 def test_sanity_table_in_words(judged):
-    table = plots.readable_sanity(judged)
+    table = report.readable("sanity", judged)
     assert list(table.columns) == ["Net", "Question", "Patients", "Rule", "Grad-CAM", "Layer-CAM", "Source"]
     first = table.iloc[0]
     assert (first["Rule"], first["Grad-CAM"], first["Layer-CAM"]) == ("within ± 0.3", "pass (+0.20)", "FAIL (+0.80)")
@@ -117,7 +117,7 @@ def test_sanity_table_in_words(judged):
 )
 def test_a_verdict_whose_interval_crosses_the_line_is_questioned(test, low, mean, high, said):
     one = judge(pd.DataFrame({"method": "gradcam", "test": test, "clip": range(3), "value": mean}))
-    table = plots.readable_sanity(one.assign(value_low=low, value_high=high))
+    table = report.readable("sanity", one.assign(value_low=low, value_high=high))
     assert table["Grad-CAM"].tolist() == [said]
 
 

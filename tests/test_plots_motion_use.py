@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fibrolib import plots
+from fibrolib import plots, report
 
 WORLDS, PERTURBATIONS = ["published effects", "motion = 0"], ["as filmed", "shuffled", "frozen"]
 
@@ -69,7 +69,7 @@ def test_ceilings_are_those_of_the_world(table, ceilings):
 
 
 def test_the_table_tells_each_loss_and_how_it_was_tested(table):
-    told = plots.readable_motion_use(table)
+    told = report.readable("motion_use", table)
     corrected = "p (Holm, 4 tests)"
     assert told.loc[0, "Loss of AUC (95 % CI)"] == told.loc[0, corrected] == told.loc[0, "Test"] == "–"
     assert told.loc[1, ["Net", "Clip", "Test"]].tolist() == ["3D-CNN", "shuffled", "DeLong, paired"]

@@ -7,9 +7,10 @@ import pytest
 from small_nets import explanation
 from test_attribution_planted import scores
 
-from fibrolib import plots
+from fibrolib import plots, report
 from fibrolib.attribution import TESTS, judge, judge_planted, summarise_shares
-from fibrolib.plots import CLAIMS, readable_claims
+from fibrolib.report import readable_claims
+from fibrolib.report.tables import CLAIMS
 
 
 def texts(figure):
@@ -33,7 +34,7 @@ def test_every_method_has_a_row_and_every_region_a_panel(table):
 
 
 def test_verdicts_for_a_reader(table):
-    found = plots.readable_planted(judge_planted(table)).set_index("Method")
+    found = report.readable("planted", judge_planted(table)).set_index("Method")
     there, elsewhere = "Signal in the capsule (≥ 3)", "Signal in the texture (not above chance, 1.5)"
     assert found.loc["Grad-CAM", there].startswith("pass 3.40 (")
     assert found.loc["Layer-CAM, fine layer", there].startswith("FAIL 1.20 (")
@@ -58,7 +59,7 @@ def test_a_plate_of_overlays_shows_one_frame_under_every_map():
 
 def test_layers_for_a_reader():
     row = {"model": "cnn3d", "layer": "fusion", "times": 4, "height": 14, "width": 14, "frames": 17, "pixels": 112}
-    found = plots.readable_layers(pd.DataFrame([row]))
+    found = report.readable("cam_layers", pd.DataFrame([row]))
     assert found.iloc[0].tolist() == ["3D-CNN", "fusion", "4 × 14 × 14", "17 × 112 × 112"]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fibrolib import plots
+from fibrolib import plots, report
 from fibrolib.inference import summarise_models
 
 N = 60
@@ -30,7 +30,7 @@ def patients():
 
 
 def test_table_1_counts_and_does_not_test(patients):
-    table = plots.readable_patients(patients, 2)
+    table = report.readable_patients(patients, 2)
     assert list(table.columns) == ["Characteristic", "Level", "Missing", "Overall", "below F2", "≥ F2"]
     counted = table.set_index("Characteristic")
     assert counted.loc["Patients", ["Overall", "below F2", "≥ F2"]].astype(int).tolist() == [60, 24, 36]
@@ -41,53 +41,53 @@ def test_table_1_counts_and_does_not_test(patients):
 
 
 def test_table_1_of_stages_alone():
-    table = plots.readable_patients(pd.DataFrame({"stage": [0, 1, 1]}), 1, metavir=False)
+    table = report.readable_patients(pd.DataFrame({"stage": [0, 1, 1]}), 1, metavir=False)
     assert table["Level"].tolist() == ["", "stage 0", "stage 1"]
 
 
 def test_metrics_in_words(metrics):
     row = metrics.set_index("model").loc["cnn3d"]
-    text = plots.describe_model(metrics, "cnn3d", "significant fibrosis (≥ F2)")
+    text = report.describe_model(metrics, "cnn3d", "significant fibrosis (≥ F2)")
     assert f"AUC **{row['auc']:.3f}**" in text
-    assert f"{round(row['accuracy'] * 12)} of 12 are called rightly" in text
-    table = plots.readable_metrics(metrics)
+    assert f"{round(row['accuracy'] * 12)} of 12 are classified correctly" in text
+    table = report.readable("metrics", metrics)
     assert table.loc["AUC", "3D-CNN"] == plots.with_interval(row["auc"], row["auc_low"], row["auc_high"])
     assert (table.loc["Patients"] == "12").all()
 
 
 def test_a_model_that_cannot_be_judged_says_why(metrics):
     broken = metrics.assign(auc=np.nan, note="only one class")
-    assert "only one class" in plots.describe_model(broken, "swe", "≥ F2")
+    assert "only one class" in report.describe_model(broken, "swe", "≥ F2")
 
 
 def test_a_model_without_operating_point_says_why(metrics):
     broken = metrics.assign(threshold=np.nan, note="one class")
-    assert "No operating point: one class" in plots.describe_model(broken, "swe", "≥ F2")
+    assert "No operating point: one class" in report.describe_model(broken, "swe", "≥ F2")
 
 
 def test_folds_in_words():
-    text = plots.describe_folds(np.array([0.7, 0.8, np.nan]), 4)
+    text = report.describe_folds(np.array([0.7, 0.8, np.nan]), 4)
     assert "mean **0.750**" in text
     assert "best of 4 settings" in text
-    assert "Only one setting" in plots.describe_folds(np.array([0.7]), 1)
+    assert "Only one setting" in report.describe_folds(np.array([0.7]), 1)
 
 
 def test_a_setting_in_words():
     setting = {"learning_rate": 1e-5, "weights": "interpolated", "options": {"slow_frames": 2, "direct": True}}
     expected = "learning rate 1e-05, weights interpolated, slow frames 2, direct True"
-    assert plots.describe_setting(setting) == expected
+    assert plots.setting_label(setting) == expected
     flat = {"learning_rate": 1e-5, "weights": "interpolated", "options.slow_frames": 2, "options.direct": True}
-    assert plots.describe_setting(flat) == expected
-    assert plots.describe_setting({}) == ""
+    assert plots.setting_label(flat) == expected
+    assert plots.setting_label({}) == ""
 
 
 def test_notes_are_told_once_and_not_what_stands_beside_them():
     one = pd.DataFrame({"note": ["few patients; no interval", "few patients", None]})
     two = pd.DataFrame({"note": ["", "ties"]})
-    assert plots.collect_notes(one, two) == ["few patients", "no interval", "ties"]
-    assert plots.describe_notes(two) == "To know before quoting a number: ties."
-    assert plots.describe_notes(pd.DataFrame({"note": ["", None]})) == ""
-    assert plots.collect_notes(one, two, said="To be kept in mind: few patients.") == ["no interval", "ties"]
+    assert report.collect_notes(one, two) == ["few patients", "no interval", "ties"]
+    assert report.describe_notes(two) == "Caveats: ties."
+    assert report.describe_notes(pd.DataFrame({"note": ["", None]})) == ""
+    assert report.collect_notes(one, two, said="Caveats: few patients.") == ["no interval", "ties"]
 
 
 def test_calibration_of_each_diagnostic_in_a_row():
@@ -97,7 +97,7 @@ def test_calibration_of_each_diagnostic_in_a_row():
         ("raw", None, *[np.nan] * 3),
     ]
     table = pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high"]).assign(n=17)
-    told = plots.readable_calibration(table)
+    told = report.readable("calibration", table)
     assert told["Diagnostic"].tolist() == ["3D-CNN"]
     assert told.loc[0, ["Patients", "Intercept", "Slope"]].tolist() == [17, "−0.20 (−1.10 to 0.70)", "∞ (0.40–∞)"]
 
@@ -111,19 +111,19 @@ def test_numbers_with_their_intervals():
 
 def test_shares_in_words():
     shares = pd.DataFrame({"relevance": [0.1, 0.3, np.nan], "area": [0.05, 0.05, 0.05]})
-    text = plots.describe_attribution(shares, "cnn2d")
+    text = report.describe_attribution(shares, "cnn2d")
     assert "20.0% of the relevance" in text
     assert "covers 5.0%" in text
     assert "4.0 times" in text
     assert "1 further map holds" in text
-    empty = plots.describe_attribution(shares.assign(relevance=np.nan), "cnn2d")
+    empty = report.describe_attribution(shares.assign(relevance=np.nan), "cnn2d")
     assert "no map holds any positive evidence" in empty
 
 
 def test_published_numbers_stand_beside_ours():
     published = pd.DataFrame({"model": ["cnn3d", "cnn2d"], "auc": [0.847, 0.753], "accuracy": [0.7647, np.nan]})
     ours = {"auc": 0.7, "auc_low": 0.5, "auc_high": 0.9, "accuracy": 0.5, "accuracy_low": 0.3, "accuracy_high": 0.7}
-    table = plots.readable_beside(published, pd.DataFrame([{"model": "cnn3d", **ours}]))
+    table = report.readable_beside(published, pd.DataFrame([{"model": "cnn3d", **ours}]))
     assert table["Model"].tolist() == ["3D-CNN", "2D-CNN"]
     assert table["AUC, published"].tolist() == ["0.847", "0.753"]
     assert table["AUC, this run"].tolist() == ["0.70 (0.50–0.90)", "–"]
@@ -142,21 +142,21 @@ def test_published_numbers_stand_beside_ours():
 )
 def test_evidence_against_chance(auc, low, high, said):
     row = {"model": "cnn2d", "n": 17, "auc": auc, "auc_low": low, "auc_high": high, "note": "few"}
-    text = plots.describe_evidence(pd.DataFrame([row]), "cnn2d")
+    text = report.describe_evidence(pd.DataFrame([row]), "cnn2d")
     assert text == f"AUC of the 2D-CNN in 17 test patients: {said}"
 
 
 def test_evidence_where_there_is_no_area():
     row = {"model": "cnn2d", "n": 3, "auc": np.nan, "auc_low": np.nan, "auc_high": np.nan, "note": "one class only"}
-    text = plots.describe_evidence(pd.DataFrame([row]), "cnn2d")
+    text = report.describe_evidence(pd.DataFrame([row]), "cnn2d")
     assert text == "Test patients: the 2D-CNN cannot be judged on them (one class only)."
 
 
 def test_choice_by_its_lead_and_the_spread_of_folds():
     search = pd.DataFrame({"auc_mean": [0.70, 0.78], "auc_sd": [0.02, 0.10]})
-    assert "leads the next of 2 by 0.08, less than that spread" in plots.describe_choice(search)
-    assert "by 0.08, more than that spread" in plots.describe_choice(search.assign(auc_sd=0.05))
-    assert plots.describe_choice(search.iloc[1:]).startswith(
+    assert "leads the next of 2 by 0.08, less than that spread" in report.describe_choice(search)
+    assert "by 0.08, more than that spread" in report.describe_choice(search.assign(auc_sd=0.05))
+    assert report.describe_choice(search.iloc[1:]).startswith(
         "Cross-validation: mean AUC 0.78, standard deviation between folds 0.10. Only one setting was tried"
     )
 
@@ -164,9 +164,9 @@ def test_choice_by_its_lead_and_the_spread_of_folds():
 def test_training_by_the_epoch_kept():
     curves = {"epoch": [1, 1, 2, 3], "train_loss": [0.9, 0.8, 0.5, 0.3], "valid_loss": [0.1, 0.7, 0.6, 0.65]}
     histories = pd.DataFrame(curves).assign(fold=pd.array([1, None, None, None], dtype="Int64"))
-    assert plots.describe_training(histories) == (
+    assert report.describe_training(histories) == (
         "Training: of 3 epochs, the weights of epoch 2 are kept, with a validation loss of 0.60 and a training loss of "
         "0.50."
     )
-    alone = plots.describe_training(histories.drop(columns="valid_loss"))
+    alone = report.describe_training(histories.drop(columns="valid_loss"))
     assert alone == "Training: all 3 epochs were used; no validation loss was computed."

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fibrolib import plots
+from fibrolib import plots, report
 from fibrolib.study.staging import Staging, staging_tables
 
 STAGES = pd.Series(np.repeat(range(5), [8, 6, 4, 3, 2]))
@@ -77,7 +77,7 @@ def test_both_answers_stand_beside_each_other(areas):
 def test_answers_are_told_with_their_intervals(areas):
     shares = pd.DataFrame({"model": ["cnn3d"], "still": [0.909], "still_low": [0.8], "still_high": [1.04]})
     shares = shares.assign(moving=-0.05, moving_low=np.nan, moving_high=np.nan)
-    table = plots.readable_answers(*areas, shares).set_index("Diagnostic")
+    table = report.readable_answers(*areas, shares).set_index("Diagnostic")
     expected = ["91 % (80 to 104 %)", "−5 % (no interval)"]
     assert table.loc["3D-CNN"].tolist() == ["0.70 (0.50–0.95)", "0.80 (0.78–0.90)", *expected]
     assert table.loc["SWE"].tolist()[2:] == ["–", "–"]
@@ -88,19 +88,19 @@ def test_answers_are_told_with_their_intervals(areas):
 def test_staging_is_told_with_its_intervals(groups):
     tables = staging_tables(groups, [2, 3, 4])
     staging, areas = tables["staging"], tables["auc_by_cutoff"]
-    table = plots.readable_staging(staging)
+    table = report.readable("staging", staging)
     row = staging.iloc[3]
     assert table.loc[3, "Patients"] == "23 fresh virtual patients"
     assert table.loc[3, "Kappa (quadratic) (95 % CI)"].startswith(f"{row['kappa']:.2f} (")
     assert table.loc[3, "Obuchowski by chance"] == f"{row['obuchowski_chance']:.2f}"
-    wide = plots.readable_auc_by_cutoff(areas)
+    wide = report.readable("auc_by_cutoff", areas)
     assert list(wide.columns) == ["Patients", "Model", "AUC ≥ F2", "AUC ≥ F3", "AUC ≥ F4"]
     assert len(wide) == 4
 
 
 def test_staging_is_compared_within_each_group(groups):
     tables = staging_tables(groups, [2])
-    told = plots.readable_staging_comparisons(tables["staging_comparisons"])
+    told = report.readable("staging_comparisons", tables["staging_comparisons"])
     assert told["Patients"].tolist() == ["6 test patients", "23 fresh virtual patients"]
     assert told["Comparison"].tolist() == ["3D-CNN − 2D-CNN"] * 2
     assert set(told["Test"]) == {"Obuchowski, paired"}
@@ -113,7 +113,7 @@ def test_what_has_no_interval_and_what_is_unknown():
     row = {"patients": "test", "model": "cnn3d", "n": 5, "exact": 0.2, "exact_low": 0.1, "exact_high": 0.6}
     row |= {"kappa": -0.001, "kappa_low": -0.3, "kappa_high": 0.3, "obuchowski": 1.0, "obuchowski_chance": np.nan}
     row |= {"obuchowski_low": np.nan, "obuchowski_high": np.nan}
-    told = plots.readable_staging(pd.DataFrame([row])).loc[0]
+    told = report.readable("staging", pd.DataFrame([row])).loc[0]
     assert told["Kappa (quadratic) (95 % CI)"] == "0.00 (−0.30 to 0.30)"
     assert told["Obuchowski measure (95 % CI)"] == "1.00 (no interval)"
     assert told["Obuchowski by chance"] == "–"

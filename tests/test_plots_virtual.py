@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from fibrolib import plots
-from fibrolib.plots.truth import CARRIERS, CUTOFF_COLOURS
-from fibrolib.plots.virtual import TRUTH_COLOUR
+from fibrolib.plots.patients import CARRIERS
+from fibrolib.plots.virtual import CUTOFF_COLOURS, TRUTH_COLOUR
 
 SCALE = 0.5
 SHAPE = (64, 80)

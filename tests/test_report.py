@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from fibrolib.errors import FibrolibError
-from fibrolib.plots import readable_motion_use
 from fibrolib.report.copies import strip_local_paths
 from fibrolib.report.html import _bold, _Folder, _fresh, as_html
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current, parameter_names
@@ -91,15 +90,16 @@ def test_a_table_carries_its_caveat_as_a_caption(tmp_path):
     assert "<caption>means &lt;nothing&gt;</caption>" in html
     assert ElementTree.fromstring(html)[0].tag == "caption"  # HTML wants it first in its table
     (tmp_path / "tables").mkdir()
-    table.to_csv(tmp_path / "tables" / "a.csv", index=False)
+    layers = dict.fromkeys(["layer", "times", "height", "width", "frames", "pixels"], 1) | {"model": "cnn3d"}
+    pd.DataFrame([layers]).to_csv(tmp_path / "tables" / "cam_layers.csv", index=False)
     folder = _Folder(tmp_path, "means nothing")
-    for shown in (folder.table("a"), folder.readable("a", pd.DataFrame.copy)):
+    for shown in (folder.table("cam_layers"), folder.readable("cam_layers")):
         assert "<caption>means nothing</caption>" in shown
 
 
 def test_tables_of_the_run_in_a_form_for_readers(tmp_path):
     folder = _Folder(tmp_path)
-    assert folder.readable("motion_use", readable_motion_use) is None
+    assert folder.readable("motion_use") is None
     row = {
         "scenario": "published effects",
         "model": "cnn3d",
@@ -111,7 +111,7 @@ def test_tables_of_the_run_in_a_form_for_readers(tmp_path):
     row |= {"auc_high": 0.9, "loss": 0.05, "loss_low": 0.01, "loss_high": 0.09, "p": 0.02, "p_holm": 0.04}
     (tmp_path / "tables").mkdir()
     pd.DataFrame([row]).to_csv(tmp_path / "tables" / "motion_use.csv", index=False)
-    html = folder.readable("motion_use", readable_motion_use)
+    html = folder.readable("motion_use")
     assert "+0.05 (+0.01 to +0.09)" in html
     assert "3D-CNN" in html
 

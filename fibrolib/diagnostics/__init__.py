@@ -23,6 +23,7 @@ from fibrolib.diagnostics.records import (
     OtherUnit,
     find_diagnostic,
     load_diagnostic,
+    model_label,
     tabulate_cutoffs,
 )
 
@@ -45,6 +46,7 @@ __all__ = [
     "fib4",
     "find_diagnostic",
     "load_diagnostic",
+    "model_label",
     "tabulate_cutoffs",
     "tabulate_zones",
     "zones",

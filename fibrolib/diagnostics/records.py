@@ -306,6 +306,12 @@ def find_diagnostic(name: str) -> Diagnostic | None:
     return built_in or known_object(name)
 
 
+def model_label(name: str) -> str:
+    """Name of a diagnostic for a reader; one without a record keeps its name."""
+    record = find_diagnostic(name)
+    return record.label if record else name
+
+
 def load_diagnostic(text: str, folder: Path) -> tuple[Diagnostic, OwnFile]:
     """Run a user's Python file and take a diagnostic out of it; this process then finds it by its name.
 

@@ -21,11 +21,11 @@ from fibrolib.attribution import (
     relevance_by_depth,
     sanity_values,
 )
+from fibrolib.diagnostics import model_label
 from fibrolib.experiments.planted_signal import plant
 from fibrolib.experiments.retraining import OTHERWISE_TRAINED, nets_of_folds, nets_of_shuffled_stages
 from fibrolib.experiments.scenarios import SALIENCY_CONFIGS, Scenario
 from fibrolib.learning import NetClassifier
-from fibrolib.plots import model_label
 from fibrolib.progress import track
 from fibrolib.study.diagnostics import EVALUATION
 from fibrolib.study.processes import side_by_side

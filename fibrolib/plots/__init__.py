@@ -1,49 +1,27 @@
-"""Figures, and results in words: draws what other rooms computed. The only room that imports matplotlib and seaborn."""
+"""Figures: draws what other rooms computed. The only room that imports matplotlib and seaborn."""
 
-from fibrolib.plots.accuracy import plot_delong_matrix, plot_forest, plot_roc, plot_zones
-from fibrolib.plots.claims import CLAIMS, readable_claims
-from fibrolib.plots.comparisons import describe_comparisons, describe_joint, readable_comparisons, readable_tests
-from fibrolib.plots.explanations import plot_shares, readable_layers
-from fibrolib.plots.maps import OPACITY, beside_overlay, film, overlay_frames, plot_maps
-from fibrolib.plots.motion_use import plot_motion_use, readable_motion_use
-from fibrolib.plots.panels import plot_patient, png_bytes
-from fibrolib.plots.patient_table import readable_patients
-from fibrolib.plots.patients import plot_flow, plot_labs, plot_sample_frames, plot_stages
-from fibrolib.plots.planted import config_label, plot_overlays, plot_planted, readable_planted
-from fibrolib.plots.sentences import (
-    collect_notes,
-    describe_attribution,
-    describe_choice,
-    describe_evidence,
-    describe_folds,
-    describe_model,
-    describe_notes,
-    describe_setting,
-    describe_training,
-    readable_beside,
-    readable_calibration,
-    readable_metrics,
-    with_interval,
-)
-from fibrolib.plots.staging import (
-    plot_answers,
-    plot_confusion,
-    readable_answers,
-    readable_auc_by_cutoff,
-    readable_staging,
-    readable_staging_comparisons,
-)
-from fibrolib.plots.style import model_colour, model_label, save_figure
-from fibrolib.plots.training import plot_curves, plot_model_view, plot_schedule, plot_search, readable_network
-from fibrolib.plots.trust import (
-    method_label,
+from fibrolib.plots.accuracy import GROUPS, plot_confusion, plot_delong_matrix, plot_forest, plot_roc, plot_zones
+from fibrolib.plots.comparisons import ORACLES, plot_answers, plot_motion_use
+from fibrolib.plots.maps import OPACITY, beside_overlay, film, overlay_frames, plot_maps, plot_overlays
+from fibrolib.plots.patients import plot_agreement, plot_carriers, plot_flow, plot_labs, plot_sample_frames, plot_stages
+from fibrolib.plots.saliency_tests import (
     plot_cascade,
     plot_depth,
     plot_faithfulness,
+    plot_planted,
     plot_sanity,
-    readable_sanity,
+    plot_shares,
 )
-from fibrolib.plots.truth import REGIONS, plot_agreement, plot_carriers, plot_ceilings, plot_masks
+from fibrolib.plots.style import (
+    method_label,
+    model_colour,
+    png_bytes,
+    save_figure,
+    setting_label,
+    signed,
+    with_interval,
+)
+from fibrolib.plots.training import plot_curves, plot_model_view, plot_schedule, plot_search
 from fibrolib.plots.uncertainty import (
     interval_label,
     plot_attainable,
@@ -54,30 +32,26 @@ from fibrolib.plots.uncertainty import (
     plot_pvalue_range,
     plot_split_luck,
 )
-from fibrolib.plots.virtual import plot_mmode, plot_movement, plot_plate
+from fibrolib.plots.virtual import (
+    REGIONS,
+    plot_ceilings,
+    plot_masks,
+    plot_mmode,
+    plot_movement,
+    plot_patient,
+    plot_plate,
+)
 
 __all__ = [
-    "CLAIMS",
+    "GROUPS",
     "OPACITY",
+    "ORACLES",
     "REGIONS",
     "beside_overlay",
-    "collect_notes",
-    "config_label",
-    "describe_attribution",
-    "describe_choice",
-    "describe_comparisons",
-    "describe_evidence",
-    "describe_folds",
-    "describe_joint",
-    "describe_model",
-    "describe_notes",
-    "describe_setting",
-    "describe_training",
     "film",
     "interval_label",
     "method_label",
     "model_colour",
-    "model_label",
     "overlay_frames",
     "plot_agreement",
     "plot_answers",
@@ -118,22 +92,8 @@ __all__ = [
     "plot_stages",
     "plot_zones",
     "png_bytes",
-    "readable_answers",
-    "readable_auc_by_cutoff",
-    "readable_beside",
-    "readable_calibration",
-    "readable_claims",
-    "readable_comparisons",
-    "readable_layers",
-    "readable_metrics",
-    "readable_motion_use",
-    "readable_network",
-    "readable_patients",
-    "readable_planted",
-    "readable_sanity",
-    "readable_staging",
-    "readable_staging_comparisons",
-    "readable_tests",
     "save_figure",
+    "setting_label",
+    "signed",
     "with_interval",
 ]

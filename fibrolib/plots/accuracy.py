@@ -1,6 +1,8 @@
-"""Figures of how well diagnostics tell patients apart: ROC curves, forest, DeLong matrix, zones."""
+"""How well diagnostics separate patients: ROC curves, forest plot, DeLong matrix, zones, confusion matrices."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -8,15 +10,22 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fibrolib.diagnostics import ZONES
+from fibrolib.diagnostics import ZONES, model_label
+from fibrolib.errors import counted
 from fibrolib.inference import roc_points, select_predictions
-from fibrolib.plots.sentences import signed, with_interval
-from fibrolib.plots.style import model_colour, model_dashes, model_label, new_figure, styled
+from fibrolib.plots.style import (
+    model_colour,
+    model_dashes,
+    new_figure,
+    signed,
+    styled,
+    with_interval,
+)
 from fibrolib.stages import cutoff_name, stage_name
 
-__all__ = ["plot_delong_matrix", "plot_forest", "plot_roc", "plot_zones"]
-
 _ZONE_COLOURS = {"low": "#4C8FB8", "indeterminate": "#D9D9D9", "high": "#C8553D", "missing": "white"}
+GROUPS = {"test": "test patient", "fresh": "fresh virtual patient"}
+"""What a patient of each group is called."""
 
 
 def _best_first(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -32,21 +41,17 @@ def plot_roc(predictions: pd.DataFrame, metrics: pd.DataFrame, *, split: str = "
     predictions : DataFrame
         The predictions table.
     metrics : DataFrame
-        One row per model, from `fibrolib.inference.summarise_models` on the same split.
+        From `fibrolib.inference.summarise_models` on the same split.
     split : str
         Which patients.
-
-    Returns
-    -------
-    Figure
     """
     scores = select_predictions(predictions, split)
     figure, axes = new_figure(width=6.6, height=4.2)
     plot = axes[0, 0]
     plot.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":")
     for row in _best_first(metrics).itertuples():
-        known = scores[["y_true", row.model]].dropna()
-        curve = roc_points(known["y_true"], known[row.model])
+        complete = scores[["y_true", row.model]].dropna()
+        curve = roc_points(complete["y_true"], complete[row.model])
         colour, style = model_colour(row.model), model_dashes(row.model)
         area = with_interval(row.auc, row.auc_low, row.auc_high)
         label = f"{model_label(row.model)}: {area}"
@@ -70,17 +75,7 @@ def _counts(scores: pd.DataFrame, metrics: pd.DataFrame, split: str) -> str:
 
 @styled
 def plot_forest(metrics: pd.DataFrame) -> Figure:
-    """AUC of each diagnostic with its 95 % interval.
-
-    Parameters
-    ----------
-    metrics : DataFrame
-        One row per model, from `fibrolib.inference.summarise_models`.
-
-    Returns
-    -------
-    Figure
-    """
+    """AUC of each diagnostic with its 95 % interval (`metrics` from `fibrolib.inference.summarise_models`)."""
     rows = _best_first(metrics)
     figure, axes = new_figure(width=6.5, height=1.0 + 0.42 * len(rows))
     plot = axes[0, 0]
@@ -109,10 +104,6 @@ def plot_delong_matrix(comparisons: pd.DataFrame) -> Figure:
     ----------
     comparisons : DataFrame
         From `fibrolib.inference.compare_models`.
-
-    Returns
-    -------
-    Figure
     """
     names = list(dict.fromkeys([*comparisons["a"], *comparisons["b"]]))
     size = len(names) - 1
@@ -162,10 +153,6 @@ def plot_zones(zones: pd.DataFrame, cutoff: int, *, metavir: bool = True) -> Fig
         Lowest stage that counts as diseased.
     metavir : bool
         Whether stages are METAVIR.
-
-    Returns
-    -------
-    Figure
     """
     names = list(dict.fromkeys(zones["index"]))
     figure, axes = new_figure(width=6.5, height=1.0 + 0.8 * len(names))
@@ -193,3 +180,43 @@ def _stack(plot: Axes, place: int, counts: pd.Series) -> None:
             plot.barh(place, n, left=left, height=0.72, color=colour, edgecolor="0.3", linewidth=0.6)
             plot.text(left + n / 2, place, str(n), ha="center", va="center", fontsize="small")
         left += n
+
+
+def _draw_counts(plot: Axes, counts: pd.DataFrame, metavir: bool):
+    shares = 100 * counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
+    image = plot.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    for y, row in enumerate(counts.to_numpy()):
+        for x, count in enumerate(row):
+            colour = "white" if shares.iloc[y, x] > 55 else "0.75" if count == 0 else "black"
+            plot.text(x, y, str(count), ha="center", va="center", color=colour, fontsize="small")
+    for axis, stages in ((plot.xaxis, counts.columns), (plot.yaxis, counts.index)):
+        axis.set_ticks(range(len(stages)), [stage_name(stage, metavir) for stage in stages])
+    plot.tick_params(length=0)
+    sns.despine(ax=plot, left=True, bottom=True)
+    return image
+
+
+@styled
+def plot_confusion(confusions: Mapping[str, Mapping[str, pd.DataFrame]], *, metavir: bool = True) -> Figure:
+    """Predicted against true stages, a row of panels per group of patients and a panel per net.
+
+    Parameters
+    ----------
+    confusions : mapping of str to mapping of str to DataFrame
+        By group (a key of `GROUPS`) and net: counts, true stages in rows, predicted ones in columns. Shade: share of
+        the true stage.
+    metavir : bool
+        Whether stages are METAVIR.
+    """
+    down, across = len(confusions), max(len(nets) for nets in confusions.values())
+    figure, axes = new_figure(down, across, width=2.3 * across + 0.9, height=2.35 * down + 0.3)
+    for line, (group, nets) in zip(axes, confusions.items(), strict=True):
+        for plot, (name, counts) in zip(line, nets.items(), strict=True):
+            image = _draw_counts(plot, counts, metavir)
+            plot.set_title(model_label(name), color=model_colour(name))
+        n = int(next(iter(nets.values())).to_numpy().sum())
+        line[0].set_ylabel(f"{counted(n, GROUPS[group])}\nTrue stage")
+    for plot in axes[-1]:
+        plot.set_xlabel("Called stage")
+    figure.colorbar(image, ax=axes, shrink=0.6, label="Share of the true stage (%)")
+    return figure

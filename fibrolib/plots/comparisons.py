@@ -1,172 +1,144 @@
-"""Comparisons in words and in tables fit to be read, each with its test, its patients and its correction."""
+"""AUC of several diagnostics in several groups of patients, or on several versions of the clips."""
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
-from fibrolib.plots.sentences import signed
-from fibrolib.plots.style import model_label
+from fibrolib.plots.accuracy import GROUPS
+from fibrolib.plots.style import (
+    model_colour,
+    new_figure,
+    styled,
+)
+from fibrolib.stages import cutoff_name
 
-__all__ = ["describe_comparisons", "describe_joint", "readable_comparisons", "readable_tests"]
-
-
-def _difference(value: float, low: float, high: float) -> str:
-    if np.isnan(value):
-        return "–"
-    return f"{signed(value)} (no interval)" if np.isnan(low) else f"{signed(value)} ({signed(low)} to {signed(high)})"
-
-
-def _p_value(p: float) -> str:
-    return "–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _pair(row: tuple) -> str:
-    return f"{model_label(row.a)} − {model_label(row.b)}"
-
-
-def _corrected(table: pd.DataFrame) -> str:
-    """Heading of the corrected column: how many tests the correction is for."""
-    n = int(table["p"].notna().sum())
-    return f"p (Holm, {counted(n, 'test')})"
+ORACLES = {"oracle_still": "Oracle, still image", "oracle_moving": "Oracle, video"}
+_CHANCE = {"color": "0.6", "linewidth": 0.8, "linestyle": ":"}
+_CEILINGS = {"moving": ("solid", "oracle, video"), "still": ((0, (4, 2)), "oracle, still image")}
+"""Line and name of a ceiling, as in `plot_ceilings`."""
+_REFERENCE = {"marker": "s", "markersize": 5}
+_DIFFERS = {"marker": "o", "markersize": 5.5}
+_OPEN = _DIFFERS | {"markerfacecolor": "white"}
+"""Marks of a clip as filmed, of one that differs from it, and of one that was not shown to."""
+_SPREAD = 0.25
+"""Distance between two nets in one row."""
 
 
-def readable_comparisons(comparisons: pd.DataFrame, of: str = "AUC", *, notes: bool = False) -> pd.DataFrame:
-    """Table of comparisons for a reader.
+def _label(name: str) -> str:
+    return ORACLES.get(name, model_label(name))
+
+
+@styled
+def plot_answers(few: pd.DataFrame, many: pd.DataFrame, cutoff: int) -> Figure:
+    """AUC of each diagnostic on the study's test patients and on the simulated test set, with both oracles.
 
     Parameters
     ----------
-    comparisons : DataFrame
-        From `fibrolib.inference.compare_models`, `compare_accuracy` or `compare_staging`.
-    of : str
-        What is compared.
-    notes : bool
-        Whether the notes of single pairs get a column.
-
-    Returns
-    -------
-    DataFrame
-        Text, one row per pair: what was compared, on how many patients, the difference with its interval, p as it is
-        and corrected for so many tests, and the name of the test.
+    few : DataFrame
+        ``model, n, auc, auc_low, auc_high`` on the test patients.
+    many : DataFrame
+        The same on the simulated patients, and ``oracle_still``, ``oracle_moving``.
+    cutoff : int
+        Lowest stage that counts as diseased.
     """
-    corrected = _corrected(comparisons)
-    rows = [
-        {
-            "Comparison": _pair(row),
-            "Patients": row.n,
-            f"Difference in {of} (95 % CI)": _difference(row.difference, row.ci_low, row.ci_high),
-            "p": _p_value(row.p),
-            corrected: _p_value(row.p_holm),
-            "Test": row.test,
-        }
-        | ({"Note": row.note} if notes else {})
-        for row in comparisons.itertuples()
+    few, many = few.set_index("model"), many.set_index("model")
+    names = [name for name in many.index if name not in ORACLES]
+    figure, axes = new_figure(width=6.5, height=1.5 + 0.5 * len(names))
+    plot = axes[0, 0]
+    for place, name in enumerate(names):
+        for table, away, marker, face in ((few, -0.14, "s", "white"), (many, 0.14, "o", model_colour(name))):
+            if name in table.index:
+                row, colour = table.loc[name], model_colour(name)
+                width = 1.2 if table is few else 2.4
+                plot.plot([row["auc_low"], row["auc_high"]], [place + away] * 2, color=colour, linewidth=width)
+                plot.plot(row["auc"], place + away, marker, color=colour, markersize=6, markerfacecolor=face)
+    styles = {"oracle_moving": "solid", "oracle_still": (0, (4, 2))}
+    for name, style in styles.items():
+        plot.axvline(many.loc[name, "auc"], color="0.25", linewidth=1.0, linestyle=style, zorder=0)
+    plot.axvline(0.5, **_CHANCE)
+    plot.set_yticks(range(len(names)), [_label(name) for name in names])
+    label = f"AUC at {cutoff_name(cutoff)} with 95 % interval (dotted: chance)"
+    plot.set(xlabel=label, xlim=(min(0.4, few["auc_low"].min() - 0.02), 1.01), ylim=(len(names) - 0.5, -0.5))
+    plot.tick_params(axis="y", length=0)
+    mark = {"color": "0.3", "markersize": 6}
+    handles = [
+        Line2D([], [], marker="s", markerfacecolor="white", linewidth=1.2, **mark, label=_count(few, "test")),
+        Line2D([], [], marker="o", linewidth=2.4, **mark, label=_count(many, "fresh")),
+        *(Line2D([], [], color="0.25", linewidth=1, linestyle=styles[name], label=ORACLES[name]) for name in styles),
     ]
-    return pd.DataFrame(rows)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    sns.despine(ax=plot, left=True)
+    return figure
 
 
-def readable_tests(*tables: pd.DataFrame) -> pd.DataFrame:
-    """Corrected p-values of the same pairs by several tests, side by side.
-
-    Parameters
-    ----------
-    *tables : DataFrame
-        From `fibrolib.inference.compare_models`, `compare_by_permutation`, ...: the same pairs in the same order.
-
-    Returns
-    -------
-    DataFrame
-        Text, one row per pair.
-    """
-    first = tables[0]
-    columns = {"Comparison": [_pair(row) for row in first.itertuples()], "Patients": first["n"].to_list()}
-    for table in tables:
-        test = next(iter(table["test"]), "no test")
-        columns[f"{test}: {_corrected(table)}"] = [_p_value(p) for p in table["p_holm"]]
-    return pd.DataFrame(columns)
+def _count(table: pd.DataFrame, group: str) -> str:
+    return counted(int(table["n"].max()), GROUPS[group])
 
 
-def describe_joint(joint: pd.DataFrame) -> str:
-    """Result of the joint test as Markdown.
+@styled
+def plot_motion_use(table: pd.DataFrame, ceilings: pd.DataFrame, cutoff: int) -> Figure:
+    """AUC per net and perturbation of the clip, a panel per scenario, the oracles of its patients as lines.
+
+    Squares: clips as filmed, the first perturbation of the table. A filled dot differs from them (p < 0.05, Holm).
 
     Parameters
     ----------
-    joint : DataFrame
-        From `fibrolib.inference.joint_test`.
-
-    Returns
-    -------
-    str
+    table : DataFrame
+        ``scenario, model, perturbation, n, auc, auc_low, auc_high, p_holm``; ``p_holm`` is missing for clips as filmed.
+    ceilings : DataFrame
+        ``scenario, still, moving``: AUC of the oracles.
+    cutoff : int
+        Lowest stage that counts as diseased.
     """
-    (row,) = joint.itertuples()
-    if np.isnan(row.p):
-        on = f"{row.test}, {counted(row.n, 'patient')}"
-        return f"That all {row.models} areas are equal cannot be tested ({on}): {row.note}."
-    p = _p_value(row.p)
-    text = (
-        f"That all {row.models} areas are equal ({row.test}, {counted(row.n, 'patient')} scored by all): "
-        f"T² = {row.statistic:.2f} on {row.df} and {row.df_error:.0f} degrees of freedom, "
-        f"**p {p if p.startswith('<') else f'= {p}'}**. One test, so there is nothing to correct"
+    scenarios, perturbations, nets = (
+        list(dict.fromkeys(table[column])) for column in ("scenario", "perturbation", "model")
     )
-    return f"{text}; {row.note}." if row.note else f"{text}."
-
-
-def describe_comparisons(comparisons: pd.DataFrame, check: pd.DataFrame | None = None) -> str:
-    """What the paired tests show together, as Markdown.
-
-    Parameters
-    ----------
-    comparisons : DataFrame
-        From `fibrolib.inference.compare_models`, `compare_accuracy` or `compare_staging`.
-    check : DataFrame, optional
-        The same pairs by another test: where the two disagree, it is said.
-
-    Returns
-    -------
-    str
-    """
-    tested = comparisons.dropna(subset=["p_holm"])
-    if tested.empty:
-        return "No pair of diagnostics could be tested on these patients."
-    apart = tested[tested["p_holm"] < 0.05]
-    width = (tested["ci_high"] - tested["ci_low"]).median()
-    least, most = tested["n"].min(), tested["n"].max()
-    patients = counted(most, "patient") if least == most else f"{least} to {most} patients"
-    pairs = f"**{counted(len(tested), 'pair')}** {'was' if len(tested) == 1 else 'were'}"
-    text = f"{pairs} tested ({tested['test'].iloc[0]}; {patients}). After Holm's correction "
-    if apart.empty:
-        text += f"**none** has p < 0.05 (smallest corrected p: {_p_value(tested['p_holm'].min())})"
-    else:
-        pairs = ", ".join(map(_ahead, apart.itertuples()))
-        text += f"**{len(apart)}** {'has' if len(apart) == 1 else 'have'} p < 0.05: {pairs}"
-    if check is not None:
-        text += f". {_agreement(tested, check)}"
-    text = (
-        f"{text}. The 95 % interval of a difference is typically {width:.2f} wide: "
-        "where it holds both zero and a large difference, the data do not tell equal from better."
+    height = 1.5 + 0.2 * len(nets) * len(perturbations)
+    figure, axes = new_figure(
+        1, len(scenarios), width=2.9 * len(scenarios) + 0.6, height=height, sharex=True, sharey=True
     )
-    # A note on one pair stays in the table; one that every pair carries is about the patients.
-    notes = [note.split("; ") for note in tested["note"]]
-    shared = [note for note in notes[0] if note and all(note in others for others in notes)]
-    return f"{text} To be kept in mind: {'; '.join(shared)}." if shared else text
+    for plot, scenario in zip(axes[0], scenarios, strict=True):
+        rows = table[table["scenario"] == scenario]
+        for place, perturbation in enumerate(perturbations):
+            beside = rows[rows["perturbation"] == perturbation]
+            for number, row in enumerate(beside.itertuples()):
+                height = place + (number - (len(beside) - 1) / 2) * _SPREAD
+                _draw_area(plot, row, height, is_reference=place == 0)
+        lines = ceilings.set_index("scenario").loc[scenario]
+        for column, (style, _) in _CEILINGS.items():
+            plot.axvline(lines[column], color="0.25", linewidth=1.0, linestyle=style, zorder=0)
+        plot.axvline(0.5, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
+        plot.axhline(0.5, color="0.85", linewidth=0.8, zorder=0)
+        plot.set_title(f"{scenario} (n = {rows['n'].iloc[0]})")
+        plot.tick_params(axis="y", length=0)
+    lowest = min(0.3, table["auc_low"].min() - 0.02)
+    axes[0, 0].set(xlim=(max(0.0, lowest), 1.01), ylim=(len(perturbations) - 0.5, -0.5))
+    axes[0, 0].set_yticks(range(len(perturbations)), perturbations)
+    label = f"AUC at {cutoff_name(cutoff)} with 95 % interval (dotted: chance)"
+    axes[0, (len(scenarios) - 1) // 2].set_xlabel(label)
+    figure.legend(handles=_legend(nets), loc="outside lower center", ncols=4)
+    sns.despine(figure, left=True)
+    return figure
 
 
-def _ahead(pair) -> str:
-    """Who is above whom; larger is better in every measure that is compared here."""
-    first, second = (pair.a, pair.b) if pair.difference > 0 else (pair.b, pair.a)
-    return f"{model_label(first)} above {model_label(second)}"
+def _draw_area(plot: Axes, row: tuple, height: float, *, is_reference: bool) -> None:
+    colour = model_colour(row.model)
+    plot.plot([row.auc_low, row.auc_high], [height, height], color=colour, linewidth=1.6, solid_capstyle="butt")
+    # A comparison with NaN is false: a test that could not be done leaves the mark open.
+    kind = _REFERENCE if is_reference else _DIFFERS if row.p_holm < 0.05 else _OPEN
+    plot.plot(row.auc, height, color=colour, **kind)
 
 
-def _agreement(tested: pd.DataFrame, check: pd.DataFrame) -> str:
-    """Where two tests of the same pairs disagree, if anywhere."""
-    both = tested.merge(check, on=["a", "b"], suffixes=("", "_check"))
-    apart = both[(both["p_holm"] < 0.05) != (both["p_holm_check"] < 0.05)]
-    names = f"{both['test'].iloc[0]}; {both['test_check'].iloc[0]}"
-    if apart.empty:
-        return f"A second test ({both['test_check'].iloc[0]}) says the same of every pair"
-    pairs = ", ".join(
-        f"{model_label(row.a)} and {model_label(row.b)} (p {_p_value(row.p_holm)}; {_p_value(row.p_holm_check)})"
-        for row in apart.itertuples()
-    )
-    return f"**The answer hangs on the test** ({names}) for {pairs}: nothing is shown there"
+def _legend(nets: list[str]) -> list[Line2D]:
+    marks = {"as filmed": _REFERENCE, "differs from as filmed (p < 0.05, Holm)": _DIFFERS, "no difference shown": _OPEN}
+    return [
+        *(Line2D([], [], color=model_colour(net), linewidth=2, label=model_label(net)) for net in nets),
+        *(Line2D([], [], color="0.25", linewidth=1, linestyle=style, label=name) for style, name in _CEILINGS.values()),
+        *(Line2D([], [], linestyle="none", color="0.3", label=label, **kind) for label, kind in marks.items()),
+    ]

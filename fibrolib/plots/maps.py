@@ -1,8 +1,8 @@
-"""Maps of relevance over the pictures they explain: one overlay for plates, clips and the viewer."""
+"""Saliency maps over the frames they explain: one overlay for plates, clips and the viewer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -14,78 +14,49 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fibrolib.attribution import Explanation, movement
-from fibrolib.plots.style import hide_ticks, new_figure, styled
-
-__all__ = ["COLOURS", "OPACITY", "beside_overlay", "film", "outline_region", "overlay_frames", "plot_maps"]
+from fibrolib.plots.style import (
+    hide_ticks,
+    new_figure,
+    styled,
+)
 
 OPACITY = 0.55
 """Of the most relevant place: ultrasound shows through everywhere."""
-
-COLOURS = "inferno"
+_COLOURS = "inferno"
 """Colour map of relevance: perceptually uniform (van der Walt & Smith 2015), and no grey of the ultrasound."""
 _OUTLINE = "#56B4E9"
 """Sky blue (Okabe & Ito), which inferno does not hold."""
 
 
 def overlay_frames(explanation: Explanation, opacity: float = OPACITY) -> NDArray[np.uint8]:
-    """Every frame under its map: the more relevance, the less of the frame shows through.
-
-    Parameters
-    ----------
-    explanation : Explanation
-        A map.
-    opacity : float
-        Of the most relevant place, 0 to 1.
-
-    Returns
-    -------
-    ndarray of uint8, shape (frames, height, width, 3)
-    """
-    colour = mpl.colormaps[COLOURS](explanation.relevance)[..., :3]
+    """Every frame under its map, shape (frames, height, width, 3); `opacity` is that of the most relevant place."""
+    colour = mpl.colormaps[_COLOURS](explanation.relevance)[..., :3]
     share = opacity * explanation.relevance[..., None]
     return np.uint8((1 - share) * explanation.frames[..., None] + share * 255 * colour + 0.5)
 
 
-def colour_scale(height: int, width: int) -> NDArray[np.uint8]:
+def _colour_scale(height: int, width: int) -> NDArray[np.uint8]:
     """The colours from 0 (below) to 1 (above), to stand beside an overlay; shape ``(height, width, 3)``."""
-    colours = mpl.colormaps[COLOURS](np.linspace(1, 0, height))[:, None, :3]
+    colours = mpl.colormaps[_COLOURS](np.linspace(1, 0, height))[:, None, :3]
     return np.uint8(255 * colours.repeat(width, axis=1) + 0.5)
 
 
 def beside_overlay(explanation: Explanation, opacity: float = OPACITY) -> NDArray[np.uint8]:
-    """Every frame, the same frame under its map, and the scale of the colours.
-
-    Parameters
-    ----------
-    explanation, opacity
-        As for `overlay_frames`.
+    """Every frame, the same frame under its map, and the colour scale, separated by white stripes.
 
     Returns
     -------
     ndarray of uint8, shape (frames, height, 2 width + 8, 3)
-        White stripes keep the three apart.
     """
     plain = np.repeat(explanation.frames[..., None], 3, axis=3)
     count, height = plain.shape[:2]
     gap = np.full((count, height, 2, 3), 255, np.uint8)
-    scale = np.broadcast_to(colour_scale(height, 4), (count, height, 4, 3))
+    scale = np.broadcast_to(_colour_scale(height, 4), (count, height, 4, 3))
     return np.concatenate([plain, gap, overlay_frames(explanation, opacity), gap, scale], axis=2)
 
 
 def film(explanation: Explanation, zoom: int = 3) -> NDArray[np.uint8]:
-    """`beside_overlay`, enlarged for a screen; height and width are even, as videos want them.
-
-    Parameters
-    ----------
-    explanation : Explanation
-        A map.
-    zoom : int
-        Screen pixels per pixel.
-
-    Returns
-    -------
-    ndarray of uint8, shape (frames, height, width, 3)
-    """
+    """`beside_overlay`, enlarged `zoom` times for a screen; height and width are even, as video codecs require."""
     frames = beside_overlay(explanation)
     height, width = (zoom * side for side in frames.shape[1:3])
     large = [Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC) for frame in frames]
@@ -94,9 +65,7 @@ def film(explanation: Explanation, zoom: int = 3) -> NDArray[np.uint8]:
 
 @styled
 def plot_maps(plates: Mapping[str, Explanation], *, region: str = "capsule") -> Figure:
-    """A plate of maps: a row per patient; frame, map and overlay where least and where most moves, and motion mode.
-
-    Stills have one frame, and no motion mode.
+    """A row per patient: frame, map and overlay where least and where most moves, and M-mode (not for stills).
 
     Parameters
     ----------
@@ -104,10 +73,6 @@ def plot_maps(plates: Mapping[str, Explanation], *, region: str = "capsule") -> 
         By title of the patient (a stage, never a name).
     region : str
         What the marked region is; outlined where there is one.
-
-    Returns
-    -------
-    Figure
     """
     moving = all(len(cam.frames) > 1 for cam in plates.values())
     columns = 7 if moving else 3
@@ -127,7 +92,7 @@ def plot_maps(plates: Mapping[str, Explanation], *, region: str = "capsule") -> 
     outlined = any(cam.roi is not None and cam.roi.any() for cam in plates.values())
     note = f"\n(blue outline: {region})" if outlined else ""
     label = f"Relevance, largest of the clip = 1{note}" if len(plates) > 1 else "Relevance"
-    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), COLOURS), ax=axes, shrink=0.6)
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), _COLOURS), ax=axes, shrink=0.6)
     bar.set_label(label, fontsize="small")
     return figure
 
@@ -140,16 +105,16 @@ def _least_and_most(cam: Explanation) -> tuple[int, int]:
 
 def _draw_triple(line: NDArray, cam: Explanation, frame: int) -> None:
     line[0].imshow(cam.frames[frame], cmap="gray", vmin=0, vmax=255)
-    line[1].imshow(np.ma.masked_where(~cam.sector, cam.relevance[frame]), cmap=COLOURS, vmin=0, vmax=1)
+    line[1].imshow(np.ma.masked_where(~cam.sector, cam.relevance[frame]), cmap=_COLOURS, vmin=0, vmax=1)
     line[2].imshow(overlay_frames(cam)[frame])
     for plot in line:
-        outline_region(plot, cam, frame)
+        _outline_region(plot, cam, frame)
         hide_ticks(plot)
     if len(cam.frames) > 1:
         line[0].set_xlabel(f"{cam.times[frame]:.2f} s", fontsize="x-small", labelpad=1)
 
 
-def outline_region(plot: Axes, cam: Explanation, frame: int) -> None:
+def _outline_region(plot: Axes, cam: Explanation, frame: int) -> None:
     """Draw the outline of the marked region, where there is one."""
     if cam.roi is not None and cam.roi[frame].any():
         plot.contour(cam.roi[frame].astype(float), levels=[0.5], colors=_OUTLINE, linewidths=0.7)
@@ -163,3 +128,40 @@ def _draw_mmode(plot: Axes, overlay: Axes, cam: Explanation) -> None:
     hide_ticks(plot)
     plot.set_box_aspect(1)
     plot.set_xlabel(f"{np.ptp(cam.times):.1f} s", fontsize="x-small", labelpad=1)
+
+
+@styled
+def plot_overlays(rows: Mapping[str, Mapping[str, Explanation]], *, region: str = "capsule") -> Figure:
+    """In each row the middle frame of a clip, then the same frame under several maps.
+
+    Parameters
+    ----------
+    rows : mapping of str to mapping of str to Explanation
+        By title of the row, by title of the column; the maps of a row explain one clip.
+    region : str
+        What the marked region is; outlined where there is one.
+    """
+    columns: Sequence[str] = list(next(iter(rows.values())))
+    size = {"width": 1.5 * (len(columns) + 1) + 1.3, "height": 1.55 * len(rows) + 0.6}
+    figure, axes = new_figure(len(rows), len(columns) + 1, **size)
+    for line, (title, maps) in zip(axes, rows.items(), strict=True):
+        for plot, column in zip(line[1:], columns, strict=True):
+            cam = maps[column]
+            middle = len(cam.frames) // 2
+            plot.imshow(overlay_frames(cam)[middle])
+            _finish(plot, cam, middle)
+            plot.set_xlabel(f"score {cam.score:.2f}", fontsize="x-small", labelpad=1)
+        line[0].imshow(cam.frames[middle], cmap="gray", vmin=0, vmax=255)
+        _finish(line[0], cam, middle)
+        line[0].set_ylabel(title, fontsize="small")
+    for plot, column in zip(axes[0], ["frame", *columns], strict=True):
+        plot.set_title(column, fontsize="small", fontweight="normal")
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), _COLOURS), ax=axes, shrink=0.6)
+    outlined = any(cam.roi is not None and cam.roi.any() for maps in rows.values() for cam in maps.values())
+    bar.set_label("Relevance, largest of a clip = 1" + f"\n(blue outline: {region})" * outlined, fontsize="small")
+    return figure
+
+
+def _finish(plot, cam: Explanation, frame: int) -> None:
+    _outline_region(plot, cam, frame)
+    hide_ticks(plot)

@@ -1,4 +1,4 @@
-"""Figures of the cohort: who was taken where, stages, laboratory values, frames."""
+"""Figures of the cohort: flow of patients, stages, laboratory values, frames."""
 
 from __future__ import annotations
 
@@ -14,11 +14,23 @@ from matplotlib.ticker import LogLocator, MaxNLocator, ScalarFormatter
 from fibrolib.cohort.columns import NUMBERS
 from fibrolib.diagnostics import ColumnSpec
 from fibrolib.errors import counted
-from fibrolib.plots.style import SPLIT_COLOURS, SPLIT_LABELS, hide_ticks, new_figure, stage_colours, styled
+from fibrolib.plots.style import (
+    SPLIT_COLOURS,
+    SPLIT_LABELS,
+    hide_ticks,
+    new_figure,
+    stage_colours,
+    styled,
+)
 from fibrolib.stages import at_least, cutoff_name, stage_name
 from fibrolib.video import Clip
 
-__all__ = ["plot_flow", "plot_labs", "plot_sample_frames", "plot_stages"]
+CARRIERS = {
+    "texture": ("Texture: clustering", "SD between patients"),
+    "capsule": ("Capsule: nodularity", "SD between patients"),
+    "strain": ("Motion: peak strain", "per cent"),
+}
+"""What fibrosis shows through: title and unit by column of the truth."""
 
 
 def _box(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
@@ -44,10 +56,6 @@ def plot_flow(
         Whether stages are METAVIR.
     n_videos : int or None
         Number of videos of all patients.
-
-    Returns
-    -------
-    Figure
     """
     figure, axes = new_figure(width=6.5, height=2.9)
     plot = axes[0, 0]
@@ -78,21 +86,7 @@ def plot_flow(
 
 @styled
 def plot_stages(split: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bool = True) -> Figure:
-    """Patients per stage on each side of the split.
-
-    Parameters
-    ----------
-    split, stages : Series
-        Indexed by patient.
-    cutoff : int
-        Lowest stage that counts as diseased; drawn as a line.
-    metavir : bool
-        Whether stages are METAVIR.
-
-    Returns
-    -------
-    Figure
-    """
+    """Patients per stage on each side of the split; parameters as for `plot_flow`."""
     figure, axes = new_figure(width=6.0, height=3.2)
     plot = axes[0, 0]
     levels = np.arange(stages.min(), stages.max() + 1)
@@ -133,63 +127,74 @@ def plot_labs(
         `Cohort.numbers`.
     metavir : bool
         Whether stages are METAVIR.
-
-    Returns
-    -------
-    Figure
     """
     across = min(len(columns), 3)
     down = -(-len(columns) // across)
     figure, axes = new_figure(down, across, width=2.5 * across, height=2.4 * down)
-    levels = np.arange(patients["stage"].min(), patients["stage"].max() + 1)
-    colours = dict(zip(levels, stage_colours(len(levels)), strict=True))
     for plot, column in zip(axes.flat, columns, strict=False):
-        known = patients.dropna(subset=[column])
-        stage_boxes(plot, known, column, colours)
-        if numbers[column].distribution == "log-normal":
-            readable_log(plot)
-        plot.set_title(f"{numbers[column].label or column} (n = {len(known)})")
-        plot.set(xlabel="", ylabel=numbers[column].unit)
-        plot.set_xticks(range(len(levels)), [stage_name(level, metavir) for level in levels])
-        sns.despine(ax=plot)
+        spec = numbers[column]
+        _draw_by_stage(plot, patients, column, log=spec.distribution == "log-normal", metavir=metavir)
+        plot.set(xlabel="", ylabel=spec.unit)
+        plot.set_title(f"{spec.label or column} (n = {patients[column].notna().sum()})")
     for plot in axes.flat[len(columns) :]:
         plot.set_axis_off()
     return figure
 
 
-def stage_boxes(plot: Axes, known: pd.DataFrame, column: str, colours: Mapping[int, tuple]) -> None:
+def _draw_by_stage(plot: Axes, patients: pd.DataFrame, column: str, *, log: bool, metavir: bool = True) -> None:
     """Median, quartiles and every patient, stage by stage."""
-    values = [known.loc[known["stage"] == level, column].to_numpy() for level in colours]
+    levels = np.arange(patients["stage"].min(), patients["stage"].max() + 1)
+    values = [patients.loc[patients["stage"] == level, column].dropna().to_numpy() for level in levels]
     lines = {f"{part}props": {"color": "0.35", "linewidth": 0.9} for part in ("box", "whisker", "cap", "median")}
     plot.boxplot(values, positions=range(len(values)), widths=0.6, showfliers=False, **lines)
     # Without jitter equal values hide each other; seaborn would draw it from numpy's global generator.
     jitter = np.random.default_rng(0)
-    for position, (dots, colour) in enumerate(zip(values, colours.values(), strict=True)):
+    for position, (dots, colour) in enumerate(zip(values, stage_colours(len(levels)), strict=True)):
         x = position + jitter.uniform(-0.16, 0.16, len(dots))
         plot.scatter(x, dots, s=9, color=colour, edgecolor="0.3", linewidth=0.3, zorder=3)
+    if log:  # plain numbers at 1, 2 and 5
+        plot.set_yscale("log")
+        plot.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        plot.yaxis.set_major_formatter(ScalarFormatter())
+        plot.minorticks_off()
+    plot.set_xticks(range(len(levels)), [stage_name(level, metavir) for level in levels])
+    sns.despine(ax=plot)
 
 
-def readable_log(plot: Axes) -> None:
-    """Make the vertical axis logarithmic, with plain numbers at 1, 2 and 5."""
-    plot.set_yscale("log")
-    plot.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    plot.yaxis.set_major_formatter(ScalarFormatter())
-    plot.minorticks_off()
+@styled
+def plot_carriers(truth: pd.DataFrame) -> Figure:
+    """The carriers of fibrosis by stage, as `plot_labs`; `truth`: ``stage, texture, capsule, strain`` (a fraction)."""
+    figure, axes = new_figure(1, 3, width=7.5, height=2.7)
+    percent = truth.assign(strain=100 * truth["strain"])
+    for plot, (column, (title, unit)) in zip(axes[0], CARRIERS.items(), strict=True):
+        _draw_by_stage(plot, percent, column, log=column == "strain")
+        plot.set_title(title)
+        plot.set(xlabel="", ylabel=unit)
+    return figure
+
+
+@styled
+def plot_agreement(truth: pd.DataFrame) -> Figure:
+    """Measured against true stiffness (`truth`: ``stage, stiffness_kpa, swe_kpa``), a dot per virtual patient."""
+    figure, axes = new_figure(width=4.2, height=3.4)
+    plot = axes[0, 0]
+    levels = np.arange(truth["stage"].min(), truth["stage"].max() + 1)
+    for level, colour in zip(levels, stage_colours(len(levels)), strict=True):
+        dots = truth[truth["stage"] == level]
+        marks = {"s": 20, "color": colour, "edgecolor": "0.3", "linewidth": 0.4}
+        plot.scatter(dots["stiffness_kpa"], dots["swe_kpa"], label=stage_name(level), **marks)
+    both = truth[["stiffness_kpa", "swe_kpa"]].to_numpy()
+    ends = [np.nanmin(both) - 1, np.nanmax(both) + 1]
+    plot.plot(ends, ends, color="0.5", linewidth=0.9, linestyle=":", label="equal", zorder=0)
+    plot.set(xlim=ends, ylim=ends, aspect="equal", xlabel="True stiffness (kPa)", ylabel="Measured: SWE (kPa)")
+    plot.legend(loc="upper left", bbox_to_anchor=(1, 1), title="Stage")
+    sns.despine(ax=plot)
+    return figure
 
 
 @styled
 def plot_sample_frames(clips: Mapping[str, Clip]) -> Figure:
-    """One frame of each clip, with its marked region outlined where there is one.
-
-    Parameters
-    ----------
-    clips : mapping of str to Clip
-        Prepared clips by title (a stage, never a patient's name).
-
-    Returns
-    -------
-    Figure
-    """
+    """The middle frame of each preprocessed clip, by title, with the marked region outlined where there is one."""
     figure, axes = new_figure(1, len(clips), width=2.1 * len(clips), height=2.4)
     for plot, (title, clip) in zip(axes[0], clips.items(), strict=True):
         middle = len(clip.frames) // 2

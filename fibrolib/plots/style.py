@@ -1,14 +1,16 @@
-"""One look for every figure: colours that mean the same everywhere, sizes, and how a figure is written."""
+"""One look for every figure: colours and labels that mean the same everywhere, sizes, and how a figure is written."""
 
 from __future__ import annotations
 
 import functools
+import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -16,28 +18,12 @@ from matplotlib.figure import Figure
 
 from fibrolib.diagnostics import find_diagnostic
 
-__all__ = [
-    "SPLIT_COLOURS",
-    "SPLIT_LABELS",
-    "model_colour",
-    "model_dashes",
-    "model_label",
-    "new_figure",
-    "save_figure",
-    "stage_colours",
-    "styled",
-]
-
 SPLIT_COLOURS = {"train": "#4C566A", "validation": "#9AA5B8", "test": "#D08770"}
 """Colour of a side of the split."""
-
 SPLIT_LABELS = {"train": "training", "validation": "validation", "test": "test"}
-
 _FURTHER_COLOURS = ("#000000", "#7F6A00", "#5D3A9B", "#994F00", "#6E6E6E")
-
 _DPI = 150
 """Pixels per inch of written PNG files."""
-
 _RC = {
     "figure.dpi": 110,
     "axes.titlesize": "medium",
@@ -47,12 +33,8 @@ _RC = {
     "legend.fontsize": "small",
     "image.interpolation": "nearest",
 }
-
-
-def model_label(name: str) -> str:
-    """Name of a diagnostic for a reader; one without a record keeps its name."""
-    record = find_diagnostic(name)
-    return record.label if record else name
+_METHOD_LABELS = {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++", "layercam": "Layer-CAM"}
+_LAYER_LABELS = {"own": "", "fine": ", fine layer", "pixels": ""}
 
 
 def model_colour(name: str) -> str:
@@ -91,7 +73,7 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 def new_figure(
     rows: int = 1, columns: int = 1, *, width: float = 6.5, height: float = 4.0, **options: Any
 ) -> tuple[Figure, Any]:
-    """Figure and array of axes, laid out without overlap.
+    """Figure and array of axes, shape (rows, columns), laid out without overlap.
 
     Parameters
     ----------
@@ -101,11 +83,6 @@ def new_figure(
         Inches.
     **options
         Passed to `matplotlib.pyplot.subplots`.
-
-    Returns
-    -------
-    Figure
-    ndarray of Axes, shape (rows, columns)
     """
     figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained", **options)
     # pyplot makes Jupyter ready to show figures; closed at once, it shows each only where a cell returns it.
@@ -114,15 +91,7 @@ def new_figure(
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as the suffix of ``path`` says; the same figure gives the same bytes.
-
-    Parameters
-    ----------
-    figure : Figure
-        What to write.
-    path : Path
-        ``.png`` or ``.svg``.
-    """
+    """Write a figure as PNG or SVG, by the suffix of `path`; the same figure gives the same bytes."""
     # matplotlib names the parts of an SVG by random numbers and writes the date into it, unless told otherwise.
     with mpl.rc_context({"svg.hashsalt": "fibrolib"}):
         metadata = {"Date": None} if path.suffix == ".svg" else None
@@ -133,3 +102,55 @@ def hide_ticks(axes: Axes) -> None:
     """Turn a panel into a picture: no ticks, no frame."""
     axes.set(xticks=[], yticks=[])
     sns.despine(ax=axes, left=True, bottom=True)
+
+
+def with_interval(value: float, low: float, high: float) -> str:
+    """``0.85 (0.62–0.95)``; limits of what may be negative as ``-0.10 to 0.70``; a dash where there is no number."""
+    if np.isnan(value):
+        return "–"
+    if np.isnan(low):
+        return f"{_number(value)} (no interval)"
+    # A dash between limits of which one has a minus would be misread.
+    between = " to " if low < 0 else "–"
+    return f"{_number(value)} ({_number(low)}{between}{_number(high)})"
+
+
+def _number(value: float) -> str:
+    # Beyond a hundred (likelihood ratios, slopes of nearly constant predictions) no decimals mean anything.
+    text = f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}".replace("inf", "∞")
+    return text.replace("-0.00", "0.00").replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """``+0.12`` or ``−0.12``."""
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def setting_label(setting: Mapping[str, object]) -> str:
+    """Parameters of a model in words, such as "learning rate 0.1, weights simulation"; empty where none is set.
+
+    Parameters
+    ----------
+    setting : mapping
+        Parameters by name; options of a net as a mapping of their own, or as ``options.<name>``.
+    """
+    named: dict[str, object] = {}
+    for name, value in setting.items():
+        named |= value if isinstance(value, Mapping) else {name.rpartition(".")[2]: value}
+    return ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in named.items())
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def method_label(method: str, layer: str = "own") -> str:
+    """Name of a saliency method, and of its layer where that is not the net's own, for a reader."""
+    return _METHOD_LABELS.get(method, method.capitalize()) + _LAYER_LABELS[layer]
+
+
+def png_bytes(figure: Figure, dpi: int = 96) -> bytes:
+    """A figure as PNG, without the second drawing that cropping its margins would cost."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
+    return buffer.getvalue()

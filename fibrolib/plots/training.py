@@ -1,4 +1,4 @@
-"""Figures of how a net was tuned and trained, and of what it is shown."""
+"""How a net was tuned and trained, and what its input looks like."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from fibrolib.plots.sentences import describe_setting
-from fibrolib.plots.style import hide_ticks, model_colour, new_figure, styled
-
-__all__ = ["plot_curves", "plot_model_view", "plot_schedule", "plot_search", "readable_network"]
+from fibrolib.plots.style import (
+    hide_ticks,
+    model_colour,
+    new_figure,
+    setting_label,
+    styled,
+)
 
 _MOST_FRAMES = 6
 """Frames of a clip that are drawn."""
-
 _CURVES = {"train_loss": "Training loss", "valid_loss": "Validation loss", "valid_auc": "Validation AUC"}
 
 
@@ -35,10 +37,6 @@ def plot_search(search: pd.DataFrame, name: str) -> Figure:
         ``auc_mean``. Of equal ones the first is the best, as in `fibrolib.learning.evaluate`.
     name : str
         The model.
-
-    Returns
-    -------
-    Figure
     """
     folds = [column for column in search if column.startswith("auc_fold")]
     rows = search.sort_values("auc_mean", ascending=False, kind="stable").reset_index(drop=True)
@@ -61,9 +59,9 @@ def plot_search(search: pd.DataFrame, name: str) -> Figure:
 
 
 def _setting(row: pd.Series, usual: str) -> str:
-    """What a setting names, in lines that break between parameters; `usual` where it names nothing."""
+    """Parameters of a setting, in lines that break between them; `usual` where it names none."""
     named = row[[column for column in row.index if not column.startswith("auc_") and column != "rank"]].dropna()
-    words = [describe_setting({name: value}).replace(" ", "\N{NO-BREAK SPACE}") for name, value in named.items()]
+    words = [setting_label({name: value}).replace(" ", "\N{NO-BREAK SPACE}") for name, value in named.items()]
     return textwrap.fill(", ".join(words), 44).replace("\N{NO-BREAK SPACE}", " ") or usual
 
 
@@ -74,13 +72,9 @@ def plot_schedule(factors: Mapping[str, NDArray[np.floating]], name: str) -> Fig
     Parameters
     ----------
     factors : mapping of str to ndarray, shape (steps,)
-        Factor on the learning rate, in [0, 1], by what has that schedule (a setting).
+        Factor on the learning rate, in [0, 1], by setting.
     name : str
         The model; the first line has its colour.
-
-    Returns
-    -------
-    Figure
     """
     figure, axes = new_figure(width=6.0, height=2.6 + 0.2 * len(factors))
     plot = axes[0, 0]
@@ -94,29 +88,6 @@ def plot_schedule(factors: Mapping[str, NDArray[np.floating]], name: str) -> Fig
     return figure
 
 
-def readable_network(layers: pd.DataFrame) -> pd.DataFrame:
-    """Layers of a network for a reader: those inside another are indented, shapes written with ×.
-
-    Parameters
-    ----------
-    layers : DataFrame
-        From `fibrolib.nets.describe_layers`.
-
-    Returns
-    -------
-    DataFrame
-    """
-    return pd.DataFrame(
-        {
-            "Layer": ["\N{EM SPACE}" * (row.level - 1) + row.layer for row in layers.itertuples()],
-            "Kind": layers["kind"],
-            "Output": [" × ".join(map(str, shape)) for shape in layers["output"]],
-            "Weights": layers["weights"],
-            "Trained": layers["learned"],
-        }
-    )
-
-
 @styled
 def plot_curves(histories: pd.DataFrame, name: str) -> Figure:
     """Training curves: folds as thin lines inside the band they span, the final fit as a thick line.
@@ -124,14 +95,10 @@ def plot_curves(histories: pd.DataFrame, name: str) -> Figure:
     Parameters
     ----------
     histories : DataFrame
-        ``epoch, train_loss, valid_loss, valid_auc, fold``; ``fold`` is missing for the final fit. Validation columns
-        may be absent.
+        ``epoch, train_loss, valid_loss, valid_auc, fold``; ``fold`` is missing for the final fit.
+        Validation columns may be absent.
     name : str
         The model.
-
-    Returns
-    -------
-    Figure
     """
     curves = {column: title for column, title in _CURVES.items() if column in histories}
     figure, axes = new_figure(1, len(curves), width=2.7 * len(curves), height=2.8)
@@ -162,35 +129,31 @@ def _draw_curve(plot: Axes, histories: pd.DataFrame, column: str, colour: str) -
     plot.plot(by_fold.index, by_fold, color="0.6", linewidth=0.7, marker=".", markersize=4)
     plot.plot(final["epoch"], final[column], color=colour, linewidth=2, marker=".", label="final fit")
     if "valid_loss" in final and final["valid_loss"].notna().any():
-        kept = final.loc[final["valid_loss"].idxmin()]
+        best = final.loc[final["valid_loss"].idxmin()]
         mark = {"marker": "o", "markersize": 7, "markerfacecolor": "white", "markeredgecolor": colour}
-        plot.plot(kept["epoch"], kept[column], linestyle="", label="epoch kept", **mark)
+        plot.plot(best["epoch"], best[column], linestyle="", label="epoch kept", **mark)
 
 
 @styled
 def plot_model_view(views: Mapping[str, Mapping[str, NDArray[np.floating]]]) -> Figure:
-    """What a net is shown: a row for each patient and channel, a column for each of a few frames.
+    """Input of a net: a row for each patient and channel, a column for each of a few frames.
 
     Parameters
     ----------
     views : mapping of str to mapping of str to ndarray, shape (frames, height, width)
-        Channels by name, by title of the patient (a stage, never a patient's name). ``grey value`` is drawn in grey,
-        a channel with negative values around zero, any other from black upwards.
-
-    Returns
-    -------
-    Figure
+        Channels by name, by title of the patient (a stage, never a patient's name). ``grey value`` is drawn in grey, a
+        channel with negative values around zero, any other from black upwards.
     """
     rows = [(title, name, channel) for title, channels in views.items() for name, channel in channels.items()]
     if all(len(channel) == 1 for *_, channel in rows):
         return _stills(rows)
     least = min(len(channel) for *_, channel in rows)  # one frame has no difference to a next
-    shown = np.linspace(0, least - 1, min(_MOST_FRAMES, least)).round().astype(int)
-    columns = len(shown)
+    frames = np.linspace(0, least - 1, min(_MOST_FRAMES, least)).round().astype(int)
+    columns = len(frames)
     figure, axes = new_figure(len(rows), columns, width=0.5 + 1.22 * columns, height=0.2 + 1.36 * len(rows))
     limits = _limits(rows)
     for line, (title, name, channel) in zip(axes, rows, strict=True):
-        for plot, frame in zip(line, shown, strict=True):
+        for plot, frame in zip(line, frames, strict=True):
             plot.imshow(channel[frame], **limits[name])
             between = f"frames {frame + 1} to {frame + 2}"
             place = between if "difference" in name else f"frame {frame + 1}"
@@ -212,15 +175,15 @@ def _stills(rows: list[tuple[str, str, NDArray[np.floating]]]) -> Figure:
 
 def _limits(rows: list[tuple[str, str, NDArray[np.floating]]]) -> dict[str, dict]:
     """Colour map and limits of each channel, shared by all patients so that they can be compared."""
-    found = {}
+    limits = {}
     for name in dict.fromkeys(name for _, name, _ in rows):
         values = np.concatenate([channel.ravel() for _, other, channel in rows if other == name])
         # A few extreme pixels would leave the rest black.
         top = float(np.quantile(np.abs(values), 0.995)) or 1.0
         if name == "grey value":
-            found[name] = {"cmap": "gray", "vmin": 0.0, "vmax": 1.0}
+            limits[name] = {"cmap": "gray", "vmin": 0.0, "vmax": 1.0}
         elif values.min() < 0:
-            found[name] = {"cmap": "PuOr", "vmin": -top, "vmax": top}
+            limits[name] = {"cmap": "PuOr", "vmin": -top, "vmax": top}
         else:
-            found[name] = {"cmap": "magma", "vmin": 0.0, "vmax": top}
-    return found
+            limits[name] = {"cmap": "magma", "vmin": 0.0, "vmax": top}
+    return limits

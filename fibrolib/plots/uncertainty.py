@@ -1,4 +1,4 @@
-"""Figures of how sure a result is: calibration, net benefit, luck of the split, coverage, power, forensics."""
+"""How certain a result is: calibration, net benefit, variation across splits, coverage, power, forensics."""
 
 from __future__ import annotations
 
@@ -10,18 +10,13 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fibrolib.plots.style import model_colour, model_dashes, model_label, new_figure, styled
-
-__all__ = [
-    "interval_label",
-    "plot_attainable",
-    "plot_calibration",
-    "plot_coverage",
-    "plot_decision",
-    "plot_power",
-    "plot_pvalue_range",
-    "plot_split_luck",
-]
+from fibrolib.diagnostics import model_label
+from fibrolib.plots.style import (
+    model_colour,
+    model_dashes,
+    new_figure,
+    styled,
+)
 
 _GUIDE = {"color": "0.6", "linewidth": 0.8, "linestyle": ":"}
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -43,7 +38,7 @@ def interval_label(method: str) -> str:
 
 
 def _panels(names: Sequence[str], height: float, **options) -> tuple[Figure, dict[str, Axes]]:
-    """Up to three panels in a row, one for each diagnostic; empty ones are taken away."""
+    """Up to three panels in a row, one for each diagnostic."""
     columns = max(1, min(3, len(names)))
     rows = max(1, -(-len(names) // columns))
     figure, axes = new_figure(
@@ -68,18 +63,14 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: 
     curves : DataFrame
         From `fibrolib.inference.calibration_curves`.
     predictions : DataFrame
-        The predictions table they were made of.
+        The predictions table they were computed from.
     split : str
-        Which patients they were.
-
-    Returns
-    -------
-    Figure
+        Which patients.
     """
-    known = curves.dropna(subset=["observed"])
-    figure, panels = _panels(list(dict.fromkeys(known["model"])), 2.1)
+    curves = curves.dropna(subset=["observed"])
+    figure, panels = _panels(list(dict.fromkeys(curves["model"])), 2.1)
     for name, plot in panels.items():
-        curve = known[known["model"] == name]
+        curve = curves[curves["model"] == name]
         rows = predictions[(predictions["model"] == name) & (predictions["split"] == split)]
         colour = model_colour(name)
         plot.plot([0, 1], [0, 1], **_GUIDE)
@@ -106,18 +97,13 @@ def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
     curves : DataFrame
         From `fibrolib.inference.decision_curves`.
     most : float
-        Greatest threshold shown.
-
-    Returns
-    -------
-    Figure
+        Largest threshold drawn.
     """
-    known = curves.dropna(subset=["net_benefit"])
-    known = known[known["threshold"] <= most]
-    figure, panels = _panels(list(dict.fromkeys(known["model"])), 1.9)
-    top = float(max(known["high"].max(), known["treat_all"].max())) + 0.03
+    curves = curves[curves["net_benefit"].notna() & (curves["threshold"] <= most)]
+    figure, panels = _panels(list(dict.fromkeys(curves["model"])), 1.9)
+    top = float(max(curves["high"].max(), curves["treat_all"].max())) + 0.03
     for name, plot in panels.items():
-        curve = known[known["model"] == name]
+        curve = curves[curves["model"] == name]
         colour = model_colour(name)
         plot.axhline(0, **_GUIDE)
         plot.plot(curve["threshold"], curve["treat_all"], color="0.5", linewidth=1)
@@ -134,7 +120,7 @@ def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
 
 @styled
 def plot_split_luck(redraws: pd.DataFrame, own: Mapping[str, float]) -> Figure:
-    """AUC of each diagnostic over the redraws of the split, and in the split that the study happened to draw.
+    """AUC of each diagnostic over many random splits, and in the study's own.
 
     Parameters
     ----------
@@ -142,10 +128,6 @@ def plot_split_luck(redraws: pd.DataFrame, own: Mapping[str, float]) -> Figure:
         From `fibrolib.inference.redraw_splits`.
     own : mapping of str to float
         AUC of each diagnostic in the study's own split.
-
-    Returns
-    -------
-    Figure
     """
     names = list(dict.fromkeys(redraws["model"]))
     figure, axes = new_figure(width=6.5, height=0.9 + 0.55 * len(names))
@@ -175,22 +157,18 @@ def plot_split_luck(redraws: pd.DataFrame, own: Mapping[str, float]) -> Figure:
 
 @styled
 def plot_coverage(coverage: pd.DataFrame, x: str, label: str, *, confidence_level: float = 0.95) -> Figure:
-    """Coverage of several methods over what the truth is.
+    """Coverage of several interval methods over the true value.
 
     Parameters
     ----------
     coverage : DataFrame
         Columns `x`, ``method`` and ``coverage``; ``error`` where the coverage was simulated.
     x : str
-        Column of the truth.
+        Column of the true value.
     label : str
         What it is.
     confidence_level : float
-        What the methods promise.
-
-    Returns
-    -------
-    Figure
+        Nominal coverage.
     """
     figure, axes = new_figure(width=6.5, height=3.2)
     plot = axes[0, 0]
@@ -218,13 +196,9 @@ def plot_power(curves: Mapping[str, pd.DataFrame], *, marks: Mapping[str, int] |
     Parameters
     ----------
     curves : mapping of str to DataFrame
-        For each label a table with ``n`` and ``power``; simulated ones, which have ``draws``, are shown as points.
+        By label, ``n`` and ``power``; simulated ones, which have ``draws``, are drawn as points.
     marks : mapping of str to int, optional
-        Numbers of patients to be marked, each with its label.
-
-    Returns
-    -------
-    Figure
+        Numbers of patients to be marked, by label.
     """
     figure, axes = new_figure(width=6.5, height=3.4)
     plot = axes[0, 0]
@@ -251,13 +225,9 @@ def plot_attainable(printed: Mapping[str, float], grids: Mapping[str, Sequence[f
     printed : mapping of str to float
         Printed area of each model.
     grids : mapping of str to sequence of float
-        Under each label, all areas that can occur.
+        By label, all areas that can occur.
     decimals : int
-        Decimals printed: the grey stripe is everything that rounds to the printed number.
-
-    Returns
-    -------
-    Figure
+        Decimals printed: the stripe is all that rounds to the printed number.
     """
     figure, axes = new_figure(1, len(printed), width=6.8, height=0.9 + 0.4 * len(grids), sharey=True)
     half, reach = 0.5 * 10.0**-decimals, 8.5 * 10.0**-decimals
@@ -285,13 +255,9 @@ def plot_pvalue_range(ranges: Mapping[str, pd.DataFrame], *, plausible: tuple[fl
     Parameters
     ----------
     ranges : mapping of str to DataFrame
-        For each comparison the table of `fibrolib.inference.comparison_range`.
+        By comparison, the table of `fibrolib.inference.comparison_range`.
     plausible : tuple of float
         Correlations to be shaded.
-
-    Returns
-    -------
-    Figure
     """
     figure, axes = new_figure(width=6.5, height=3.2)
     plot = axes[0, 0]

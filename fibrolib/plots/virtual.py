@@ -1,29 +1,48 @@
-"""Figures of virtual patients: plates of pictures, motion mode, and the true movement."""
+"""Virtual patients: frames, M-mode, true motion, masks, ceilings, and the figure of the explorer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from fibrolib.plots.style import hide_ticks, new_figure, styled
-
-__all__ = ["draw_arrows", "draw_mmode", "draw_picture", "plot_mmode", "plot_movement", "plot_plate"]
+from fibrolib.plots.patients import CARRIERS
+from fibrolib.plots.style import (
+    hide_ticks,
+    new_figure,
+    styled,
+)
+from fibrolib.stages import cutoff_name
 
 TRUTH_COLOUR = "#F0E442"
 """What was simulated and not seen: yellow in every figure, readable on black and on grey (Okabe & Ito)."""
-
 _STRAIN_MAP = "magma"
 _MAGNIFIED = 5.0
 """Arrows are drawn so many times as long as the way they stand for: one to three millimetres would not be seen."""
+REGIONS = {
+    "liver": "#009E73",
+    "capsule": "#56B4E9",
+    "vessels": "#E69F00",
+    "gallbladder": "#CC79A7",
+    "kidney": "#F0E442",
+}
+"""Regions that the true masks may mark, and their colours; the capsule as in every other figure."""
+CUTOFF_COLOURS = {1: "#999999", 2: "#0072B2", 3: "#CC79A7", 4: "#D55E00"}
+"""Colour of a cut-off where several stand in one panel."""
+_BELOW, _ABOVE = "#4C566A", "#D08770"
+_MARGINS = {"left": 0.02, "right": 0.985, "bottom": 0.1, "top": 0.94, "hspace": 0.45, "wspace": 0.22}
 
 
-def draw_picture(plot: Axes, picture: NDArray[np.uint8]) -> None:
+def _draw_picture(plot: Axes, picture: NDArray[np.uint8]) -> None:
     """Show a grey picture without ticks."""
     plot.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="lanczos")
     hide_ticks(plot)
@@ -37,22 +56,18 @@ def plot_plate(
     scale: float | None = None,
     width: float = 9.0,
 ) -> Figure:
-    """Pictures in rows and columns, with a bar of two centimetres in each row where their scale is known.
+    """Frames in rows and columns, with a bar of two centimetres in each row where the scale is given.
 
     Parameters
     ----------
     rows : mapping of str to sequence of ndarray of uint8, shape (height, width)
-        Pictures by the title of their row; those of one row are of one size.
+        Frames by the title of their row; those of one row have one size.
     titles : sequence of str
         Of the columns.
     scale : float or None
-        Millimetres per pixel, for the bar.
+        Millimetres per pixel.
     width : float
         Of the figure, inches.
-
-    Returns
-    -------
-    Figure
     """
     shapes = [pictures[0].shape for pictures in rows.values()]
     heights = [width / len(titles) * high / wide for high, wide in shapes]
@@ -60,7 +75,7 @@ def plot_plate(
     figure, axes = new_figure(len(rows), len(titles), **size)
     for line, (label, pictures) in zip(axes, rows.items(), strict=True):
         for plot, picture in zip(line, pictures, strict=True):
-            draw_picture(plot, picture)
+            _draw_picture(plot, picture)
         line[0].set_ylabel(label)
         if scale is not None:
             _scale_bar(line[0], scale)
@@ -77,22 +92,10 @@ def _scale_bar(plot: Axes, scale: float) -> None:
     plot.text(left, 0.955 * high, "2 cm", color="white", fontsize="x-small", va="bottom")
 
 
-def draw_mmode(plot: Axes, strip: NDArray[np.uint8], seconds: float, scale: float, path: NDArray | None = None) -> None:
-    """Draw one motion-mode strip, and over it the way of the tissue in its middle.
-
-    Parameters
-    ----------
-    plot : Axes
-        Where to draw.
-    strip : ndarray of uint8, shape (depth, frames)
-        Grey values; its middle row is depth 0.
-    seconds : float
-        Length of the strip.
-    scale : float
-        Millimetres per pixel of depth.
-    path : ndarray, shape (frames,), optional
-        True depth of the tissue in the middle, mm.
-    """
+def _draw_mmode(
+    plot: Axes, strip: NDArray[np.uint8], seconds: float, scale: float, path: NDArray | None = None
+) -> None:
+    """Draw one M-mode strip (`seconds` long), and over it the true depth of the tissue in its middle (`path`, mm)."""
     half = len(strip) * scale / 2
     extent = (0, seconds, half, -half)
     plot.imshow(strip, cmap="gray", vmin=0, vmax=255, aspect="auto", extent=extent, interpolation="bilinear")
@@ -106,27 +109,23 @@ def draw_mmode(plot: Axes, strip: NDArray[np.uint8], seconds: float, scale: floa
 def plot_mmode(
     strips: Mapping[str, NDArray[np.uint8]], paths: Mapping[str, NDArray], *, seconds: float, scale: float
 ) -> Figure:
-    """Motion-mode strips under each other, with the true path of the tissue in the middle.
+    """M-mode strips under each other, with the true path of the tissue in the middle.
 
     Parameters
     ----------
     strips : mapping of str to ndarray of uint8, shape (depth, frames)
         By title.
     paths : mapping of str to ndarray, shape (frames,)
-        True depth of the tissue in the middle of each strip, mm; of the same titles.
+        True depth of the tissue in the middle of each strip, mm.
     seconds : float
         Length of the strips.
     scale : float
         Millimetres per pixel of depth.
-
-    Returns
-    -------
-    Figure
     """
     figure, axes = new_figure(len(strips), width=7.0, height=0.4 + 1.9 * len(strips), sharex=True)
     for plot, (title, strip) in zip(axes[:, 0], strips.items(), strict=True):
         path = paths[title]
-        draw_mmode(plot, strip, seconds, scale, path)
+        _draw_mmode(plot, strip, seconds, scale, path)
         plot.set_title(f"{title}: the tissue in the middle moves by {np.ptp(path):.1f} mm")
         plot.set_ylabel("Depth from the\nmiddle (mm)")
     for plot in axes[:-1, 0]:
@@ -136,26 +135,14 @@ def plot_mmode(
     return figure
 
 
-def draw_arrows(plot: Axes, nodes: NDArray[np.intp], displacement: NDArray, scale: float) -> None:
-    """Draw a field of displacement, five times as long as it is, at every other node.
-
-    Parameters
-    ----------
-    plot : Axes
-        A panel that shows the picture.
-    nodes : ndarray of int, shape (2, grid rows, grid columns)
-        Row and column of the nodes on the picture.
-    displacement : ndarray, shape (grid rows, grid columns, 2)
-        Right and down, mm; not a number where nothing is drawn.
-    scale : float
-        Millimetres per pixel.
-    """
+def _draw_arrows(plot: Axes, nodes: NDArray[np.intp], displacement: NDArray, scale: float) -> None:
+    """Draw the displacement (mm, magnified) at every other node; parameters as for `plot_movement`."""
     every = (slice(None, None, 2), slice(None, None, 2))
     (rows, columns), (right, down) = (part[..., *every] for part in (nodes, np.moveaxis(displacement, -1, 0)))
-    known = np.isfinite(right)
+    valid = np.isfinite(right)
     length = _MAGNIFIED / scale
     plot.quiver(
-        *(part[known] for part in (columns, rows, right * length, down * length)),
+        *(part[valid] for part in (columns, rows, right * length, down * length)),
         angles="xy",
         scale_units="xy",
         scale=1,
@@ -176,24 +163,20 @@ def plot_movement(
     *,
     scale: float,
 ) -> Figure:
-    """True movement towards systole: arrows on the picture, and the strain as colour below it.
+    """True displacement towards systole: arrows on the frame, and the strain as colour below it.
 
     Parameters
     ----------
     pictures : mapping of str to ndarray of uint8, shape (height, width)
         Frames by title.
     nodes : ndarray of int, shape (2, grid rows, grid columns)
-        Row and column of the nodes on the pictures.
+        Row and column of the nodes on the frames.
     displacements : mapping of str to ndarray, shape (grid rows, grid columns, 2)
-        Right and down, mm; of the same titles.
+        Right and down, mm; NaN where nothing is drawn.
     strains : mapping of str to ndarray, shape (grid rows, grid columns)
-        Largest principal strain; of the same titles.
+        Largest principal strain.
     scale : float
         Millimetres per pixel.
-
-    Returns
-    -------
-    Figure
     """
     width = 2.9 * len(pictures) + 0.8
     figure, axes = new_figure(2, len(pictures), width=width, height=5.0)
@@ -201,9 +184,9 @@ def plot_movement(
     step = (nodes[0, 1, 0] - nodes[0, 0, 0]) / 2
     extent = (nodes[1].min() - step, nodes[1].max() + step, nodes[0].max() + step, nodes[0].min() - step)
     for (above, below), (title, picture) in zip(axes.T, pictures.items(), strict=True):
-        draw_picture(above, picture)
-        draw_arrows(above, nodes, displacements[title], scale)
-        draw_picture(below, picture)
+        _draw_picture(above, picture)
+        _draw_arrows(above, nodes, displacements[title], scale)
+        _draw_picture(below, picture)
         strain = 100 * strains[title]
         shade = {"cmap": _STRAIN_MAP, "vmin": 0, "vmax": most, "alpha": 0.8, "interpolation": "bilinear"}
         below.imshow(np.ma.masked_invalid(strain), extent=extent, **shade)
@@ -215,3 +198,139 @@ def plot_movement(
     axes[1, 0].set_ylabel("Strain")
     figure.colorbar(ScalarMappable(Normalize(0, most), _STRAIN_MAP), ax=axes[1], label="Principal strain (%)")
     return figure
+
+
+@styled
+def plot_masks(pictures: Mapping[str, tuple[NDArray[np.uint8], Mapping[str, NDArray[np.bool_]]]]) -> Figure:
+    """Frames with their true regions outlined.
+
+    Parameters
+    ----------
+    pictures : mapping of str to (ndarray of uint8, mapping of str to ndarray of bool)
+        By title, a frame and masks of its size, named as in `REGIONS`.
+    """
+    figure, axes = new_figure(1, len(pictures), width=3.3 * len(pictures), height=3.1)
+    for plot, (title, (picture, masks)) in zip(axes[0], pictures.items(), strict=True):
+        _draw_picture(plot, picture)
+        for region, mask in masks.items():
+            if mask.any():
+                plot.contour(mask.astype(float), levels=[0.5], colors=REGIONS[region], linewidths=1.0)
+        plot.set_title(title)
+    drawn = {region for _, masks in pictures.values() for region, mask in masks.items() if mask.any()}
+    handles = [Line2D([], [], color=REGIONS[region], label=region) for region in REGIONS if region in drawn]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    return figure
+
+
+@styled
+def plot_ceilings(ceilings: pd.DataFrame) -> Figure:
+    """AUC of the oracle against each dial: dashed for a still image, solid for video.
+
+    Parameters
+    ----------
+    ceilings : DataFrame
+        ``dial`` (str), ``value``, ``cutoff``, ``still``, ``moving``: AUCs, one row per dial, value and cut-off; and
+        ``n``, the simulated patients they were computed on.
+    """
+    strengths = list(dict.fromkeys(ceilings["dial"]))
+    figure, axes = new_figure(1, len(strengths), width=2.5 * len(strengths) + 1.5, height=3.0, sharey=True)
+    for plot, dial in zip(axes[0], strengths, strict=True):
+        for cutoff, rows in ceilings[ceilings["dial"] == dial].groupby("cutoff"):
+            colour = CUTOFF_COLOURS[cutoff]
+            plot.plot(rows["value"], rows["moving"], color=colour, marker="o", markersize=3.5)
+            plot.plot(
+                rows["value"], rows["still"], color=colour, marker="o", markersize=3.5, linestyle="--", mfc="white"
+            )
+            plot.fill_between(rows["value"], rows["still"], rows["moving"], color=colour, alpha=0.15, linewidth=0)
+        plot.axvline(1, color="0.6", linewidth=0.8, linestyle=":")
+        plot.set_title(f"Dial: {dial}")
+        plot.set(xlabel="Setting (dotted: published effect)", ylim=(0.65, 1.0))
+        sns.despine(ax=plot)
+    axes[0, 0].set_ylabel(f"Highest AUC possible\nin {ceilings['n'].iloc[0]:,} virtual patients")
+    cutoffs = sorted(ceilings["cutoff"].unique(), reverse=True)
+    handles = [Line2D([], [], color=CUTOFF_COLOURS[cutoff], label=cutoff_name(cutoff)) for cutoff in cutoffs]
+    handles += [Line2D([], [], color="0.2", label="video"), Line2D([], [], color="0.2", ls="--", label="still image")]
+    axes[0, -1].legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+@styled
+def plot_patient(
+    picture: NDArray[np.uint8],
+    strip: NDArray[np.uint8],
+    path: NDArray,
+    *,
+    field: tuple[NDArray[np.intp], NDArray],
+    seconds: float,
+    scale: float,
+    patient: Any,
+    others: pd.DataFrame,
+    cutoff: int,
+    ceilings: Mapping[str, float],
+) -> Figure:
+    """One virtual patient: frame at systole, M-mode, its carriers among all patients, and the ceilings.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (height, width)
+        The frame at systole.
+    strip : ndarray of uint8, shape (depth, frames)
+        M-mode.
+    path : ndarray, shape (frames,)
+        True depth of the tissue in the strip's middle, mm.
+    field : ndarray of shape (2, rows, columns), ndarray of shape (rows, columns, 2)
+        Nodes on the frame, and their displacement in mm.
+    seconds : float
+        Length of the strip.
+    scale : float
+        Millimetres per pixel.
+    patient : row of `draw_patients`
+        The patient.
+    others : DataFrame
+        Many patients at the same dials: ``stage, texture, capsule, strain``.
+    cutoff : int
+        Lowest stage that counts as diseased.
+    ceilings : mapping of str to float
+        AUC of the oracle on `others`, by the name of what it sees.
+    """
+    figure = Figure(figsize=(9.4, 5.4))  # of no window and no layout engine: this one is drawn at every move
+    axes = figure.subplots(2, 3, gridspec_kw=_MARGINS)
+    _draw_picture(axes[0, 0], picture)
+    _draw_arrows(axes[0, 0], *field, scale)
+    axes[0, 0].set_title("Systole (arrows: movement, 5 x)")
+    _draw_mmode(axes[0, 1], strip, seconds, scale, path)
+    axes[0, 1].set_title(f"M-mode: {np.ptp(path):.1f} mm (dashed: truth)")
+    axes[0, 1].set_ylabel("Depth (mm)", labelpad=0)
+    _ceilings(axes[0, 2], ceilings, cutoff, len(others))
+    diseased = others["stage"].to_numpy() >= cutoff
+    for plot, (column, (title, unit)) in zip(axes[1], CARRIERS.items(), strict=True):
+        factor = 100 if column == "strain" else 1
+        _crowd(plot, factor * others[column].to_numpy(), factor * getattr(patient, column), diseased)
+        plot.set_title(title)
+        plot.set(xlabel=unit, yticks=[])
+    labels = [f"below {cutoff_name(cutoff).removeprefix('≥ ')}", cutoff_name(cutoff), "this patient"]
+    axes[1, 2].legend(labels, loc="upper right", handlelength=1.2, borderaxespad=0.1)
+    return figure
+
+
+def _crowd(plot: Axes, values: NDArray, own: float, diseased: NDArray[np.bool_]) -> None:
+    """Draw two histograms of a carrier, and the patient among them."""
+    edges = np.linspace(*np.quantile(values, [0.001, 0.999]), 41)
+    for side, colour in ((~diseased, _BELOW), (diseased, _ABOVE)):
+        # One outline instead of forty bars: matplotlib's time goes by the number of its parts.
+        plot.stairs(*np.histogram(values[side], edges, density=True), color=colour, alpha=0.6, fill=True)
+    plot.axvline(own, color="black", linewidth=1.6)
+    plot.spines[["left", "top", "right"]].set_visible(False)
+
+
+def _ceilings(plot: Axes, ceilings: Mapping[str, float], cutoff: int, n: int) -> None:
+    """Draw a bar for each thing an oracle may see."""
+    bars = plot.barh(range(len(ceilings)), list(ceilings.values()), 0.55, color=["0.8", TRUTH_COLOUR], edgecolor="0.3")
+    plot.bar_label(bars, fmt="%.2f", padding=3)
+    for row, name in enumerate(ceilings):
+        plot.text(0.51, row, name, va="center")
+    plot.set_yticks([])
+    plot.set(xlim=(0.5, 1.06), xticks=[0.5, 0.75, 1.0], ylim=(len(ceilings) - 0.3, -0.7))
+    plot.set_title(f"Highest AUC possible at {cutoff_name(cutoff)}")
+    plot.set_xlabel(f"AUC in {n:,} virtual patients")
+    plot.spines[["top", "right"]].set_visible(False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,29 +12,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from fibrolib.checking import LEAKS
+from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
 from fibrolib.experiments import SimulatedTestSet
 from fibrolib.inference import compare_accuracy, compare_by_permutation, joint_test
-from fibrolib.plots import (
-    collect_notes,
-    describe_comparisons,
-    describe_joint,
-    describe_setting,
-    model_label,
-    readable_answers,
-    readable_auc_by_cutoff,
-    readable_beside,
-    readable_calibration,
-    readable_comparisons,
-    readable_layers,
-    readable_metrics,
-    readable_motion_use,
-    readable_planted,
-    readable_sanity,
-    readable_staging,
-    readable_staging_comparisons,
-    readable_tests,
-)
+from fibrolib.plots import setting_label
+from fibrolib.report.sentences import collect_notes, describe_comparisons, describe_joint
+from fibrolib.report.tables import readable, readable_answers, readable_beside, readable_comparisons, readable_tests
 from fibrolib.study import Study, published
 
 __all__ = ["build_report"]
@@ -73,10 +56,10 @@ class _Folder:
         rows = self.rows(name)
         return None if rows is None else as_html(rows, caption=self._caption)
 
-    def readable(self, name: str, form: Callable[[pd.DataFrame], pd.DataFrame]) -> Markup | None:
+    def readable(self, name: str, **options: object) -> Markup | None:
         """Return a table of the run as HTML, in a form for readers."""
         path = self._table(name)
-        return as_html(form(pd.read_csv(path)), caption=self._caption) if path.exists() else None
+        return as_html(readable(name, pd.read_csv(path), **options), caption=self._caption) if path.exists() else None
 
     def notes(self, *names: str) -> list[str]:
         """What must be known before quoting a number of these tables of the run."""
@@ -151,7 +134,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["bold"] = _bold
-    environment.globals |= {"counted": counted, "model_label": model_label, "describe_setting": describe_setting}
+    environment.globals |= {"counted": counted, "model_label": model_label, "setting_label": setting_label}
     return environment
 
 
@@ -173,7 +156,7 @@ def build_report(study: Study, found: dict, circumstances: dict) -> Path:
         The report, one file that needs no other.
     """
     environment = _environment()
-    readable, tests = readable_metrics(study.metrics), _tests(study)
+    metrics, tests = readable("metrics", study.metrics), _tests(study)
     files, html = _Folder(study.folder.path, study.profile.caveat), partial(as_html, caption=study.profile.caveat)
     text = environment.get_template("report.html.j2").render(
         study=study,
@@ -181,21 +164,21 @@ def build_report(study: Study, found: dict, circumstances: dict) -> Path:
         checked=_checked(files),
         run=circumstances,
         files=files,
-        metrics=html(readable, index=True),
-        summary=html(readable.loc[["AUC", "Accuracy", "Sensitivity", "Specificity"]], index=True),
+        metrics=html(metrics, index=True),
+        summary=html(metrics.loc[["AUC", "Accuracy", "Sensitivity", "Specificity"]], index=True),
         published=html(readable_beside(published.TABLE[_BESIDE], study.metrics)),
         warnings=collect_notes(study.metrics, study.comparisons, said=tests["compared"]),
         tests=tests,
         fresh=_fresh(study),
-        calibration=files.readable("calibration", readable_calibration),
-        staging=files.readable("staging", readable_staging),
-        staging_comparisons=files.readable("staging_comparisons", readable_staging_comparisons),
-        auc_by_cutoff=files.readable("auc_by_cutoff", partial(readable_auc_by_cutoff, metavir=study.cohort.metavir)),
-        motion_use=files.readable("motion_use", readable_motion_use),
-        layers=files.readable("cam_layers", readable_layers),
+        calibration=files.readable("calibration"),
+        staging=files.readable("staging"),
+        staging_comparisons=files.readable("staging_comparisons"),
+        auc_by_cutoff=files.readable("auc_by_cutoff", metavir=study.cohort.metavir),
+        motion_use=files.readable("motion_use"),
+        layers=files.readable("cam_layers"),
         claims=files.table("claims"),
-        planted=files.readable("planted", readable_planted),
-        sanity=files.readable("sanity", readable_sanity),
+        planted=files.readable("planted"),
+        sanity=files.readable("sanity"),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
     return study.folder.save_report(text)

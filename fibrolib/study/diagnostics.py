@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from sklearn.base import clone
 
+from fibrolib.diagnostics import model_label
 from fibrolib.errors import FibrolibError, counted
 from fibrolib.learning import Evaluation, NetClassifier, evaluate
 from fibrolib.learning.checkpoints import fit_folder
 from fibrolib.nets import give_back_memory
-from fibrolib.plots import model_label
 from fibrolib.progress import watch
 from fibrolib.stages import at_least
 from fibrolib.study.cache import digest

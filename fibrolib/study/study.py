@@ -15,11 +15,11 @@ from fibrolib import __version__
 from fibrolib.attribution import Explanation, attribute_clips, mask_scores_by_patient
 from fibrolib.attribution import shown as shown_to
 from fibrolib.cohort import Cohort, read_cohort, split_patients
+from fibrolib.diagnostics import model_label
 from fibrolib.errors import FibrolibError, counted, is_interactive
 from fibrolib.inference import choose_thresholds, compare_models, summarise_models
 from fibrolib.learning import Evaluation
 from fibrolib.phantom import simulate_cohort
-from fibrolib.plots import model_label
 from fibrolib.progress import track
 from fibrolib.stages import condition
 from fibrolib.study.cache import digest

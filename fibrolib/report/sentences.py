@@ -1,0 +1,216 @@
+"""Results in sentences: the numbers come from tables, nothing is computed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from fibrolib.diagnostics import model_label
+from fibrolib.errors import counted
+from fibrolib.plots import with_interval
+from fibrolib.report.tables import p_value
+
+
+def collect_notes(*tables: pd.DataFrame, said: str = "") -> list[str]:
+    """What a reader must know before quoting a number: the notes of tables, each once.
+
+    Parameters
+    ----------
+    *tables : DataFrame
+        With a column ``note``.
+    said : str
+        Text beside them; notes that it contains are left out.
+    """
+    notes = [note for table in tables for note in table["note"].dropna()]
+    return sorted({part.strip() for note in notes for part in note.split(";") if part.strip() not in said})
+
+
+def describe_notes(*tables: pd.DataFrame) -> str:
+    """`collect_notes` as Markdown; empty where there are none."""
+    notes = collect_notes(*tables)
+    return f"Caveats: {'; '.join(notes)}." if notes else ""
+
+
+def describe_model(metrics: pd.DataFrame, name: str, condition: str) -> str:
+    """Test result of one diagnostic as Markdown.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        From `fibrolib.inference.summarise_models`.
+    name : str
+        The diagnostic.
+    condition : str
+        What is diagnosed, in words.
+    """
+    row = metrics.set_index("model").loc[name]
+    if np.isnan(row["auc"]):
+        return f"**{model_label(name)}** cannot be judged on these patients: {row['note']}."
+    text = (
+        f"**{model_label(name)}**, {condition}, {counted(row['n'], 'test patient')}, {row['n_positive']} with it: "
+        f"AUC **{row['auc']:.3f}** (95 % CI {row['auc_low']:.2f} to {row['auc_high']:.2f})."
+    )
+    if np.isnan(row["threshold"]):
+        return f"{text} No operating point: {row['note']}."
+    right = round(row["accuracy"] * row["n"])
+    measures = ", ".join(
+        f"{name} {with_interval(row[name], row[f'{name}_low'], row[f'{name}_high'])}"
+        for name in ("accuracy", "sensitivity", "specificity")
+    )
+    return (
+        f"{text} At the operating point taken from the validation patients (score ≥ {row['threshold']:.3g}), "
+        f"{right} of {row['n']} {'is' if right == 1 else 'are'} classified correctly: {measures}."
+    )
+
+
+def describe_folds(cv_auc: np.ndarray, n_settings: int) -> str:
+    """AUCs of the folds at the chosen setting, out of `n_settings` tried, as Markdown."""
+    listed = ", ".join(f"{value:.2f}" for value in cv_auc)
+    text = (
+        f"AUC of the {len(cv_auc)} folds at the chosen setting: {listed}; mean **{np.nanmean(cv_auc):.3f}** "
+        "(folds share training patients: `09_how_sure` gives the interval that allows for this)"
+    )
+    if n_settings == 1:
+        return f"{text}. Only one setting was tried, so nothing was chosen."
+    return f"{text}. It is the best of {n_settings} settings, so this mean is slightly optimistic."
+
+
+def describe_evidence(metrics: pd.DataFrame, name: str) -> str:
+    """Whether the test patients show that a diagnostic is better than chance (`metrics` as for `describe_model`)."""
+    row = metrics.set_index("model").loc[name]
+    if np.isnan(row["auc"]):
+        return f"Test patients: the {model_label(name)} cannot be judged on them ({row['note']})."
+    area = f"AUC of the {model_label(name)} in {counted(row['n'], 'test patient')}: {row['auc']:.2f}"
+    if np.isnan(row["auc_low"]):
+        return f"{area}, without an interval ({row['note']}): whether that is better than chance is open."
+    interval = f"95 % CI {row['auc_low']:.2f} to {row['auc_high']:.2f}"
+    if row["auc_low"] > 0.5:
+        return f"{area} ({interval}). The interval lies above 0.5: better than chance."
+    if row["auc_high"] < 0.5:
+        return f"{area} ({interval}). The interval lies below 0.5: worse than chance."
+    return f"{area} ({interval}). The interval includes 0.5: not shown to be better than chance."
+
+
+def describe_choice(search: pd.DataFrame) -> str:
+    """By how much the chosen setting of `Evaluation.search` leads, beside the spread between folds, as Markdown."""
+    rows = search.sort_values("auc_mean", ascending=False, kind="stable")
+    mean, spread = rows["auc_mean"].iloc[0], rows["auc_sd"].iloc[0]
+    text = f"Cross-validation: mean AUC {mean:.2f}, standard deviation between folds {spread:.2f}."
+    if len(rows) == 1:
+        return f"{text} Only one setting was tried, so no setting is shown to be better than another."
+    lead = mean - rows["auc_mean"].iloc[1]
+    beside = "less" if lead < spread else "more"
+    return (
+        f"{text} The chosen setting leads the next of {len(rows)} by {lead:.2f}, {beside} than that spread. The folds "
+        "share their training patients, so this does not establish that it is better."
+    )
+
+
+def describe_training(histories: pd.DataFrame) -> str:
+    """Which epoch of the final fit was kept, and its losses, from `Evaluation.histories`, as Markdown."""
+    final = histories[histories["fold"].isna()]
+    if "valid_loss" not in final or final["valid_loss"].isna().all():
+        return f"Training: all {counted(len(final), 'epoch')} were used; no validation loss was computed."
+    kept = final.loc[final["valid_loss"].idxmin()]
+    return (
+        f"Training: of {counted(len(final), 'epoch')}, the weights of epoch {int(kept['epoch'])} are kept, with a "
+        f"validation loss of {kept['valid_loss']:.2f} and a training loss of {kept['train_loss']:.2f}."
+    )
+
+
+def describe_attribution(table: pd.DataFrame, name: str, region: str = "capsule") -> str:
+    """Share of a net's relevance on a region beside the region's share of the area, as Markdown.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``relevance, area``, one row per patient; relevance is NaN where a map is empty.
+    name : str
+        The net.
+    region : str
+        What the region is.
+    """
+    complete = table.dropna(subset=["relevance"])
+    empty = len(table) - len(complete)
+    if complete.empty:
+        return f"**{model_label(name)}**: no map holds any positive evidence, so there is no share to give."
+    share, area = complete["relevance"].mean(), complete["area"].mean()
+    text = (
+        f"**{model_label(name)}**: {share:.1%} of the relevance lies on the {region}, which covers {area:.1%} of the "
+        f"picture: {share / area:.1f} times what a map without preference would put there "
+        f"(mean of {counted(len(complete), 'test patient')})."
+    )
+    if empty:
+        text += f" {empty} further {'map holds' if empty == 1 else 'maps hold'} no positive evidence."
+    return text
+
+
+def describe_joint(joint: pd.DataFrame) -> str:
+    """Result of `fibrolib.inference.joint_test` as Markdown."""
+    (row,) = joint.itertuples()
+    if np.isnan(row.p):
+        on = f"{row.test}, {counted(row.n, 'patient')}"
+        return f"That all {row.models} areas are equal cannot be tested ({on}): {row.note}."
+    p = p_value(row.p)
+    text = (
+        f"That all {row.models} areas are equal ({row.test}, {counted(row.n, 'patient')} scored by all): "
+        f"T² = {row.statistic:.2f} on {row.df} and {row.df_error:.0f} degrees of freedom, "
+        f"**p {p if p.startswith('<') else f'= {p}'}**. One test, so there is nothing to correct"
+    )
+    return f"{text}; {row.note}." if row.note else f"{text}."
+
+
+def describe_comparisons(comparisons: pd.DataFrame, check: pd.DataFrame | None = None) -> str:
+    """What the paired tests show together, as Markdown.
+
+    Parameters
+    ----------
+    comparisons : DataFrame
+        From `fibrolib.inference.compare_models`, `compare_accuracy` or `compare_staging`.
+    check : DataFrame, optional
+        The same pairs by another test; the text names pairs on which the two disagree.
+    """
+    tested = comparisons.dropna(subset=["p_holm"])
+    if tested.empty:
+        return "No pair of diagnostics could be tested on these patients."
+    apart = tested[tested["p_holm"] < 0.05]
+    width = (tested["ci_high"] - tested["ci_low"]).median()
+    least, most = tested["n"].min(), tested["n"].max()
+    patients = counted(most, "patient") if least == most else f"{least} to {most} patients"
+    pairs = f"**{counted(len(tested), 'pair')}** {'was' if len(tested) == 1 else 'were'}"
+    text = f"{pairs} tested ({tested['test'].iloc[0]}; {patients}). After Holm's correction "
+    if apart.empty:
+        text += f"**none** has p < 0.05 (smallest corrected p: {p_value(tested['p_holm'].min())})"
+    else:
+        pairs = ", ".join(map(_ahead, apart.itertuples()))
+        text += f"**{len(apart)}** {'has' if len(apart) == 1 else 'have'} p < 0.05: {pairs}"
+    if check is not None:
+        text += f". {_agreement(tested, check)}"
+    text = (
+        f"{text}. The 95 % interval of a difference is typically {width:.2f} wide: "
+        "where it holds both zero and a large difference, the data cannot tell equal from better."
+    )
+    # A note on one pair stays in the table; one that every pair carries is about the patients.
+    notes = [note.split("; ") for note in tested["note"]]
+    shared = [note for note in notes[0] if note and all(note in others for others in notes)]
+    return f"{text} Caveats: {'; '.join(shared)}." if shared else text
+
+
+def _ahead(pair) -> str:
+    """Who is above whom; larger is better in every measure that is compared here."""
+    first, second = (pair.a, pair.b) if pair.difference > 0 else (pair.b, pair.a)
+    return f"{model_label(first)} above {model_label(second)}"
+
+
+def _agreement(tested: pd.DataFrame, check: pd.DataFrame) -> str:
+    """Where two tests of the same pairs disagree, if anywhere."""
+    both = tested.merge(check, on=["a", "b"], suffixes=("", "_check"))
+    apart = both[(both["p_holm"] < 0.05) != (both["p_holm_check"] < 0.05)]
+    names = f"{both['test'].iloc[0]}; {both['test_check'].iloc[0]}"
+    if apart.empty:
+        return f"A second test ({both['test_check'].iloc[0]}) agrees for every pair"
+    pairs = ", ".join(
+        f"{model_label(row.a)} and {model_label(row.b)} (p {p_value(row.p_holm)}; {p_value(row.p_holm_check)})"
+        for row in apart.itertuples()
+    )
+    return f"**The conclusion depends on the test** ({names}) for {pairs}: no difference is established there"
