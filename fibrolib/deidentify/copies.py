@@ -49,17 +49,13 @@ _WHOLE = 0.98
 
 @dataclass(frozen=True)
 class Picture:
-    """The ultrasound picture of a file.
-
-    `brightest` is the brightest level of each pixel in frames spread over the file, so that text shows that comes and
-    goes; `fps` is 1 for a still picture; `look` is what a person must look at.
-    """
+    """The ultrasound picture of a file."""
 
     sector: Sector
-    brightest: NDArray[np.uint8]
+    brightest: NDArray[np.uint8]  # of each pixel over frames spread over the file: text shows that comes and goes
     fps: float = 1.0
     pixel_aspect: float = 1.0
-    look: tuple[str, ...] = ()
+    look: tuple[str, ...] = ()  # what a person must look at
 
     @property
     def kept(self) -> float:
@@ -97,32 +93,9 @@ def write_copy(
 ) -> tuple[Counter[str], tuple[str, ...]]:
     """Write a copy of a video, folder of pictures, DICOM file or image that appears whole or not at all.
 
-    Parameters
-    ----------
-    kind : str
-        One of `KINDS`.
-    source, target : Path
-        File to read, and file to write.
-    picture : Picture
-        Where the ultrasound picture is.
-    key : bytes
-        From `fibrolib.privacy.read_key`.
-    patient : str
-        Pseudonym of the patient; by default that of the Patient ID.
-
-    Returns
-    -------
-    removed : Counter of str
-        How often which attribute, metadata or other stream was removed or replaced.
-    look : tuple of str
-        What a person must look at.
-
-    Raises
-    ------
-    RefusedError
-        It is no ultrasound, or too large.
-    VideoError
-        It cannot be decoded.
+    `kind` is one of `KINDS`; `patient` is the patient's pseudonym, by default that of the Patient ID. Returns how often
+    which attribute, metadata or other stream was removed or replaced, and what a person must look at. A RefusedError if
+    it is no ultrasound or too large, a VideoError if it cannot be decoded.
     """
     if kind == "dicom":
         return _write_dicom(source, target, picture, key, patient), ()

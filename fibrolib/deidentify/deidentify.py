@@ -39,33 +39,15 @@ _LOOK_AT_ALL = (
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of one file.
+    """What became of one file."""
 
-    Parameters
-    ----------
-    file : str
-        Its new name within the folder; without the ending if it was not written.
-    outcome : {"written", "refused", "left out"}
-        A refused file is a picture that could not be made safe; a file that is left out is no picture.
-    kind : str
-        "dicom", "video", "image" or "mask"; empty for none of these.
-    removed : dict of str to int
-        How often what was removed or replaced: DICOM keywords, keys of metadata, other streams.
-    kept : float or None
-        Share of the frame that was kept, the ultrasound picture.
-    look : tuple of str
-        What a person must look at in this file, besides all pictures.
-    reason : str
-        Why it was not written.
-    """
-
-    file: str
-    outcome: Literal["written", "refused", "left out"]
-    kind: str = ""
-    removed: dict[str, int] = field(default_factory=dict)
-    kept: float | None = None
-    look: tuple[str, ...] = ()
-    reason: str = ""
+    file: str  # its new name within the folder; without the ending if it was not written
+    outcome: Literal["written", "refused", "left out"]  # left out: it is no picture
+    kind: str = ""  # "dicom", "video", "image", "mask", or none of these
+    removed: dict[str, int] = field(default_factory=dict)  # how often: DICOM keywords, keys of metadata, other streams
+    kept: float | None = None  # share of the frame that was kept, the ultrasound picture
+    look: tuple[str, ...] = ()  # what a person must look at, besides all pictures
+    reason: str = ""  # why it was not written
 
 
 @dataclass(frozen=True)
@@ -127,30 +109,12 @@ def deidentify(
 ) -> tuple[Report, Path]:
     """Write copies of ultrasound files that say nothing of the patient, and a report.
 
-    Parameters
-    ----------
-    source : str or Path
-        A file, a folder, or a cohort table; of a table its files, and a new table with pseudonyms.
-    out : str or Path
-        Folder of the copies; it must not lie in `source`, nor `source` in it.
-    whole : bool
-        Accept pictures that fill the frame, of which nothing is blanked.
-    say : callable
-        Gets a sentence, with the true name, for every picture that is refused: for the screen.
-    track : callable
-        Shows progress: gets the files and their number, returns the files.
+    `source` is a file, a folder, or a cohort table: then its files, and a new table with pseudonyms. `out` is the folder
+    of the copies, not within `source` nor around it. `whole` accepts pictures that fill the frame, of which nothing is
+    blanked. `say` gets a sentence, with the true name, for each picture that is refused; `track` shows progress.
 
-    Returns
-    -------
-    report : Report
-        Also written to `out` as ``deidentified.txt`` and ``deidentified.json``, with the pictures as ``look.html``.
-    names : Path
-        The list of new and old names, in the private folder.
-
-    Raises
-    ------
-    FibrolibError
-        `source` is missing, `out` cannot be used, or the table names files that are missing or lacks a column.
+    Returns the report, also written to `out` as ``deidentified.txt`` and ``deidentified.json`` with the pictures as
+    ``look.html``, and the path of the list of new and old names in the private folder.
     """
     source, out, key = Path(source).resolve(), Path(out).resolve(), read_key()
     table, jobs = _plan(source, key)
@@ -262,16 +226,12 @@ _TABLES = {".csv", ".parquet", ".pq"}
 
 @dataclass(frozen=True)
 class _Job:
-    """One file to be made safe.
+    """One file to be made safe."""
 
-    `name` is its new path within the folder of the copies, without an ending; `mask` says that it shows no patient;
-    `patient` is the patient's pseudonym, empty where no table tells it.
-    """
-
-    source: Path
-    name: str
-    mask: bool = False
-    patient: str = ""
+    source: Path  # a file, or a folder of pictures
+    name: str  # new path within the folder of the copies, without an ending
+    mask: bool = False  # which shows no patient
+    patient: str = ""  # pseudonym; empty where no table tells it
 
 
 def _jobs_of_folder(source: Path, key: bytes) -> list[_Job]:

@@ -63,13 +63,7 @@ def private_folder() -> Path:
 
 
 def read_key() -> bytes:
-    """The user's secret key, 32 random bytes, created at the first call.
-
-    Raises
-    ------
-    FibrolibError
-        It cannot be created, others may read it, or it is damaged.
-    """
+    """The user's secret key, 32 random bytes, created at the first call; an error if others may read it."""
     path = private_folder() / "key"
     if not path.exists():
         _make_key(path)
@@ -137,16 +131,8 @@ _LENGTH = 10
 def pseudonym(key: bytes, kind: str, name: str) -> str:
     """A keyed hash of a name (HMAC with SHA-256, RFC 2104) that is fit for a file name, such as ``p-k3v7q2mtza``.
 
-    A plain hash would not do: anyone with a list of all patients of a hospital could hash the list and compare.
-
-    Parameters
-    ----------
-    key : bytes
-        From `read_key`.
-    kind : str
-        What is named; it stands in front. The same name of another kind gets another pseudonym.
-    name : str
-        The name as it is: two spellings are two names.
+    A plain hash would not do: anyone with a list of all patients of a hospital could hash the list and compare. `kind`
+    says what is named and stands in front; the same name of another kind gets another pseudonym.
     """
     code = hmac.new(key, f"{kind}\0{name}".encode("utf-8", "surrogateescape"), hashlib.sha256).digest()
     return f"{kind}-{base64.b32encode(code).decode().lower()[:_LENGTH]}"
@@ -222,27 +208,9 @@ _REFERENCE = re.compile(r"cohort-[a-z2-7]{10}")
 def register(table: str | Path, *, pseudonymous: bool = False, outside: bool = False) -> str:
     """Note a cohort table in the private folder, and return the reference that stands for its path elsewhere.
 
-    A run, its executed notebooks and its report know a cohort by this reference alone, since a path may hold a
-    patient's name or a date.
-
-    Parameters
-    ----------
-    table : str or Path
-        The table.
-    pseudonymous : bool
-        Whether ``patient_id`` holds pseudonyms already; they are kept.
-    outside : bool
-        Whether the table may name files outside its folder.
-
-    Returns
-    -------
-    str
-        For instance ``cohort-k3v7q2mtza``: the same for the same path, choice and key.
-
-    Raises
-    ------
-    FibrolibError
-        There is no such table, or the private folder cannot be used.
+    A run, its executed notebooks and its report know a cohort by this reference alone (``cohort-k3v7q2mtza``; the same
+    for the same path, choice and key), since a path may hold a patient's name or a date. `pseudonymous`: ``patient_id``
+    holds pseudonyms already; they are kept. `outside`: the table may name files outside its folder.
     """
     path = absolute(Path(table))
     if not path.is_file():
@@ -276,22 +244,9 @@ def open_cohort(reference: str, cutoff: int = 2, *, diagnostics: Sequence[Diagno
     """Read and check a cohort, and replace all that may tell who a patient is by pseudonyms.
 
     ``patient_id`` becomes a keyed hash, files get names of the same kind (links in the private folder), the cohort is
-    called by its reference, and columns that the study does not read are dropped. Who is who is written to the private
-    folder. A cohort of virtual patients only is left as it is.
-
-    Parameters
-    ----------
-    reference : str
-        From `register`.
-    cutoff : int
-        As for `read_cohort`.
-    diagnostics : sequence of Diagnostic
-        Indices; the columns that they declare stay.
-
-    Raises
-    ------
-    FibrolibError
-        As `find_table` and `read_cohort`. The message is for the user, with the names of the table.
+    called by its reference, and columns are dropped that neither the study nor `diagnostics` declare. Who is who is
+    written to the private folder. A cohort of virtual patients only is left as it is. Error messages are for the user,
+    with the names of the table.
     """
     entry, key = _entry(reference), read_key()
     cohort = read_cohort(entry["table"], cutoff, outside=entry["outside"], diagnostics=diagnostics)

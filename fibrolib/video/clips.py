@@ -45,24 +45,12 @@ _SECTOR_COVER = 128
 
 @dataclass(frozen=True)
 class Clip:
-    """A prepared clip.
+    """A prepared clip."""
 
-    Parameters
-    ----------
-    frames : ndarray of uint8, shape (frames, size, size)
-        Grey levels, 0 outside the sector.
-    fps : float
-        Frames per second.
-    sector : ndarray of bool, shape (size, size)
-        Where the ultrasound picture is.
-    roi : ndarray of bool, shape (frames, size, size), or None
-        A marked region, moved and scaled with the frames.
-    """
-
-    frames: NDArray[np.uint8]
+    frames: NDArray[np.uint8]  # (frames, size, size), 0 outside the sector
     fps: float
-    sector: NDArray[np.bool_]
-    roi: NDArray[np.bool_] | None = None
+    sector: NDArray[np.bool_]  # (size, size)
+    roi: NDArray[np.bool_] | None = None  # (frames, size, size), a marked region
 
 
 def prepare_clip(
@@ -233,16 +221,8 @@ def prepare_cached(
 ) -> Path:
     """Prepare a clip or an image unless that was done before, and return its path, for `load_clip`.
 
-    Parameters
-    ----------
-    path : str or Path
-        The video or image.
-    folder : str or Path
-        Where prepared clips are kept, by `clip_digest`.
-    kind : {"clip", "image"}
-        Which of `prepare_clip` and `prepare_image`; ``fps`` and ``max_frames`` belong to the first.
-    size, fps, max_frames, roi, region
-        As there.
+    Parameters are those of `prepare_clip` or, by `kind`, `prepare_image`; prepared clips are kept in `folder`, named by
+    `clip_digest`.
     """
     if kind not in ("clip", "image"):
         raise ValueError(f"kind must be 'clip' or 'image', got {kind!r}")

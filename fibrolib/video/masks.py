@@ -25,28 +25,11 @@ __all__ = ["masks_of_frames", "open_arrays"]
 def masks_of_frames(
     path: str | Path, region: str, chosen: NDArray[np.int64], shape: tuple[int, int]
 ) -> NDArray[np.bool_]:
-    """The region in some frames of a video.
+    """The region in some frames of a video, shape (frames, height, width).
 
-    Parameters
-    ----------
-    path : str or Path
-        An image, non-zero is the region, or a LabelMe ``.json``, for all frames; or ``.npz`` with an array `region` of
-        shape (frames, height, width) or (height, width).
-    region : str
-        The array's name, or the polygons' label; a file with one label only may call it anything.
-    chosen : ndarray of int, shape (n,)
-        Which frames of the file.
-    shape : tuple of int
-        Height and width of the video's frames.
-
-    Returns
-    -------
-    ndarray of bool, shape (n, height, width)
-
-    Raises
-    ------
-    VideoError
-        The mask cannot be read, or does not fit the video.
+    `path` is an image (non-zero is the region) or a LabelMe ``.json``, for all frames, or an ``.npz`` with an array
+    `region` of shape (frames, height, width) or (height, width). `region` is also the label of the polygons; a file
+    with one label only may call it anything. `chosen` are the frames of the file, `shape` their height and width.
     """
     masks = _read(Path(path), region)
     if masks.ndim not in (2, 3) or masks.shape[-2:] != shape:

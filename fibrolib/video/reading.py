@@ -23,36 +23,16 @@ _OVERVIEW = 32
 
 @dataclass(frozen=True)
 class Video:
-    """Grey frames with their times.
+    """Grey frames with their times."""
 
-    Parameters
-    ----------
-    frames : ndarray of uint8, shape (frames, height, width)
-        Grey levels, 0 black to 255 white.
-    fps : float
-        Mean frames per second.
-    path : Path
-        The file they come from.
-    times : ndarray of float64, shape (frames,)
-        Seconds since the first of these frames.
-    first : int
-        Which frame of the file ``frames[0]`` is (not 0 where only the middle of a long file was kept).
-    pixel_aspect : float
-        Width of a pixel by its height.
-    region : tuple of int or None
-        Where in the frame the ultrasound picture is, as the file says; a `Box`.
-    overview : ndarray of uint8, shape (some, height, width), or None
-        Where only the middle was kept: frames spread over the whole file, in which more of the picture is seen to move.
-    """
-
-    frames: NDArray[np.uint8]
-    fps: float
+    frames: NDArray[np.uint8]  # (frames, height, width), 0 black to 255 white
+    fps: float  # mean
     path: Path
-    times: NDArray[np.float64]
-    first: int = 0
-    pixel_aspect: float = 1.0
-    overview: NDArray[np.uint8] | None = None
-    region: Box | None = None
+    times: NDArray[np.float64]  # seconds since the first of these frames
+    first: int = 0  # which frame of the file ``frames[0]`` is: not 0 where only the middle of a long file was kept
+    pixel_aspect: float = 1.0  # width of a pixel by its height
+    overview: NDArray[np.uint8] | None = None  # frames spread over a long file, in which more of the picture moves
+    region: Box | None = None  # where in the frame the ultrasound picture is, as the file says
 
 
 def read_video(path: str | Path, *, max_frames: int | None = None, fps: float | None = None) -> Video:

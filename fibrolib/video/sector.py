@@ -31,42 +31,19 @@ _LEAST = 0.05  # of the frame, or of the region the scanner names; the smallest 
 
 @dataclass(frozen=True)
 class Sector:
-    """Where in the frame the ultrasound picture is.
+    """Where in the frame the ultrasound picture is."""
 
-    Parameters
-    ----------
-    box : tuple of int
-        The rectangle around it, a `Box`.
-    mask : ndarray of bool, shape (height, width)
-        True inside the fan or rectangle.
-    found : bool
-        False where it is so small that it may be a line of text, or where nothing was found: box and mask are then the
-        whole frame.
-    """
-
-    box: Box
-    mask: NDArray[np.bool_]
-    found: bool = True
+    box: Box  # the rectangle around it
+    mask: NDArray[np.bool_]  # (height, width), true inside the fan or rectangle
+    found: bool = True  # false where it may be a line of text, or nothing was found: then all of the frame
 
 
 def find_sector(frames: NDArray[np.uint8], region: Box | None = None) -> Sector:
-    """Find the fan or rectangle of the ultrasound picture.
+    """Find the fan or rectangle of the ultrasound picture in frames of shape (frames, height, width).
 
     What moves or is lit is the candidate; opening drops letters, rulers and traces, which are thin; of the rest the
     part with most light and motion is kept and filled to its convex hull, since shadows and vessels in the picture are
-    neither lit nor moving.
-
-    Parameters
-    ----------
-    frames : ndarray of uint8, shape (frames, height, width)
-        One or more grey frames.
-    region : tuple of int, optional
-        A `Box` to search in: where the scanner says that its picture is.
-
-    Returns
-    -------
-    Sector
-        The whole frame, or region, where nothing or only thin lines are lit.
+    neither lit nor moving. `region` is where the scanner says that its picture is: nothing else is searched.
     """
     if frames.ndim != 3 or not len(frames):
         raise ValueError(f"expected (frames, height, width) with at least one frame, got shape {frames.shape}")

@@ -35,56 +35,24 @@ _INSIDE = 128  # of 255: a pixel at least half inside the sector
 
 @dataclass(frozen=True, eq=False)
 class VideoSurvey:
-    """What one file is like.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    container : str
-        The suffix, lower case, without the point; "dicom" for DICOM of any name, "folder" for a folder of pictures.
-    n_frames : int
-        Frames that decode, not what a header says. A still image has 1.
-    fps : float
-        Frames per second.
-    width, height : int
-        Of a frame, in pixels.
-    sector_share : float
-        Share of the frame that the ultrasound picture takes.
-    brightness, contrast : float
-        Mean and standard deviation of the grey levels inside the sector.
-    saturation : float
-        Share of the pixels inside the sector that are white (255).
-    motion : float
-        Standard deviation over time of a pixel, mean inside the sector, in grey levels; 0 for one frame.
-    coloured : float
-        Pixels inside the sector that are coloured differently from the whole, mean over the frames looked at.
-    marks : int
-        Pixels inside the sector in bright strokes that stand still in moving tissue.
-    small : Miniature
-        Frames spread over the file, for `fingerprints`.
-    whole : ndarray of uint8, shape (height, width, 3)
-        The middle one of the frames looked at, small and in colour, the sector outlined.
-    kept : ndarray of uint8, shape (side, side)
-        The same frame as the nets see it: cropped to the sector, blanked outside.
-    """
+    """What one file is like; grey levels are those inside the sector."""
 
     path: Path
-    container: str
-    n_frames: int
+    container: str  # suffix without the point; "dicom" for DICOM of any name, "folder" for a folder of pictures
+    n_frames: int  # that decode, not what a header says; 1 for a still image
     fps: float
     width: int
     height: int
-    sector_share: float
-    brightness: float
-    contrast: float
-    saturation: float
-    motion: float
-    coloured: float
-    marks: int
-    small: Miniature
-    whole: NDArray[np.uint8]
-    kept: NDArray[np.uint8]
+    sector_share: float  # of the frame
+    brightness: float  # mean
+    contrast: float  # standard deviation
+    saturation: float  # share of the pixels that are white (255)
+    motion: float  # standard deviation over time of a pixel, mean over the pixels; 0 for one frame
+    coloured: float  # pixels that are coloured differently from the whole, mean over the frames looked at
+    marks: int  # pixels in bright strokes that stand still in moving tissue
+    small: Miniature  # frames spread over the file, for `fingerprints`
+    whole: NDArray[np.uint8]  # the middle one of the frames looked at, small, in colour, with the sector's outline
+    kept: NDArray[np.uint8]  # the same frame as the nets see it: cropped to the sector, blanked outside
 
     @property
     def duration(self) -> float:
@@ -93,13 +61,7 @@ class VideoSurvey:
 
 
 def survey_video(path: str | Path) -> VideoSurvey:
-    """Decode a whole video or image, one frame at a time, and describe it.
-
-    Raises
-    ------
-    VideoError
-        The file is missing, is no video or image, holds no frame, is damaged, or changes its size.
-    """
+    """Decode a whole video or image, one frame at a time, and describe it; a VideoError if it cannot be decoded."""
     path = Path(path)
     if is_still(path):
         sample = _Sample([read_image(path)], [read_still(path, colour=True)], [0.0])
@@ -274,15 +236,10 @@ def _miniature(frames: NDArray[np.uint8], sector: Sector) -> Miniature:
 
 
 def fingerprints(small: Miniature, margins: Margins = _NO_MARGINS) -> NDArray[np.int8]:
-    """Perceptual hashes of frames: where, inside the sector, the picture gets brighter from left to right.
+    """Perceptual hashes of frames, shape (frames, 1024): where the picture gets brighter (1) or darker (-1) to the right.
 
     A difference hash on a grid of 32 x 32 over the sector's box: size, gain, coding and what is around the picture do
-    not matter. `margins` are left out, as in a copy without them.
-
-    Returns
-    -------
-    ndarray of int8, shape (frames, 1024)
-        1 brighter, -1 darker, 0 flat or outside the sector.
+    not matter; 0 is flat or outside the sector. `margins` are left out, as in a copy without them.
     """
     above, below, before, behind = margins
     box = (_SIDE * before, _SIDE * above, _SIDE * (1 - behind), _SIDE * (1 - below))

@@ -31,23 +31,10 @@ _ENCODER = {"crf": "16", "preset": "veryfast", "x264-params": "threads=1:lookahe
 def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, comment: str | None = None) -> None:
     """Write a video as H.264 in an MP4 file that browsers and hospital viewers play.
 
-    One encoder thread and no clock in the file, so that the same frames give the same bytes.
-
-    Parameters
-    ----------
-    path : str or Path
-        File to write; its folder must exist. A file of that name is replaced in one step, at the end.
-    frames : ndarray of uint8, shape (frames, height, width) or (frames, height, width, 3)
-        Grey frames, or red, green and blue; height and width even (H.264 stores colour at half resolution).
-    fps : float
-        Frames per second, above 0.
-    comment : str, optional
-        Kept in the file's metadata.
-
-    Raises
-    ------
-    ValueError
-        If the frames are not uint8, of another shape, empty or of odd size, or `fps` is not positive.
+    Frames are uint8, grey (frames, height, width) or red, green and blue (frames, height, width, 3), with even height and
+    width (H.264 stores colour at half resolution); a ValueError if not. `comment` is kept in the file's metadata. One
+    encoder thread and no clock in the file, so that the same frames give the same bytes. A file of that name is
+    replaced in one step, at the end.
     """
     _check_frames(frames, fps)
     if frames.shape[1] % 2 or frames.shape[2] % 2:
@@ -127,32 +114,11 @@ def write_dicom(
     mm_per_pixel: float | None = None,
     comment: str = "",
 ) -> None:
-    """Write grey frames as a DICOM ultrasound image (one frame) or multi-frame image (several), uncompressed.
+    """Write grey frames as an uncompressed DICOM ultrasound image (one frame) or multi-frame image (several).
 
     Attributes that the standard requires and allows to be empty are empty; there is no date. All unique identifiers
-    follow from `patient_id` and the name of the file.
-
-    Parameters
-    ----------
-    path : str or Path
-        File to write; its folder must exist. A file of that name is replaced in one step, at the end.
-    frames : ndarray of uint8, shape (frames, height, width)
-        Grey frames.
-    fps : float
-        Frames per second, above 0.
-    patient_id : str
-        Patient ID, also taken for the name.
-    region : tuple of int, optional
-        Where in the frame the B-mode picture is, a `Box`.
-    mm_per_pixel : float, optional
-        Scale, written with the region.
-    comment : str, optional
-        Image Comments.
-
-    Raises
-    ------
-    ValueError
-        If the frames are not uint8, not three-dimensional or empty, or `fps` is not positive.
+    follow from `patient_id` (also taken for the name) and the name of the file. `region` is where in the frame the B-mode
+    picture is, `mm_per_pixel` its scale. A ValueError if the frames are not uint8 of shape (frames, height, width).
     """
     _check_frames(frames, fps)
     path, cine = Path(path), len(frames) > 1
