@@ -236,7 +236,7 @@ def _miniature(frames: NDArray[np.uint8], sector: Sector) -> Miniature:
 
 
 def fingerprints(small: Miniature, margins: Margins = _NO_MARGINS) -> NDArray[np.int8]:
-    """Perceptual hashes of frames, shape (frames, 1024): where the picture gets brighter (1) or darker (-1) to the right.
+    """Perceptual hashes of frames, shape (frames, 1024): where it gets brighter (1) or darker (-1) to the right.
 
     A difference hash on a grid of 32 x 32 over the sector's box: size, gain, coding and what is around the picture do
     not matter; 0 is flat or outside the sector. `margins` are left out, as in a copy without them.

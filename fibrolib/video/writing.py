@@ -31,8 +31,8 @@ _ENCODER = {"crf": "16", "preset": "veryfast", "x264-params": "threads=1:lookahe
 def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, comment: str | None = None) -> None:
     """Write a video as H.264 in an MP4 file that browsers and hospital viewers play.
 
-    Frames are uint8, grey (frames, height, width) or red, green and blue (frames, height, width, 3), with even height and
-    width (H.264 stores colour at half resolution); a ValueError if not. `comment` is kept in the file's metadata. One
+    Frames are uint8, grey (frames, height, width) or red, green and blue (frames, height, width, 3), with even height
+    and width (H.264 stores colour at half resolution); a ValueError if not. `comment` is kept in the file's metadata. One
     encoder thread and no clock in the file, so that the same frames give the same bytes. A file of that name is
     replaced in one step, at the end.
     """
@@ -117,8 +117,8 @@ def write_dicom(
     """Write grey frames as an uncompressed DICOM ultrasound image (one frame) or multi-frame image (several).
 
     Attributes that the standard requires and allows to be empty are empty; there is no date. All unique identifiers
-    follow from `patient_id` (also taken for the name) and the name of the file. `region` is where in the frame the B-mode
-    picture is, `mm_per_pixel` its scale. A ValueError if the frames are not uint8 of shape (frames, height, width).
+    follow from `patient_id` (also taken for the name) and the name of the file. `region` is where in the frame the
+    B-mode picture is, `mm_per_pixel` its scale. A ValueError if the frames are not uint8 of shape (frames, height, width).
     """
     _check_frames(frames, fps)
     path, cine = Path(path), len(frames) > 1
