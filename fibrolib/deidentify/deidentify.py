@@ -110,8 +110,9 @@ def deidentify(
     """Write copies of ultrasound files that say nothing of the patient, and a report.
 
     `source` is a file, a folder, or a cohort table: then its files, and a new table with pseudonyms. `out` is the
-    folder of the copies, not within `source` nor around it. `whole` accepts pictures that fill the frame, of which nothing is
-    blanked. `say` gets a sentence, with the true name, for each picture that is refused; `track` shows progress.
+    folder of the copies, not within `source` nor around it. `whole` accepts pictures that fill the frame, of which
+    nothing is blanked. `say` gets a sentence, with the true name, for each picture that is refused; `track` shows
+    progress.
 
     Returns the report, also written to `out` as ``deidentified.txt`` and ``deidentified.json`` with the pictures as
     ``look.html``, and the path of the list of new and old names in the private folder.

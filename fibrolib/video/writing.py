@@ -32,8 +32,8 @@ def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, comment
     """Write a video as H.264 in an MP4 file that browsers and hospital viewers play.
 
     Frames are uint8, grey (frames, height, width) or red, green and blue (frames, height, width, 3), with even height
-    and width (H.264 stores colour at half resolution); a ValueError if not. `comment` is kept in the file's metadata. One
-    encoder thread and no clock in the file, so that the same frames give the same bytes. A file of that name is
+    and width (H.264 stores colour at half resolution); a ValueError if not. `comment` is kept in the file's metadata.
+    One encoder thread and no clock in the file, so that the same frames give the same bytes. A file of that name is
     replaced in one step, at the end.
     """
     _check_frames(frames, fps)
@@ -118,7 +118,8 @@ def write_dicom(
 
     Attributes that the standard requires and allows to be empty are empty; there is no date. All unique identifiers
     follow from `patient_id` (also taken for the name) and the name of the file. `region` is where in the frame the
-    B-mode picture is, `mm_per_pixel` its scale. A ValueError if the frames are not uint8 of shape (frames, height, width).
+    B-mode picture is, `mm_per_pixel` its scale. A ValueError if the frames are not uint8 of shape (frames, height,
+    width).
     """
     _check_frames(frames, fps)
     path, cine = Path(path), len(frames) > 1
