@@ -143,7 +143,7 @@ def test_what_a_run_leaves(resumed):
     assert {f"{kind}_{net}" for kind in ("curves", "cv", "gradcam", "model_view") for net in NETS} <= figures
     tables = {path.stem for path in (resumed / "tables").glob("*.csv")}
     assert {"table1", "metrics", "comparisons", "attribution", *(f"search_{net}" for net in NETS)} <= tables
-    assert {"folds", "windows_cnn3d", "shapes_cnn2d_lstm", *(f"layers_{net}" for net in NETS)} <= tables
+    assert {"folds", "clips_cnn3d", "shapes_cnn2d_lstm", *(f"layers_{net}" for net in NETS)} <= tables
     assert not list(resumed.rglob(".unfinished-*"))
 
 
