@@ -6,9 +6,14 @@ import pandas as pd
 import pytest
 
 from fibrolib.errors import FibrolibError
-from fibrolib.report.copies import strip_local_paths
 from fibrolib.report.html import _bold, _Folder, _fresh, as_html
-from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current, parameter_names
+from fibrolib.report.notebooks import (
+    _parameter_names,
+    _strip_local_paths,
+    check_parameters,
+    execute_notebook,
+    is_current,
+)
 from fibrolib.report.results import _staging_entries
 from fibrolib.study import PROJECT, Request, Study
 
@@ -24,7 +29,7 @@ def make_notebook(path, *sources):
 
 def test_parameters_are_read_from_the_notebook(tmp_path):
     notebook = make_notebook(tmp_path / "01_a.ipynb")
-    assert parameter_names(notebook) == ["number"]
+    assert _parameter_names(notebook) == ["number"]
     check_parameters([notebook], {"number": 2})
     with pytest.raises(FibrolibError, match=r"No notebook has a parameter 'numbr'\. Did you mean 'number'\?"):
         check_parameters([notebook], {"numbr": 2})
@@ -142,7 +147,7 @@ def test_an_executed_copy_names_no_folder_of_this_computer(tmp_path):
 def test_the_innermost_folder_wins_and_other_words_stay():
     plain = nbformat.v4.new_output("stream", name="stdout", text=f"{PROJECT}/fibrolib {PROJECT}-2 {PROJECT.parent}/x")
     copy = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[plain])])
-    strip_local_paths(copy, PROJECT / "reports" / "run")
+    _strip_local_paths(copy, PROJECT / "reports" / "run")
     told = copy.cells[0].outputs[0].text
     assert told.startswith("<project>/fibrolib ")
     assert "<project>-2" not in told

@@ -2,13 +2,13 @@ import threading
 
 import pytest
 
-from fibrolib.report.order import run_in_order
+from fibrolib.report.pipeline import _run_in_order
 
 AFTER = {"a": [], "b": [], "c": [], "d": ["c"], "e": ["d"], "f": ["d"]}
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 3])
-def test_everything_once_and_after_what_it_waits_for(at_once):
+@pytest.mark.parametrize("max_workers", [1, 2, 3])
+def test_everything_once_and_after_what_it_waits_for(max_workers):
     begun, ended, most, busy = [], [], [], set()
     lock = threading.Lock()
 
@@ -23,11 +23,11 @@ def test_everything_once_and_after_what_it_waits_for(at_once):
             busy.remove(item)
             ended.append(item)
 
-    run_in_order(work, AFTER, at_once)
+    _run_in_order(work, AFTER, max_workers)
     assert sorted(ended) == sorted(AFTER)
-    assert max(most) == at_once
+    assert max(most) == max_workers
     # One at a time: as they are told. Several: what others wait for first.
-    assert begun[0] == ("a" if at_once == 1 else "c")
+    assert begun[0] == ("a" if max_workers == 1 else "c")
 
 
 def test_what_others_wait_for_goes_before_all_that_was_ready_earlier():
@@ -40,12 +40,12 @@ def test_what_others_wait_for_goes_before_all_that_was_ready_earlier():
         if item == "b":
             third.wait(10)
 
-    run_in_order(work, AFTER, 2)
+    _run_in_order(work, AFTER, 2)
     assert set(begun[:2]) == {"c", "b"}, "of the rest, the last first"
     assert begun[2] == "d"
 
 
-def test_an_error_is_told_at_once_and_nothing_is_begun_afterwards():
+def test_an_error_is_told_max_workers_and_nothing_is_begun_afterwards():
     begun, go_on = [], threading.Event()
 
     def work(item):
@@ -55,7 +55,7 @@ def test_an_error_is_told_at_once_and_nothing_is_begun_afterwards():
         go_on.wait(10)
 
     with pytest.raises(ValueError, match="no"):
-        run_in_order(work, AFTER, 2)
+        _run_in_order(work, AFTER, 2)
     assert "d" not in begun
     go_on.set()
     assert len(begun) <= 3
@@ -63,4 +63,4 @@ def test_an_error_is_told_at_once_and_nothing_is_begun_afterwards():
 
 def test_a_circle_is_refused():
     with pytest.raises(ValueError, match="cycle"):
-        run_in_order(print, {"a": ["b"], "b": ["a"]}, 2)
+        _run_in_order(print, {"a": ["b"], "b": ["a"]}, 2)

@@ -15,10 +15,8 @@ import joblib
 import psutil
 from jupyter_client import AsyncKernelManager
 
-__all__ = ["KernelManager", "kernels"]
-
-_AT_ONCE = min(2, joblib.cpu_count())
-"""Notebooks that run at a time. Much of one keeps a single core busy; more than two would need more memory."""
+_MAX_WORKERS = min(2, joblib.cpu_count())
+"""Notebooks that run at a time: each keeps mostly one core busy; more than two would need more memory."""
 
 
 _GUARDIAN = """
@@ -34,20 +32,20 @@ for pid in running:
         pass
 """
 """A small process that is told of every kernel. Its standard input ends with the run, however that ended: then it kills
-those that still run with all that they started. A kernel alone would notice as well, but its workers would not."""
+the kernels that are left and all their workers, which would not notice by themselves."""
 
 
-class _Running:
+class _Kernels:
     """The kernels that are running, by process id, and whether more may start."""
 
     def __init__(self) -> None:
-        self._changing = threading.Lock()
+        self._lock = threading.Lock()
         self._pids: set[int] = set()
         self._closed = False
         self._guardian: subprocess.Popen | None = None
 
     def open(self) -> None:
-        with self._changing:
+        with self._lock:
             self._closed = False
             if os.name == "posix" and self._guardian is None:
                 # A session of its own: what kills the run by its group must not reach it.
@@ -56,59 +54,53 @@ class _Running:
                 )
 
     def add(self, pid: int) -> None:
-        with self._changing:
+        with self._lock:
             self._pids.add(pid)
-            self._tell("+", pid)
+            self._notify("+", pid)
             closed = self._closed
         if closed:  # it was starting when all were ended
             self.end(pid)
 
     def end(self, pid: int) -> None:
-        with self._changing:
-            if pid not in self._pids:  # ended already: the number may be another process's by now
+        with self._lock:
+            if pid not in self._pids:  # ended already: another process may have its number by now
                 return
             self._pids.remove(pid)
         _kill(pid)
-        with self._changing:
-            self._tell("-", pid)
+        with self._lock:
+            self._notify("-", pid)
 
     def end_all(self) -> None:
         """End all that run; no further one starts."""
-        with self._changing:
+        with self._lock:
             self._closed = True
             pids = list(self._pids)
         for pid in pids:
             self.end(pid)
 
     def close(self) -> None:
-        """Let the guardian go."""
-        with self._changing:
+        """End the guardian."""
+        with self._lock:
             guardian, self._guardian = self._guardian, None
         if guardian is not None:
             guardian.communicate()
 
-    def _tell(self, sign: str, pid: int) -> None:
+    def _notify(self, sign: str, pid: int) -> None:
         if self._guardian is not None:
             with contextlib.suppress(BrokenPipeError):  # somebody ended it; the run goes on without
                 self._guardian.stdin.write(f"{sign}{pid}\n".encode())
                 self._guardian.stdin.flush()
 
 
-_running = _Running()
+_running = _Kernels()
 
 
 @contextmanager
 def kernels() -> Iterator[int]:
-    """Let kernels run inside the block; an exception, or Ctrl-C, ends those that still do.
-
-    Yields
-    ------
-    int
-        How many notebooks may run at a time.
-    """
+    """Let kernels run inside the block, so many at a time; an exception, or Ctrl-C, ends those that still do."""
     _running.open()
     try:
-        yield _AT_ONCE
+        yield _MAX_WORKERS
     except BaseException:
         _running.end_all()
         raise
@@ -120,16 +112,16 @@ class KernelManager(AsyncKernelManager):
     """jupyter_client's manager, for kernels that share the cores and end with the run."""
 
     async def start_kernel(self, **kwargs) -> None:
-        """Start a kernel; as the base class."""
-        # Threads that wait for each other's core are slower than one alone. Progress is the run's to show.
-        shared = {"OMP_NUM_THREADS": str(max(joblib.cpu_count() // _AT_ONCE, 1)), **os.environ}
+        """Start a kernel that takes its share of the cores."""
+        # Threads that wait for each other's core are slower than one alone. The run itself shows progress.
+        shared = {"OMP_NUM_THREADS": str(max(joblib.cpu_count() // _MAX_WORKERS, 1)), **os.environ}
         kwargs["env"] = {**shared, **(kwargs.get("env") or {}), "FIBROLIB_PROGRESS": "0"}
         await super().start_kernel(**kwargs)
         self._pid = self.provisioner.process.pid
         _running.add(self._pid)
 
     def cleanup_resources(self, *args, **kwargs):
-        """Tidy up after a kernel; as the base class. Workers that it left behind end as well."""
+        """Workers that a kernel left behind end as well."""
         if (pid := getattr(self, "_pid", None)) is not None:
             _running.end(pid)
         return super().cleanup_resources(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Execute numbered notebooks with papermill, and say in a sentence what went wrong."""
+"""Execute notebooks with papermill: parameters, errors in a sentence, copies without the folders of this computer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import difflib
 import errno
 import logging
 import os
+import re
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,20 +16,19 @@ from pathlib import Path
 import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
+from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from fibrolib.atomic import write_atomically
 from fibrolib.attribution import parse_methods
 from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError
+from fibrolib.privacy import private_folder
 from fibrolib.provenance import package_digest
-from fibrolib.report.copies import strip_local_paths
 from fibrolib.report.kernels import KernelManager
+from fibrolib.study import PROJECT
 from fibrolib.study.cache import digest
 
-__all__ = ["FAILED", "VALUES", "check_parameters", "execute_notebook", "is_current", "parameter_names"]
-
-
-FAILED = "-failed"
+_FAILED = "-failed"
 """Ends the name of an executed copy that stopped at an error."""
 
 
@@ -42,7 +43,7 @@ def _whole_number(least: int, or_zero: bool = False) -> Callable[[object], None]
     return check
 
 
-VALUES: dict[str, Callable[[object], object]] = {
+_VALUES: dict[str, Callable[[object], object]] = {
     "methods": parse_methods,
     "redraws": _whole_number(10),
     "draws": _whole_number(100),
@@ -53,7 +54,7 @@ VALUES: dict[str, Callable[[object], object]] = {
 """Of every parameter that a notebook has besides those of `Request`: what raises where a value is not allowed."""
 
 
-def parameter_names(notebook: Path) -> list[str]:
+def _parameter_names(notebook: Path) -> list[str]:
     """Names that the notebook's ``parameters`` cell declares."""
     return list(papermill.inspect_notebook(str(notebook)))
 
@@ -66,30 +67,24 @@ def check_parameters(notebooks: Sequence[Path], parameters: dict) -> None:
     FibrolibError
         Naming the parameter, and the nearest one that exists or what is allowed.
     """
-    known = sorted({name for notebook in notebooks for name in parameter_names(notebook)})
+    declared = sorted({name for notebook in notebooks for name in _parameter_names(notebook)})
     for name in parameters:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+        if name not in declared:
+            near = difflib.get_close_matches(name, declared, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
-            settable = [name for name in known if name in VALUES] or known
+            settable = [name for name in declared if name in _VALUES] or declared
             raise FibrolibError(f"No notebook has a parameter '{name}'.{hint} Known: {', '.join(settable)}.")
-        if name in VALUES:
+        if name in _VALUES:
             try:
-                VALUES[name](parameters[name])
+                _VALUES[name](parameters[name])
             except FibrolibError as error:
                 raise FibrolibError(f"Parameter {name}={parameters[name]}: {error}") from error
 
 
 def _key(notebook: Path, parameters: dict, content: str) -> str:
     """Everything an executed copy depends on, the drawing code included."""
-    return digest(
-        {
-            "source": notebook.read_text("utf-8"),
-            "parameters": parameters,
-            "code": package_digest(),
-            "content": content,
-        }
-    )
+    source = notebook.read_text("utf-8")
+    return digest({"source": source, "parameters": parameters, "code": package_digest(), "content": content})
 
 
 def is_current(notebook: Path, executed: Path, parameters: dict, content: str) -> bool:
@@ -97,8 +92,7 @@ def is_current(notebook: Path, executed: Path, parameters: dict, content: str) -
     if not executed.exists():
         return False
     with contextlib.suppress(ValueError, KeyError):
-        kept = nbformat.read(executed, as_version=4).metadata["fibrolib"]["key"]
-        return kept == _key(notebook, parameters, content)
+        return nbformat.read(executed, as_version=4).metadata["fibrolib"]["key"] == _key(notebook, parameters, content)
     return False
 
 
@@ -115,20 +109,15 @@ def _failure(notebook: Path, executed: Path, error: PapermillExecutionError) -> 
 def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: str) -> None:
     """Run a notebook in the folder of its executed copy, and keep that copy.
 
-    The copy of a notebook that fails gets a name of its own (`FAILED`): a finished copy of an earlier run, and the
-    report made with it, stay as they were.
-
-    While it runs, papermill writes it elsewhere: what reaches the run folder is complete and names no folder of this
-    computer (`strip_local_paths`).
+    The copy of a notebook that fails is called ``<name>-failed``: a finished copy of an earlier run stays as it was.
+    While it runs, papermill writes elsewhere: what reaches the run folder is complete and names no local folder.
 
     Parameters
     ----------
-    notebook : Path
-        Source.
-    executed : Path
-        Executed copy.
+    notebook, executed : Path
+        Source and executed copy.
     parameters : dict
-        Those of the names that the notebook declares are passed on.
+        Those that the notebook declares are passed on.
     content : str
         Hash of the cohort and its files, for `is_current`.
 
@@ -137,8 +126,8 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: 
     FibrolibError
         Naming the notebook and the cell that raised.
     """
-    failed = executed.with_stem(f"{executed.stem}{FAILED}")
-    declared = {name: parameters[name] for name in parameter_names(notebook) if name in parameters}
+    failed = executed.with_stem(f"{executed.stem}{_FAILED}")
+    declared = {name: parameters[name] for name in _parameter_names(notebook) if name in parameters}
     with tempfile.TemporaryDirectory() as elsewhere:
         unfinished = Path(elsewhere) / notebook.name
         try:
@@ -150,9 +139,9 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: 
             _keep_copy(unfinished, failed)
             raise FibrolibError(
                 f"{notebook.name}: its kernel died, most likely for want of memory. Close other programs, or choose a "
-                f"smaller profile; what was finished is kept. The copy as far as it came is {failed}."
+                f"smaller profile; finished work is kept. The copy up to that point is {failed}."
             ) from error
-        except RuntimeError as error:  # jupyter_client's word for a kernel that ends, or is silent, while it starts
+        except RuntimeError as error:  # from jupyter_client: the kernel ended, or was silent, while it started
             raise FibrolibError(
                 f"{notebook.name}: its kernel did not start ({error}). Most likely memory ran out, or JupyterLab's "
                 "kernel is not installed in this environment (make env)."
@@ -163,7 +152,7 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: 
 
 def _execute(notebook: Path, unfinished: Path, parameters: dict, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    # papermill logs every cell, and kernels that a failing run ends; what matters is told by the run.
+    # papermill logs every cell, and kernels that a failing run ends; the run itself reports what matters.
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     papermill.execute_notebook(
         str(notebook),
@@ -180,7 +169,43 @@ def _execute(notebook: Path, unfinished: Path, parameters: dict, folder: Path) -
 
 def _keep_copy(unfinished: Path, executed: Path, mark: dict | None = None) -> None:
     """Bring an executed copy to its place; ``mark`` tells what a finished one was made from."""
-    copy = strip_local_paths(nbformat.read(unfinished, as_version=4), run_folder=executed.parent.parent)
+    copy = _strip_local_paths(nbformat.read(unfinished, as_version=4), run_folder=executed.parent.parent)
     if mark is not None:
         copy.metadata["fibrolib"] = mark
     write_atomically(executed, lambda path: nbformat.write(copy, path))
+
+
+def _strip_local_paths(notebook: NotebookNode, run_folder: Path) -> NotebookNode:
+    """Take the paths of this computer out of an executed copy, in place: a folder may be called after a patient.
+
+    Patients' names and files do not get here at all (`fibrolib.privacy.open_cohort`); but papermill notes where it read
+    and wrote, and a traceback names the file of every line.
+    """
+    shorten = _shortener(run_folder)
+    for key in ("input_path", "output_path"):
+        notebook.metadata.get("papermill", {}).pop(key, None)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            for part in ("evalue", "text"):
+                if part in output:
+                    output[part] = shorten(output[part])
+            if "traceback" in output:
+                output["traceback"] = [shorten(line) for line in output["traceback"]]
+            if (plain := output.get("data", {}).get("text/plain")) is not None:
+                output["data"]["text/plain"] = shorten(plain)
+    return notebook
+
+
+def _shortener(run_folder: Path) -> Callable[[str], str]:
+    """A function that replaces the folders in a text; the innermost folder wins."""
+    names = {
+        str(run_folder): "<run folder>",
+        str(private_folder()): "<private folder>",
+        str(PROJECT): "<project>",
+        sys.prefix: "<python>",
+        tempfile.gettempdir(): "<temporary>",
+        str(Path.home()): "~",
+    }
+    longest_first = sorted((name for name in names if name != "/"), key=len, reverse=True)
+    pattern = re.compile("(?:" + "|".join(map(re.escape, longest_first)) + r")(?![\w.-])")
+    return lambda text: pattern.sub(lambda match: names[match[0]], text)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
+from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 
@@ -14,7 +18,6 @@ from fibrolib.privacy import who_is_who
 from fibrolib.report.html import build_report
 from fibrolib.report.kernels import kernels
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current
-from fibrolib.report.order import run_in_order
 from fibrolib.report.progress import Progress, Tally, count
 from fibrolib.report.results import circumstances, results
 from fibrolib.study import Request, Study, notebook_sources
@@ -24,7 +27,7 @@ from fibrolib.study.preprocessing import sources
 from fibrolib.study.pseudonymise import request_for_copies
 from fibrolib.study.validation import validate_cohort
 
-__all__ = ["notebooks_for", "run_study"]
+_T = TypeVar("_T")
 
 
 def run_study(
@@ -55,54 +58,37 @@ def run_study(
         notebook raises.
     """
     console = console or Console()
-    _refuse_twice_said(request, further or {})
+    _refuse_options_of_run(request, further or {})
     check_parameters(notebook_sources(), {**asdict(request), **(further or {})})
     study = Study(request)
     if overwrite and (aside := study.folder.move_other_study_aside()):
-        console.print(f"Moved aside: {aside}", highlight=False, soft_wrap=True)
+        _say(console, f"Moved aside: {aside}")
     study.folder.refuse_other_content()
     with held(study.folder.path):
         remove_unfinished(study.folder.path)
         return _run(study, further or {}, console)
 
 
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 def _run(study: Study, further: dict, console: Console) -> Path:
     progress = Progress(study, console)
-    console.print(f"Run folder: {study.folder.path}", highlight=False, soft_wrap=True)
-    if study.reference and study.folder.path.name.startswith(study.reference):
-        console.print(
-            "  Its name is a reference: the name of the table, or of its folder, could tell who somebody is.",
-            highlight=False,
-            soft_wrap=True,
-        )
+    _announce(study, console)
     if study.reference:
         _check(study, progress, console)
     study.folder.claim()
     if not study.reference:
-        folder = study.request.virtual_folder(study.profile.patients)
-        console.print(f"Virtual cohort: {folder}", highlight=False, soft_wrap=True)
+        _say(console, f"Virtual cohort: {study.request.virtual_folder(study.profile.patients)}")
     with progress.step(*_first_step(study)):
         patients = study.cohort.patients()
     if study.reference and who_is_who(study.reference).exists():
-        console.print(f"Who is who (yours alone): {who_is_who(study.reference)}", highlight=False, soft_wrap=True)
+        _say(console, f"Who is who (yours alone): {who_is_who(study.reference)}")
     files = sum(len(sources(row, kind)) for row in patients.itertuples() for kind in ("clip", "image"))
-    clips = count(study.folder.clips, "*.npz", files, "clips and images")
-    with progress.step("preparing clips and images", clips):
+    with progress.step("preparing clips and images", count(study.folder.clips, "*.npz", files, "clips and images")):
         content = study.content
-    parameters = {**asdict(request_for_copies(study)), **further}
-    notebooks = notebooks_for(study, console)
-    labels = {notebook: f"[{at}/{len(notebooks)}] {notebook.stem}" for at, notebook in enumerate(notebooks, start=1)}
-
-    def execute(notebook: Path) -> None:
-        executed = study.folder.notebooks / notebook.name
-        if is_current(notebook, executed, parameters, content):
-            console.print(f"  kept  {labels[notebook]}", highlight=False, markup=False)
-            return
-        with progress.step(labels[notebook], progress.fits):
-            execute_notebook(notebook, executed, parameters, content)
-
-    with kernels() as at_once:
-        run_in_order(execute, comes_after(notebooks), at_once)
+    _run_notebooks(study, further, content, progress, console)
     with progress.step("writing the report"):
         found = results(study)
         made = circumstances(study, progress.seconds)
@@ -110,49 +96,101 @@ def _run(study: Study, further: dict, console: Console) -> Path:
         study.folder.save_json("run", made)
         report = build_report(study, found, made)
     if study.profile.caveat:
-        console.print(study.profile.caveat, highlight=False, soft_wrap=True)
+        _say(console, study.profile.caveat)
     return report
 
 
+def _announce(study: Study, console: Console) -> None:
+    _say(console, f"Run folder: {study.folder.path}")
+    if study.reference and study.folder.path.name.startswith(study.reference):
+        _say(console, "  Its name is a reference: the name of the table, or of its folder, could tell who somebody is.")
+
+
+def _run_notebooks(study: Study, further: dict, content: str, progress: Progress, console: Console) -> None:
+    """Run the notebooks, two at a time; current copies of an earlier run stay."""
+    parameters = {**asdict(request_for_copies(study)), **further}
+    notebooks = _notebooks_for(study, console)
+    labels = {notebook: f"[{at}/{len(notebooks)}] {notebook.stem}" for at, notebook in enumerate(notebooks, start=1)}
+
+    def execute(notebook: Path) -> None:
+        executed = study.folder.notebooks / notebook.name
+        if is_current(notebook, executed, parameters, content):
+            _say(console, f"  kept  {labels[notebook]}")
+            return
+        with progress.step(labels[notebook], progress.fits):
+            execute_notebook(notebook, executed, parameters, content)
+
+    with kernels() as max_workers:
+        _run_in_order(execute, comes_after(notebooks), max_workers)
+
+
 def _check(study: Study, progress: Progress, console: Console) -> None:
-    """Stop at errors of the user's cohort before any work; say what warnings there are."""
+    """Stop at errors of the user's cohort before any work; print what warnings there are."""
     tally = Tally("files")
-    told: list[str] = []
+    texts: list[str] = []
+
+    def announce(report: CheckReport) -> None:
+        texts.extend(str(finding) for finding in report.of("warning") if finding.kind in ANNOUNCED)
+
     with progress.step("checking the cohort", tally):
-        warnings = validate_cohort(study, tally.follow, lambda report: told.extend(_announced(report)))
-    # A check that is kept holds no text of the table.
-    kept = warnings.loc[warnings["kind"].isin(ANNOUNCED), "finding"]
-    for sentence in told or kept:
-        console.print(f"  warning  {sentence}", highlight=False, markup=False, soft_wrap=True)
+        warnings = validate_cohort(study, tally.follow, announce)
+    # A check that an earlier run made holds no text of the table.
+    for text in texts or warnings.loc[warnings["kind"].isin(ANNOUNCED), "finding"]:
+        _say(console, f"  warning  {text}")
     if len(warnings):
         grave = warnings["kind"].isin(LEAKS).sum()
-        console.print(f"  {counted(len(warnings), 'warning')}, {grave} of them grave: see the report", highlight=False)
+        _say(console, f"  {counted(len(warnings), 'warning')}, {grave} of them grave: see the report")
 
 
-def _announced(report: CheckReport) -> list[str]:
-    """Warnings that a user should read before the work begins."""
-    return [str(finding) for finding in report.of("warning") if finding.kind in ANNOUNCED]
-
-
-def _refuse_twice_said(request: Request, further: dict) -> None:
-    """What has an option of its own must not reach the notebooks by another way than the results."""
+def _refuse_options_of_run(request: Request, further: dict) -> None:
+    """A parameter that has an option of its own must not reach the notebooks by another way than the results."""
     for name in sorted(set(further) & set(asdict(request))):
         raise FibrolibError(f"Set {name} with --{name}, not with --parameter.")
 
 
-def notebooks_for(study: Study, console: Console) -> list[Path]:
-    """Return the notebooks that fit the cohort of a study, and say a word of each that does not."""
+def _notebooks_for(study: Study, console: Console) -> list[Path]:
+    """The notebooks that fit the cohort; one that does not is named on the console."""
     fitting = notebook_sources(virtual=study.cohort.virtual)
     for notebook in notebook_sources():
         if notebook not in fitting:
-            console.print(f"  left out  {notebook.stem}: it is about virtual patients", highlight=False, markup=False)
+            _say(console, f"  left out  {notebook.stem}: it is about virtual patients")
     return fitting
 
 
 def _first_step(study: Study) -> tuple:
-    """Label of the step that makes or reads the cohort, and how to follow it."""
+    """Label of the step that simulates or reads the cohort, and how to follow it."""
     if study.reference:
         return ("reading the cohort",)
     patients = study.profile.patients
     images = study.request.virtual_folder(patients) / "images"  # one of each patient, however many videos
     return "simulating the virtual cohort", count(images, "*.png", patients, "patients")
+
+
+def _run_in_order(work: Callable[[_T], object], dependencies: Mapping[_T, Collection[_T]], max_workers: int) -> None:
+    """Work on every item in threads, none before its dependencies; with one worker, in the order given.
+
+    What others wait for goes first, then what comes last: later notebooks test what earlier ones made, which takes
+    longer. An exception is raised at once: nothing is begun afterwards, and what is under way goes on by itself.
+    """
+    if max_workers == 1:
+        for item in dependencies:
+            work(item)
+        return
+    awaited = {item for before in dependencies.values() for item in before}
+    rank = {item: (item not in awaited, -place) for place, item in enumerate(dependencies)}
+    order = TopologicalSorter(dependencies)
+    order.prepare()
+    pool = ThreadPoolExecutor(max_workers)
+    ready: list[_T] = []
+    running: dict[Future, _T] = {}
+    try:
+        while order.is_active():
+            ready = sorted([*ready, *order.get_ready()], key=rank.__getitem__)
+            free = max_workers - len(running)
+            running |= {pool.submit(work, item): item for item in ready[:free]}
+            ready = ready[free:]
+            for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                ended.result()
+                order.done(running.pop(ended))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

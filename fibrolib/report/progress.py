@@ -1,7 +1,6 @@
-"""Show where a run is: which notebook, which model, which setting and fold, and how long it may still take.
+"""Show where a run is: which notebook, model, setting and fold, and how long it may still take.
 
-Nothing reports progress; it is read from what is finished on disk, so it also holds for work in other processes and
-after a restart.
+It is read from what is finished on disk, so it also holds for work in other processes and after a restart.
 """
 
 from __future__ import annotations
@@ -19,63 +18,42 @@ from rich.markup import escape
 from fibrolib.study import Study
 from fibrolib.study.diagnostics import fits_finished
 
-__all__ = ["Progress", "Tally", "count"]
-
-T = TypeVar("T")
-Detail = Callable[[], tuple[str, str]]
+_T = TypeVar("_T")
+_Detail = Callable[[], tuple[str, str]]
 
 _POLL = 1.0
 """Seconds between two looks at the run folder."""
 
 
-def count(folder: Path, pattern: str, total: int, noun: str) -> Detail:
-    """Detail of a step that fills a folder: so many files of so many, told in quarters where lines are printed.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the files appear.
-    pattern : str
-        Which files count.
-    total : int
-        How many there will be.
-    noun : str
-        What they are.
-    """
+def count(folder: Path, pattern: str, total: int, noun: str) -> _Detail:
+    """Detail of a step that fills a folder with `total` files of a `pattern`."""
     started, before = time.monotonic(), len(list(folder.glob(pattern)))
     return lambda: _quarters(len(list(folder.glob(pattern))), total, noun, started, before)
 
 
 class Tally:
-    """Detail of a step whose results pass by one at a time.
-
-    Parameters
-    ----------
-    noun : str
-        What they are.
-    """
+    """Detail of a step whose results pass by one at a time."""
 
     def __init__(self, noun: str) -> None:
-        self.noun, self.done, self.total = noun, 0, 0
-        self.pretrained_modules = time.monotonic()
+        self._noun, self._done, self._total, self._started = noun, 0, 0, time.monotonic()
 
-    def follow(self, results: Iterable[T], total: int) -> Iterator[T]:
+    def follow(self, results: Iterable[_T], total: int) -> Iterator[_T]:
         """Pass results on, and count them."""
-        self.total = total
+        self._total = total
         for result in results:
-            self.done += 1
+            self._done += 1
             yield result
 
     def __call__(self) -> tuple[str, str]:
         """Where the step is, and how long it may still take."""
-        return _quarters(self.done, self.total, self.noun, self.pretrained_modules)
+        return _quarters(self._done, self._total, self._noun, self._started)
 
 
 def _quarters(done: int, total: int, noun: str, started: float, before: int = 0) -> tuple[str, str]:
-    quarter = 4 * done // max(total, 1)
+    """How far a step is, in quarters, and how long it may still take."""
+    quarter, new = 4 * done // max(total, 1), done - before
     place = f": {quarter} of 4 quarters of {total} {noun}" if 0 < quarter < 4 else ""
-    made = done - before
-    seconds = (time.monotonic() - started) / made * (total - done) if made > 0 else 0.0
+    seconds = (time.monotonic() - started) / new * (total - done) if new > 0 else 0.0
     return place, f", about {_clock(seconds)} left" if seconds >= 1 else ""
 
 
@@ -84,21 +62,13 @@ def _clock(seconds: float) -> str:
 
 
 class Progress:
-    """Progress of a run on a console: a living line on a terminal, a line per step elsewhere.
-
-    Parameters
-    ----------
-    study : Study
-        The run.
-    console : Console
-        Where to write.
-    """
+    """Progress of a run on a console: a live line on a terminal, a line per step elsewhere."""
 
     def __init__(self, study: Study, console: Console) -> None:
         self.study, self.console = study, console
-        self.pretrained_modules = time.monotonic()
+        self._started = time.monotonic()
         self.seconds: dict[str, float] = {}
-        self._under_way: dict[str, Detail | None] = {}
+        self._under_way: dict[str, _Detail | None] = {}
         self._changing = threading.Lock()
         self._idle = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -106,18 +76,11 @@ class Progress:
         self._first_fit = 0.0
 
     @contextmanager
-    def step(self, label: str, detail: Detail | None = None) -> Iterator[None]:
-        """Show a step while it is under way and write down how long it took.
+    def step(self, label: str, detail: _Detail | None = None) -> Iterator[None]:
+        """Show a step while it is under way and record how long it took. Steps may overlap, in several threads.
 
-        Steps may overlap: threads may each be in one.
-
-        Parameters
-        ----------
-        label : str
-            What is being done.
-        detail : callable or None
-            Gives, whenever asked, where the step is and how long it may still take (see `count` and `fits`). Steps
-            that overlap and have the same one are told of together.
+        `detail` returns where the step is and how long it may still take (see `count` and `fits`); steps that share
+        one are shown together.
         """
         begun = time.monotonic()
         self._begin(label, detail)
@@ -128,7 +91,7 @@ class Progress:
         self.seconds[label] = time.monotonic() - begun
         self.console.print(f"  done  {escape(label)}  [dim]{_clock(self.seconds[label])}[/dim]", highlight=False)
 
-    def _begin(self, label: str, detail: Detail | None) -> None:
+    def _begin(self, label: str, detail: _Detail | None) -> None:
         with self._changing:
             self._under_way[label] = detail
             if self._watcher is None:
@@ -148,9 +111,9 @@ class Progress:
         seen = ""
         with self.console.status(self._line("")) as status:
             while not self._idle.wait(_POLL):
-                told = [detail() for detail in dict.fromkeys(self._under_way.copy().values()) if detail]
-                place, left = ("".join(parts) for parts in zip(*told, strict=True)) if told else ("", "")
-                elapsed = _clock(time.monotonic() - self.pretrained_modules)
+                details = [detail() for detail in dict.fromkeys(self._under_way.copy().values()) if detail]
+                place, left = ("".join(parts) for parts in zip(*details, strict=True)) if details else ("", "")
+                elapsed = _clock(time.monotonic() - self._started)
                 status.update(f"{self._line(place + left)}  [dim]{elapsed} so far[/dim]")
                 if place and place != seen and not self.console.is_terminal:
                     line = f"        {self._line(place + left)}"
@@ -179,7 +142,7 @@ class Progress:
 
     def _time_left(self, counts: dict[str, tuple[int, int]]) -> str:
         """Fits still to do times the mean time of those done since the first look; empty before one is done."""
-        done, total = (sum(count[side] for count in counts.values()) for side in (0, 1))
+        done, total = map(sum, zip(*counts.values(), strict=True)) if counts else (0, 0)
         now = time.monotonic()
         if self._fits_before is None:
             self._fits_before, self._first_fit = done, now
@@ -187,6 +150,4 @@ class Progress:
         if new <= 0 or done == total:
             return ""
         minutes = (now - self._first_fit) / new * (total - done) / 60
-        return (
-            f", about {minutes:.0f} min of training left" if minutes >= 1 else ", less than a minute of training left"
-        )
+        return f", {f'about {minutes:.0f} min' if minutes >= 1 else 'less than a minute'} of training left"
