@@ -125,7 +125,7 @@ def check(
     page: Annotated[str, typer.Option(help="HTML page to write: every video as it is, and as it will be seen.")] = "",
 ) -> None:
     """Say all that is wrong with a cohort and its files, by line. Exit status: 0 nothing, 1 warnings, 2 errors."""
-    from fibrolib.checking import survey_cohort, write_page
+    from fibrolib.checking import check_cohort
     from fibrolib.diagnostics import INDICES
 
     diagnostics = INDICES
@@ -138,10 +138,10 @@ def check(
         return track(results, "Reading files", total=total, console=_error_console, transient=True)
 
     options = {"outside": outside, "diagnostics": diagnostics, "n_jobs": -1, "track": progress}
-    report, table, surveys = survey_cohort(cohort, cutoff, **options)
+    report = check_cohort(cohort, cutoff, **options)
     typer.echo(report.json() if as_json else report.text())
     if page:
-        write_page(page, report, table, surveys)
+        report.write_page(page)
     raise typer.Exit(report.status)
 
 

@@ -16,7 +16,7 @@ FULL = """
     from pathlib import Path
     import nbformat, numpy as np, pandas as pd, torch
     from matplotlib.figure import Figure
-    from fibrolib.checking import CheckReport, Finding, write_page
+    from fibrolib.checking import CheckReport, Finding
     from fibrolib.cohort import write_cohort
     from fibrolib.learning.checkpoints import write_tensors
     from fibrolib.study.cache import ResultCache
@@ -37,7 +37,7 @@ FULL = """
         "video.mp4": lambda path: write_video(path, noise, 20),
         "image.png": lambda path: write_image(path, noise.reshape(-1, 64)),
         "net.safetensors": lambda path: write_tensors(path, {"a": torch.zeros(4000)}, {}),
-        "check.html": lambda path: write_page(path, many, table[:0], {}),
+        "check.html": lambda path: many.write_page(path),
         "tables/t.csv": lambda path: folder.save_table("t", table),
         "figures/f.png": lambda path: folder.save_figure("f", figure),
         "figures/f.svg": lambda path: folder.save_figure("f", figure),

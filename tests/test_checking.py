@@ -9,11 +9,15 @@ import pytest
 from dirty_cohort import FAULTS, N_PATIENTS, clean_table, liver, spoilt_table, write_files
 from sklearn.metrics import roc_auc_score
 
-from fibrolib.checking import CheckReport, Finding, check_cohort, survey_cohort, write_page
-from fibrolib.checking.people import column_findings
-from fibrolib.checking.sample import held_out_sizes, missing_findings, power_findings, stage_findings
-from fibrolib.checking.shortcuts import shortcut_findings, shortcut_table
-from fibrolib.checking.values import value_findings
+from fibrolib.checking import CheckReport, Finding, check_cohort
+from fibrolib.checking.entries import _column_findings, _missing_findings, _value_findings
+from fibrolib.checking.sample import (
+    _power_findings,
+    _shortcut_findings,
+    _shortcut_table,
+    _stage_findings,
+    _test_sizes,
+)
 from fibrolib.errors import FibrolibError
 from fibrolib.video import fingerprints, write_video
 from fibrolib.video.survey import survey_video
@@ -32,7 +36,8 @@ def folder(tmp_path_factory):
 def clean(folder):
     """Report, table and surveys of the clean cohort."""
     clean_table().to_csv(folder / "cohort.csv", index=False)
-    return survey_cohort(folder / "cohort.csv")
+    report = check_cohort(folder / "cohort.csv")
+    return report, report.table, report.surveys
 
 
 @pytest.fixture(scope="module")
@@ -143,15 +148,15 @@ def test_a_class_too_small_for_five_folds(folder):
 )
 def test_a_whole_column_in_another_unit_is_one_finding(column, change, words):
     table = columns(**{column: change(clean_table()[column])})
-    (finding,) = value_findings(table)
+    (finding,) = _value_findings(table)
     assert (finding.kind, finding.column, finding.rows) == ("unit", column, tuple(LINES))
     assert words in finding.message
 
 
 def test_columns_filled_down_or_copied():
-    assert kinds(value_findings(columns(bmi=25))) == [("constant", "bmi")]
-    assert kinds(value_findings(columns(ast=clean_table()["alt"]))) == [("columns-equal", "alt")]
-    assert value_findings(columns()) == []
+    assert kinds(_value_findings(columns(bmi=25))) == [("constant", "bmi")]
+    assert kinds(_value_findings(columns(ast=clean_table()["alt"]))) == [("columns-equal", "alt")]
+    assert _value_findings(columns()) == []
 
 
 def test_missing_values_say_in_whom_and_what_follows():
@@ -159,7 +164,7 @@ def test_missing_values_say_in_whom_and_what_follows():
     table.loc[[5, 9], "platelets"] = np.nan
     table.loc[7, "age"] = np.nan
     table.loc[8, "image"] = None
-    age, platelets, image = missing_findings(table)
+    age, platelets, image = _missing_findings(table)
     assert (platelets.rows, platelets.column) == ((5, 9), "platelets")
     assert "2 of 80" in platelets.message
     assert "FIB-4 and APRI" in platelets.message
@@ -169,7 +174,7 @@ def test_missing_values_say_in_whom_and_what_follows():
 
 def test_columns_that_are_not_read_or_should_not_be_there():
     names = ["patient_id", "video", "stage", "ast", "Age", "platelet", "GOT", "date of birth", "Vorname", "ELF", ""]
-    *identifying, unused = column_findings(names)
+    *identifying, unused = _column_findings(names, virtual=False)
     assert kinds(identifying) == [("identifying-column", "date of birth"), ("identifying-column", "Vorname")]
     assert unused.message == (
         "5 columns are not read by the study: 'Age' (is 'age' meant? Rename it), 'platelet' (is 'platelets' meant? "
@@ -177,7 +182,7 @@ def test_columns_that_are_not_read_or_should_not_be_there():
     )
     assert unused.anonymous.count("'…'") == 4
     assert "ELF" not in unused.anonymous
-    assert column_findings(names[:4]) == []
+    assert _column_findings(names[:4], virtual=False) == []
 
 
 def test_a_column_meant_for_a_required_one_is_told_with_the_error_alone(tmp_path):
@@ -218,7 +223,7 @@ def test_values_that_no_patient_has_together_are_results_that_will_be_missing():
     table = columns(swe_kpa=None)
     table.loc[table.index % 2 == 0, "ast"] = np.nan
     table.loc[table.index % 2 == 1, "platelets"] = np.nan
-    without, ast, platelets = missing_findings(table)
+    without, ast, platelets = _missing_findings(table)
     assert without.kind == "results-missing"
     assert "without SWE, which needs swe_kpa (no patient has swe_kpa); FIB-4" in without.message
     assert without.message.endswith("(no patient has all of them).")
@@ -228,29 +233,29 @@ def test_values_that_no_patient_has_together_are_results_that_will_be_missing():
 
 def test_columns_of_the_virtual_cohort_are_no_news():
     names = ["patient_id", "video", "stage", "aetiology"]
-    assert column_findings(names, virtual=True) == []
-    assert "'aetiology'" in column_findings(names)[0].message
+    assert _column_findings(names, virtual=True) == []
+    assert "'aetiology'" in _column_findings(names, virtual=False)[0].message
 
 
 def test_stages_that_nobody_or_hardly_anybody_has():
     table = columns()
     table.loc[table["stage"] == 1, "stage"] = 0
     table.loc[table.index[table["stage"] == 3][2:], "stage"] = 4
-    absent, rare = stage_findings(table)
+    absent, rare = _stage_findings(table)
     assert (absent.kind, rare.kind) == ("stage-absent", "stage-rare")
     assert rare.rows == tuple(table.index[table["stage"] == 3])
-    assert stage_findings(columns()) == []
-    assert stage_findings(columns(stage=[0, 1] * (N_PATIENTS // 2))) == []  # a yes or no, and no METAVIR
+    assert _stage_findings(columns()) == []
+    assert _stage_findings(columns(stage=[0, 1] * (N_PATIENTS // 2))) == []  # a yes or no, and no METAVIR
 
 
 def test_power_follows_the_size_of_the_test_part():
-    assert held_out_sizes(columns(), 2) == (24, 16)
-    assert held_out_sizes(columns(split=None), 2) == (7, 5)  # 0.15 x 80, three fifths of them diseased
-    assert power_findings(24, 16) == []
+    assert _test_sizes(columns(), 2) == (24, 16)
+    assert _test_sizes(columns(split=None), 2) == (7, 5)  # 0.15 x 80, three fifths of them diseased
+    assert _power_findings(24, 16) == []
     # pROC 1.18.0: power.roc.test(auc = 0.85, power = 0.8) gives 8.88 + 8.88; with 8 + 8 the power is 0.749.
-    (finding,) = power_findings(8, 8)
+    (finding,) = _power_findings(8, 8)
     assert "0.75 only; 9 + 9" in finding.message
-    assert kinds(power_findings(0, 5)) == [("power", None)]
+    assert kinds(_power_findings(0, 5)) == [("power", None)]
 
 
 # Shortcuts
@@ -274,15 +279,15 @@ def test_what_the_files_give_away(clean, attribute, feature):
     table = clean[1]
     values = np.where(table["stage"] >= 2, 30, 25) + np.arange(len(table)) % 4  # 30-33 against 25-28
     surveys = surveys_with(clean, **{attribute: values})
-    (finding,) = shortcut_findings(table, surveys, 2)
+    (finding,) = _shortcut_findings(table, surveys, 2)
     assert finding.message.startswith(f"{feature} alone predicts ≥ F2: AUC 1.00")
     low = surveys_with(clean, **{attribute: -values})
-    assert "AUC 1.00" in shortcut_findings(table, low, 2)[0].message
+    assert "AUC 1.00" in _shortcut_findings(table, low, 2)[0].message
 
 
 def test_the_container_gives_the_stage_away(clean):
     kept = np.where(clean[1]["stage"] >= 2, "dicom", "mp4")
-    found = shortcut_findings(clean[1], surveys_with(clean, container=kept), 2)
+    found = _shortcut_findings(clean[1], surveys_with(clean, container=kept), 2)
     assert [finding.message.split(" alone")[0] for finding in found] == ["the file type (dicom)", "the file type (mp4)"]
 
 
@@ -296,20 +301,20 @@ def test_the_container_gives_the_stage_away(clean):
 )
 def test_further_columns_that_give_the_stage_away(clean, column, values):
     table = clean[1].assign(**{column: values(clean[1]["stage"] >= 2)})
-    found = shortcut_findings(table, clean[2], 2)
+    found = _shortcut_findings(table, clean[2], 2)
     assert {finding.column for finding in found} == {column}
 
 
 def test_what_is_missing_can_give_the_stage_away(clean):
     table = clean[1].copy()
     table.loc[table["stage"] >= 2, "swe_kpa"] = np.nan
-    (finding,) = shortcut_findings(table, clean[2], 2)
+    (finding,) = _shortcut_findings(table, clean[2], 2)
     assert finding.message.startswith("whether 'swe_kpa' is empty alone predicts")
 
 
 def test_areas_are_those_of_scikit_learn(clean):
     _, table, surveys = clean
-    found = shortcut_table(table, surveys, 2)
+    found = _shortcut_table(table, surveys, 2)
     values = [surveys[video].brightness for video in table["video"]]
     expected = roc_auc_score(table["stage"] >= 2, values)
     assert found["brightness"][0].value == pytest.approx(expected)
@@ -321,7 +326,7 @@ def test_clean_cohorts_are_seldom_accused(clean):
     for _ in range(60):
         values = random.normal(size=len(clean[1]))
         table = clean[1].assign(stage=random.permutation(clean[1]["stage"]), scanner=random.choice(list("AB"), 80))
-        accused += bool(shortcut_findings(table, surveys_with(clean, fps=values), 2))
+        accused += bool(_shortcut_findings(table, surveys_with(clean, fps=values), 2))
     assert accused <= 8  # of 60 at 5 %: more in one case of 250 (binomial)
 
 
@@ -341,9 +346,9 @@ def test_text_of_the_table_cannot_steer_a_terminal_or_a_page(clean, folder, tmp_
     table.loc[1, "sex"] = "\x1b[31mF"
     table.loc[2, "sex"] = "\x1b[31mf"
     table.to_csv(folder / "steering.csv", index=False)
-    report, read, surveys = survey_cohort(folder / "steering.csv")
+    report = check_cohort(folder / "steering.csv")
     assert "\x1b" not in report.text()
-    write_page(tmp_path / "check.html", report, read, surveys)
+    report.write_page(tmp_path / "check.html")
     page = (tmp_path / "check.html").read_text("utf-8")
     assert "<script>" not in page
     assert "&lt;script&gt;" in page

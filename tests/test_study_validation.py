@@ -101,7 +101,7 @@ def test_what_was_checked_is_not_checked_again_until_a_file_changes(trap, study,
 
     first = validate_cohort(study, untracked)
     with monkeypatch.context() as patched:
-        patched.setattr("fibrolib.checking.check.survey_cohort", nobody)
+        patched.setattr("fibrolib.checking.check.inspect_cohort", nobody)
         pd.testing.assert_frame_equal(validate_cohort(study, untracked), first)
         frames = read_video(trap.parent / "videos/P01.mp4").frames
         write_video(trap.parent / "videos/P01.mp4", frames[1:], FPS)

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from fibrolib.checking.copies import likeness
+from fibrolib.checking.files import _likeness
 from fibrolib.video import find_sector
 from fibrolib.video.survey import _NO_MARGINS, _coloured_pixels, _miniature, _still_marks, _well_inside, fingerprints
 
@@ -110,17 +110,17 @@ def test_form_and_values():
     ids=["gain", "size", "around"],
 )
 def test_size_gain_and_what_is_around_do_not_matter(change):
-    assert likeness(prints(picture(0)), prints(change(picture(0))))[0, 0] > 0.95
+    assert _likeness(prints(picture(0)), prints(change(picture(0))))[0, 0] > 0.95
 
 
 def test_other_pictures_are_not_alike():
-    assert likeness(prints(picture(0)), prints(picture(1)))[0, 0] < 0.5
+    assert _likeness(prints(picture(0)), prints(picture(1)))[0, 0] < 0.5
 
 
 @pytest.mark.parametrize("sides", [(1, 0, 0, 0), (0, 1, 0, 1), (1, 1, 1, 1)])
 def test_a_margin_that_was_cut_off_is_found_again(sides):
     above, below, before, behind = (round(0.05 * LARGE) * side for side in sides)
     copy = picture(0)[above : LARGE - below, before : LARGE - behind]
-    plain = likeness(prints(picture(0)), prints(copy))[0, 0]
-    found = likeness(prints(picture(0), tuple(0.05 * side for side in sides)), prints(copy))[0, 0]
+    plain = _likeness(prints(picture(0)), prints(copy))[0, 0]
+    found = _likeness(prints(picture(0), tuple(0.05 * side for side in sides)), prints(copy))[0, 0]
     assert found > 0.95 > plain

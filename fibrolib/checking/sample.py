@@ -1,31 +1,21 @@
-"""Whether there are enough patients, of every stage, with enough known about them, to answer the question."""
+"""Whether the patients can answer the question: enough of every stage, and nothing but medicine tells their stage."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection
 
+import numpy as np
 import pandas as pd
 
-from fibrolib.checking.findings import Finding
-from fibrolib.cohort.columns import numbers_of
-from fibrolib.cohort.schema import stage_number, whole_number
+from fibrolib.checking.report import Finding, Surveys
+from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED
 from fibrolib.cohort.split import FRACTIONS, part_sizes
-from fibrolib.diagnostics import INDICES, Diagnostic
 from fibrolib.errors import counted
-from fibrolib.inference import auc_power, auc_sample_size, comparison_power, comparison_sample_size
+from fibrolib.inference import Estimate, auc_ci, auc_power, auc_sample_size, comparison_power, comparison_sample_size
 from fibrolib.stages import METAVIR, at_least, cutoff_name, is_metavir, stage_name
 
-__all__ = [
-    "absent_summary",
-    "held_out_sizes",
-    "missing_findings",
-    "power_findings",
-    "power_summary",
-    "stage_findings",
-    "worded_stage_findings",
-]
-
-_SPELLINGS_TOLD = 10
+__all__ = ["sample_findings"]
 
 _FOLDS = 5
 
@@ -35,63 +25,57 @@ _POWER = 0.8
 _AREAS = (0.85, 0.75)
 """The best and the least net of the published study (0.847, 0.753; doi 10.12464/j.issn.0253-9802.2026-0255)."""
 
+_LEVEL = 0.95
+_MIN_AREA = 0.65
+"""A feature below is too weak to explain a model's success, however sure it is (*assumption*)."""
 
-def missing_findings(table: pd.DataFrame, diagnostics: Sequence[Diagnostic] = INDICES) -> list[Finding]:
-    """Values that patients lack, in whom, and how a run treats it; results that will be missing for want of values.
+_MAX_LEVELS = 12
+_LEVEL_NAMED = re.compile(r"\('(.*)'\)$", re.DOTALL)
+_SURVEYED = {
+    "image width": "width",
+    "image height": "height",
+    "frame rate": "fps",
+    "number of frames": "n_frames",
+    "brightness": "brightness",
+    "contrast": "contrast",
+    "sector's share of the frame": "sector_share",
+}
+_MAY_BE_LACKING = [*(name for name in OPTIONAL if name not in ("image", "split", "roi")), "image", "roi"]
+
+
+def sample_findings(
+    table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str] = NUMBERS
+) -> tuple[list[Finding], tuple[str, ...]]:
+    """What concerns the cohort as a whole, as far as stages are known, and sentences that sum it up.
 
     Parameters
     ----------
     table : DataFrame
         Typed, indexed by line.
-    diagnostics : sequence of Diagnostic
-        Indices.
+    surveys : dict of VideoSurvey
+        From `file_findings`.
+    cutoff : int
+        Lowest stage that counts as diseased.
+    numbers : collection of str
+        Columns of numbers that the study reads.
     """
-    impossible = _impossible(table, diagnostics)
-    findings = []
-    if impossible:
-        message = f"the report will be without {'; '.join(impossible.values())}."
-        findings.append(Finding("warning", "results-missing", message))
-    for column in numbers_of(diagnostics):
-        known = table.groupby("patient_id")[column].first()
-        lacking = known.index[known.isna()]
-        if 0 < len(lacking) < len(known):
-            reading = [index for index in diagnostics if column in index.columns]
-            needing = [index.label for index in reading if index.name not in impossible]
-            effect = (
-                f"{' and '.join(needing)} will be computed for the others only; nets use these patients all the same."
-                if needing
-                else "nothing is computed from it."
-            )
-            message = f"no value in {len(lacking)} of {counted(len(known), 'patient')}: {effect}"
-            lines = tuple(int(line) for line in table.index[table["patient_id"].isin(lacking)])
-            findings.append(Finding("warning", "missing", message, lines, column))
-    images = table["image"].isna()
-    if images.any() and not images.all():
-        message = f"no image of {images.sum()} of {counted(len(table), 'video')}: the middle frame is taken."
-        findings.append(
-            Finding("warning", "missing", message, tuple(int(line) for line in table.index[images]), "image")
-        )
-    return findings
+    patients = table[table["patient_id"].notna() & table["stage"].notna()].drop_duplicates("patient_id")
+    counts = f"{counted(table['patient_id'].nunique(), 'patient')}, {counted(len(table), 'video')}."
+    summary = [counts, *_absent_files(table)]
+    if len(set(at_least(patients["stage"], cutoff))) < 2:
+        return [], tuple(summary)
+    metavir = is_metavir(patients["stage"])
+    counts = patients["stage"].astype(int).value_counts().sort_index()
+    summary.append("Patients by stage: " + ", ".join(f"{stage_name(s, metavir)} {n}" for s, n in counts.items()) + ".")
+    sizes = _test_sizes(patients, cutoff)
+    summary.append(_power_summary(*sizes, cutoff, metavir))
+    findings = _stage_findings(patients)
+    findings += _power_findings(*sizes)
+    findings += _shortcut_findings(table, surveys, cutoff, numbers)
+    return findings, tuple(summary)
 
 
-def _impossible(table: pd.DataFrame, diagnostics: Sequence[Diagnostic]) -> dict[str, str]:
-    """Indices that can be computed for no patient, and why."""
-    patients = table.groupby("patient_id")[list(numbers_of(diagnostics))].first()
-    reasons = {}
-    for index in diagnostics:
-        absent = [column for column in index.columns if patients[column].isna().all()]
-        if absent or patients[list(index.columns)].dropna().empty:
-            lacked = _listed(absent, "or") if absent else "all of them"
-            needed = _listed(list(index.columns), "and")
-            reasons[index.name] = f"{index.label}, which needs {needed} (no patient has {lacked})"
-    return reasons
-
-
-def _listed(names: Sequence[str], last: str) -> str:
-    return f" {last} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-
-
-def absent_summary(table: pd.DataFrame) -> list[str]:
+def _absent_files(table: pd.DataFrame) -> list[str]:
     """Sentences about files that the table names for no video, and what a run does without."""
     without = {
         "image": "No video has an image: the middle frame of each is taken.",
@@ -100,32 +84,8 @@ def absent_summary(table: pd.DataFrame) -> list[str]:
     return [sentence for column, sentence in without.items() if table[column].isna().all()]
 
 
-def worded_stage_findings(stages: pd.Series) -> list[Finding]:
-    """Stages with words that were read as numbers, each spelling once.
-
-    Parameters
-    ----------
-    stages : Series
-        Text or None, indexed by line.
-    """
-    worded = stages.dropna()
-    worded = worded[[whole_number(text) is None and stage_number(text) is not None for text in worded]]
-    if worded.empty:
-        return []
-    spellings = [f"'{text}' as {stage_number(text)}" for text in sorted(worded.unique())]
-    told = ", ".join(spellings[:_SPELLINGS_TOLD]) + ", ..." * (len(spellings) > _SPELLINGS_TOLD)
-    count = f"{len(worded)} stages were read as numbers" if len(worded) > 1 else "1 stage was read as a number"
-    return [Finding("warning", "stage-in-words", f"{count}: {told}.", tuple(map(int, worded.index)), "stage")]
-
-
-def stage_findings(patients: pd.DataFrame) -> list[Finding]:
-    """Stages that nobody or hardly anybody has.
-
-    Parameters
-    ----------
-    patients : DataFrame
-        One row per patient with ``stage``.
-    """
+def _stage_findings(patients: pd.DataFrame) -> list[Finding]:
+    """Stages that nobody or hardly anybody has; one row per patient."""
     counts = patients["stage"].astype(int).value_counts()
     if not is_metavir(counts.index):
         return []
@@ -136,7 +96,7 @@ def stage_findings(patients: pd.DataFrame) -> list[Finding]:
             message = f"no patient has stage {stage_name(stage)}: results say nothing about it."
             findings.append(Finding("warning", "stage-absent", message, (), "stage"))
         elif count < _FOLDS:
-            lines = tuple(int(line) for line in patients.index[patients["stage"] == stage])
+            lines = patients.index[patients["stage"] == stage]
             message = (
                 f"stage {stage_name(stage)} has {counted(count, 'patient')}: fewer than {_FOLDS} folds, which are then "
                 "balanced by the cut-off alone."
@@ -145,7 +105,7 @@ def stage_findings(patients: pd.DataFrame) -> list[Finding]:
     return findings
 
 
-def held_out_sizes(patients: pd.DataFrame, cutoff: int) -> tuple[int, int]:
+def _test_sizes(patients: pd.DataFrame, cutoff: int) -> tuple[int, int]:
     """Diseased and other patients of the test part: as split, or as the split to come will have it."""
     diseased = at_least(patients["stage"], cutoff)
     if patients["split"].notna().all():
@@ -156,7 +116,7 @@ def held_out_sizes(patients: pd.DataFrame, cutoff: int) -> tuple[int, int]:
     return positive, size - positive
 
 
-def power_findings(positive: int, negative: int) -> list[Finding]:
+def _power_findings(positive: int, negative: int) -> list[Finding]:
     """Whether the test patients can tell a good model from chance."""
     power = auc_power(_AREAS[0], positive, negative) if min(positive, negative) else 0.0
     if power >= _POWER:
@@ -169,7 +129,7 @@ def power_findings(positive: int, negative: int) -> list[Finding]:
     return [Finding("warning", "power", message)]
 
 
-def power_summary(positive: int, negative: int, cutoff: int, metavir: bool) -> str:
+def _power_summary(positive: int, negative: int, cutoff: int, metavir: bool) -> str:
     """What the test patients can tell about two models, as a sentence."""
     name = cutoff_name(cutoff, metavir)
     power = comparison_power(*_AREAS, positive, negative) if min(positive, negative) else 0.0
@@ -178,4 +138,121 @@ def power_summary(positive: int, negative: int, cutoff: int, metavir: bool) -> s
         f"Test patients (of the split, or expected): {positive} {name}, {negative} below. Two models with true AUCs of "
         f"{_AREAS[0]} and {_AREAS[1]} would be told apart with a probability of {power:.2f}; {needed[0]} + {needed[1]} "
         f"patients give {_POWER}."
+    )
+
+
+def _shortcut_findings(
+    table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str] = NUMBERS
+) -> list[Finding]:
+    """Features of the files and of the table's further columns that alone predict the stage.
+
+    One value per patient (mean over the patient's videos). The confidence level is raised for the number of features
+    (Bonferroni), so that a clean cohort is accused in one case of twenty at the most.
+    """
+    areas = _shortcut_table(table, surveys, cutoff, numbers)
+    findings = []
+    for feature, (estimate, column) in areas.items():
+        area, low, high = _towards_disease(estimate)
+        if low > 0.5 and area >= _MIN_AREA:
+            name = cutoff_name(cutoff, is_metavir(table["stage"].dropna()))
+            message = (
+                f"{feature} alone predicts {name}: AUC {area:.2f} ({low:.2f} to {high:.2f}; {len(areas)} features "
+                f"looked at, confidence {estimate.confidence_level:.1%}). A net may learn it in place of the liver: "
+                "balance it, or test on patients where it differs."
+            )
+            findings.append(Finding("warning", "shortcut", message, (), column, quoted=_level_in(feature)))
+    return findings
+
+
+def _shortcut_table(
+    table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str] = NUMBERS
+) -> dict[str, tuple[Estimate, str | None]]:
+    """The AUC of each feature, with its interval and the column it is about; constant features are left out."""
+    usable = table[table["patient_id"].notna() & table["stage"].notna()]
+    features = pd.concat([_of_files(usable, surveys), _of_columns(usable, numbers), _lacking(usable, numbers)], axis=1)
+    patients = features.groupby(usable["patient_id"]).mean()
+    truth = at_least(usable.groupby("patient_id")["stage"].first().reindex(patients.index), cutoff)
+    counts = usable.groupby("patient_id").size().reindex(patients.index)
+    patients["number of videos"] = counts.astype(float)
+    comparable = {
+        name: values.notna().to_numpy()
+        for name, values in patients.items()
+        if len(values.dropna().unique()) > 1 and 0 < truth[values.notna()].sum() < values.notna().sum()
+    }
+    level = 1 - (1 - _LEVEL) / max(1, len(comparable))
+    return {
+        name: (auc_ci(truth[available], patients.loc[available, name], confidence_level=level), _column_of(name, table))
+        for name, available in comparable.items()
+    }
+
+
+def _level_in(feature: str) -> tuple[str, ...]:
+    """The value that an indicator is about: it may be a name."""
+    match = _LEVEL_NAMED.search(feature)
+    return (match[1],) if match else ()
+
+
+def _towards_disease(estimate: Estimate) -> tuple[float, float, float]:
+    """Area and limits, turned round where low values go with the disease."""
+    if estimate.value >= 0.5:
+        return estimate.value, estimate.low, estimate.high
+    return 1 - estimate.value, 1 - estimate.high, 1 - estimate.low
+
+
+def _column_of(feature: str, table: pd.DataFrame) -> str | None:
+    name = feature.split("'")[1] if "'" in feature else None
+    return name if name in table else None
+
+
+def _of_files(table: pd.DataFrame, surveys: Surveys) -> pd.DataFrame:
+    of_video = table["video"].map(surveys.get)
+    features = {
+        name: of_video.map(lambda survey, a=attribute: float(getattr(survey, a)) if survey else np.nan)
+        for name, attribute in _SURVEYED.items()
+    }
+    containers = of_video.map(lambda survey: survey.container if survey else None)
+    return pd.DataFrame({**features, **_indicators(containers, "the file type")}, index=table.index, dtype=float)
+
+
+def _of_columns(table: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:
+    """Further columns: scanner, site, date ... whatever the table has beyond what the study reads."""
+    features: dict[str, pd.Series] = {}
+    for column in table.columns.difference([*REQUIRED, *OPTIONAL, *numbers]):
+        values = table[column]
+        parsed = _numbers(values)
+        if parsed is not None:
+            features[f"the column '{column}'"] = parsed
+        elif 1 < values.nunique() <= _MAX_LEVELS:
+            quoted = values.map(lambda value: f"'{value}'", na_action="ignore")
+            features |= _indicators(quoted, f"the column '{column}'")
+    return pd.DataFrame(features, index=table.index, dtype=float)
+
+
+def _numbers(values: pd.Series) -> pd.Series | None:
+    """Numbers, or dates as days, where all values that are there are; else None."""
+    texts = values.dropna().astype(str)
+    for parsed in (
+        pd.to_numeric(texts, errors="coerce"),
+        pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True),
+    ):
+        if len(texts) and parsed.notna().all():
+            days = parsed if parsed.dtype.kind in "iuf" else (parsed - parsed.min()).dt.total_seconds() / 86400
+            return days.astype(float).reindex(values.index)
+    return None
+
+
+def _indicators(values: pd.Series, name: str) -> dict[str, pd.Series]:
+    """One feature per value: whether it is this one."""
+    levels = sorted(values.dropna().unique())
+    if len(levels) < 2:
+        return {}
+    return {f"{name} ({level})": (values == level).astype(float).where(values.notna()) for level in levels}
+
+
+def _lacking(table: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:
+    """Whether a value is known at all: sicker patients are measured more."""
+    columns = dict.fromkeys([*_MAY_BE_LACKING, *numbers])
+    partly = [name for name in columns if 0 < table[name].isna().sum() < len(table)]
+    return pd.DataFrame(
+        {f"whether '{name}' is empty": table[name].isna().astype(float) for name in partly}, table.index
     )

@@ -1,16 +1,16 @@
-"""A first cohort table from a folder of videos: who and where are filled in, what is known about them is not."""
+"""A first cohort table from a folder of videos: who and where are filled in, clinical columns are not."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from fibrolib.cohort import write_cohort
-from fibrolib.cohort.columns import NUMBERS
+from fibrolib.cohort import NUMBERS, write_cohort
 from fibrolib.cohort.schema import absolute
 from fibrolib.errors import FibrolibError
 from fibrolib.video import is_dicom, pictures_in
@@ -20,7 +20,7 @@ __all__ = ["Template", "write_template"]
 
 _VIDEOS = {".mp4", ".m4v", ".mov", ".avi", ".mpeg", ".mpg", ".gif", ".webm", ".mkv", ".wmv", ".dcm", ".dicom", ".ima"}
 
-_LEAST_FRAMES = 8
+_MIN_FRAMES = 8
 """So many numbered pictures in a folder of their own are the frames of a video (*assumption*)."""
 
 _LINK = "videos"
@@ -28,17 +28,7 @@ _LINK = "videos"
 
 @dataclass(frozen=True)
 class Template:
-    """What was written.
-
-    Parameters
-    ----------
-    path : Path
-        The table.
-    patients, videos : int
-        How many were found.
-    rule : str
-        How patients were told apart, in words.
-    """
+    """What `write_template` wrote: the table, how many patients and videos, how patients were told apart in words."""
 
     path: Path
     patients: int
@@ -75,23 +65,23 @@ def write_template(folder: str | Path, source: str | Path, pattern: str = "") ->
         raise FibrolibError(f"{table}: there is a table already, and it is not overwritten. Choose another folder.")
     if not source.is_dir():
         raise FibrolibError(f"{source}: there is no such folder of videos.")
-    found = _videos(source)
-    if not found:
+    videos = _videos(source)
+    if not videos:
         raise FibrolibError(f"{source}: no videos in this folder. Expected MP4, MOV, AVI, MPEG, GIF, WebM or DICOM.")
-    patient_of, rule = _rule(found, source, pattern)
-    names = [patient_of(video) for video in found]
+    patient_of, rule = _rule(videos, source, pattern)
+    names = [patient_of(video) for video in videos]
     folder.mkdir(parents=True, exist_ok=True)
     base = source if source.is_relative_to(folder) else _linked(folder, source)
     rows = {
         "patient_id": names,
-        "video": [_below(folder, base / video.relative_to(source)) for video in found],
+        "video": [_below(folder, base / video.relative_to(source)) for video in videos],
         "stage": None,
-        "image": [_below(folder, base / image.relative_to(source)) if image else None for image in map(_image, found)],
+        "image": [_below(folder, base / image.relative_to(source)) if image else None for image in map(_image, videos)],
         "sex": None,
         **dict.fromkeys(NUMBERS),
     }
     write_cohort(pd.DataFrame(rows), table)
-    return Template(table, len(set(names)), len(found), rule)
+    return Template(table, len(set(names)), len(videos), rule)
 
 
 def _videos(source: Path) -> list[Path]:
@@ -100,7 +90,7 @@ def _videos(source: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         here = [Path(place, name) for name in sorted(names) if not name.startswith(".")]
         videos = [path for path in here if _is_video(path)]
-        frames = not videos and Path(place) != source and len(pictures_in(Path(place))) >= _LEAST_FRAMES
+        frames = not videos and Path(place) != source and len(pictures_in(Path(place))) >= _MIN_FRAMES
         found += [Path(place)] if frames else videos
     return found
 
@@ -115,7 +105,7 @@ def _image(video: Path) -> Path | None:
     return next((path for path in beside if video.is_file() and path.is_file()), None)
 
 
-def _rule(videos: list[Path], source: Path, pattern: str):
+def _rule(videos: list[Path], source: Path, pattern: str) -> tuple[Callable[[Path], str], str]:
     """How the patient is found in a path, as a function and in words."""
     if pattern:
         return _by_pattern(source, pattern), f"by the pattern {pattern}"
@@ -124,7 +114,7 @@ def _rule(videos: list[Path], source: Path, pattern: str):
     return (lambda video: video.stem.split("_")[0]), "by the file name up to the first '_'"
 
 
-def _by_pattern(source: Path, pattern: str):
+def _by_pattern(source: Path, pattern: str) -> Callable[[Path], str]:
     try:
         compiled = re.compile(pattern)
     except re.error as error:

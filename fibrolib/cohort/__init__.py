@@ -1,14 +1,24 @@
 """Read and check the cohort table, split patients."""
 
+from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, REQUIRED, VIRTUAL_PREFIX
+from fibrolib.cohort.parsing import read_text_table
+from fibrolib.cohort.schema import is_there
 from fibrolib.cohort.split import PARTS, split_patients
 from fibrolib.cohort.table import Cohort, Inspection, inspect_cohort, read_cohort, write_cohort
 
 __all__ = [
+    "FILES",
+    "NUMBERS",
+    "OPTIONAL",
     "PARTS",
+    "REQUIRED",
+    "VIRTUAL_PREFIX",
     "Cohort",
     "Inspection",
     "inspect_cohort",
+    "is_there",
     "read_cohort",
+    "read_text_table",
     "split_patients",
     "write_cohort",
 ]

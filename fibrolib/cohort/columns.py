@@ -1,33 +1,33 @@
-"""The columns of the cohort table."""
+"""The columns of the cohort table, and how hospitals spell their names and the stages in them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import difflib
+import re
+import unicodedata
+from collections.abc import Collection, Iterable
 
 from fibrolib.diagnostics import FIB4, INDICES, ColumnSpec, Diagnostic
 
 __all__ = [
     "FILES",
+    "IDENTIFYING",
     "NUMBERS",
     "OPTIONAL",
     "PATIENT_LEVEL",
     "REQUIRED",
     "VIRTUAL_FURTHER",
     "VIRTUAL_PREFIX",
+    "meant_column",
     "numbers_of",
+    "stage_number",
 ]
 
 REQUIRED = ("patient_id", "video", "stage")
 
 
 def numbers_of(diagnostics: Iterable[Diagnostic] = INDICES) -> dict[str, ColumnSpec]:
-    """Columns of positive numbers: age, body mass index, blood values, and what else diagnostics read.
-
-    Parameters
-    ----------
-    diagnostics : iterable of Diagnostic
-        Indices.
-    """
+    """Columns of positive numbers: age, body mass index, blood values, and what else diagnostics read."""
     own = {name: spec for diagnostic in (FIB4, *diagnostics) for name, spec in diagnostic.columns.items()}
     return {"age": FIB4.columns["age"], "bmi": ColumnSpec("kg/m²", 12, 70, "Body mass index", "normal"), **own}
 
@@ -43,10 +43,160 @@ FILES = ("video", "image", "roi")
 """Columns of paths relative to the table."""
 
 PATIENT_LEVEL = ("stage", "age", "sex", *_AFTER_AGE, "split")
-"""Columns that belong to the patient: all rows of one patient say the same, or nothing. So do those of `numbers_of`."""
+"""Columns that belong to the patient, as do those of `numbers_of`: all rows of a patient say the same, or nothing."""
 
 VIRTUAL_PREFIX = "virtual-"
-"""Begins the ids of patients who do not exist, and no others: it stays when the table is copied or renamed."""
+"""Begins the ids of virtual patients, and no others: it stays when the table is copied or renamed."""
 
 VIRTUAL_FURTHER = ("aetiology",)
 """Columns that the table of the virtual cohort has beyond those that the study reads."""
+
+IDENTIFYING = "identifying"
+"""What `meant_column` returns for a column that tells who a patient is."""
+
+_ALIASES = {
+    "patient_id": (
+        "id, patient, patients, pat, pat id, pid, patient number, patient no, subject, subject id, participant, case, "
+        "case id, study id, record id, pseudonym, patientennummer, patienten id, pat nr, fallnummer, fall id, proband, "
+        "probanden id, identifiant, identifiant patient, id patient, numéro patient, sujet, id paciente, paciente, "
+        "número de paciente, sujeto, 编号, 患者, 患者编号, 患者id, 病人编号, 病例号, 受试者编号, 患者編號"
+    ),
+    "video": (
+        "videos, video file, video path, video name, filename, file name, file, path, cine, cine loop, film, "
+        "videodatei, videopfad, datei, dateiname, pfad, fichier, fichier vidéo, archivo, archivo de vídeo, "
+        "视频, 视频文件, 视频路径, 文件, 文件名, 視頻"
+    ),
+    "stage": (
+        "fibrosis, fibrosis stage, fibrosis grade, fibrosis score, stage of fibrosis, stage f, f stage, metavir, "
+        "metavir f, metavir stage, metavir score, stadium, stadium f, fibrose, fibrosegrad, fibrosestadium, stade, "
+        "stade f, stade de fibrose, estadio, estadio f, estadio de fibrosis, grado de fibrosis, "
+        "分期, 纤维化, 纤维化分期, 肝纤维化, 肝纤维化分期, 纤维化程度, 纖維化分期"
+    ),
+    "image": (
+        "images, image file, image path, still, still image, picture, photo, bild, bilddatei, bildpfad, standbild, "
+        "foto, fichier image, image fixe, imagen, archivo de imagen, 图像, 图片, 静态图像, 图像路径, 圖像"
+    ),
+    "age": (
+        "age at examination, age at exam, age at scan, age at biopsy, age at diagnosis, age at inclusion, "
+        "age at baseline, alter, alter bei untersuchung, lebensalter, patientenalter, âge, edad, 年龄, 患者年龄, 年齡"
+    ),
+    "sex": "gender, m f, f m, geschlecht, m w, w m, sexe, genre, h f, sexo, género, 性别, 患者性别, 性別",
+    "bmi": (
+        "body mass index, kmi, körpermasseindex, imc, indice de masse corporelle, índice de masa corporal, "
+        "体重指数, 体质指数, 体质量指数, 身体质量指数"
+    ),
+    "ast": (
+        "got, asat, aspat, sgot, tgo, ast got, aspartate aminotransferase, aspartate transaminase, "
+        "aspartataminotransferase, glutamat oxalacetat transaminase, aspartate aminotransférase, "
+        "aspartato aminotransferasa, 谷草转氨酶, 谷草, 天冬氨酸氨基转移酶, 天门冬氨酸氨基转移酶, 门冬氨酸氨基转移酶, "
+        "谷草轉氨酶"
+    ),
+    "alt": (
+        "gpt, alat, sgpt, tgp, alt gpt, alanine aminotransferase, alanine transaminase, alaninaminotransferase, "
+        "glutamat pyruvat transaminase, alanine aminotransférase, alanina aminotransferasa, "
+        "谷丙转氨酶, 谷丙, 丙氨酸氨基转移酶, 谷丙轉氨酶"
+    ),
+    "platelets": (
+        "platelet, platelet count, plt, plt count, thrombocytes, thrombocyte count, thrombozyten, thrombozytenzahl, "
+        "thrombos, thrombo, plättchen, blutplättchen, plaquettes, numération plaquettaire, plaquetas, trombocitos, "
+        "recuento de plaquetas, 血小板, 血小板计数, 血小板數"
+    ),
+    "swe_kpa": (
+        "kpa, lsm, te, vcte, fibroscan, stiffness, liver stiffness, liver stiffness measurement, elastography, "
+        "transient elastography, shear wave, shear wave elastography, 2d swe, pswe, arfi, steifigkeit, "
+        "lebersteifigkeit, elastografie, elastographie, scherwellenelastographie, scherwellenelastografie, élasticité, "
+        "élastographie, élastométrie, rigidité, rigidité hépatique, dureté, rigidez, rigidez hepática, dureza, "
+        "elasticidad, elastografía, elastometría, 硬度, 肝硬度, 肝脏硬度, 肝硬度值, 弹性, 弹性值, 剪切波, 剪切波弹性"
+    ),
+    "split": (
+        "partition, subset, set, data split, aufteilung, teilmenge, datensatz, ensemble, partición, conjunto, "
+        "划分, 数据集, 数据划分, 數據集"
+    ),
+    "roi": (
+        "mask, masks, mask file, segmentation, region of interest, maske, segmentierung, masque, région d'intérêt, "
+        "máscara, segmentación, región de interés, 掩码, 掩膜, 感兴趣区, 感兴趣区域, 掩碼"
+    ),
+}
+
+_IDENTIFYING_NAMES = (
+    "name, surname, first name, last name, patient name, family name, given name, initials, address, birth date, "
+    "date of birth, dob, phone, telephone, email, mrn, ssn, insurance number, nachname, vorname, geburtsdatum, "
+    "adresse, telefon, nom, prénom, date de naissance, teléfono, apellido, apellidos, nombre, fecha de nacimiento, "
+    "dirección, 姓名, 出生日期, 身份证号, 电话, 地址"
+)
+
+_UNITS = {
+    "u", "ui", "iu", "ie", "l", "g", "nl", "μl", "ul", "kg", "m2", "kpa", "y", "yr", "yrs", "year", "years",
+    "in", "jahre", "jahren", "ans", "anos", "岁", "歲",
+}  # fmt: skip
+_NUMBER = re.compile(r"x?\d+(e\d+)?")  # as in 10^9/L
+_BRACKETED = re.compile(r"[(\[{【].*?[)\]}】]")
+_WORD = re.compile(r"[a-z0-9]+|[^\W_a-z0-9]+")  # AST谷草转氨酶 is two
+
+_LEAST_LETTERS = 5
+"""Shorter names are too alike to be taken for a typing error: AST, ALT, ALP."""
+
+_STAGE_WORD = (
+    r"(?:metavir(?:[\s-]*score)?|fibrosegrad|stade\s+de\s+fibrose|estadio\s+de\s+fibrosis|grado\s+de\s+fibrosis|fibrosis|"
+    r"fibrose|stage|stadium|stade|estadio|肝?纤维化|分期|f|s)"
+)
+_ONE_STAGE = rf"(?:{_STAGE_WORD}(?:[\s_:=.]*|-))*([0-4])(?:\.0*)?\s*期?"
+_STAGE = re.compile(rf"{_ONE_STAGE}(?:\s*[(\[]\s*{_ONE_STAGE}\s*[)\]])?")
+"""A stage, with words that only say that it is one, and perhaps the same again in brackets: ``2 (F2)``."""
+
+
+def stage_number(text: str) -> int | None:
+    """The stage that a text means without doubt: ``2``, ``2.0``, ``F2``, ``Stadium 2``, ``2 (F2)``; else None.
+
+    Other scales (``Ishak 2``) and an activity (``A2``) are not understood; a whole number is taken as it is.
+    """
+    if re.fullmatch(r"[+-]?\d+(\.0*)?", text):
+        return int(float(text))
+    match = _STAGE.fullmatch(_unaccented(text))
+    return int(match[1]) if match and match[2] in (None, match[1]) else None
+
+
+def _unaccented(text: str) -> str:
+    """Text without case, accents and typographic variants."""
+    letters = unicodedata.normalize("NFKD", text)
+    return "".join(letter for letter in letters if not unicodedata.combining(letter)).casefold()
+
+
+def _words(name: str) -> list[str]:
+    """Words of a column's name, without what stands in brackets and without units, unless there is nothing else."""
+    text = _unaccented(name)
+    words = _WORD.findall(_BRACKETED.sub(" ", text)) or _WORD.findall(text)
+    return [word for word in words if word not in _UNITS and not _NUMBER.fullmatch(word)] or words
+
+
+def _folded(name: str) -> str:
+    """A column's name without case, accents, spaces, punctuation and units: ``Âge (ans)`` is ``age``."""
+    return "".join(_words(name))
+
+
+_MEANING = {_folded(alias): column for column, aliases in _ALIASES.items() for alias in (column, *aliases.split(", "))}
+_TELLING = {_folded(name) for name in _IDENTIFYING_NAMES.split(", ")}
+
+
+def meant_column(name: str, present: Collection[str] = ()) -> str | None:
+    """The column of the study that another name stands for, as ``GOT (U/l)`` for ``ast``; `IDENTIFYING`; or None.
+
+    Other names come first, then names whose words all mean one column (``AST/GOT``), then typing errors: these only for
+    columns that are not `present`.
+    """
+    words = _words(name)
+    joined = "".join(words)
+    if joined in _TELLING:
+        return IDENTIFYING
+    meanings = {_MEANING.get(joined)} - {None} or {_MEANING.get(word) for word in words}
+    if len(meanings) == 1 and None not in meanings:
+        return meanings.pop()
+    candidates = [
+        alias for alias, column in _MEANING.items() if column not in present and _alike_in_length(alias, joined)
+    ]
+    close = difflib.get_close_matches(joined, candidates, n=1, cutoff=0.8)
+    return _MEANING[close[0]] if close else None
+
+
+def _alike_in_length(one: str, other: str) -> bool:
+    return min(len(one), len(other)) >= _LEAST_LETTERS and abs(len(one) - len(other)) <= 1

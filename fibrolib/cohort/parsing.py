@@ -1,4 +1,4 @@
-"""Get the table off the disk as text, each row with the line it stands on."""
+"""Get the table off the disk as text, each row with the line it stands on: one function per file format."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ def split_patients(patients: pd.DataFrame, seed: int, fractions: Sequence[float]
     """Assign each patient to training, validation or test.
 
     Totals are exact (110 patients: 77, 16, 17). Of every stage, and of all stages below or above any cut-off, each part
-    gets its proportional number rounded down or up. Such a controlled rounding always exists: it is a whole-numbered
-    flow through a network with whole-numbered bounds. One is drawn by chance; the order of the rows does not matter.
+    gets its proportional number rounded down or up. Such a controlled rounding always exists: it is an integer flow
+    through a network with integer bounds. One is drawn at random; the order of the rows does not matter.
 
     Parameters
     ----------
@@ -58,15 +58,7 @@ def split_patients(patients: pd.DataFrame, seed: int, fractions: Sequence[float]
 
 
 def part_sizes(total: int, fractions: Sequence[float]) -> tuple[int, ...]:
-    """How many of `total` patients each part gets: largest remainders, ties to the later part.
-
-    Parameters
-    ----------
-    total : int
-        Number of patients.
-    fractions : sequence of float
-        Shares, at least 0, that sum to 1.
-    """
+    """How many of `total` patients each part gets: largest remainders, ties to the later part."""
     if len(fractions) != len(PARTS) or min(fractions) < 0 or not math.isclose(sum(fractions), 1):
         raise ValueError(f"expected {len(PARTS)} shares that sum to 1, got {tuple(fractions)}")
     exact = [round(share * total, 9) for share in fractions]  # 0.15 x 20 is 3, not 2.9999...
@@ -78,7 +70,7 @@ def part_sizes(total: int, fractions: Sequence[float]) -> tuple[int, ...]:
 
 
 def _controlled_rounding(counts: NDArray, sizes: NDArray, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Whole numbers near the proportional table ``counts x sizes / total``; shape (stages, parts).
+    """Integers near the proportional table ``counts x sizes / total``; shape (stages, parts).
 
     Rows sum to `counts`, columns to `sizes`; every cell and every sum of a column's first cells is its exact value
     rounded down or up. A depth-first search, stage by stage, that tries the candidates in random order.
@@ -97,9 +89,9 @@ def _controlled_rounding(counts: NDArray, sizes: NDArray, rng: np.random.Generat
         for position in rng.permutation(len(candidates)):
             row = candidates[position]
             if np.all(np.abs(taken + row - so_far[depth]) < 1 - 1e-9):
-                found = extend([*rows, row])
-                if found is not None:
-                    return found
+                complete = extend([*rows, row])
+                if complete is not None:
+                    return complete
         dead_ends.add((depth, *taken))
         return None
 

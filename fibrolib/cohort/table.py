@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,23 +12,21 @@ import numpy as np
 import pandas as pd
 
 from fibrolib.atomic import write_atomically
-from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, PATIENT_LEVEL, REQUIRED, VIRTUAL_PREFIX, numbers_of
-from fibrolib.cohort.consistency import class_problems, row_problems
+from fibrolib.cohort.columns import FILES, NUMBERS, PATIENT_LEVEL, REQUIRED, VIRTUAL_PREFIX, numbers_of
 from fibrolib.cohort.parsing import read_text_table
-from fibrolib.cohort.schema import (
-    absent_column_problems,
-    absolute,
-    cell_problems,
-    column_problems,
-    number,
-    stage_number,
-    within,
-)
+from fibrolib.cohort.schema import absolute, text_problems, typed_table
+from fibrolib.cohort.split import FRACTIONS, PARTS, part_sizes
 from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
-from fibrolib.errors import CohortError, Problem
-from fibrolib.stages import is_metavir
+from fibrolib.errors import CohortError, Problem, counted
+from fibrolib.stages import at_least, cutoff_name, is_metavir
 
 __all__ = ["Cohort", "Inspection", "inspect_cohort", "read_cohort", "write_cohort"]
+
+_TRAINING_MINIMUM = 5
+"""Patients of each class that training needs at the least: one for each of five folds."""
+
+_CLASS_MINIMUM = 8
+"""Of 8 patients of a class, the split 7 : 1.5 : 1.5 gives at least 5 to training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,10 +94,6 @@ def read_cohort(
     diagnostics : sequence of Diagnostic
         Indices whose columns are read.
 
-    Returns
-    -------
-    Cohort
-
     Raises
     ------
     FibrolibError
@@ -106,10 +101,11 @@ def read_cohort(
     CohortError
         With everything that is wrong, by line and column.
     """
-    found = inspect_cohort(path, cutoff, outside=outside, diagnostics=diagnostics)
-    if found.problems:
-        raise CohortError(str(path), found.problems)
-    return Cohort(found.name, found.root, found.table.reset_index(drop=True), numbers_of(diagnostics))
+    inspection = inspect_cohort(path, cutoff, outside=outside, diagnostics=diagnostics)
+    if inspection.problems:
+        raise CohortError(str(path), inspection.problems)
+    table = inspection.table.reset_index(drop=True)
+    return Cohort(inspection.name, inspection.root, table, numbers_of(diagnostics))
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,33 +144,25 @@ def inspect_cohort(
     root = absolute(path).parent
     name = root.name if path.stem == "cohort" else path.stem
     numbers = numbers_of(diagnostics)
-    nothing = pd.DataFrame(columns=_known_columns(numbers), dtype=object)
+    nothing = typed_table(pd.DataFrame(dtype=object), root, numbers)
     try:
         text = read_text_table(path, numbers)
     except CohortError as error:
         return Inspection(name, root, nothing, nothing, error.problems)
-    problems = column_problems(list(text.columns))
-    if text.empty and not problems:
-        problems = [Problem("the table has no rows. Expected one per video.")]
-    if problems:
+    problems = text_problems(text, root, outside, diagnostics)
+    if text.empty or not set(REQUIRED).issubset(text):
         return Inspection(name, root, nothing, text, tuple(problems))
-    problems = [*absent_column_problems(text, diagnostics), *cell_problems(text, root, outside, numbers)]
-    table = _typed(text, root, numbers)
-    problems += row_problems(table, numbers)
+    table = typed_table(text, root, numbers)
+    problems += [*_videos_listed_twice(table), *_contradictions(table, numbers), *_incomplete_split(table)]
     if not any(problem.column in ("patient_id", "stage", "split") for problem in problems):
-        problems += class_problems(_one_row_per_patient(table, root, numbers), cutoff)
+        problems += _class_problems(_one_row_per_patient(table, root, numbers), cutoff)
     return Inspection(name, root, table, text, tuple(sorted(problems, key=lambda problem: problem.row or 0)))
 
 
 def write_cohort(table: pd.DataFrame, path: str | Path) -> None:
     """Write a cohort table as CSV, or as Parquet where `path` ends so; atomically.
 
-    Parameters
-    ----------
-    table : DataFrame
-        One row per video, with at least the required columns.
-    path : str or Path
-        The file. Paths in the table must be relative to its folder.
+    `table` has one row per video and at least the required columns; its paths are relative to the folder of `path`.
     """
     missing = [name for name in REQUIRED if name not in table]
     if missing:
@@ -184,38 +172,111 @@ def write_cohort(table: pd.DataFrame, path: str | Path) -> None:
     write_atomically(path, lambda file: (table.to_parquet if as_parquet else table.to_csv)(file, index=False))
 
 
-def _known_columns(numbers: Collection[str]) -> list[str]:
-    """Columns that the study reads, in the documented order."""
-    return list(dict.fromkeys([*REQUIRED, *OPTIONAL, *numbers]))
-
-
-def _typed(text: pd.DataFrame, root: Path, numbers: Collection[str]) -> pd.DataFrame:
-    """Columns of the right type, in the documented order; what cannot be converted becomes NaN or None."""
-    table = text.reindex(columns=list(dict.fromkeys([*_known_columns(numbers), *text])))
-    table = table.astype(object).where(table.notna(), None)
-    for name in numbers:
-        table[name] = table[name].map(number, na_action="ignore").astype(float)
-    for name in FILES:
-        table[name] = pd.Series([_relative(root, value) for value in table[name]], index=table.index, dtype=object)
-    stages = table["stage"].map(stage_number, na_action="ignore")
-    table["stage"] = stages.astype(np.int64) if stages.notna().all() else stages
-    return table
-
-
-def _relative(root: Path, value: str | None) -> str | None:
-    """One spelling per file: ``a/../b.mp4`` and ``./b.mp4`` are ``b.mp4``."""
-    path = None if value is None else within(root, value)
-    return value if path is None else path.relative_to(root).as_posix()
-
-
 def _one_row_per_patient(table: pd.DataFrame, root: Path, numbers: Collection[str]) -> pd.DataFrame:
     groups = table.groupby("patient_id", sort=False)
     patients = groups[list(dict.fromkeys([*PATIENT_LEVEL, *numbers]))].first()
     patients["stage"] = patients["stage"].astype(np.int64)
     for column in FILES:
-        patients[f"{column}s"] = [tuple(_absolute(root, value) for value in rows[column]) for _, rows in groups]
+        patients[f"{column}s"] = [
+            tuple(None if value is None else root / value for value in rows[column]) for _, rows in groups
+        ]
     return patients
 
 
-def _absolute(root: Path, value: str | None) -> Path | None:
-    return None if value is None else root / value
+def _videos_listed_twice(table: pd.DataFrame) -> list[Problem]:
+    first_line: dict[str, int] = {}
+    problems = []
+    for line, video in table["video"].dropna().items():
+        if video in first_line:
+            message = f"the same video is already on line {first_line[video]}. List every video once."
+            problems.append(Problem(message, line, "video"))
+        first_line.setdefault(video, line)
+    return problems
+
+
+def _contradictions(table: pd.DataFrame, numbers: Collection[str]) -> list[Problem]:
+    problems = []
+    for patient, rows in table.groupby("patient_id", sort=False):
+        for column in dict.fromkeys([*PATIENT_LEVEL, *numbers]):
+            values = rows[column].dropna()
+            first_lines = values.drop_duplicates()
+            if len(first_lines) > 1:
+                listed = ", ".join(f"{_plain(value)} (line {line})" for line, value in first_lines.items())
+                problems.append(Problem(f"{_contradiction(column, patient)}: {listed}.", first_lines.index[1], column))
+    return problems
+
+
+def _contradiction(column: str, patient: str) -> str:
+    if column == "stage":
+        return f"patient {patient} has more than one stage; a patient has one"
+    if column == "split":
+        return f"patient {patient} is on two sides of the split; all videos of a patient belong to one"
+    return f"patient {patient} has more than one value here; it belongs to the patient"
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _incomplete_split(table: pd.DataFrame) -> list[Problem]:
+    empty = table.index[table["split"].isna()]
+    if len(empty) in (0, len(table)):
+        return []
+    lines = ", ".join(str(line) for line in empty[:10]) + (", ..." if len(empty) > 10 else "")
+    message = f"no split in {len(empty)} of {len(table)} rows (lines {lines}). Fill in all or leave the column out."
+    return [Problem(message, int(empty[0]), "split")]
+
+
+def _class_problems(patients: pd.DataFrame, cutoff: int) -> list[Problem]:
+    """Whether the patients can answer the question at all: enough of each class, in every part of a split."""
+    stages = sorted({int(stage) for stage in patients["stage"]})
+    name = cutoff_name(cutoff, is_metavir(stages))
+    if cutoff <= stages[0] or cutoff > stages[-1]:
+        return [Problem(_one_class(stages, name), column="stage")]
+    diseased = pd.Series(at_least(patients["stage"], cutoff), index=patients.index)
+    if patients["split"].notna().all():
+        return _problems_of_split(diseased, patients["split"], name)
+    return _too_few(diseased, name)
+
+
+def _one_class(stages: list[int], name: str) -> str:
+    present = ", ".join(str(stage) for stage in stages)
+    usable = " or ".join(str(stage) for stage in stages[1:])
+    advice = f"a cut-off of {usable} would work" if usable else "no cut-off can work"
+    return f"the cut-off {name} leaves only one class: the stages in the table are {present}; {advice}."
+
+
+def _counts(diseased: pd.Series, name: str) -> list[tuple[int, str]]:
+    """Patients of each class, and what the class is called."""
+    return [(int(diseased.sum()), name), (int((1 - diseased).sum()), f"not {name}")]
+
+
+def _problems_of_split(diseased: pd.Series, split: pd.Series, name: str) -> list[Problem]:
+    problems = []
+    for part in PARTS:
+        needed = _TRAINING_MINIMUM if part == "train" else 1
+        for count, kind in _counts(diseased[split == part], name):
+            if count < needed:
+                message = f"the part '{part}' holds {counted(count, 'patient')} of {kind}; it needs at least {needed}."
+                problems.append(Problem(message, column="split"))
+    return problems
+
+
+def _too_few(diseased: pd.Series, name: str) -> list[Problem]:
+    """Without a split column: every part must be sure to get patients of both classes.
+
+    `split_patients` gives each part its proportional number of a class, rounded down or up; that is at least one where
+    the class has as many patients as there are of all for each patient of the smallest part.
+    """
+    total = len(diseased)
+    smallest = max(min(part_sizes(total, FRACTIONS)), 1)  # of three patients, one part gets none
+    needed = max(_CLASS_MINIMUM, math.ceil(total / smallest))
+    return [
+        Problem(
+            f"{count} of {counted(total, 'patient')} {'is' if count == 1 else 'are'} {kind}: too few for training "
+            f"(five folds), validation and test to have some each. At least {needed} must be.",
+            column="stage",
+        )
+        for count, kind in _counts(diseased, name)
+        if count < needed
+    ]

@@ -19,10 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fibrolib.atomic import replacing
-from fibrolib.cohort import write_cohort
-from fibrolib.cohort.columns import FILES, OPTIONAL, REQUIRED
-from fibrolib.cohort.parsing import read_text_table
-from fibrolib.cohort.schema import cell_problems, column_problems
+from fibrolib.cohort import FILES, OPTIONAL, REQUIRED, read_text_table, write_cohort
+from fibrolib.cohort.schema import text_problems
 from fibrolib.deidentify.copies import KINDS, RefusedError, find_picture, write_copy, write_mask
 from fibrolib.errors import CohortError, FibrolibError, VideoError
 from fibrolib.privacy import MEDIA_SUFFIXES, private_folder, pseudonym, read_key, write_private
@@ -263,11 +261,8 @@ def _jobs_of_table(table: pd.DataFrame, root: Path, key: bytes) -> list[_Job]:
 def _read_files_table(path: Path) -> pd.DataFrame:
     """Read a cohort table as text; it need not hold enough patients for a study. A CohortError names what is wrong."""
     text = read_text_table(path)
-    problems = column_problems(list(text.columns)) or cell_problems(text, path.parent)
-    if problems:
+    if problems := text_problems(text, path.parent):
         raise CohortError(str(path), problems)
-    if text.empty:
-        raise FibrolibError(f"{path}: the table has no rows.")
     return text.astype(object).where(text.notna(), None)
 
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from fibrolib.cohort.aliases import meant_column
-from fibrolib.cohort.columns import OPTIONAL, REQUIRED
+from fibrolib.cohort.columns import OPTIONAL, REQUIRED, meant_column
 
 NAMES = {
     "patient_id": ["Patient ID", "patientId", "Patientennummer", "患者编号", "Identifiant patient", "paciente", "ID"],

@@ -1,0 +1,326 @@
+"""Findings from the table alone: columns nobody reads, who the patients are, odd and missing values."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from fibrolib.checking.report import Finding
+from fibrolib.cohort.columns import (
+    IDENTIFYING,
+    NUMBERS,
+    OPTIONAL,
+    REQUIRED,
+    VIRTUAL_FURTHER,
+    VIRTUAL_PREFIX,
+    meant_column,
+    numbers_of,
+)
+from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
+from fibrolib.errors import counted
+
+__all__ = ["table_findings"]
+
+_MANGLED = re.compile(r"\d(\.\d+)?E\+?\d+|#[A-Z/0]+[!?]?", re.IGNORECASE)
+_TWO_WORDS = re.compile(r"[^\W\d_]{2,}[ ,^]+[^\W\d_]{2,}")
+_DATE = re.compile(
+    r"(?<!\d)((19|20)\d\d[-./]?(0[1-9]|1[0-2])[-./]?(0[1-9]|[12]\d|3[01])|\d\d?\.\d\d?\.(19|20)\d\d)(?!\d)"
+)
+_ID_RULES = {
+    "mangled-id": (_MANGLED.fullmatch, "a spreadsheet has changed this number; several patients may now be one."),
+    "identifying-id": (_TWO_WORDS.search, "this looks like a person's name. Use a pseudonym."),
+    "date-in-id": (_DATE.search, "this holds a date, which can tell who a patient is. Use a pseudonym."),
+}
+"""What a single patient_id must not be: kind of finding, when it applies, what it says."""
+
+_LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+_VALUES_IN_COMMON = 4  # *assumption*: so many equal laboratory values are no coincidence
+_YEARS_OF_BIRTH = (1900, 2100)
+_MIN_FOR_MEDIAN = 5
+_MAX_SPELLINGS = 10
+
+
+def table_findings(
+    text: pd.DataFrame, table: pd.DataFrame, diagnostics: Sequence[Diagnostic] = INDICES
+) -> list[Finding]:
+    """Everything to be said about the table without its files.
+
+    Parameters
+    ----------
+    text : DataFrame
+        What the file says: text or None, indexed by line.
+    table : DataFrame
+        The same, typed; NaN or None where a cell is empty or was refused, and where a file is not there.
+    diagnostics : sequence of Diagnostic
+        Indices whose columns are read.
+    """
+    numbers = numbers_of(diagnostics)
+    findings = _column_findings(text.columns, _any_virtual(text), numbers)
+    if table.empty:
+        return findings
+    findings += _one_written_twice(table)
+    findings += _id_findings(table)
+    findings += _same_values(table, numbers)
+    findings += _mixture(table)
+    findings += _sexes(table)
+    findings += _value_findings(table, numbers)
+    findings += _missing_findings(table, diagnostics)
+    findings += _worded_stages(text["stage"], table["stage"])
+    return findings
+
+
+def _any_virtual(text: pd.DataFrame) -> bool:
+    return "patient_id" in text and any(str(name).startswith(VIRTUAL_PREFIX) for name in text["patient_id"])
+
+
+def _column_findings(columns: Iterable[str], virtual: bool, numbers: Collection[str] = NUMBERS) -> list[Finding]:
+    """Columns that tell who a patient is, and those that the study does not read, with what they may be meant for.
+
+    A column that stands for a required one that is missing is told with the error. The table of `virtual` patients has
+    further columns that nobody put there.
+    """
+    columns = list(columns)
+    read = {*REQUIRED, *OPTIONAL, *numbers, *(VIRTUAL_FURTHER if virtual else ())}
+    meant = {name: meant_column(name, columns) for name in columns if name not in read}
+    identifying = [name for name, column in meant.items() if column == IDENTIFYING]
+    message = "this column tells who a patient is; nothing here needs it. Delete it."
+    findings = [Finding("warning", "identifying-column", message, (1,), name) for name in identifying]
+    unused = {
+        name: column
+        for name, column in meant.items()
+        if column != IDENTIFYING and (column not in REQUIRED or column in columns)
+    }
+    if unused:
+        listed = ", ".join(_with_meaning(name, column, columns) for name, column in unused.items())
+        count = f"{len(unused)} columns are" if len(unused) > 1 else "1 column is"
+        message = f"{count} not read by the study: {listed}."
+        findings.append(Finding("warning", "unused-columns", message, quoted=filter(None, unused)))
+    return findings
+
+
+def _with_meaning(column: str, meant: str | None, columns: list[str]) -> str:
+    name = f"'{column}'" if column else "one without a name"
+    if meant is None:
+        return name
+    return f"{name} ('{meant}' is read instead)" if meant in columns else f"{name} (is '{meant}' meant? Rename it)"
+
+
+def _quotes(texts: Iterable[str], between: str) -> str:
+    return between.join(f"'{text}'" for text in texts)
+
+
+def _groups(values: Iterable[str], key: Callable[[str], str]) -> list[list[str]]:
+    """Different spellings with the same key."""
+    groups = defaultdict(list)
+    for value in dict.fromkeys(values):
+        groups[key(value)].append(value)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _folded_id(identifier: str) -> str:
+    """An identifier without case, zeros in front of numbers, spaces, punctuation and typographic variants."""
+    text = re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", identifier).casefold())
+    return "".join(_LEADING_ZEROS.sub("", part) + " " * part[-1:].isdigit() for part in text.split())
+
+
+def _one_written_twice(table: pd.DataFrame) -> list[Finding]:
+    return [
+        Finding(
+            "warning",
+            "patient-spelt-twice",
+            f"{_quotes(group, ' and ')} look like one patient. If they are, write one name: "
+            "else the same patient may be trained on and tested.",
+            table.index[table["patient_id"].isin(group)],
+            "patient_id",
+            quoted=group,
+        )
+        for group in _groups(table["patient_id"].dropna(), _folded_id)
+    ]
+
+
+def _id_findings(table: pd.DataFrame) -> list[Finding]:
+    ids = table["patient_id"].dropna()
+    lines = {kind: [line for line, name in ids.items() if matches(name)] for kind, (matches, _) in _ID_RULES.items()}
+    return [
+        Finding("warning", kind, message, lines[kind], "patient_id")
+        for kind, (_, message) in _ID_RULES.items()
+        if lines[kind]
+    ]
+
+
+def _same_values(table: pd.DataFrame, numbers: Collection[str]) -> list[Finding]:
+    """Two patients with the same clinical values, all of them."""
+    patients = table.groupby("patient_id")[list(numbers)].first()
+    patients = patients[patients.notna().sum(axis=1) >= _VALUES_IN_COMMON]
+    groups = patients.astype(object).where(patients.notna(), None).apply(tuple, axis=1)
+    return [
+        Finding(
+            "warning",
+            "same-values",
+            f"{_quotes(same.index, ' and ')} have all clinical values in common. Are they one patient, or was a row "
+            "copied?",
+            table.index[table["patient_id"].isin(same.index)],
+            quoted=same.index,
+        )
+        for _, same in groups.groupby(groups)
+        if len(same) > 1 and len(same) < max(3, len(groups) / 2)  # else whole columns were filled down: told elsewhere
+    ]
+
+
+def _mixture(table: pd.DataFrame) -> list[Finding]:
+    virtual = table["patient_id"].dropna().str.startswith(VIRTUAL_PREFIX)
+    if virtual.all() or not virtual.any():
+        return []
+    fewer = virtual if virtual.sum() <= (~virtual).sum() else ~virtual
+    message = "virtual patients among real ones: every result would be marked as virtual. Keep them apart."
+    return [Finding("warning", "mixture", message, fewer.index[fewer], "patient_id")]
+
+
+def _sexes(table: pd.DataFrame) -> list[Finding]:
+    """``f``, ``F`` and ``female`` in one column are counted as three."""
+    return [
+        Finding(
+            "warning",
+            "spelt-variously",
+            f"{_quotes(group, ', ')} are counted apart. Write all the same way.",
+            table.index[table["sex"].isin(group[1:])],
+            "sex",
+            quoted=group,
+        )
+        for group in _groups(table["sex"].dropna().astype(str), lambda value: value.casefold()[:1])
+    ]
+
+
+def _value_findings(table: pd.DataFrame, numbers: Mapping[str, ColumnSpec] = NUMBERS) -> list[Finding]:
+    """Values that no patient has, columns in another unit, columns filled down or copied."""
+    findings = []
+    for column, spec in numbers.items():
+        values = table[column].dropna().astype(float)
+        findings += _column_in_another_unit(column, spec, values) or _odd_values(column, spec, values)
+    return [*findings, *_filled_down(table, numbers), *_equal_columns(table)]
+
+
+def _column_in_another_unit(column: str, spec: ColumnSpec, values: pd.Series) -> list[Finding]:
+    if spec.low_median is None or len(values) < _MIN_FOR_MEDIAN:
+        return []
+    limit, unit = spec.low_median
+    median = float(values.median())
+    if median >= limit:
+        return []
+    message = (
+        f"half of all values are at most {median:g}: that is not {spec.unit} but {unit.name}. "
+        f"Convert the column: {median:g} {unit.name} = {unit.convert(median):.3g} {spec.unit}."
+    )
+    return [Finding("warning", "unit", message, values.index, column)]
+
+
+def _odd_values(column: str, spec: ColumnSpec, values: pd.Series) -> list[Finding]:
+    findings = []
+    in_unit: dict[str, list[tuple[int, float, float]]] = defaultdict(list)
+    for line, value in values.items():
+        unit = spec.below if value < spec.low else spec.above if value > spec.high else None
+        converted = unit.convert(value) if unit else np.nan
+        if spec.low <= converted <= spec.high:
+            in_unit[unit.name].append((line, value, converted))
+        elif not spec.low <= value <= spec.high:
+            findings.append(_outside(column, line, value, spec))
+    return findings + [_in_another_unit(column, spec, name, cells) for name, cells in in_unit.items()]
+
+
+def _outside(column: str, line: int, value: float, spec: ColumnSpec) -> Finding:
+    told, quoted = f"{value:g} {spec.unit}", ()
+    if column == "age" and _YEARS_OF_BIRTH[0] <= value <= _YEARS_OF_BIRTH[1]:
+        told, quoted = f"'{value:g}'", (f"{value:g}",)
+    message = f"{told} is outside {spec.low:g} to {spec.high:g}: no such patient is likely."
+    if quoted:
+        message += " Is it the year of birth? The age in years is expected."
+    elif column == "age" and value < spec.low:
+        message += " Is it a child? FIB-4 is not made for children."
+    return Finding("warning", "implausible", message, (line,), column, quoted=quoted)
+
+
+def _in_another_unit(column: str, spec: ColumnSpec, unit: str, cells: list[tuple[int, float, float]]) -> Finding:
+    line, value, converted = cells[0]
+    message = f"{value:g} is not {spec.unit} but plainly {unit}: {value:g} {unit} = {converted:.3g} {spec.unit}."
+    if len(cells) > 1:
+        message += f" So {'is' if len(cells) == 2 else 'are'} {len(cells) - 1} more. Convert them all."
+        return Finding("warning", "unit", message, [line for line, _, _ in cells], column)
+    return Finding("warning", "unit", message, (line,), column, suggestion=f"{converted:.3g}")
+
+
+def _filled_down(table: pd.DataFrame, numbers: Collection[str]) -> list[Finding]:
+    findings = []
+    for column in numbers:
+        patients = table.groupby("patient_id")[column].first().dropna()
+        if len(patients) >= _MIN_FOR_MEDIAN and len(patients.unique()) == 1:
+            message = f"all {len(patients)} patients have the value {patients.iloc[0]:g}. Was one cell filled down?"
+            findings.append(Finding("warning", "constant", message, (), column))
+    return findings
+
+
+def _equal_columns(table: pd.DataFrame) -> list[Finding]:
+    pair = table[["ast", "alt"]].dropna()
+    if len(pair) < _MIN_FOR_MEDIAN or (pair["ast"] != pair["alt"]).any() or len(pair["ast"].unique()) == 1:
+        return []
+    message = "AST and ALT are equal in every row. Was one column copied into the other?"
+    return [Finding("warning", "columns-equal", message, (), "alt")]
+
+
+def _missing_findings(table: pd.DataFrame, diagnostics: Sequence[Diagnostic] = INDICES) -> list[Finding]:
+    """Results that will be missing for want of values; values and images that some patients lack, and the effect."""
+    impossible = _impossible(table, diagnostics)
+    findings = []
+    if impossible:
+        message = f"the report will be without {'; '.join(impossible.values())}."
+        findings.append(Finding("warning", "results-missing", message))
+    for column in numbers_of(diagnostics):
+        values = table.groupby("patient_id")[column].first()
+        lacking = values.index[values.isna()]
+        if 0 < len(lacking) < len(values):
+            needing = [i.label for i in diagnostics if column in i.columns and i.name not in impossible]
+            effect = (
+                f"{' and '.join(needing)} will be computed for the others only; nets use these patients all the same."
+                if needing
+                else "nothing is computed from it."
+            )
+            message = f"no value in {len(lacking)} of {counted(len(values), 'patient')}: {effect}"
+            lines = table.index[table["patient_id"].isin(lacking)]
+            findings.append(Finding("warning", "missing", message, lines, column))
+    images = table["image"].isna()
+    if images.any() and not images.all():
+        message = f"no image of {images.sum()} of {counted(len(table), 'video')}: the middle frame is taken."
+        findings.append(Finding("warning", "missing", message, table.index[images], "image"))
+    return findings
+
+
+def _impossible(table: pd.DataFrame, diagnostics: Sequence[Diagnostic]) -> dict[str, str]:
+    """Indices that can be computed for no patient, and why."""
+    patients = table.groupby("patient_id")[list(numbers_of(diagnostics))].first()
+    reasons = {}
+    for index in diagnostics:
+        absent = [column for column in index.columns if patients[column].isna().all()]
+        if absent or patients[list(index.columns)].dropna().empty:
+            lacked = _listed(absent, "or") if absent else "all of them"
+            needed = _listed(list(index.columns), "and")
+            reasons[index.name] = f"{index.label}, which needs {needed} (no patient has {lacked})"
+    return reasons
+
+
+def _listed(names: Sequence[str], last: str) -> str:
+    return f" {last} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _worded_stages(text: pd.Series, stages: pd.Series) -> list[Finding]:
+    """Stages with words that were read as numbers, each spelling once."""
+    worded = text[stages.notna() & pd.to_numeric(text, errors="coerce").isna()]
+    if worded.empty:
+        return []
+    spellings = sorted({f"'{spelling}' as {stages[line]:g}" for line, spelling in worded.items()})
+    listed = ", ".join(spellings[:_MAX_SPELLINGS]) + ", ..." * (len(spellings) > _MAX_SPELLINGS)
+    count = f"{len(worded)} stages were read as numbers" if len(worded) > 1 else "1 stage was read as a number"
+    return [Finding("warning", "stage-in-words", f"{count}: {listed}.", worded.index, "stage")]

@@ -1,0 +1,227 @@
+"""What a check found: errors and warnings with their lines, as text, JSON, a table, and an HTML page with pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Literal
+
+import jinja2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from fibrolib.atomic import replacing
+from fibrolib.errors import counted
+from fibrolib.video.survey import VideoSurvey
+
+__all__ = ["ANNOUNCED", "LEAKS", "CheckReport", "Finding", "Surveys"]
+
+Surveys = dict[str, VideoSurvey]
+"""What each file is like, by its path as the table has it, without files that cannot be read."""
+
+LEAKS = frozenset(
+    {
+        "copy-across-patients",
+        "copy-across-split",
+        "copy-across-stages",
+        "mixture",
+        "patient-spelt-twice",
+        "same-values",
+        "shortcut",
+    }
+)
+"""Kinds of finding with which a run ends well, and its result may be false."""
+
+ANNOUNCED = LEAKS | {"results-missing", "stage-in-words", "unused-columns"}
+"""Kinds of finding that are shown when a run begins: the others can wait for its report."""
+
+_MAX_LINES = 10
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a person should look at.
+
+    Parameters
+    ----------
+    severity : {"error", "warning"}
+        An error stops a run, or makes its result false; a warning says what to look at or how to read the result.
+    kind : str
+        A short name for this kind of finding, for programs.
+    message : str
+        What was found, what was expected, what to do.
+    rows : iterable of int
+        Lines of the table as a text editor counts them (the header is line 1); empty where all of it is meant.
+    column : str or None
+        Name of the column.
+    suggestion : str or None
+        What to write instead, where that is known.
+    quoted : iterable of str
+        Texts of the table that the message repeats, each between single quotes: identifiers and paths may tell who a
+        patient is, and are left out wherever a finding is kept (`anonymous`).
+    """
+
+    severity: Literal["error", "warning"]
+    kind: str
+    message: str
+    rows: tuple[int, ...] = ()
+    column: str | None = None
+    suggestion: str | None = None
+    quoted: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", tuple(map(int, self.rows)))
+        object.__setattr__(self, "quoted", tuple(self.quoted))
+
+    @property
+    def place(self) -> str:
+        """Lines and column in words; empty where the whole table is meant."""
+        lines = ", ".join(map(str, self.rows[:_MAX_LINES])) + ", ..." * (len(self.rows) > _MAX_LINES)
+        parts = [f"line{'s' if len(self.rows) > 1 else ''} {lines}"] if self.rows else []
+        parts += [f"column '{self.column}'"] if self.column else []
+        return _printable(", ".join(parts))
+
+    @property
+    def anonymous(self) -> str:
+        """The message without texts of the table: the lines tell where to look them up."""
+        message = self.message
+        for text in sorted(self.quoted, key=len, reverse=True):
+            message = message.replace(f"'{text}'", "'…'")
+        return _printable(message)
+
+    def __str__(self) -> str:
+        advice = f" Write {self.suggestion}." if self.suggestion else ""
+        return f"{self.place}: " * bool(self.place) + _printable(self.message + advice)
+
+
+@dataclass(frozen=True, eq=False)
+class CheckReport:
+    """All findings about a cohort, and what it holds.
+
+    Parameters
+    ----------
+    name : str
+        What the cohort is called.
+    findings : tuple of Finding
+        Errors first, then by line.
+    summary : tuple of str
+        Sentences about what was read; no finding among them.
+    table : DataFrame or None
+        One row per video, indexed by line, as far as it could be read.
+    surveys : dict of VideoSurvey
+        What each file is like, by its path as the table has it.
+    """
+
+    name: str
+    findings: tuple[Finding, ...]
+    summary: tuple[str, ...]
+    table: pd.DataFrame | None = field(default=None, repr=False)
+    surveys: Surveys = field(default_factory=dict, repr=False)
+
+    @property
+    def status(self) -> int:
+        """0 without a finding, 1 with warnings only, 2 with an error: the exit status of ``fibrolib check``."""
+        severities = {finding.severity for finding in self.findings}
+        return 2 if "error" in severities else int(bool(severities))
+
+    def of(self, severity: str) -> list[Finding]:
+        """The findings of one severity."""
+        return [finding for finding in self.findings if finding.severity == severity]
+
+    def text(self) -> str:
+        """One line per finding, below what was read."""
+        counts = ", ".join(counted(len(self.of(severity)), severity) for severity in ("error", "warning"))
+        lines = [f"{self.name}: {counts}", *self.summary]
+        for severity in ("error", "warning"):
+            lines += [f"  {severity}: {finding}" for finding in self.of(severity)]
+        return "\n".join(map(_printable, lines))
+
+    def json(self) -> str:
+        """The same for programs: ``name, status, summary, findings``."""
+        told = [each.name for each in fields(Finding) if each.name != "quoted"]
+        findings = [{name: getattr(finding, name) for name in told} for finding in self.findings]
+        content = {"name": self.name, "status": self.status, "summary": self.summary, "findings": findings}
+        return json.dumps(content, indent=2)
+
+    def anonymous_table(self) -> pd.DataFrame:
+        """What may be kept in a run folder: ``severity, kind, lines, column, finding``, without texts of the table."""
+        rows = [
+            (each.severity, each.kind, " ".join(map(str, each.rows)), each.column or "", each.anonymous)
+            for each in self.findings
+        ]
+        return pd.DataFrame(rows, columns=["severity", "kind", "lines", "column", "finding"], dtype=str)
+
+    def write_page(self, path: str | Path) -> None:
+        """Write an HTML page with a contact sheet: every video as it is, and as a net sees it; atomically."""
+        with_finding = {row for finding in self.findings for row in finding.rows}
+        rows = self.table[self.table["video"].isin(self.surveys.keys())] if self.surveys else pd.DataFrame()
+        videos = [
+            {
+                "line": line,
+                "patient": row["patient_id"] or "?",
+                "stage": "?" if pd.isna(row["stage"]) else f"{row['stage']:g}",
+                "survey": (survey := self.surveys[row["video"]]),
+                "whole": _encoded(survey.whole, "JPEG"),
+                "kept": _encoded(survey.kept, "PNG"),
+                "found": line in with_finding,
+            }
+            for line, row in rows.iterrows()
+        ]
+        template = jinja2.Environment(autoescape=True).from_string(_PAGE)
+        with replacing(path) as unfinished:
+            unfinished.write_text(template.render(report=self, videos=videos), encoding="utf-8")
+
+
+def _printable(text: str) -> str:
+    """Text without characters that steer a terminal: they may have come from the table."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def _encoded(picture: NDArray[np.uint8], form: str) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format=form, quality=85)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Check of {{ report.name }}</title>
+<style>
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #222 }
+table { border-collapse: collapse; width: 100% }
+td, th { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid #ddd }
+.error { color: #b00020; font-weight: 600 } .warning { color: #8a5a00; font-weight: 600 }
+.sheet { display: flex; flex-wrap: wrap; gap: .6rem }
+figure { margin: 0; width: 21rem; font-size: .8rem; overflow-wrap: anywhere }
+.pair { display: flex; gap: 2px; align-items: center; background: #000 }
+img { width: 50%; display: block }
+.found .pair { outline: 3px solid #d9a300 }
+</style></head><body>
+<h1>Check of {{ report.name }}</h1>
+{% for line in report.summary %}<p>{{ line }}</p>
+{% endfor %}
+<h2>Errors: {{ report.of("error") | length }}, warnings: {{ report.of("warning") | length }}</h2>
+<table><tr><th></th><th>where</th><th>what</th></tr>
+{% for finding in report.findings %}<tr><td class="{{ finding.severity }}">{{ finding.severity }}</td>
+<td>{{ finding.place }}</td><td>{{ finding.message }}{% if finding.suggestion %}
+Write {{ finding.suggestion }}.{% endif %}</td></tr>
+{% endfor %}</table>
+<h2>Videos</h2>
+<p>Left, a frame from the middle of each video as it is, the ultrasound picture that was found in it outlined; right,
+what a net sees of it. Check the outline, and look for text, callipers and colour inside it. Framed: videos with a
+finding.</p>
+<p class="error">The frames on the left are whole: names that a scanner wrote on them can be read here. Keep this page
+where the videos are kept.</p>
+<div class="sheet">
+{% for item in videos %}<figure{% if item.found %} class="found"{% endif %}>
+<div class="pair"><img alt="" src="data:image/jpeg;base64,{{ item.whole }}"><img alt=""
+src="data:image/png;base64,{{ item.kept }}"></div>
+<figcaption>line {{ item.line }}, {{ item.patient }}, stage {{ item.stage }}: {{ item.survey.n_frames }} frames,
+{{ "%.3g" | format(item.survey.fps) }} per s</figcaption></figure>
+{% endfor %}</div>
+</body></html>
+"""
