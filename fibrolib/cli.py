@@ -238,12 +238,12 @@ def pretrain(
     only: Annotated[str, typer.Option(help="One architecture; none: all.")] = "",
 ) -> None:
     """Make the packaged weights again: nets learn to measure on simulated patients that have no stage."""
-    from fibrolib.pretraining.recipes import RECIPES, make_weights
+    from fibrolib.pretraining import RECIPES, make_weights
 
     if only and only not in RECIPES:
         raise FibrolibError(f"There is no recipe for '{only}'. Choose one of {', '.join(RECIPES)}.")
     made_of = {"stills": stills, "clips": clips}
-    make_weights(pictures, out, only=only, patients=made_of, say=typer.echo, n_jobs=-1)
+    make_weights(pictures, out, only=only, patients=made_of, report=typer.echo, n_jobs=-1)
 
 
 @contextlib.contextmanager

@@ -1,11 +1,13 @@
 """Image formation against closed forms: Rayleigh statistics, Gaussian widths, imposed movement."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import kstest
 
 from fibrolib.phantom.geometry import HALF_ANGLE, PolarGrid
-from fibrolib.phantom.imaging import PointSpread, Receiver, ScanConverter, compress
+from fibrolib.phantom.imaging import SCANNERS, PointSpread, Receiver, ScanConverter
 
 GRID = PolarGrid(140.0)
 SPREAD = PointSpread(3.2, 1.1, 0.017, 70.0)
@@ -100,14 +102,15 @@ def test_loss_dims_what_lies_behind_it(receiver):
 
 
 def test_compression_is_logarithmic_and_bounded():
-    assert compress(np.array([1.0]), 0.0, 60.0, 1.0) == pytest.approx(255 * 0.45)
-    steps = np.diff(compress(10 ** (np.array([-12.0, -6.0, 0.0, 6.0]) / 20), 0.0, 60.0, 1.0))
+    plain, dark = (replace(SCANNERS[0], gamma=gamma) for gamma in (1.0, 1.3))
+    assert plain.compress(np.array([1.0]), 0.0, 60.0) == pytest.approx(255 * 0.45)
+    steps = np.diff(plain.compress(10 ** (np.array([-12.0, -6.0, 0.0, 6.0]) / 20), 0.0, 60.0))
     assert steps == pytest.approx(255 * 6 / 60)
-    assert compress(np.array([0.0, 1e9]), 0.0, 60.0, 1.3).tolist() == [0.0, 255.0]
+    assert dark.compress(np.array([0.0, 1e9]), 0.0, 60.0).tolist() == [0.0, 255.0]
 
 
 def test_scan_conversion_keeps_places():
-    converter = ScanConverter(GRID, (256, 320), 34, 150, 208)
+    converter = ScanConverter(GRID)
     r, theta = np.meshgrid(GRID.r, GRID.theta, indexing="ij")
     assert converter(r.astype("f4")) == pytest.approx(converter.r, abs=1e-3)
     assert converter(theta.astype("f4")) == pytest.approx(converter.theta, abs=1e-5)

@@ -1,11 +1,20 @@
 """Virtual patients beside the published figures (formulae and figures written out again here)."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import kstest, spearmanr
 from sklearn.metrics import roc_auc_score
 
-from fibrolib.phantom import PREFIX, SignalStrengths, draw_patients
-from fibrolib.phantom.patients import random_stream
+from fibrolib.cohort.columns import VIRTUAL_PREFIX
+from fibrolib.phantom import (
+    QUANTITIES,
+    SignalStrengths,
+    draw_patients,
+    draw_unstaged_patients,
+    physical_quantities,
+)
+from fibrolib.phantom.patients import clustering, nodule_height, random_stream
 
 PUBLISHED = {  # >= F2, >= F3, F4
     "swe": (0.878, 0.932, 0.942),
@@ -67,7 +76,7 @@ def test_the_shortcut_ties_the_scanner_to_the_stage():
     assert roc_auc_score(patients["stage"] >= 2, patients["scanner"]) == 1.0
 
 
-def test_dials_move_only_their_own_carrier():
+def test_strengths_move_only_their_own_carrier():
     default = draw_patients(300, seed=2)
     for dial, columns in {"texture": ["texture"], "capsule": ["capsule"], "motion": ["strain"]}.items():
         changed = draw_patients(300, seed=2, strengths=SignalStrengths(**{dial: 0.0}))
@@ -87,7 +96,7 @@ def test_a_patient_does_not_depend_on_the_size_of_the_cohort():
 
 
 def test_ids_carry_the_reserved_prefix(patients):
-    assert patients["patient_id"].str.startswith(PREFIX).all()
+    assert patients["patient_id"].str.startswith(VIRTUAL_PREFIX).all()
     assert patients["patient_id"].is_unique
 
 
@@ -95,7 +104,7 @@ def test_impossible_requests_are_refused():
     with pytest.raises(ValueError, match="at least one"):
         draw_patients(0)
     for strengths in ({"texture": -1.0}, {"motion": np.nan}, {"shortcut": 1.5}, {"missing_labs": 1.0}):
-        with pytest.raises(ValueError, match="dial"):
+        with pytest.raises(ValueError, match="signal strength"):
             SignalStrengths(**strengths)
 
 
@@ -104,3 +113,45 @@ def test_streams_of_chance_are_independent():
     keys = [(0, 0), (0, 1), (1, 0, 0), (1, 0, 1), (1, 1, 0), (0,), ()]
     firsts = {random_stream(3, *key).random() for key in keys}
     assert len(firsts) == len(keys)
+
+
+def test_signals_grow_with_their_carriers_and_stay_finite():
+    carriers = np.linspace(-4, 8, 40)
+    assert (np.diff([nodule_height(value) for value in carriers]) > 0).all()
+    spread, septa = np.array([clustering(value) for value in carriers]).T
+    assert (np.diff(spread) > 0).all()
+    assert (np.diff(septa) > 0).all()
+    assert nodule_height(1e3) <= 2.5
+    assert spread.max() < 8
+
+
+def test_an_unstaged_patient_does_not_depend_on_the_number():
+    few, many = draw_unstaged_patients(5, 3), draw_unstaged_patients(50, 3)
+    pd.testing.assert_frame_equal(few, many.head(5))
+    assert not few["texture"].equals(draw_unstaged_patients(5, 4)["texture"])
+
+
+def test_unstaged_patients_have_no_stage_nor_anything_that_tells_it():
+    staged = {"stage", "severity", "stiffness_kpa", "swe_kpa", "ast", "alt", "platelets"}
+    assert not staged & set(draw_unstaged_patients(2, 0).columns)
+
+
+def test_quantities_are_even_and_independent():
+    patients = draw_unstaged_patients(4000, 1)
+    for values, low, high in (
+        (patients["texture"], -2.5, 4.0),
+        (patients["capsule"], -2.5, 6.5),
+        (np.log(patients["strain"]), np.log(0.02), np.log(0.30)),
+    ):
+        assert kstest(values, "uniform", args=(low, high - low)).pvalue > 0.001
+    correlation = spearmanr(patients[["texture", "capsule", "strain"]]).statistic
+    assert np.abs(correlation - np.eye(3)).max() < 4 / np.sqrt(4000)
+
+
+def test_quantities_are_those_the_renderer_uses():
+    patients = draw_unstaged_patients(3, 2)
+    expected = [
+        (clustering(row.texture)[0], nodule_height(row.capsule), row.strain) for row in patients.itertuples(index=False)
+    ]
+    np.testing.assert_allclose(np.exp(physical_quantities(patients)), expected)
+    assert len(QUANTITIES) == 3

@@ -1,12 +1,18 @@
 """One patient's pictures: what moves in them is what the truth says moves."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from fibrolib.phantom import draw_patients
-from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE
-from fibrolib.phantom.render import clip_length, render_view
+from fibrolib.phantom import draw_patients, render_view
+from fibrolib.phantom.anatomy import Anatomy
+from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, PolarGrid
+from fibrolib.phantom.motion import Motion
+from fibrolib.phantom.render import _clip_length, _Origins, _Tissue
+
+GRID = PolarGrid(140.0)
 
 
 def patient(**changes):
@@ -82,19 +88,19 @@ def test_speckle_tracking_finds_the_true_displacement():
     change = (clip.displacement - clip.displacement[:1])[..., ::-1] / clip.scale
     size_of = np.array([np.nanmedian(np.hypot(*np.moveaxis(frame, -1, 0))) for frame in change])
     late = int(np.abs(size_of - 4).argmin())  # well within the search window
-    found, true = [], []
+    tracked, true = [], []
     for row, column in zip(*np.nonzero(np.isfinite(change[late, ..., 0])), strict=True):
         top, left = clip.nodes[:, row, column] - size // 2
         inside = clip.masks["liver"][0, top : top + size, left : left + size]
         if inside.size == size**2 and inside.all():
             patch = smooth[late, top - reach : top + size + reach, left - reach : left + size + reach]
-            found.append(track(smooth[0, top : top + size, left : left + size], patch))
+            tracked.append(track(smooth[0, top : top + size, left : left + size], patch))
             true.append(change[late, row, column])
-    found, true = np.array(found), np.array(true)
-    assert len(found) > 50
-    assert np.median(np.linalg.norm(true, axis=1)) > 2  # pixels: there is something to be found
-    assert np.median(np.linalg.norm(found - true, axis=1) / np.linalg.norm(true, axis=1)) < 0.10
-    assert np.sum(found * true) / np.sum(true**2) == pytest.approx(1.0, abs=0.10)
+    tracked, true = np.array(tracked), np.array(true)
+    assert len(tracked) > 50
+    assert np.median(np.linalg.norm(true, axis=1)) > 2  # pixels: there is something to be tracked
+    assert np.median(np.linalg.norm(tracked - true, axis=1) / np.linalg.norm(true, axis=1)) < 0.10
+    assert np.sum(tracked * true) / np.sum(true**2) == pytest.approx(1.0, abs=0.10)
 
 
 def largest_strain(clip, displacement):
@@ -160,8 +166,8 @@ def test_breathing_slides_the_liver_along_the_wall():
 
 def test_two_heartbeats_fit_in_a_clip():
     slow, fast = patient(heart_rate=52.0, fps=28.0), patient(heart_rate=100.0, fps=20.0)
-    assert clip_length(slow) / 28 >= 2 * 60 / 52
-    assert clip_length(fast) == 48
+    assert _clip_length(slow) / 28 >= 2 * 60 / 52
+    assert _clip_length(fast) == 48
 
 
 def test_the_screen_says_what_it_is(beating):
@@ -170,3 +176,54 @@ def test_the_screen_says_what_it_is(beating):
     top = beating.frames[:, :14]
     assert (top.max(axis=0) == top.min(axis=0)).all()  # words stand still
     assert top.max() > 200
+
+
+TYPICAL = SimpleNamespace(
+    bmi=25.0, fat=0.1, texture=0.0, capsule=0.0, fps=25.0, heart_rate=75.0, strain=0.12, breath_mm=4.0, tremor_mm=0.1
+)
+
+
+@pytest.fixture(scope="module", params=[0, 1, 2])
+def view(request):
+    rng = np.random.default_rng(request.param)
+    anatomy = Anatomy.draw(TYPICAL, GRID, rng)
+    return anatomy, Motion.draw(TYPICAL, anatomy.push, 40, rng)
+
+
+def test_origins_undo_the_movement(view):
+    anatomy, motion = view
+    rng = np.random.default_rng(9)
+    r, theta = rng.uniform(45, 130, 4000).astype("f4"), rng.uniform(-0.4, 0.4, 4000).astype("f4")
+    away = np.abs(GRID.nearest(anatomy.vessels.hepatic, r, theta)) > 3  # in a vein the field changes within a sample
+    tissue = _Tissue(anatomy, motion, r, theta, np.ones(r.size, bool))
+    for frame in (0, 12, 39):
+        index = _Origins(anatomy, motion, *tissue.at(frame)).at(frame)
+        row, column = np.unravel_index(index, GRID.shape)
+        at_row, at_column = GRID.index(r, theta)
+        assert np.abs(row - at_row)[away].max() < 1.1
+        assert np.abs(column - at_column)[away].max() < 1.1
+
+
+def test_the_wall_does_not_follow_breath_or_heart(view):
+    anatomy, motion = view
+    theta = np.linspace(-HALF_ANGLE, HALF_ANGLE, 50)
+    tissue = _Tissue(anatomy, motion, np.full(50, 8.0), theta, np.zeros(50, bool))
+    for frame in (5, 30):
+        r, turned = tissue.at(frame)
+        assert turned - theta == pytest.approx(motion.swing[frame])
+        assert r - 8.0 == pytest.approx(motion.press[frame] * 8 / 25)
+
+
+def test_breathing_lifts_the_depth_and_leaves_the_surface(view):
+    anatomy, motion = view
+    theta = np.zeros(2)
+    r = anatomy.surface.smooth_depth(0.0) + np.array([0.1, 70.0])
+    rising, flat = (
+        _Tissue(anatomy, part, r, theta, np.ones(2, bool)).at(30)[0]
+        for part in (
+            motion,
+            SimpleNamespace(**{**vars(motion), "rise": 0 * motion.rise, "heart_field": motion.heart_field}),
+        )
+    )
+    assert (rising - flat)[0] == pytest.approx(0, abs=0.01 * abs(motion.rise[30]))
+    assert (rising - flat)[1] == pytest.approx(motion.rise[30], rel=0.15)

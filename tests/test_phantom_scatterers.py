@@ -1,13 +1,13 @@
-"""What a view is made of: carriers show in it, and only they differ."""
+"""Scatterers and attenuation: carriers show in a view, and what covers it follows the breath."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from fibrolib.phantom.anatomy import draw_anatomy, nodule_height
-from fibrolib.phantom.geometry import PolarGrid, plane_from_polar, polar_from_plane
-from fibrolib.phantom.scatterers import clustering, draw_scatterers
+from fibrolib.phantom.anatomy import Anatomy
+from fibrolib.phantom.geometry import PolarGrid
+from fibrolib.phantom.scatterers import Attenuation, Scatterers, _Cover
 
 GRID = PolarGrid(140.0)
 
@@ -18,36 +18,13 @@ def patient(**changes):
 
 def view(seed=0, **changes):
     rng = np.random.default_rng(seed)
-    anatomy = draw_anatomy(patient(**changes), GRID, rng)
-    return anatomy, draw_scatterers(patient(**changes), anatomy, rng)
-
-
-def test_polar_and_plane_are_inverse():
-    r, theta = np.random.default_rng(0).uniform((0, -0.5), (150, 0.5), (50, 2)).T
-    back = polar_from_plane(*plane_from_polar(r, theta))
-    assert back[0] == pytest.approx(r)
-    assert back[1] == pytest.approx(theta)
-
-
-@pytest.mark.parametrize("carrier", [-1.0, 1.0, 4.0, 12.0])
-def test_nodules_have_the_asked_height(carrier):
-    anatomy, _ = view(capsule=carrier)
-    assert anatomy.surface.nodules.std() == pytest.approx(nodule_height(carrier))
-
-
-def test_signals_grow_with_their_carriers_and_stay_finite():
-    carriers = np.linspace(-4, 8, 40)
-    assert (np.diff([nodule_height(value) for value in carriers]) > 0).all()
-    spread, septa = np.array([clustering(value) for value in carriers]).T
-    assert (np.diff(spread) > 0).all()
-    assert (np.diff(septa) > 0).all()
-    assert nodule_height(1e3) <= 2.5
-    assert spread.max() < 8
+    anatomy = Anatomy.draw(patient(**changes), GRID, rng)
+    return anatomy, Scatterers.draw(patient(**changes), anatomy, rng)
 
 
 def of_parenchyma(anatomy, points):
     parenchyma = anatomy.grid.nearest(anatomy.parenchyma, points.r, points.theta)
-    deep = anatomy.grid.nearest(anatomy.below, points.r, points.theta) > 5
+    deep = anatomy.grid.nearest(anatomy.liver_depth, points.r, points.theta) > 5
     return np.abs(points.amplitude[parenchyma & deep])
 
 
@@ -60,20 +37,52 @@ def test_fibrosis_clusters_scatterers_without_brightening_the_liver():
     assert 10 * np.log10(np.mean(coarse**2) / np.mean(smooth**2)) == pytest.approx(0, abs=0.5)
 
 
-def test_carriers_do_not_move_the_anatomy():
-    for seed in range(4):
-        plain, changed = view(seed=seed)[0], view(seed=seed, texture=3.0)[0]
-        assert np.array_equal(plain.labels, changed.labels)
-        assert plain.push == changed.push
-        assert np.array_equal(plain.dome.waves, changed.dome.waves)
-
-
-def test_another_seed_is_another_view():
-    assert not np.array_equal(view(seed=1)[0].labels, view(seed=2)[0].labels)
-
-
 def test_wall_stays_and_liver_slides():
     anatomy, points = view()
-    depth = anatomy.grid.nearest(anatomy.below, points.r, points.theta)
+    depth = anatomy.grid.nearest(anatomy.liver_depth, points.r, points.theta)
     assert points.inside[depth > 2].mean() > 0.99
     assert points.inside[depth < -2].mean() < 0.01
+
+
+@pytest.fixture(scope="module")
+def anatomy():
+    return Anatomy.draw(patient(fat=0.1), GRID, np.random.default_rng(0))
+
+
+def test_fat_dims_the_depth(anatomy):
+    rows = [
+        np.median(Attenuation.draw(patient(fat=fat), anatomy, np.random.default_rng(1)).factor[-20])
+        for fat in (0.0, 0.8)
+    ]
+    assert rows[1] < 0.6 * rows[0]
+
+
+def test_some_views_are_covered_at_one_side(anatomy):
+    attenuations = [Attenuation.draw(patient(fat=0.1), anatomy, np.random.default_rng(seed)) for seed in range(60)]
+    covers = [attenuation.cover for attenuation in attenuations if attenuation.cover is not None]
+    assert 0.25 < len(covers) / len(attenuations) < 0.6
+    assert {cover.side for cover in covers} == {-1.0, 1.0}
+    for cover in covers:
+        coverage = cover.coverage(GRID.theta, 0.0)
+        assert coverage.max() > 0.9
+        assert coverage[np.abs(GRID.theta) < 0.25].max() < 0.2  # the heart's neighbourhood stays in sight
+
+
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_a_cover_moves_with_the_liver_and_hides_what_is_behind_it(side):
+    loss = np.full(GRID.shape, 3.0, "f4")
+    cover = _Cover(side, 0.3, 0.01, 0.8, loss, np.ones(GRID.shape, "c8"))
+    attenuation = Attenuation(GRID.theta, np.ones(GRID.shape, "f4"), cover)
+    for slide in (0.0, 0.05, -0.05):
+        factor, echo = attenuation.at(slide)
+        edge = np.interp(0.5, np.sort(np.abs(echo[0])), GRID.theta[np.argsort(np.abs(echo[0]))])
+        assert edge == pytest.approx(side * 0.3 + 0.8 * slide, abs=2 * GRID.steps[1])
+        assert factor.min() == pytest.approx(np.exp(-3.0), rel=1e-3)
+        assert factor.max() == pytest.approx(1.0, rel=1e-3)
+
+
+def test_without_a_cover_nothing_is_added():
+    attenuation = Attenuation(GRID.theta, np.full(GRID.shape, 0.5, "f4"), None)
+    factor, echo = attenuation.at(0.02)
+    assert factor is attenuation.factor
+    assert echo == 0

@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from fibrolib.cli import app
 from fibrolib.errors import FibrolibError
-from fibrolib.phantom import SignalStrengths, draw_patients, read_truth, render_clip, simulate_cohort
+from fibrolib.phantom import SignalStrengths, draw_patients, read_truth, render_clip, render_image, simulate_cohort
+from fibrolib.phantom.anatomy import LABELS
+from fibrolib.phantom.simulate import _write_truth
 from fibrolib.video import read_image, read_video
 
 SEED = 3
@@ -68,14 +70,12 @@ def test_same_seed_same_bytes_whatever_the_workers(table, tmp_path):
     assert contents(again.parent) == contents(table.parent)
 
 
-def test_a_stopped_run_goes_on_where_it_was(table, tmp_path):
+def test_an_interrupted_simulation_resumes(table, tmp_path):
     before = contents(table.parent)
     whole = table.parent / "videos" / "virtual-001.mp4"
     stamp = whole.stat().st_mtime_ns
     (table.parent / "truth" / "virtual-002.npz").unlink()
-    done = []
-    simulate_cohort(table.parent, patients=2, seed=SEED, n_jobs=1, progress=lambda *state: done.append(state))
-    assert done == [(2, 2)]
+    simulate_cohort(table.parent, patients=2, seed=SEED, n_jobs=1)
     assert whole.stat().st_mtime_ns == stamp
     assert contents(table.parent) == before
 
@@ -99,18 +99,18 @@ def test_videos_can_be_shorter_and_slower_and_images_left_out(tmp_path):
     assert not truth.image_masks
     assert pd.read_csv(table)["image"].isna().all()
     assert not list((tmp_path / "images").iterdir())
-    done = []
-    simulate_cohort(tmp_path, patients=1, seed=SEED, n_jobs=1, **form, progress=lambda *state: done.append(state))
-    assert not done
+    stamp = (tmp_path / "videos" / "virtual-001.mp4").stat().st_mtime_ns
+    simulate_cohort(tmp_path, patients=1, seed=SEED, n_jobs=1, **form)
+    assert (tmp_path / "videos" / "virtual-001.mp4").stat().st_mtime_ns == stamp
 
 
 def test_without_truth_the_pictures_are_the_same(table, tmp_path):
     bare = simulate_cohort(tmp_path, patients=2, seed=SEED, truth=False, n_jobs=1)
     assert pd.read_csv(bare)["roi"].isna().all()
     assert [path.name for path in (tmp_path / "truth").iterdir()] == ["patients.csv"]
-    found = contents(tmp_path)
-    assert {name: contents(table.parent)[name] for name in found if name.startswith(("videos", "images", "truth"))} == {
-        name: found[name] for name in found if name.startswith(("videos", "images", "truth"))
+    files = contents(tmp_path)
+    assert {name: contents(table.parent)[name] for name in files if name.startswith(("videos", "images", "truth"))} == {
+        name: files[name] for name in files if name.startswith(("videos", "images", "truth"))
     }
 
 
@@ -143,14 +143,12 @@ def test_the_first_video_and_the_image_do_not_depend_on_the_number_of_videos(tab
 
 
 def test_a_cohort_grows_by_videos(several, tmp_path):
-    done = []
-    settings = {"seed": SEED, "n_jobs": 1, "progress": lambda *state: done.append(state)}
+    settings = {"seed": SEED, "n_jobs": 1}
     simulate_cohort(tmp_path, patients=1, **settings)
     kept = {
         path: path.stat().st_mtime_ns for folder in ("videos", "truth") for path in (tmp_path / folder).glob("*-001.*")
     }
     simulate_cohort(tmp_path, patients=2, videos=2, **settings)
-    assert done == [(1, 1), (1, 2), (2, 2)]
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert contents(tmp_path) == contents(several.parent)
 
@@ -187,3 +185,39 @@ def test_a_cohort_as_dicom_holds_what_was_rendered(tmp_path):
     assert np.load(table.parent / row["roi"])["image_liver"].shape == read_image(table.parent / row["image"]).shape
     with pytest.raises(FibrolibError, match="another seed, form or version"):
         simulate_cohort(tmp_path / "dicom", patients=1, seed=SEED, n_jobs=1)
+
+
+@pytest.fixture(scope="module")
+def rendered():
+    patient = next(draw_patients(1, 0).itertuples(index=False))
+    return render_clip(patient, (0, 0)), render_image(patient, (0, 0))
+
+
+def test_truth_comes_back(rendered, tmp_path):
+    clip, still = rendered
+    _write_truth(tmp_path / "a.npz", clip, still)
+    truth = read_truth(tmp_path / "a.npz")
+    assert set(truth.masks) == set(truth.image_masks) == set(LABELS)
+    for name in LABELS:
+        assert np.array_equal(truth.masks[name], clip.masks[name])
+        assert np.array_equal(truth.image_masks[name], still.masks[name][0])
+    assert np.array_equal(truth.displacement, clip.displacement, equal_nan=True)
+    assert np.array_equal(truth.nodes, clip.nodes)
+    assert truth.mm_per_pixel == clip.scale
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_a_video_without_an_image_has_no_image_masks(rendered, tmp_path):
+    _write_truth(tmp_path / "a.npz", rendered[0])
+    assert read_truth(tmp_path / "a.npz").image_masks == {}
+
+
+def test_strangers_are_refused(tmp_path):
+    with pytest.raises(FibrolibError, match="no such file"):
+        read_truth(tmp_path / "none.npz")
+    np.savez(tmp_path / "other.npz", liver=np.zeros(3))
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    (tmp_path / "words.npz").write_text("no arrays")
+    for name in ("other.npz", "array.npy", "words.npz"):
+        with pytest.raises(FibrolibError, match="the truth of a virtual video cannot be read"):
+            read_truth(tmp_path / name)

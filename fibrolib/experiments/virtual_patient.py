@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fibrolib.phantom import Rendering, SignalStrengths, draw_patients, render_view
-from fibrolib.phantom.carriers import carrier_mean, log_stiffness_mean
+from fibrolib.phantom import Rendering, SignalStrengths, draw_patients, log_stiffness_mean, render_view
 
 __all__ = ["Movement", "detail", "mmode_strip", "population", "render_beats", "true_movement", "typical_patient"]
 
@@ -53,9 +52,9 @@ def typical_patient(severity: float, seed: int = 0, strengths: SignalStrengths |
         "severity": float(severity),
         "stiffness_kpa": stiffness,
         "swe_kpa": round(stiffness, 1),
-        "texture": float(carrier_mean("texture", severity, strengths)),
-        "capsule": float(carrier_mean("capsule", severity, strengths)),
-        "strain": float(np.exp(carrier_mean("motion", severity, strengths))),
+        "texture": float(strengths.carrier_mean("texture", severity)),
+        "capsule": float(strengths.carrier_mean("capsule", severity)),
+        "strain": float(np.exp(strengths.carrier_mean("motion", severity))),
     }
     return next(drawn.assign(**truth, **scan).itertuples(index=False))
 

@@ -1,16 +1,19 @@
 """The virtual cohort: patients whose truth is known, imaged by a simulated scanner."""
 
 from fibrolib.phantom.oracle import MOVING, STILL, oracle_auc, oracle_score
-from fibrolib.phantom.patients import PREFIX, draw_patients
-from fibrolib.phantom.quantities import QUANTITIES, draw_unstaged_patients, physical_quantities
-from fibrolib.phantom.render import Rendering, render_view
-from fibrolib.phantom.simulate import render_clip, render_image, simulate_cohort
-from fibrolib.phantom.strengths import SignalStrengths
-from fibrolib.phantom.truth import Truth, read_truth
+from fibrolib.phantom.patients import (
+    QUANTITIES,
+    SignalStrengths,
+    draw_patients,
+    draw_unstaged_patients,
+    log_stiffness_mean,
+    physical_quantities,
+)
+from fibrolib.phantom.render import Rendering, render_clip, render_image, render_view
+from fibrolib.phantom.simulate import Truth, read_truth, simulate_cohort
 
 __all__ = [
     "MOVING",
-    "PREFIX",
     "QUANTITIES",
     "STILL",
     "Rendering",
@@ -18,6 +21,7 @@ __all__ = [
     "Truth",
     "draw_patients",
     "draw_unstaged_patients",
+    "log_stiffness_mean",
     "oracle_auc",
     "oracle_score",
     "physical_quantities",

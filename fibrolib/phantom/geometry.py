@@ -1,4 +1,4 @@
-"""Places in the picture: the polar grid of a convex probe, and what lies where on it.
+"""The polar grid of a convex probe, and its place on the plane of the picture.
 
 Coordinates are depth `r` (mm below the probe's face) and angle `theta` (radians from its axis); the face is an arc of
 `FACE_RADIUS`. On the plane, `x` is to the right and `y` down, in mm, with the middle of the face at the origin.
@@ -11,13 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["FACE_RADIUS", "HALF_ANGLE", "PolarGrid", "plane_from_polar", "polar_from_plane"]
-
-FACE_RADIUS = 55.0
-"""Radius of the probe's face, mm (abdominal convex probes: 50-60)."""
-
-HALF_ANGLE = np.radians(30.0)
-"""Half of the opening angle."""
+FACE_RADIUS = 55.0  # of the probe's face, mm (abdominal convex probes: 50-60)
+HALF_ANGLE = np.radians(30.0)  # half of the opening angle
 
 
 def plane_from_polar(r: ArrayLike, theta: ArrayLike) -> tuple[NDArray, NDArray]:
@@ -36,17 +31,11 @@ def polar_from_plane(x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
 class PolarGrid:
     """Samples of the beam-formed picture: `rows` depths by `columns` beams, evenly spaced.
 
-    Parameters
-    ----------
-    depth : float
-        Depth of the last row, mm; the first row is the probe's face.
-    rows, columns : int
-        Number of samples without the guard band.
-    guard : int
-        Extra samples on all four sides, where tissue outside the picture is imaged and thrown away.
+    A guard band of `guard` samples on all four sides holds tissue that is imaged and thrown away; `shape`, `r`, `theta`
+    and indices include it.
     """
 
-    depth: float
+    depth: float  # of the last row, mm; the first row is the probe's face
     rows: int = 384
     columns: int = 176
     guard: int = 8
@@ -58,22 +47,26 @@ class PolarGrid:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns with the guard band."""
+        """Rows and columns."""
         return self.rows + 2 * self.guard, self.columns + 2 * self.guard
 
     @property
     def r(self) -> NDArray[np.float64]:
-        """Depths of the rows with the guard band, mm."""
+        """Depths of the rows, mm."""
         return (np.arange(self.shape[0]) - self.guard) * self.steps[0]
 
     @property
     def theta(self) -> NDArray[np.float64]:
-        """Angles of the columns with the guard band, radians."""
+        """Angles of the columns, radians."""
         return (np.arange(self.shape[1]) - self.guard) * self.steps[1] - HALF_ANGLE
 
     def index(self, r: NDArray, theta: NDArray) -> tuple[NDArray, NDArray]:
-        """Fractional row and column, guard band included, of places on the polar plane."""
+        """Fractional row and column of places on the polar plane."""
         return r / self.steps[0] + self.guard, (theta + HALF_ANGLE) / self.steps[1] + self.guard
+
+    def polar(self, row: NDArray, column: NDArray) -> tuple[NDArray, NDArray]:
+        """Inverse of `index`."""
+        return (row - self.guard) * self.steps[0], (column - self.guard) * self.steps[1] - HALF_ANGLE
 
     def nearest(self, image: NDArray, r: NDArray, theta: NDArray) -> NDArray:
         """Values of an image on the grid at the nearest samples; beyond the edge, the edge's."""

@@ -1,4 +1,4 @@
-"""How a scanner sees scatterers: convolution with a point spread, envelope, compression, scan conversion.
+"""Image formation: convolution with a point spread, envelope, compression, scan conversion, and the scanner's screen.
 
 After Bamber & Dickinson (1980) and COLE (Gao 2009): every scatterer's echo arrives with the phase of its depth; the sum
 is smoothed by an axial and a lateral Gaussian on the polar grid. Working on the demodulated signal, the grid need only
@@ -11,39 +11,27 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 from scipy.fft import fft, fftfreq, ifft
 from scipy.sparse import csr_matrix
 
 from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, PolarGrid, polar_from_plane
 
-__all__ = ["PointSpread", "Receiver", "ScanConverter", "compress"]
-
-SOUND_SPEED = 1540.0  # m/s, the value every scanner assumes
+SCREEN = (256, 320)  # height and width, pixels
+_TOP, _CENTRE, _FAN_HEIGHT = 34, 150, 208  # row of the fan's upper edge, column of its axis, rows to its deepest point
+BANNER = "VIRTUAL PATIENT"  # on every frame: nobody shall take one for a real patient
+_SOUND_SPEED = 1540.0  # m/s, the value every scanner assumes
 
 
 @dataclass(frozen=True)
 class PointSpread:
-    """Resolution of a scanner: full widths at half maximum of the echo amplitude of a point.
+    """Resolution of a scanner: full widths at half maximum of the echo amplitude of a point."""
 
-    Parameters
-    ----------
-    frequency : float
-        Centre frequency, MHz.
-    axial : float
-        Axial width, mm.
-    lateral : float
-        Lateral width at the focus, radians.
-    focus : float
-        Depth of the focus, mm.
-    spread : float
-        How fast the beam widens away from the focus (1 = by half over a third of the focal depth).
-    """
-
-    frequency: float
-    axial: float
-    lateral: float
-    focus: float
-    spread: float = 1.0
+    frequency: float  # centre frequency, MHz
+    axial: float  # axial width, mm
+    lateral: float  # lateral width at the focus, radians
+    focus: float  # depth of the focus, mm
+    spread: float = 1.0  # how fast the beam widens off the focus (1 = by half over a third of the focal depth)
 
     def lateral_at(self, r: NDArray) -> NDArray:
         """Lateral width in radians at depths `r` (mm)."""
@@ -57,19 +45,12 @@ _WIDTH = 2 * np.sqrt(2 * np.log(2))  # full width at half maximum of a Gaussian,
 class Receiver:
     """Beam-forms echoes of point scatterers on a polar grid.
 
-    Parameters
-    ----------
-    grid : PolarGrid
-        Where the echoes are sampled.
-    spread : PointSpread
-        The scanner's resolution.
-    density : float
-        Scatterers per grid sample; their mean echo power then comes out as 1 for unit amplitudes.
+    With `density` scatterers of unit amplitude per grid sample, the mean echo power is 1.
     """
 
     def __init__(self, grid: PolarGrid, spread: PointSpread, density: float) -> None:
         self.grid = grid
-        self.wavenumber = np.float32(4e-3 * np.pi * spread.frequency * 1e6 / SOUND_SPEED)  # there and back, rad/mm
+        self.wavenumber = np.float32(4e-3 * np.pi * spread.frequency * 1e6 / _SOUND_SPEED)  # there and back, rad/mm
         axial = spread.axial / _WIDTH / grid.steps[0]
         lateral = spread.lateral_at(grid.r) / _WIDTH / grid.steps[1]
         rows, columns = (2 * np.pi * fftfreq(length) for length in grid.shape)
@@ -84,23 +65,10 @@ class Receiver:
     def envelope(
         self, r: NDArray, theta: NDArray, amplitude: NDArray, loss: NDArray | float = 1.0, noise: NDArray | float = 0.0
     ) -> NDArray[np.float32]:
-        """Echo amplitude on the grid.
+        """Echo amplitude on the grid of scatterers at `(r, theta)` (mm, radians) that reflect `amplitude`.
 
-        Parameters
-        ----------
-        r, theta : ndarray of float32, shape (scatterers,)
-            Where the scatterers are, mm and radians.
-        amplitude : ndarray of complex64, shape (scatterers,)
-            What they reflect.
-        loss : ndarray of float32, shape `grid.shape`, optional
-            Factor of amplitude between tissue and probe.
-        noise : ndarray of complex64, shape `grid.shape`, optional
-            White noise of the electronics, as amplitude after gain; it passes the axial filter only.
-
-        Returns
-        -------
-        ndarray of float32, shape `grid.shape`
-            The envelope.
+        `loss` is a factor of amplitude between tissue and probe; `noise` is white noise of the electronics, as
+        amplitude after gain, which passes the axial filter only. Both have the shape of the grid.
         """
         phase = self.wavenumber * r
         echo = amplitude * (np.cos(phase) - 1j * np.sin(phase))
@@ -116,63 +84,26 @@ class Receiver:
         return np.abs(ifft(field, axis=0, overwrite_x=True))
 
 
-def compress(envelope: NDArray, gain: NDArray | float, dynamic_range: float, gamma: float) -> NDArray[np.float32]:
-    """Log compression and grey map.
-
-    Parameters
-    ----------
-    envelope : ndarray
-        Echo amplitude; 1 is average liver.
-    gain : float or ndarray that broadcasts
-        Decibels added.
-    dynamic_range : float
-        Decibels from black to white; average liver at zero gain is placed at 45 % of it.
-    gamma : float
-        Exponent of the grey map: above 1 darkens the middle.
-
-    Returns
-    -------
-    ndarray of float32
-        Grey, 0 to 255.
-    """
-    level = (20 * np.log10(np.maximum(envelope, 1e-6)) + gain) / dynamic_range + 0.45
-    return (255 * np.clip(level, 0, 1) ** gamma).astype(np.float32)
-
-
 class ScanConverter:
     """From the polar grid to the screen, by bilinear weights computed once.
 
-    Parameters
-    ----------
-    grid : PolarGrid
-        The beam-formed picture.
-    shape : tuple of int
-        Height and width of the screen.
-    top, centre : int
-        Row of the fan's upper edge and column of its axis.
-    height : int
-        Rows from the fan's upper edge to its deepest point.
-
-    Attributes
-    ----------
-    sector : ndarray of bool, shape `shape`
-        Pixels inside the fan.
-    r, theta : ndarray of float32, shape (pixels in the fan,)
-        Their place on the polar plane.
-    scale : float
-        Millimetres per pixel.
+    `sector` marks the pixels inside the fan; `r` and `theta` are their places on the polar plane. `origin` is the row
+    and column of the middle of the probe's face, `scale` the millimetres per pixel.
     """
 
-    def __init__(self, grid: PolarGrid, shape: tuple[int, int], top: int, centre: int, height: int) -> None:
+    def __init__(self, grid: PolarGrid) -> None:
         above = (1 - np.cos(HALF_ANGLE)) * FACE_RADIUS  # the face's corners lie above its middle
-        self.scale = (grid.depth + above) / height
-        self.origin = (top + above / self.scale, float(centre))
-        rows, columns = np.indices(shape)
-        x, y = (columns - self.origin[1]) * self.scale, (rows - self.origin[0]) * self.scale
-        r, theta = polar_from_plane(x, y)
+        self.scale = (grid.depth + above) / _FAN_HEIGHT
+        self.origin = (_TOP + above / self.scale, float(_CENTRE))
+        rows, columns = np.indices(SCREEN)
+        r, theta = polar_from_plane(*self.plane(rows, columns))
         self.sector = (r >= 0) & (r <= grid.depth) & (np.abs(theta) <= HALF_ANGLE)
         self.r, self.theta = r[self.sector].astype(np.float32), theta[self.sector].astype(np.float32)
         self._weights = _bilinear(grid, self.r, self.theta)
+
+    def plane(self, row: NDArray, column: NDArray) -> tuple[NDArray, NDArray]:
+        """Place `(x, y)` in mm of pixels of the screen."""
+        return (column - self.origin[1]) * self.scale, (row - self.origin[0]) * self.scale
 
     def __call__(self, polar: NDArray) -> NDArray[np.float32]:
         """Values of the fan's pixels, in the order of ``image[sector]``."""
@@ -195,3 +126,69 @@ def _bilinear(grid: PolarGrid, r: NDArray, theta: NDArray) -> csr_matrix:
     weight[:, 0] = 1 - below - weight[:, 1]
     starts = np.arange(0, index.size + 1, 4, dtype=np.int32)
     return csr_matrix((weight.ravel(), index.ravel(), starts), shape=(r.size, rows * columns), copy=False)
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """An invented ultrasound machine."""
+
+    name: str  # on the screen
+    spread: PointSpread
+    gamma: float  # exponent of its grey map: above 1 darkens the middle
+    noise_db: float  # electronic noise at the deepest row, in decibels of average liver, at average gain
+    preset: str  # words in the corner of the screen
+    name_right: bool  # name in the right-hand corner, preset in the left-hand one
+
+    def compress(self, envelope: NDArray, gain: float, dynamic_range: float) -> NDArray[np.float32]:
+        """Grey values 0 to 255 of echo amplitudes (1 is average liver), by log compression and the grey map.
+
+        `gain` is added (dB); `dynamic_range` is from black to white (dB), average liver at zero gain at 45 % of it.
+        """
+        level = (20 * np.log10(np.maximum(envelope, 1e-6)) + gain) / dynamic_range + 0.45
+        return (255 * np.clip(level, 0, 1) ** self.gamma).astype(np.float32)
+
+    def draw_screen(self, patient: object, converter: ScanConverter) -> NDArray[np.uint8]:
+        """The screen but for the fan, which is black: words, depth scale, grey bar.
+
+        The patient's attributes ``patient_id, fps, gain_db, depth_mm, dynamic_range_db`` are used.
+        """
+        picture = Image.new("L", (SCREEN[1], SCREEN[0]))
+        draw, font = ImageDraw.Draw(picture), ImageFont.load_default(10)
+        left, right = (self.preset, self.name) if self.name_right else (self.name, self.preset)
+        frequency, depth = f"{patient.fps:.0f} Hz", f"{patient.depth_mm / 10:.1f} cm"
+        settings = frequency, depth, f"G {50 + 2 * patient.gain_db:.0f} %", f"DR {patient.dynamic_range_db:.0f}"
+        draw.text((4, 2), left, fill=190, font=font)
+        draw.text((SCREEN[1] - 4, 2), right, fill=190, font=font, anchor="ra")
+        draw.text((_CENTRE, 2), f"{BANNER} {patient.patient_id[-3:]}", fill=230, font=font, anchor="ma")
+        for line, text in enumerate(settings):
+            draw.text((4, 16 + 11 * line), text, fill=140, font=font)
+        _draw_depth_scale(draw, font, self.spread.focus, patient.depth_mm, converter)
+        for row in range(80):  # grey bar
+            draw.line([(4, 100 + row), (9, 100 + row)], fill=round(255 * (1 - row / 79) ** self.gamma))
+        screen = np.array(picture)
+        screen[converter.sector] = 0
+        return screen
+
+
+def _draw_depth_scale(
+    draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, focus: float, depth: float, converter: ScanConverter
+) -> None:
+    """Ticks every centimetre, a number every five, and a mark at the focus."""
+    column = SCREEN[1] - 4
+    for centimetre in range(int(depth / 10) + 1):
+        row = converter.origin[0] + 10 * centimetre / converter.scale
+        long = centimetre % 5 == 0
+        draw.line([(column - (6 if long else 3), row), (column, row)], fill=170)
+        if long and centimetre:
+            draw.text((column - 8, row), str(centimetre), fill=150, font=font, anchor="rm")
+    row = converter.origin[0] + focus / converter.scale
+    draw.polygon([(column + 3, row - 3), (column + 3, row + 3), (column - 1, row)], fill=200)
+
+
+# Indexed by a patient's `scanner`. Assumptions: abdominal imaging at 3-3.6 MHz; widths a little above a real
+# machine's, as a pixel here is .7 mm.
+SCANNERS = (
+    Scanner("ORION 5", PointSpread(3.2, 1.10, 0.0170, 70.0), 1.05, -21.0, "ABD GEN", False),
+    Scanner("HEPAVUE S", PointSpread(3.6, 0.95, 0.0155, 60.0), 1.30, -18.0, "LIVER C5-1", True),
+    Scanner("Meridia X2", PointSpread(3.0, 1.25, 0.0190, 80.0), 0.90, -24.0, "Abdomen 2", False),
+)

@@ -1,4 +1,4 @@
-"""The oracle: the best that any classifier could do, because it knows the law of the carriers."""
+"""The oracle: the best that any classifier can do, because it knows the distribution of the carriers."""
 
 from __future__ import annotations
 
@@ -9,20 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from fibrolib.phantom.carriers import CARRIERS, STAGE_MIX, carrier_mean, carrier_sd, shortcut_scanner
-from fibrolib.phantom.patients import draw_patients
-from fibrolib.phantom.scanners import SCANNERS
-from fibrolib.phantom.strengths import SignalStrengths
+from fibrolib.phantom.patients import CARRIERS, SHORTCUT_SCANNER, STAGE_MIX, SignalStrengths, draw_patients
 
-__all__ = ["MOVING", "STILL", "oracle_auc", "oracle_score"]
+STILL = ("texture", "capsule")  # what a still image carries: the ceiling of a 2D net
+MOVING = ("texture", "capsule", "motion")  # what a video carries: the ceiling of a 3D net
 
-STILL = ("texture", "capsule")
-"""What a still image carries: the ceiling of a 2D net."""
-
-MOVING = ("texture", "capsule", "motion")
-"""What a video carries: the ceiling of a 3D net."""
-
-_NODES = 16  # severities per stage at which the law is averaged
+_NODES = 16  # severities per stage at which the likelihood is averaged
+_N_SCANNERS = SHORTCUT_SCANNER.max() + 1
 _DIGITS = 9
 _CHUNK = 20_000  # patients at a time, which bounds the memory
 
@@ -41,7 +34,7 @@ def oracle_score(
     signals : sequence of str
         Which of ``texture``, ``capsule``, ``motion`` are seen; ``shortcut`` adds the scanner.
     strengths : SignalStrengths, optional
-        The dials that the patients were drawn with.
+        The strengths that the patients were drawn with.
 
     Returns
     -------
@@ -73,20 +66,16 @@ def oracle_auc(
     n: int = 100_000,
     seed: int = 0,
 ) -> float:
-    """AUC of the best classifier of the carriers, in a fresh population.
+    """AUC of the best classifier of the carriers, on newly drawn patients.
 
     Parameters
     ----------
     strengths : SignalStrengths, optional
         Strength of the signals; the published effects if left out.
-    cutoff : int
-        The lowest stage that counts as diseased, 1 to 4.
-    signals : sequence of str
-        See `oracle_score`; `STILL` and `MOVING` are the ceilings of the 2D and the 3D nets.
-    n : int
-        Size of the population. The sampling error is about ``0.5 / sqrt(n)``.
-    seed : int
-        Seed of the population.
+    cutoff, signals : int, sequence of str
+        As of `oracle_score`; `STILL` and `MOVING` are the ceilings of the 2D and the 3D nets.
+    n, seed : int
+        Of the patients that are drawn. The sampling error is about ``0.5 / sqrt(n)``.
 
     Returns
     -------
@@ -108,16 +97,12 @@ def _score(
     likelihood = np.repeat(np.log(STAGE_MIX), _NODES) - np.log(_NODES) + np.zeros((len(patients), 1))
     for name in signals:
         if name == "shortcut":
-            likelihood = likelihood + _scanner_law(patients["scanner"].to_numpy(), stage, strengths)
+            tied = patients["scanner"].to_numpy()[:, None] == SHORTCUT_SCANNER[stage]
+            probability = strengths.shortcut * tied + (1 - strengths.shortcut) / _N_SCANNERS
+            likelihood = likelihood + np.log(np.maximum(probability, 1e-12))
             continue
         value = np.log(patients["strain"]) if name == "motion" else patients[name]
-        distance = (value.to_numpy()[:, None] - carrier_mean(name, severity, strengths)) / carrier_sd(name, strengths)
+        distance = (value.to_numpy()[:, None] - strengths.carrier_mean(name, severity)) / strengths.carrier_sd(name)
         likelihood = likelihood - 0.5 * distance**2
     diseased = stage >= cutoff
     return logsumexp(likelihood[:, diseased], axis=1) - logsumexp(likelihood[:, ~diseased], axis=1)
-
-
-def _scanner_law(scanner: NDArray, stage: NDArray, strengths: SignalStrengths) -> NDArray[np.float64]:
-    """Log probability of each patient's scanner given each stage."""
-    tied = scanner[:, None] == shortcut_scanner(stage)
-    return np.log(np.maximum(strengths.shortcut * tied + (1 - strengths.shortcut) / len(SCANNERS), 1e-12))

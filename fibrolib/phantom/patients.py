@@ -1,21 +1,126 @@
-"""Virtual patients: stage, stiffness, blood values and how they were scanned."""
+"""Virtual patients: stage, the carriers through which fibrosis shows, blood values, and how they were scanned.
+
+A *carrier* is the one latent number through which a signal shows: the clustering of scatterers (`texture`), the
+nodularity of the surface (`capsule`), the strain of the heartbeat (`motion`). Given the severity of fibrosis the
+three are independent and normal, `motion` on the scale of log strain. `docs/virtual-cohort.md` derives the figures.
+"""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
+from math import isfinite
+
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from fibrolib.phantom.carriers import STAGE_MIX, carrier_values, shortcut_scanner
-from fibrolib.phantom.strengths import SignalStrengths
+from fibrolib.cohort.columns import VIRTUAL_PREFIX
 
-__all__ = ["PREFIX", "draw_patients", "random_stream"]
+_Columns = dict[str, NDArray]
 
-PREFIX = "virtual-"
-"""Reserved start of every virtual patient's id."""
+CARRIERS = ("texture", "capsule", "motion")  # also the names of their signal strengths
+BLOOD = ("ast", "alt", "platelets")
+# Share of patients in F0 to F4. Assumption: a liver clinic's mix, half of it >= F2.
+STAGE_MIX = (0.22, 0.28, 0.20, 0.14, 0.16)
+# Scanner by stage of the patients whom `SignalStrengths.shortcut` ties to their stage: one machine per ward.
+SHORTCUT_SCANNER = np.array([0, 0, 1, 2, 2])
 
-AETIOLOGIES = ("hepatitis B", "hepatitis C", "MASLD", "alcohol")
+# Strain = k / E. Tagged MRI: strain .116 (healthy) and .048 (cirrhosis), Chung 2011; with the median stiffness
+# of F0 and F4 below, 5.55 and 13.67 kPa, k is .64 and .66 kPa.
+_STRAIN_STIFFNESS = 0.65  # peak heartbeat strain times stiffness, kPa
+
+# ln E at F0..F4, derived: stage spread that gives 2D-SWE AUCs of .878 / .932 / .942 (n = 327) around the F0-1 median of
+# World J Gastroenterol 2019;25:3256. The other large study (.887 / .912 / .832) would need F4 softer than F3.
+_LOG_STIFFNESS = (1.713, 1.813, 2.019, 2.298, 2.615)
+# Between patients of one severity; with the measurement error of .12 and the slope within a stage this is the
+# lognormal sigma of .25-.27 of the same source.
+_LOG_STIFFNESS_SD = 0.21
+# How hard the heart pushes, and how the plane lies to it: chosen for a Cohen's d of strain at >= F2 of .95, the middle
+# of the assumed band .8-1.1 (assumption, see evidence in docs).
+_LOG_COUPLING_SD = 0.378
+
+# Texture: AUC .72 at >= F2, the middle of published scatterer statistics (.64-.81), linear in severity (assumption).
+_TEXTURE = tuple(0.361 * stage for stage in range(5))
+# Capsule: sensitivity 91 %, specificity 94 % for F4 (BJR 1999;72:29); little on F2 and F3 (assumption: 10 and 30 %).
+_CAPSULE = tuple(4.08 * share for share in (0.0, 0.0, 0.1, 0.3, 1.0))
+
+
+@dataclass(frozen=True)
+class SignalStrengths:
+    """How strongly each signal of fibrosis shows in a virtual cohort.
+
+    A strength scales the *effect* (the shift of a patient's carrier with stage), not the spread between patients,
+    except that ``motion`` scales all of ln E in the strain, its scatter included: at 0 the carrier still varies.
+
+    Parameters
+    ----------
+    texture, capsule, motion : float
+        Of scatterer clustering and septa, of the nodularity of the liver surface, and of the dependence of the
+        heartbeat's strain on stiffness: 0 = unrelated to stage, 1 = published effect, more = teaching.
+    shortcut, missing_labs : float
+        Share of patients whose scanner is chosen by their stage (0 to 1, a confounder), and of blood values that are
+        missing at random (0 to below 1).
+
+    Raises
+    ------
+    ValueError
+        If a strength is negative or not finite, or a share is outside its range.
+    """
+
+    texture: float = 1.0
+    capsule: float = 1.0
+    motion: float = 1.0
+    shortcut: float = 0.0
+    missing_labs: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not (isfinite(value) and value >= 0):
+                raise ValueError(f"signal strength {name} must be a finite number of at least 0, not {value!r}")
+        if self.shortcut > 1:
+            raise ValueError(f"signal strength shortcut is a share, 0 to 1, not {self.shortcut!r}")
+        if self.missing_labs >= 1:
+            raise ValueError(f"signal strength missing_labs is a share below 1, not {self.missing_labs!r}")
+
+    def carrier_mean(self, name: str, severity: ArrayLike) -> NDArray[np.float64]:
+        """Mean of a carrier at a continuous severity (the stage plus or minus one half), of the shape of `severity`.
+
+        `texture` and `capsule` are in units of their spread between patients, `motion` is ln strain.
+        """
+        knots = {"texture": _TEXTURE, "capsule": _CAPSULE, "motion": tuple(-value for value in _LOG_STIFFNESS)}[name]
+        effect = np.interp(severity, range(5), knots) - knots[0]
+        base = np.log(_STRAIN_STIFFNESS) + knots[0] if name == "motion" else 0.0
+        return base + getattr(self, name) * effect
+
+    def carrier_sd(self, name: str) -> float:
+        """Spread of a carrier between patients of one severity, in the units of `carrier_mean`."""
+        return float(np.hypot(self.motion * _LOG_STIFFNESS_SD, _LOG_COUPLING_SD)) if name == "motion" else 1.0
+
+
+def log_stiffness_mean(severity: ArrayLike) -> NDArray[np.float64]:
+    """Mean log stiffness (ln kPa) at a continuous severity (the stage plus or minus one half)."""
+    return np.interp(severity, range(5), _LOG_STIFFNESS)
+
+
+def nodule_height(capsule: float) -> float:
+    """Root-mean-square height of the surface's nodules in mm for a `capsule` carrier.
+
+    About .25 for a smooth liver and 1.2 in cirrhosis, at most 2.5 (assumption).
+    """
+    return float(2.5 * np.tanh(0.1 * np.exp(0.42 * capsule)))
+
+
+def clustering(texture: float) -> tuple[float, float]:
+    """Scatterer clustering (standard deviation, dB) and height of septa (dB) for a `texture` carrier.
+
+    Both grow with fibrosis, as homodyned-K clustering does; the scale is an assumption.
+    """
+    rise = np.log1p(np.exp(0.9 * texture))
+    return float(0.5 + 7.0 * np.tanh(rise / 3)), float(12.0 * np.tanh(rise / 3))
+
+
+_AETIOLOGIES = ("hepatitis B", "hepatitis C", "MASLD", "alcohol")
 _AETIOLOGY_SHARE = (0.55, 0.15, 0.22, 0.08)  # assumption: a clinic where hepatitis B leads
 
 # One stream of random numbers each, so that patient i is the same whatever the cohort's size.
@@ -39,19 +144,17 @@ _LOG_ALT = 2 * (_LOG_AGE + _LOG_AST - _LOG_PLATELETS - _LOG_FIB4)  # FIB-4 = age
 # Assumption: spreads (ln) between patients of one severity; they give ln APRI .48 and ln FIB-4 .43 (published .34-.59).
 _SD = {"age": 0.21, "ast": 0.40, "alt": 0.55, "platelets": 0.26}
 _AST_ALT_CORRELATION = 0.80  # assumption
-_MOST_STRAIN = 0.30  # assumption: beyond this no liver is squeezed; met by one patient in a hundred
+_MAX_STRAIN = 0.30  # assumption: beyond this no liver is squeezed; met by one patient in a hundred
 _SWE_ERROR = 0.12  # assumption: repeatability of one measurement, ln kPa
 
 
 def draw_patients(n: int, seed: int = 0, strengths: SignalStrengths | None = None) -> pd.DataFrame:
-    """Draw virtual patients, without their pictures.
+    """Draw virtual patients, without their pictures; FIB-4 and APRI follow from the blood values.
 
     Parameters
     ----------
-    n : int
-        Number of patients.
-    seed : int
-        Patient i of a seed is the same whatever `n`.
+    n, seed : int
+        Number of patients, and seed; patient i of a seed is the same whatever `n`.
     strengths : SignalStrengths, optional
         Strength of the signals; the published effects if left out.
 
@@ -67,10 +170,6 @@ def draw_patients(n: int, seed: int = 0, strengths: SignalStrengths | None = Non
     ------
     ValueError
         If `n` is below 1.
-
-    Notes
-    -----
-    FIB-4 and APRI are never drawn: they follow from the blood values.
     """
     if n < 1:
         raise ValueError(f"at least one patient is needed, not {n}")
@@ -79,68 +178,66 @@ def draw_patients(n: int, seed: int = 0, strengths: SignalStrengths | None = Non
     normal = {name: ndtri(np.clip(values, 1e-9, 1 - 1e-9)) for name, values in uniform.items()}
     stage = np.searchsorted(np.cumsum(STAGE_MIX)[:-1], uniform["stage"], side="right")
     severity = stage + uniform["severity"] - 0.5
-    carriers = carrier_values(severity, normal, strengths)
-    swe = np.exp(carriers["log_stiffness"] + _SWE_ERROR * normal["swe_error"])
     columns = {
-        "patient_id": [f"{PREFIX}{number:03d}" for number in range(1, n + 1)],
+        "patient_id": [f"{VIRTUAL_PREFIX}{number:03d}" for number in range(1, n + 1)],
         "stage": stage,
         "severity": severity,
         **_demographics(severity, uniform, normal),
         **_blood(severity, uniform, normal, strengths),
-        "swe_kpa": swe.round(1),
-        "stiffness_kpa": np.exp(carriers["log_stiffness"]),
-        "texture": carriers["texture"],
-        "capsule": carriers["capsule"],
-        "strain": np.minimum(np.exp(carriers["motion"]), _MOST_STRAIN),
+        **_stiffness_and_carriers(severity, normal, strengths),
         **_scan(stage, uniform, normal, strengths),
     }
     return pd.DataFrame(columns)
 
 
 def random_stream(seed: int, *key: int) -> np.random.Generator:
-    """An independent source of chance per key: ``(0, column)`` of the table, ``(1, patient, view)`` of the pictures."""
+    """Independent random numbers per key: ``(0, column)`` of the table, ``(1, patient, view)`` of the pictures."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def _stiffness_and_carriers(severity: NDArray, normal: _Columns, strengths: SignalStrengths) -> _Columns:
+    """Strain shares its deviate with stiffness."""
+    own = _LOG_STIFFNESS_SD * normal["stiffness"]
+    strain = strengths.carrier_mean("motion", severity) - strengths.motion * own + _LOG_COUPLING_SD * normal["coupling"]
+    log_stiffness = log_stiffness_mean(severity) + own
+    return {
+        "swe_kpa": np.exp(log_stiffness + _SWE_ERROR * normal["swe_error"]).round(1),
+        "stiffness_kpa": np.exp(log_stiffness),
+        "texture": strengths.carrier_mean("texture", severity) + normal["texture"],
+        "capsule": strengths.carrier_mean("capsule", severity) + normal["capsule"],
+        "strain": np.minimum(np.exp(strain), _MAX_STRAIN),
+    }
 
 
 def _lognormal(severity: NDArray, knots: NDArray, spread: float, normal: NDArray) -> NDArray:
     return np.exp(np.interp(severity, range(5), knots) + spread * normal)
 
 
-def _demographics(severity: NDArray, uniform: dict[str, NDArray], normal: dict[str, NDArray]) -> dict[str, object]:
+def _demographics(severity: NDArray, uniform: _Columns, normal: _Columns) -> _Columns:
     aetiology = np.searchsorted(np.cumsum(_AETIOLOGY_SHARE)[:-1], uniform["aetiology"], side="right")
     bmi = 25.0 + 3.6 * normal["bmi"]  # assumption, and independent of stage like all nuisances
     return {
         "age": np.clip(_lognormal(severity, _LOG_AGE, _SD["age"], normal["age"]), 18, 88).round().astype(int),
         "sex": np.where(uniform["sex"] < 0.58, "male", "female"),
         "bmi": np.clip(bmi, 16, 42).round(1),
-        "aetiology": np.array(AETIOLOGIES)[aetiology],
+        "aetiology": np.array(_AETIOLOGIES)[aetiology],
         "fat": np.clip(0.35 * uniform["fat"] ** 1.5 + 0.03 * (bmi - 25) + 0.1 * (aetiology == 2), 0, 0.8).round(3),
     }
 
 
-def _blood(
-    severity: NDArray, uniform: dict[str, NDArray], normal: dict[str, NDArray], strengths: SignalStrengths
-) -> dict[str, NDArray]:
-    rest = np.sqrt(1 - _AST_ALT_CORRELATION**2)
-    deviates = {
-        "ast": normal["ast"],
-        "alt": _AST_ALT_CORRELATION * normal["ast"] + rest * normal["alt"],
-        "platelets": normal["platelets"],
-    }
-    knots = {"ast": _LOG_AST, "alt": _LOG_ALT, "platelets": _LOG_PLATELETS}
-    values = {}
-    for name, deviate in deviates.items():
-        value = _lognormal(severity, knots[name], _SD[name], deviate).round()
-        values[name] = np.where(uniform[f"missing_{name}"] < strengths.missing_labs, np.nan, value)
-    return values
+def _blood(severity: NDArray, uniform: _Columns, normal: _Columns, strengths: SignalStrengths) -> _Columns:
+    alt = _AST_ALT_CORRELATION * normal["ast"] + np.sqrt(1 - _AST_ALT_CORRELATION**2) * normal["alt"]
+    normal = {**normal, "alt": alt}
+    means = {"ast": _LOG_AST, "alt": _LOG_ALT, "platelets": _LOG_PLATELETS}
+    values = {name: _lognormal(severity, means[name], _SD[name], normal[name]).round() for name in BLOOD}
+    missing = {name: uniform[f"missing_{name}"] < strengths.missing_labs for name in BLOOD}
+    return {name: np.where(missing[name], np.nan, values[name]) for name in BLOOD}
 
 
-def _scan(
-    stage: NDArray, uniform: dict[str, NDArray], normal: dict[str, NDArray], strengths: SignalStrengths
-) -> dict[str, NDArray]:
-    """How the patient was scanned: nuisances, independent of stage but for the `shortcut` dial. All assumptions."""
+def _scan(stage: NDArray, uniform: _Columns, normal: _Columns, strengths: SignalStrengths) -> _Columns:
+    """How the patient was scanned: nuisances, independent of stage except for `shortcut`. All assumptions."""
     tied = uniform["shortcut"] < strengths.shortcut
-    scanner = np.where(tied, shortcut_scanner(stage), (3 * uniform["scanner"]).astype(int))
+    scanner = np.where(tied, SHORTCUT_SCANNER[stage], (3 * uniform["scanner"]).astype(int))
     return {
         "scanner": scanner,
         "fps": np.array([20.0, 22.0, 24.0, 25.0, 28.0])[(5 * uniform["fps"]).astype(int)],
@@ -152,3 +249,29 @@ def _scan(
         "breath_mm": (4.0 * uniform["breath"] ** 2).round(2),
         "tremor_mm": (0.02 + 0.10 * uniform["tremor"] ** 2).round(3),
     }
+
+
+# Clustering of scatterers (dB), height of surface nodules (mm), peak strain of the heartbeat.
+QUANTITIES = ("clustering", "nodules", "strain")
+# Assumption: evenly over all that the carriers reach in F0 to F4, and a little further.
+_TEXTURE_RANGE, _CAPSULE_RANGE, _STRAIN_RANGE = (-2.5, 4.0), (-2.5, 6.5), (0.02, 0.30)
+
+
+def physical_quantities(patients: pd.DataFrame) -> NDArray[np.float64]:
+    """What could be measured in pictures of `draw_patients`' patients: natural logarithms of `QUANTITIES`, (n, 3)."""
+    spread = [clustering(texture)[0] for texture in patients["texture"]]
+    height = [nodule_height(capsule) for capsule in patients["capsule"]]
+    return np.log(np.column_stack([spread, height, patients["strain"]]))
+
+
+def draw_unstaged_patients(n: int, seed: int) -> pd.DataFrame:
+    """Virtual patients without a stage, whose clustering, nodules and strain are drawn evenly and independently.
+
+    A net that learns to measure on them learns nothing about which measurement goes with which stage, nor that any
+    two go together. The table has the columns of `draw_patients` without stage, severity, stiffness and blood values.
+    Keep the seed apart from those of cohorts.
+    """
+    patients = draw_patients(n, seed).drop(columns=["stage", "severity", "stiffness_kpa", "swe_kpa", *BLOOD])
+    ranges = (_TEXTURE_RANGE, _CAPSULE_RANGE, np.log(_STRAIN_RANGE))
+    texture, capsule, strain = (random_stream(seed, 2, i).uniform(*limits, n) for i, limits in enumerate(ranges))
+    return patients.assign(texture=texture, capsule=capsule, strain=np.exp(strain))

@@ -1,4 +1,4 @@
-"""One virtual patient: a clip and a still image with their truth."""
+"""Render one view of a virtual patient: a clip or a still image, and the truth of every frame."""
 
 from __future__ import annotations
 
@@ -7,41 +7,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrolib.phantom.anatomy import LABELS, Anatomy, draw_anatomy
+from fibrolib.phantom.anatomy import LABELS, Anatomy
 from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, PolarGrid, polar_from_plane
-from fibrolib.phantom.imaging import Receiver, ScanConverter, compress
-from fibrolib.phantom.motion import Motion, draw_motion
-from fibrolib.phantom.scanners import SCANNERS
-from fibrolib.phantom.scatterers import draw_scatterers
-from fibrolib.phantom.screen import CENTRE, FAN_HEIGHT, SCREEN, TOP, draw_screen
-from fibrolib.phantom.shadows import draw_way
-from fibrolib.phantom.tissue import Origins, Tissue
+from fibrolib.phantom.imaging import SCANNERS, SCREEN, Receiver, ScanConverter
+from fibrolib.phantom.motion import Motion
+from fibrolib.phantom.patients import random_stream
+from fibrolib.phantom.scatterers import Attenuation, Scatterers
 from fibrolib.video.sector import Box, box_around
-
-__all__ = ["Rendering", "clip_length", "render_view"]
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """What was seen, and what was there.
+    """Frames of one view, and the truth behind them (`masks`, `displacement` and `nodes` are empty without truth).
 
     Parameters
     ----------
     frames : ndarray of uint8, shape (frames, height, width)
-        The screen.
-    fps : float
-        Frames per second.
+        The screen, of which there are `fps` per second.
     masks : dict of str to ndarray of bool, shape (frames, height, width)
-        Truth of ``liver, vessels, capsule, gallbladder, kidney``, each pixel where the tissue is in that frame. This
-        and the next two are empty where they were not asked for.
+        Where ``liver, vessels, capsule, gallbladder, kidney`` are in each frame.
     displacement : ndarray of float32, shape (frames, grid rows, grid columns, 2)
-        Displacement `(right, down)` in mm of the tissue that rests at each node; not a number outside the fan.
+        Displacement `(right, down)` in mm of the tissue that rests at each node; NaN outside the fan.
     nodes : ndarray of int, shape (2, grid rows, grid columns)
         Row and column of the nodes on the screen.
-    scale : float
-        Millimetres per pixel.
-    fan : tuple of int
-        The rectangle around the fan, a `Box`.
+    scale, fan : float, Box
+        Millimetres per pixel; the rectangle around the fan.
     """
 
     frames: NDArray[np.uint8]
@@ -53,9 +43,38 @@ class Rendering:
     fan: Box
 
 
-def clip_length(patient: object, least: int = 48) -> int:
-    """Frames that hold two heartbeats, and at least `least`."""
-    return max(least, int(np.ceil(2 * 60 / patient.heart_rate * patient.fps)) + 2)
+def render_clip(
+    patient: object, seed: tuple[int, int], take: int = 1, frames: int | None = None, *, truth: bool = True
+) -> Rendering:
+    """A video of a patient, as `simulate_cohort` writes it.
+
+    Parameters
+    ----------
+    patient : row of `draw_patients`
+        The patient, as of ``DataFrame.itertuples``.
+    seed : tuple of int
+        Seed of the cohort, and the patient's number in it from 0.
+    take : int
+        Which of the patient's videos, from 1; each is another view.
+    frames : int, optional
+        Number of frames; by default two heartbeats, at least 48 frames.
+    truth : bool
+        Also masks and displacement, as of `render_view`.
+    """
+    if take < 1:
+        raise ValueError(f"videos are counted from 1, not {take}")
+    view = 0 if take == 1 else take  # view 1 is the image's
+    stream = random_stream(seed[0], 1, seed[1], view)
+    return render_view(patient, frames or _clip_length(patient), stream, truth=truth)
+
+
+def _clip_length(patient: object) -> int:
+    return max(48, int(np.ceil(2 * 60 / patient.heart_rate * patient.fps)) + 2)
+
+
+def render_image(patient: object, seed: tuple[int, int], *, truth: bool = True) -> Rendering:
+    """The still image of a patient, from another view than the clip's; parameters as of `render_clip`."""
+    return render_view(patient, 1, random_stream(seed[0], 1, seed[1], 1), truth=truth)
 
 
 def render_view(patient: object, frames: int, rng: np.random.Generator, *, truth: bool = True) -> Rendering:
@@ -68,31 +87,26 @@ def render_view(patient: object, frames: int, rng: np.random.Generator, *, truth
     frames : int
         Number of frames; 1 for a still image.
     rng : numpy.random.Generator
-        Source of chance: another generator gives another view.
+        Random numbers: another generator gives another view.
     truth : bool
         Also the masks and the displacement, which are a fifth of the work.
-
-    Returns
-    -------
-    Rendering
-        Frames and truth.
     """
     grid, scanner = PolarGrid(patient.depth_mm), SCANNERS[patient.scanner]
-    anatomy = draw_anatomy(patient, grid, rng)
-    points = draw_scatterers(patient, anatomy, rng)
-    way = draw_way(patient, anatomy, rng)
-    motion = draw_motion(patient, anatomy.push, frames, rng)
-    converter = ScanConverter(grid, SCREEN, TOP, CENTRE, FAN_HEIGHT)
+    anatomy = Anatomy.draw(patient, grid, rng)
+    points = Scatterers.draw(patient, anatomy, rng)
+    attenuation = Attenuation.draw(patient, anatomy, rng)
+    motion = Motion.draw(patient, anatomy.push, frames, rng)
+    converter = ScanConverter(grid)
     receiver = Receiver(grid, scanner.spread, points.density)
-    tissue = Tissue(anatomy, motion, points.r, points.theta, points.inside)
-    hiss = _Hiss(grid, scanner.noise_db, frames, rng)
-    screens = np.repeat(draw_screen(patient, scanner, converter)[None], frames, axis=0)
+    tissue = _Tissue(anatomy, motion, points.r, points.theta, points.inside)
+    noise = _Noise(grid, scanner.noise_db, frames, rng)
+    screens = np.repeat(scanner.draw_screen(patient, converter)[None], frames, axis=0)
     for frame in range(frames):
         tilt = motion.tilt[frame]
         amplitude = np.float32(np.cos(tilt)) * points.amplitude + np.float32(np.sin(tilt)) * points.hidden
-        loss, clutter = way.at(motion.slide[frame])
-        echo = receiver.envelope(*tissue.at(frame), amplitude, loss, hiss.at(frame) + clutter)
-        grey = compress(converter(echo), patient.gain_db, patient.dynamic_range_db, scanner.gamma)
+        loss, clutter = attenuation.at(motion.slide[frame])
+        echo = receiver.envelope(*tissue.at(frame), amplitude, loss, noise.at(frame) + clutter)
+        grey = scanner.compress(converter(echo), patient.gain_db, patient.dynamic_range_db)
         screens[frame][converter.sector] = grey
     masks, nodes, displacement = {}, np.empty((2, 0, 0), np.intp), np.empty((frames, 0, 0, 2), np.float32)
     if truth:
@@ -101,7 +115,74 @@ def render_view(patient: object, frames: int, rng: np.random.Generator, *, truth
     return Rendering(screens, patient.fps, masks, displacement, nodes, converter.scale, box_around(converter.sector))
 
 
-class _Hiss:
+class _Tissue:
+    """Points of tissue that move, from where they rest; `inside` says which slide with the liver."""
+
+    def __init__(self, anatomy: Anatomy, motion: Motion, r: NDArray, theta: NDArray, inside: NDArray) -> None:
+        self.r, self.theta, self._motion, self._surface = r, theta, motion, anatomy.surface
+        self._slides = inside.astype(r.dtype)
+        down, turn = motion.heart_field(r, theta)
+        swelling = anatomy.grid.nearest(anatomy.swelling, r, theta)
+        deep = _deep_share(r - anatomy.surface.smooth_depth(theta))
+        # The wall lies against the ribs: the heart moves what is behind it.
+        fields = (down, turn, swelling.real, swelling.imag, deep)
+        fields = [(field * self._slides).astype(r.dtype) for field in fields]
+        self._down, self._turn, self._swell_down, self._swell_turn, self._deep = fields
+        self._press = _press_share(r).astype(r.dtype)
+
+    def at(self, frame: int) -> tuple[NDArray, NDArray]:
+        """Places `(r, theta)` in a frame."""
+        motion, kind = self._motion, self.r.dtype.type
+        heart, slide, pulse = kind(motion.heart[frame]), kind(motion.slide[frame]), kind(motion.pulse[frame])
+        # A liver that slides along a sloping wall keeps its distance from it.
+        slope, bend = kind(self._surface.slope), kind(self._surface.bend)
+        follow = slide * (slope + bend * (2 * self.theta + slide))
+        r = self.r + heart * self._down + self._slides * follow + kind(motion.press[frame]) * self._press
+        r += pulse * self._swell_down + kind(motion.rise[frame]) * self._deep
+        theta = self.theta + heart * self._turn + self._slides * slide + kind(motion.swing[frame])
+        theta += pulse * self._swell_turn
+        return r, theta
+
+
+class _Origins:
+    """The reverse of `_Tissue`: samples of an anatomy's grid whose tissue is seen at fixed places `(r, theta)`."""
+
+    def __init__(self, anatomy: Anatomy, motion: Motion, r: NDArray, theta: NDArray) -> None:
+        self._grid, self._surface, self._motion = anatomy.grid, anatomy.surface, motion
+        self._r, self._theta, self._press = r, theta, _press_share(r)
+        depth, angle = np.meshgrid(anatomy.grid.r, anatomy.grid.theta, indexing="ij")
+        down, turn = motion.heart_field(depth, angle)
+        self._heart = (down + 1j * turn).astype(np.complex64).ravel()
+        self._swelling = anatomy.swelling.ravel()
+        self._deep = _deep_share(depth - anatomy.surface.smooth_depth(angle)).astype(np.float32).ravel()
+
+    def at(self, frame: int) -> NDArray[np.intp]:
+        """Flat index into maps on the grid, per place."""
+        motion, kind, smooth_depth = self._motion, np.float32, self._surface.smooth_depth
+        theta = self._theta - kind(motion.swing[frame])
+        rest = theta - kind(motion.slide[frame])
+        r = self._r - kind(motion.press[frame]) * self._press
+        r = (r - (smooth_depth(theta) - smooth_depth(rest))).astype(kind)
+        moved = kind(motion.heart[frame]) * self._heart + kind(motion.pulse[frame]) * self._swelling
+        moved.real += kind(motion.rise[frame]) * self._deep
+        index = self._grid.flat_index(r, rest)
+        for _ in range(2):  # the field changes little over a displacement: twice is enough
+            back = moved[index]
+            index = self._grid.flat_index(r - back.real, rest - back.imag)
+        return index
+
+
+def _press_share(r: NDArray) -> NDArray:
+    """Share of the hand's indentation that tissue at a depth follows: the skin sticks to the probe."""
+    return np.clip(r / 25.0, 0.0, 1.0)
+
+
+def _deep_share(liver_depth: NDArray) -> NDArray:
+    """Share of breathing's rise that tissue follows, by its depth below the liver's surface (mm)."""
+    return 1 - np.exp(-np.maximum(liver_depth, 0) / 35.0)
+
+
+class _Noise:
     """Electronic noise: each frame is a window at another place of one field, ten times faster than fresh numbers.
 
     The gain curve lifts it by 18 dB over the depth.
@@ -117,15 +198,15 @@ class _Hiss:
         self._level = (10 ** (level / 20) / np.sqrt(2))[:, None].astype(np.float32)
 
     def at(self, frame: int) -> NDArray[np.complex64]:
-        """Noise of a frame, shape `grid.shape`."""
+        """Noise of a frame, of the shape of the grid."""
         (row, column), (rows, columns) = self._corners[frame], self._shape
         return self._level * self._field[row : row + rows, column : column + columns]
 
 
 def _masks(anatomy: Anatomy, motion: Motion, converter: ScanConverter, frames: int) -> dict[str, NDArray[np.bool_]]:
     """Which tissue each pixel shows: pixels are followed back to where their tissue rests."""
-    origins, rest = Origins(anatomy, motion, converter.r, converter.theta), anatomy.labels.ravel()
-    labels = np.zeros((frames, *converter.sector.shape), np.uint8)
+    origins, rest = _Origins(anatomy, motion, converter.r, converter.theta), anatomy.labels.ravel()
+    labels = np.zeros((frames, *SCREEN), np.uint8)
     for frame in range(frames):
         labels[frame][converter.sector] = rest[origins.at(frame)]
     return {name: labels & bit != 0 for name, bit in LABELS.items()}
@@ -136,16 +217,15 @@ def _coarse_displacement(
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Displacement at every `step`-th pixel."""
     nodes = np.stack(np.meshgrid(*(np.arange(step // 2, size, step) for size in SCREEN), indexing="ij"))
-    x = (nodes[1] - converter.origin[1]) * converter.scale
-    y = (nodes[0] - converter.origin[0]) * converter.scale
+    x, y = converter.plane(*nodes)
     r, theta = polar_from_plane(x, y)
-    inside = anatomy.grid.nearest(anatomy.below, r, theta) > 0
-    tissue = Tissue(anatomy, motion, r, theta, inside)
-    seen = (r >= 0) & (r <= anatomy.grid.depth) & (np.abs(theta) <= HALF_ANGLE)
+    inside = anatomy.grid.nearest(anatomy.liver_depth, r, theta) > 0
+    tissue = _Tissue(anatomy, motion, r, theta, inside)
+    in_fan = (r >= 0) & (r <= anatomy.grid.depth) & (np.abs(theta) <= HALF_ANGLE)
     displacement = np.full((frames, *x.shape, 2), np.nan, np.float32)
     for frame in range(frames):
         now_r, now_theta = tissue.at(frame)
         radius = now_r + FACE_RADIUS
         moved = np.stack([radius * np.sin(now_theta) - x, radius * np.cos(now_theta) - FACE_RADIUS - y], axis=-1)
-        displacement[frame][seen] = moved[seen]
+        displacement[frame][in_fan] = moved[in_fan]
     return nodes, displacement

@@ -1,48 +1,32 @@
-"""Write a virtual cohort to disk, in the format of any cohort."""
+"""Write a virtual cohort to disk in the format of any cohort, and the truth of its videos beside it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from numpy.typing import NDArray
 
-from fibrolib.atomic import write_atomically
+from fibrolib.atomic import replacing, write_atomically
 from fibrolib.cohort import write_cohort
+from fibrolib.cohort.columns import VIRTUAL_FURTHER
 from fibrolib.errors import FibrolibError
-from fibrolib.phantom.patients import draw_patients, random_stream
-from fibrolib.phantom.render import Rendering, clip_length, render_view
-from fibrolib.phantom.screen import BANNER
-from fibrolib.phantom.strengths import SignalStrengths
-from fibrolib.phantom.truth import write_truth
+from fibrolib.phantom.anatomy import LABELS
+from fibrolib.phantom.imaging import BANNER
+from fibrolib.phantom.patients import BLOOD, SignalStrengths, draw_patients
+from fibrolib.phantom.render import Rendering, render_clip, render_image
 from fibrolib.progress import track
-from fibrolib.video import write_dicom, write_image, write_video
+from fibrolib.video import open_arrays, write_dicom, write_image, write_video
 from fibrolib.workers import workers_end_here
 
-__all__ = ["render_clip", "render_image", "simulate_cohort"]
+_VERSION = 2  # raised whenever the same seed gives other pictures
 
-VERSION = 2
-"""Raised whenever the same seed gives other pictures."""
-
-_TABLE = [
-    "patient_id",
-    "video",
-    "image",
-    "stage",
-    "age",
-    "sex",
-    "bmi",
-    "aetiology",
-    "ast",
-    "alt",
-    "platelets",
-    "swe_kpa",
-    "roi",
-]
+_COLUMNS = ["patient_id", "video", "image", "stage", "age", "sex", "bmi", *VIRTUAL_FURTHER, *BLOOD, "swe_kpa", "roi"]
 
 
 def simulate_cohort(
@@ -58,37 +42,28 @@ def simulate_cohort(
     truth: bool = True,
     dicom: bool = False,
     n_jobs: int = 2,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Simulate a cohort and write it to a folder.
 
     Parameters
     ----------
     out : str or Path
-        Folder; made if missing. A video whose files are there already is not simulated again, so a cohort can be
-        enlarged.
-    patients : int
-        Number of patients; patient i of a seed is the same whatever the number.
-    videos : int
-        Videos per patient, each of another view; the first one and the image are the same whatever the number.
+        Folder; made if missing. Only videos whose files are not there yet are simulated, so a cohort can be enlarged.
+    patients, videos : int
+        Number of patients, and of videos per patient, each of another view. Patient i of a seed, its image and its
+        first videos are the same whatever the numbers.
     seed : int
-        Source of all chance: the same seed gives the same bytes, whatever `n_jobs`.
+        The same seed gives the same bytes, whatever `n_jobs`.
     strengths : SignalStrengths, optional
         Strength of the signals; the published effects if left out.
-    frames : int, optional
-        Of every video; two heartbeats of the patient if left out.
-    fps : float, optional
-        Frames per second of every video; those of the patient's scanner if left out.
-    images : bool
-        Also a still image of each patient.
-    truth : bool
-        Also the masks and the displacement of every video; without them a fifth of the work is saved.
+    frames, fps : int, float, optional
+        Of every video; by default two heartbeats of the patient, at the rate of the patient's scanner.
+    images, truth : bool
+        Also a still image of each patient; also the masks and the displacement of every video, a fifth of the work.
     dicom : bool
         Write videos and images as DICOM, without loss; else as MP4 and PNG.
     n_jobs : int
         Number of joblib workers.
-    progress : callable, optional
-        Called with the number of patients done and the number of patients.
 
     Returns
     -------
@@ -101,7 +76,7 @@ def simulate_cohort(
     ValueError
         If `patients` or `videos` is below 1.
     FibrolibError
-        If the folder holds a cohort of another seed, form or version, of other dials or other pictures.
+        If the folder holds a cohort of another seed, form or version, of other signal strengths or other pictures.
     """
     if videos < 1:
         raise ValueError(f"at least one video per patient is needed, not {videos}")
@@ -109,71 +84,31 @@ def simulate_cohort(
     table = draw_patients(patients, seed, strengths)
     if fps is not None:
         table = table.assign(fps=float(fps))
-    asked = {name: value for name, value in (("frames", frames), ("fps", fps)) if value is not None}
-    asked |= {name: False for name, wanted in (("images", images), ("truth", truth)) if not wanted}
-    asked |= {"form": "dicom"} if dicom else {}
-    _claim(out, {"version": VERSION, "seed": seed, "dials": asdict(strengths), **asked})
+    options = {name: value for name, value in (("frames", frames), ("fps", fps)) if value is not None}
+    options |= {name: False for name, wanted in (("images", images), ("truth", truth)) if not wanted}
+    options |= {"form": "dicom"} if dicom else {}
+    _claim(out, {"version": _VERSION, "seed": seed, "dials": asdict(strengths), **options})
     takes, files_of = range(1, videos + 1), partial(_files, images=images, truth=truth, dicom=dicom)
-    missing = [
-        (number, row, todo)
-        for number, row in enumerate(table.itertuples(index=False))
-        if (todo := [take for take in takes if not _is_written(out, files_of(row.patient_id, take))])
-    ]
-    finished = patients - len(missing)
+    missing = {}  # by number of the patient: files of each take that is not there yet
+    for number, patient in enumerate(table["patient_id"]):
+        files = {take: files_of(patient, take) for take in takes}
+        complete = [take for take in takes if all((out / name).exists() for name in files[take].values())]
+        if len(complete) < videos:
+            missing[number] = {take: files[take] for take in takes if take not in complete}
     if missing:  # starting workers to find that nothing is to do would take seconds
+        rows = list(table.itertuples(index=False))
+        jobs = [delayed(_write_patient)(out, rows[i], (seed, i), files, frames) for i, files in missing.items()]
         with workers_end_here(n_jobs):
-            jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
-                delayed(_write_patient)(
-                    out, row, (seed, number), {take: files_of(row.patient_id, take) for take in todo}, frames
-                )
-                for number, row, todo in missing
-            )
-            jobs = track(jobs, "Simulating virtual patients", patients, "patients", kept=out, before=finished)
-            for done, _ in enumerate(jobs, start=finished + 1):
-                if progress is not None:
-                    progress(done, patients)
+            results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+            finished = patients - len(jobs)
+            list(track(results, "Simulating virtual patients", patients, "patients", kept=out, before=finished))
     latent = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     write_atomically(out / "truth" / "patients.csv", lambda file: file.write_text(latent, "utf-8", newline="\n"))
-    files = [files_of(patient, take) for patient in table["patient_id"] for take in takes]
-    rows = table.loc[table.index.repeat(videos)].reset_index(drop=True).join(pd.DataFrame(files))
-    blood = dict.fromkeys(("ast", "alt", "platelets"), "Int64")  # whole numbers, also where some are missing
-    write_cohort(rows.reindex(columns=_TABLE).astype(blood), out / "cohort.csv")
+    files = pd.DataFrame([files_of(patient, take) for patient in table["patient_id"] for take in takes])
+    rows = table.loc[table.index.repeat(videos)].reset_index(drop=True).join(files)
+    blood = dict.fromkeys(BLOOD, "Int64")  # whole numbers, also where some are missing
+    write_cohort(rows.reindex(columns=_COLUMNS).astype(blood), out / "cohort.csv")
     return out / "cohort.csv"
-
-
-def render_clip(
-    patient: object, seed: tuple[int, int], take: int = 1, frames: int | None = None, *, truth: bool = True
-) -> Rendering:
-    """A video of a patient, as `simulate_cohort` writes it.
-
-    Parameters
-    ----------
-    patient : row of `draw_patients`
-        The patient, as of ``DataFrame.itertuples``.
-    seed : tuple of int
-        Seed of the cohort, and the patient's number in it from 0.
-    take : int
-        Which of the patient's videos, from 1; each is another view.
-    frames : int, optional
-        How many; two heartbeats if left out.
-    truth : bool
-        Also masks and displacement, as of `render_view`.
-
-    Returns
-    -------
-    Rendering
-        Frames, masks and displacement.
-    """
-    if take < 1:
-        raise ValueError(f"videos are counted from 1, not {take}")
-    view = 0 if take == 1 else take  # view 1 is the image's
-    stream = random_stream(seed[0], 1, seed[1], view)
-    return render_view(patient, frames or clip_length(patient), stream, truth=truth)
-
-
-def render_image(patient: object, seed: tuple[int, int], *, truth: bool = True) -> Rendering:
-    """The still image of a patient, from another view than the clip's."""
-    return render_view(patient, 1, random_stream(seed[0], 1, seed[1], 1), truth=truth)
 
 
 def _claim(out: Path, settings: dict) -> None:
@@ -183,8 +118,8 @@ def _claim(out: Path, settings: dict) -> None:
     card = out / "cohort.json"
     if card.exists() and json.loads(card.read_text(encoding="utf-8")) != settings:
         raise FibrolibError(
-            f"{out}: holds a virtual cohort of another seed, form or version, of other dials or other pictures "
-            f"(see {card.name} there). Choose another folder, or delete this one."
+            f"{out}: holds a virtual cohort of another seed, form or version, of other signal strengths "
+            f"or other pictures (see {card.name} there). Choose another folder, or delete this one."
         )
     write_atomically(card, lambda file: file.write_text(json.dumps(settings, indent=2) + "\n", "utf-8"))
 
@@ -198,35 +133,88 @@ def _files(name: str, take: int, images: bool, truth: bool, dicom: bool) -> dict
     return {"video": f"videos/{view}{video}", **still, **regions}
 
 
-def _is_written(out: Path, files: dict[str, str]) -> bool:
-    """Whether all files of a video are there."""
-    return all((out / file).exists() for file in files.values())
-
-
 def _write_patient(
     out: Path, patient: object, seed: tuple[int, int], files: dict[int, dict[str, str]], frames: int | None
 ) -> None:
     """Write some videos of one patient, and the image with the first."""
     for take, names in files.items():
         paths = {kind: out / name for kind, name in names.items()}
-        write = _write_dicom if paths["video"].suffix == ".dcm" else _write_plain
         truth = "roi" in paths
         clip = render_clip(patient, seed, take, frames, truth=truth)
         still = render_image(patient, seed, truth=truth) if "image" in paths and take == 1 else None
-        write(paths["video"], clip, patient.patient_id)
+        _write_pictures(paths["video"], clip, patient.patient_id)
         if still is not None:
-            write(paths["image"], still, patient.patient_id)
+            _write_pictures(paths["image"], still, patient.patient_id)
         if truth:
-            write_truth(paths["roi"], clip, still)
+            _write_truth(paths["roi"], clip, still)
 
 
-def _write_plain(path: Path, seen: Rendering, name: str) -> None:
-    if path.suffix == ".png":
-        write_image(path, seen.frames[0])
+def _write_pictures(path: Path, rendering: Rendering, patient_id: str) -> None:
+    if path.suffix == ".dcm":
+        place = {"region": rendering.fan, "mm_per_pixel": rendering.scale}
+        write_dicom(path, rendering.frames, rendering.fps, patient_id=patient_id, comment=BANNER, **place)
+    elif path.suffix == ".png":
+        write_image(path, rendering.frames[0])
     else:
-        write_video(path, seen.frames, seen.fps, comment=f"{BANNER} {path.stem}")
+        write_video(path, rendering.frames, rendering.fps, comment=f"{BANNER} {path.stem}")
 
 
-def _write_dicom(path: Path, seen: Rendering, name: str) -> None:
-    place = {"region": seen.fan, "mm_per_pixel": seen.scale}
-    write_dicom(path, seen.frames, seen.fps, patient_id=name, comment=BANNER, **place)
+_IMAGE = "image_"  # stands before the names of the still image's masks
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Where tissue was, and how it moved, when a virtual video was taken.
+
+    `image_masks`, of shape (height, width), are those of the still image, and empty for a patient's further videos. For
+    the other fields see `Rendering`.
+    """
+
+    masks: dict[str, NDArray[np.bool_]]
+    image_masks: dict[str, NDArray[np.bool_]]
+    displacement: NDArray[np.float32]
+    nodes: NDArray[np.intp]
+    mm_per_pixel: float
+
+
+def _write_truth(path: Path, clip: Rendering, still: Rendering | None = None) -> None:
+    """Write the truth of a video, and of the patient's still image, as ``.npz``; whole or not at all."""
+    images = {} if still is None else {_IMAGE + name: mask[0] for name, mask in still.masks.items()}
+    with replacing(path) as unfinished:
+        np.savez_compressed(
+            unfinished,
+            **clip.masks,
+            **images,
+            displacement=clip.displacement,
+            displacement_rows=clip.nodes[0],
+            displacement_columns=clip.nodes[1],
+            mm_per_pixel=clip.scale,
+        )
+
+
+def read_truth(path: str | Path) -> Truth:
+    """Read the truth of a video of a virtual cohort.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that the table's column ``roi`` names.
+
+    Raises
+    ------
+    FibrolibError
+        There is no such file, or it is not the truth of a virtual video.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FibrolibError(
+            f"{path}: no such file. The column 'roi' of a virtual cohort's table names its truth files."
+        )
+    with open_arrays(path, "the truth of a virtual video", "Expected a file that simulate_cohort wrote.") as arrays:
+        return Truth(
+            masks={name: arrays[name] for name in LABELS},
+            image_masks={name: arrays[_IMAGE + name] for name in LABELS if _IMAGE + name in arrays},
+            displacement=arrays["displacement"],
+            nodes=np.stack([arrays["displacement_rows"], arrays["displacement_columns"]]),
+            mm_per_pixel=float(arrays["mm_per_pixel"]),
+        )

@@ -1,6 +1,5 @@
-"""Teach nets to measure on simulated patients without a stage, before they meet a cohort."""
+"""Simulation pretraining: nets learn to measure on simulated patients without a stage, before they see a cohort."""
 
-from fibrolib.pretraining.measuring import Measured, pretrain
-from fibrolib.pretraining.pictures import unstaged_pictures
+from fibrolib.pretraining.simulation import RECIPES, make_weights, pretrain
 
-__all__ = ["Measured", "pretrain", "unstaged_pictures"]
+__all__ = ["RECIPES", "make_weights", "pretrain"]
