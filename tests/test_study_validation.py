@@ -127,7 +127,7 @@ def test_all_errors_stop_a_run_at_once_and_are_not_kept(trap, tmp_path):
 def test_a_clean_check_is_one_quiet_sentence_and_no_check_is_none(study):
     assert banner(study).strip() == ""
     study.folder.save_table("check", pd.DataFrame(columns=["severity", "kind", "lines", "column", "finding"]))
-    assert "found nothing to warn of" in banner(study)
+    assert "found no problems" in banner(study)
     assert "may be false" not in banner(study)
 
 
