@@ -13,14 +13,13 @@ import numpy as np
 from scipy import special
 
 from fibrolib.inference import (
-    auc_coverage,
     calibration_curve,
     calibration_metrics,
     delong_joint_test,
     delong_test,
-    metric_coverage,
     permutation_test,
 )
+from fibrolib.inference.appraisal import auc_coverage, metric_coverage
 
 SIZES = ((8, 9), (15, 15), (50, 50))
 AREAS = (0.75, 0.85, 0.95)

@@ -207,8 +207,8 @@ def controls(seeds: range, patients: int) -> None:
         rows.append(
             {
                 "seed": seed,
-                "cnn3d": found.auc_a,
-                "cnn2d": found.auc_b,
+                "cnn3d": found.value_a,
+                "cnn2d": found.value_b,
                 "difference": found.difference,
                 "low": low,
                 "high": high,

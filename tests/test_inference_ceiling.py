@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from fibrolib.inference import auc, delong_covariance, share_of_ceiling
+from fibrolib.inference import auc, share_of_ceiling
+from fibrolib.inference.comparisons import _placed_columns
+from fibrolib.inference.roc import _placement_covariance
 
 Y = np.repeat([1, 0], (40, 60))
 
@@ -23,7 +25,7 @@ def test_limits_are_where_the_difference_is_no_longer_told_from_zero():
     way, whole = auc(Y, score) - 0.5, auc(Y, best) - 0.5
     assert found.value == pytest.approx(way / whole)
     assert found.low < found.value < found.high
-    covariance = delong_covariance(Y, np.column_stack((score, best))).covariance
+    covariance = _placement_covariance(*_placed_columns(Y, np.column_stack((score, best))))
     for limit in found.confidence_interval:
         contrast = np.array([1, -limit])
         z = (way - limit * whole) / np.sqrt(contrast @ covariance @ contrast)

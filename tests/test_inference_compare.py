@@ -11,9 +11,7 @@ from fibrolib.inference import (
     InferenceError,
     adjust_pvalues,
     auc,
-    auc_by_fold,
     auc_ci,
-    check_predictions,
     choose_threshold,
     choose_thresholds,
     classification_metrics,
@@ -22,6 +20,7 @@ from fibrolib.inference import (
     select_predictions,
     summarise_models,
 )
+from fibrolib.inference.appraisal.splits import _auc_by_fold
 
 MODELS = ("cnn3d", "cnn2d", "swe")
 SIZES = {"train": 40, "validation": 16, "test": 17}
@@ -140,14 +139,14 @@ def test_operating_points_never_come_from_the_test_patients(predictions):
 
 
 def test_areas_by_fold(predictions):
-    table = auc_by_fold(predictions)
+    table = _auc_by_fold(predictions)
     assert len(table) == 15
     assert table["n"].tolist() == [8] * 15
     fold = predictions[(predictions["model"] == "cnn2d") & (predictions["fold"] == 3)]
     row = table[(table["model"] == "cnn2d") & (table["fold"] == 3)].iloc[0]
     assert row["auc"] == auc(fold["y_true"], fold["y_score"])
     one_class = predictions[~((predictions["fold"] == 3).fillna(False) & (predictions["y_true"] == 1))]
-    assert auc_by_fold(one_class)["auc"].isna().sum() == 3
+    assert _auc_by_fold(one_class)["auc"].isna().sum() == 3
 
 
 def test_wide_table_keeps_missing_scores(predictions):
@@ -183,7 +182,7 @@ def change(predictions: pd.DataFrame, row: int, **values: object) -> pd.DataFram
     ],
 )
 def test_a_bad_table_is_refused_with_a_sentence(predictions, spoil, message):
-    for use in (check_predictions, compare_models, summarise_models, auc_by_fold):
+    for use in (select_predictions, compare_models, summarise_models, _auc_by_fold):
         with pytest.raises(InferenceError, match=message):
             use(spoil(predictions))
 
@@ -192,9 +191,9 @@ def test_what_is_not_there_is_named(predictions):
     with pytest.raises(InferenceError, match="split 'test', repeat 3"):
         compare_models(predictions, repeat=3)
     with pytest.raises(InferenceError, match="no out-of-fold scores"):
-        auc_by_fold(predictions[predictions["split"] == "test"])
+        _auc_by_fold(predictions[predictions["split"] == "test"])
     with pytest.raises(InferenceError, match="column fold"):
-        auc_by_fold(predictions.drop(columns="fold"))
+        _auc_by_fold(predictions.drop(columns="fold"))
 
 
 def test_a_table_read_back_from_csv_gives_the_same(predictions, tmp_path):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fibrolib.inference import auc_coverage, metric_coverage, proportion_coverage, wilson
+from fibrolib.inference import wilson
+from fibrolib.inference.appraisal import auc_coverage, metric_coverage, proportion_coverage
 
 
 def test_coverage_of_a_proportion_is_counted_exactly():

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from fibrolib.inference import InferenceError, decision_curve, decision_curves
+from fibrolib.inference import InferenceError, decision_curves
+from fibrolib.inference.metrics import _decision_curve
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -24,7 +25,7 @@ def test_net_benefit_is_that_of_dcurves(name, prevalence, source):
     label = "sample" if prevalence is None else f"{prevalence:g}"
     # As R's seq() counts: some of these decimals are not the nearest doubles.
     cuts = 0.05 + 0.05 * np.arange(19)
-    found = decision_curve(data["y"], data["p"], thresholds=cuts, prevalence=prevalence)
+    found = _decision_curve(data["y"], data["p"], thresholds=cuts, prevalence=prevalence)
     for row, cut in zip(found.itertuples(), cuts, strict=True):
         assert row.net_benefit == pytest.approx(table[f"nb_p_{label}_{cut:.2f}"], abs=1e-12)
         assert row.treat_all == pytest.approx(table[f"nb_all_{label}_{cut:.2f}"], abs=1e-12)
@@ -35,7 +36,7 @@ def test_net_benefit_by_hand():
     # At 0.2 one needed treatment is worth four needless ones: (3 - 2 / 4) / 10.
     y = [1, 1, 1, 1, 0, 0, 0, 0, 0, 0]
     p = [0.9, 0.3, 0.2, 0.1, 0.6, 0.25, 0.1, 0.1, 0.0, 0.19]
-    found = decision_curve(y, p, thresholds=[0.2]).iloc[0]
+    found = _decision_curve(y, p, thresholds=[0.2]).iloc[0]
     assert found["net_benefit"] == pytest.approx((3 - 2 / 4) / 10)
     assert found["treat_all"] == pytest.approx((4 - 6 / 4) / 10)
     assert found["low"] < found["net_benefit"] < found["high"]
@@ -45,9 +46,9 @@ def test_net_benefit_by_hand():
 
 def test_a_model_that_treats_all_or_none_is_worth_what_that_is_worth():
     y = np.repeat([1, 0], (6, 10))
-    everybody = decision_curve(y, np.ones(16))
+    everybody = _decision_curve(y, np.ones(16))
     assert everybody["net_benefit"].tolist() == pytest.approx(everybody["treat_all"].tolist())
-    assert decision_curve(y, np.zeros(16))["net_benefit"].abs().max() == 0
+    assert _decision_curve(y, np.zeros(16))["net_benefit"].abs().max() == 0
 
 
 @pytest.mark.parametrize("cut", [0.2, 0.5])
@@ -59,7 +60,7 @@ def test_limits_cover_at_eight_against_nine(cut):
     for tp in range(m + 1):
         for tn in range(n + 1):
             p = np.repeat([0.9, 0.1, 0.9, 0.1], (tp, m - tp, n - tn, tn))
-            found = decision_curve(np.repeat([1, 0], (m, n)), p, thresholds=[cut]).iloc[0]
+            found = _decision_curve(np.repeat([1, 0], (m, n)), p, thresholds=[cut]).iloc[0]
             weight = stats.binom.pmf(tp, m, sensitivity) * stats.binom.pmf(tn, n, specificity)
             covered += weight * (found["low"] <= truth <= found["high"])
     assert covered > 0.92
@@ -77,7 +78,7 @@ def test_every_model_gets_its_curve():
     assert found["model"].tolist() == ["one", "one", "raw"]
     assert (
         found.loc[:1, "net_benefit"].tolist()
-        == decision_curve(y, scores["one"], thresholds=[0.3, 0.6])["net_benefit"].tolist()
+        == _decision_curve(y, scores["one"], thresholds=[0.3, 0.6])["net_benefit"].tolist()
     )
     assert "probabilities" in found.loc[2, "note"]
 
@@ -85,16 +86,16 @@ def test_every_model_gets_its_curve():
 @pytest.mark.parametrize("thresholds", [[0], [1], [], [np.nan]])
 def test_thresholds_are_probabilities(thresholds):
     with pytest.raises(ValueError, match="thresholds"):
-        decision_curve([0, 1], [0.1, 0.9], thresholds=thresholds)
+        _decision_curve([0, 1], [0.1, 0.9], thresholds=thresholds)
 
 
 def test_arguments_are_checked():
     with pytest.raises(ValueError, match="prevalence"):
-        decision_curve([0, 1], [0.1, 0.9], prevalence=20)
+        _decision_curve([0, 1], [0.1, 0.9], prevalence=20)
     with pytest.raises(InferenceError, match="probabilities"):
-        decision_curve([0, 1], [1, 9])
+        _decision_curve([0, 1], [1, 9])
     with pytest.raises(InferenceError, match="both classes"):
-        decision_curve([1, 1], [0.1, 0.9])
+        _decision_curve([1, 1], [0.1, 0.9])
 
 
 def test_patients_of_one_class_leave_a_note_and_no_numbers():

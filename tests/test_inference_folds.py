@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from fibrolib.inference import auc_by_fold, summarise_folds
+from fibrolib.inference.appraisal import summarise_folds
+from fibrolib.inference.appraisal.splits import _auc_by_fold
 
 
 def table(repeats: int = 3, n: int = 60, shift: float = 1.0, seed: int = 0) -> pd.DataFrame:
@@ -33,7 +34,7 @@ def table(repeats: int = 3, n: int = 60, shift: float = 1.0, seed: int = 0) -> p
 
 def test_interval_is_the_corrected_resampled_t():
     predictions = table()
-    areas = auc_by_fold(predictions).query("model == 'one'")["auc"]
+    areas = _auc_by_fold(predictions).query("model == 'one'")["auc"]
     found = summarise_folds(predictions).set_index("model").loc["one"]
     assert (found["repeats"], found["folds"], found["n"]) == (3, 15, 60)
     # Nadeau & Bengio: 1/15 + 12/48 times the variance, t with 14 degrees of freedom.
@@ -42,7 +43,7 @@ def test_interval_is_the_corrected_resampled_t():
     assert found["high"] == pytest.approx(min(1, areas.mean() + reach))
     naive = stats.t.ppf(0.975, 14) * stats.sem(areas)
     assert reach > 2 * naive
-    by_repeat = auc_by_fold(predictions).query("model == 'one'").groupby("repeat")["auc"].mean()
+    by_repeat = _auc_by_fold(predictions).query("model == 'one'").groupby("repeat")["auc"].mean()
     assert found["sd_repeats"] == pytest.approx(by_repeat.std())
 
 

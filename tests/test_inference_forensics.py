@@ -8,19 +8,22 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from fibrolib.inference import (
+from fibrolib.inference import auc, wilson
+from fibrolib.inference.appraisal import (
     area_bounds,
-    area_is_attainable,
     attainable_areas,
-    auc,
     comparison_range,
-    hanley_mcneil_error,
     implied_intervals,
     matching_confusions,
     needed_correlation,
-    newcombe_limits,
-    wilson,
 )
+from fibrolib.inference.appraisal.forensics import _hanley_mcneil_error
+from fibrolib.inference.intervals import _newcombe_limits
+
+
+def is_attainable(*args, **options) -> bool:
+    return not attainable_areas(*args, **options).empty
+
 
 SOURCE = {"accuracy": 0.7647, "precision": 0.7803, "recall": 0.7569, "f1": 0.7571}
 
@@ -75,13 +78,13 @@ def test_rounding_and_rates_can_be_told():
 
 @pytest.mark.parametrize(("area", "one", "five"), [(0.847, True, True), (0.761, False, True), (0.753, False, True)])
 def test_printed_areas_on_the_grid(area, one, five):
-    assert area_is_attainable(area, 8, 9) == one
-    assert area_is_attainable(area, 8, 9, folds=5, ties=False) == five
+    assert is_attainable(area, 8, 9) == one
+    assert is_attainable(area, 8, 9, folds=5, ties=False) == five
 
 
 def test_what_the_published_comparison_can_have_given():
     # Hanley & McNeil's lower limit of 0.847 at 8 and 9 patients: about 0.65 (evidence).
-    assert 0.847 - 1.96 * hanley_mcneil_error(0.847, 8, 9) == pytest.approx(0.65, abs=0.005)
+    assert 0.847 - 1.96 * _hanley_mcneil_error(0.847, 8, 9) == pytest.approx(0.65, abs=0.005)
     table = comparison_range(0.847, 0.753, 8, 9)
     assert table["p"].min() > 0.19
     assert (table["p"].diff().dropna() < 0).all()
@@ -91,12 +94,12 @@ def test_attainable_areas_are_those_that_scores_give():
     """Every order of two cases and three controls, ties included."""
     y = np.array([1, 1, 0, 0, 0])
     reached = {auc(y, scores) for scores in itertools.product(range(5), repeat=5)}
-    grid = {k / 12 for k in range(13) if area_is_attainable(k / 12, 2, 3, decimals=6)}
+    grid = {k / 12 for k in range(13) if is_attainable(k / 12, 2, 3, decimals=6)}
     assert (
         grid == pytest.approx(reached) if len(grid) != len(reached) else sorted(grid) == pytest.approx(sorted(reached))
     )
-    assert not area_is_attainable(1 / 12, 2, 3, decimals=6, ties=False)
-    assert not area_is_attainable(0.29, 2, 3, decimals=2)
+    assert not is_attainable(1 / 12, 2, 3, decimals=6, ties=False)
+    assert not is_attainable(0.29, 2, 3, decimals=2)
 
 
 def test_means_over_unequal_folds_lie_on_a_common_grid():
@@ -105,7 +108,7 @@ def test_means_over_unequal_folds_lie_on_a_common_grid():
     for k in range(0, 1001):
         printed = k / 1000
         expected = any(abs(value - printed) <= 0.0005 + 1e-12 for value in possible)
-        assert area_is_attainable(printed, [2, 2], [2, 3], ties=False) == expected
+        assert is_attainable(printed, [2, 2], [2, 3], ties=False) == expected
     (row,) = attainable_areas(0.847, 8, 9, folds=5, ties=False).itertuples()
     assert (row.steps, row.of) == (305, 360)
     with pytest.raises(ValueError, match="class sizes"):
@@ -123,9 +126,9 @@ def test_an_area_must_fit_its_own_operating_point():
 
 def test_implied_intervals_are_those_of_the_methods_they_name():
     found = implied_intervals(9, 8, auc=0.847, confusion=(8, 1, 3, 5)).set_index("metric")
-    error = hanley_mcneil_error(0.847, 9, 8)
+    error = _hanley_mcneil_error(0.847, 9, 8)
     assert found.loc["auc_hanley_mcneil", ["low", "high"]].tolist() == pytest.approx([0.847 - 1.959964 * error, 1])
-    assert found.loc["auc_newcombe", ["low", "high"]].tolist() == pytest.approx(list(newcombe_limits(0.847, 9, 8)))
+    assert found.loc["auc_newcombe", ["low", "high"]].tolist() == pytest.approx(list(_newcombe_limits(0.847, 9, 8)))
     assert found.loc["accuracy", ["low", "high"]].tolist() == pytest.approx([wilson(13, 17).low, wilson(13, 17).high])
     assert found.loc["f1_macro", "value"] == pytest.approx(0.7571, abs=5e-5)
     assert "only 8 patients" in found.loc["f1_macro", "note"]
@@ -142,7 +145,7 @@ def test_hanley_and_mcneils_error_is_the_spread_of_areas_of_exponential_scores()
     scores = rng.exponential(size=(3000, 17)) * np.where(y, 4.0, 1.0)
     areas = np.mean(scores[:, y][:, :, None] > scores[:, ~y][:, None, :], axis=(1, 2))
     assert areas.mean() == pytest.approx(0.8, abs=0.01)
-    assert areas.std() == pytest.approx(hanley_mcneil_error(0.8, 9, 8), rel=0.05)
+    assert areas.std() == pytest.approx(_hanley_mcneil_error(0.8, 9, 8), rel=0.05)
 
 
 def test_the_needed_correlation_gives_the_level_it_was_asked_for():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fibrolib.inference import InferenceError, choose_threshold
-from fibrolib.inference.operating import THRESHOLD_RULES
+from fibrolib.inference.roc import THRESHOLD_RULES
 
 
 @st.composite

@@ -8,18 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fibrolib.inference import (
+from fibrolib.inference.appraisal import (
     auc_power,
-    auc_power_curve,
     auc_sample_size,
     comparison_power,
     comparison_sample_size,
     power_curve,
-    simulated_auc_power,
-    simulated_power,
-    simulated_power_curve,
 )
-from fibrolib.inference.power import binormal_covariance, binormal_variance
+from fibrolib.inference.appraisal.design import _binormal_covariance, _binormal_variance
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -35,8 +31,8 @@ def from_r() -> pd.Series:
 @pytest.mark.parametrize("ratio", [0.5, 1, 2])
 def test_power_is_that_of_proc(auc_a, correlation, ratio, from_r):
     label = f"{auc_a:g}_{correlation:g}_{ratio:g}"
-    assert binormal_variance(auc_a, ratio) == pytest.approx(from_r[f"var_{label}"], rel=1e-10)
-    assert binormal_covariance(auc_a, 0.753, correlation, ratio) == pytest.approx(from_r[f"cov_{label}"], rel=1e-10)
+    assert _binormal_variance(auc_a, ratio) == pytest.approx(from_r[f"var_{label}"], rel=1e-10)
+    assert _binormal_covariance(auc_a, 0.753, correlation, ratio) == pytest.approx(from_r[f"cov_{label}"], rel=1e-10)
     found = comparison_power(auc_a, 0.753, 60, 60 * ratio, correlation=correlation)
     assert found == pytest.approx(from_r[f"power_{label}"], rel=1e-10)
     cases = comparison_sample_size(auc_a, 0.753, correlation=correlation, ratio=ratio)
@@ -54,37 +50,34 @@ def test_power_of_one_area_is_that_of_proc(area, from_r):
 
 def test_simulated_power_agrees_with_the_closed_form():
     closed = comparison_power(0.85, 0.75, 100, 100, correlation=0.5)
-    assert simulated_power(0.85, 0.75, 100, 100, correlation=0.5, draws=400) == pytest.approx(closed, abs=0.07)
-    assert simulated_power(0.85, 0.75, 20, 20, draws=20, seed=3) == simulated_power(
+    assert comparison_power(0.85, 0.75, 100, 100, correlation=0.5, draws=400) == pytest.approx(closed, abs=0.07)
+    assert comparison_power(0.85, 0.75, 20, 20, draws=20, seed=3) == comparison_power(
         0.85, 0.75, 20, 20, draws=20, seed=3
     )
 
 
 def test_simulated_power_of_one_area_agrees_with_the_closed_form():
     closed = auc_power(0.7, 40, 40)
-    assert simulated_auc_power(0.7, 40, 40, draws=400) == pytest.approx(closed, abs=0.07)
+    assert auc_power(0.7, 40, 40, draws=400) == pytest.approx(closed, abs=0.07)
     # Without any effect the power is the type I error.
-    assert simulated_auc_power(0.5, 40, 40, draws=400) == pytest.approx(0.05, abs=0.03)
+    assert auc_power(0.5, 40, 40, draws=400) == pytest.approx(0.05, abs=0.03)
 
 
 def test_the_source_study_had_hardly_any_power():
     # About 9 % for 0.847 against 0.753 at 8 and 9 patients (evidence); the standard error of 400 draws is 0.015.
-    assert simulated_power(0.847, 0.753, 8, 9, draws=400) == pytest.approx(0.09, abs=0.05)
+    assert comparison_power(0.847, 0.753, 8, 9, draws=400) == pytest.approx(0.09, abs=0.05)
 
 
 def test_simulated_curve_is_made_of_simulated_powers():
-    curve = simulated_power_curve(0.9, 0.7, [17, 60], draws=30)
+    curve = power_curve(0.9, 0.7, [17, 60], draws=30)
     assert curve["n"].tolist() == [17, 60]
     assert curve["power"].tolist() == [
-        simulated_power(0.9, 0.7, 8, 9, draws=30),
-        simulated_power(0.9, 0.7, 30, 30, draws=30),
+        comparison_power(0.9, 0.7, 8, 9, draws=30),
+        comparison_power(0.9, 0.7, 30, 30, draws=30),
     ]
 
 
 def test_power_curves_rise():
-    one = auc_power_curve(0.7, [20, 60, 200], ratio=2)
-    assert (one["power"].diff().dropna() > 0).all()
-    assert one.loc[1, "power"] == auc_power(0.7, 20, 40)
     curve = power_curve(0.847, 0.753, [17, 50, 200, 400])
     assert (curve["power"].diff().dropna() > 0).all()
     assert curve.loc[2, "power"] == comparison_power(0.847, 0.753, 100, 100)

@@ -6,18 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fibrolib.inference import (
-    InferenceError,
-    auc,
-    choose_threshold,
-    compare_redraws,
-    confusion,
-    hanley_mcneil_error,
-    held_out_scores,
-    optimism,
-    redraw_splits,
-    summarise_redraws,
-)
+from fibrolib.inference import InferenceError, auc, choose_threshold, confusion
+from fibrolib.inference.appraisal import compare_redraws, optimism, redraw_splits, summarise_redraws
+from fibrolib.inference.appraisal.forensics import _hanley_mcneil_error
+from fibrolib.inference.appraisal.splits import _held_out_scores
 
 SIDES = np.repeat(["train", "validation", "test"], (77, 16, 17))
 
@@ -51,7 +43,7 @@ def draws(n: int, seed: int = 1) -> list[pd.Series]:
 def test_one_redraw_can_be_followed_by_hand():
     predictions, (split,) = table(), draws(1)
     found = redraw_splits(predictions, [split]).set_index("model")
-    wide = held_out_scores(predictions)
+    wide = _held_out_scores(predictions)
     validation, test = (wide.loc[split.index[split == side]] for side in ("validation", "test"))
     threshold = choose_threshold(validation["y_true"], validation["fair"])
     tp, _, _, tn = confusion(test["y_true"], test["fair"], threshold)
@@ -73,12 +65,12 @@ def test_the_split_of_the_study_gives_the_result_of_the_study():
 
 def test_luck_of_the_split_has_the_size_of_the_standard_error():
     found = summarise_redraws(redraw_splits(table(shifts={"good": 1.5, "fair": 0.8}), draws(300))).set_index("model")
-    everyone = held_out_scores(table())
+    everyone = _held_out_scores(table())
     for model in ("good", "fair"):
         whole = auc(everyone["y_true"], everyone[model])
         assert found.loc[model, "mean"] == pytest.approx(whole, abs=0.02)
         # Seventeen drawn out of 110 without return: a little less than seventeen from a population.
-        expected = hanley_mcneil_error(whole, 8, 9) * np.sqrt(1 - 17 / 110)
+        expected = _hanley_mcneil_error(whole, 8, 9) * np.sqrt(1 - 17 / 110)
         assert found.loc[model, "sd"] == pytest.approx(expected, rel=0.25)
     assert found["first"].sum() == pytest.approx(1)
     assert found.loc["good", "first"] > 0.5
@@ -133,8 +125,8 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(InferenceError, match="holdout"):
         redraw_splits(predictions, [draws(1)[0].replace("test", "holdout")])
     with pytest.raises(InferenceError, match="repeat 4"):
-        held_out_scores(predictions, repeat=4)
+        _held_out_scores(predictions, repeat=4)
     elsewhere = "train" if predictions.loc[0, "split"] == "test" else "test"
     twice = pd.concat([predictions, predictions.iloc[[0]].assign(split=elsewhere)])
     with pytest.raises(InferenceError, match="two splits"):
-        held_out_scores(twice)
+        _held_out_scores(twice)

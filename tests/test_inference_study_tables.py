@@ -8,8 +8,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from fibrolib.inference import (
-    compare_accuracy,
-    compare_by_permutation,
+    compare_models,
     compare_staging,
     delong_joint_test,
     joint_test,
@@ -65,19 +64,19 @@ def test_what_cannot_be_tested_jointly_has_a_note(predictions):
 
 
 def test_pairs_are_exchanged_on_the_patients_of_both(predictions):
-    table = compare_by_permutation(predictions)
+    table = compare_models(predictions, "permutation")
     wide = select_predictions(predictions)
     assert table["n"].tolist() == [40, 39, 39]
     for row in table.itertuples():
         both = wide[["y_true", row.a, row.b]].dropna()
         expected = permutation_test(both["y_true"], both[row.a], both[row.b])
-        assert (row.difference, row.p, row.test) == (expected.difference, expected.pvalue, "exchange, paired")
+        assert (row.difference, row.p, row.test) == (expected.difference, expected.pvalue, "permutation, paired")
     assert table["p_holm"].tolist() == pytest.approx(multipletests(table["p"], method="holm")[1])
 
 
 def test_accuracy_is_compared_at_the_operating_points_with_holm(predictions):
     thresholds = {"one": 1.0, "two": 0.9, "three": 0.5}
-    table = compare_accuracy(predictions, thresholds)
+    table = compare_models(predictions, "mcnemar", thresholds=thresholds)
     assert list(zip(table["a"], table["b"], strict=True)) == [("one", "two"), ("one", "three"), ("two", "three")]
     assert table["n"].tolist() == [40, 39, 39]
     wide = select_predictions(predictions)
@@ -87,11 +86,11 @@ def test_accuracy_is_compared_at_the_operating_points_with_holm(predictions):
         assert (row.difference, row.p) == (expected.difference, expected.pvalue)
         assert (row.ci_low, row.ci_high) == expected.confidence_interval
         assert row.test == "McNemar, exact"
-        assert row.note == f"{expected.only_a} and {expected.only_b} right alone"
+        assert row.note == expected.note
     assert table["p_holm"].tolist() == pytest.approx(multipletests(table["p"], method="holm")[1])
-    assert compare_accuracy(predictions, {"one": 1.0, "two": np.nan}).empty
+    assert compare_models(predictions, "mcnemar", thresholds={"one": 1.0, "two": np.nan}).empty
     apart = predictions[~((predictions["model"] == "one") ^ (predictions["patient_id"] < "p2"))]
-    assert "no patient is scored by both" in compare_accuracy(apart, thresholds)["note"].tolist()
+    assert "no patient is scored by both" in compare_models(apart, "mcnemar", thresholds=thresholds)["note"].tolist()
 
 
 def test_staging_is_compared_on_the_patients_of_both(predictions):

@@ -6,11 +6,10 @@ import pytest
 from matplotlib import pyplot as plt
 
 from fibrolib import plots
-from fibrolib.inference import (
+from fibrolib.inference import calibration_curves, decision_curves
+from fibrolib.inference.appraisal import (
     attainable_areas,
-    calibration_curves,
     comparison_range,
-    decision_curves,
     power_curve,
     proportion_coverage,
     redraw_splits,

@@ -102,7 +102,7 @@ def edit(file: Path, pattern: str, replacement: str) -> None:
         ("learning/classifier.py", r'("""Train on patients\.)', r"\1 Better."),
         ("learning/classifier.py", r"^(_OF_THE_MACHINE = .*)$", r"\1  # and why"),
         ("learning/classifier.py", r'"""Parameters that say', '"""The parameters that say'),
-        ("inference/forensics.py", r"\A", "import sys\n"),
+        ("inference/appraisal/forensics.py", r"\A", "import sys\n"),
         ("plots/style.py", r"\A", "import sys\n"),
         ("plots/__init__.py", r"\A", "import sys\n"),
         ("report/html.py", r"\A", "import sys\n"),
@@ -137,12 +137,12 @@ def test_the_code_that_an_evaluation_uses_is_in_its_key(copied, file, pattern, r
 
 def test_packaged_weights_are_in_the_key_of_what_uses_nets(copied):
     before, tree = key(copied), SourceTree(copied)
-    statistics = tree.digest(tree.closure(["fibrolib.inference.delong"]))
+    statistics = tree.digest(tree.closure(["fibrolib.inference.roc"]))
     with (copied / "nets/weights/frame_cnn.safetensors").open("ab") as file:
         file.write(b"\0")
     after = SourceTree(copied)
     assert key(copied) != before
-    assert after.digest(after.closure(["fibrolib.inference.delong"])) == statistics
+    assert after.digest(after.closure(["fibrolib.inference.roc"])) == statistics
 
 
 def test_all_code_of_the_package_is_in_its_digest(copied):
@@ -197,7 +197,7 @@ def users_file(tmp_path, monkeypatch):
 def test_a_users_own_file_counts_with_what_it_imports(users_file):
     text = "from fibrolib.inference import auc\n\n\ndef f():\n    return 1\n"
     first = users_file(text).f
-    assert import_closure(first) == SourceTree(PACKAGE).closure(["fibrolib.inference.delong"])
+    assert import_closure(first) == SourceTree(PACKAGE).closure(["fibrolib.inference.roc"])
     digest = code_digest(first)
     assert code_digest(users_file("# A comment.\n" + text).f) == digest
     assert code_digest(users_file(text.replace("return 1", "return 2")).f) != digest

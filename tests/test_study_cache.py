@@ -282,7 +282,7 @@ def test_editing_statistics_and_pictures_trains_no_net(cohort, profile, tmp_path
         path.write_text(path.read_text("utf-8") + added, "utf-8")
 
     assert fits_of_a_run() == FITS
-    for room in ("inference/forensics.py", "plots/style.py"):
+    for room in ("inference/appraisal/forensics.py", "plots/style.py"):
         edit(room, "\n# A comment.\n")
         edit(room, "\nCODE = 1\n")
     edit("nets/frame.py", "\n# A comment.\n")

@@ -12,7 +12,8 @@ from fibrolib.checking.report import Finding, Surveys
 from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED
 from fibrolib.cohort.split import FRACTIONS, part_sizes
 from fibrolib.errors import counted
-from fibrolib.inference import Estimate, auc_ci, auc_power, auc_sample_size, comparison_power, comparison_sample_size
+from fibrolib.inference import Estimate, auc_ci
+from fibrolib.inference.appraisal import auc_power, auc_sample_size, comparison_power, comparison_sample_size
 from fibrolib.stages import METAVIR, at_least, cutoff_name, is_metavir, stage_name
 
 __all__ = ["sample_findings"]

@@ -13,7 +13,7 @@ import pandas as pd
 from fibrolib.cohort import Cohort, inspect_cohort
 from fibrolib.errors import FibrolibError
 from fibrolib.inference import (
-    DeLongResult,
+    Comparison,
     auc,
     auc_ci,
     compare_models,
@@ -222,7 +222,7 @@ class SimulatedTestSet:
         return compare_models(self.predictions, models=list(reversed(self.study.nets)))
 
     @cached_property
-    def gain(self) -> DeLongResult:
+    def gain(self) -> Comparison:
         """What movement adds to a perfect reader on these patients: oracle of the video against that of the image."""
         truth, scores = self._scores
         return delong_test(truth, scores["oracle_moving"], scores["oracle_still"])

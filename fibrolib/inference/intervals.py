@@ -1,133 +1,127 @@
-"""Intervals for an area under the ROC curve and for proportions that hold at n = 17 as at n = 1,000,000."""
+"""Estimates, and the formulae of their confidence intervals: a change of an interval has its place here.
+
+Profile-likelihood limits are in `calibration`, those of a difference in `comparisons`.
+Names with an underscore are shared within `fibrolib.inference` only.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special
+from scipy import optimize, special, stats
 from statsmodels.stats.proportion import proportion_confint
 
-from fibrolib.inference.checks import check_classes, check_labels, check_level, check_patients, check_scores
-from fibrolib.inference.placements import area_under, component_covariance, doubled_placements
-from fibrolib.inference.resampling import bca_limits, bootstrap_aucs, jackknife_acceleration
-from fibrolib.inference.results import Estimate, Interval, small_sample_note
+from fibrolib.errors import counted
+from fibrolib.inference.checks import _check_level
 
-__all__ = ["AUC_METHODS", "auc_ci", "newcombe_limits", "wilson"]
+__all__ = ["COMPOSITE_METHODS", "Counts", "Estimate", "Limits", "Metric", "estimates_table", "wilson"]
 
-AUC_METHODS = ("auto", "delong", "logit", "newcombe", "bootstrap")
+Counts = tuple[int, int, int, int]
+"""True positives, false negatives, false positives, true negatives."""
+
+Limits = tuple[float, float]
+"""Lower and upper confidence limit; NaN where there is none."""
+
+Metric = Callable[[ArrayLike, ArrayLike, ArrayLike, ArrayLike], NDArray[np.float64]]
+"""Anything computed from ``tp, fn, fp, tn``, whole or not."""
+
+COMPOSITE_METHODS = ("jeffreys", "bootstrap")
+
+_SMALL_CLASS = 10
+"""Below this many patients in a class results carry a warning (assumption: a round figure; at 8 against 9 patients
+plain DeLong intervals of areas of .75 and .85 cover 0.88 to 0.90, ``benchmarks/interval_coverage.py``)."""
+
+_GRID = 300
+"""Points on each axis over the two posteriors: limits are right to about 0.001, without a random number."""
 
 
-def auc_ci(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    method: str = "auto",
-    *,
-    confidence_level: float = 0.95,
-    n_resamples: int = 2000,
-    seed: int = 0,
-    patient_id: ArrayLike | None = None,
-) -> Estimate:
-    """Area under the ROC curve with a confidence interval.
+@dataclass(frozen=True, repr=False)
+class Estimate:
+    """A number with its confidence interval.
 
     Parameters
     ----------
-    y_true : array_like, shape (n,)
-        0 and 1.
-    y_score : array_like, shape (n,)
-        One finite score for each patient; higher means more likely diseased.
-    method : {"auto", "delong", "logit", "newcombe", "bootstrap"}
-        "delong": normal interval, cut at 0 and 1 as in pROC. "logit": DeLong's variance on the logit scale.
-        "newcombe": method 5 of Newcombe (Stat Med 2006;25:559), which needs no estimated variance. "bootstrap": BCa,
-        patients resampled within each class. "auto" is "logit" wherever that is defined.
+    name : str
+        What is estimated, for example ``"AUC"``.
+    value, low, high : float
+        Point estimate and confidence limits; NaN where not defined.
+    n : int
+        Number of patients (of a proportion: in its denominator).
     confidence_level : float
         For example 0.95.
-    n_resamples, seed : int
-        Of the bootstrap.
-    patient_id : array_like, shape (n,), optional
-        Given, repeated patients are refused.
-
-    Returns
-    -------
-    Estimate
-        Limits never leave [0, 1]. Where DeLong's variance is zero (AUC 0 or 1) or cannot be estimated (one patient in
-        a class) every method gives way to "newcombe", and `method` and `note` say so.
-
-    Raises
-    ------
-    InferenceError
-        One class only, NaN or infinite scores, repeated patients, wrong shapes.
-    ValueError
-        Unknown `method`, or a confidence level outside (0, 1).
-
-    Examples
-    --------
-    >>> auc_ci([0, 0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5]).high
-    1.0
+    method : str
+        Method of the interval.
+    standard_error : float
+        NaN where the method has none.
+    note : str
+        Caveats; empty when there are none.
     """
-    check_level(confidence_level)
-    if method not in AUC_METHODS:
-        raise ValueError(f"method must be one of {AUC_METHODS}, not {method!r}")
-    positive = check_labels(y_true)
-    sizes = check_classes(positive)
-    check_patients(patient_id, len(positive))
-    score = check_scores(y_score, len(positive))
-    placed = doubled_placements(positive, score)
-    area = area_under(placed, sizes[0])
-    error = float(np.sqrt(component_covariance(positive, placed)[0, 0])) if min(sizes) > 1 else float("nan")
-    used, note = _choose(method, area, error, sizes)
-    if used == "bootstrap":
-        draws = bootstrap_aucs(score[positive], score[~positive], n_resamples, np.random.default_rng(seed))
-        limits = bca_limits(area, draws, _acceleration(placed[positive], placed[~positive]), confidence_level)
-    elif used == "newcombe":
-        limits = newcombe_limits(area, *sizes, confidence_level)
-    else:
-        limits = _normal_limits(area, error, confidence_level, used)
-    return Estimate("AUC", area, *limits, len(positive), confidence_level, used, error, note)
+
+    name: str
+    value: float
+    low: float
+    high: float
+    n: int
+    confidence_level: float
+    method: str
+    standard_error: float = float("nan")
+    note: str = ""
+
+    @property
+    def confidence_interval(self) -> Limits:
+        """Both limits."""
+        return self.low, self.high
+
+    def __repr__(self) -> str:
+        tail = f"; {self.note}" if self.note else ""
+        return (
+            f"{self.name} {self.value:.3f} ({100 * self.confidence_level:g} % CI {self.low:.3f} to {self.high:.3f}; "
+            f"n = {self.n}, {self.method}{tail})"
+        )
 
 
-def _choose(method: str, area: float, error: float, sizes: tuple[int, int]) -> tuple[str, str]:
-    """The method this sample supports, and what to say about it."""
-    if min(sizes) < 2:
-        return "newcombe", "one patient in a class: DeLong's variance cannot be estimated"
-    if error == 0:
-        kind = {1.0: "all patients ranked rightly", 0.0: "all patients ranked wrongly"}.get(area, "all scores alike")
-        return "newcombe", f"{kind}: DeLong's variance is zero and cannot carry an interval"
-    return "logit" if method == "auto" else method, small_sample_note(*sizes)
+def estimates_table(estimates: Mapping[str, Estimate]) -> pd.DataFrame:
+    """One row for each estimate: ``metric`` (the key) and the fields of `Estimate`."""
+    return pd.DataFrame([{"metric": key} | asdict(estimate) for key, estimate in estimates.items()])
 
 
-def _normal_limits(area: float, error: float, confidence_level: float, scale: str) -> Interval:
-    reach = special.ndtri((1 + confidence_level) / 2) * error
-    if scale == "delong":
-        return Interval(max(0.0, area - reach), min(1.0, area + reach))
-    centre, reach = special.logit(area), reach / (area * (1 - area))
-    return Interval(float(special.expit(centre - reach)), float(special.expit(centre + reach)))
+def _small_sample_note(n_positive: int, n_negative: int) -> str:
+    """Warning for samples where large-sample formulae are rough; empty otherwise."""
+    least = min(n_positive, n_negative)
+    return f"only {counted(least, 'patient')} in the smaller class: approximate" if least < _SMALL_CLASS else ""
 
 
-def _acceleration(placed_cases: NDArray[np.integer], placed_controls: NDArray[np.int64]) -> float:
-    # The area is a mean over either class, so leaving one patient out moves it by that patient's centred placement.
-    groups = (placed_cases / (2.0 * len(placed_controls)), placed_controls / (2.0 * len(placed_cases)))
-    return jackknife_acceleration(*(group - group.mean() for group in groups))
+def _join_notes(*notes: str) -> str:
+    return "; ".join(filter(None, notes))
 
 
-def newcombe_limits(area: float, n_positive: int, n_negative: int, confidence_level: float = 0.95) -> Interval:
-    """Limits at which the observed area is just as far off as chance allows (Newcombe 2006, method 5).
+def _normal_quantile(confidence_level: float) -> float:
+    """Standard errors on either side of a two-sided normal interval."""
+    return float(special.ndtri((1 + confidence_level) / 2))
 
-    The variance is Hanley & McNeil's at the limit itself, with the mean class size in both terms; so there is an
-    honest lower limit at an area of 1.
 
-    Parameters
-    ----------
-    area : float
-        Observed area under the ROC curve.
-    n_positive, n_negative : int
-        Patients with and without the condition.
-    confidence_level : float
-        For example 0.95.
+def _normal_limits(value: float, error: float, confidence_level: float, least: float = 0.0) -> Limits:
+    """Normal interval, cut at `least` and 1."""
+    reach = _normal_quantile(confidence_level) * error
+    return float(max(least, value - reach)), float(min(1.0, value + reach))
 
-    Returns
-    -------
-    Interval
-        Inside [0, 1].
+
+def _logit_limits(value: float, error: float, confidence_level: float) -> Limits:
+    """Normal interval on the logit scale, for a value in (0, 1)."""
+    centre, reach = special.logit(value), _normal_quantile(confidence_level) * error / (value * (1 - value))
+    return float(special.expit(centre - reach)), float(special.expit(centre + reach))
+
+
+def _newcombe_limits(area: float, n_positive: int, n_negative: int, confidence_level: float = 0.95) -> Limits:
+    """Limits of an ROC area without an estimated variance (Newcombe, Stat Med 2006;25:559, method 5).
+
+    The variance is Hanley & McNeil's at the limit itself, with the mean class size in both terms; so the lower limit
+    at an area of 1 lies below 1.
     """
     z = special.ndtri((1 + confidence_level) / 2)
     mean_size = (n_positive + n_negative) / 2
@@ -140,11 +134,11 @@ def newcombe_limits(area: float, n_positive: int, n_negative: int, confidence_le
             spread = 1 + (mean_size - 1) * ((1 - t) / (2 - t) + t / (1 + t))
             return observed - t - z * np.sqrt(t * (1 - t) * spread / n_positive / n_negative)
 
-        # t = 1 is always a root when all patients are ranked rightly: look for the other one, below it.
+        # t = 1 is always a root when all patients are ranked rightly: the root below it is wanted.
         return float(optimize.brentq(gap, 0.0, min(observed, 1 - 1e-12)))
 
     # The formula is symmetric: the upper limit of an area is the lower limit of its complement.
-    return Interval(lower(area), 1 - lower(1 - area))
+    return lower(area), 1 - lower(1 - area)
 
 
 def wilson(count: int, n: int, name: str = "proportion", confidence_level: float = 0.95) -> Estimate:
@@ -164,12 +158,94 @@ def wilson(count: int, n: int, name: str = "proportion", confidence_level: float
     Estimate
         All NaN, with a note, where `n` is 0.
     """
-    check_level(confidence_level)
+    _check_level(confidence_level)
     if n == 0:
-        nothing = float("nan")
-        return Estimate(name, nothing, nothing, nothing, 0, confidence_level, "wilson", note="no patient to count")
+        return Estimate(name, *(float("nan"),) * 3, 0, confidence_level, "wilson", note="no patient to count")
     low, high = proportion_confint(count, n, alpha=1 - confidence_level, method="wilson")
     # Rounding must not put the limits of 0 and of n beyond the estimate.
-    return Estimate(
-        name, count / n, float(low) * (count > 0), 1.0 if count == n else float(high), n, confidence_level, "wilson"
-    )
+    limits = float(low) * (count > 0), 1.0 if count == n else float(high)
+    return Estimate(name, count / n, *limits, n, confidence_level, "wilson")
+
+
+def _bca_limits(
+    value: float, draws: NDArray[np.float64], influences: Sequence[NDArray[np.float64]], confidence_level: float
+) -> Limits:
+    """Bias-corrected and accelerated bootstrap limits (Efron 1987).
+
+    `draws` are estimates from resamples by the same arithmetic as `value`; `influences` as of :func:`_acceleration`.
+    """
+    below = (np.count_nonzero(draws < value) + np.count_nonzero(draws <= value)) / (2 * len(draws))
+    # A value outside all resamples would give an infinite bias: half a resample is as far as they can tell.
+    bias = stats.norm.ppf(np.clip(below, 0.5 / len(draws), 1 - 0.5 / len(draws)))
+    tails = bias + stats.norm.ppf([(1 - confidence_level) / 2, (1 + confidence_level) / 2])
+    shares = stats.norm.cdf(bias + tails / (1 - _acceleration(influences) * tails))
+    # No interpolation: a ratio's resamples may be infinite.
+    low, high = np.quantile(draws, shares, method="inverted_cdf")
+    return float(low), float(high)
+
+
+def _acceleration(influences: Sequence[NDArray[np.float64]]) -> float:
+    """Acceleration constant over independently resampled groups (Efron & Tibshirani 1993, eq. 14.15); 0 without any.
+
+    Influences of a group: ``(n_group - 1) * (mean of the leave-one-out values - leave-one-out value)``.
+    """
+    cubes = sum(float(np.sum(u**3)) / len(u) ** 3 for u in influences)
+    squares = sum(float(np.sum(u**2)) / len(u) ** 2 for u in influences)
+    return cubes / (6 * squares**1.5) if squares > 0 else 0.0
+
+
+def _composite_limits(
+    metric: Metric, counts: Counts, level: float, method: str = "jeffreys", n_resamples: int = 0, seed: int = 0
+) -> Limits:
+    """Limits of anything computed from a two-by-two table; both classes hold patients.
+
+    "jeffreys": independent Beta(1/2, 1/2) posteriors of sensitivity and specificity at the observed class sizes.
+    "bootstrap": BCa, patients resampled within each class; NaN where a resample has no value.
+    """
+    if method not in COMPOSITE_METHODS:
+        raise ValueError(f"method must be one of {COMPOSITE_METHODS}, not {method!r}")
+    value = float(metric(*counts))
+    if method == "jeffreys":
+        low, high = np.quantile(metric(*_jeffreys_cells(counts)), [(1 - level) / 2, (1 + level) / 2])
+        # The estimate of a sample without errors must not lie outside its own interval.
+        return float(min(low, value)), float(max(high, value))
+    draws = metric(*_bootstrap_cells(counts, n_resamples, seed))
+    if not np.isfinite(value) or np.isnan(draws).any():
+        return float("nan"), float("nan")
+    return _bca_limits(value, draws, _influences(metric, counts), level)
+
+
+@lru_cache(maxsize=1)
+def _jeffreys_cells(counts: Counts) -> tuple[NDArray[np.float64], ...]:
+    """Two-by-two tables from equally probable points of either posterior, crossed: a deterministic sample."""
+    tp, fn, fp, tn = counts
+    points = (np.arange(_GRID) + 0.5) / _GRID
+    sensitivity = np.repeat(stats.beta.ppf(points, tp + 0.5, fn + 0.5), _GRID)
+    specificity = np.tile(stats.beta.ppf(points, tn + 0.5, fp + 0.5), _GRID)
+    m, n = tp + fn, fp + tn
+    return m * sensitivity, m * (1 - sensitivity), n * (1 - specificity), n * specificity
+
+
+@lru_cache(maxsize=1)
+def _bootstrap_cells(counts: Counts, n_resamples: int, seed: int) -> tuple[NDArray[np.int64], ...]:
+    """Resampled tables: to resample patients within a class is to draw its correct calls from a binomial."""
+    tp, fn, fp, tn = counts
+    rng = np.random.default_rng(seed)
+    true_positives = rng.binomial(tp + fn, tp / (tp + fn), n_resamples)
+    true_negatives = rng.binomial(fp + tn, tn / (fp + tn), n_resamples)
+    return true_positives, tp + fn - true_positives, fp + tn - true_negatives, true_negatives
+
+
+def _influences(metric: Metric, counts: Counts) -> list[NDArray[np.float64]]:
+    """Jackknife influences by class; none where leaving one patient out makes a ratio infinite."""
+    tp, fn, fp, tn = counts
+    groups = []
+    for cells in (((0, tp), (1, fn)), ((2, fp), (3, tn))):
+        parts = [
+            np.full(count, metric(*(n - (i == cell and count > 0) for i, n in enumerate(counts))))
+            for cell, count in cells
+        ]
+        groups.append(np.concatenate(parts))
+    if not np.isfinite(np.concatenate(groups)).all():
+        return []
+    return [(len(group) - 1) * (group.mean() - group) for group in groups]

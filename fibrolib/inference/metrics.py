@@ -1,35 +1,43 @@
-"""Accuracy, sensitivity, precision, F1 and their kin at one operating point, each with an interval.
+"""Accuracy, sensitivity, F1 and net benefit at an operating point, each with an interval.
 
-Proportions carry Wilson's interval. What is put together from sensitivity and specificity (macro averages, F1,
-likelihood ratios, predictive values at another prevalence) carries by default the interval of two independent Jeffreys
-posteriors: at 8 against 9 patients it covers 0.92 to 0.98, where bootstrap intervals cover 0.62 to 0.98
-(``benchmarks/interval_coverage.py``), because resampling cannot invent the errors a small sample happened not to show.
+Proportions carry Wilson's interval. Composites of sensitivity and specificity (macro averages, F1, likelihood ratios)
+carry by default the interval of two independent Jeffreys posteriors: at 8 against 9 patients it covers 0.92 to 0.98,
+bootstrap intervals 0.62 to 0.98 (``benchmarks/interval_coverage.py``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from fibrolib.inference.checks import (
-    check_classes,
-    check_labels,
-    check_level,
-    check_patients,
-    check_prevalence,
-    check_scores,
+from fibrolib.inference.checks import _check_labels, _check_level, _check_probabilities, _check_scores, _class_sizes
+from fibrolib.inference.intervals import (
+    Counts,
+    Estimate,
+    Metric,
+    _composite_limits,
+    _join_notes,
+    _small_sample_note,
+    wilson,
 )
-from fibrolib.inference.counts import Confusion, Metric, composite_limits
-from fibrolib.inference.intervals import wilson
-from fibrolib.inference.results import Estimate, small_sample_note
+from fibrolib.inference.predictions import _by_model
 
-__all__ = ["COMPOSITES", "classification_metrics", "confusion"]
+__all__ = ["COMPOSITES", "classification_metrics", "confusion", "decision_curves"]
+
+_THRESHOLDS = tuple(np.arange(1, 100) / 100)
+"""Per cent by per cent, as in dcurves; at 0 and 1 the exchange rate is 0 and infinite."""
+
+_CURVE_COLUMNS = ("threshold", "net_benefit", "low", "high", "treat_all", "avoided", "n", "note")
 
 
-def _ratio(above: ArrayLike, below: ArrayLike) -> NDArray[np.float64]:
-    """``above / below``, 0 where nobody was counted (scikit-learn's convention)."""
-    above, below = np.broadcast_arrays(np.asarray(above, dtype=float), np.asarray(below, dtype=float))
-    return np.divide(above, below, out=np.zeros(above.shape), where=below > 0)
+def _ratio(numerator: ArrayLike, denominator: ArrayLike) -> NDArray[np.float64]:
+    """Quotient, 0 where the denominator is 0 (scikit-learn's convention)."""
+    numerator, denominator = np.broadcast_arrays(np.asarray(numerator, float), np.asarray(denominator, float))
+    return np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator > 0)
 
 
 def _f1(tp, fn, fp, tn):
@@ -49,7 +57,7 @@ def _recall_macro(tp, fn, fp, tn):
 
 
 def _likelihood_ratio(of_diseased, of_healthy):
-    # A ratio without anybody below it is infinite, not 0; 0/0 is undefined.
+    # x/0 is infinite, not 0; 0/0 is undefined.
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.divide(of_diseased, of_healthy)
 
@@ -62,6 +70,10 @@ def _lr_negative(tp, fn, fp, tn):
     return _likelihood_ratio(_ratio(fn, tp + fn), _ratio(tn, fp + tn))
 
 
+def _net_benefit(tp, fn, fp, tn, *, cut: float, prevalence: float):
+    return prevalence * tp / (tp + fn) - (1 - prevalence) * fp / (fp + tn) * cut / (1 - cut)
+
+
 COMPOSITES: dict[str, tuple[str, Metric]] = {
     "precision_macro": ("precision, macro average", _precision_macro),
     "recall_macro": ("recall, macro average", _recall_macro),
@@ -72,35 +84,15 @@ COMPOSITES: dict[str, tuple[str, Metric]] = {
 }
 
 
-def confusion(y_true: ArrayLike, y_score: ArrayLike, threshold: float) -> Confusion:
-    """Count patients by truth and call; a patient is called positive where ``score >= threshold``.
-
-    Parameters
-    ----------
-    y_true : array_like, shape (n,)
-        0 and 1.
-    y_score : array_like, shape (n,)
-        Finite scores.
-    threshold : float
-        Operating point, from :func:`choose_threshold` on other patients.
-
-    Returns
-    -------
-    Confusion
-
-    Raises
-    ------
-    InferenceError
-        NaN or infinite scores, wrong shapes.
-    ValueError
-        `threshold` is NaN.
-    """
+def confusion(y_true: ArrayLike, y_score: ArrayLike, threshold: float) -> Counts:
+    """``tp, fn, fp, tn`` at a threshold chosen on other patients; positive where ``y_score >= threshold``."""
     if np.isnan(threshold):
         raise ValueError("threshold must be a number, it is NaN")
-    positive = check_labels(y_true)
-    called = check_scores(y_score, len(positive)) >= threshold
+    positive = _check_labels(y_true)
+    called = _check_scores(y_score, len(positive)) >= threshold
     tp, fp = int(np.sum(positive & called)), int(np.sum(~positive & called))
-    return Confusion(tp, int(np.sum(positive)) - tp, fp, int(np.sum(~positive)) - fp)
+    n_positive, n_negative = _class_sizes(positive)
+    return tp, n_positive - tp, fp, n_negative - fp
 
 
 def classification_metrics(
@@ -113,66 +105,39 @@ def classification_metrics(
     prevalence: float | None = None,
     n_resamples: int = 10_000,
     seed: int = 0,
-    patient_id: ArrayLike | None = None,
 ) -> dict[str, Estimate]:
-    """Every metric at one operating point.
+    """Every metric at one operating point: positive where ``y_score >= threshold``.
 
-    Parameters
-    ----------
-    y_true : array_like, shape (n,)
-        0 and 1.
-    y_score : array_like, shape (n,)
-        One finite score for each patient.
-    threshold : float
-        A patient is called positive where ``score >= threshold``.
-    confidence_level : float
-        For example 0.95.
-    method : {"jeffreys", "bootstrap"}
-        Interval of the composite metrics. "bootstrap": BCa, patients resampled within each class; too narrow at
-        small n or few errors.
-    prevalence : float, optional
-        Given, predictive values at this prevalence are added (``ppv_at_prevalence``, ``npv_at_prevalence``).
-    n_resamples, seed : int
-        Of the bootstrap.
-    patient_id : array_like, shape (n,), optional
-        Given, repeated patients are refused.
-
-    Returns
-    -------
-    dict of str to Estimate
-        ``accuracy, sensitivity, specificity, ppv, npv, precision_macro, recall_macro, f1_macro, f1, lr_positive,
-        lr_negative``. Precision of a class never called counts 0, as in scikit-learn.
-
-    Raises
-    ------
-    InferenceError
-        One class only, NaN or infinite scores, repeated patients, wrong shapes.
-    ValueError
-        Unknown `method`; a level or prevalence outside (0, 1).
+    Returns accuracy, sensitivity, specificity, ppv, npv, precision_macro, recall_macro, f1_macro, f1, lr_positive and
+    lr_negative; given a `prevalence`, also ppv_at_prevalence and npv_at_prevalence. Precision of a class never called
+    counts 0, as in scikit-learn. `method` of the composites' intervals: "jeffreys", or "bootstrap" (BCa, patients
+    resampled within each class; too narrow at small n or few errors).
     """
-    check_level(confidence_level)
-    positive = check_labels(y_true)
-    check_classes(positive)
-    check_patients(patient_id, len(positive))
+    _check_level(confidence_level)
+    positive = _check_labels(y_true, least=1)
     counts = confusion(positive, y_score, threshold)
-    composites = COMPOSITES | (_at_prevalence(prevalence) if prevalence is not None else {})
-    limits = composite_limits(counts, method, n_resamples, seed)
-    return _proportions(counts, confidence_level) | {
-        key: _composite(name, metric, counts, limits, confidence_level, method)
-        for key, (name, metric) in composites.items()
-    }
+    composites = COMPOSITES | (_predictive_values(prevalence) if prevalence is not None else {})
+    note = _small_sample_note(*_class_sizes(positive))
+    if method == "bootstrap" and 0 in counts:
+        note = _join_notes(note, "a class without an error: resampling cannot show one, the interval is too narrow")
+    estimates = _proportions(counts, confidence_level)
+    for key, (name, metric) in composites.items():
+        limits = _composite_limits(metric, counts, confidence_level, method, n_resamples, seed)
+        value = float(metric(*counts))
+        estimates[key] = Estimate(name, value, *limits, sum(counts), confidence_level, method, note=note)
+    return estimates
 
 
-def _at_prevalence(prevalence: float) -> dict[str, tuple[str, Metric]]:
-    check_prevalence(prevalence)
+def _predictive_values(prevalence: float) -> dict[str, tuple[str, Metric]]:
+    _check_level(prevalence, "prevalence")
 
     def ppv(tp, fn, fp, tn):
-        called = prevalence * _ratio(tp, tp + fn)
-        return _ratio(called, called + (1 - prevalence) * _ratio(fp, fp + tn))
+        diseased = prevalence * _ratio(tp, tp + fn)
+        return _ratio(diseased, diseased + (1 - prevalence) * _ratio(fp, fp + tn))
 
     def npv(tp, fn, fp, tn):
-        cleared = (1 - prevalence) * _ratio(tn, fp + tn)
-        return _ratio(cleared, cleared + prevalence * _ratio(fn, tp + fn))
+        healthy = (1 - prevalence) * _ratio(tn, fp + tn)
+        return _ratio(healthy, healthy + prevalence * _ratio(fn, tp + fn))
 
     at = f"at a prevalence of {100 * prevalence:g} %"
     return {
@@ -181,7 +146,8 @@ def _at_prevalence(prevalence: float) -> dict[str, tuple[str, Metric]]:
     }
 
 
-def _proportions(counts: Confusion, level: float) -> dict[str, Estimate]:
+def _proportions(counts: Counts, level: float) -> dict[str, Estimate]:
+    """Accuracy, sensitivity, specificity and predictive values with Wilson's interval."""
     tp, fn, fp, tn = counts
     return {
         "accuracy": wilson(tp + tn, sum(counts), "accuracy", level),
@@ -192,10 +158,77 @@ def _proportions(counts: Confusion, level: float) -> dict[str, Estimate]:
     }
 
 
-def _composite(name: str, metric: Metric, counts: Confusion, limits, level: float, method: str) -> Estimate:
-    value = float(metric(*counts))
-    low, high = limits(metric, value, level)
-    notes = [small_sample_note(counts.tp + counts.fn, counts.fp + counts.tn)]
-    if method == "bootstrap" and 0 in counts:
-        notes.append("a class without an error: resampling cannot show one, the interval is too narrow")
-    return Estimate(name, value, low, high, sum(counts), level, method, note="; ".join(filter(None, notes)))
+def _decision_curve(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    *,
+    thresholds: Sequence[float] = _THRESHOLDS,
+    prevalence: float | None = None,
+    confidence_level: float = 0.95,
+) -> pd.DataFrame:
+    """Net benefit of one model over threshold probabilities; see :func:`decision_curves`."""
+    _check_level(confidence_level)
+    cuts = np.asarray(thresholds, dtype=float)
+    if cuts.ndim != 1 or not cuts.size or not np.all((cuts > 0) & (cuts < 1)):
+        raise ValueError("thresholds must be probabilities between 0 and 1, both excluded")
+    positive = _check_labels(y_true, least=1)
+    m, n = _class_sizes(positive)
+    probability = _check_probabilities(y_prob, len(positive))
+    share = _check_level(prevalence, "prevalence") if prevalence is not None else m / (m + n)
+    true_positives, false_positives = (
+        len(group) - np.searchsorted(np.sort(group), cuts, side="left")
+        for group in (probability[positive], probability[~positive])
+    )
+    rows = []
+    for tp, fp, cut in zip(true_positives.tolist(), false_positives.tolist(), cuts.tolist(), strict=True):
+        counts, metric = (tp, m - tp, fp, n - fp), partial(_net_benefit, cut=cut, prevalence=share)
+        value, treat_all = metric(*counts), share - (1 - share) * cut / (1 - cut)
+        avoided = (value - treat_all) * (1 - cut) / cut
+        rows.append((cut, value, *_composite_limits(metric, counts, confidence_level), treat_all, avoided))
+    return pd.DataFrame(rows, columns=list(_CURVE_COLUMNS[:6])).assign(n=m + n, note=_small_sample_note(m, n))
+
+
+def decision_curves(
+    predictions: pd.DataFrame,
+    *,
+    split: str = "test",
+    repeat: int = 0,
+    models: Sequence[str] | None = None,
+    thresholds: Sequence[float] = _THRESHOLDS,
+    prevalence: float | None = None,
+    confidence_level: float = 0.95,
+) -> pd.DataFrame:
+    """Decision curve of every model: net benefit over threshold probabilities (Vickers & Elkin, MDM 2006;26:565).
+
+    A threshold probability t states how many unnecessary treatments are acceptable for each necessary one: (1 - t) / t.
+    The net benefit is the share of patients treated correctly, less the share treated unnecessarily at that exchange
+    rate. Numbers agree with R's dcurves (``tests/reference``).
+
+    Parameters
+    ----------
+    predictions, split, repeat, models
+        As in :func:`select_predictions`; scores are probabilities. Patients at or above the threshold are treated.
+    thresholds : sequence of float
+        Threshold probabilities, each in (0, 1).
+    prevalence : float, optional
+        Of the population of interest, where that of the sample was chosen by design; default that of the sample.
+    confidence_level : float
+        Of the limits at each threshold (not of the whole curve at once).
+
+    Returns
+    -------
+    DataFrame
+        ``model, threshold, net_benefit, low, high, treat_all, avoided, n, note``. ``treat_all`` is the net benefit of
+        treating everybody (that of treating nobody is 0); ``avoided`` the treatments avoided per patient, compared with
+        treating all, at equal net benefit. Limits take the prevalence as known. A model that is refused (one class
+        only, scores that are no probabilities) has one row with a note and no numbers.
+
+    Raises
+    ------
+    InferenceError
+        As :func:`select_predictions`.
+    ValueError
+        A threshold, level or prevalence outside (0, 1).
+    """
+    curve = partial(_decision_curve, thresholds=thresholds, prevalence=prevalence, confidence_level=confidence_level)
+    return _by_model(predictions, curve, _CURVE_COLUMNS, split, repeat, models)

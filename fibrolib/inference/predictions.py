@@ -1,4 +1,4 @@
-"""The predictions table: the one contract between the models and the statistics."""
+"""The predictions table: the contract between the models and the statistics."""
 
 from __future__ import annotations
 
@@ -10,34 +10,68 @@ import pandas as pd
 from fibrolib.errors import counted
 from fibrolib.inference.checks import InferenceError
 
-__all__ = ["PARTITIONS", "check_predictions", "judge_models", "select_predictions"]
+__all__ = ["SPLITS", "select_predictions"]
 
-PARTITIONS = ("train", "validation", "test")
-REQUIRED = ("patient_id", "model", "split", "repeat", "y_true", "y_score")
+SPLITS = ("train", "validation", "test")
+_REQUIRED = ("patient_id", "model", "split", "repeat", "y_true", "y_score")
 
 
-def check_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Refuse a predictions table from which no honest number can come.
+def select_predictions(
+    predictions: pd.DataFrame, split: str = "test", *, repeat: int = 0, models: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Check a predictions table and return the scores of one split and repeat as a wide table.
 
     Parameters
     ----------
     predictions : DataFrame
-        Columns ``patient_id, model, split, repeat, y_true, y_score`` (further ones are kept). ``split`` is
-        "train" for out-of-fold scores, "validation" or "test". A missing score (NaN) means that the model could not
-        be applied to that patient.
+        Columns ``patient_id, model, split, repeat, y_true, y_score``; further ones are ignored. ``split`` is "train"
+        for out-of-fold scores, "validation" or "test". A score is NaN where the model cannot be applied to the patient.
+    split : {"test", "validation", "train"}
+        Which patients.
+    repeat : int
+        Which resample.
+    models : sequence of str, optional
+        Which models, in which order; default all, in order of appearance.
 
     Returns
     -------
     DataFrame
-        The same table.
+        Indexed by ``patient_id``: column ``y_true`` and one float column of scores for each model (column level named
+        ``model``), NaN where a model has no score.
 
     Raises
     ------
     InferenceError
-        A column is missing; a split is unknown; truth is not 0 or 1 or differs between rows of one patient; a
-        score is infinite or no number; a patient has more than one score of a model in a split and repeat.
+        A column is missing; a split is unknown; truth is not 0 or 1 or differs between rows of one patient; a score is
+        infinite or no number; a patient has more than one score of a model in a split and repeat; the split, the
+        repeat or a model is not in the table.
     """
-    missing = [column for column in REQUIRED if column not in predictions]
+    _check_predictions(predictions)
+    chosen = predictions[(predictions["split"] == split) & (predictions["repeat"] == repeat)]
+    if chosen.empty:
+        present = predictions[["split", "repeat"]].drop_duplicates().to_records(index=False).tolist()
+        raise InferenceError(f"no predictions of split '{split}', repeat {repeat}: the table holds {present}")
+    wide = _wide_scores(chosen)
+    if models is None:
+        return wide
+    absent = [model for model in models if model not in wide]
+    if absent:
+        raise InferenceError(f"no predictions of {absent} in split '{split}': the table holds {list(wide.columns[1:])}")
+    return wide[["y_true", *models]]
+
+
+def _wide_scores(chosen: pd.DataFrame) -> pd.DataFrame:
+    """One row for each patient: ``y_true`` and one column for each model, in order of appearance."""
+    # pivot, not pivot_table: nothing may be averaged and missing scores must stay.
+    scores = chosen.pivot(index="patient_id", columns="model", values="y_score").astype(float)  # noqa: PD010
+    wide = scores[list(dict.fromkeys(chosen["model"]))]
+    truth = chosen.drop_duplicates("patient_id").set_index("patient_id")["y_true"].astype(int)
+    wide.insert(0, "y_true", truth)
+    return wide
+
+
+def _check_predictions(predictions: pd.DataFrame) -> None:
+    missing = [column for column in _REQUIRED if column not in predictions]
     if missing:
         raise InferenceError(f"the predictions table lacks the column(s) {', '.join(missing)}")
     if predictions.empty:
@@ -45,13 +79,12 @@ def check_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     _check_values(predictions)
     _check_truth(predictions)
     _check_unique(predictions)
-    return predictions
 
 
 def _check_values(predictions: pd.DataFrame) -> None:
-    unknown = sorted(set(predictions["split"].astype(str)) - set(PARTITIONS))
+    unknown = sorted(set(predictions["split"].astype(str)) - set(SPLITS))
     if unknown:
-        raise InferenceError(f"column 'split' holds {unknown}: expected {', '.join(PARTITIONS)}")
+        raise InferenceError(f"column 'split' holds {unknown}: expected {', '.join(SPLITS)}")
     scores = predictions["y_score"]
     if not pd.api.types.is_numeric_dtype(scores):
         raise InferenceError(f"column 'y_score' must hold numbers, it is of type {scores.dtype}")
@@ -63,15 +96,16 @@ def _check_values(predictions: pd.DataFrame) -> None:
 
 
 def _check_truth(predictions: pd.DataFrame) -> None:
-    odd = predictions[~predictions["y_true"].isin([0, 1])]
-    if len(odd):
-        row = odd.iloc[0]
+    invalid = predictions[~predictions["y_true"].isin([0, 1])]
+    if len(invalid):
+        row = invalid.iloc[0]
         raise InferenceError(f"column 'y_true' must hold 0 and 1: it is {row['y_true']} for {_who(row)}")
     truths = predictions.groupby("patient_id", observed=True)["y_true"].nunique()
-    torn = truths.index[truths > 1]
-    if len(torn):
+    contradictory = truths.index[truths > 1]
+    if len(contradictory):
         raise InferenceError(
-            f"patient {torn[0]} has y_true 0 in one row and 1 in another ({counted(len(torn), 'such patient')})"
+            f"patient {contradictory[0]} has y_true 0 in one row and 1 in another "
+            f"({counted(len(contradictory), 'such patient')})"
         )
 
 
@@ -91,89 +125,24 @@ def _who(row: pd.Series) -> str:
     return f"patient {row['patient_id']} (model {row['model']})"
 
 
-def select_predictions(
-    predictions: pd.DataFrame, split: str = "test", *, repeat: int = 0, models: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """Scores of one split and repeat as a wide table.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        The predictions table.
-    split : {"test", "validation", "train"}
-        Which patients.
-    repeat : int
-        Which resample.
-    models : sequence of str, optional
-        Which models, in which order; default all, in order of appearance.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by ``patient_id``: column ``y_true`` and one float column of scores for each model (column level named
-        ``model``), NaN where a model has no score.
-
-    Raises
-    ------
-    InferenceError
-        As :func:`check_predictions`; also when nothing is left, or a model is not in the table.
-    """
-    check_predictions(predictions)
-    chosen = predictions[(predictions["split"] == split) & (predictions["repeat"] == repeat)]
-    if chosen.empty:
-        there = predictions[["split", "repeat"]].drop_duplicates().to_records(index=False).tolist()
-        raise InferenceError(f"no predictions of split '{split}', repeat {repeat}: the table holds {there}")
-    present = list(dict.fromkeys(chosen["model"]))
-    absent = [model for model in models or () if model not in present]
-    if absent:
-        raise InferenceError(f"no predictions of {absent} in split '{split}': the table holds {present}")
-    # pivot, not pivot_table: nothing may be averaged and missing scores must stay.
-    scores = chosen.pivot(index="patient_id", columns="model", values="y_score").astype(float)  # noqa: PD010
-    truth = chosen.drop_duplicates("patient_id").set_index("patient_id")["y_true"].astype(int)
-    wide = scores[list(models) if models is not None else present]
-    wide.insert(0, "y_true", truth)
-    return wide
-
-
-def judge_models(
+def _by_model(
     predictions: pd.DataFrame,
-    judge: Callable[[pd.Series, pd.Series], pd.DataFrame],
+    statistic: Callable[[pd.Series, pd.Series], pd.DataFrame],
     columns: Sequence[str],
-    split: str = "test",
-    *,
-    repeat: int = 0,
-    models: Sequence[str] | None = None,
+    split: str,
+    repeat: int,
+    models: Sequence[str] | None,
 ) -> pd.DataFrame:
-    """One table of what is found for each model, on the patients that it has scored.
+    """The tables that `statistic` makes of truth and scores of each model, below each other.
 
-    Parameters
-    ----------
-    predictions : DataFrame
-        The predictions table.
-    judge : callable
-        From truth and scores, without gaps, to a table.
-    columns : sequence of str
-        Columns of those tables, ``n`` and ``note`` among them where a model that cannot be judged is to have them.
-    split, repeat, models
-        As in :func:`select_predictions`.
-
-    Returns
-    -------
-    DataFrame
-        ``model`` and `columns`. A model that `judge` refuses has one row with the number of patients, a note and
-        nothing else.
-
-    Raises
-    ------
-    InferenceError
-        As :func:`select_predictions`.
+    A model that it refuses has one row: the number of patients and the reason in ``note``.
     """
     wide = select_predictions(predictions, split, repeat=repeat, models=models)
     tables = []
     for model in wide.columns[1:]:
         scored = wide[["y_true", model]].dropna()
         try:
-            table = judge(scored["y_true"], scored[model])
+            table = statistic(scored["y_true"], scored[model])
         except InferenceError as error:
             table = pd.DataFrame({"n": [len(scored)], "note": [str(error)]})
         tables.append(table.assign(model=model))

@@ -1,122 +1,222 @@
-"""The ROC curve with a band, as a table ready to be drawn."""
+"""The area under the ROC curve with its interval, the curve, and the operating point on it.
+
+Names with an underscore are shared within `fibrolib.inference` only.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from statsmodels.stats.proportion import proportion_confint
+from scipy import stats
 
-from fibrolib.inference.checks import check_classes, check_labels, check_level, check_patients, check_scores
+from fibrolib.inference.checks import _check_labels, _check_level, _check_scores, _class_sizes
+from fibrolib.inference.intervals import (
+    Estimate,
+    _bca_limits,
+    _logit_limits,
+    _newcombe_limits,
+    _normal_limits,
+    _small_sample_note,
+)
 
-__all__ = ["roc_band", "roc_points"]
+__all__ = ["AUC_METHODS", "THRESHOLD_RULES", "auc", "auc_ci", "choose_threshold", "roc_points"]
+
+AUC_METHODS = ("auto", "delong", "logit", "newcombe", "bootstrap")
+THRESHOLD_RULES = ("youden", "sensitivity", "specificity")
+
+_BLOCK = 4_000_000
+"""Numbers held at once while resampling: keeps memory flat for any sample size (assumption: about 100 MB)."""
+
+_Booleans = NDArray[np.bool_]
+_Floats = NDArray[np.float64]
 
 
-def roc_points(y_true: ArrayLike, y_score: ArrayLike) -> pd.DataFrame:
-    """Corners of the empirical ROC curve.
+def _placements(positive: _Booleans, score: _Floats) -> _Floats:
+    """For a case the controls below it, for a control the cases above it; ties count half. Exact in float64."""
+    within = np.empty(len(score))
+    within[positive], within[~positive] = stats.rankdata(score[positive]), stats.rankdata(score[~positive])
+    below = stats.rankdata(score) - within
+    return np.where(positive, below, np.count_nonzero(positive) - below)
+
+
+def _area(positive: _Booleans, placements: _Floats) -> float:
+    n_positive, n_negative = _class_sizes(positive)
+    return float(placements[positive].sum()) / (n_positive * n_negative)
+
+
+def _placement_covariance(positive: _Booleans, placements: _Floats) -> _Floats:
+    """DeLong's covariance, shape (k, k), of k areas (or differences) from placements of shape (n,) or (k, n)."""
+    m, n = map(float, _class_sizes(positive))
+    cases, controls = (np.atleast_2d(np.cov(placements[..., group])) for group in (positive, ~positive))
+    return cases / (n**2 * m) + controls / (m**2 * n)
+
+
+def auc(y_true: ArrayLike, y_score: ArrayLike) -> float:
+    """Area under the ROC curve, ties counted half.
 
     Parameters
     ----------
     y_true : array_like, shape (n,)
         0 and 1.
     y_score : array_like, shape (n,)
-        Finite scores.
-
-    Returns
-    -------
-    DataFrame
-        ``threshold, fpr, tpr`` from (0, 0) to (1, 1); a patient is called positive where ``score >= threshold``. The
-        first threshold is infinite: nobody is called.
+        Higher means more likely diseased; an area below 0.5 stays below 0.5.
 
     Raises
     ------
     InferenceError
         One class only, NaN or infinite scores, wrong shapes.
     """
-    positive = check_labels(y_true)
-    check_classes(positive)
-    score = check_scores(y_score, len(positive))
-    fpr, tpr, thresholds = _points(score[positive], score[~positive])
-    return pd.DataFrame({"threshold": thresholds, "fpr": fpr, "tpr": tpr})
+    positive = _check_labels(y_true, least=1)
+    return _area(positive, _placements(positive, _check_scores(y_score, len(positive))))
 
 
-def _points(
-    cases: NDArray[np.float64], controls: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    thresholds = np.concatenate(([np.inf], np.unique(np.concatenate((cases, controls)))[::-1]))
-    fpr, tpr = (
-        1 - np.searchsorted(np.sort(group), thresholds, side="left") / len(group) for group in (controls, cases)
-    )
-    return fpr, tpr, thresholds
-
-
-def roc_band(
+def auc_ci(
     y_true: ArrayLike,
     y_score: ArrayLike,
+    method: str = "auto",
     *,
     confidence_level: float = 0.95,
-    n_points: int = 101,
-    n_resamples: int = 1000,
+    n_resamples: int = 2000,
     seed: int = 0,
-    patient_id: ArrayLike | None = None,
-) -> pd.DataFrame:
-    """Sensitivity along the false positive rate, with pointwise limits.
+) -> Estimate:
+    """Area under the ROC curve with a confidence interval.
 
     Parameters
     ----------
     y_true : array_like, shape (n,)
         0 and 1.
     y_score : array_like, shape (n,)
-        One finite score for each patient.
+        One finite score for each patient; higher means more likely diseased.
+    method : {"auto", "delong", "logit", "newcombe", "bootstrap"}
+        "delong": normal interval, cut at 0 and 1 as in pROC. "logit": DeLong's variance on the logit scale.
+        "newcombe": method 5 of Newcombe (Stat Med 2006;25:559), which needs no estimated variance. "bootstrap": BCa,
+        patients resampled within each class. "auto" is "logit" wherever that is defined.
     confidence_level : float
-        Of the limits at each point (not of the whole curve at once).
-    n_points : int
-        Points on the false positive axis.
+        For example 0.95.
     n_resamples, seed : int
-        Of the bootstrap, which redraws patients within each class.
-    patient_id : array_like, shape (n,), optional
-        Given, repeated patients are refused.
+        Of the bootstrap.
 
     Returns
     -------
-    DataFrame
-        ``fpr, tpr, low, high``, one row for each point. The wider of the bootstrap's percentiles and Wilson's interval
-        of the sensitivity: the bootstrap alone has no width where every case is found, Wilson's alone takes the
-        threshold for known.
+    Estimate
+        Limits never leave [0, 1]. Where DeLong's variance is zero (AUC 0 or 1) or cannot be estimated (one patient in
+        a class) every method gives way to "newcombe", and `method` and `note` say so.
 
     Raises
     ------
     InferenceError
-        One class only, NaN or infinite scores, repeated patients, wrong shapes.
+        One class only, NaN or infinite scores, wrong shapes.
     ValueError
-        A level outside (0, 1).
+        Unknown `method`, or a confidence level outside (0, 1).
+
+    Examples
+    --------
+    >>> auc_ci([0, 0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5]).high
+    1.0
     """
-    check_level(confidence_level)
-    positive = check_labels(y_true)
-    n_positive, _ = check_classes(positive)
-    check_patients(patient_id, len(positive))
-    score = check_scores(y_score, len(positive))
-    cases, controls = score[positive], score[~positive]
-    grid = np.linspace(0, 1, n_points)
-    tpr = _sensitivity_at(grid, cases, controls)
-    rng = np.random.default_rng(seed)
-    drawn = [
-        _sensitivity_at(grid, rng.choice(cases, len(cases)), rng.choice(controls, len(controls)))
-        for _ in range(n_resamples)
-    ]
-    alpha = 1 - confidence_level
-    low, high = np.quantile(drawn, [alpha / 2, 1 - alpha / 2], axis=0)
-    wilson_low, wilson_high = proportion_confint(tpr * n_positive, n_positive, alpha=alpha, method="wilson")
-    # Nothing in a sample bounds the sensitivity at a false positive rate of exactly 0.
-    low[0] = 0
-    band = {"low": np.clip(np.minimum(low, wilson_low), 0, 1), "high": np.clip(np.maximum(high, wilson_high), 0, 1)}
-    return pd.DataFrame({"fpr": grid, "tpr": tpr} | band)
+    _check_level(confidence_level)
+    if method not in AUC_METHODS:
+        raise ValueError(f"method must be one of {AUC_METHODS}, not {method!r}")
+    positive = _check_labels(y_true, least=1)
+    score, sizes = _check_scores(y_score, len(positive)), _class_sizes(positive)
+    placed = _placements(positive, score)
+    area, error = _area(positive, placed), float("nan")
+    if min(sizes) > 1:
+        error = float(np.sqrt(_placement_covariance(positive, placed)[0, 0]))
+    used, note = _usable_method(method, area, error, sizes)
+    if used == "bootstrap":
+        draws = _bootstrap_areas(score[positive], score[~positive], n_resamples, np.random.default_rng(seed))
+        # Leaving one patient out moves the area by that patient's centred placement.
+        shares = placed[positive] / sizes[1], placed[~positive] / sizes[0]
+        limits = _bca_limits(area, draws, [group - group.mean() for group in shares], confidence_level)
+    elif used == "newcombe":
+        limits = _newcombe_limits(area, *sizes, confidence_level)
+    else:
+        limits = (_logit_limits if used == "logit" else _normal_limits)(area, error, confidence_level)
+    return Estimate("AUC", area, *limits, len(positive), confidence_level, used, error, note)
 
 
-def _sensitivity_at(
-    grid: NDArray[np.float64], cases: NDArray[np.float64], controls: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    fpr, tpr, _ = _points(cases, controls)
-    # On vertical stretches the upper end counts: keep the last of equal false positive rates.
-    last = np.append(fpr[1:] != fpr[:-1], True)
-    return np.interp(grid, fpr[last], tpr[last])
+def _usable_method(method: str, area: float, error: float, sizes: tuple[int, int]) -> tuple[str, str]:
+    """The method that this sample supports, and its caveat."""
+    if min(sizes) < 2:
+        return "newcombe", "one patient in a class: DeLong's variance cannot be estimated"
+    if error == 0:
+        kind = {1.0: "all patients ranked rightly", 0.0: "all patients ranked wrongly"}.get(area, "all scores alike")
+        return "newcombe", f"{kind}: DeLong's variance is zero and cannot carry an interval"
+    return "logit" if method == "auto" else method, _small_sample_note(*sizes)
+
+
+def _bootstrap_areas(cases: _Floats, controls: _Floats, n_resamples: int, rng: np.random.Generator) -> _Floats:
+    """Areas of patients resampled within each class, in blocks that fit into memory."""
+    levels, level = np.unique(np.concatenate((cases, controls)), return_inverse=True)
+    groups = level[: len(cases)], level[len(cases) :]
+    rows = max(1, _BLOCK // len(level))
+    blocks = []
+    for start in range(0, n_resamples, rows):
+        n_rows = min(rows, n_resamples - start)
+        case_counts, control_counts = (_resampled_counts(group, len(levels), n_rows, rng) for group in groups)
+        doubled = np.einsum("ij,ij->i", case_counts, 2 * np.cumsum(control_counts, axis=1) - control_counts)
+        blocks.append(doubled / (2 * len(cases) * len(controls)))
+    return np.concatenate(blocks)
+
+
+def _resampled_counts(
+    group: NDArray[np.int64], n_levels: int, rows: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """How often each level of the score occurs in each resample."""
+    drawn = group[rng.integers(0, len(group), size=(rows, len(group)))]
+    drawn += n_levels * np.arange(rows)[:, None]
+    return np.bincount(drawn.ravel(), minlength=rows * n_levels).reshape(rows, n_levels)
+
+
+def roc_points(y_true: ArrayLike, y_score: ArrayLike) -> pd.DataFrame:
+    """Corners ``threshold, fpr, tpr`` of the empirical ROC curve from (0, 0) to (1, 1).
+
+    A patient is called positive where ``score >= threshold``; at the first threshold, which is infinite, nobody is.
+    """
+    positive = _check_labels(y_true, least=1)
+    score = _check_scores(y_score, len(positive))
+    thresholds = np.concatenate(([np.inf], np.unique(score)[::-1]))
+    fpr, tpr = (
+        1 - np.searchsorted(np.sort(score[group]), thresholds, side="left") / np.count_nonzero(group)
+        for group in (~positive, positive)
+    )
+    return pd.DataFrame({"threshold": thresholds, "fpr": fpr, "tpr": tpr})
+
+
+def choose_threshold(y_true: ArrayLike, y_score: ArrayLike, rule: str = "youden", *, target: float = 0.9) -> float:
+    """The threshold at which a patient is called positive: ``score >= threshold``, chosen on validation patients.
+
+    "youden": greatest sensitivity + specificity (of several, the one with the two closest together); "sensitivity": the
+    highest threshold whose sensitivity reaches `target`; "specificity": the lowest whose specificity does. Halfway
+    between neighbouring scores where there are two, so that it does not depend on one patient.
+    """
+    if rule not in THRESHOLD_RULES:
+        raise ValueError(f"rule must be one of {THRESHOLD_RULES}, not {rule!r}")
+    if not 0 < target <= 1:
+        raise ValueError(f"target must lie in (0, 1], it is {target!r}")
+    positive = _check_labels(y_true, least=1)
+    thresholds, sensitivity, specificity = _rates(positive, _check_scores(y_score, len(positive)))
+    if rule == "sensitivity":
+        return float(thresholds[np.flatnonzero(sensitivity >= target)[-1]])
+    if rule == "specificity":
+        return float(thresholds[np.flatnonzero(specificity >= target)[0]])
+    youden = sensitivity + specificity
+    best = np.flatnonzero(youden >= youden.max() - 1e-12)
+    return float(thresholds[best[np.argmin(np.abs(sensitivity - specificity)[best])]])
+
+
+def _rates(positive: _Booleans, score: _Floats) -> tuple[_Floats, _Floats, _Floats]:
+    """Thresholds in rising order (all positive first, none last) with sensitivity and specificity at each."""
+    levels, level = np.unique(score, return_inverse=True)
+    low, high = levels[:-1], levels[1:]
+    # Halves first: no overflow. Neighbouring floats have nothing between them: the upper one separates them as well.
+    middle = low / 2 + high / 2
+    halfway = np.where((middle > low) & (middle <= high), middle, high)
+    thresholds = np.concatenate((levels[:1], halfway, [np.nextafter(levels[-1], np.inf)]))
+    missed, cleared = (
+        np.concatenate(([0], np.cumsum(np.bincount(level[group], minlength=len(levels)))))
+        for group in (positive, ~positive)
+    )
+    return thresholds, 1 - missed / missed[-1], cleared / cleared[-1]

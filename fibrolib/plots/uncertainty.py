@@ -125,7 +125,7 @@ def plot_split_luck(redraws: pd.DataFrame, own: Mapping[str, float]) -> Figure:
     Parameters
     ----------
     redraws : DataFrame
-        From `fibrolib.inference.redraw_splits`.
+        From `fibrolib.inference.appraisal.redraw_splits`.
     own : mapping of str to float
         AUC of each diagnostic in the study's own split.
     """
@@ -255,7 +255,7 @@ def plot_pvalue_range(ranges: Mapping[str, pd.DataFrame], *, plausible: tuple[fl
     Parameters
     ----------
     ranges : mapping of str to DataFrame
-        By comparison, the table of `fibrolib.inference.comparison_range`.
+        By comparison, the table of `fibrolib.inference.appraisal.comparison_range`.
     plausible : tuple of float
         Correlations to be shaded.
     """

@@ -15,7 +15,7 @@ from fibrolib.checking import LEAKS
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
 from fibrolib.experiments import SimulatedTestSet
-from fibrolib.inference import compare_accuracy, compare_by_permutation, joint_test
+from fibrolib.inference import compare_models, joint_test
 from fibrolib.plots import setting_label
 from fibrolib.report.sentences import collect_notes, describe_comparisons, describe_joint
 from fibrolib.report.tables import readable, readable_answers, readable_beside, readable_comparisons, readable_tests
@@ -92,7 +92,8 @@ def _bold(text: str) -> Markup:
 def _tests(study: Study) -> dict:
     """Comparisons on the test patients: as tables and in words."""
     predictions, html = study.predictions, partial(as_html, caption=study.profile.caveat)
-    exchanged, accuracy = compare_by_permutation(predictions), compare_accuracy(predictions, study.thresholds)
+    exchanged = compare_models(predictions, "permutation")
+    accuracy = compare_models(predictions, "mcnemar", thresholds=study.thresholds)
     return {
         "joint": describe_joint(joint_test(predictions)),
         "pairs": html(readable_comparisons(study.comparisons)),

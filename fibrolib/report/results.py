@@ -13,7 +13,7 @@ import torch
 
 import fibrolib
 from fibrolib.experiments import ORACLES, SimulatedTestSet
-from fibrolib.inference import compare_accuracy, compare_by_permutation, joint_test
+from fibrolib.inference import compare_models, joint_test
 from fibrolib.provenance import package_digest
 from fibrolib.study.staging import Staging, reported_cutoffs, stage_patients
 from fibrolib.study.study import Study
@@ -57,8 +57,10 @@ def _further_tests(study: Study) -> dict:
     (joint,) = joint_test(predictions).drop(columns="note").to_dict("records")
     return {
         "joint": joint,
-        "permutation_comparisons": _comparison_entries(compare_by_permutation(predictions)),
-        "accuracy_comparisons": _comparison_entries(compare_accuracy(predictions, study.thresholds)),
+        "permutation_comparisons": _comparison_entries(compare_models(predictions, "permutation")),
+        "accuracy_comparisons": _comparison_entries(
+            compare_models(predictions, "mcnemar", thresholds=study.thresholds)
+        ),
     }
 
 

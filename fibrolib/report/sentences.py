@@ -166,7 +166,7 @@ def describe_comparisons(comparisons: pd.DataFrame, check: pd.DataFrame | None =
     Parameters
     ----------
     comparisons : DataFrame
-        From `fibrolib.inference.compare_models`, `compare_accuracy` or `compare_staging`.
+        From `fibrolib.inference.compare_models` or `compare_staging`.
     check : DataFrame, optional
         The same pairs by another test; the text names pairs on which the two disagree.
     """

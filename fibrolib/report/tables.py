@@ -171,7 +171,7 @@ def readable_comparisons(comparisons: pd.DataFrame, of: str = "AUC", *, notes: b
     Parameters
     ----------
     comparisons : DataFrame
-        From `fibrolib.inference.compare_models`, `compare_accuracy` or `compare_staging`.
+        From `fibrolib.inference.compare_models` or `compare_staging`.
     of : str
         What is compared.
     notes : bool
@@ -199,7 +199,7 @@ def readable_tests(*tables: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     *tables : DataFrame
-        From `fibrolib.inference.compare_models`, `compare_by_permutation`, ...: the same pairs in the same order.
+        From `fibrolib.inference.compare_models`: the same pairs in the same order.
     """
     first = tables[0]
     columns = {"Comparison": [_pair(row) for row in first.itertuples()], "Patients": first["n"].to_list()}

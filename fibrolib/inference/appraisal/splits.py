@@ -1,0 +1,272 @@
+"""How much of a result is luck of the split: redrawn splits, and the folds of a repeated cross-validation.
+
+Every patient has one score from a model that was not fitted to that patient, so a study's table can be computed again
+for any draw of validation and test patients without training. Other training patients would also have given other
+models: the spread is a lower bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from fibrolib.errors import counted
+from fibrolib.inference.checks import InferenceError, _check_level
+from fibrolib.inference.metrics import COMPOSITES, confusion
+from fibrolib.inference.predictions import SPLITS, _check_predictions, _wide_scores
+from fibrolib.inference.roc import auc, choose_threshold
+
+__all__ = ["compare_redraws", "optimism", "redraw_splits", "summarise_folds", "summarise_redraws"]
+
+
+def _held_out_scores(predictions: pd.DataFrame, repeat: int = 0) -> pd.DataFrame:
+    """One score for each patient and model, from a fit without the patient: a wide table over all splits.
+
+    Validation patients may have stopped the final fit: a small favour to the models, the same in every redraw.
+    """
+    _check_predictions(predictions)
+    chosen = predictions[predictions["repeat"] == repeat]
+    if chosen.empty:
+        raise InferenceError(f"no predictions of repeat {repeat}")
+    repeated = chosen[chosen.duplicated(["patient_id", "model"])]
+    if len(repeated):
+        raise InferenceError(f"patient {repeated.iloc[0]['patient_id']} has scores in two splits of repeat {repeat}")
+    return _wide_scores(chosen)
+
+
+def redraw_splits(
+    predictions: pd.DataFrame, splits: Iterable[pd.Series], *, repeat: int = 0, rule: str = "youden"
+) -> pd.DataFrame:
+    """What the study would have reported under other splits.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The predictions table: out-of-fold scores of the training patients, final scores of the others.
+    splits : iterable of Series
+        For each redraw "train", "validation" or "test" of every patient, indexed by patient, as
+        ``fibrolib.cohort.split_patients`` draws them with a new seed each time.
+    repeat : int
+        Which resample of the predictions.
+    rule : {"youden", "sensitivity", "specificity"}
+        How the operating point is chosen on the validation patients of the redraw (:func:`choose_threshold`).
+
+    Returns
+    -------
+    DataFrame
+        One row for each redraw and model: ``redraw, model, n, n_positive, auc, accuracy, f1_macro, accuracy_own``, on
+        the test patients of the redraw. ``accuracy_own`` is the accuracy had the operating point been chosen on the
+        test patients themselves. NaN where a draw does not hold both classes.
+
+    Raises
+    ------
+    InferenceError
+        As :func:`select_predictions`; also when a patient is in two splits of the predictions, the repeat is absent, or
+        a redraw lacks patients or has unknown splits.
+    """
+    scores = _held_out_scores(predictions, repeat)
+    models = {model: scores[["y_true", model]].to_numpy() for model in scores.columns.drop("y_true")}
+    rows = []
+    for number, split in enumerate(splits):
+        split_of = _check_split(split, scores.index).to_numpy()
+        for model, values in models.items():
+            scored = np.isfinite(values[:, 1])
+            parts = (values[scored & (split_of == name)] for name in ("validation", "test"))
+            rows.append({"redraw": number, "model": model} | _result(*parts, rule))
+    return pd.DataFrame(rows)
+
+
+def _check_split(split: pd.Series, patients: pd.Index) -> pd.Series:
+    aligned = split.set_axis(split.index.astype(str)).reindex(patients.astype(str)).set_axis(patients)
+    unknown = set(aligned.dropna()) - set(SPLITS)
+    if aligned.isna().any() or unknown:
+        lacking = list(aligned.index[aligned.isna()][:3])
+        raise InferenceError(
+            f"a split lacks the patients {lacking} or has sides other than {', '.join(SPLITS)}: {unknown or ''}"
+        )
+    return aligned
+
+
+def _result(validation: np.ndarray, test: np.ndarray, rule: str) -> dict[str, float]:
+    """Metrics of one redraw from truth and score (columns) of its validation and test patients."""
+    row = {"n": len(test), "n_positive": int(test[:, 0].sum())}
+    row |= dict.fromkeys(("auc", "accuracy", "f1_macro", "accuracy_own"), float("nan"))
+    if not 0 < row["n_positive"] < len(test):
+        return row
+    truth, score = test[:, 0], test[:, 1]
+    row["auc"] = auc(truth, score)
+    row["accuracy_own"] = _accuracy(truth, score, choose_threshold(truth, score, rule))
+    if 0 < validation[:, 0].sum() < len(validation):
+        threshold = choose_threshold(validation[:, 0], validation[:, 1], rule)
+        row["accuracy"] = _accuracy(truth, score, threshold)
+        row["f1_macro"] = float(COMPOSITES["f1_macro"][1](*confusion(truth, score, threshold)))
+    return row
+
+
+def _accuracy(truth: np.ndarray, score: np.ndarray, threshold: float) -> float:
+    return float(np.mean((score >= threshold) == truth))
+
+
+def summarise_redraws(redraws: pd.DataFrame, metric: str = "auc", *, coverage: float = 0.95) -> pd.DataFrame:
+    """Spread of a result over the redraws.
+
+    Parameters
+    ----------
+    redraws : DataFrame
+        From :func:`redraw_splits`.
+    metric : {"auc", "accuracy", "f1_macro"}
+        Which result.
+    coverage : float
+        Share of the redraws between ``low`` and ``high``.
+
+    Returns
+    -------
+    DataFrame
+        One row for each model: ``model, redraws, mean, sd, low, high, least, most, first``; ``first`` is the share of
+        redraws in which the model came first (a tie is shared).
+    """
+    wide = _by_redraw(redraws, metric)
+    tails = (1 - coverage) / 2
+    top = wide.eq(wide.max(axis=1), axis=0)
+    columns = {
+        "redraws": wide.count(),
+        "mean": wide.mean(),
+        "sd": wide.std(),
+        "low": wide.quantile(tails),
+        "high": wide.quantile(1 - tails),
+        "least": wide.min(),
+        "most": wide.max(),
+        "first": top.div(top.sum(axis=1), axis=0).mean(),
+    }
+    return pd.DataFrame(columns).rename_axis("model").reset_index()
+
+
+def _by_redraw(redraws: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One row for each redraw, one column for each model that has a result at all; incomplete redraws are left out."""
+    wide = redraws.pivot(index="redraw", columns="model", values=metric)  # noqa: PD010
+    wide = wide[list(dict.fromkeys(redraws["model"]))].dropna(axis=1, how="all").dropna()
+    if wide.empty:
+        raise InferenceError(f"no redraw has {metric} of every model: the classes are too small for this split")
+    return wide
+
+
+def compare_redraws(redraws: pd.DataFrame, metric: str = "auc", *, coverage: float = 0.95) -> pd.DataFrame:
+    """How often one model beats another, over the redraws.
+
+    Parameters
+    ----------
+    redraws, metric, coverage
+        As in :func:`summarise_redraws`.
+
+    Returns
+    -------
+    DataFrame
+        One row for each pair: ``a, b, redraws, difference, low, high, a_ahead, equal, b_ahead``, the last three as
+        shares of the redraws. A description, no test: the redraws share their patients.
+    """
+    wide = _by_redraw(redraws, metric)
+    tails = (1 - coverage) / 2
+    rows = []
+    for a, b in combinations(wide.columns, 2):
+        gap = wide[a] - wide[b]
+        row = {"a": a, "b": b, "redraws": len(gap), "difference": gap.mean()}
+        row |= {"low": gap.quantile(tails), "high": gap.quantile(1 - tails)}
+        rows.append(row | {"a_ahead": (gap > 0).mean(), "equal": (gap == 0).mean(), "b_ahead": (gap < 0).mean()})
+    return pd.DataFrame(rows)
+
+
+def optimism(redraws: pd.DataFrame) -> pd.DataFrame:
+    """What common habits add to a result, on average over the redraws.
+
+    Parameters
+    ----------
+    redraws : DataFrame
+        From :func:`redraw_splits`.
+
+    Returns
+    -------
+    DataFrame
+        ``habit, metric, optimism``: choosing the operating point on the test patients (mean over models), reporting the
+        best of all models by test AUC (above the same model's mean over all redraws), and reporting the luckiest of the
+        redraws (mean over models).
+    """
+    areas, carried, own = (_by_redraw(redraws, metric) for metric in ("auc", "accuracy", "accuracy_own"))
+    means = areas.mean()
+    best = areas.idxmax(axis=1)
+    # Redraws whose validation patients are of one class have no operating point: those rows become NaN and drop out.
+    rows = [
+        ("operating point chosen on the test patients", "accuracy", float((own - carried).mean().mean())),
+        ("best of all models by test AUC", "auc", float((areas.max(axis=1) - best.map(means)).mean())),
+        ("luckiest of the redraws", "auc", float((areas.max() - means).mean())),
+    ]
+    return pd.DataFrame(rows, columns=["habit", "metric", "optimism"])
+
+
+def summarise_folds(predictions: pd.DataFrame, *, confidence_level: float = 0.95) -> pd.DataFrame:
+    """Mean out-of-fold AUC of every model over folds and repeats, with an interval that allows for overlapping folds.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The predictions table, with column ``fold``; several repeats of the cross-validation in ``repeat``.
+    confidence_level : float
+        For example 0.95.
+
+    Returns
+    -------
+    DataFrame
+        One row for each model: ``model, repeats, folds, n, mean, low, high, sd_folds, sd_repeats, note``. ``sd_folds``
+        is the spread of single folds, ``sd_repeats`` that of the mean between repeats (NaN for one repeat). The
+        interval is the corrected resampled t of Nadeau & Bengio (Mach Learn 2003;52:239), cut at 0 and 1: the naive one
+        takes folds that share training patients as independent. Folds that hold one class only are left out.
+
+    Raises
+    ------
+    InferenceError
+        As :func:`select_predictions`; also when there is no column ``fold`` or no out-of-fold score.
+    ValueError
+        A level outside (0, 1).
+    """
+    _check_level(confidence_level)
+    rows = [
+        {"model": model} | _fold_summary(folds, confidence_level)
+        for model, folds in _auc_by_fold(predictions).groupby("model", sort=False)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _auc_by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
+    """``model, repeat, fold, n, n_positive, auc`` of split "train"; NaN in folds that hold one class only."""
+    _check_predictions(predictions)
+    if "fold" not in predictions:
+        raise InferenceError("the predictions table lacks the column fold")
+    chosen = predictions[(predictions["split"] == "train") & predictions["fold"].notna()].dropna(subset="y_score")
+    if chosen.empty:
+        raise InferenceError("the predictions table holds no out-of-fold scores (split 'train' with a fold)")
+    rows = []
+    for (model, repeat, fold), part in chosen.groupby(["model", "repeat", "fold"], sort=False, observed=True):
+        area = auc(part["y_true"], part["y_score"]) if part["y_true"].nunique() == 2 else float("nan")
+        row = {"model": model, "repeat": repeat, "fold": fold, "n": len(part)}
+        rows.append(row | {"n_positive": int(part["y_true"].sum()), "auc": area})
+    return pd.DataFrame(rows)
+
+
+def _fold_summary(folds: pd.DataFrame, level: float) -> dict[str, object]:
+    usable = folds.dropna(subset="auc")
+    per_repeat = folds.groupby("repeat")["n"]
+    patients, k = int(per_repeat.sum().iloc[0]), int(per_repeat.size().iloc[0])
+    row = {"repeats": folds["repeat"].nunique(), "folds": len(usable), "n": patients, "mean": usable["auc"].mean()}
+    spread = usable["auc"].std()
+    # With k folds the test part is 1 / (k - 1) of the training part.
+    error = spread * np.sqrt(1 / max(len(usable), 1) + 1 / max(k - 1, 1))
+    reach = special.stdtrit(max(len(usable) - 1, 1), (1 + level) / 2) * error
+    row |= {"low": max(0.0, row["mean"] - reach), "high": min(1.0, row["mean"] + reach)}
+    if len(usable) < 2:
+        row |= {"low": np.nan, "high": np.nan}
+    left_out = len(folds) - len(usable)
+    note = f"one class only in {left_out} of {counted(len(folds), 'fold')}: left out" if left_out else ""
+    return row | {"sd_folds": spread, "sd_repeats": usable.groupby("repeat")["auc"].mean().std(), "note": note}

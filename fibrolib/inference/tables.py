@@ -1,0 +1,301 @@
+"""From the predictions table to the tables of the paper: every model, every pair, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from statsmodels.stats.multitest import multipletests
+
+from fibrolib.inference.checks import InferenceError
+from fibrolib.inference.comparisons import (
+    Comparison,
+    delong_joint_test,
+    delong_test,
+    mcnemar_test,
+    permutation_test,
+)
+from fibrolib.inference.intervals import _join_notes
+from fibrolib.inference.metrics import classification_metrics
+from fibrolib.inference.predictions import select_predictions
+from fibrolib.inference.roc import auc_ci, choose_threshold
+from fibrolib.inference.staging import obuchowski_test
+
+__all__ = [
+    "adjust_pvalues",
+    "choose_thresholds",
+    "compare_models",
+    "compare_staging",
+    "joint_test",
+    "summarise_models",
+]
+
+
+_COLUMNS = {
+    "delong": "a b n difference ci_low ci_high z p p_holm auc_a auc_b test note",
+    "permutation": "a b n difference p p_holm test note",
+    "mcnemar": "a b n difference ci_low ci_high p p_holm test note",
+}
+_NAMES = {"delong": "DeLong, paired", "permutation": "permutation, paired", "mcnemar": "McNemar, exact"}
+
+
+def compare_models(
+    predictions: pd.DataFrame,
+    test: str = "delong",
+    *,
+    thresholds: Mapping[str, float] | None = None,
+    split: str = "test",
+    repeat: int = 0,
+    models: Sequence[str] | None = None,
+    confidence_level: float = 0.95,
+) -> pd.DataFrame:
+    """Test every two models on the patients scored by both, with Holm's correction.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The predictions table.
+    test : {"delong", "permutation", "mcnemar"}
+        DeLong's test of the areas; the exact permutation test of the areas, which has no interval; the exact McNemar
+        test of the accuracies at `thresholds`.
+    thresholds : mapping of str to float, optional
+        For "mcnemar": operating points from :func:`choose_thresholds`; models without one are left out.
+    split : {"test", "validation", "train"}
+        Which patients. "train" are out-of-fold scores, which come from several fits: a test on them is a description,
+        not the study's result.
+    repeat : int
+        Which resample.
+    models : sequence of str, optional
+        Which models, in which order; default all, in order of appearance.
+    confidence_level : float
+        For example 0.95.
+
+    Returns
+    -------
+    DataFrame
+        One row for each pair: ``a, b, n, difference, ci_low, ci_high, p, p_holm, test, note``, and for "delong" also
+        ``z, auc_a, auc_b``; "permutation" has no limits. Pairs that cannot be tested have NaN and a note, and do not
+        count in the correction.
+    """
+    wide = select_predictions(predictions, split, repeat=repeat, models=models)
+    truth = wide.pop("y_true")
+    if test == "mcnemar":
+        wide = wide[[model for model in wide if np.isfinite((thresholds or {}).get(model, np.nan))]]
+
+    def compare(a: pd.Series, b: pd.Series) -> Comparison:
+        y_true = truth[a.index]
+        if test == "permutation":
+            return permutation_test(y_true, a, b)
+        if test == "mcnemar":
+            calls = (scores >= thresholds[scores.name] for scores in (a, b))
+            return mcnemar_test(y_true, *calls, confidence_level=confidence_level)
+        return delong_test(y_true, a, b, confidence_level=confidence_level)
+
+    table = _compare_pairs(wide, compare, _NAMES[test])
+    return table.rename(columns={"statistic": "z", "value_a": "auc_a", "value_b": "auc_b"})[_COLUMNS[test].split()]
+
+
+def _compare_pairs(scores: pd.DataFrame, test: Callable[[pd.Series, pd.Series], Comparison], name: str) -> pd.DataFrame:
+    """One row for each pair of columns, on the patients without gaps; pairs that `test` refuses have only a note."""
+    rows = []
+    for a, b in combinations(scores.columns, 2):
+        both = scores[[a, b]].dropna()
+        row: dict[str, object] = {"a": a, "b": b, "n": len(both), "test": name}
+        if both.empty:
+            rows.append(row | {"note": "no patient is scored by both"})
+            continue
+        try:
+            rows.append(row | _row(test(both[a], both[b])))
+        except InferenceError as error:
+            rows.append(row | {"note": str(error)})
+    columns = ["a", "b", "n", "difference", "ci_low", "ci_high", "p", "statistic", "value_a", "value_b", "test", "note"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(p_holm=adjust_pvalues(table["p"].astype(float)))
+
+
+def _row(result: Comparison) -> dict[str, object]:
+    return {
+        "difference": result.difference,
+        "ci_low": result.low,
+        "ci_high": result.high,
+        "p": result.pvalue,
+        "note": result.note,
+        "statistic": result.statistic,
+        "value_a": result.value_a,
+        "value_b": result.value_b,
+    }
+
+
+def adjust_pvalues(pvalues: pd.Series, method: str = "holm") -> pd.Series:
+    """Correct p-values for multiple testing.
+
+    Parameters
+    ----------
+    pvalues : Series of float
+        NaN where there was no test: it stays NaN and does not count.
+    method : str
+        "holm", "bonferroni", "sidak", "hommel", "fdr_bh" and all others of statsmodels' ``multipletests``.
+
+    Returns
+    -------
+    Series of float
+    """
+    adjusted = pd.Series(np.nan, index=pvalues.index, dtype=float)
+    tested = pvalues.notna()
+    if tested.any():
+        adjusted[tested] = multipletests(pvalues[tested].astype(float), method=method)[1]
+    return adjusted
+
+
+def joint_test(
+    predictions: pd.DataFrame, *, split: str = "test", repeat: int = 0, models: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Test whether the areas of all models are equal, on the patients scored by all.
+
+    Parameters
+    ----------
+    predictions, split, repeat, models
+        As in :func:`compare_models`.
+
+    Returns
+    -------
+    DataFrame
+        One row: ``models`` (how many), ``n, statistic, df, df_error, p, test, note``, from :func:`delong_joint_test`
+        with its default reference. NaN and a note where these patients cannot be tested.
+    """
+    wide = select_predictions(predictions, split, repeat=repeat, models=models).dropna()
+    truth = wide.pop("y_true")
+    row: dict[str, object] = {"models": wide.shape[1], "n": len(wide), "test": "DeLong, joint (F)"}
+    try:
+        result = delong_joint_test(truth, wide)
+        row |= {"statistic": result.statistic, "df": result.df, "df_error": result.df_error}
+        row |= {"p": result.pvalue, "note": result.note}
+    except (InferenceError, ValueError) as error:
+        row["note"] = str(error)
+    return pd.DataFrame([row], columns=["models", "n", "statistic", "df", "df_error", "p", "test", "note"])
+
+
+def compare_staging(
+    stage: ArrayLike,
+    scores: pd.DataFrame,
+    *,
+    prevalence: Mapping[int, float] | None = None,
+    confidence_level: float = 0.95,
+) -> pd.DataFrame:
+    """Paired test of the Obuchowski measure between every two scores, with Holm's correction.
+
+    Parameters
+    ----------
+    stage : array_like of int, shape (n,)
+        True stages.
+    scores : DataFrame, shape (n, k)
+        One column for each model, for example the expected stage; NaN where a model has no score.
+    prevalence, confidence_level
+        As in :func:`obuchowski_test`.
+
+    Returns
+    -------
+    DataFrame
+        One row for each pair, on the patients of both: ``a, b, n, difference, ci_low, ci_high, p, p_holm, test, note``.
+    """
+    stages = pd.Series(np.asarray(stage), index=scores.index)
+    options = {"prevalence": prevalence, "confidence_level": confidence_level}
+    table = _compare_pairs(scores, lambda a, b: obuchowski_test(stages[a.index], a, b, **options), "Obuchowski, paired")
+    return table[_COLUMNS["mcnemar"].split()]
+
+
+def choose_thresholds(
+    predictions: pd.DataFrame,
+    rule: str = "youden",
+    *,
+    target: float = 0.9,
+    split: str = "validation",
+    repeat: int = 0,
+) -> dict[str, float]:
+    """One operating point for each model, from patients that are not tested on.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The predictions table.
+    rule, target
+        As in :func:`choose_threshold`.
+    split : {"validation", "train"}
+        Where to choose; "test" raises ValueError.
+    repeat : int
+        Which resample.
+
+    Returns
+    -------
+    dict of str to float
+        NaN where a model's scores there do not hold both classes.
+    """
+    if split == "test":
+        raise ValueError("an operating point chosen on the test patients flatters the model: use validation or train")
+    wide = select_predictions(predictions, split, repeat=repeat)
+    thresholds = {}
+    for model in wide.columns[1:]:
+        truth, score = wide[["y_true", model]].dropna().to_numpy().T
+        two_classes = len(np.unique(truth)) == 2
+        thresholds[model] = choose_threshold(truth, score, rule, target=target) if two_classes else float("nan")
+    return thresholds
+
+
+def summarise_models(
+    predictions: pd.DataFrame,
+    thresholds: Mapping[str, float] | None = None,
+    *,
+    split: str = "test",
+    repeat: int = 0,
+    models: Sequence[str] | None = None,
+    confidence_level: float = 0.95,
+) -> pd.DataFrame:
+    """Every estimate of every model with its interval.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The predictions table.
+    thresholds : mapping of str to float, optional
+        Operating point of each model; default :func:`choose_thresholds` (Youden, validation patients).
+    split, repeat, models
+        As in :func:`compare_models`.
+    confidence_level : float
+        For example 0.95.
+
+    Returns
+    -------
+    DataFrame
+        One row for each model: ``model, n, n_positive, threshold``; for each metric ``<metric>, <metric>_low,
+        <metric>_high`` (``auc, accuracy, sensitivity, specificity, ppv, npv, precision_macro, recall_macro, f1_macro,
+        f1, lr_positive, lr_negative``); ``auc_method`` and ``note``. NaN and a note where something is not defined.
+    """
+    wide = select_predictions(predictions, split, repeat=repeat, models=models)
+    if thresholds is None:
+        thresholds = choose_thresholds(predictions, repeat=repeat)
+    rows = []
+    for model in wide.columns[1:]:
+        scored = wide[["y_true", model]].dropna().set_axis(["y_true", "y_score"], axis=1)
+        threshold = float(thresholds.get(model, np.nan))
+        row = {"model": model, "n": len(scored), "n_positive": int(scored["y_true"].sum()), "threshold": threshold}
+        rows.append(row | _summary(scored, threshold, confidence_level))
+    return pd.DataFrame(rows)
+
+
+def _summary(scored: pd.DataFrame, threshold: float, level: float) -> dict[str, object]:
+    try:
+        area = auc_ci(scored["y_true"], scored["y_score"], confidence_level=level)
+    except InferenceError as error:
+        return {"note": str(error)}
+    note, estimates = area.note, {"auc": area}
+    if np.isnan(threshold):
+        note = _join_notes(note, "no operating point: the validation patients do not hold both classes")
+    else:
+        estimates |= classification_metrics(*scored.to_numpy().T, threshold, confidence_level=level)
+    columns: dict[str, object] = {}
+    for key, estimate in estimates.items():
+        columns |= {key: estimate.value, f"{key}_low": estimate.low, f"{key}_high": estimate.high}
+    return columns | {"auc_method": area.method, "note": note}
