@@ -12,7 +12,8 @@ from torch import nn
 from fibrolib.attribution import METHODS, attribute
 from fibrolib.experiments.viewer import Viewer
 from fibrolib.nets import build_net
-from fibrolib.plots import beside_overlay, overlay_frames
+from fibrolib.plots import beside_overlay
+from fibrolib.plots.maps import _overlay_frames
 from fibrolib.video import load_clip
 
 
@@ -37,7 +38,7 @@ def test_frame_and_overlay_stand_side_by_side(viewer):
     viewer.frame.value = 4
     shown, cam = pixels(viewer.picture), viewer.explanation
     assert np.array_equal(shown[:, :24, 0], cam.frames[4])
-    assert np.array_equal(shown[:, 26:50], overlay_frames(cam, viewer.opacity.value)[4])
+    assert np.array_equal(shown[:, 26:50], _overlay_frames(cam, viewer.opacity.value)[4])
     np.testing.assert_array_equal(shown, beside_overlay(cam)[4])
 
 

@@ -1,13 +1,17 @@
-"""Plates, overlays and the figures of the tests of explanations."""
+"""Maps over their frames, figures and tables of the saliency tests, and which claims a map supports."""
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 from small_nets import explanation
+from test_attribution_planted import scores
 
 from fibrolib import plots, report
-from fibrolib.attribution import TESTS, judge
+from fibrolib.attribution import TESTS, judge, judge_planted, summarise_shares
+from fibrolib.plots.maps import _overlay_frames
+from fibrolib.report import readable_claims
+from fibrolib.report.tables import CLAIMS
 
 
 def cam(n_frames, *, roi=True, peak=1.0):
@@ -46,11 +50,11 @@ def test_no_outline_is_spoken_of_where_there_is_none():
 
 
 def test_overlay_by_hand():
-    shown = plots.overlay_frames(cam(1), 0.5)[0]
+    shown = _overlay_frames(cam(1), 0.5)[0]
     assert (shown[0, 0] == 160).all()
     top = 255 * np.array(mpl.colormaps["inferno"](1.0)[:3])
     np.testing.assert_allclose(shown[4, 4], 0.5 * 160 + 0.5 * top, atol=1)
-    assert (plots.overlay_frames(cam(1), 0.0) == 160).all()
+    assert (_overlay_frames(cam(1), 0.0) == 160).all()
 
 
 def test_frame_and_overlay_beside_their_scale():
@@ -58,7 +62,7 @@ def test_frame_and_overlay_beside_their_scale():
     shown = plots.beside_overlay(one, 0.4)
     assert shown.shape == (2, 10, 2 * 10 + 8, 3)
     assert (shown[:, :, :10] == one.frames[..., None]).all()
-    np.testing.assert_array_equal(shown[:, :, 12:22], plots.overlay_frames(one, 0.4))
+    np.testing.assert_array_equal(shown[:, :, 12:22], _overlay_frames(one, 0.4))
     top, bottom = (255 * np.array(mpl.colormaps["inferno"](end)[:3]) for end in (1.0, 0.0))
     np.testing.assert_allclose(shown[0, [0, -1], -1], [top, bottom], atol=1)
 
@@ -149,3 +153,86 @@ def test_cascade_faithfulness_and_depth_draw_the_means():
     )
     (line,) = plots.plot_depth(bands).axes[0].get_lines()
     assert line.get_xdata().tolist() == pytest.approx([20, 80])
+
+
+@pytest.fixture
+def planted():
+    fine = scores(1.2, 2.0).assign(layer="fine", method="layercam")
+    return pd.concat([scores(3.4, 0.9), fine])
+
+
+def test_every_method_has_a_row_and_every_region_a_panel(planted):
+    figure = plots.plot_planted(summarise_shares(planted), judge_planted(planted))
+    assert len(figure.axes) == 2
+    shown = texts(figure)
+    for part in ("relevance on the capsule", "relevance on the liver", "Grad-CAM", "Layer-CAM, fine layer"):
+        assert part in shown
+    drawn = {line.get_label() for line in figure.axes[0].lines}
+    assert {"signal in the capsule", "signal in the texture", "most a map so coarse can reach"} <= drawn
+
+
+def test_verdicts_for_a_reader(planted):
+    found = report.readable("planted", judge_planted(planted)).set_index("Method")
+    there, elsewhere = "Signal in the capsule (≥ 3)", "Signal in the texture (not above chance, 1.5)"
+    assert found.loc["Grad-CAM", there].startswith("pass 3.40 (")
+    assert found.loc["Layer-CAM, fine layer", there].startswith("FAIL 1.20 (")
+    assert found.loc["Layer-CAM, fine layer", elsewhere].startswith("FAIL 2.00 (")
+    assert (found["Most a map so coarse can reach"] == "4.0").all()
+
+
+def test_a_plate_of_overlays_shows_one_frame_under_every_map():
+    relevance = np.zeros((4, 8, 8), np.float32)
+    relevance[:, 2, 2] = 1
+    frames = np.arange(4, dtype=np.uint8)[:, None, None] * 40 + np.zeros((4, 8, 8), np.uint8)
+    roi = relevance > 0
+    row = {"one": explanation(relevance, frames=frames, roi=roi), "two": explanation(0 * relevance, frames=frames)}
+    figure = plots.plot_overlays({"A": row, "B": row})
+    plain, first, second = (plot.images[0].get_array() for plot in figure.axes[:3])
+    assert (plain == 80).all()  # the frame in the middle
+    assert (second == 80).all()  # an empty map covers nothing
+    assert (first[2, 2] != 80).any()
+    assert "blue outline: capsule" in texts(figure)
+    assert "score 0.50" in texts(figure)
+
+
+def test_layers_for_a_reader():
+    row = {"model": "cnn3d", "layer": "fusion", "times": 4, "height": 14, "width": 14, "frames": 17, "pixels": 112}
+    found = report.readable("cam_layers", pd.DataFrame([row]))
+    assert found.iloc[0].tolist() == ["3D-CNN", "fusion", "4 × 14 × 14", "17 × 112 × 112"]
+
+
+@pytest.fixture
+def sanity():
+    values = {"shuffled net": 0.1, "random labels": 0.8, "other training": 0.6, "gain": 0.9, "shift": 0.2}
+    rows = [
+        {"model": "net", "method": "gradcam", "test": test, "clip": clip, "value": value}
+        for test, value in values.items()
+        for clip in range(3)
+    ]
+    assert set(values) == set(TESTS)
+    return judge(pd.DataFrame(rows))
+
+
+def gains(low):
+    rows = [
+        {"model": "net", "method": "gradcam", "curve": curve, "rival": rival, "gain_low": value}
+        for curve, value in low.items()
+        for rival in ("random", "centre")
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_a_claim_is_granted_by_its_own_test_alone(sanity):
+    better = gains({"deletion": 0.1, "insertion": 0.2, "ROAD": -0.1})
+    planted = judge_planted(scores(3.4, 0.9))
+    found = readable_claims(sanity, better, planted).set_index("Claim")["net"]
+    assert found.tolist() == ["yes", "no", "yes", "yes", "no", "yes", "yes", "no"]
+    assert list(found.index) == list(CLAIMS)
+    assert readable_claims(sanity, gains({"deletion": 0.1, "ROAD": -0.1}), planted)["net"].iloc[5] == "no"
+    assert readable_claims(sanity, better, judge_planted(scores(3.4, 1.7)))["net"].iloc[6] == "no"
+
+
+def test_a_test_that_was_not_made_is_a_dash(sanity):
+    made = sanity[sanity["test"] != "random labels"]
+    found = readable_claims(made, gains({"deletion": 0.1}), judge_planted(scores(3.4, 0.9).assign(model="other")))
+    assert found["net"].tolist() == ["yes", "–", "yes", "yes", "no", "no", "–", "no"]

@@ -2,7 +2,7 @@
 
 from fibrolib.plots.accuracy import GROUPS, plot_confusion, plot_delong_matrix, plot_forest, plot_roc, plot_zones
 from fibrolib.plots.comparisons import ORACLES, plot_answers, plot_motion_use
-from fibrolib.plots.maps import OPACITY, beside_overlay, film, overlay_frames, plot_maps, plot_overlays
+from fibrolib.plots.maps import OPACITY, beside_overlay, film, plot_maps, plot_overlays
 from fibrolib.plots.patients import plot_agreement, plot_carriers, plot_flow, plot_labs, plot_sample_frames, plot_stages
 from fibrolib.plots.saliency_tests import (
     plot_cascade,
@@ -52,7 +52,6 @@ __all__ = [
     "interval_label",
     "method_label",
     "model_colour",
-    "overlay_frames",
     "plot_agreement",
     "plot_answers",
     "plot_attainable",

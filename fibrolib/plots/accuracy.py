@@ -13,14 +13,7 @@ from matplotlib.figure import Figure
 from fibrolib.diagnostics import ZONES, model_label
 from fibrolib.errors import counted
 from fibrolib.inference import roc_points, select_predictions
-from fibrolib.plots.style import (
-    model_colour,
-    model_dashes,
-    new_figure,
-    signed,
-    styled,
-    with_interval,
-)
+from fibrolib.plots.style import model_colour, model_dashes, new_figure, signed, styled, with_interval
 from fibrolib.stages import cutoff_name, stage_name
 
 _ZONE_COLOURS = {"low": "#4C8FB8", "indeterminate": "#D9D9D9", "high": "#C8553D", "missing": "white"}
@@ -100,10 +93,7 @@ def plot_forest(metrics: pd.DataFrame) -> Figure:
 def plot_delong_matrix(comparisons: pd.DataFrame) -> Figure:
     """Every pair of diagnostics: difference in AUC (row minus column), its interval, and Holm's p-value.
 
-    Parameters
-    ----------
-    comparisons : DataFrame
-        From `fibrolib.inference.compare_models`.
+    `comparisons` comes from `fibrolib.inference.compare_models`.
     """
     names = list(dict.fromkeys([*comparisons["a"], *comparisons["b"]]))
     size = len(names) - 1

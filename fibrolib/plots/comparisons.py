@@ -11,11 +11,7 @@ from matplotlib.lines import Line2D
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
 from fibrolib.plots.accuracy import GROUPS
-from fibrolib.plots.style import (
-    model_colour,
-    new_figure,
-    styled,
-)
+from fibrolib.plots.style import model_colour, new_figure, styled
 from fibrolib.stages import cutoff_name
 
 ORACLES = {"oracle_still": "Oracle, still image", "oracle_moving": "Oracle, video"}

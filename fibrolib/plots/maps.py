@@ -14,11 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fibrolib.attribution import Explanation, movement
-from fibrolib.plots.style import (
-    hide_ticks,
-    new_figure,
-    styled,
-)
+from fibrolib.plots.style import hide_ticks, new_figure, styled
 
 OPACITY = 0.55
 """Of the most relevant place: ultrasound shows through everywhere."""
@@ -28,7 +24,7 @@ _OUTLINE = "#56B4E9"
 """Sky blue (Okabe & Ito), which inferno does not hold."""
 
 
-def overlay_frames(explanation: Explanation, opacity: float = OPACITY) -> NDArray[np.uint8]:
+def _overlay_frames(explanation: Explanation, opacity: float = OPACITY) -> NDArray[np.uint8]:
     """Every frame under its map, shape (frames, height, width, 3); `opacity` is that of the most relevant place."""
     colour = mpl.colormaps[_COLOURS](explanation.relevance)[..., :3]
     share = opacity * explanation.relevance[..., None]
@@ -52,7 +48,7 @@ def beside_overlay(explanation: Explanation, opacity: float = OPACITY) -> NDArra
     count, height = plain.shape[:2]
     gap = np.full((count, height, 2, 3), 255, np.uint8)
     scale = np.broadcast_to(_colour_scale(height, 4), (count, height, 4, 3))
-    return np.concatenate([plain, gap, overlay_frames(explanation, opacity), gap, scale], axis=2)
+    return np.concatenate([plain, gap, _overlay_frames(explanation, opacity), gap, scale], axis=2)
 
 
 def film(explanation: Explanation, zoom: int = 3) -> NDArray[np.uint8]:
@@ -106,7 +102,7 @@ def _least_and_most(cam: Explanation) -> tuple[int, int]:
 def _draw_triple(line: NDArray, cam: Explanation, frame: int) -> None:
     line[0].imshow(cam.frames[frame], cmap="gray", vmin=0, vmax=255)
     line[1].imshow(np.ma.masked_where(~cam.sector, cam.relevance[frame]), cmap=_COLOURS, vmin=0, vmax=1)
-    line[2].imshow(overlay_frames(cam)[frame])
+    line[2].imshow(_overlay_frames(cam)[frame])
     for plot in line:
         _outline_region(plot, cam, frame)
         hide_ticks(plot)
@@ -123,7 +119,7 @@ def _outline_region(plot: Axes, cam: Explanation, frame: int) -> None:
 def _draw_mmode(plot: Axes, overlay: Axes, cam: Explanation) -> None:
     """Depth down, time to the right: the column of pixels that holds most relevance, frame beside frame."""
     column = int(cam.relevance.sum(axis=(0, 1)).argmax()) if cam.relevance.any() else cam.frames.shape[2] // 2
-    plot.imshow(overlay_frames(cam)[:, :, column].transpose(1, 0, 2), aspect="auto")
+    plot.imshow(_overlay_frames(cam)[:, :, column].transpose(1, 0, 2), aspect="auto")
     overlay.axvline(column, color="white", linewidth=0.7, linestyle=(0, (3, 2)))
     hide_ticks(plot)
     plot.set_box_aspect(1)
@@ -148,7 +144,7 @@ def plot_overlays(rows: Mapping[str, Mapping[str, Explanation]], *, region: str 
         for plot, column in zip(line[1:], columns, strict=True):
             cam = maps[column]
             middle = len(cam.frames) // 2
-            plot.imshow(overlay_frames(cam)[middle])
+            plot.imshow(_overlay_frames(cam)[middle])
             _finish(plot, cam, middle)
             plot.set_xlabel(f"score {cam.score:.2f}", fontsize="x-small", labelpad=1)
         line[0].imshow(cam.frames[middle], cmap="gray", vmin=0, vmax=255)

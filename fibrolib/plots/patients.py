@@ -14,14 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, ScalarFormatter
 from fibrolib.cohort.columns import NUMBERS
 from fibrolib.diagnostics import ColumnSpec
 from fibrolib.errors import counted
-from fibrolib.plots.style import (
-    SPLIT_COLOURS,
-    SPLIT_LABELS,
-    hide_ticks,
-    new_figure,
-    stage_colours,
-    styled,
-)
+from fibrolib.plots.style import SPLIT_COLOURS, SPLIT_LABELS, hide_ticks, new_figure, stage_colours, styled
 from fibrolib.stages import at_least, cutoff_name, stage_name
 from fibrolib.video import Clip
 

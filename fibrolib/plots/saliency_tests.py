@@ -10,13 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from fibrolib.attribution import TIMES
 from fibrolib.diagnostics import model_label
-from fibrolib.plots.style import (
-    method_label,
-    model_colour,
-    new_figure,
-    stage_colours,
-    styled,
-)
+from fibrolib.plots.style import method_label, model_colour, new_figure, stage_colours, styled
 from fibrolib.stages import stage_name
 
 # Okabe & Ito; methods are told apart by marker too.
@@ -35,13 +29,7 @@ _SIGNAL_LOOKS = {"capsule": ("#D55E00", "D"), "texture": ("#0072B2", "o"), "moti
 
 @styled
 def plot_sanity(judged: pd.DataFrame) -> Figure:
-    """Every sanity test of every method: the mean, its interval, and the limit (grey: passed).
-
-    Parameters
-    ----------
-    judged : DataFrame
-        From `fibrolib.attribution.judge`, with ``method`` and, where there are several nets, ``model``.
-    """
+    """Sanity tests (from `fibrolib.attribution.judge`): a panel per test, a row per net; grey is where they pass."""
     judged = judged if "model" in judged else judged.assign(model="")
     tests, models = list(dict.fromkeys(judged["test"])), list(dict.fromkeys(judged["model"]))
     methods = list(dict.fromkeys(judged["method"]))
@@ -75,14 +63,9 @@ def _draw_judgement(plot, at: int, row: pd.Series, look: tuple[str, str]) -> Non
 
 @styled
 def plot_cascade(cascade: pd.DataFrame, *, line: float = 0.3) -> Figure:
-    """How fast maps change while the net's weights are randomised from its head downwards; a panel per net.
+    """How fast maps change while a net's weights are randomised from its head downwards; a panel per net.
 
-    Parameters
-    ----------
-    cascade : DataFrame
-        From `fibrolib.attribution.cascading_randomisation`, with ``method`` and ``model``.
-    line : float
-        Correlation that counts as negligible.
+    `cascade` comes from `fibrolib.attribution.cascading_randomisation`; correlations within `line` count as negligible.
     """
     models = list(dict.fromkeys(cascade["model"]))
     figure, axes = new_figure(1, len(models), width=2.5 * len(models) + 1.7, height=2.9, sharey=True, sharex=True)
@@ -104,10 +87,7 @@ def plot_cascade(cascade: pd.DataFrame, *, line: float = 0.3) -> Figure:
 def plot_faithfulness(curves: pd.DataFrame) -> Figure:
     """Score against the share removed or put back: a row per method, a column per curve.
 
-    Parameters
-    ----------
-    curves : DataFrame
-        From `fibrolib.attribution.faithfulness_curves`, of one net, with ``method`` and ``patient_id``.
+    `curves` comes from `fibrolib.attribution.faithfulness_curves`, of one net, with ``method`` and ``patient_id``.
     """
     methods, kinds = (list(dict.fromkeys(curves[name])) for name in ("method", "curve"))
     size = {"width": 2.1 * len(kinds) + 1.6, "height": 1.45 * len(methods) + 0.5}
@@ -133,10 +113,7 @@ def plot_faithfulness(curves: pd.DataFrame) -> Figure:
 def plot_depth(bands: pd.DataFrame) -> Figure:
     """Relevance by depth beside the area there: a panel per net.
 
-    Parameters
-    ----------
-    bands : DataFrame
-        From `fibrolib.attribution.relevance_by_depth`, averaged over patients, with ``method`` and ``model``.
+    `bands` comes from `fibrolib.attribution.relevance_by_depth`, averaged over patients, with ``method`` and ``model``.
     """
     models = list(dict.fromkeys(bands["model"]))
     figure, axes = new_figure(1, len(models), width=2.3 * len(models) + 1.7, height=3.0, sharey=True, sharex=True)

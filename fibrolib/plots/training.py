@@ -13,13 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from fibrolib.plots.style import (
-    hide_ticks,
-    model_colour,
-    new_figure,
-    setting_label,
-    styled,
-)
+from fibrolib.plots.style import hide_ticks, model_colour, new_figure, setting_label, styled
 
 _MOST_FRAMES = 6
 """Frames of a clip that are drawn."""

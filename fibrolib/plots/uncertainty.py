@@ -11,12 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fibrolib.diagnostics import model_label
-from fibrolib.plots.style import (
-    model_colour,
-    model_dashes,
-    new_figure,
-    styled,
-)
+from fibrolib.plots.style import model_colour, model_dashes, new_figure, styled
 
 _GUIDE = {"color": "0.6", "linewidth": 0.8, "linestyle": ":"}
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

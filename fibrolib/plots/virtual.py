@@ -16,11 +16,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from fibrolib.plots.patients import CARRIERS
-from fibrolib.plots.style import (
-    hide_ticks,
-    new_figure,
-    styled,
-)
+from fibrolib.plots.style import hide_ticks, new_figure, styled
 from fibrolib.stages import cutoff_name
 
 TRUTH_COLOUR = "#F0E442"
@@ -204,10 +200,7 @@ def plot_movement(
 def plot_masks(pictures: Mapping[str, tuple[NDArray[np.uint8], Mapping[str, NDArray[np.bool_]]]]) -> Figure:
     """Frames with their true regions outlined.
 
-    Parameters
-    ----------
-    pictures : mapping of str to (ndarray of uint8, mapping of str to ndarray of bool)
-        By title, a frame and masks of its size, named as in `REGIONS`.
+    `pictures` holds, by title, a frame and boolean masks of its size, named as in `REGIONS`.
     """
     figure, axes = new_figure(1, len(pictures), width=3.3 * len(pictures), height=3.1)
     for plot, (title, (picture, masks)) in zip(axes[0], pictures.items(), strict=True):

@@ -194,13 +194,7 @@ def readable_comparisons(comparisons: pd.DataFrame, of: str = "AUC", *, notes: b
 
 
 def readable_tests(*tables: pd.DataFrame) -> pd.DataFrame:
-    """Corrected p-values of the same pairs by several tests, side by side.
-
-    Parameters
-    ----------
-    *tables : DataFrame
-        From `fibrolib.inference.compare_models`: the same pairs in the same order.
-    """
+    """Corrected p-values of the same pairs, in the same order, by several tests (`fibrolib.inference.compare_...`)."""
     first = tables[0]
     columns = {"Comparison": [_pair(row) for row in first.itertuples()], "Patients": first["n"].to_list()}
     for table in tables:
