@@ -32,7 +32,7 @@ from joblib import Parallel, delayed
 
 from fibrolib import plots, report
 from fibrolib.attribution import METHODS, attribute_clips, judge, judge_planted, middle_window, summarise_shares
-from fibrolib.attribution.windows import as_batch
+from fibrolib.attribution.explain import as_batch
 from fibrolib.experiments.planted_signal import plant
 from fibrolib.experiments.saliency_tests import SaliencyTests
 from fibrolib.experiments.scenarios import SALIENCY_CONFIGS, Scenario

@@ -57,16 +57,16 @@ def folds_of(truth: np.ndarray, seed: int) -> StratifiedKFold:
 
 
 def between(architecture: str, share: float) -> Backbone:
-    """The image backbone so far on the way from ImageNet's weights to those of the net's course."""
-    net, course = (build_net(architecture, 2, weights=weights) for weights in ("imagenet", "simulation"))
-    net.move_towards(course.state_dict(), "backbone", share)
+    """The image backbone so far on the way from ImageNet's weights to the net's simulation weights."""
+    net, simulated = (build_net(architecture, 2, weights=weights) for weights in ("imagenet", "simulation"))
+    net.move_towards(simulated.state_dict(), "backbone", share)
     return net.backbone.eval()
 
 
 def frozen_features(patients: pd.DataFrame) -> dict[str, np.ndarray]:
     """Features of patients by what is read, all from one pass over the videos."""
     backbones = {"ImageNet": Backbone(scales=[16, 32]).eval()} | {
-        f"{share:.0%} of the way to {name}'s course": between(architecture, share)
+        f"{share:.0%} of the way to {name}'s simulation weights": between(architecture, share)
         for name, architecture in (("cnn2d", "frame_cnn"), ("cnn3d", "motion_slowfast"))
         for share in SHARES
     }

@@ -33,8 +33,7 @@ from weights import WEIGHTS, settings_from
 from fibrolib.cohort import read_cohort, split_patients
 from fibrolib.experiments.simulated_test_set import fresh_patients
 from fibrolib.inference import auc_ci, delong_test
-from fibrolib.learning import NetClassifier
-from fibrolib.learning.perturbations import PERTURBATIONS
+from fibrolib.learning import PERTURBATIONS, NetClassifier
 from fibrolib.learning.training import channels_last
 from fibrolib.nets import Backbone, build_net
 from fibrolib.phantom import MOVING, STILL, SignalStrengths, oracle_score, simulate_cohort

@@ -3,7 +3,7 @@
 Ways, each in a process of its own, on one thread:
 
 - float32: every layer, and glibc as it comes;
-- memory kept: the same, with `fibrolib.nets.arithmetic.reuse_memory`;
+- memory kept: the same, with `fibrolib.nets.backbone`;
 - as fibrolib: also bfloat16 where nothing is learned (`fibrolib.nets.Backbone`);
 - bfloat16: also everywhere else.
 """
@@ -40,9 +40,9 @@ def measure(way: str, name: str, shape: tuple[int, ...]) -> dict[str, float]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     if way == "float32":
-        backbone.reuse_memory = lambda: None
+        backbone._reuse_memory = lambda: None
     if way in ("float32", "memory kept"):
-        backbone.has_bfloat16 = lambda: False
+        backbone._has_bfloat16 = lambda: False
     net = channels_last(build_net(name, 5))
     clips, stages = torch.rand(shape), torch.randint(0, 5, shape[:1])
 

@@ -47,9 +47,9 @@ def explanation(relevance, *, frames=None, roi=None, sector=None, fps=20.0):
     relevance = np.asarray(relevance, np.float32)
     return Explanation(
         np.zeros(relevance.shape, np.uint8) if frames is None else frames,
-        relevance,
         roi,
         np.ones(relevance.shape[1:], bool) if sector is None else sector,
+        relevance=relevance,
         times=np.arange(len(relevance)) / fps,
         score=0.5,
         method="gradcam",

@@ -18,7 +18,7 @@ FULL = """
     from matplotlib.figure import Figure
     from fibrolib.checking import CheckReport, Finding
     from fibrolib.cohort import write_cohort
-    from fibrolib.learning.checkpoints import write_tensors
+    from fibrolib.nets import write_tensors
     from fibrolib.study.cache import ResultCache
     from fibrolib.study.runfolder import RunFolder
     from fibrolib.video import Clip, save_clip, write_image, write_video

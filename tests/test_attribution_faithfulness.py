@@ -15,7 +15,7 @@ from fibrolib.attribution import (
     faithfulness_curves,
     summarise_faithfulness,
 )
-from fibrolib.attribution.removal import _sum_of_neighbours, impute, neutral_grey, removal_ranks
+from fibrolib.attribution.faithfulness import _impute, _neutral_grey, _removal_ranks, _sum_of_neighbours
 from fibrolib.video import load_clip
 
 SECTOR = np.ones((28, 28), bool)
@@ -30,7 +30,7 @@ def clip(flicker_patients):
 @pytest.mark.parametrize("order", ORDERS)
 def test_every_order_removes_what_it_says(order):
     relevance = np.random.default_rng(0).random((8, 28, 28)) * SECTOR
-    ranks = removal_ranks(explanation(relevance, sector=SECTOR), order)
+    ranks = _removal_ranks(explanation(relevance, sector=SECTOR), order)
     assert (ranks[:, ~SECTOR] == 1).all()
     for share in (0.1, 0.5, 0.9):
         assert (ranks < share)[:, SECTOR].mean() == pytest.approx(share, abs=1 / 700)
@@ -40,28 +40,28 @@ def test_blocks_go_whole_and_the_most_relevant_first():
     relevance = np.zeros((8, 28, 28))
     relevance[2:4, 10:12, 20:22] = 1
     relevance[6:8, 0:2, 4:6] = 0.5
-    ranks = removal_ranks(explanation(relevance, sector=SECTOR))
+    ranks = _removal_ranks(explanation(relevance, sector=SECTOR))
     first, second = np.unique(ranks)[:2]
     assert (ranks == first).sum() == (relevance == 1).sum() == (relevance[ranks == first] == 1).sum()
     assert (relevance[ranks == second] == 0.5).all()
 
 
 def test_from_the_centre_outwards():
-    ranks = removal_ranks(explanation(np.zeros((1, 28, 28)), sector=SECTOR), "centre")
+    ranks = _removal_ranks(explanation(np.zeros((1, 28, 28)), sector=SECTOR), "centre")
     assert ranks[0, 13, 15] < 0.05
     assert ranks[0, 0, 4] > 0.95
 
 
 def test_equals_come_in_an_order_that_only_the_seed_decides():
     blank = explanation(np.zeros((4, 28, 28)), sector=SECTOR)
-    ranks = [removal_ranks(blank, seed=seed) for seed in (0, 0, 1)]
+    ranks = [_removal_ranks(blank, seed=seed) for seed in (0, 0, 1)]
     assert np.array_equal(ranks[0], ranks[1])
     assert not np.array_equal(ranks[0], ranks[2])
 
 
 def test_an_unknown_order_is_refused():
     with pytest.raises(ValueError, match="relevance, random, centre"):
-        removal_ranks(explanation(np.zeros((1, 28, 28))), "edge")
+        _removal_ranks(explanation(np.zeros((1, 28, 28))), "edge")
 
 
 @pytest.mark.parametrize("shape", [(4, 6, 5), (1, 6, 5)])
@@ -79,7 +79,7 @@ def test_a_plane_is_filled_in_exactly():
     plane = (0.2 + 0.02 * time + 0.01 * down + 0.005 * right).astype(np.float32) * SECTOR
     removed = np.zeros(plane.shape, bool)
     removed[2:4, 8:16, 10:20] = True
-    filled = impute(plane, SECTOR, removed)
+    filled = _impute(plane, SECTOR, removed)
     assert np.array_equal(filled[~removed], plane[~removed])
     error = filled[removed] - plane[removed]
     assert np.abs(error.mean()) < 0.003
@@ -90,19 +90,19 @@ def test_what_lies_outside_the_sector_is_nobodys_neighbour():
     frames = np.full((2, 28, 28), 0.5, np.float32) * SECTOR
     removed = np.zeros(frames.shape, bool)
     removed[:, 5:20, 4:10] = True
-    assert np.abs(impute(frames, SECTOR, removed)[removed] - 0.5).max() < 0.06
+    assert np.abs(_impute(frames, SECTOR, removed)[removed] - 0.5).max() < 0.06
 
 
 def test_something_must_be_left():
     frames = np.full((2, 28, 28), 0.5, np.float32)
     with pytest.raises(ValueError, match="nothing of the sector is left"):
-        impute(frames, SECTOR, np.ones(frames.shape, bool))
-    assert np.array_equal(impute(frames, SECTOR, np.zeros(frames.shape, bool)), frames)
+        _impute(frames, SECTOR, np.ones(frames.shape, bool))
+    assert np.array_equal(_impute(frames, SECTOR, np.zeros(frames.shape, bool)), frames)
 
 
 def test_neutral_grey_keeps_the_mean():
     frames = np.random.default_rng(0).random((3, 28, 28)).astype(np.float32) * SECTOR
-    grey = neutral_grey(frames, SECTOR)
+    grey = _neutral_grey(frames, SECTOR)
     assert grey[:, SECTOR].min() == grey[:, SECTOR].max() == pytest.approx(frames[:, SECTOR].mean(), rel=1e-5)
     assert grey[:, ~SECTOR].max() == 0
 
@@ -111,8 +111,8 @@ def test_deletion_of_a_linear_net_has_its_closed_form(clip):
     estimator = classifier_with(Linear3d())
     found = attribute(estimator, clip)
     curves = faithfulness_curves(estimator, found, curves=["deletion"], orders=["random"], fractions=[0.0, 0.5])
-    frames, ranks = found.frames.astype(np.float32) / 255, removal_ranks(found, "random")
-    left = np.where(ranks < 0.5, neutral_grey(frames, found.sector), frames)
+    frames, ranks = found.frames.astype(np.float32) / 255, _removal_ranks(found, "random")
+    left = np.where(ranks < 0.5, _neutral_grey(frames, found.sector), frames)
     expected = [1 / (1 + np.exp(-1.5 * part.mean())) for part in (frames, left)]
     np.testing.assert_allclose(curves["score"], expected, rtol=1e-5)
 

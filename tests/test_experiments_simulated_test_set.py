@@ -12,8 +12,7 @@ from fibrolib.errors import FibrolibError
 from fibrolib.experiments.ablations import AS_FILMED, WORLDS, ablate, ceilings_of
 from fibrolib.experiments.simulated_test_set import SimulatedTestSet, fresh_patients, population_folder
 from fibrolib.inference import auc, delong_test, share_of_ceiling
-from fibrolib.learning import NetClassifier
-from fibrolib.learning.perturbations import PERTURBATIONS
+from fibrolib.learning import PERTURBATIONS, NetClassifier
 from fibrolib.phantom import SignalStrengths, draw_patients
 from fibrolib.study import Request, Study, load_profile
 from fibrolib.study.cache import ResultCache

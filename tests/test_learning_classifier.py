@@ -207,7 +207,7 @@ def test_threads_are_given_back():
 def test_a_file_of_tensors_has_the_same_bytes_in_every_process(tmp_path):
     """safetensors writes metadata in an order that differs from process to process."""
     code = (
-        "import sys, torch; from pathlib import Path; from fibrolib.learning.checkpoints import write_tensors;"
+        "import sys, torch; from pathlib import Path; from fibrolib.nets import write_tensors;"
         "tensors = {'b': torch.arange(3.0), 'a': torch.ones(2, 2)};"
         "write_tensors(Path(sys.argv[1]), tensors, dict.fromkeys('hgfedcba', '1'))"
     )

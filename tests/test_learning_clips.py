@@ -3,9 +3,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fibrolib.learning.augment import Augment
-from fibrolib.learning.clips import ClipDataset, average_by_patient, spread_windows, take_window
+from fibrolib.learning.clips import (
+    NO_CHANGE,
+    PERTURBATIONS,
+    Augment,
+    ClipDataset,
+    average_by_patient,
+    shifted,
+    spread_windows,
+    take_window,
+)
 
+WINDOW = np.random.default_rng(0).uniform(0, 1, (3, 10, 12)).astype(np.float32)
 FRAMES = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), dtype=np.uint8)
 
 
@@ -69,3 +78,81 @@ class TestDataset:
     def test_unknown_view_is_refused(self, flicker_patients):
         with pytest.raises(ValueError, match="view must be one of"):
             self.make(flicker_patients, view="videos")
+
+
+def test_nothing_asked_nothing_changed():
+    changed = NO_CHANGE(WINDOW, np.random.default_rng(0))
+    np.testing.assert_allclose(changed, WINDOW, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_grey_stays_grey_and_frames_stay_together(seed):
+    still = np.repeat(WINDOW[:1], 3, axis=0)
+    changed = Augment()(still, np.random.default_rng(seed))
+    assert changed.shape == still.shape
+    assert 0 <= changed.min() <= changed.max() <= 1
+    assert (changed == changed[:1]).all()  # a still picture does not begin to move
+
+
+@pytest.mark.parametrize(("down", "right"), [(2, 3), (-2, 3), (2, -3), (-2, -3), (0, 0)])
+def test_shift_is_a_roll_with_black_at_the_side(down, right):
+    rolled = np.roll(WINDOW, (down, right), axis=(1, 2))
+    moved = shifted(WINDOW, down, right)
+    rows = slice(max(down, 0), 10 + min(down, 0))
+    columns = slice(max(right, 0), 12 + min(right, 0))
+    assert (moved[:, rows, columns] == rolled[:, rows, columns]).all()
+    assert moved.sum() == pytest.approx(rolled[:, rows, columns].sum(), rel=1e-5)
+
+
+def test_only_one_edge_is_blanked_and_only_so_far():
+    lit = np.ones((2, 10, 40), np.float32)
+    blanked = Augment(gain=0, gamma=0, shift=0, edge=0.2)
+    for seed in range(40):
+        columns = blanked(lit, np.random.default_rng(seed)).any(axis=(0, 1))
+        dark = np.flatnonzero(~columns)
+        assert len(dark) <= 8
+        assert set(dark) in (set(range(len(dark))), set(range(40 - len(dark), 40)))
+
+
+@pytest.fixture
+def window():
+    return np.random.default_rng(0).integers(1, 256, (12, 8, 10)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", PERTURBATIONS)
+def test_shape_and_type_stay(window, name):
+    changed = PERTURBATIONS[name](window)
+    assert changed.shape == window.shape
+    assert changed.dtype == np.uint8
+
+
+def test_shuffling_keeps_the_frames_and_loses_the_order(window):
+    changed = PERTURBATIONS["shuffled"](window)
+    assert sorted(frame.tobytes() for frame in changed) == sorted(frame.tobytes() for frame in window)
+    assert not np.array_equal(changed, window)
+
+
+def test_nothing_moves_in_a_frozen_clip(window):
+    assert not np.diff(PERTURBATIONS["frozen"](window).astype(int), axis=0).any()
+    assert np.array_equal(PERTURBATIONS["frozen"](window)[0], window[6])
+
+
+def test_backwards_twice_is_forwards(window):
+    assert np.array_equal(PERTURBATIONS["reversed"](PERTURBATIONS["reversed"](window)), window)
+
+
+def test_motion_only_of_a_still_clip_is_an_even_grey():
+    still = np.repeat(np.arange(60, dtype=np.uint8).reshape(1, 6, 10), 5, axis=0)
+    changed = PERTURBATIONS["motion only"](still)
+    assert not changed[:, still[0] == 0].any()  # black stays black: outside the sector there is no picture
+    assert set(np.unique(changed[:, still[0] > 0])) == {30}
+
+
+def test_motion_only_keeps_the_differences():
+    clip = 100 + np.random.default_rng(1).integers(-20, 21, (6, 5, 5))
+    differences = np.diff(PERTURBATIONS["motion only"](clip.astype(np.uint8)).astype(int), axis=0)
+    assert np.abs(differences - np.diff(clip, axis=0)).max() <= 1  # rounding
+
+
+def test_black_clip():
+    assert not PERTURBATIONS["motion only"](np.zeros((3, 4, 4), np.uint8)).any()

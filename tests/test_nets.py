@@ -12,12 +12,14 @@ from fibrolib.nets import (
     OrdinalHead,
     OrdinalLoss,
     build_net,
-    cumulative_targets,
+    count_weights,
+    describe_layers,
     import_torchvision,
     stage_probabilities,
 )
+from fibrolib.nets.backbone import StatisticsPool
 from fibrolib.nets.initial_weights import FEATURES_ONLY
-from fibrolib.nets.pooling import StatisticsPool
+from fibrolib.nets.ordinal import _cumulative_targets
 from fibrolib.nets.volume import MotionStem
 
 SMALL = {
@@ -37,13 +39,13 @@ def one_seed():
 
 
 def test_torchvision_and_timm_import_and_the_second_call_changes_nothing():
-    first = import_torchvision()
+    import_torchvision()
     import timm
     import torchvision
 
     assert torchvision.__version__
     assert timm.is_model(PACKAGED)
-    assert import_torchvision() == first
+    import_torchvision()
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -67,7 +69,7 @@ def test_a_batch_is_scored_as_its_clips_are(name):
 
 
 def maps_of(backbone, frames, *, bfloat16, monkeypatch):
-    monkeypatch.setattr("fibrolib.nets.backbone.has_bfloat16", lambda: bfloat16)
+    monkeypatch.setattr("fibrolib.nets.backbone._has_bfloat16", lambda: bfloat16)
     return backbone(frames)
 
 
@@ -389,7 +391,7 @@ def test_fusion_begins_by_passing_on_what_both_pathways_see():
 class TestOrdinal:
     def test_targets(self):
         expected = [[False, False], [True, False], [True, True]]
-        assert cumulative_targets(torch.tensor([0, 1, 2]), 3).tolist() == expected
+        assert _cumulative_targets(torch.tensor([0, 1, 2]), 3).tolist() == expected
 
     def test_stage_probabilities_are_differences_of_the_cumulative(self):
         logits = torch.tensor([[2.0, 0.5, -1.0]])
@@ -414,7 +416,7 @@ class TestOrdinal:
         stages = torch.tensor([0] * 20 + [1] * 30 + [2] * 20 + [3] * 16 + [4] * 25)
         head.start_at_prevalence(stages)
         cumulative_probs = torch.sigmoid(head(torch.zeros(1, 6)))[0].detach()
-        share = cumulative_targets(stages, 5).float().mean(0)
+        share = _cumulative_targets(stages, 5).float().mean(0)
         torch.testing.assert_close(cumulative_probs, share, atol=0.01, rtol=0)
 
     def test_head_starts_with_a_stage_nobody_has(self):
@@ -426,3 +428,58 @@ class TestOrdinal:
     def test_one_stage_is_refused(self):
         with pytest.raises(ValueError, match="at least 2"):
             OrdinalHead(6, 1)
+
+
+class Holder(nn.Module):
+    """Only holds a layer, as timm's models do in a backbone: nothing passes through it as a whole."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Conv2d(1, 2, 3, padding=1)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.held = Holder()
+        self.norm = nn.BatchNorm2d(2)
+        self.lstm = nn.LSTM(2, 5, batch_first=True)
+        self.head = nn.Sequential(nn.Linear(5, 3), nn.ReLU())
+        self.unused = nn.Linear(7, 7)
+
+    def forward(self, images):
+        sequence = self.norm(self.held.inner(images)).flatten(2).transpose(1, 2)
+        return self.head(self.lstm(sequence)[0][:, -1])
+
+
+def test_layers_with_shapes_and_weights_counted_by_hand():
+    table = describe_layers(Net(), torch.rand(4, 1, 6, 6))
+    expected = [
+        (1, "held.inner", "Conv2d", (4, 2, 6, 6), 2 * 9 + 2),
+        (1, "norm", "BatchNorm2d", (4, 2, 6, 6), 4),
+        (1, "lstm", "LSTM", (4, 36, 5), 4 * 5 * (2 + 5 + 2)),
+        (1, "head", "Sequential", (4, 3), 18),
+        (2, "head.0", "Linear", (4, 3), 18),
+        (2, "head.1", "ReLU", (4, 3), 0),
+    ]
+    assert list(table[["level", "layer", "kind", "output", "weights"]].itertuples(index=False, name=None)) == expected
+    assert table["learned"].equals(table["weights"])
+    assert describe_layers(Net(), torch.rand(4, 1, 6, 6), levels=1)["layer"].tolist() == [
+        row[1] for row in expected[:4]
+    ]
+
+
+def test_fixed_weights_are_not_learned():
+    net = Net()
+    net.held.requires_grad_(False)
+    assert count_weights(net) - count_weights(net, learned_only=True) == 20
+    assert describe_layers(net, torch.rand(1, 1, 6, 6)).set_index("layer")["learned"]["held.inner"] == 0
+
+
+def test_the_network_is_left_as_it_was():
+    net = Net().train()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    describe_layers(net, torch.rand(4, 1, 6, 6))
+    assert net.training
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert not any(module._forward_hooks for module in net.modules())

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from small_nets import explanation
-from test_attribution_planted import scores
+from test_attribution_sanity import scores
 
 from fibrolib import plots, report
 from fibrolib.attribution import TESTS, judge, judge_planted, summarise_shares

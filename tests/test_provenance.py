@@ -100,15 +100,15 @@ def edit(file: Path, pattern: str, replacement: str) -> None:
         ("nets/frame.py", r"\A", "# Another comment.\n"),
         ("nets/frame.py", r'\A"""', '"""Another docstring. '),
         ("learning/classifier.py", r'("""Train on patients\.)', r"\1 Better."),
-        ("learning/classifier.py", r"^(_OF_THE_MACHINE = .*)$", r"\1  # and why"),
-        ("learning/classifier.py", r'"""Parameters that say', '"""The parameters that say'),
+        ("learning/clips.py", r"^(_IN_MEMORY = .*)$", r"\1  # and why"),
+        ("learning/clips.py", r'"""Bytes of prepared', '"""How many bytes of prepared'),
         ("inference/appraisal/forensics.py", r"\A", "import sys\n"),
         ("plots/style.py", r"\A", "import sys\n"),
         ("plots/__init__.py", r"\A", "import sys\n"),
         ("report/html.py", r"\A", "import sys\n"),
         ("cli.py", r"\A", "import sys\n"),
         ("study/diagnostics.py", r"^(_WORTH_PROCESSES = 1)", r"\g<1>1"),
-        ("learning/__init__.py", r"^(from fibrolib.learning.augment)", r"import sys\n\1"),
+        ("learning/__init__.py", r"^(from fibrolib.learning.classifier)", r"import sys\n\1"),
     ],
 )
 def test_what_an_evaluation_does_not_use_leaves_its_key(copied, file, pattern, replacement):
@@ -121,7 +121,7 @@ def test_what_an_evaluation_does_not_use_leaves_its_key(copied, file, pattern, r
     ("file", "pattern", "replacement"),
     [
         ("nets/frame.py", r"^(class FrameCNN.*)$", r"number = 1\n\n\n\1"),
-        ("nets/__init__.py", r'"frame_lstm": FrameLSTM', '"frame_lstm": FrameCNN'),
+        ("nets/build.py", r'"frame_lstm": FrameLSTM', '"frame_lstm": FrameCNN'),
         ("learning/training.py", r"warmup: float = 0\.1", "warmup: float = 0.2"),
         ("learning/evaluation.py", r"^_USUAL_CUTOFF = 2", "_USUAL_CUTOFF = 3"),
         ("stages.py", r">= cutoff\)\.astype", "> cutoff).astype"),

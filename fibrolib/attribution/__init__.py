@@ -1,49 +1,53 @@
-"""Explanations of nets, and the tests an explanation has to pass.
+"""Saliency maps of nets, and the tests that a map has to pass.
 
-`attribute` makes a map; `mask_scores` says whether it lies where it should, `faithfulness_curves` whether the score
-follows it, `sanity_values` and `judge` whether it shows what the net has learned at all.
+`attribute` makes a map; `mask_scores` tells whether it lies where it should, `faithfulness_curves` whether the score
+follows it, `sanity_values` and `judge` whether it depends on what the net has learned.
 """
 
-from fibrolib.attribution.agreement import map_agreement, rank_correlation, sensitivity_to_gain, sensitivity_to_shift
+from fibrolib.attribution.distribution import (
+    MaskScores,
+    PhaseLock,
+    attainable_share,
+    heartbeat_lag,
+    mask_scores,
+    mask_scores_by_patient,
+    movement,
+    movement_correlation,
+    phase_locking,
+    relevance_by_depth,
+    relevance_over_time,
+    summarise_shares,
+)
 from fibrolib.attribution.explain import (
     METHODS,
     Explanation,
     attribute,
     attribute_clips,
     attribute_methods,
+    fine_layer,
+    input_channels,
+    list_layers,
+    middle_window,
     parse_methods,
-    window_scores,
 )
 from fibrolib.attribution.faithfulness import (
     CURVES,
+    ORDERS,
     faithfulness_areas,
     faithfulness_by_method,
     faithfulness_curves,
     summarise_faithfulness,
 )
-from fibrolib.attribution.heartbeat import (
-    PhaseLock,
-    heartbeat_lag,
-    movement,
-    movement_correlation,
-    phase_locking,
-    relevance_over_time,
+from fibrolib.attribution.methods import Target
+from fibrolib.attribution.sanity import (
+    TESTS,
+    TIMES,
+    cascade_maps,
+    cascading_randomisation,
+    judge,
+    judge_planted,
+    sanity_values,
 )
-from fibrolib.attribution.layers import fine_layer, list_layers
-from fibrolib.attribution.masks import (
-    MaskScores,
-    attainable_share,
-    mask_scores,
-    mask_scores_by_patient,
-    relevance_by_depth,
-    summarise_shares,
-)
-from fibrolib.attribution.planted import TIMES, judge_planted
-from fibrolib.attribution.randomised import cascade_maps, cascading_randomisation, with_shuffled_weights
-from fibrolib.attribution.removal import ORDERS
-from fibrolib.attribution.sanity import TESTS, SanityTest, judge, sanity_values
-from fibrolib.attribution.targets import Target
-from fibrolib.attribution.windows import middle_window, shown
 
 __all__ = [
     "CURVES",
@@ -54,7 +58,6 @@ __all__ = [
     "Explanation",
     "MaskScores",
     "PhaseLock",
-    "SanityTest",
     "Target",
     "attainable_share",
     "attribute",
@@ -67,10 +70,10 @@ __all__ = [
     "faithfulness_curves",
     "fine_layer",
     "heartbeat_lag",
+    "input_channels",
     "judge",
     "judge_planted",
     "list_layers",
-    "map_agreement",
     "mask_scores",
     "mask_scores_by_patient",
     "middle_window",
@@ -78,15 +81,9 @@ __all__ = [
     "movement_correlation",
     "parse_methods",
     "phase_locking",
-    "rank_correlation",
     "relevance_by_depth",
     "relevance_over_time",
     "sanity_values",
-    "sensitivity_to_gain",
-    "sensitivity_to_shift",
-    "shown",
     "summarise_faithfulness",
     "summarise_shares",
-    "window_scores",
-    "with_shuffled_weights",
 ]

@@ -1,32 +1,44 @@
-"""One call for every method: a clip in, a map of relevance out, with where it came from."""
+"""One call for every method: a clip in, a map of relevance out, with its origin."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fibrolib.attribution.cams import CAMS, class_activation, enlarged
-from fibrolib.attribution.layers import find_layer
-from fibrolib.attribution.pixels import PIXEL_METHODS
-from fibrolib.attribution.targets import Target
-from fibrolib.attribution.windows import Window, as_batch, frozen_net, middle_window
+from fibrolib.attribution.methods import (
+    CAMS,
+    PIXEL_METHODS,
+    Target,
+    class_activation,
+    enlarged,
+    find_layer,
+    map_shapes,
+)
 from fibrolib.errors import FibrolibError
-from fibrolib.learning import NetClassifier
+from fibrolib.learning import NetClassifier, pick_device, spread_windows, take_window, torch_threads
+from fibrolib.nets import MotionStem, give_back_memory
 from fibrolib.video import Clip
 
 __all__ = [
     "METHODS",
     "Explanation",
+    "as_batch",
     "attribute",
     "attribute_clips",
     "attribute_methods",
+    "fine_layer",
+    "frozen_net",
+    "input_channels",
+    "list_layers",
+    "middle_window",
     "parse_methods",
-    "target_of",
     "window_scores",
 ]
 
@@ -35,35 +47,41 @@ METHODS = (*CAMS, *PIXEL_METHODS)
 
 
 @dataclass(frozen=True)
-class Explanation:
-    """A map of relevance, the window it explains, and where it came from.
+class _Window:
+    """The frames of a clip that a net sees at once; fields as of `Explanation`."""
+
+    frames: NDArray[np.uint8]
+    roi: NDArray[np.bool_] | None
+    sector: NDArray[np.bool_]
+    times: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation(_Window):
+    """A map of relevance, the window it explains, and its origin.
 
     Attributes
     ----------
     frames : ndarray of uint8, shape (frames, height, width)
-        What the net saw.
-    relevance : ndarray of float32, shape (frames, height, width)
-        Evidence for the target, in [0, 1] with its largest value 1; 0 outside the sector, and 0 where evidence is
-        negative. All 0 where nothing spoke for the target.
+        Input of the net.
     roi : ndarray of bool, shape (frames, height, width), or None
         The marked region in the same frames.
     sector : ndarray of bool, shape (height, width)
-        The ultrasound picture.
+        The ultrasound sector.
     times : ndarray of float, shape (frames,)
-        Seconds since the clip's first frame.
+        Seconds since the clip's first frame; a short clip is played back and forth, and so are its times.
+    relevance : ndarray of float32, shape (frames, height, width)
+        Evidence for the target, in [0, 1] with maximum 1; 0 outside the sector and where evidence is negative. All 0
+        without evidence for the target.
     score : float
         Probability of the target in this window.
     method, layer : str
-        How it was made; the layer is empty for methods that need none.
+        Saliency method, and its layer; empty for methods without layer.
     target : Target
         What is explained.
     """
 
-    frames: NDArray[np.uint8]
     relevance: NDArray[np.float32]
-    roi: NDArray[np.bool_] | None
-    sector: NDArray[np.bool_]
-    times: NDArray[np.float64]
     score: float
     method: str
     layer: str
@@ -75,11 +93,84 @@ class Explanation:
         return 1.0 if len(self.times) == 1 else float(1 / np.abs(np.diff(self.times)).mean())
 
 
-def target_of(estimator: NetClassifier, target: Target | int | None) -> Target:
-    """What is explained: a `Target`, P(stage >= an integer), or, for None, the estimator's own cut-off."""
-    if target is None:
-        return Target(estimator.cutoff)
-    return target if isinstance(target, Target) else Target(target)
+def middle_window(estimator: NetClassifier, clip: Clip) -> _Window:
+    """The window in the middle of a clip, cut as the estimator cuts its own."""
+    starts = spread_windows(len(clip.frames), estimator.clip_length, estimator.frame_stride, 3)
+    cut = starts[len(starts) // 2], estimator.clip_length, estimator.frame_stride
+    roi = None if clip.roi is None else take_window(clip.roi, *cut)
+    times = take_window(np.arange(len(clip.frames)) / clip.fps, *cut)
+    return _Window(take_window(clip.frames, *cut), roi, clip.sector, times)
+
+
+def as_batch(windows: Sequence[NDArray], device: str) -> Tensor:
+    """Windows ``(frames, height, width)`` in uint8 or in [0, 1] to a batch ``(n, 1, frames, height, width)``."""
+    stacked = np.stack(windows)
+    scaled = stacked.astype(np.float32) / 255.0 if stacked.dtype == np.uint8 else stacked.astype(np.float32)
+    return torch.from_numpy(scaled)[:, None].to(device)
+
+
+@contextlib.contextmanager
+def frozen_net(estimator: NetClassifier) -> Iterator[tuple[nn.Module, str]]:
+    """The estimator's net in evaluation mode, without gradients of its weights, and its device.
+
+    Inside, torch uses the estimator's number of threads, so that a map repeats to the last bit as its scores do.
+    """
+    device = pick_device(estimator.device)
+    net = estimator.module_.to(device).eval()
+    parameters = [(parameter, parameter.requires_grad) for parameter in net.parameters()]
+    for parameter, _ in parameters:
+        parameter.requires_grad_(False)
+    # cuDNN's recurrent nets have no backward pass in evaluation mode.
+    recurrent = any(isinstance(module, nn.RNNBase) for module in net.modules())
+    try:
+        with torch_threads(estimator.n_threads), torch.backends.cudnn.flags(enabled=not recurrent):
+            yield net, device
+    finally:
+        for parameter, requires_grad in parameters:
+            parameter.requires_grad_(requires_grad)
+        give_back_memory()
+
+
+def input_channels(estimator: NetClassifier, clip: Clip) -> dict[str, NDArray[np.float32]]:
+    """Input of a net's first convolution: the grey value, and differences where the net has a motion stem.
+
+    Returns
+    -------
+    dict of str to ndarray of float32, shape (frames, height, width)
+        By channel; differences have one frame less, and may have half the height and width.
+    """
+    window = middle_window(estimator, clip).frames
+    channels = {"grey value": window.astype(np.float32) / 255.0}
+    with torch.inference_mode(), frozen_net(estimator) as (net, device):
+        motion = net.movement(as_batch([window], device))
+    if motion is None:
+        return channels
+    return channels | dict(zip(MotionStem.channels[1:], motion[0].cpu().numpy()[1:], strict=True))
+
+
+def list_layers(estimator: NetClassifier, clip: Clip) -> pd.DataFrame:
+    """Layers of a fitted net that `attribute` can explain, in the order in which a prepared clip passes them.
+
+    Returns
+    -------
+    DataFrame
+        ``layer`` (name), ``kind``, ``channels``, ``times``, ``height``, ``width`` of its maps. Frames that a net treats
+        one by one count as times.
+    """
+    with frozen_net(estimator) as (net, device):
+        shapes = map_shapes(net, as_batch([middle_window(estimator, clip).frames], device))
+        kinds = {name: type(module).__name__ for name, module in net.named_modules()}
+    rows = [(name, kinds[name], *shape) for name, shape in shapes.items()]
+    return pd.DataFrame(rows, columns=["layer", "kind", "channels", "times", "height", "width"])
+
+
+def fine_layer(estimator: NetClassifier, clip: Clip, coarseness: int = 4) -> str:
+    """Name of the deepest layer with maps at most `coarseness` times coarser than the clip."""
+    layers = list_layers(estimator, clip)
+    fine = layers[layers["height"] * coarseness >= clip.frames.shape[1]]
+    if fine.empty:
+        raise FibrolibError(f"No layer of this net is less than {coarseness} times coarser than its clips.")
+    return fine["layer"].iloc[-1]
 
 
 def attribute(
@@ -99,8 +190,7 @@ def attribute(
     clip : Clip
         A prepared clip, or a prepared still (one frame).
     method : {'gradcam', 'gradcam++', 'layercam', 'integrated gradients', 'occlusion'}
-        Class activation maps of a layer (`fibrolib.attribution.cams`), or attributions to pixels
-        (`fibrolib.attribution.pixels`).
+        Class activation maps of a layer, or attributions to pixels.
     target : Target, int or None
         What is explained: a `Target`; an integer for P(stage >= it); None for the estimator's own cut-off.
     layer : str or None
@@ -109,8 +199,8 @@ def attribute(
     Returns
     -------
     Explanation
-        Negative evidence is cut off (ReLU) and the rest is scaled to its own maximum: two maps can be compared in
-        where they lie, not in how strong they are.
+        Negative evidence is cut off (ReLU) and the rest is scaled to its own maximum: maps compare in location, not in
+        strength.
 
     Raises
     ------
@@ -129,21 +219,9 @@ def attribute_clips(
     layer: str | None = None,
     batch_size: int = 2,
 ) -> list[Explanation]:
-    """Explain many clips, several at once; the maps are those of `attribute`.
+    """Maps of `attribute` for clips of one size, ``batch_size`` in one pass.
 
-    Parameters
-    ----------
-    estimator, method, target, layer
-        As for `attribute`.
-    clips : sequence of Clip
-        Prepared clips, or stills, of one size.
-    batch_size : int
-        Clips in one pass. A CPU takes longer for each of many at once (``benchmarks/attribution.py speed``); a GPU does
-        not.
-
-    Returns
-    -------
-    list of Explanation
+    Larger batches are slower on a CPU (``benchmarks/attribution.py speed``).
     """
     return attribute_methods(estimator, clips, [method], target=target, layer=layer, batch_size=batch_size)[method]
 
@@ -157,53 +235,41 @@ def attribute_methods(
     layer: str | None = None,
     batch_size: int = 2,
 ) -> dict[str, list[Explanation]]:
-    """Explain many clips by several methods; class activation maps share one pass through the net.
+    """Maps of `attribute_clips` by several methods; class activation maps share one pass through the net.
 
-    Parameters
-    ----------
-    estimator, clips, target, batch_size
-        As for `attribute_clips`.
-    methods : sequence of str
-        Of `METHODS`.
-    layer : str or None
-        Of the class activation maps among them.
-
-    Returns
-    -------
-    dict of str to list of Explanation
-        By method.
+    `layer` is that of the class activation maps among them.
     """
     _check_methods(methods, layer)
-    asked, windows = target_of(estimator, target), [middle_window(estimator, clip) for clip in clips]
-    explained: dict[str, list[Explanation]] = {method: [] for method in methods}
+    target, windows = _as_target(estimator, target), [middle_window(estimator, clip) for clip in clips]
+    explanations: dict[str, list[Explanation]] = {method: [] for method in methods}
     with frozen_net(estimator) as (net, device):
         if windows and set(methods) & set(CAMS):
             layer = find_layer(net, as_batch([windows[0].frames], device), layer)
         for start in range(0, len(windows), batch_size):
-            some = windows[start : start + batch_size]
-            maps, scores = _explain(net, device, some, methods, layer, asked)
+            batch = windows[start : start + batch_size]
+            maps, scores = _explain(net, device, batch, methods, layer, target)
             for method in methods:
-                of = {"method": method, "layer": layer if method in CAMS else "", "target": asked}
-                explained[method] += [
-                    Explanation(**vars(window), relevance=relevance, score=score, **of)
-                    for window, relevance, score in zip(some, maps[method], scores, strict=True)
+                origin = {"method": method, "layer": layer if method in CAMS else "", "target": target}
+                explanations[method] += [
+                    Explanation(**vars(window), relevance=relevance, score=score, **origin)
+                    for window, relevance, score in zip(batch, maps[method], scores, strict=True)
                 ]
-    return explained
+    return explanations
 
 
 def parse_methods(text: str) -> list[str]:
-    """Names of methods in a text, separated by commas.
-
-    Raises
-    ------
-    FibrolibError
-        If there is none, or one that does not exist.
-    """
+    """Names of methods in a text, separated by commas; FibrolibError if there is none, or an unknown one."""
     methods = list(dict.fromkeys(name.strip() for name in str(text).split(",") if name.strip()))
     if not methods:
         raise FibrolibError(f"No method is named. Choose from: {', '.join(METHODS)}.")
     _check_methods(methods, None)
     return methods
+
+
+def _as_target(estimator: NetClassifier, target: Target | int | None) -> Target:
+    if target is None:
+        return Target(estimator.cutoff)
+    return target if isinstance(target, Target) else Target(target)
 
 
 def _check_methods(methods: Sequence[str], layer: str | None) -> None:
@@ -215,7 +281,7 @@ def _check_methods(methods: Sequence[str], layer: str | None) -> None:
 
 
 def _explain(
-    net: nn.Module, device: str, windows: list[Window], methods: Sequence[str], layer: str | None, target: Target
+    net: nn.Module, device: str, windows: list[_Window], methods: Sequence[str], layer: str | None, target: Target
 ) -> tuple[dict[str, NDArray[np.float32]], list[float]]:
     """Scaled maps ``(n, frames, height, width)`` by method, and probabilities of a batch."""
     clips = as_batch([window.frames for window in windows], device)
@@ -224,7 +290,7 @@ def _explain(
     maps: dict[str, Tensor] = {}
     if cams:
         coarse, log_odds = class_activation(cams, net, layer, clips, target.log_odds)
-        # Cut off before enlarging: interpolation would else dilute evidence with its contrary.
+        # ReLU before enlarging: interpolation would mix positive with negative evidence.
         maps = {method: enlarged(one.relu(), clips.shape[2:]) for method, one in coarse.items()}
     for method in set(methods) - set(cams):
         maps[method] = PIXEL_METHODS[method](net, clips, sectors, target.log_odds).relu()
@@ -236,7 +302,7 @@ def _explain(
 
 
 def _scaled(maps: Tensor) -> NDArray[np.float32]:
-    """Each map over its own largest value."""
+    """Each map divided by its own maximum."""
     largest = maps.amax((1, 2, 3), keepdim=True)
     return torch.where(largest > 0, maps / largest, 0.0).float().cpu().numpy()
 
@@ -244,27 +310,11 @@ def _scaled(maps: Tensor) -> NDArray[np.float32]:
 def window_scores(
     estimator: NetClassifier, windows: NDArray[np.float32], target: Target | int | None = None, batch_size: int = 4
 ) -> NDArray[np.float64]:
-    """Probability of the target in changed windows.
-
-    Parameters
-    ----------
-    estimator : NetClassifier
-        Fitted.
-    windows : ndarray of float32, shape (n, frames, height, width)
-        In [0, 1].
-    target : Target, int or None
-        As for `attribute`.
-    batch_size : int
-        Windows in one pass.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-    """
-    asked = target_of(estimator, target)
+    """Probability ``(n,)`` of the target in changed windows ``(n, frames, height, width)`` in [0, 1]."""
+    target = _as_target(estimator, target)
     parts = []
     with torch.inference_mode(), frozen_net(estimator) as (net, device):
         for start in range(0, len(windows), batch_size):
             batch = as_batch(windows[start : start + batch_size], device)
-            parts.append(torch.sigmoid(asked.log_odds(net(batch)).double()).cpu().numpy())
+            parts.append(torch.sigmoid(target.log_odds(net(batch)).double()).cpu().numpy())
     return np.concatenate(parts)

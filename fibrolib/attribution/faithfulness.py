@@ -1,4 +1,4 @@
-"""Does the score follow the map? Deletion, insertion and ROAD in space-time, beside orders that know nothing."""
+"""Does the score follow the map? Deletion, insertion and ROAD in space-time, beside orders that ignore the map."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
-from scipy import stats
+from torch import Tensor
+from torch.nn import functional
 
+from fibrolib.attribution.distribution import bootstrap_interval
 from fibrolib.attribution.explain import Explanation, window_scores
-from fibrolib.attribution.removal import ORDERS, impute, neutral_grey, removal_ranks
 from fibrolib.learning import NetClassifier
 
 __all__ = [
     "CURVES",
-    "FRACTIONS",
+    "ORDERS",
     "faithfulness_areas",
     "faithfulness_by_method",
     "faithfulness_curves",
@@ -23,13 +25,26 @@ __all__ = [
 ]
 
 CURVES = ("deletion", "insertion", "ROAD")
-"""Take away, most relevant first, and put mean grey there (Petsiuk et al. 2018); start from mean grey and put back;
-take away and fill in from the neighbours (Rong et al. 2022)."""
+"""Replace the most relevant first by mean grey; insert it first into mean grey (Petsiuk et al. 2018); remove it first
+and impute from neighbours (Rong et al. 2022)."""
+
+ORDERS = ("relevance", "random", "centre")
+"""Most relevant first; at random; from the middle of the sector outwards, where an operator puts what matters."""
 
 _UNINFORMED = tuple(order for order in ORDERS if order != "relevance")
 
-FRACTIONS = (0.0, 0.1, 0.25, 0.5, 0.75)
-"""Shares of the sector that are changed. ROAD needs something to fill in from, so all end before 1."""
+_FRACTIONS = (0.0, 0.1, 0.25, 0.5, 0.75)
+"""Shares of the sector that are changed; below 1, because ROAD imputes from the rest."""
+
+_GRID = (4, 14, 14)
+"""Blocks in time, height and width that are removed whole. Removing single pixels would measure sensitivity to noise
+(assumption: as fine as the finest default layer of the study's nets)."""
+
+_COARSEST = 16
+"""Side in pixels below which imputation does not halve an image again."""
+
+_NOISE = 0.01
+"""Standard deviation of ROAD's noise on imputed values, full scale 1 (Rong et al. 2022)."""
 
 
 def faithfulness_curves(
@@ -38,10 +53,10 @@ def faithfulness_curves(
     *,
     curves: Sequence[str] = CURVES,
     orders: Sequence[str] = ORDERS,
-    fractions: Sequence[float] = FRACTIONS,
+    fractions: Sequence[float] = _FRACTIONS,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Score of a window while more and more of it is taken away or put back.
+    """Score of a window while more and more of it is removed or inserted.
 
     Parameters
     ----------
@@ -64,9 +79,9 @@ def faithfulness_curves(
     unknown = set(curves) - set(CURVES)
     if unknown:
         raise ValueError(f"unknown curve {', '.join(sorted(unknown))}, choose of {', '.join(CURVES)}")
-    ranks = {order: removal_ranks(explanation, order, seed) for order in orders}
-    asked = [(curve, order, fraction) for curve in curves for order in orders for fraction in fractions]
-    # One clip after another is made and scored in batches: all at once would be hundreds of megabytes.
+    ranks = {order: _removal_ranks(explanation, order, seed) for order in orders}
+    rows = [(curve, order, fraction) for curve in curves for order in orders for fraction in fractions]
+    # One curve at a time: windows of all curves would take hundreds of megabytes.
     scores = [
         window_scores(
             estimator,
@@ -76,45 +91,30 @@ def faithfulness_curves(
         for curve in curves
         for order in orders
     ]
-    return pd.DataFrame(asked, columns=["curve", "order", "fraction"]).assign(score=np.concatenate(scores))
+    return pd.DataFrame(rows, columns=["curve", "order", "fraction"]).assign(score=np.concatenate(scores))
 
 
 def _changed(explanation: Explanation, curve: str, chosen: NDArray[np.bool_], seed: int) -> NDArray[np.float32]:
     frames = explanation.frames.astype(np.float32) / 255.0
     if curve == "ROAD":
-        return impute(frames, explanation.sector, chosen, seed)
-    grey = neutral_grey(frames, explanation.sector)
+        return _impute(frames, explanation.sector, chosen, seed)
+    grey = _neutral_grey(frames, explanation.sector)
     return np.where(chosen, grey, frames) if curve == "deletion" else np.where(chosen, frames, grey)
 
 
 def faithfulness_by_method(
     estimator: NetClassifier, maps: Mapping[tuple[str, str], Explanation], *, seed: int = 0
 ) -> pd.DataFrame:
-    """`faithfulness_curves` of several patients and methods.
+    """`faithfulness_curves` of maps by patient and method, with the columns ``patient_id`` and ``method``.
 
-    Orders that know nothing of a map (all but ``relevance``) are computed once for each patient and stand in the table
-    for every method.
-
-    Parameters
-    ----------
-    estimator : NetClassifier
-        The one that was explained.
-    maps : mapping of tuple of str to Explanation
-        Its maps by patient and method.
-    seed : int
-        Of the random order and of the noise.
-
-    Returns
-    -------
-    DataFrame
-        ``curve, order, fraction, score, patient_id, method``.
+    Orders that ignore the map are computed once for each patient and stand in the table for every method.
     """
-    tables, rivals = [], {}
+    tables, uninformed = [], {}
     for (patient, method), cam in maps.items():
-        if patient not in rivals:
-            rivals[patient] = faithfulness_curves(estimator, cam, orders=_UNINFORMED, seed=seed)
-        own = faithfulness_curves(estimator, cam, orders=("relevance",), seed=seed)
-        tables += [table.assign(patient_id=patient, method=method) for table in (own, rivals[patient])]
+        if patient not in uninformed:
+            uninformed[patient] = faithfulness_curves(estimator, cam, orders=_UNINFORMED, seed=seed)
+        informed = faithfulness_curves(estimator, cam, orders=("relevance",), seed=seed)
+        tables += [table.assign(patient_id=patient, method=method) for table in (informed, uninformed[patient])]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -141,7 +141,7 @@ def faithfulness_areas(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise_faithfulness(areas: pd.DataFrame, *, seed: int = 0, n_resamples: int = 4000) -> pd.DataFrame:
-    """By how much the map's order beats an order that knows nothing, with an interval over patients.
+    """Advantage of the map's order over orders that ignore it, with an interval over patients.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def summarise_faithfulness(areas: pd.DataFrame, *, seed: int = 0, n_resamples: i
     -------
     DataFrame
         The groups, ``curve``, ``rival`` (``random`` or ``centre``), ``n``, ``gain`` with ``gain_low, gain_high`` (95 %,
-        percentiles of resampled patients): above 0 where the map is the more faithful, whichever way the curve runs.
+        percentiles of resampled patients): above 0 where the map is the more faithful, for falling and rising curves.
     """
     keys = [name for name in ("model", "method", "curve") if name in areas]
     rows = []
@@ -163,18 +163,132 @@ def summarise_faithfulness(areas: pd.DataFrame, *, seed: int = 0, n_resamples: i
         sign = 1 if names[-1] == "insertion" else -1
         for rival in [order for order in wide if order != "relevance"]:
             gain = sign * (wide["relevance"] - wide[rival]).dropna().to_numpy()
+            low, high = bootstrap_interval((gain,), np.mean, seed, n_resamples)
+            mean = float(gain.mean()) if len(gain) else float("nan")
             group = dict(zip(keys, names, strict=True))
-            rows.append(group | {"rival": rival} | mean_with_interval(gain, "gain", seed, n_resamples))
+            rows.append(group | {"rival": rival, "n": len(gain), "gain": mean, "gain_low": low, "gain_high": high})
     return pd.DataFrame(rows)
 
 
-def mean_with_interval(values: NDArray[np.float64], name: str, seed: int, n_resamples: int) -> dict[str, float]:
-    """Mean over patients with percentiles of resampled patients: ``n, <name>, <name>_low, <name>_high``."""
-    row = {"n": len(values), name: float(values.mean()) if len(values) else float("nan")}
-    low, high = float("nan"), float("nan")
-    if len(values) >= 3:
-        found = stats.bootstrap(
-            (values,), np.mean, n_resamples=n_resamples, method="percentile", rng=np.random.default_rng(seed)
-        )
-        low, high = (float(limit) for limit in found.confidence_interval)
-    return row | {f"{name}_low": low, f"{name}_high": high}
+def _removal_ranks(
+    explanation: Explanation, order: str = "relevance", seed: int = 0, grid: tuple[int, int, int] = _GRID
+) -> NDArray[np.float64]:
+    """Share of the sector that is removed before each place's block; 1 outside the sector, which is never removed.
+
+    Blocks of equal priority are removed in random order.
+    """
+    shape = explanation.relevance.shape
+    cells = [np.arange(side) * min(parts, side) // side for side, parts in zip(shape, grid, strict=True)]
+    parts = [axis[-1] + 1 for axis in cells]
+    block = (cells[0][:, None, None] * parts[1] + cells[1][:, None]) * parts[2] + cells[2]
+    sector = np.broadcast_to(explanation.sector, shape)
+    size = np.bincount(block[sector], minlength=np.prod(parts))
+    value = np.bincount(block[sector], _priority(explanation, order)[sector], len(size)) / np.maximum(size, 1)
+    tie = np.random.default_rng(seed).random(len(size))
+    first = np.lexsort((tie, -value if order != "random" else tie))
+    before = np.empty(len(size))
+    before[first] = np.cumsum(size[first]) - size[first]
+    return np.where(sector, before[block] / sector.sum(), 1.0)
+
+
+def _priority(explanation: Explanation, order: str) -> NDArray[np.float64]:
+    """Priority of removal per place: higher values are removed first."""
+    if order == "relevance":
+        return explanation.relevance.astype(np.float64)
+    if order == "random":
+        return np.zeros(explanation.relevance.shape)
+    if order != "centre":
+        raise ValueError(f"unknown order '{order}', choose one of {', '.join(ORDERS)}")
+    rows, columns = np.nonzero(explanation.sector)
+    down, right = (np.arange(side) for side in explanation.sector.shape)
+    distance = np.hypot(down[:, None] - rows.mean(), right - columns.mean())
+    return np.broadcast_to(-distance, explanation.relevance.shape)
+
+
+def _neutral_grey(frames: NDArray[np.float32], sector: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """A window without content: its mean grey all over the sector, black outside."""
+    return np.broadcast_to(frames[:, sector].mean() * sector, frames.shape).astype(np.float32)
+
+
+def _impute(
+    frames: NDArray[np.float32], sector: NDArray[np.bool_], removed: NDArray[np.bool_], seed: int = 0
+) -> NDArray[np.float32]:
+    """Impute removed places from their neighbours in space and time, plus a little noise (ROAD, Rong et al. 2022).
+
+    Every removed place becomes the weighted mean of its 18 nearest neighbours in the sector, the six across faces
+    counting twice: a linear system, because neighbours may be removed, too. Unlike a constant, this leaves no outline
+    that a net could read the mask from. ValueError if nothing of the sector remains.
+    """
+    inside = np.broadcast_to(sector, frames.shape)
+    removed, remaining = removed & inside, inside & ~removed
+    if not remaining.any():
+        raise ValueError("nothing of the sector is left to fill in from")
+    if not removed.any():
+        return frames.copy()
+    parts = (torch.from_numpy(part.astype(np.float32)) for part in (frames * remaining, remaining, inside))
+    noise = _NOISE * np.random.default_rng(seed).standard_normal(frames.shape)
+    return np.where(removed, np.clip(_fill(*parts).numpy() + noise, 0, 1), frames).astype(np.float32)
+
+
+def _fill(values: Tensor, remaining: Tensor, inside: Tensor) -> Tensor:
+    """Values of removed places; `remaining` and `inside` (the sector) are 1 or 0, `values` 0 where removed."""
+    removed = inside - remaining
+    right, start = removed * _sum_of_neighbours(values), removed * _coarse_fill(values, remaining, inside)
+    return _conjugate_gradients(_sum_of_neighbours(inside), removed, right, start)
+
+
+def _coarse_fill(values: Tensor, remaining: Tensor, inside: Tensor) -> Tensor:
+    """Initial values: an image of half the side, filled likewise; the mean of a small one.
+
+    Conjugate gradients converge fast on fine structures and slowly on coarse ones.
+    """
+    height, width = values.shape[-2:]
+    if min(height, width) < _COARSEST:
+        return (values.sum() / remaining.sum()).expand_as(values)
+    halved = [functional.avg_pool2d(part, 2, ceil_mode=True) for part in (values, remaining, inside)]
+    half_remaining, half_inside = ((part > 0).float() for part in halved[1:])
+    half_values = half_remaining * halved[0] / halved[1].clamp_min(1e-6)
+    coarse = half_values + _fill(half_values, half_remaining, half_inside)
+    return functional.interpolate(coarse[None], size=(height, width), mode="bilinear")[0]
+
+
+def _sum_of_neighbours(values: Tensor) -> Tensor:
+    """Sum of the 18 neighbours of each place, those across faces counted twice.
+
+    They lie in the three planes through the place, those across faces in two of them; the place itself in all three.
+    Summing planes side by side is ten times faster than a convolution.
+    """
+    along_time, along_rows = _three(values, 0), _three(values, 1)
+    return _three(along_time, 1) + _three(along_time, 2) + _three(along_rows, 2) - 3 * values
+
+
+def _three(values: Tensor, side: int) -> Tensor:
+    """Each place and its two neighbours along one side, summed."""
+    total, inner = values.clone(), values.shape[side] - 1
+    total.narrow(side, 1, inner).add_(values.narrow(side, 0, inner))
+    total.narrow(side, 0, inner).add_(values.narrow(side, 1, inner))
+    return total
+
+
+def _conjugate_gradients(
+    weight: Tensor, removed: Tensor, right: Tensor, start: Tensor, tolerance: float = 1e-3
+) -> Tensor:
+    """Solve (weight - neighbours) x = right on removed places, preconditioned by the diagonal."""
+    scale = torch.where(removed > 0, weight.clamp_min(1.0), 1.0)
+
+    def apply(x: Tensor) -> Tensor:
+        return removed * (weight * x - _sum_of_neighbours(x))
+
+    x = start
+    residual = right - apply(x)
+    direction = residual / scale
+    product, goal = (residual * direction).sum(), tolerance**2 * (right / scale * right).sum()
+    for _ in range(500):
+        if product <= goal:
+            break
+        image = apply(direction)
+        step = product / (direction * image).sum()
+        x, residual = x + step * direction, residual - step * image
+        previous, product = product, (residual * residual / scale).sum()
+        direction = residual / scale + (product / previous) * direction
+    return x

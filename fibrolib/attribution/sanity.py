@@ -1,38 +1,48 @@
-"""One table that says which method passed which test."""
+"""Does a map depend on what the net has learned? Sanity checks and planted signals, with one verdict per method."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy import stats
 
-from fibrolib.attribution.agreement import explained_like, map_agreement, sensitivity_to_gain, sensitivity_to_shift
-from fibrolib.attribution.explain import attribute_methods
-from fibrolib.attribution.faithfulness import mean_with_interval
-from fibrolib.attribution.randomised import layers_with_weights, with_shuffled_weights
-from fibrolib.learning import NetClassifier
+from fibrolib.attribution.distribution import bootstrap_interval, summarise_shares
+from fibrolib.attribution.explain import Explanation, as_batch, attribute_methods, frozen_net, middle_window
+from fibrolib.learning import NetClassifier, shifted
 from fibrolib.video import Clip
 
-__all__ = ["TESTS", "SanityTest", "judge", "sanity_values"]
+__all__ = ["TESTS", "TIMES", "cascade_maps", "cascading_randomisation", "judge", "judge_planted", "sanity_values"]
+
+_Maps = Mapping[str, Sequence[Explanation]]
+"""Maps of the same clips, by method."""
+
+_GAINS = (0.85, 1.15)
+"""Range of `fibrolib.learning.Augment`: a change that keeps the diagnosis should keep the map."""
+
+_SHIFT = 0.06
+"""Likewise, as a share of the side."""
+
+_N_PLACES = 20_000
+"""Places that a rank correlation compares, about; more change no second digit and take a second."""
+
+_STEPS = 6
+"""Steps from the head to the first layer (assumption: enough to see where a map stops following the net)."""
+
+_N_SHUFFLES = 3
+"""Shuffled nets that are averaged: one of them may agree by chance (assumption)."""
 
 
 @dataclass(frozen=True)
-class SanityTest:
-    """A test of a method, and where the line is drawn.
+class _SanityTest:
+    """A test of a method: pass if the mean is at or above the threshold, or else nearer to 0 than the threshold.
 
-    Parameters
-    ----------
-    question : str
-        What is asked.
-    threshold : float
-        Where the line is.
-    above : bool
-        Whether the mean must lie at or above it; else it must lie nearer to 0 than that, since a correlation far below
-        0 is the same map with its sign turned.
-    source : str
-        Whose line it is.
+    (A correlation far below 0 is the same map with its sign turned.)
     """
 
     question: str
@@ -41,34 +51,35 @@ class SanityTest:
     source: str
 
 
-# Mukaka 2012 (Malawi Med J 24:69): a correlation below .3 is negligible, from .5 moderate, from .7 high. That maps are
-# judged by these words is an assumption; the tests' sources give no line of their own.
+# Mukaka 2012 (Malawi Med J 24:69): a correlation below .3 is negligible, from .5 moderate, from .7 high. To judge maps
+# by these words is an assumption; the tests' sources give no thresholds.
 _NEGLIGIBLE, _MODERATE, _HIGH = 0.3, 0.5, 0.7
 
-_SHUFFLES = 3
-"""Shuffled nets that are averaged: one of them may agree by chance (assumption)."""
-
 TESTS = {
-    "shuffled net": SanityTest(
+    "shuffled net": _SanityTest(
         "Does the map go when all weights are shuffled?", _NEGLIGIBLE, False, "test: Adebayo 2018; line: Mukaka 2012"
     ),
-    "random labels": SanityTest(
+    "random labels": _SanityTest(
         "Is it another map when the stages were shuffled before training?",
         _NEGLIGIBLE,
         False,
         "test: Adebayo 2018; line: Mukaka 2012",
     ),
-    "other training": SanityTest(
+    "other training": _SanityTest(
         "Is it the same map with another seed or fold?", _MODERATE, True, "test: Arun 2021; line: Mukaka 2012"
     ),
-    "gain": SanityTest(
+    "gain": _SanityTest(
         "Is it the same map 15 % darker or brighter?", _HIGH, True, "test: Kindermans 2019; line: Mukaka 2012"
     ),
-    "shift": SanityTest(
+    "shift": _SanityTest(
         "Does it move with the picture, by 6 % of its side?", _HIGH, True, "test: Kindermans 2019; line: Mukaka 2012"
     ),
 }
 """Tests by name; all values are rank correlations of maps."""
+
+TIMES = 3.0
+"""Ratio to its chance share that a region must reach where the signal is (assumption: far from chance, and attainable
+for a map whose places are somewhat larger than the region)."""
 
 
 def sanity_values(
@@ -81,7 +92,7 @@ def sanity_values(
     random_labels: Sequence[NetClassifier] = (),
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Rank correlations of maps with what they should, or should not, look like.
+    """Rank correlations of maps with maps that should, or should not, look like them.
 
     Parameters
     ----------
@@ -104,39 +115,33 @@ def sanity_values(
         A row per method, test and clip: ``method``, ``test`` (a key of `TESTS`), ``clip`` (its position), ``value``.
         Tests for which there are no nets are left out.
     """
-    explained = attribute_methods(estimator, clips, methods, layer=layer)
-    layers = layers_with_weights(estimator, clips[0])
-    shuffled = [with_shuffled_weights(estimator, layers, seed + number) for number in range(_SHUFFLES)]
-
-    def mean_over(others: Sequence[NetClassifier]) -> dict[str, np.ndarray]:
-        found = [map_agreement(explained, explained_like(other, clips, explained)) for other in others]
-        return {method: np.mean([part[method] for part in found], axis=0) for method in methods}
-
-    made = {"shuffled net": mean_over(shuffled)}
-    if random_labels:
-        made["random labels"] = mean_over(random_labels)
-    if other_training:
-        made["other training"] = mean_over(other_training)
-    made["gain"] = sensitivity_to_gain(estimator, clips, explained)
-    made["shift"] = sensitivity_to_shift(estimator, clips, explained)
+    maps = attribute_methods(estimator, clips, methods, layer=layer)
+    layers = _layers_with_weights(estimator, clips[0])
+    shuffled = [_with_shuffled_weights(estimator, layers, seed + number) for number in range(_N_SHUFFLES)]
+    nets = {"shuffled net": shuffled, "random labels": random_labels, "other training": other_training}
+    values = {
+        test: _mean([_map_agreement(maps, _maps_like(other, clips, maps)) for other in others])
+        for test, others in nets.items()
+        if others
+    }
+    values["gain"] = _sensitivity_to_gain(estimator, clips, maps)
+    values["shift"] = _sensitivity_to_shift(estimator, clips, maps)
     rows = [
         {"method": method, "test": test, "clip": clip, "value": value}
         for method in methods
-        for test, found in made.items()
-        for clip, value in enumerate(found[method])
+        for test, by_method in values.items()
+        for clip, value in enumerate(by_method[method])
     ]
     return pd.DataFrame(rows)
 
 
-def judge(values: pd.DataFrame, tests: Mapping[str, SanityTest] = TESTS, *, seed: int = 0) -> pd.DataFrame:
+def judge(values: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Pass or fail, test by test.
 
     Parameters
     ----------
     values : DataFrame
         As of `sanity_values`, with any of ``model, method`` to group by.
-    tests : mapping of str to SanityTest
-        Where the lines are drawn.
     seed : int
         Of the bootstrap.
 
@@ -144,16 +149,233 @@ def judge(values: pd.DataFrame, tests: Mapping[str, SanityTest] = TESTS, *, seed
     -------
     DataFrame
         The groups, ``test``, ``question``, ``n`` (clips), ``value`` (mean) with ``value_low, value_high`` (95 %,
-        percentiles of resampled clips), ``rule`` (such as ``< 0.3``, said of the absolute value), ``passed`` (by the
+        percentiles of resampled clips), ``rule`` (such as ``< 0.3``, for the absolute value), ``passed`` (by the
         mean) and ``source``.
     """
     keys = [name for name in ("model", "method", "test") if name in values]
     rows = []
     for names, part in values.groupby(keys, sort=False):
-        test = tests[names[-1]]
-        found = mean_with_interval(part["value"].to_numpy(), "value", seed, 2000)
-        rule = f"{'>=' if test.above else '<'} {test.threshold:g}"
-        passed = found["value"] >= test.threshold if test.above else abs(found["value"]) < test.threshold
-        judged = {"question": test.question, **found, "rule": rule, "passed": bool(passed), "source": test.source}
-        rows.append(dict(zip(keys, names, strict=True)) | judged)
+        test, sample = TESTS[names[-1]], part["value"].to_numpy()
+        mean, (low, high) = float(sample.mean()), bootstrap_interval((sample,), np.mean, seed, 2000)
+        verdict = {
+            "question": test.question,
+            **{"n": len(sample), "value": mean, "value_low": low, "value_high": high},
+            "rule": f"{'>=' if test.above else '<'} {test.threshold:g}",
+            "passed": bool(mean >= test.threshold if test.above else abs(mean) < test.threshold),
+            "source": test.source,
+        }
+        rows.append(dict(zip(keys, names, strict=True)) | verdict)
     return pd.DataFrame(rows)
+
+
+def judge_planted(scores: pd.DataFrame, *, region: str = "capsule", seed: int = 0) -> pd.DataFrame:
+    """Pass or fail of every method in scenarios with one planted signal each.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        A row per patient and map: ``signal, model, method, layer, region, relevance, area, rank, pointing, attainable,
+        even``, the scores of a scenario.
+    region : str
+        The region, and the signal that is in it alone.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        A row per net, method, layer and signal: ``model, method, layer, signal``; ``n, empty, ratio, ratio_low,
+        ratio_high`` (`summarise_shares`); ``attainable``, the ratio of the best map so coarse; ``chance``; ``rule``;
+        ``passed``.
+
+    Notes
+    -----
+    With the signal in the region, chance is the region's share of the sector (1), and a method passes with `TIMES`
+    times that. With the signal elsewhere, chance is the ratio of a map spread evenly over the place of the signal: the
+    capsule is also the outermost part of the liver, so a perfect map of the liver exceeds the capsule's share. A method
+    passes if its interval does not lie above that.
+    """
+    on_region = scores[scores["region"] == region]
+    keys = ["signal", "model", "method", "layer"]
+    means = on_region.groupby(keys, sort=False)[["attainable", "even", "area"]].mean()
+    limits = means[["attainable", "even"]].div(means["area"], axis=0).rename(columns={"even": "chance"}).reset_index()
+    table = summarise_shares(on_region, seed=seed).merge(limits, on=keys)
+    planted = table["signal"] == region
+    table["chance"] = table["chance"].mask(planted, 1.0)
+    table["rule"] = planted.map({True: f">= {TIMES:g}", False: "not above chance"})
+    table["passed"] = (planted & (table["ratio"] >= TIMES)) | (~planted & (table["ratio_low"] <= table["chance"]))
+    numbers = ["n", "empty", "ratio", "ratio_low", "ratio_high", "attainable", "chance", "rule", "passed"]
+    return table[["model", "method", "layer", "signal", *numbers]]
+
+
+def cascade_maps(
+    estimator: NetClassifier,
+    clips: Sequence[Clip],
+    methods: Sequence[str] = ("gradcam",),
+    *,
+    layer: str | None = None,
+    steps: int = _STEPS,
+    seed: int = 0,
+) -> Iterator[tuple[str, float, dict[str, list[Explanation]]]]:
+    """Maps of a net whose weights are shuffled from the head downwards.
+
+    Parameters
+    ----------
+    estimator : NetClassifier
+        Fitted; it stays unchanged.
+    clips : sequence of Clip
+        Prepared clips.
+    methods, layer
+        As for `attribute_methods`.
+    steps : int
+        Steps into which the layers are divided.
+    seed : int
+        Of the shuffling.
+
+    Yields
+    ------
+    down_to : str
+        Deepest layer shuffled so far; empty for the intact net, which comes first.
+    share : float
+        Of layers shuffled.
+    maps : dict of str to list of Explanation
+        By method.
+    """
+    intact = attribute_methods(estimator, clips, methods, layer=layer)
+    yield "", 0.0, intact
+    layers = _layers_with_weights(estimator, clips[0])
+    for step in range(1, steps + 1):
+        shuffled = layers[: round(len(layers) * step / steps)]
+        changed = _with_shuffled_weights(estimator, shuffled, seed)
+        yield shuffled[-1], len(shuffled) / len(layers), _maps_like(changed, clips, intact)
+
+
+def cascading_randomisation(
+    estimator: NetClassifier, clips: Sequence[Clip], methods: Sequence[str] = ("gradcam",), **options
+) -> pd.DataFrame:
+    """Rank correlation of maps with those of a net whose weights are shuffled from the head downwards.
+
+    A method that shows what the net has learned must lose its map on the way (Adebayo et al. 2018).
+
+    Parameters
+    ----------
+    estimator, clips, methods, **options
+        As for `cascade_maps`.
+
+    Returns
+    -------
+    DataFrame
+        A row per method, step and clip: ``method``, ``step`` (0 is the intact net), ``down_to``, ``share``, ``clip``
+        (its position), ``correlation``, ``empty`` (map without evidence).
+    """
+    rows, intact = [], None
+    for step, (down_to, share, maps) in enumerate(cascade_maps(estimator, clips, methods, **options)):
+        intact = intact or maps
+        position = {"step": step, "down_to": down_to, "share": share}
+        rows += [
+            {"method": method, **position, "clip": clip, "correlation": value, "empty": not cam.relevance.any()}
+            for method, values in _map_agreement(intact, maps).items()
+            for clip, (value, cam) in enumerate(zip(values, maps[method], strict=True))
+        ]
+    return pd.DataFrame(rows)
+
+
+def _layers_with_weights(estimator: NetClassifier, clip: Clip) -> list[str]:
+    """Names of the layers that hold weights of their own, from the head to the first one."""
+    order: dict[str, None] = {}
+
+    def watch(name: str):
+        return lambda *_: order.update({name: None})
+
+    with frozen_net(estimator) as (net, device):
+        handles = [
+            module.register_forward_hook(watch(name))
+            for name, module in net.named_modules()
+            if name and any(True for _ in module.parameters(recurse=False))
+        ]
+        try:
+            with torch.no_grad():
+                net(as_batch([middle_window(estimator, clip).frames], device))
+        finally:
+            for handle in handles:
+                handle.remove()
+    return list(order)[::-1]
+
+
+@torch.no_grad()
+def _with_shuffled_weights(estimator: NetClassifier, layers: Sequence[str], seed: int) -> NetClassifier:
+    """A copy of an estimator with the entries of every weight of some layers shuffled among themselves.
+
+    Shuffling keeps the scale of weights: fresh weights beside old batch statistics would silence the net.
+    """
+    shuffled = copy.deepcopy(estimator)
+    random = torch.Generator().manual_seed(seed)
+    for name in layers:
+        for parameter in shuffled.module_.get_submodule(name).parameters(recurse=False):
+            order = torch.randperm(parameter.numel(), generator=random).to(parameter.device)
+            parameter.copy_(parameter.flatten()[order].view_as(parameter))
+    return shuffled
+
+
+def _rank_correlation(first: Explanation, second: Explanation) -> float:
+    """Spearman's correlation of two maps over their common sector; 0 where either map is constant."""
+    sector = first.sector & second.sector
+    values = [one.relevance[:, sector].ravel() for one in (first, second)]
+    values = [part[:: max(1, part.size // _N_PLACES)] for part in values]
+    if min(np.ptp(part) for part in values) == 0:
+        return 0.0
+    return float(stats.spearmanr(*values).statistic)
+
+
+def _map_agreement(first: _Maps, second: _Maps) -> dict[str, NDArray[np.float64]]:
+    """Rank correlation, clip by clip, of two sets of maps of the same clips; by method."""
+    return {
+        method: np.array([_rank_correlation(*pair) for pair in zip(maps, second[method], strict=True)])
+        for method, maps in first.items()
+    }
+
+
+def _maps_like(estimator: NetClassifier, clips: Sequence[Clip], maps: _Maps) -> dict[str, list[Explanation]]:
+    """Maps of other clips, or of another net, by the same methods, of the same layer and target."""
+    target = next(iter(maps.values()))[0].target
+    layer = next((explanations[0].layer for explanations in maps.values() if explanations[0].layer), None)
+    return attribute_methods(estimator, clips, list(maps), target=target, layer=layer)
+
+
+def _sensitivity_to_gain(
+    estimator: NetClassifier, clips: Sequence[Clip], maps: _Maps
+) -> dict[str, NDArray[np.float64]]:
+    """Rank correlation of maps with those of the same clips darker and brighter; the mean of both, per clip."""
+    agreements = []
+    for gain in _GAINS:
+        changed = [replace(clip, frames=np.clip(gain * clip.frames, 0, 255).astype(np.uint8)) for clip in clips]
+        agreements.append(_map_agreement(maps, _maps_like(estimator, changed, maps)))
+    return _mean(agreements)
+
+
+def _sensitivity_to_shift(
+    estimator: NetClassifier, clips: Sequence[Clip], maps: _Maps
+) -> dict[str, NDArray[np.float64]]:
+    """Rank correlation of maps with those of the same clips moved down and right; the mean of both, per clip.
+
+    The maps are moved back before they are compared, over places that never left the image.
+    """
+    reach = max(1, round(_SHIFT * clips[0].frames.shape[-1]))
+    agreements = []
+    for down, right in ((reach, 0), (0, reach)):
+        moved = [
+            Clip(shifted(clip.frames, down, right), clip.fps, shifted(clip.sector, down, right), None) for clip in clips
+        ]
+        moved_maps = _maps_like(estimator, moved, maps)
+        back = {method: [_moved_back(cam, down, right) for cam in cams] for method, cams in moved_maps.items()}
+        agreements.append(_map_agreement(maps, back))
+    return _mean(agreements)
+
+
+def _mean(agreements: Sequence[dict[str, NDArray]]) -> dict[str, NDArray]:
+    return {method: np.mean([part[method] for part in agreements], axis=0) for method in agreements[0]}
+
+
+def _moved_back(cam: Explanation, down: int, right: int) -> Explanation:
+    relevance, sector = (shifted(part, -down, -right) for part in (cam.relevance, cam.sector))
+    return replace(cam, relevance=relevance, sector=sector)

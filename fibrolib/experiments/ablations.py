@@ -9,8 +9,7 @@ from joblib import Parallel, delayed
 
 from fibrolib.experiments.simulated_test_set import ORACLES, SimulatedTestSet
 from fibrolib.inference import adjust_pvalues, auc, auc_ci, compare_models
-from fibrolib.learning.evaluation import predictions_of
-from fibrolib.learning.perturbations import PERTURBATIONS
+from fibrolib.learning import PERTURBATIONS, predictions_of
 from fibrolib.phantom import SignalStrengths, oracle_score
 from fibrolib.progress import track
 from fibrolib.stages import at_least

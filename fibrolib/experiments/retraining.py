@@ -10,8 +10,7 @@ from joblib import delayed
 from sklearn.base import clone
 
 from fibrolib.diagnostics import model_label
-from fibrolib.learning import NetClassifier
-from fibrolib.learning.evaluation import fit_shuffled, fit_without_fold
+from fibrolib.learning import NetClassifier, fit_shuffled, fit_without_fold
 from fibrolib.progress import track
 from fibrolib.study.diagnostics import EVALUATION, fits_of
 from fibrolib.study.processes import side_by_side

@@ -21,9 +21,7 @@ from fibrolib.inference import (
     select_predictions,
     share_of_ceiling,
 )
-from fibrolib.learning.clips import VIEWS
-from fibrolib.learning.evaluation import predictions_of
-from fibrolib.learning.perturbations import PERTURBATIONS
+from fibrolib.learning import PERTURBATIONS, VIEWS, predictions_of
 from fibrolib.phantom import MOVING, STILL, SignalStrengths, oracle_score, simulate_cohort
 from fibrolib.progress import track
 from fibrolib.study.cache import digest
@@ -153,7 +151,7 @@ class SimulatedTestSet:
         name : str
             A net.
         perturbation : str
-            A key of `fibrolib.learning.perturbations.PERTURBATIONS`; empty for the clips as they are.
+            A key of `fibrolib.learning.PERTURBATIONS`; empty for the clips as they are.
 
         Returns
         -------

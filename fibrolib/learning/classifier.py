@@ -1,7 +1,9 @@
-"""Nets as scikit-learn classifiers of patients."""
+"""Nets as scikit-learn classifiers of patients, and fitted nets on disk: safetensors, never a pickle."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import pickle
 from pathlib import Path
 
@@ -9,23 +11,18 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
+from safetensors import safe_open
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from fibrolib.errors import FibrolibError
-from fibrolib.learning.augment import NO_CHANGE, Augment
-from fibrolib.learning.checkpoints import fit_digest, fit_folder, load_fit, save_fit
-from fibrolib.learning.clips import ClipDataset, average_by_patient
-from fibrolib.learning.perturbations import Change
-from fibrolib.learning.probe import initialise_linear_probe
-from fibrolib.learning.training import channels_last, history_table, make_net, pick_device, torch_threads
-from fibrolib.nets import build_net, give_back_memory, import_torchvision, stage_probabilities
+from fibrolib.learning.clips import NO_CHANGE, Augment, ClipDataset, Perturbation, average_by_patient
+from fibrolib.learning.training import channels_last, initialise_linear_probe, make_net, pick_device, torch_threads
+from fibrolib.nets import build_net, give_back_memory, import_torchvision, stage_probabilities, write_tensors
 from fibrolib.own_files import know_files, known_files
+from fibrolib.provenance import code_digest
 
-__all__ = ["NetClassifier"]
-
-_OF_THE_MACHINE = ("device", "memory")
-"""Parameters that say where a fit runs and where it is kept, not what is learned."""
+__all__ = ["NetClassifier", "fit_folder"]
 
 
 class NetClassifier(ClassifierMixin, BaseEstimator):
@@ -38,10 +35,10 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     options : dict or None
         Further arguments of the net, such as ``{"backbone": "resnet18"}``.
     weights : str or None
-        The net's option of that name (where its first weights come from), so that a search can choose it together with
-        the rates that suit it; None leaves it to `options`.
+        The net's option of that name (initial weights), as a parameter of its own so that a grid search can choose it;
+        None leaves it to `options`.
     view : {'clips', 'stills'}
-        Column of the patient table to look at.
+        Column of the patient table that the net reads.
     cutoff : int
         Stage at or above which a patient counts as diseased.
     n_stages : int or None
@@ -52,20 +49,19 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     learning_rate, weight_decay : float
         Of AdamW.
     backbone_lr_scale : float
-        Factor on the learning rate of layers that start from weights (see ``weights`` of the nets).
+        Factor on the learning rate of pretrained layers.
     epochs, patience, batch_size : int
         Longest training, epochs without a better validation loss before it ends, windows per step.
     augment : bool
-        Random gain, grey map, shift and mirror during training.
+        Random changes of gain, grey map and position during training (`Augment`).
     seed : int
-        Seed of weights, order, windows and changes.
+        Seed of weights, order, windows and augmentation.
     device : str
         ``auto``, ``cpu``, ``cuda``.
     n_threads : int or None
         Torch threads during fit and scoring; None leaves torch's choice.
     memory : Path, str or None
-        Folder in which finished fits are kept by content (settings, files, stages, code), as scikit-learn's
-        pipelines do with theirs: fitting again loads them. None keeps nothing.
+        Folder of finished fits by content (settings, files, stages, code): an equal fit is loaded. None stores nothing.
 
     Attributes
     ----------
@@ -129,6 +125,11 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         """Columns of the patient table that the net reads: its view."""
         return (self.view,)
 
+    @property
+    def settings(self) -> dict:
+        """Parameters without ``device`` and ``memory``, which do not change what is learned."""
+        return {name: value for name, value in self.get_params().items() if name not in ("device", "memory")}
+
     def fit(self, X: pd.DataFrame, y: ArrayLike, validation: tuple[pd.DataFrame, ArrayLike] | None = None):
         """Train on patients.
 
@@ -139,7 +140,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         y : array_like of int, shape (n_patients,)
             Stages (not yes/no labels: the net learns the order of all stages).
         validation : tuple of (DataFrame, array_like) or None
-            Patients that stop the training; their weights are never learned from.
+            Patients for early stopping; the net does not learn from them.
 
         Returns
         -------
@@ -151,20 +152,22 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         self.n_stages_ = self.n_stages or int(stages.max()) + 1
         if not 1 <= self.cutoff < self.n_stages_:
             raise ValueError(f"cutoff {self.cutoff} lies outside the {self.n_stages_} stages 0..{self.n_stages_ - 1}")
-        kept = self._kept_file(X, stages, validation)
-        if kept is not None and kept.exists():
-            return self._restore(kept)
+        path = None if self.memory is None else self._path_in_memory(X, stages, validation)
+        if path is not None and path.exists():
+            return self._restore(path)
         self._train(X, stages, validation)
         give_back_memory()
-        if kept is not None:
-            self.save(kept)
+        if path is not None:
+            self.save(path)
         return self
 
     def save(self, path: Path | str) -> None:
         """Write weights, settings and training curve to a safetensors file, whole or not at all."""
         check_is_fitted(self, "module_")
-        settings = {name: value for name, value in self.get_params().items() if name not in _OF_THE_MACHINE}
-        save_fit(Path(path), self.module_, self.history_, {**settings, "n_stages": self.n_stages_})
+        # json writes floats so that they read back to the last bit; pandas' own writer does not.
+        history, settings = self.history_.to_dict("list"), {**self.settings, "n_stages": self.n_stages_}
+        metadata = {"history": json.dumps(history), "settings": json.dumps(settings)}
+        write_tensors(Path(path), self.module_.state_dict(), metadata)
 
     @classmethod
     def load(cls, path: Path | str) -> NetClassifier:
@@ -175,16 +178,21 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         FibrolibError
             If the file is not one of ours, or of a version whose nets had other shapes.
         """
-        settings = load_fit(Path(path))[2]
+        settings = _read_fit(Path(path))[2]
         classifier = cls(**settings)
         classifier.classes_, classifier.n_stages_ = np.array([0, 1]), settings["n_stages"]
         return classifier._restore(Path(path))
 
     def _restore(self, path: Path) -> NetClassifier:
-        state, self.history_, _ = load_fit(path)
-        self.module_ = self._built_for(path)
+        state, self.history_, _ = _read_fit(path)
         try:
+            self.module_ = self._build()
             self.module_.load_state_dict(state)
+        except ValueError as error:
+            raise FibrolibError(
+                f"{path}: this net cannot be built here ({error}). A net of your own needs the profile that names its "
+                "file: give --profile."
+            ) from error
         except RuntimeError as error:
             raise FibrolibError(
                 f"{path} holds a {self.architecture} of another shape than this version of fibrolib makes with its "
@@ -193,18 +201,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         self.module_.eval()
         return self
 
-    def _built_for(self, path: Path) -> torch.nn.Module:
-        try:
-            return self._build()
-        except ValueError as error:
-            raise FibrolibError(
-                f"{path}: this net cannot be built here ({error}). A net of your own needs the profile that names its "
-                "file: give --profile."
-            ) from error
-
-    # A net with layers of timm can be unpickled in a fresh process only when timm can be imported there; so it travels
-    # packed, and is unpacked when that has been seen to. Files of the user's own travel by their names: a fresh process
-    # has to load them before it can build or unpack a net of theirs.
+    # Unpickling timm's layers in a fresh process needs `import_torchvision` first, so the net is pickled separately.
+    # A fresh process also needs the user's own files before it can build or unpickle their nets.
 
     def __getstate__(self) -> dict:
         state = {**super().__getstate__(), "own_files": known_files()}
@@ -260,18 +258,20 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
             if module.uses_linear_probe:
                 initialise_linear_probe(module, self._dataset(X, stages), batch_size=self.batch_size, device=net.device)
             net.fit(training)
-        self.module_, self.history_ = net.module_.eval(), history_table(net)
+        self.module_, self.history_ = net.module_.eval(), net.curves
 
-    def _kept_file(self, X, stages, validation) -> Path | None:
-        if self.memory is None:
-            return None
-        files = [X[self.view].tolist()] + ([] if validation is None else [validation[0][self.view].tolist()])
-        known = [stages.tolist()] + ([] if validation is None else [np.asarray(validation[1]).tolist()])
-        settings = {name: value for name, value in self.get_params().items() if name not in _OF_THE_MACHINE}
-        settings["own_files"] = [own.digest for own in known_files() if own.name == self.architecture]
-        return fit_folder(self.memory, type(self)) / f"{fit_digest(settings, files, known)}.safetensors"
+    def _path_in_memory(self, X, stages, validation) -> Path:
+        """File of a fit; names of prepared files stand for their contents (`fibrolib.video.clip_digest`)."""
+        parts = [(X, stages)] + ([] if validation is None else [validation])
+        cache_key = {
+            "settings": self.settings | {"own_files": [f.digest for f in known_files() if f.name == self.architecture]},
+            "files": [[[Path(path).name for path in paths] for paths in patients[self.view]] for patients, _ in parts],
+            "stages": [np.asarray(part_stages).tolist() for _, part_stages in parts],
+        }
+        digest = hashlib.sha256(json.dumps(cache_key, sort_keys=True, default=str).encode()).hexdigest()[:32]
+        return fit_folder(self.memory, type(self)) / f"{digest}.safetensors"
 
-    def predict_cumulative(self, X: pd.DataFrame, perturbation: Change | None = None) -> NDArray[np.float64]:
+    def predict_cumulative(self, X: pd.DataFrame, perturbation: Perturbation | None = None) -> NDArray[np.float64]:
         """P(stage >= 1), P(stage >= 2), ..., averaged over a patient's windows and videos.
 
         Parameters
@@ -279,7 +279,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         X : DataFrame
             One row per patient.
         perturbation : callable or None
-            A change of every window (see `fibrolib.learning.perturbations`), to ask what the net needs.
+            A change of every window (see `PERTURBATIONS`).
 
         Returns
         -------
@@ -288,18 +288,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         stage = self.predict_stage_proba(X, perturbation)
         return stage[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
 
-    def predict_stage_proba(self, X: pd.DataFrame, perturbation: Change | None = None) -> NDArray[np.float64]:
-        """Probability of each stage, averaged over a patient's windows and videos.
-
-        Parameters
-        ----------
-        X, change
-            As for `predict_cumulative`.
-
-        Returns
-        -------
-        ndarray, shape (n_patients, n_stages)
-        """
+    def predict_stage_proba(self, X: pd.DataFrame, perturbation: Perturbation | None = None) -> NDArray[np.float64]:
+        """Probability of each stage, shape ``(n_patients, n_stages)``; see `predict_cumulative`."""
         check_is_fitted(self, "module_")
         dataset = self._dataset(X, perturbation=perturbation)
         device = pick_device(self.device)
@@ -318,3 +308,19 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
         """1 where the stage is more likely than not at or above the cut-off."""
         return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
+
+
+def fit_folder(memory: Path | str, classifier: type) -> Path:
+    """Folder of the fits of a classifier's present code: other code makes other fits."""
+    return Path(memory) / code_digest(classifier)
+
+
+def _read_fit(path: Path) -> tuple[dict[str, torch.Tensor], pd.DataFrame, dict]:
+    """State, history and settings that `NetClassifier.save` wrote."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            metadata = file.metadata()
+        return state, pd.DataFrame(json.loads(metadata["history"])), json.loads(metadata["settings"])
+    except Exception as error:  # safetensors raises its own kinds, KeyError and ValueError
+        raise FibrolibError(f"{path} is not a model saved by fibrolib ({error}). Delete it and run again.") from error

@@ -1,6 +1,9 @@
-"""Patients to batches: windows of prepared clips, and how they are averaged back to patients."""
+"""Patients to batches: windows of prepared clips, random augmentation, and perturbations that remove information."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -9,36 +12,118 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from fibrolib.learning.augment import Augment
-from fibrolib.learning.perturbations import Change
 from fibrolib.video import load_frames
 
-__all__ = ["VIEWS", "ClipDataset", "average_by_patient", "spread_windows", "take_window"]
+__all__ = [
+    "NO_CHANGE",
+    "PERTURBATIONS",
+    "VIEWS",
+    "Augment",
+    "ClipDataset",
+    "Perturbation",
+    "average_by_patient",
+    "shifted",
+    "spread_windows",
+    "take_window",
+]
 
 VIEWS = ("clips", "stills")
 """Columns of the patient table that hold prepared files: moving clips, or still images."""
 
 _IN_MEMORY = 1 << 25
-"""Prepared frames are kept in memory up to this many bytes; beyond it they are read again from disk, a millisecond a
-clip. Several processes and threads have as much each."""
+"""Bytes of prepared frames that each dataset keeps in memory; others are read from disk, a millisecond a clip."""
 
 
-def take_window(frames: NDArray[np.uint8], start: int, clip_length: int, frame_stride: int) -> NDArray[np.uint8]:
-    """Cut ``clip_length`` frames, ``frame_stride`` apart, from a clip; a short clip is played back and forth.
+@dataclass(frozen=True)
+class Augment:
+    """Random changes of a whole window that keep the diagnosis; all frames change alike, so movement stays.
+
+    Clips are neither sped up nor reversed: displacement between frames is the signal, and a heartbeat has a direction.
 
     Parameters
     ----------
-    frames : ndarray of uint8, shape (n, height, width)
-        A prepared clip.
-    start : int
-        First frame.
-    clip_length, frame_stride : int
-        Number of frames and their distance.
-
-    Returns
-    -------
-    ndarray of uint8, shape (clip_length, height, width)
+    gain : float
+        Largest relative change of brightness (the gain knob).
+    gamma : float
+        Largest change of the exponent of the grey map (the dynamic-range knob).
+    shift : float
+        Largest shift as a share of the image's side (the probe).
+    edge : float
+        Largest share of the image's width that is blanked on one side (the probe's edge without contact).
+    mirror : bool
+        Swap left and right in half of the windows (the probe turned round).
     """
+
+    gain: float = 0.15
+    gamma: float = 0.15
+    shift: float = 0.06
+    edge: float = 0.10
+    mirror: bool = True
+
+    def __call__(self, window: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+        """Change a window ``(frames, height, width)`` of grey values in [0, 1]."""
+        exponent = 1.0 + random.uniform(-self.gamma, self.gamma)
+        factor = 1.0 + random.uniform(-self.gain, self.gain)
+        changed = np.clip(factor * window**exponent, 0.0, 1.0)
+        limits = [round(self.shift * side) for side in window.shape[1:]]
+        changed = shifted(changed, *(int(random.integers(-limit, limit + 1)) for limit in limits))
+        blank = int(random.integers(round(self.edge * window.shape[2]) + 1))
+        changed[:, :, : blank if random.random() < 0.5 else 0] = 0.0
+        return changed[:, :, ::-1] if self.mirror and random.random() < 0.5 else changed
+
+
+NO_CHANGE = Augment(gain=0.0, gamma=0.0, shift=0.0, edge=0.0, mirror=False)
+"""Windows as they are, at random places of the clip."""
+
+
+def shifted(values: NDArray, down: int, right: int) -> NDArray:
+    """Move the last two axes; places that come in from the side are 0, as outside the sector."""
+    moved = np.zeros_like(values)
+    height, width = values.shape[-2:]
+    target = np.s_[..., max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)]
+    source = np.s_[..., max(-down, 0) : height + min(-down, 0), max(-right, 0) : width + min(-right, 0)]
+    moved[target] = values[source]
+    return moved
+
+
+Perturbation = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+"""A window ``(frames, height, width)`` to another of the same shape."""
+
+
+def _shuffled(window: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """All frames in a random order, the same for all clips: images stay, their sequence is lost."""
+    return window[np.random.default_rng(0).permutation(len(window))]
+
+
+def _frozen(window: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The middle frame throughout: nothing moves."""
+    return np.repeat(window[len(window) // 2][np.newaxis], len(window), axis=0)
+
+
+def _reversed(window: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Frames backwards: the same movement in the wrong direction."""
+    return window[::-1]
+
+
+def _motion_only(window: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Difference from the mean over time, around the mean grey of the image: nothing of the still image is left."""
+    still = window.mean(axis=0)
+    lit = still > 0
+    level = still[lit].mean() if lit.any() else 0.0
+    return (np.clip(window - still + level, 0, 255) * lit).astype(np.uint8)
+
+
+PERTURBATIONS: dict[str, Perturbation] = {
+    "shuffled": _shuffled,
+    "frozen": _frozen,
+    "reversed": _reversed,
+    "motion only": _motion_only,
+}
+"""Perturbations that remove information: a net that still scores right did not need it."""
+
+
+def take_window(frames: NDArray[np.uint8], start: int, clip_length: int, frame_stride: int) -> NDArray[np.uint8]:
+    """Cut ``clip_length`` frames, ``frame_stride`` apart, from a clip; a short clip is played back and forth."""
     positions = start + frame_stride * np.arange(clip_length)
     period = max(2 * (len(frames) - 1), 1)
     positions %= period
@@ -72,9 +157,9 @@ class ClipDataset(Dataset):
     augment : Augment or None
         Random changes for training.
     perturbation : callable or None
-        A change of every window (see `fibrolib.learning.perturbations`), before any augmentation.
+        One of `PERTURBATIONS`, applied to every window before augmentation.
     seed : int
-        Seed of window starts and changes.
+        Seed of window starts and augmentation.
 
     Attributes
     ----------
@@ -92,23 +177,19 @@ class ClipDataset(Dataset):
         frame_stride: int,
         n_clips: int = 1,
         augment: Augment | None = None,
-        perturbation: Change | None = None,
+        perturbation: Perturbation | None = None,
         seed: int = 0,
     ) -> None:
         if view not in VIEWS:
             raise ValueError(f"view must be one of {VIEWS}, got '{view}'")
         if view not in patients:
             raise ValueError(f"the patient table has no column '{view}': prepare the files first")
-        self.clip_length, self.frame_stride, self.augment, self.perturbation = (
-            clip_length,
-            frame_stride,
-            augment,
-            perturbation,
-        )
+        self.clip_length, self.frame_stride = clip_length, frame_stride
+        self.augment, self.perturbation = augment, perturbation
         self.targets = np.zeros(len(patients), dtype=np.int64) if targets is None else np.asarray(targets)
         self._random = np.random.default_rng(seed)
         self._frames: dict[str, NDArray[np.uint8]] = {}
-        self._kept = 0
+        self._n_bytes = 0
         files = [(row, str(path)) for row, paths in enumerate(patients[view]) for path in paths]
         self.items = [item for row, path in files for item in self._items(row, path, n_clips)]
         self.owner = np.array([row for row, _, _ in self.items], dtype=np.int64)
@@ -123,9 +204,9 @@ class ClipDataset(Dataset):
         if path in self._frames:
             return self._frames[path]
         frames = load_frames(path)
-        if self._kept + frames.nbytes <= _IN_MEMORY:
+        if self._n_bytes + frames.nbytes <= _IN_MEMORY:
             self._frames[path] = frames
-            self._kept += frames.nbytes
+            self._n_bytes += frames.nbytes
         return frames
 
     def __len__(self) -> int:
@@ -147,21 +228,7 @@ class ClipDataset(Dataset):
 
 
 def average_by_patient(values: NDArray[np.float64], owner: NDArray[np.int64], n_patients: int) -> NDArray[np.float64]:
-    """Mean of window values over each patient: windows and videos are not independent, patients are.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_items, k)
-        Values of windows.
-    owner : ndarray of int, shape (n_items,)
-        Patient of each window.
-    n_patients : int
-        Number of patients.
-
-    Returns
-    -------
-    ndarray, shape (n_patients, k)
-    """
+    """Mean of window values ``(n_items, k)`` over each patient, ``(n_patients, k)``; `owner` is each item's patient."""
     sums = np.zeros((n_patients, values.shape[1]))
     np.add.at(sums, owner, values)
     return sums / np.bincount(owner, minlength=n_patients)[:, None]

@@ -31,15 +31,15 @@ __all__ = [
 ]
 
 _USUAL_CUTOFF = 2
-"""For classifiers that have none of their own: significant fibrosis."""
+"""For classifiers without a cut-off: significant fibrosis."""
 
 _OUTCOMES = ("stage", "split", "fold", "y_true", "y_score")
-"""Columns that no classifier is given: what is to be predicted, and how patients are divided."""
+"""Columns that no classifier may read: the outcome, and the division of the patients."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one diagnostic did.
+    """Result of one diagnostic.
 
     Attributes
     ----------
@@ -52,9 +52,9 @@ class Evaluation:
     cv_auc : ndarray, shape (n_folds,)
         AUC of each fold at the chosen settings.
     search : DataFrame
-        All settings tried, with their AUC per fold.
+        All settings, with their AUC per fold.
     best : dict
-        Settings chosen.
+        Chosen settings.
     histories : DataFrame
         Training curves of the folds and of the final fit (``fold`` NA); empty for diagnostics without any.
     """
@@ -71,21 +71,17 @@ class Evaluation:
 def auc_at_cutoff(estimator: BaseEstimator, X: pd.DataFrame, y) -> float:
     """Scorer for scikit-learn: AUC at the estimator's own cut-off, over the patients it can score.
 
-    For an estimator without one, `y` holds labels, 0 and 1, in place of stages. Returns NaN where fewer than one
-    patient on either side has a score.
+    For an estimator without a cut-off, `y` holds labels, 0 and 1, in place of stages. NaN without patients on one side.
     """
     scores = _probability(estimator, X)
-    known = np.isfinite(scores)
+    scored = np.isfinite(scores)
     cutoff = _own_cutoff(estimator)
-    truth = at_least(np.asarray(y), 1 if cutoff is None else cutoff)[known]
-    return float(roc_auc_score(truth, scores[known])) if 0 < truth.sum() < len(truth) else float("nan")
+    truth = at_least(np.asarray(y), 1 if cutoff is None else cutoff)[scored]
+    return float(roc_auc_score(truth, scores[scored])) if 0 < truth.sum() < len(truth) else float("nan")
 
 
 def stage_folds(stages, cutoff: int, n_folds: int, seed: int) -> list[tuple[NDArray, NDArray]]:
-    """Folds of patients stratified by stage; by cut-off only where a stage has too few patients.
-
-    Rows are patients, so no patient is in two folds.
-    """
+    """Folds of patients (rows) stratified by stage; by cut-off only where a stage has too few patients."""
     stages = np.asarray(stages)
     _, counts = np.unique(stages, return_counts=True)
     strata = stages if counts.min() >= n_folds else at_least(stages, cutoff)
@@ -127,9 +123,9 @@ def evaluate(
 ) -> Evaluation:
     """Tune by cross-validation inside the training patients, fit on all of them, score validation and test once.
 
-    The classifier is given the columns that it declares and no others, so it cannot see the stage. The validation
-    patients reach a ``fit`` that has the parameter ``validation``, which stops it, and nothing else here; the held-out
-    fold of a cross-validation step is seen by neither training nor stopping.
+    The classifier is given only the columns that it declares, so it cannot see the stage. A ``fit`` with a parameter
+    ``validation`` receives the validation patients for early stopping; neither training nor stopping sees the held-out
+    fold.
 
     Parameters
     ----------
@@ -165,7 +161,7 @@ def evaluate(
         If no columns are declared, one does not exist or holds the outcome, the cut-offs disagree, the diagnostic has
         no probabilities, or it does not take the missing values of its columns.
     """
-    candidates = [clone(diagnostic).set_params(**settings) for settings in ParameterGrid(grid or {})]
+    candidates = [clone(diagnostic).set_params(**params) for params in ParameterGrid(grid or {})]
     _check_probabilities(name, candidates)
     cutoff = _agreed_cutoff(name, diagnostic, candidates, cutoff)
     columns = _declared_columns(diagnostic, candidates) if columns is None else _as_list(columns)
@@ -180,38 +176,28 @@ def evaluate(
         search = GridSearchCV(diagnostic, grid or {}, refit=False, n_jobs=n_jobs, **procedure)
         with workers_end_here(n_jobs):
             search.fit(X, y, **options)
-        tried = _search_table(search.cv_results_, n_folds)
-        best = search.cv_results_["params"][int(tried["auc_mean"].to_numpy().argmax())]
+        settings = _search_table(search.cv_results_, n_folds)
+        best = search.cv_results_["params"][int(settings["auc_mean"].to_numpy().argmax())]
         chosen = clone(diagnostic).set_params(**best)
-        # The folds at the chosen settings once more, for their scores and curves: nets load them from ``memory``.
-        again = cross_validate(chosen, X, y, params=options, return_estimator=True, **procedure)
+        # Refit the folds at the chosen settings for scores and curves; nets load these fits from ``memory``.
+        refits = cross_validate(chosen, X, y, params=options, return_estimator=True, **procedure)
         final = clone(chosen).fit(X, y, **options)
-        predictions = _all_predictions(name, final, parts, columns, cutoff, folds, again["estimator"])
+        predictions = _all_predictions(name, final, parts, columns, cutoff, folds, refits["estimator"])
     return Evaluation(
         name=name,
         final=final,
         predictions=predictions,
-        cv_auc=again["test_score"],
-        search=tried,
+        cv_auc=refits["test_score"],
+        search=settings,
         best=best,
-        histories=_histories(again["estimator"], final),
+        histories=_histories(refits["estimator"], final),
     )
 
 
 def fit_without_fold(
     diagnostic: BaseEstimator, patients: pd.DataFrame, split: pd.Series, fold: int, *, n_folds: int, seed: int
 ) -> BaseEstimator:
-    """Fit a clone on the training patients without one fold: again what `evaluate` fitted in its cross-validation.
-
-    Parameters
-    ----------
-    diagnostic : estimator
-        A net with the settings that `evaluate` has chosen; with its ``memory``, the fit is loaded where it is there.
-    patients, split, n_folds, seed
-        As for `evaluate`.
-    fold : int
-        Which one, from 1.
-    """
+    """Fit a clone on the training patients without one fold (from 1), as `evaluate` did in its cross-validation."""
     side = split.reindex(patients.index)
     train, validation = (patients[side == part] for part in ("train", "validation"))
     rows, _ = stage_folds(train["stage"], diagnostic.cutoff, n_folds, seed)[fold - 1]
@@ -222,16 +208,9 @@ def fit_without_fold(
 
 
 def fit_shuffled(diagnostic: BaseEstimator, patients: pd.DataFrame, split: pd.Series, seed: int) -> BaseEstimator:
-    """Fit a clone to stages that are shuffled among the training patients, and among the validation patients.
+    """Fit a clone to stages shuffled among the training patients, and among the validation patients.
 
-    Parameters
-    ----------
-    diagnostic : estimator
-        A net.
-    patients, split
-        As for `evaluate`.
-    seed : int
-        Of the order, and of the net.
+    `seed` is that of the order and of the net.
     """
     side, random = split.reindex(patients.index), np.random.default_rng(seed)
     (train, stages), validation = (
@@ -274,7 +253,7 @@ def _check_probabilities(name: str, candidates: list[BaseEstimator]) -> None:
 
 
 def _agreed_cutoff(name: str, diagnostic: BaseEstimator, candidates: list[BaseEstimator], cutoff: int | None) -> int:
-    """The cut-off that was asked for, or the diagnostic's own; every candidate must have the same."""
+    """The given cut-off, or the diagnostic's own; every candidate must have the same."""
     own = _own_cutoff(diagnostic)
     if cutoff is None:
         cutoff = _USUAL_CUTOFF if own is None else own
@@ -287,7 +266,7 @@ def _agreed_cutoff(name: str, diagnostic: BaseEstimator, candidates: list[BaseEs
 
 
 def _declared_columns(diagnostic: BaseEstimator, candidates: list[BaseEstimator]) -> list[str]:
-    """All columns that the attribute ``columns`` of the candidates names: settings may change it (a net's view)."""
+    """All columns in the attribute ``columns`` of the candidates: settings may change it (a net's view)."""
     own = getattr(diagnostic, "columns", ())  # an attribute set from outside is not on a clone
     return _as_list([column for each in candidates for column in _as_list(getattr(each, "columns", own))])
 
@@ -297,12 +276,12 @@ def _as_list(columns: Sequence[str] | str) -> list[str]:
 
 
 def _check_columns(name: str, columns: list[str], patients: pd.DataFrame) -> None:
-    """Refuse columns that hold the outcome, under any name, and those that do not exist; there must be some."""
-    there = [str(column) for column in patients if column not in _OUTCOMES]
+    """Refuse missing columns, and those that hold the outcome under any name."""
+    available = [str(column) for column in patients if column not in _OUTCOMES]
     if not columns:
         raise FibrolibError(
             f"{name} declares no columns, so it would be given nothing. Name them: evaluate(..., columns=[...]), or an "
-            f"attribute 'columns' of the classifier. There are: {', '.join(there)}."
+            f"attribute 'columns' of the classifier. There are: {', '.join(available)}."
         )
     for column in columns:
         declares = f"{name} declares the column '{column}', which"
@@ -311,11 +290,11 @@ def _check_columns(name: str, columns: list[str], patients: pd.DataFrame) -> Non
                 f"{declares} holds the outcome or the division of the patients. No classifier is given it: take it out "
                 "of the columns."
             )
-        if column not in there:
-            folded = {other.lower(): other for other in there}
+        if column not in available:
+            folded = {other.lower(): other for other in available}
             near = difflib.get_close_matches(column.lower(), folded, n=1)
             hint = f" Did you mean '{folded[near[0]]}'?" if near else ""
-            raise FibrolibError(f"{declares} the patients do not have.{hint} There are: {', '.join(there)}.")
+            raise FibrolibError(f"{declares} the patients do not have.{hint} There are: {', '.join(available)}.")
         if _is_outcome(patients[column], patients["stage"]):
             raise FibrolibError(
                 f"{declares} is the stage, or a label made from it, by another name: each of its values stands for one "
@@ -332,10 +311,10 @@ def _is_outcome(values: pd.Series, stages: pd.Series) -> bool:
 
 @contextmanager
 def _missing_values_named(name: str, X: pd.DataFrame) -> Iterator[None]:
-    """Say which columns have missing values where an estimator turns out not to take them.
+    """Name the columns with missing values if an estimator does not accept them.
 
-    Its tag ``allow_nan`` cannot be asked beforehand: in scikit-learn 1.9 it is False for pipelines that impute in a
-    ColumnTransformer, behind a FunctionTransformer, or inside CalibratedClassifierCV, all of which accept them.
+    Its tag ``allow_nan`` does not tell beforehand: in scikit-learn 1.9 it is False for pipelines that impute in a
+    ColumnTransformer, behind a FunctionTransformer, or inside CalibratedClassifierCV.
     """
     try:
         yield
@@ -368,9 +347,9 @@ def _all_predictions(
 
 
 def _search_table(results: dict, n_folds: int) -> pd.DataFrame:
-    """All settings tried: parameters, AUC of each fold, mean, spread and rank over the folds that have an AUC.
+    """Parameters, AUC of each fold, mean, spread and rank over the folds that have an AUC; one row per setting.
 
-    An option of a net is a column (``options.freeze_to_stride``); a parameter that a setting does not name is missing.
+    An option of a net is a column (``options.freeze_to_stride``).
     """
     parameters = pd.json_normalize(results["params"])
     folds = pd.DataFrame({f"auc_fold{k + 1}": results[f"split{k}_test_score"] for k in range(n_folds)})

@@ -1,4 +1,8 @@
-"""One training recipe for every net: AdamW, one cosine schedule, early stopping on the validation patients."""
+"""One training recipe for every net: a linear probe where features come pretrained, then AdamW with a cosine schedule.
+
+Training all layers behind a random embedding would distort pretrained features (Kumar et al. 2022, ICLR). Early
+stopping watches the loss of the validation patients.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +18,31 @@ from sklearn.metrics import roc_auc_score
 from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping, EpochScoring, LRScheduler
 from skorch.helper import predefined_split
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.data import DataLoader
 
-from fibrolib.learning.clips import ClipDataset
-from fibrolib.nets import ClipNetwork, OrdinalLoss
+from fibrolib.learning.clips import ClipDataset, average_by_patient
+from fibrolib.nets import ClipNetwork, OrdinalHead, OrdinalLoss
 from fibrolib.stages import at_least
 
 __all__ = [
     "ClipNet",
     "channels_last",
     "cosine_schedule",
-    "history_table",
+    "initialise_linear_probe",
     "make_net",
     "pick_device",
     "torch_threads",
     "warm_cosine",
 ]
+
+_RIDGE_C = 0.01
+"""Inverse strength of the probe's ridge, as scikit-learn's ``C``: there are more features than patients."""
+
+_FLAT = 1e-3
+"""A feature that varies by less than this share of the most variable one is ignored; likewise a severity."""
 
 
 def pick_device(device: str = "auto") -> str:
@@ -41,10 +54,7 @@ def pick_device(device: str = "auto") -> str:
 
 @contextlib.contextmanager
 def torch_threads(n_threads: int | None) -> Iterator[None]:
-    """Use so many threads inside the block; None leaves torch's own choice.
-
-    Sums are grouped by thread, so a fixed number is what makes a fit repeat to the last bit on a machine.
-    """
+    """Use so many threads inside the block; None leaves torch's choice. Equal numbers repeat a fit to the last bit."""
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads or before)
     try:
@@ -54,9 +64,9 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
 
 
 def channels_last(module: nn.Module) -> nn.Module:
-    """Put the weights of convolutions into the layout that is fastest on CPUs, and return the module.
+    """Put convolution weights into the layout that is fastest on CPUs, and return the module.
 
-    The layout decides the order of sums: a net that is loaded needs the same one to repeat its scores to the last bit.
+    The layout decides the order of sums: a loaded net needs the same one to repeat its scores to the last bit.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Conv3d):
@@ -67,7 +77,7 @@ def channels_last(module: nn.Module) -> nn.Module:
 
 
 class _Stopped(KeyboardInterrupt):
-    """How `_EarlyStopping` ends a training; skorch raises a bare KeyboardInterrupt, as a user's interrupt does."""
+    """Early stopping; skorch raises a bare KeyboardInterrupt, as a user's interrupt does."""
 
 
 class _EarlyStopping(EarlyStopping):
@@ -79,7 +89,7 @@ class _EarlyStopping(EarlyStopping):
 
 
 class ClipNet(NeuralNet):
-    """A skorch net with mixed precision on the GPU; on a CPU, `fibrolib.nets.Backbone` sees to it."""
+    """A skorch net with mixed precision on the GPU; on a CPU, `fibrolib.nets.Backbone` chooses the precision."""
 
     def infer(self, x, **fit_params):
         """Forward pass of a batch, to float32 logits."""
@@ -89,7 +99,7 @@ class ClipNet(NeuralNet):
             return super().infer(x, **fit_params).float()
 
     def fit(self, X, y=None, **fit_params):
-        """Train; an interrupt is raised, where skorch would take it for the end and hand on a half-trained net."""
+        """Train; a user's interrupt is raised, where skorch would return a half-trained net."""
         self._interrupt = None
         super().fit(X, y, **fit_params)
         if self._interrupt is not None:
@@ -106,16 +116,22 @@ class ClipNet(NeuralNet):
             self._interrupt = interrupt
             raise
 
+    @property
+    def curves(self) -> pd.DataFrame:
+        """Training curves: one row per epoch; ``epoch, train_loss, valid_loss, valid_auc`` if recorded."""
+        columns = ["epoch", "train_loss", "valid_loss", "valid_auc"]
+        return pd.DataFrame([{name: row[name] for name in columns if name in row} for row in self.history])
+
 
 def _valid_auc(net: NeuralNet, dataset: ClipDataset, y: None = None, *, cutoff: int) -> float:
-    """AUC over the validation windows; skorch passes the predictions it has just made."""
+    """AUC over the validation windows, from the predictions of the epoch (skorch caches them)."""
     logits = np.concatenate([batch.cpu().numpy() for batch in net.forward_iter(dataset)])
     truth = at_least(dataset.targets[dataset.owner], cutoff)
     return float(roc_auc_score(truth, logits[:, cutoff - 1])) if 0 < truth.sum() < len(truth) else float("nan")
 
 
 def warm_cosine(step: int, total: int, warmup: float = 0.1) -> float:
-    """Factor on the learning rate: a straight rise over the first tenth of the steps, then half a cosine to 0."""
+    """Factor on the learning rate: a linear rise over the first tenth of the steps, then half a cosine to 0."""
     rising = max(round(warmup * total), 1)
     falling = max(step - rising, 0) / max(total - rising, 1)
     return min((step + 1) / rising, 1.0) * 0.5 * (1.0 + math.cos(math.pi * min(falling, 1.0)))
@@ -142,26 +158,10 @@ def make_net(
     n_training: int,
     device: str,
 ) -> ClipNet:
-    """Set up the training of a module.
+    """The skorch net that trains a module on ``n_training`` items; other parameters as of `NetClassifier`.
 
-    Parameters
-    ----------
-    module : ClipNetwork
-        A net of `fibrolib.nets`.
-    cutoff : int
-        Cut-off of the validation AUC that is written down (training itself uses all stages).
-    validation : ClipDataset or None
-        Patients whose loss stops the training; the weights of their best epoch are kept. None trains all epochs.
-    learning_rate, weight_decay : float
-        Of AdamW; the rate warms up and falls along a cosine (`warm_cosine`).
-    backbone_lr_scale : float
-        Factor on the learning rate of what the net started with.
-    epochs, patience, batch_size : int
-        Longest training, epochs without a better validation loss before it ends, items per step.
-    n_training : int
-        Number of training items, for the length of the schedule.
-    device : str
-        Torch device.
+    Early stopping restores the weights of the epoch with the lowest validation loss; without validation patients, all
+    epochs are trained. The validation AUC at the cut-off is only recorded.
     """
     callbacks: list = [("schedule", cosine_schedule(-(-n_training // batch_size) * epochs))]
     if validation is not None:
@@ -188,10 +188,89 @@ def make_net(
 
 
 def _silent(_: str) -> None:
-    """Drop skorch's remarks: the history holds them."""
+    """Drop skorch's messages: the history holds their content."""
 
 
-def history_table(net: NeuralNet) -> pd.DataFrame:
-    """Training curves: one row per epoch with ``epoch, train_loss, valid_loss, valid_auc`` where there are such."""
-    columns = ["epoch", "train_loss", "valid_loss", "valid_auc"]
-    return pd.DataFrame([{name: row[name] for name in columns if name in row} for row in net.history])
+def initialise_linear_probe(module: ClipNetwork, windows: ClipDataset, *, batch_size: int, device: str = "cpu") -> None:
+    """Initialise embedding and head of a net as a linear probe on its pretrained features, in place.
+
+    Layers without pretrained weights take their batch statistics from `windows`, those of the training patients without
+    augmentation. A ridge-penalised head is fitted to features averaged by patient; its direction becomes the first
+    number of the embedding. Training keeps the batch statistics that the head was fitted to, because statistics of
+    eight windows would change the diagnosis with every batch. If the probe does not separate patients, embedding and
+    head stay unchanged. The module ends in evaluation mode on the CPU.
+    """
+    module.to(device)
+    _set_batch_statistics(module, windows, batch_size, device)
+    features = _embedding_inputs(module, windows, batch_size, device)
+    stages = torch.tensor(windows.targets)
+    means = torch.from_numpy(average_by_patient(features.double().numpy(), windows.owner, len(stages))).float()
+    direction, head = _fit_probe(means, stages, module.head.n_stages)
+    severity = features @ direction
+    slope = severity.std(correction=0)
+    if slope > _FLAT:
+        # Training sees embeddings standardised over windows; the probe was fitted to features standardised over
+        # patients.
+        head.first.data += (means @ direction).mean() - severity.mean()
+        module.embedding.start_along((direction / slope).to(device), features.to(device))
+        module.head.start_from(slope, head)
+        module.freeze_batchnorm = True
+    module.cpu()
+
+
+def _fit_probe(features: Tensor, stages: Tensor, n_stages: int) -> tuple[Tensor, OrdinalHead]:
+    """Fit an ordinal head with a ridge penalty to features ``(n_patients, n_features)``.
+
+    For two stages this is scikit-learn's ``LogisticRegression(C=0.01)`` on standardised features, with one more
+    patient, average in every feature and undecided at every cut-off: without it, a stage without patients would have an
+    infinite threshold. Returns the direction of severity for raw features, and the head for standardised ones.
+    """
+    n, spread = len(features), features.std(0, correction=0)
+    scale = torch.where(spread > _FLAT * spread.max(), spread, torch.inf)
+    standard = ((features - features.mean(0)) / scale).double()
+    head = OrdinalHead(features.shape[1], n_stages, dropout=0.0).double()
+    head.start_at_prevalence(stages)
+    optimiser = torch.optim.LBFGS(head.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        thresholds = head.thresholds
+        undecided = binary_cross_entropy_with_logits(-thresholds, torch.full_like(thresholds, 0.5))
+        ridge = head.severity.weight.square().sum() / (2 * _RIDGE_C)
+        value = (n * OrdinalLoss()(head(standard), stages) + undecided + ridge) / (n + 1)
+        value.backward()
+        return value
+
+    with torch.enable_grad():
+        optimiser.step(loss)
+    return head.severity.weight.detach()[0].float() / scale, head.float()
+
+
+@torch.no_grad()
+def _set_batch_statistics(module: ClipNetwork, windows: ClipDataset, batch_size: int, device: str) -> None:
+    """Batch statistics over all windows, for the layers that are not pretrained."""
+    module.train()
+    norms = [layer for layer in module.modules() if isinstance(layer, _BatchNorm) and layer.training]
+    momenta = [layer.momentum for layer in norms]
+    for layer in norms:
+        layer.reset_running_stats()
+        layer.momentum = None  # the plain mean over batches
+    # In the order of the table, a batch would hold one or two patients and miss how patients differ.
+    generator, drop_last = torch.Generator().manual_seed(0), len(windows) > batch_size
+    loader = DataLoader(windows, batch_size=batch_size, shuffle=True, generator=generator, drop_last=drop_last)
+    for clips, _ in loader:
+        module(clips.to(device))
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
+
+
+@torch.no_grad()
+def _embedding_inputs(module: ClipNetwork, windows: ClipDataset, batch_size: int, device: str) -> Tensor:
+    """Features in front of the embedding, one row per window."""
+    rows: list[Tensor] = []
+    handle = module.embedding.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0].float().cpu()))
+    module.eval()
+    for clips, _ in DataLoader(windows, batch_size=batch_size):
+        module(clips.to(device))
+    handle.remove()
+    return torch.cat(rows)

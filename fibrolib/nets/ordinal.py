@@ -6,15 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["OrdinalHead", "OrdinalLoss", "cumulative_targets", "stage_probabilities"]
+__all__ = ["OrdinalHead", "OrdinalLoss", "stage_probabilities"]
 
 
 class OrdinalHead(nn.Module):
     """Proportional odds: one severity per clip, one threshold per stage.
 
-    ``logit P(stage >= k) = severity - threshold_k`` with increasing thresholds, so the cumulative probabilities are
-    monotone by construction and one severity serves every cut-off (McCullagh 1980; rank consistency as in CORAL, Cao
-    et al. 2020).
+    ``logit P(stage >= k) = severity - threshold_k`` with increasing thresholds, so cumulative probabilities are
+    monotone by construction (McCullagh 1980; rank consistency as in CORAL, Cao et al. 2020).
 
     Parameters
     ----------
@@ -32,7 +31,7 @@ class OrdinalHead(nn.Module):
             raise ValueError(f"n_stages must be at least 2, got {n_stages}")
         self.dropout = nn.Dropout(dropout)
         self.severity = nn.Linear(n_features, 1, bias=False)
-        # Start without an opinion: a random direction is a random diagnosis that few patients would have to unlearn.
+        # A random direction would be a random diagnosis that few patients would have to unlearn.
         nn.init.zeros_(self.severity.weight)
         self.first = nn.Parameter(torch.zeros(1))
         self.steps = nn.Parameter(torch.zeros(n_stages - 2))
@@ -50,7 +49,7 @@ class OrdinalHead(nn.Module):
     @torch.no_grad()
     def start_at_prevalence(self, stages: Tensor) -> None:
         """Set the thresholds so that severity 0 predicts the prevalence of each stage in ``stages`` (integers)."""
-        targets = cumulative_targets(stages, self.n_stages).float()
+        targets = _cumulative_targets(stages, self.n_stages).float()
         prevalence = (targets.sum(0) + 0.5) / (len(targets) + 1)
         thresholds = -torch.logit(prevalence)
         self.first.copy_(thresholds[:1])
@@ -58,19 +57,28 @@ class OrdinalHead(nn.Module):
         self.steps.copy_(gaps.expm1().log())  # the inverse of softplus
 
     @torch.no_grad()
-    def begin_with(self, slope: Tensor, thresholds_of: OrdinalHead) -> None:
-        """Let the severity begin as ``slope`` times the first feature, with the thresholds of another head."""
+    def start_from(self, slope: Tensor, head: OrdinalHead) -> None:
+        """Set the severity to ``slope`` times the first feature, and take the thresholds of another head."""
         self.severity.weight.zero_()
         self.severity.weight[0, 0] = slope
-        self.first.copy_(thresholds_of.first)
-        self.steps.copy_(thresholds_of.steps)
+        self.first.copy_(head.first)
+        self.steps.copy_(head.steps)
 
     def forward(self, features: Tensor) -> Tensor:
         """Features ``(n, n_features)`` to logits of P(stage >= 1), P(stage >= 2), ...: ``(n, n_stages - 1)``."""
         return self.severity(self.dropout(features)) - self.thresholds
 
 
-def cumulative_targets(stages: Tensor, n_stages: int) -> Tensor:
+class OrdinalLoss(nn.Module):
+    """Mean binary cross-entropy over the cut-offs between stages."""
+
+    def forward(self, logits: Tensor, stages: Tensor) -> Tensor:
+        """Logits ``(n, n_stages - 1)`` and stages ``(n,)`` to a scalar."""
+        targets = _cumulative_targets(stages, logits.shape[1] + 1).to(logits.dtype)
+        return functional.binary_cross_entropy_with_logits(logits, targets)
+
+
+def _cumulative_targets(stages: Tensor, n_stages: int) -> Tensor:
     """Stages ``(n,)`` to booleans ``(n, n_stages - 1)``: is the stage at least 1, at least 2, ...?"""
     return stages[:, None] >= torch.arange(1, n_stages, device=stages.device)
 
@@ -81,12 +89,3 @@ def stage_probabilities(logits: Tensor) -> Tensor:
     ends = cumulative_probs.new_ones(len(cumulative_probs), 1), cumulative_probs.new_zeros(len(cumulative_probs), 1)
     cumulative = torch.cat([ends[0], cumulative_probs, ends[1]], dim=1)
     return (cumulative[:, :-1] - cumulative[:, 1:]).clamp_min(0.0)
-
-
-class OrdinalLoss(nn.Module):
-    """Mean binary cross-entropy over the cut-offs between stages."""
-
-    def forward(self, logits: Tensor, stages: Tensor) -> Tensor:
-        """Logits ``(n, n_stages - 1)`` and stages ``(n,)`` to a scalar."""
-        targets = cumulative_targets(stages, logits.shape[1] + 1).to(logits.dtype)
-        return functional.binary_cross_entropy_with_logits(logits, targets)

@@ -1,37 +1,32 @@
-"""Nets that see a clip as a volume: a small 3D-CNN to which movement is shown, and torchvision's video nets."""
+"""Nets that see a clip as a volume: a small 3D-CNN on movement, SlowFast, and torchvision's video nets."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fibrolib.nets.initial_weights import ClipNetwork
+from fibrolib.nets.backbone import PACKAGED, Embedding, StatisticsPool, import_torchvision
+from fibrolib.nets.initial_weights import FEATURES_ONLY, ClipNetwork
 from fibrolib.nets.ordinal import OrdinalHead
-from fibrolib.nets.pooling import Embedding, StatisticsPool
-from fibrolib.nets.torchvision_import import import_torchvision
 
-__all__ = [
-    "TORCHVISION_NETS",
-    "MotionPathway",
-    "MotionResNet3d",
-    "MotionStem",
-    "TorchvisionNet3d",
-    "convolution",
-    "norm",
-]
+__all__ = ["TORCHVISION_NETS", "MotionResNet3d", "MotionSlowFast", "MotionStem", "TorchvisionNet3d"]
 
 TORCHVISION_NETS = ("r3d_18", "mc3_18", "r2plus1d_18")
-"""torchvision's 3D residual networks that can take the place of the small one."""
+"""torchvision's 3D residual networks."""
+
+_FAST_SIDE = 56
+"""Side of the images of the fast pathway, pixels: a quarter of ImageNet's 224."""
 
 
 class MotionStem(nn.Module):
-    """Put movement beside the picture: grey value, absolute and signed difference to the next frame.
+    """Grey value, absolute and signed difference to the next frame, after division by local contrast.
 
-    In a prototype with 94 training patients the same 3D-CNN learned nothing from raw frames and reached an AUC of 0.90
-    from absolute frame differences (evidence behind the study): a small cohort cannot teach the first layer to
-    subtract. Frames are first divided by their local contrast, so that gain and grey map, which change every
-    difference alike, are taken out; what is left of a difference tells how far the speckle moved.
+    With 94 training patients, a 3D-CNN learned nothing from raw frames and reached an AUC of 0.90 from absolute
+    differences: a small cohort cannot teach the first layer to subtract. Contrast is divided out because gain and grey
+    map change every difference alike.
 
     Parameters
     ----------
@@ -47,32 +42,29 @@ class MotionStem(nn.Module):
         super().__init__()
         self.window, self.floor = window, floor
 
-    def _mean(self, clips: Tensor) -> Tensor:
+    def _local_mean(self, clips: Tensor) -> Tensor:
         sides = (1, self.window, self.window)
-        middle = (0, self.window // 2, self.window // 2)
-        return functional.avg_pool3d(clips, sides, stride=1, padding=middle, count_include_pad=False)
+        padding = (0, self.window // 2, self.window // 2)
+        return functional.avg_pool3d(clips, sides, stride=1, padding=padding, count_include_pad=False)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Clips ``(batch, 1, frames, h, w)`` in [0, 1] to ``(batch, 3, frames - 1, h, w)``."""
-        local = clips - self._mean(clips)
-        power = self._mean(local.square().mean(dim=2, keepdim=True))
+        local = clips - self._local_mean(clips)
+        power = self._local_mean(local.square().mean(dim=2, keepdim=True))
         contrast = (power + 1e-12).sqrt()  # the square root has no slope at 0, where the screen is black
         normal = local / (contrast + self.floor)
         difference = normal.diff(dim=2)
         return torch.cat([normal[:, :, :-1], difference.abs(), difference], dim=1)
 
 
-def convolution(n_in: int, n_out: int, stride: tuple[int, int, int] = (1, 1, 1)) -> nn.Conv3d:
-    """A 3 x 3 x 3 convolution without bias."""
+def _convolution(n_in: int, n_out: int, stride: tuple[int, int, int] = (1, 1, 1)) -> nn.Conv3d:
     return nn.Conv3d(n_in, n_out, kernel_size=3, stride=stride, padding=1, bias=False)
 
 
-def norm(n_channels: int) -> nn.BatchNorm3d:
-    """Batch normalisation that forgets fast.
+def _norm(n_channels: int) -> nn.BatchNorm3d:
+    """Batch normalisation with a high momentum: an epoch has ten steps, and statistics would lag behind the weights.
 
-    An epoch has ten steps here: with torch's momentum of 0.1 the running statistics lag a whole epoch behind the
-    weights, which throws the validation loss about. Normalising each clip by itself (group or instance norm) is no way
-    out: it divides away the amplitude of movement, which is the signal.
+    Group or instance norm would divide away the amplitude of movement, which is the signal.
     """
     return nn.BatchNorm3d(n_channels, momentum=0.3)
 
@@ -83,13 +75,13 @@ class _Block(nn.Module):
     def __init__(self, n_in: int, n_out: int, stride: tuple[int, int, int]) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            convolution(n_in, n_out, stride),
-            norm(n_out),
+            _convolution(n_in, n_out, stride),
+            _norm(n_out),
             nn.ReLU(inplace=True),
-            convolution(n_out, n_out),
-            norm(n_out),
+            _convolution(n_out, n_out),
+            _norm(n_out),
         )
-        self.shortcut = nn.Sequential(nn.Conv3d(n_in, n_out, kernel_size=1, stride=stride, bias=False), norm(n_out))
+        self.shortcut = nn.Sequential(nn.Conv3d(n_in, n_out, kernel_size=1, stride=stride, bias=False), _norm(n_out))
         self.activation = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -97,27 +89,20 @@ class _Block(nn.Module):
 
 
 class MotionPathway(nn.Module):
-    """Nine layers of 3D residual network on a clip whose movement is shown to it.
+    """Nine layers of 3D residual network behind a `MotionStem`.
 
-    Parameters
-    ----------
-    width : int
-        Channels of the first layer; they double twice.
-
-    Attributes
-    ----------
-    n_channels : int
-        Channels of its maps, which are 8 times coarser than the picture and 4 times than the clip.
+    The first layer has ``width`` channels; they double twice, to ``n_channels``. Maps are 8 times coarser than the
+    image and 4 times coarser than the clip in time.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.n_channels = 4 * width
         self.motion = MotionStem()
-        # Differences over time are in the channels already: the first kernels need no depth, which saves half the cost.
+        # Differences over time are channels already: the first kernels need no depth, which saves half the cost.
         self.stem = nn.Sequential(
             nn.Conv3d(len(MotionStem.channels), width, (1, 5, 5), (1, 2, 2), (0, 2, 2), bias=False),
-            norm(width),
+            _norm(width),
             nn.ReLU(inplace=True),
         )
         self.blocks = nn.Sequential(
@@ -132,18 +117,9 @@ class MotionPathway(nn.Module):
 
 
 class MotionResNet3d(ClipNetwork):
-    """A ten-layer 3D residual network for small cohorts and slow machines.
+    """A ten-layer 3D residual network of the given ``width`` for small cohorts and slow machines.
 
-    Parameters
-    ----------
-    n_stages : int
-        Number of ordered stages.
-    width : int
-        Channels of the first layer; they double twice.
-    weights : str
-        Where first weights come from: ``scratch``, or a file of ``fibrolib pretrain``.
-    dropout : float
-        Dropout before the head.
+    ``weights`` is ``scratch`` or a file of ``fibrolib pretrain``.
     """
 
     def __init__(self, n_stages: int, width: int = 16, weights: str = "scratch", dropout: float = 0.0) -> None:
@@ -152,7 +128,7 @@ class MotionResNet3d(ClipNetwork):
         self.pool = StatisticsPool(self.pathway.n_channels)
         self.embedding = Embedding(self.pool.n_features)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
-        self.begin("motion_resnet3d", weights, {"width": width})
+        self.load_initial("motion_resnet3d", weights, {"width": width})
 
     @property
     def cam_layer(self) -> nn.Module:
@@ -168,28 +144,125 @@ class MotionResNet3d(ClipNetwork):
         return self.pathway.motion(clips)
 
 
-class TorchvisionNet3d(ClipNetwork):
-    """One of torchvision's video networks on grey clips, from scratch.
+class MotionSlowFast(ClipNetwork):
+    """SlowFast for small cohorts and slow machines (after Feichtenhofer et al. 2019).
+
+    The *slow* pathway is an image backbone on a few frames: texture and outlines hardly change within two seconds, and
+    ImageNet weights exist. The *fast* pathway is a `MotionPathway` on all frames, at a fraction of the resolution,
+    because movement is smooth in space. A 3D convolution joins their maps at the resolution of the slow ones.
 
     Parameters
     ----------
     n_stages : int
         Number of ordered stages.
-    name : str
-        One of `TORCHVISION_NETS`.
+    backbone : str
+        timm name of the slow pathway.
+    slow_frames : int
+        Frames of the slow pathway, spread over the clip.
+    width : int
+        Channels of the first layer of the fast pathway; they double twice.
+    weights : str
+        As for `FrameCNN`. ``imagenet`` initialises the slow pathway only; with ``interpolated``, the fast one has
+        simulation weights.
+    freeze_to_stride : int
+        As for `FrameCNN`; the fast pathway is always learned.
     dropout : float
         Dropout before the head.
-
-    Raises
-    ------
-    ValueError
-        If the name is not one of them.
+    scales, deviations : sequence of int or None, bool or None
+        As for `FrameCNN`: the scales of the slow pathway, the deviations of the joined maps.
+    direct : bool or None
+        Pass the slow maps on beside the joined maps.
     """
+
+    def __init__(
+        self,
+        n_stages: int,
+        backbone: str = PACKAGED,
+        slow_frames: int = 2,
+        width: int = 16,
+        weights: str = "simulation",
+        freeze_to_stride: int = 8,
+        dropout: float = 0.0,
+        scales: Sequence[int] | None = None,
+        deviations: bool | None = None,
+        direct: bool | None = None,
+    ) -> None:
+        super().__init__()
+        self.slow_frames = slow_frames
+        features = self.feature_options(weights, scales=scales, deviations=deviations, direct=direct)
+        self.backbone = self.make_backbone(backbone, weights, freeze_to_stride, features["scales"])
+        self.fast = MotionPathway(width)
+        n_slow, n_joined = self.backbone.n_channels, 6 * width
+        layers = _convolution(n_slow + self.fast.n_channels, n_joined), _norm(n_joined), nn.ReLU()
+        self.fusion = Fusion(*layers, n_passed=n_slow if features["direct"] else 0)
+        if weights in FEATURES_ONLY:
+            _start_as_projection(self.fusion[0], n_slow)
+        self.pool = StatisticsPool(self.fusion.n_passed + n_joined, features["deviations"])
+        self.embedding = Embedding(self.pool.n_features)
+        self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
+        options = {"backbone": backbone, "width": width, **features}  # the number of slow frames changes no shape
+        self.load_initial("motion_slowfast", weights, options, imagenet=("backbone",), simulation=("fast",))
+
+    @property
+    def cam_layer(self) -> nn.Module:
+        """The layer whose activations Grad-CAM weighs: the fusion of both pathways, in space and time."""
+        return self.fusion
+
+    def features(self, clips: Tensor) -> Tensor:
+        """Embedding of the joined maps' statistics over space and time."""
+        fast, slow = self.fast(_downsampled(clips)), self._slow(clips)
+        size = (fast.shape[2], *slow.shape[3:])
+        fast, slow = (functional.interpolate(maps, size=size, mode="nearest") for maps in (fast, slow))
+        return self.embedding(self.pool(self.fusion(torch.cat([slow, fast], dim=1))))
+
+    def movement(self, clips: Tensor) -> Tensor:
+        """Channels of the motion stem, at the resolution of the fast pathway."""
+        return self.fast.motion(_downsampled(clips))
+
+    def _slow(self, clips: Tensor) -> Tensor:
+        """Maps ``(batch, channels, slow frames, h, w)`` of frames in the middles of equal parts of the clip."""
+        n, frames = min(self.slow_frames, clips.shape[2]), clips.shape[2]
+        chosen = clips[:, :, [(2 * part + 1) * frames // (2 * n) for part in range(n)]]
+        maps = self.backbone(chosen.transpose(1, 2).flatten(0, 1))
+        return maps.unflatten(0, (len(clips), n)).transpose(1, 2)
+
+
+class Fusion(nn.Sequential):
+    """Layers in a row; the first ``n_passed`` channels of the input are put in front of their output."""
+
+    def __init__(self, *layers: nn.Module, n_passed: int = 0) -> None:
+        super().__init__(*layers)
+        self.n_passed = n_passed
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps ``(n, channels, t, h, w)`` to maps of the same size."""
+        joined = super().forward(maps)
+        return torch.cat([maps[:, : self.n_passed], joined], dim=1) if self.n_passed else joined
+
+
+@torch.no_grad()
+def _start_as_projection(fusion: nn.Conv3d, n_slow: int) -> None:
+    """Initialise a convolution as random orthogonal projections, two thirds of the slow maps, one third of the fast.
+
+    A random filter would blur and mix pretrained maps, and thirty patients cannot undo it.
+    """
+    fusion.weight.zero_()
+    slow = 2 * fusion.out_channels // 3
+    nn.init.orthogonal_(fusion.weight[:slow, :n_slow, 1, 1, 1])
+    nn.init.orthogonal_(fusion.weight[slow:, n_slow:, 1, 1, 1])
+
+
+def _downsampled(clips: Tensor) -> Tensor:
+    """Clips of about `_FAST_SIDE` pixels, at most half of the original side."""
+    factor = max(2, round(clips.shape[-1] / _FAST_SIDE))
+    return functional.avg_pool3d(clips, (1, factor, factor))
+
+
+class TorchvisionNet3d(ClipNetwork):
+    """One of torchvision's video networks (`TORCHVISION_NETS`) on grey clips, from scratch."""
 
     def __init__(self, n_stages: int, name: str = "r3d_18", dropout: float = 0.2) -> None:
         super().__init__()
-        if name not in TORCHVISION_NETS:
-            raise ValueError(f"unknown network '{name}', choose one of {', '.join(TORCHVISION_NETS)}")
         import_torchvision()
         from torchvision.models import video
 
@@ -204,5 +277,5 @@ class TorchvisionNet3d(ClipNetwork):
         return self.net.layer4
 
     def features(self, clips: Tensor) -> Tensor:
-        """What torchvision's net feeds its own last layer."""
+        """Input of torchvision's last layer."""
         return self.net((clips - 0.25).expand(-1, 3, -1, -1, -1) / 0.25)

@@ -19,11 +19,16 @@ from safetensors.torch import load_file
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from fibrolib.learning.augment import Augment
-from fibrolib.learning.checkpoints import write_tensors
-from fibrolib.learning.clips import ClipDataset, average_by_patient
-from fibrolib.learning.training import ClipNet, channels_last, cosine_schedule, pick_device
-from fibrolib.nets import ClipNetwork, build_net
+from fibrolib.learning import (
+    Augment,
+    ClipDataset,
+    ClipNet,
+    average_by_patient,
+    channels_last,
+    cosine_schedule,
+    pick_device,
+)
+from fibrolib.nets import ClipNetwork, build_net, write_tensors
 from fibrolib.phantom import QUANTITIES, draw_unstaged_patients, physical_quantities, render_clip, render_image
 from fibrolib.progress import track
 from fibrolib.video import prepare_clip, prepare_image, save_clip, write_image, write_video

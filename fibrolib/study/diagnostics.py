@@ -11,8 +11,7 @@ from sklearn.base import clone
 
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import FibrolibError, counted
-from fibrolib.learning import Evaluation, NetClassifier, evaluate
-from fibrolib.learning.checkpoints import fit_folder
+from fibrolib.learning import Evaluation, NetClassifier, evaluate, fit_folder
 from fibrolib.nets import give_back_memory
 from fibrolib.progress import watch
 from fibrolib.stages import at_least
@@ -40,9 +39,6 @@ __all__ = [
 
 EVALUATION = (evaluate, NetClassifier, save_evaluation)
 """What makes the evaluation of a net, once its inputs are known (`ResultCache`)."""
-
-_OF_THE_MACHINE = ("device", "memory", "n_threads")
-"""Parameters of a net that say how and where it is fitted, not what is learned."""
 
 _WORTH_PROCESSES = 1000
 """Patients trained on (each as often as there are settings, folds and epochs) from which processes are started: each
@@ -170,7 +166,7 @@ def refuse_other_arguments(study: Study, arguments: dict) -> None:
 def _compared(arguments: dict) -> dict:
     """Arguments of `evaluate` as values that can be compared, the estimator's parameters one by one."""
     net, patients = arguments["diagnostic"], arguments["patients"]
-    parameters = {key: value for key, value in net.get_params().items() if key not in _OF_THE_MACHINE}
+    parameters = {key: value for key, value in net.settings.items() if key != "n_threads"}
     plain = {key: value for key, value in arguments.items() if key not in ("diagnostic", "n_jobs")}
     plain["grid"] = plain.get("grid") or []
     plain["patients"] = patients[["stage", "clips", "stills"]].to_dict("index")

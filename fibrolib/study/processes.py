@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from joblib import Parallel
 
-from fibrolib.learning.training import pick_device
+from fibrolib.learning import pick_device
 from fibrolib.nets import give_back_memory
 from fibrolib.progress import track
 from fibrolib.workers import n_workers, quiet_workers

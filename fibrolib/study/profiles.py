@@ -15,9 +15,8 @@ from sklearn.model_selection import ParameterGrid
 from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED
 from fibrolib.diagnostics import INDICES, Diagnostic, DiagnosticError, load_diagnostic
 from fibrolib.errors import FibrolibError
-from fibrolib.learning import NetClassifier
-from fibrolib.learning.clips import VIEWS
-from fibrolib.nets import build_net, check_reading, check_weights, is_packaged, net_options
+from fibrolib.learning import VIEWS, NetClassifier
+from fibrolib.nets import build_net, check_options, is_packaged, net_options
 from fibrolib.own_files import OwnFile
 
 __all__ = ["BUILT_IN", "INSTALLATION_TEST", "ClipSettings", "ModelSettings", "Profile", "load_profile"]
@@ -242,10 +241,8 @@ def _check_options(where: str, architecture: str, options: object) -> None:
     for option in options:
         if option not in known:
             raise FibrolibError(f"{where}: {architecture} has no option '{option}'; it has {', '.join(sorted(known))}.")
-    if "weights" in options:
-        _check_weights(where, options["weights"])
     try:
-        check_reading(options)
+        check_options(options)
         if not is_packaged(architecture):
             _try_to_build(architecture, options)
     except FibrolibError as error:
@@ -267,7 +264,7 @@ def _try_to_build(architecture: str, options: dict) -> None:
 def _check_weights(where: str, weights: object) -> None:
     """Raise unless a net can begin so."""
     try:
-        check_weights(weights)
+        check_options({"weights": weights})
     except FibrolibError as error:
         raise FibrolibError(f"{where}: {error}") from error
 

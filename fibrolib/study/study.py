@@ -12,8 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fibrolib import __version__
-from fibrolib.attribution import Explanation, attribute_clips, mask_scores_by_patient
-from fibrolib.attribution import shown as shown_to
+from fibrolib.attribution import Explanation, attribute_clips, input_channels, mask_scores_by_patient
 from fibrolib.cohort import Cohort, read_cohort, split_patients
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import FibrolibError, counted, is_interactive
@@ -256,7 +255,7 @@ class Study:
     def model_view(self, name: str, patient: str) -> dict[str, NDArray[np.float32]]:
         """What a net is shown of a patient's first file: arrays ``(frames, height, width)`` by channel."""
         classifier = self.evaluation(name).final
-        return shown_to(classifier, load_clip(self.patients.loc[patient, classifier.view][0]))
+        return input_channels(classifier, load_clip(self.patients.loc[patient, classifier.view][0]))
 
     def gradcams(self, name: str) -> dict[str, list[Explanation]]:
         """Grad-CAM of a net for the test patients, one map per prepared file; made once per session.

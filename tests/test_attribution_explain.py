@@ -15,11 +15,9 @@ from fibrolib.attribution import (
     attribute_methods,
     fine_layer,
     list_layers,
-    shown,
-    window_scores,
 )
-from fibrolib.attribution.pixels import block_occlusion, integrated_gradients, neutral
-from fibrolib.attribution.windows import as_batch, middle_window
+from fibrolib.attribution.explain import as_batch, input_channels, middle_window, window_scores
+from fibrolib.attribution.methods import _block_occlusion, _integrated_gradients, _neutral
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.learning.training import torch_threads
@@ -196,26 +194,26 @@ def test_integrated_gradients_are_complete(clip):
     def score(logits):
         return logits[:, 0]
 
-    found = integrated_gradients(estimator.module_, clips, sectors, score, steps=200).sum()
+    found = _integrated_gradients(estimator.module_, clips, sectors, score, steps=200).sum()
     with torch.no_grad():
-        expected = score(estimator.module_(clips)) - score(estimator.module_(neutral(clips, sectors)))
+        expected = score(estimator.module_(clips)) - score(estimator.module_(_neutral(clips, sectors)))
     assert found.item() == pytest.approx(expected.item(), rel=0.02)
 
 
 def test_integrated_gradients_of_a_linear_net_are_weight_times_difference(clip):
     net, window = Linear3d(), middle_window(classifier_with(Linear3d()), clip)
     clips, sectors = as_batch([window.frames], "cpu"), torch.from_numpy(window.sector)[None]
-    found = integrated_gradients(net, clips, sectors, lambda logits: logits[:, 0])
-    expected = 1.5 * (clips - neutral(clips, sectors))[:, 0] / clips.numel()
+    found = _integrated_gradients(net, clips, sectors, lambda logits: logits[:, 0])
+    expected = 1.5 * (clips - _neutral(clips, sectors))[:, 0] / clips.numel()
     np.testing.assert_allclose(found, expected, atol=1e-3 * expected.abs().max())
 
 
 def test_occlusion_is_the_fall_of_the_score(clip):
     net, window = Patch(), middle_window(classifier_with(Patch()), clip)
     clips, sectors = as_batch([window.frames], "cpu"), torch.from_numpy(window.sector)[None]
-    found = block_occlusion(net, clips, sectors, lambda logits: logits[:, 0], blocks=(2, 4, 4))[0]
+    found = _block_occlusion(net, clips, sectors, lambda logits: logits[:, 0], blocks=(2, 4, 4))[0]
     hidden = clips.clone()
-    hidden[Patch.place] = neutral(clips, sectors)[Patch.place]
+    hidden[Patch.place] = _neutral(clips, sectors)[Patch.place]
     expected = (net(clips) - net(hidden)).item()
     np.testing.assert_allclose(found[Patch.place[2:]], expected, rtol=1e-5)
     assert found[:2].abs().max() == 0
@@ -242,7 +240,7 @@ def test_scores_of_windows_are_those_of_the_map(clip):
 def test_what_is_shown_to_the_nets(tmp_path, clip):
     patients = make_patients(tmp_path, 3)
     net = NetClassifier(options={"width": 4}, clip_length=4, epochs=1, cutoff=1).fit(patients, patients["stage"])
-    channels = shown(net, clip)
+    channels = input_channels(net, clip)
     assert list(channels) == ["grey value", "absolute difference", "signed difference"]
     np.testing.assert_allclose(channels["absolute difference"], np.abs(channels["signed difference"]))
-    assert list(shown(classifier_with(Linear3d()), clip)) == ["grey value"]
+    assert list(input_channels(classifier_with(Linear3d()), clip)) == ["grey value"]

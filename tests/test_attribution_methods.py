@@ -9,8 +9,8 @@ from captum.attr import LayerGradCam
 from small_nets import Linear3d, classifier_with
 from torch import nn
 
-from fibrolib.attribution.cams import CAMS, class_activation
-from fibrolib.attribution.explain import attribute
+from fibrolib.attribution import attribute
+from fibrolib.attribution.methods import CAMS, class_activation
 from fibrolib.errors import FibrolibError
 from fibrolib.nets import build_net
 from fibrolib.video import Clip, load_clip

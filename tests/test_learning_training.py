@@ -6,9 +6,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from fibrolib.learning import NetClassifier
-from fibrolib.learning.clips import ClipDataset
-from fibrolib.learning.probe import fit_probe, initialise_linear_probe
+from fibrolib.learning import ClipDataset, NetClassifier
+from fibrolib.learning.training import _fit_probe, initialise_linear_probe
 from fibrolib.nets import OrdinalHead, build_net
 
 
@@ -23,7 +22,7 @@ def features():
 def test_two_stages_are_the_logistic_regression_of_scikit_learn(features):
     values, stages = features
     truth = (stages >= 1).long()
-    direction, head = fit_probe(values, truth, 2)
+    direction, head = _fit_probe(values, truth, 2)
     scaler = StandardScaler().fit(values.numpy())
     undecided = np.zeros((2, 50))
     standard, weights = np.vstack([scaler.transform(values.numpy()), undecided]), np.r_[np.ones(36), 0.5, 0.5]
@@ -34,7 +33,7 @@ def test_two_stages_are_the_logistic_regression_of_scikit_learn(features):
 
 def test_more_stages_have_increasing_thresholds_and_one_direction(features):
     values, stages = features
-    direction, head = fit_probe(values, stages, 3)
+    direction, head = _fit_probe(values, stages, 3)
     assert direction.shape == (50,)
     assert (head.thresholds.diff() > 0).all()
     severity = (values @ direction).numpy()
@@ -45,7 +44,7 @@ def test_more_stages_have_increasing_thresholds_and_one_direction(features):
 def test_a_feature_that_never_varies_says_nothing(features):
     values, stages = features
     values[:, 7] = 4.0
-    direction, _ = fit_probe(values, stages, 3)
+    direction, _ = _fit_probe(values, stages, 3)
     assert direction[7] == 0
     assert torch.isfinite(direction).all()
 
@@ -72,7 +71,7 @@ def test_a_net_begins_with_the_severities_of_its_probe(tmp_path, name, options, 
     net.embedding.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0]))
     with torch.no_grad():
         logits = net.eval()(torch.stack([clip for clip, _ in windows]))
-    direction, head = fit_probe(rows[0], torch.tensor(windows.targets), 3)
+    direction, head = _fit_probe(rows[0], torch.tensor(windows.targets), 3)
     severity = rows[0] @ direction
     expected = (severity - severity.mean())[:, None] - head.thresholds
     torch.testing.assert_close(logits, expected.detach(), rtol=1e-2, atol=1e-2)
@@ -94,7 +93,7 @@ def test_patients_count_once_however_many_windows_they_have(tmp_path):
         logits = net.eval()(torch.stack([clip for clip, _ in windows]))
     owner = torch.from_numpy(windows.owner)
     means = torch.stack([rows[0][owner == row].mean(0) for row in range(9)])
-    direction, head = fit_probe(means, torch.tensor(windows.targets), 3)
+    direction, head = _fit_probe(means, torch.tensor(windows.targets), 3)
     expected = (rows[0] @ direction - (means @ direction).mean())[:, None] - head.thresholds
     torch.testing.assert_close(logits, expected.detach(), rtol=1e-2, atol=1e-2)
 
@@ -104,7 +103,7 @@ def test_stages_that_no_patient_has_get_no_certain_answer(missing):
     """A training fold may lack a stage; a threshold at infinity would never be unlearned."""
     random = np.random.default_rng(3)
     stages = torch.tensor([stage for stage in range(5) if stage not in missing for _ in range(8)])
-    _, head = fit_probe(torch.from_numpy(random.normal(size=(len(stages), 30))).float(), stages, 5)
+    _, head = _fit_probe(torch.from_numpy(random.normal(size=(len(stages), 30))).float(), stages, 5)
     assert head.thresholds.abs().max() < 6
     assert (head.thresholds.diff() > 0).all()
 
@@ -201,6 +200,6 @@ def test_only_a_net_whose_last_layers_know_nothing_is_probed(tmp_path, monkeypat
 def test_a_head_takes_over_another_ones_thresholds():
     one, other = OrdinalHead(4, 5), OrdinalHead(9, 5)
     other.start_at_prevalence(torch.tensor([0, 0, 1, 2, 3, 4, 4]))
-    one.begin_with(torch.tensor(2.0), other)
+    one.start_from(torch.tensor(2.0), other)
     torch.testing.assert_close(one.thresholds, other.thresholds)
     torch.testing.assert_close(one.severity.weight, torch.tensor([[2.0, 0.0, 0.0, 0.0]]))

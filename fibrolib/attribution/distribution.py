@@ -1,0 +1,335 @@
+"""Where and when relevance lies: on a marked region, by depth, and in the heartbeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+from torch.nn import functional
+
+from fibrolib.attribution.explain import Explanation
+from fibrolib.attribution.methods import enlarged
+
+__all__ = [
+    "MaskScores",
+    "PhaseLock",
+    "attainable_share",
+    "bootstrap_interval",
+    "heartbeat_lag",
+    "mask_scores",
+    "mask_scores_by_patient",
+    "movement",
+    "movement_correlation",
+    "phase_locking",
+    "relevance_by_depth",
+    "relevance_over_time",
+    "summarise_shares",
+]
+
+_NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class MaskScores:
+    """Agreement of a map with a region; all but ``area`` are NaN for a map without any relevance.
+
+    Attributes
+    ----------
+    relevance : float
+        Share of all relevance in the sector that lies on the region (relevance mass accuracy, Arras et al. 2022).
+    area : float
+        Share of the sector that the region covers: the chance level of all three scores.
+    rank : float
+        Share of the most relevant places that lie on the region, as many places as the region has (relevance rank
+        accuracy, Arras et al. 2022); among equals, the share expected of a random choice.
+    pointing : float
+        1 where the most relevant place lies on the region (pointing game, Zhang et al. 2018); among equals, their share
+        on it.
+    """
+
+    relevance: float
+    area: float
+    rank: float
+    pointing: float
+
+
+def mask_scores(explanation: Explanation, region: NDArray[np.bool_] | None = None) -> MaskScores:
+    """Score a map against a region.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        The map.
+    region : ndarray of bool, shape (frames, height, width), or None
+        The region in the same frames; None takes the explanation's own ``roi``.
+
+    Raises
+    ------
+    ValueError
+        If there is no region.
+    """
+    region = explanation.roi if region is None else region
+    if region is None:
+        raise ValueError("this clip has no marked region")
+    sector = np.broadcast_to(explanation.sector, region.shape)
+    values, marked = explanation.relevance[sector].astype(np.float64), region[sector]
+    area = float(marked.mean())
+    if not values.sum() > 0:
+        return MaskScores(_NAN, area, _NAN, _NAN)
+    mass = float(values[marked].sum() / values.sum())
+    rank, pointing = (_share_of_highest(values, marked, count) for count in (int(marked.sum()), 1))
+    return MaskScores(mass, area, rank, pointing)
+
+
+def _share_of_highest(values: NDArray, marked: NDArray[np.bool_], count: int) -> float:
+    """Share of the ``count`` highest values that are marked; ties at the border count by their mean."""
+    if count == 0:
+        return _NAN
+    border = np.partition(values, len(values) - count)[len(values) - count]
+    above, level = values > border, values == border
+    places = count - np.count_nonzero(above)
+    return float((np.count_nonzero(marked[above]) + places * marked[level].mean()) / count)
+
+
+def mask_scores_by_patient(
+    maps: Mapping[str, Sequence[Explanation]], model: str, stages: Mapping[str, int]
+) -> pd.DataFrame:
+    """Scores of a net's maps against the marked region, averaged over the videos of each patient.
+
+    Parameters
+    ----------
+    maps : mapping of str to sequence of Explanation
+        By patient; maps without a marked region are left out.
+    model : str
+        Name of the net.
+    stages : mapping of str to int
+        Stage by patient.
+
+    Returns
+    -------
+    DataFrame
+        ``patient_id, model, stage, score`` and the fields of `MaskScores`; no rows where no map has a marked region.
+    """
+    rows = [
+        {"patient_id": patient, "model": model, "score": cam.score, **vars(mask_scores(cam))}
+        for patient, cams in maps.items()
+        for cam in cams
+        if cam.roi is not None
+    ]
+    if not rows:
+        scores = [field.name for field in fields(MaskScores)]
+        return pd.DataFrame(columns=["patient_id", "model", "stage", "score", *scores])
+    table = pd.DataFrame(rows).groupby(["patient_id", "model"], as_index=False).mean()
+    table.insert(2, "stage", table["patient_id"].map(stages))
+    return table
+
+
+def attainable_share(region: NDArray[np.bool_], sector: NDArray[np.bool_], grid: tuple[int, int, int]) -> float:
+    """Share of relevance on a region for the best map of a coarse grid: a thin band cannot hold all of it.
+
+    Parameters
+    ----------
+    region : ndarray of bool, shape (frames, height, width)
+        The region.
+    sector : ndarray of bool, shape (height, width)
+        The ultrasound sector.
+    grid : tuple of int
+        Times, height and width of the layer's maps (`list_layers`).
+    """
+    marked = torch.from_numpy(region & sector).float()
+    best = enlarged(functional.adaptive_avg_pool3d(marked[None], grid), region.shape)[0].double().numpy() * sector
+    return float(best[region].sum() / best.sum()) if best.any() else _NAN
+
+
+def relevance_by_depth(explanation: Explanation, n_bands: int = 8) -> pd.DataFrame:
+    """Share of relevance in bands of equal height, from the top of the sector to its bottom.
+
+    Returns
+    -------
+    DataFrame
+        ``depth`` (middle of the band, 0 at the probe and 1 at the bottom), ``relevance``, ``area`` (share of the
+        sector).
+    """
+    rows = np.nonzero(explanation.sector)[0]
+    top, height = rows.min(), np.ptp(rows) + 1
+    band = (rows - top) * n_bands // height
+    mass = explanation.relevance.sum(axis=0, dtype=np.float64)[explanation.sector]
+    total = mass.sum()
+    share = np.bincount(band, mass, n_bands) / (total if total > 0 else np.nan)
+    area = np.bincount(band, minlength=n_bands) / len(band)
+    return pd.DataFrame({"depth": (np.arange(n_bands) + 0.5) / n_bands, "relevance": share, "area": area})
+
+
+def summarise_shares(table: pd.DataFrame, *, seed: int = 0, n_resamples: int = 4000) -> pd.DataFrame:
+    """Ratio of a region's share of relevance to its share of the area, with a bootstrap interval over patients.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``relevance, area, rank, pointing``, one row per patient, and any of ``region, signal, model, method, layer`` to
+        group by.
+    seed, n_resamples : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        A row per group: its names, ``n`` (patients with any relevance), ``empty`` (those without), means of the four
+        scores, and ``ratio`` (mean relevance / mean area) with ``ratio_low, ratio_high`` (95 %, percentiles of
+        resampled patients; NaN below three patients).
+    """
+    keys = [name for name in ("region", "signal", "model", "method", "layer") if name in table]
+    groups = table.groupby(keys, sort=False) if keys else [((), table)]
+    rows = [dict(zip(keys, names, strict=True)) | _share_row(rows, seed, n_resamples) for names, rows in groups]
+    return pd.DataFrame(rows)
+
+
+def _share_row(table: pd.DataFrame, seed: int, n_resamples: int) -> dict[str, float]:
+    complete = table.dropna(subset=["relevance"])
+    means = {name: float(complete[name].mean()) for name in ("relevance", "area", "rank", "pointing")}
+    row = {"n": len(complete), "empty": len(table) - len(complete), **means}
+    row["ratio"], low, high = _NAN, _NAN, _NAN
+    if len(complete) and row["area"] > 0:
+        row["ratio"] = row["relevance"] / row["area"]
+        samples = complete["relevance"].to_numpy(), complete["area"].to_numpy()
+        low, high = bootstrap_interval(samples, _ratio_of_means, seed, n_resamples)
+    return row | {"ratio_low": low, "ratio_high": high}
+
+
+def _ratio_of_means(relevance: NDArray, area: NDArray, axis: int) -> NDArray:
+    return relevance.mean(axis=axis) / area.mean(axis=axis)
+
+
+def bootstrap_interval(
+    samples: tuple[NDArray, ...], statistic: Callable, seed: int, n_resamples: int
+) -> tuple[float, float]:
+    """95 % percentile interval over resampled patients; NaN below three patients. Several samples are paired."""
+    if len(samples[0]) < 3:
+        return _NAN, _NAN
+    options = {"paired": len(samples) > 1, "n_resamples": n_resamples, "method": "percentile"}
+    limits = stats.bootstrap(samples, statistic, **options, rng=np.random.default_rng(seed)).confidence_interval
+    return float(limits.low), float(limits.high)
+
+
+def movement(frames: NDArray[np.uint8], sector: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Mean absolute change of grey in the sector per frame, averaged over the steps before and after it.
+
+    Parameters
+    ----------
+    frames : ndarray of uint8, shape (frames, height, width)
+        A window.
+    sector : ndarray of bool, shape (height, width)
+        The ultrasound sector.
+
+    Returns
+    -------
+    ndarray, shape (frames,)
+        0 for a still.
+    """
+    if len(frames) == 1:
+        return np.zeros(1)
+    steps = np.abs(np.diff(frames[:, sector].astype(np.float64), axis=0)).mean(axis=1)
+    return (np.append(steps, steps[-1]) + np.append(steps[0], steps)) / 2
+
+
+def relevance_over_time(explanation: Explanation) -> pd.DataFrame:
+    """Per frame: ``time`` (s), ``relevance`` (share of the clip's; NaN for an empty map), `movement` (grey levels)."""
+    mass = explanation.relevance.sum(axis=(1, 2), dtype=np.float64)
+    total = mass.sum()
+    return pd.DataFrame(
+        {
+            "time": explanation.times,
+            "relevance": mass / (total if total > 0 else np.nan),
+            "movement": movement(explanation.frames, explanation.sector),
+        }
+    )
+
+
+def heartbeat_lag(explanation: Explanation, heart_rate: float) -> float:
+    """Lag of relevance behind movement: difference in phase of their first harmonics at the heart rate.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Of a clip of at least one heartbeat.
+    heart_rate : float
+        Beats per minute.
+
+    Returns
+    -------
+    float
+        In heartbeats, -0.5 to 0.5; NaN where either does not change, or the clip is shorter than a beat.
+    """
+    curve = relevance_over_time(explanation)
+    beats = curve["time"].to_numpy() * heart_rate / 60
+    if np.ptp(beats) < 1:
+        return _NAN
+    phases = [_phase(beats, curve[name].to_numpy()) for name in ("relevance", "movement")]
+    return float((phases[0] - phases[1] + 0.5) % 1 - 0.5)
+
+
+def _phase(beats: NDArray, values: NDArray) -> float:
+    """Phase in the beat (0 to 1) at which the first harmonic peaks."""
+    if not np.isfinite(values).all() or np.ptp(values) <= 1e-9 * np.abs(values).max():
+        return _NAN
+    waves = np.column_stack([np.ones_like(beats), np.cos(2 * np.pi * beats), np.sin(2 * np.pi * beats)])
+    _, cosine, sine = np.linalg.lstsq(waves, values, rcond=None)[0]
+    return float(np.arctan2(sine, cosine) / (2 * np.pi))
+
+
+@dataclass(frozen=True)
+class PhaseLock:
+    """Agreement of lags between patients.
+
+    Attributes
+    ----------
+    n : int
+        Patients with a lag.
+    strength : float
+        Length of the mean direction: 0 for lags all around the beat, 1 for equal lags.
+    lag : float
+        Mean lag, heartbeats.
+    p : float
+        Of the Rayleigh test: chance of such a strength if relevance ignores the heart.
+    """
+
+    n: int
+    strength: float
+    lag: float
+    p: float
+
+
+def phase_locking(lags: Sequence[float]) -> PhaseLock:
+    """Rayleigh test of lags, one per patient.
+
+    Parameters
+    ----------
+    lags : sequence of float
+        As of `heartbeat_lag`; NaN are left out.
+
+    Returns
+    -------
+    PhaseLock
+        Exact to the third term of the approximation in Zar (*Biostatistical Analysis*, eq. 27.4); NaN without lags.
+    """
+    finite = np.asarray([lag for lag in lags if np.isfinite(lag)], dtype=np.float64)
+    n = len(finite)
+    if n == 0:
+        return PhaseLock(0, _NAN, _NAN, _NAN)
+    mean = np.exp(2j * np.pi * finite).mean()
+    resultant = n * abs(mean)
+    p = np.exp(np.sqrt(1 + 4 * n + 4 * (n**2 - resultant**2)) - (1 + 2 * n))
+    return PhaseLock(n, float(abs(mean)), float(np.angle(mean) / (2 * np.pi)), float(min(p, 1.0)))
+
+
+def movement_correlation(explanation: Explanation) -> float:
+    """Rank correlation over the frames of a clip between relevance and movement; NaN where either is constant."""
+    curve = relevance_over_time(explanation)
+    if curve[["relevance", "movement"]].nunique().min() < 2:
+        return _NAN
+    return float(stats.spearmanr(curve["relevance"], curve["movement"]).statistic)

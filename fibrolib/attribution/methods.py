@@ -1,0 +1,272 @@
+"""Saliency methods on a net and a batch: class activation maps of a layer, and Captum's attributions to pixels."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from captum.attr import IntegratedGradients, Occlusion
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fibrolib.errors import FibrolibError
+
+__all__ = ["CAMS", "PIXEL_METHODS", "Target", "class_activation", "enlarged", "find_layer", "map_shapes"]
+
+Score = Callable[[Tensor], Tensor]
+"""Logits ``(n, n_stages - 1)`` to what is explained, ``(n,)``."""
+
+_VOLUME = (2, 3, 4)
+
+_N_NAMED = 12
+"""Layers that an error lists."""
+
+_BLOCKS = (3, 8, 8)
+"""Parts of time, height and width for occlusion (assumption: as fine as 192 passes per clip allow)."""
+
+_STEPS = 32
+"""Points on the path of integrated gradients; Sundararajan et al. 2017 advise 20 to 300."""
+
+_CLIPS_PER_PASS = 16
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is explained: P(stage >= `stage`), or with `exactly` P(stage = `stage`)."""
+
+    stage: int
+    exactly: bool = False
+
+    def __str__(self) -> str:
+        return f"stage {'=' if self.exactly else '>='} {self.stage}"
+
+    def log_odds(self, logits: Tensor) -> Tensor:
+        """Log-odds ``(n,)`` of the target, from logits ``(n, n_stages - 1)`` of P(stage >= 1), P(stage >= 2), ..."""
+        highest, lowest = logits.shape[1], 0 if self.exactly else 1
+        if not lowest <= self.stage <= highest:
+            raise FibrolibError(
+                f"There is nothing to explain for {self}: this net tells stages 0 to {highest} apart. "
+                f"Choose a stage from {lowest} to {highest}."
+            )
+        if not self.exactly:
+            return logits[:, self.stage - 1]
+        cumulative = torch.sigmoid(logits.double())
+        here = cumulative[:, self.stage - 1] if self.stage > 0 else torch.ones_like(cumulative[:, 0])
+        above = cumulative[:, self.stage] if self.stage < highest else torch.zeros_like(cumulative[:, 0])
+        return torch.logit(here - above, eps=1e-9).to(logits.dtype)
+
+
+def _gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Selvaraju et al. 2017: channels weighted by their mean gradient."""
+    return (gradients.mean(_VOLUME, keepdim=True) * activations).sum(1)
+
+
+def _gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Chattopadhay et al. 2018, eq. 19: positive gradients weighted by each place's part in the score."""
+    square, total = gradients.square(), activations.sum(_VOLUME, keepdim=True)
+    below = 2 * square + total * square * gradients
+    # No small constant in the denominator: gradients of a mean over many places are themselves tiny.
+    share = torch.where((gradients != 0) & (below != 0), square / below, 0.0)
+    return ((share * gradients.relu()).sum(_VOLUME, keepdim=True) * activations).sum(1)
+
+
+def _layercam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Jiang et al. 2021: every place weighted by its own positive gradient."""
+    return (gradients.relu() * activations).sum(1)
+
+
+CAMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "gradcam": _gradcam,
+    "gradcam++": _gradcam_plus_plus,
+    "layercam": _layercam,
+}
+"""Maps ``(n, times, height, width)`` from activations and gradients ``(n, channels, times, height, width)``."""
+
+
+def class_activation(
+    methods: Sequence[str], net: nn.Module, layer: str, clips: Tensor, score: Score
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Signed class activation maps of a batch at a layer's resolution, all methods from one pass.
+
+    A layer that sees frames one by one gives one map per frame, with channel weights of its own; a layer of a 3D net
+    gives a map in space and time.
+
+    Parameters
+    ----------
+    methods : sequence of str
+        Keys of `CAMS`.
+    net : Module
+        In evaluation mode.
+    layer : str
+        A layer with maps (`find_layer`).
+    clips : Tensor, shape (batch, 1, frames, height, width)
+        In [0, 1].
+    score : callable
+        What is explained, from the net's output.
+
+    Returns
+    -------
+    maps : dict of str to Tensor, shape (batch, times, h, w)
+        By method.
+    scores : Tensor, shape (batch,)
+        What is explained, from the same pass.
+
+    Raises
+    ------
+    FibrolibError
+        If the layer gives no maps, or a clip passes it more than once.
+    """
+    activations, gradients, scores = _activations_and_gradients(net, layer, clips, score)
+    volumes = [maps if maps.dim() == 5 else maps[:, :, None] for maps in (activations, gradients)]
+    maps = {method: CAMS[method](*volumes) for method in methods}
+    return {method: one.reshape(len(clips), -1, *one.shape[-2:]) for method, one in maps.items()}, scores
+
+
+def enlarged(maps: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Maps ``(n, times, h, w)`` as large as a clip ``(frames, height, width)``, interpolated in space and time."""
+    return functional.interpolate(maps[:, None], tuple(shape), mode="trilinear", align_corners=False)[:, 0]
+
+
+def _activations_and_gradients(
+    net: nn.Module, layer: str, clips: Tensor, score: Score
+) -> tuple[Tensor, Tensor, Tensor]:
+    outputs: list[Tensor] = []
+
+    def catch(_module, _inputs, output: object) -> Tensor | None:
+        if not torch.is_tensor(output):
+            return None
+        # The graph begins here: nothing below the layer is stored or differentiated. A copy goes on, because an
+        # in-place layer (ReLU) would change the stored output.
+        outputs.append(output.detach().requires_grad_())
+        return outputs[-1].clone()
+
+    handle = net.get_submodule(layer).register_forward_hook(catch)
+    try:
+        with torch.enable_grad():
+            scores = score(net(clips))
+    finally:
+        handle.remove()
+    if not outputs or not _is_map(outputs[0], clips):
+        problem = f"Layer '{layer}' gives no maps of the picture."
+        raise FibrolibError(_layer_hint(layer, map_shapes(net, clips[:1]), problem))
+    if len(outputs) != 1:
+        raise FibrolibError(
+            f"Layer '{layer}' is passed {len(outputs)} times by each clip, so it has no map of its own. "
+            "Choose the block around it."
+        )
+    # Clips of a batch are independent in evaluation mode: the gradient of the sum is that of each.
+    (gradients,) = torch.autograd.grad(scores.sum(), outputs)
+    return outputs[0].detach(), gradients, scores.detach()
+
+
+def map_shapes(net: nn.Module, clips: Tensor) -> dict[str, tuple[int, int, int, int]]:
+    """Channels, times, height and width of all layers whose output is a map of the one clip, by name, in order."""
+    shapes: dict[str, tuple[int, int, int, int]] = {}
+
+    def watch(name: str):
+        def hook(_module, _inputs, output) -> None:
+            if torch.is_tensor(output) and _is_map(output, clips):
+                time = output.shape[2] if output.dim() == 5 else len(output)
+                shapes[name] = (output.shape[1], time, *output.shape[-2:])
+
+        return hook
+
+    handles = [module.register_forward_hook(watch(name)) for name, module in net.named_modules() if name]
+    try:
+        with torch.no_grad():
+            net(clips)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return shapes
+
+
+def _is_map(output: Tensor, clips: Tensor) -> bool:
+    """Whether a layer's output is a map ``(n, channels, [times,] height, width)`` of clips ``(batch, 1, t, h, w)``.
+
+    Its last two sides must have the clip's proportions; rows of tokens, and maps with channels last, have not.
+    """
+    if output.dim() not in (4, 5) or len(output) % len(clips) or (output.dim() == 5 and len(output) != len(clips)):
+        return False
+    (height, width), (rows, columns) = clips.shape[-2:], output.shape[-2:]
+    return min(rows, columns) > 1 and abs(rows * width - columns * height) <= max(height, width)
+
+
+def find_layer(net: nn.Module, clips: Tensor, name: str | None = None) -> str:
+    """Name of the layer to explain; None takes the net's ``cam_layer`` or, without one, the last layer with maps.
+
+    FibrolibError if there is no such layer; the message lists those with maps.
+    """
+    names = {module: key for key, module in net.named_modules()}
+    default = getattr(net, "cam_layer", None)
+    if name is None and default is not None:
+        return names[default]
+    if name in names.values():
+        return name
+    shapes = map_shapes(net, clips[:1])
+    if name is None and shapes:
+        return list(shapes)[-1]
+    raise FibrolibError(_layer_hint(name, shapes, f"Layer '{name}' does not exist."))
+
+
+def _layer_hint(name: str, shapes: dict, problem: str) -> str:
+    if not shapes:
+        return "No layer of this net gives maps of the picture. Choose a convolutional backbone."
+    layers = list(shapes)
+    near = difflib.get_close_matches(name, layers, n=3, cutoff=0.75)
+    listed = ", ".join(list(dict.fromkeys([*near, *reversed(layers)]))[:_N_NAMED])
+    return (
+        f"{problem} Layers that do, the nearest and the deepest first: {listed}. (attribution.list_layers names all.)"
+    )
+
+
+def _neutral(clips: Tensor, sectors: Tensor) -> Tensor:
+    """Clips ``(n, 1, t, h, w)`` without content: the mean grey of each sector ``(n, h, w)`` all over it, black outside.
+
+    With black as baseline, black pixels could never count, and shadows and vessels are black.
+    """
+    inside = sectors[:, None, None].expand_as(clips).to(clips.dtype)
+    level = (clips * inside).sum((1, 2, 3, 4)) / inside.sum((1, 2, 3, 4)).clamp_min(1)
+    return inside * level.view(-1, 1, 1, 1, 1)
+
+
+def _integrated_gradients(net: nn.Module, clips: Tensor, sectors: Tensor, score: Score, steps: int = _STEPS) -> Tensor:
+    """Integrated gradients (Sundararajan et al. 2017) from a neutral clip; signed, ``(n, t, h, w)``.
+
+    The values of a clip add up to the difference of its score from that of the neutral clip (completeness).
+    """
+    relevance = IntegratedGradients(lambda batch: score(net(batch))).attribute(
+        _dithered(clips),
+        _dithered(_neutral(clips, sectors)),
+        n_steps=steps,
+        internal_batch_size=max(_CLIPS_PER_PASS, len(clips)),
+    )
+    return relevance.detach()[:, 0].to(clips.dtype)
+
+
+def _dithered(clips: Tensor) -> Tensor:
+    """Add a fortieth of a grey level of fixed noise: local contrast, a square root, has no slope at 0."""
+    noise = torch.randn(clips.shape[1:], generator=torch.Generator().manual_seed(0))
+    return clips + 1e-4 * noise.to(clips)
+
+
+@torch.no_grad()
+def _block_occlusion(
+    net: nn.Module, clips: Tensor, sectors: Tensor, score: Score, blocks: tuple[int, int, int] = _BLOCKS
+) -> Tensor:
+    """Occlusion (Zeiler & Fergus 2014) in space and time: fall of the score per neutral block."""
+    sides = tuple(-(-length // parts) for length, parts in zip(clips.shape[2:], blocks, strict=True))
+    relevance = Occlusion(lambda batch: score(net(batch))).attribute(
+        clips,
+        sliding_window_shapes=(1, *sides),
+        strides=(1, *sides),
+        baselines=_neutral(clips, sectors),
+        perturbations_per_eval=max(1, _CLIPS_PER_PASS // len(clips)),
+    )
+    return relevance[:, 0].to(clips.dtype)
+
+
+PIXEL_METHODS = {"integrated gradients": _integrated_gradients, "occlusion": _block_occlusion}
+"""Methods that need no layer."""

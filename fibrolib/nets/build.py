@@ -1,0 +1,140 @@
+"""Make a network by its name, and describe it layer by layer."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from fibrolib.errors import FibrolibError
+from fibrolib.nets.frame import FrameCNN, FrameLSTM
+from fibrolib.nets.initial_weights import ClipNetwork
+from fibrolib.nets.ordinal import OrdinalHead
+from fibrolib.nets.volume import TORCHVISION_NETS, MotionResNet3d, MotionSlowFast, TorchvisionNet3d
+from fibrolib.own_files import known_object
+
+__all__ = ["build_net", "count_weights", "describe_layers", "is_packaged", "net_options"]
+
+_NETS = {
+    "frame_cnn": FrameCNN,
+    "frame_lstm": FrameLSTM,
+    "motion_resnet3d": MotionResNet3d,
+    "motion_slowfast": MotionSlowFast,
+}
+
+
+def net_options(architecture: str) -> set[str]:
+    """Names of the options that `build_net` takes for a network; ValueError if no network has that name."""
+    if architecture in TORCHVISION_NETS:
+        return set(inspect.signature(TorchvisionNet3d.__init__).parameters) - {"self", "n_stages", "name"}
+    return set(inspect.signature(_constructor(architecture)).parameters) - {"n_stages"}
+
+
+def is_packaged(architecture: str) -> bool:
+    """Whether the package defines a network of that name."""
+    return architecture in _NETS or architecture in TORCHVISION_NETS
+
+
+def _constructor(architecture: str) -> Callable[..., nn.Module]:
+    """Class of a network of the package, or the ``network`` of a record in the user's own file."""
+    if architecture in _NETS:
+        return _NETS[architecture]
+    network = getattr(known_object(architecture), "network", None)
+    if network is None:
+        names = ", ".join([*_NETS, *TORCHVISION_NETS])
+        raise ValueError(f"unknown architecture '{architecture}', choose one of {names}")
+    return network
+
+
+def build_net(architecture: str, n_stages: int, **options) -> nn.Module:
+    """Make a network by name.
+
+    Parameters
+    ----------
+    architecture : str
+        ``frame_cnn``, ``frame_lstm``, ``motion_slowfast``, ``motion_resnet3d``, ``r3d_18``, ``mc3_18``,
+        ``r2plus1d_18``, or the name of a `Diagnostic` of the user's own that has a network.
+    n_stages : int
+        Number of ordered stages.
+    **options
+        Arguments of the network's class, such as ``backbone`` or ``width``.
+
+    Raises
+    ------
+    ValueError
+        If no network has that name, or it has no such option.
+    FibrolibError
+        If a network of the user's own is no `ClipNetwork`, or has no `OrdinalHead`.
+    """
+    unknown = set(options) - net_options(architecture)
+    if unknown:
+        raise ValueError(f"{architecture} has no option {', '.join(sorted(unknown))}")
+    if architecture in TORCHVISION_NETS:
+        return TorchvisionNet3d(n_stages, architecture, **options)
+    net = _constructor(architecture)(n_stages, **options)
+    if not isinstance(net, ClipNetwork) or not isinstance(getattr(net, "head", None), OrdinalHead):
+        raise FibrolibError(
+            f"The network '{architecture}' must be a fibrolib.nets.ClipNetwork whose head is an OrdinalHead, not "
+            f"{type(net).__name__}."
+        )
+    return net
+
+
+def count_weights(module: nn.Module, learned_only: bool = False) -> int:
+    """Number of weights of a module, or of those that training changes."""
+    return sum(each.numel() for each in module.parameters() if each.requires_grad or not learned_only)
+
+
+def describe_layers(network: nn.Module, inputs: Tensor, levels: int = 2) -> pd.DataFrame:
+    """Follow a batch through a network, layer by layer.
+
+    Parameters
+    ----------
+    network : Module
+        The network; it is not changed.
+    inputs : Tensor
+        A batch, such as clips ``(batch, 1, frames, height, width)``.
+    levels : int
+        1 for the layers of the network itself, 2 for the layers inside these, too, and so on.
+
+    Returns
+    -------
+    DataFrame
+        One row per layer that data passes through, in the order of definition, a layer before those inside it:
+        ``level``, ``layer`` (name), ``kind`` (class), ``output`` (shape, batch first), ``weights`` and ``learned`` (how
+        many of them training changes). A layer's weights include those of the layers inside it.
+    """
+    shapes: dict[nn.Module, tuple[int, ...]] = {}
+
+    def remember(module: nn.Module, _inputs: tuple, output: Tensor | tuple) -> None:
+        shapes[module] = tuple((output if torch.is_tensor(output) else output[0]).shape)
+
+    handles = [module.register_forward_hook(remember) for module in network.modules()]
+    training = network.training
+    try:
+        with torch.inference_mode():
+            network.eval()(inputs.to(next(network.parameters()).device))
+    finally:
+        network.train(training)
+        for handle in handles:
+            handle.remove()
+    rows = [
+        (level, name, type(layer).__name__, shapes[layer], count_weights(layer), count_weights(layer, True))
+        for level, name, layer in _layers(network, shapes, levels)
+    ]
+    return pd.DataFrame(rows, columns=["level", "layer", "kind", "output", "weights", "learned"])
+
+
+def _layers(
+    module: nn.Module, passed: dict, levels: int, level: int = 1, prefix: str = ""
+) -> Iterator[tuple[int, str, nn.Module]]:
+    """Layers that data passes through; one that only holds others (timm's models) is no level of its own."""
+    for name, child in module.named_children():
+        if child in passed:
+            yield level, prefix + name, child
+        inside = level + (child in passed)
+        if inside <= levels:
+            yield from _layers(child, passed, levels, inside, f"{prefix}{name}.")
