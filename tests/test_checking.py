@@ -317,7 +317,7 @@ def test_areas_are_those_of_scikit_learn(clean):
     found = _shortcut_table(table, surveys, 2)
     values = [surveys[video].brightness for video in table["video"]]
     expected = roc_auc_score(table["stage"] >= 2, values)
-    assert found["brightness"][0].value == pytest.approx(expected)
+    assert found["brightness"].value == pytest.approx(expected)
 
 
 def test_clean_cohorts_are_seldom_accused(clean):

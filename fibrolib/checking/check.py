@@ -16,8 +16,6 @@ from fibrolib.cohort.columns import numbers_of
 from fibrolib.diagnostics import INDICES, Diagnostic
 from fibrolib.errors import Problem
 
-__all__ = ["check_cohort"]
-
 _CLIP_FRAMES = 17
 """Frames of the longest clip the default nets take (``clip_length`` of `cnn3d` in the profile ``quick``)."""
 
@@ -36,16 +34,10 @@ def check_cohort(
 
     Parameters
     ----------
-    path : str or Path
-        The cohort table.
-    cutoff : int
-        Lowest stage that counts as diseased.
+    path, cutoff, outside, diagnostics
+        As for `fibrolib.cohort.read_cohort`.
     clip_frames : int
         Frames of a clip; shorter videos are named.
-    outside : bool
-        Whether files may lie outside the table's folder.
-    diagnostics : sequence of Diagnostic
-        Indices whose columns are read.
     n_jobs : int
         Threads that decode; -1 for one per core.
     track : callable

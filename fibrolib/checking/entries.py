@@ -24,8 +24,6 @@ from fibrolib.cohort.columns import (
 from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
 from fibrolib.errors import counted
 
-__all__ = ["table_findings"]
-
 _MANGLED = re.compile(r"\d(\.\d+)?E\+?\d+|#[A-Z/0]+[!?]?", re.IGNORECASE)
 _TWO_WORDS = re.compile(r"[^\W\d_]{2,}[ ,^]+[^\W\d_]{2,}")
 _DATE = re.compile(
@@ -50,32 +48,22 @@ def table_findings(
 ) -> list[Finding]:
     """Everything to be said about the table without its files.
 
-    Parameters
-    ----------
-    text : DataFrame
-        What the file says: text or None, indexed by line.
-    table : DataFrame
-        The same, typed; NaN or None where a cell is empty or was refused, and where a file is not there.
-    diagnostics : sequence of Diagnostic
-        Indices whose columns are read.
+    `text` is what the file says, text or None, indexed by line; `table` the same, typed: NaN or None where a cell is
+    empty or was refused, and where a file is not there.
     """
     numbers = numbers_of(diagnostics)
-    findings = _column_findings(text.columns, _any_virtual(text), numbers)
+    virtual = "patient_id" in text and any(str(name).startswith(VIRTUAL_PREFIX) for name in text["patient_id"])
+    findings = _column_findings(text.columns, virtual, numbers)
     if table.empty:
         return findings
-    findings += _one_written_twice(table)
+    findings += _spelt_twice(table)
     findings += _id_findings(table)
     findings += _same_values(table, numbers)
     findings += _mixture(table)
-    findings += _sexes(table)
     findings += _value_findings(table, numbers)
     findings += _missing_findings(table, diagnostics)
     findings += _worded_stages(text["stage"], table["stage"])
     return findings
-
-
-def _any_virtual(text: pd.DataFrame) -> bool:
-    return "patient_id" in text and any(str(name).startswith(VIRTUAL_PREFIX) for name in text["patient_id"])
 
 
 def _column_findings(columns: Iterable[str], virtual: bool, numbers: Collection[str] = NUMBERS) -> list[Finding]:
@@ -114,12 +102,11 @@ def _quotes(texts: Iterable[str], between: str) -> str:
     return between.join(f"'{text}'" for text in texts)
 
 
-def _groups(values: Iterable[str], key: Callable[[str], str]) -> list[list[str]]:
-    """Different spellings with the same key."""
-    groups = defaultdict(list)
-    for value in dict.fromkeys(values):
-        groups[key(value)].append(value)
-    return [group for group in groups.values() if len(group) > 1]
+def _spellings(values: pd.Series, key: Callable[[str], str]) -> list[list[str]]:
+    """Different texts with the same key."""
+    texts = pd.Series(values.dropna().unique(), dtype=object)
+    groups = texts.groupby(texts.map(key), sort=False).agg(list)
+    return [group for group in groups if len(group) > 1]
 
 
 def _folded_id(identifier: str) -> str:
@@ -128,19 +115,21 @@ def _folded_id(identifier: str) -> str:
     return "".join(_LEADING_ZEROS.sub("", part) + " " * part[-1:].isdigit() for part in text.split())
 
 
-def _one_written_twice(table: pd.DataFrame) -> list[Finding]:
-    return [
-        Finding(
-            "warning",
-            "patient-spelt-twice",
+def _spelt_twice(table: pd.DataFrame) -> list[Finding]:
+    """One patient under two names; ``f``, ``F`` and ``female`` in one column, which are counted as three."""
+    findings = []
+    for group in _spellings(table["patient_id"], _folded_id):
+        message = (
             f"{_quotes(group, ' and ')} look like one patient. If they are, write one name: "
-            "else the same patient may be trained on and tested.",
-            table.index[table["patient_id"].isin(group)],
-            "patient_id",
-            quoted=group,
+            "else the same patient may be trained on and tested."
         )
-        for group in _groups(table["patient_id"].dropna(), _folded_id)
-    ]
+        lines = table.index[table["patient_id"].isin(group)]
+        findings.append(Finding("warning", "patient-spelt-twice", message, lines, "patient_id", quoted=group))
+    for group in _spellings(table["sex"], lambda value: str(value).casefold()[:1]):
+        message = f"{_quotes(group, ', ')} are counted apart. Write all the same way."
+        lines = table.index[table["sex"].isin(group[1:])]
+        findings.append(Finding("warning", "spelt-variously", message, lines, "sex", quoted=group))
+    return findings
 
 
 def _id_findings(table: pd.DataFrame) -> list[Finding]:
@@ -157,19 +146,14 @@ def _same_values(table: pd.DataFrame, numbers: Collection[str]) -> list[Finding]
     """Two patients with the same clinical values, all of them."""
     patients = table.groupby("patient_id")[list(numbers)].first()
     patients = patients[patients.notna().sum(axis=1) >= _VALUES_IN_COMMON]
-    groups = patients.astype(object).where(patients.notna(), None).apply(tuple, axis=1)
-    return [
-        Finding(
-            "warning",
-            "same-values",
-            f"{_quotes(same.index, ' and ')} have all clinical values in common. Are they one patient, or was a row "
-            "copied?",
-            table.index[table["patient_id"].isin(same.index)],
-            quoted=same.index,
-        )
-        for _, same in groups.groupby(groups)
-        if len(same) > 1 and len(same) < max(3, len(groups) / 2)  # else whole columns were filled down: told elsewhere
-    ]
+    findings = []
+    for _, same in patients.groupby(list(numbers), dropna=False):
+        if 1 < len(same) < max(3, len(patients) / 2):  # else whole columns were filled down: told elsewhere
+            names = _quotes(same.index, " and ")
+            message = f"{names} have all clinical values in common. Are they one patient, or was a row copied?"
+            lines = table.index[table["patient_id"].isin(same.index)]
+            findings.append(Finding("warning", "same-values", message, lines, quoted=same.index))
+    return findings
 
 
 def _mixture(table: pd.DataFrame) -> list[Finding]:
@@ -179,21 +163,6 @@ def _mixture(table: pd.DataFrame) -> list[Finding]:
     fewer = virtual if virtual.sum() <= (~virtual).sum() else ~virtual
     message = "virtual patients among real ones: every result would be marked as virtual. Keep them apart."
     return [Finding("warning", "mixture", message, fewer.index[fewer], "patient_id")]
-
-
-def _sexes(table: pd.DataFrame) -> list[Finding]:
-    """``f``, ``F`` and ``female`` in one column are counted as three."""
-    return [
-        Finding(
-            "warning",
-            "spelt-variously",
-            f"{_quotes(group, ', ')} are counted apart. Write all the same way.",
-            table.index[table["sex"].isin(group[1:])],
-            "sex",
-            quoted=group,
-        )
-        for group in _groups(table["sex"].dropna().astype(str), lambda value: value.casefold()[:1])
-    ]
 
 
 def _value_findings(table: pd.DataFrame, numbers: Mapping[str, ColumnSpec] = NUMBERS) -> list[Finding]:

@@ -19,8 +19,6 @@ from fibrolib.errors import VideoError
 from fibrolib.video import masks_of_frames
 from fibrolib.video.survey import GRID, VideoSurvey, fingerprints, survey_video
 
-__all__ = ["file_findings"]
-
 # All *assumptions*. The calmest of 71 real videos moves by 4.0 grey levels and the darkest has a mean of 9.5.
 _STILL = 0.5  # grey levels of movement; coding noise of a repeated picture is below
 _DARK = 2.0  # grey levels
@@ -35,20 +33,15 @@ _ALIKE = 0.9
 """Agreement of two fingerprints above which they show the same (*assumption*, set on 71 real lung videos: copies
 scaled, re-encoded, brightened or cut at the front reach 0.93 to 1; videos of different views at the most 0.85)."""
 
-_MIN_SHARED = 150
-"""Cells, of 1024, that two fingerprints must both hold to be compared (*assumption*)."""
-
-_CUT = 0.05
-_MARGINS = [margins for margins in itertools.product((0.0, _CUT), repeat=4) if any(margins)]
+_MARGINS = [margins for margins in itertools.product((0.0, 0.05), repeat=4) if any(margins)]
 """A twentieth cut off any of the four sides: the grid of a copy is then laid over less of the picture."""
 
 _WORTH = 0.25
 """Agreement above which a margin may explain what is lacking (*assumption*: of 71 real lung videos with a twentieth cut
 off, all agree by more). Then 0.9 finds 99 % of them, in place of 1 to 8 %; different views reach 0.87."""
 
-_MIN_SHARED_CUT = 250
-"""As `_MIN_SHARED`, for the best of many margins."""
-
+_MIN_SHARED = 150  # cells, of 1024, that two fingerprints must both hold to be compared (*assumption*)
+_MIN_SHARED_CUT = 250  # the same for the best of many margins
 _BLOCK = 256  # videos compared at once: bounds the memory
 
 
@@ -57,18 +50,7 @@ def file_findings(
 ) -> tuple[Surveys, list[Finding]]:
     """Decode all videos and images once, one frame at a time, and say what is wrong with them and with the masks.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Typed, indexed by line; it names no file that is not there.
-    root : Path
-        The table's folder.
-    clip_frames : int
-        Frames of the longest clip that a net takes.
-    n_jobs : int
-        Threads; -1 for one per core.
-    track : callable
-        Shows progress: gets the results as they come and their number, passes them on.
+    `table` is typed, indexed by line, and names no file that is not there; the rest is as for `check_cohort`.
     """
     surveys, findings = _survey_files(table, root, n_jobs, track)
     findings += _content_findings(table, surveys, clip_frames)
@@ -157,11 +139,9 @@ def _mask_findings(table: pd.DataFrame, root: Path, surveys: Surveys) -> list[Fi
     """Masks that cannot be read, do not fit their video, or mark nothing."""
     findings = []
     for line, name, video in table[["roi", "video"]].dropna().itertuples():
-        if video in surveys:
-            fault = _mask_fault(root / name, surveys[video])
-            if fault:
-                severity, message = fault
-                findings.append(Finding(severity, "mask", message.replace(str(root / name), name), (line,), "roi"))
+        if video in surveys and (fault := _mask_fault(root / name, surveys[video])):
+            severity, message = fault
+            findings.append(Finding(severity, "mask", message.replace(str(root / name), name), (line,), "roi"))
     return findings
 
 
@@ -209,7 +189,12 @@ def _equal_pairs(root: Path, rows: pd.DataFrame, column: str) -> list[tuple[int,
 def _alike_pairs(names: pd.Series, surveys: Surveys) -> list[tuple[int, int, str]]:
     """Lines of files of which some frames are alike, as they are or mirrored."""
     prints = [fingerprints(surveys[name].small) for name in names]
-    cut = functools.cache(lambda place: _cut_prints(surveys[names.iloc[place]]))
+
+    @functools.cache
+    def cut(place: int) -> NDArray[np.int8]:
+        """Fingerprints as copies of a video without its margins would have them."""
+        return np.concatenate([fingerprints(surveys[names.iloc[place]].small, margins) for margins in _MARGINS])
+
     pairs = []
     for start in range(0, len(prints), _BLOCK):
         for later in range(start, len(prints), _BLOCK):
@@ -232,11 +217,6 @@ def _how(plain: float, turned: float, prints: list[NDArray[np.int8]], cut: Calla
         if _likeness(cut(one), prints[other], _MIN_SHARED_CUT).max() >= _ALIKE:
             return "cut"
     return ""
-
-
-def _cut_prints(survey: VideoSurvey) -> NDArray[np.int8]:
-    """Fingerprints as copies of a video without its margins would have them."""
-    return np.concatenate([fingerprints(survey.small, margins) for margins in _MARGINS])
 
 
 def _best(one: list[NDArray[np.int8]], other: list[NDArray[np.int8]], mirrored: bool) -> NDArray[np.float32]:

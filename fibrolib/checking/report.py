@@ -19,8 +19,6 @@ from fibrolib.atomic import replacing
 from fibrolib.errors import counted
 from fibrolib.video.survey import VideoSurvey
 
-__all__ = ["ANNOUNCED", "LEAKS", "CheckReport", "Finding", "Surveys"]
-
 Surveys = dict[str, VideoSurvey]
 """What each file is like, by its path as the table has it, without files that cannot be read."""
 
@@ -51,16 +49,12 @@ class Finding:
     ----------
     severity : {"error", "warning"}
         An error stops a run, or makes its result false; a warning says what to look at or how to read the result.
-    kind : str
-        A short name for this kind of finding, for programs.
-    message : str
-        What was found, what was expected, what to do.
+    kind, message : str
+        A short name for programs; what was found, what was expected, what to do.
     rows : iterable of int
         Lines of the table as a text editor counts them (the header is line 1); empty where all of it is meant.
-    column : str or None
-        Name of the column.
-    suggestion : str or None
-        What to write instead, where that is known.
+    column, suggestion : str or None
+        Name of the column, and what to write instead where that is known.
     quoted : iterable of str
         Texts of the table that the message repeats, each between single quotes: identifiers and paths may tell who a
         patient is, and are left out wherever a finding is kept (`anonymous`).
@@ -110,11 +104,9 @@ class CheckReport:
     findings : tuple of Finding
         Errors first, then by line.
     summary : tuple of str
-        Sentences about what was read; no finding among them.
-    table : DataFrame or None
-        One row per video, indexed by line, as far as it could be read.
-    surveys : dict of VideoSurvey
-        What each file is like, by its path as the table has it.
+        Sentences about what was read.
+    table, surveys
+        The table as far as it could be read, indexed by line, and what each of its files is like.
     """
 
     name: str
@@ -172,9 +164,9 @@ class CheckReport:
             }
             for line, row in rows.iterrows()
         ]
-        template = jinja2.Environment(autoescape=True).from_string(_PAGE)
+        pages = jinja2.Environment(loader=jinja2.PackageLoader("fibrolib.checking", "."), autoescape=True)
         with replacing(path) as unfinished:
-            unfinished.write_text(template.render(report=self, videos=videos), encoding="utf-8")
+            unfinished.write_text(pages.get_template("page.html.j2").render(report=self, videos=videos), "utf-8")
 
 
 def _printable(text: str) -> str:
@@ -186,42 +178,3 @@ def _encoded(picture: NDArray[np.uint8], form: str) -> str:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format=form, quality=85)
     return base64.b64encode(buffer.getvalue()).decode()
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Check of {{ report.name }}</title>
-<style>
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #222 }
-table { border-collapse: collapse; width: 100% }
-td, th { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid #ddd }
-.error { color: #b00020; font-weight: 600 } .warning { color: #8a5a00; font-weight: 600 }
-.sheet { display: flex; flex-wrap: wrap; gap: .6rem }
-figure { margin: 0; width: 21rem; font-size: .8rem; overflow-wrap: anywhere }
-.pair { display: flex; gap: 2px; align-items: center; background: #000 }
-img { width: 50%; display: block }
-.found .pair { outline: 3px solid #d9a300 }
-</style></head><body>
-<h1>Check of {{ report.name }}</h1>
-{% for line in report.summary %}<p>{{ line }}</p>
-{% endfor %}
-<h2>Errors: {{ report.of("error") | length }}, warnings: {{ report.of("warning") | length }}</h2>
-<table><tr><th></th><th>where</th><th>what</th></tr>
-{% for finding in report.findings %}<tr><td class="{{ finding.severity }}">{{ finding.severity }}</td>
-<td>{{ finding.place }}</td><td>{{ finding.message }}{% if finding.suggestion %}
-Write {{ finding.suggestion }}.{% endif %}</td></tr>
-{% endfor %}</table>
-<h2>Videos</h2>
-<p>Left, a frame from the middle of each video as it is, the ultrasound picture that was found in it outlined; right,
-what a net sees of it. Check the outline, and look for text, callipers and colour inside it. Framed: videos with a
-finding.</p>
-<p class="error">The frames on the left are whole: names that a scanner wrote on them can be read here. Keep this page
-where the videos are kept.</p>
-<div class="sheet">
-{% for item in videos %}<figure{% if item.found %} class="found"{% endif %}>
-<div class="pair"><img alt="" src="data:image/jpeg;base64,{{ item.whole }}"><img alt=""
-src="data:image/png;base64,{{ item.kept }}"></div>
-<figcaption>line {{ item.line }}, {{ item.patient }}, stage {{ item.stage }}: {{ item.survey.n_frames }} frames,
-{{ "%.3g" | format(item.survey.fps) }} per s</figcaption></figure>
-{% endfor %}</div>
-</body></html>
-"""

@@ -16,8 +16,6 @@ from fibrolib.inference import Estimate, auc_ci
 from fibrolib.inference.appraisal import auc_power, auc_sample_size, comparison_power, comparison_sample_size
 from fibrolib.stages import METAVIR, at_least, cutoff_name, is_metavir, stage_name
 
-__all__ = ["sample_findings"]
-
 _FOLDS = 5
 
 _POWER = 0.8
@@ -31,7 +29,9 @@ _MIN_AREA = 0.65
 """A feature below is too weak to explain a model's success, however sure it is (*assumption*)."""
 
 _MAX_LEVELS = 12
-_LEVEL_NAMED = re.compile(r"\('(.*)'\)$", re.DOTALL)
+_ABOUT = re.compile(r"^(?:the column|whether) '(.*?)'(?: \('(.*)'\))?|", re.DOTALL)
+"""The column that a feature is about, and the value of an indicator, which may be a name."""
+
 _SURVEYED = {
     "image width": "width",
     "image height": "height",
@@ -49,16 +49,7 @@ def sample_findings(
 ) -> tuple[list[Finding], tuple[str, ...]]:
     """What concerns the cohort as a whole, as far as stages are known, and sentences that sum it up.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Typed, indexed by line.
-    surveys : dict of VideoSurvey
-        From `file_findings`.
-    cutoff : int
-        Lowest stage that counts as diseased.
-    numbers : collection of str
-        Columns of numbers that the study reads.
+    `table` is typed and indexed by line; `numbers` are the columns of numbers that the study reads.
     """
     patients = table[table["patient_id"].notna() & table["stage"].notna()].drop_duplicates("patient_id")
     counts = f"{counted(table['patient_id'].nunique(), 'patient')}, {counted(len(table), 'video')}."
@@ -152,7 +143,7 @@ def _shortcut_findings(
     """
     areas = _shortcut_table(table, surveys, cutoff, numbers)
     findings = []
-    for feature, (estimate, column) in areas.items():
+    for feature, estimate in areas.items():
         area, low, high = _towards_disease(estimate)
         if low > 0.5 and area >= _MIN_AREA:
             name = cutoff_name(cutoff, is_metavir(table["stage"].dropna()))
@@ -161,14 +152,15 @@ def _shortcut_findings(
                 f"looked at, confidence {estimate.confidence_level:.1%}). A net may learn it in place of the liver: "
                 "balance it, or test on patients where it differs."
             )
-            findings.append(Finding("warning", "shortcut", message, (), column, quoted=_level_in(feature)))
+            column, value = _ABOUT.search(feature).groups()
+            findings.append(Finding("warning", "shortcut", message, (), column, quoted=filter(None, [value])))
     return findings
 
 
 def _shortcut_table(
     table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str] = NUMBERS
-) -> dict[str, tuple[Estimate, str | None]]:
-    """The AUC of each feature, with its interval and the column it is about; constant features are left out."""
+) -> dict[str, Estimate]:
+    """The AUC of each feature with its interval; constant features are left out."""
     usable = table[table["patient_id"].notna() & table["stage"].notna()]
     features = pd.concat([_of_files(usable, surveys), _of_columns(usable, numbers), _lacking(usable, numbers)], axis=1)
     patients = features.groupby(usable["patient_id"]).mean()
@@ -182,15 +174,9 @@ def _shortcut_table(
     }
     level = 1 - (1 - _LEVEL) / max(1, len(comparable))
     return {
-        name: (auc_ci(truth[available], patients.loc[available, name], confidence_level=level), _column_of(name, table))
+        name: auc_ci(truth[available], patients.loc[available, name], confidence_level=level)
         for name, available in comparable.items()
     }
-
-
-def _level_in(feature: str) -> tuple[str, ...]:
-    """The value that an indicator is about: it may be a name."""
-    match = _LEVEL_NAMED.search(feature)
-    return (match[1],) if match else ()
 
 
 def _towards_disease(estimate: Estimate) -> tuple[float, float, float]:
@@ -198,11 +184,6 @@ def _towards_disease(estimate: Estimate) -> tuple[float, float, float]:
     if estimate.value >= 0.5:
         return estimate.value, estimate.low, estimate.high
     return 1 - estimate.value, 1 - estimate.high, 1 - estimate.low
-
-
-def _column_of(feature: str, table: pd.DataFrame) -> str | None:
-    name = feature.split("'")[1] if "'" in feature else None
-    return name if name in table else None
 
 
 def _of_files(table: pd.DataFrame, surveys: Surveys) -> pd.DataFrame:

@@ -16,14 +16,9 @@ from fibrolib.errors import FibrolibError
 from fibrolib.video import is_dicom, pictures_in
 from fibrolib.video.streams import SUFFIXES as PICTURES
 
-__all__ = ["Template", "write_template"]
-
 _VIDEOS = {".mp4", ".m4v", ".mov", ".avi", ".mpeg", ".mpg", ".gif", ".webm", ".mkv", ".wmv", ".dcm", ".dicom", ".ima"}
 
-_MIN_FRAMES = 8
-"""So many numbered pictures in a folder of their own are the frames of a video (*assumption*)."""
-
-_LINK = "videos"
+_MIN_FRAMES = 8  # so many numbered pictures in a folder of their own are the frames of a video (*assumption*)
 
 
 @dataclass(frozen=True)
@@ -50,10 +45,6 @@ def write_template(folder: str | Path, source: str | Path, pattern: str = "") ->
     pattern : str, optional
         A regular expression that finds the patient in a video's path below `source`: its first group, or all of it.
 
-    Returns
-    -------
-    Template
-
     Raises
     ------
     FibrolibError
@@ -71,12 +62,13 @@ def write_template(folder: str | Path, source: str | Path, pattern: str = "") ->
     patient_of, rule = _rule(videos, source, pattern)
     names = [patient_of(video) for video in videos]
     folder.mkdir(parents=True, exist_ok=True)
-    base = source if source.is_relative_to(folder) else _linked(folder, source)
+    base = source.relative_to(folder) if source.is_relative_to(folder) else _linked(folder, source)
+    images = [_image(video) for video in videos]
     rows = {
         "patient_id": names,
-        "video": [_below(folder, base / video.relative_to(source)) for video in videos],
+        "video": [(base / video.relative_to(source)).as_posix() for video in videos],
         "stage": None,
-        "image": [_below(folder, base / image.relative_to(source)) if image else None for image in map(_image, videos)],
+        "image": [(base / image.relative_to(source)).as_posix() if image else None for image in images],
         "sex": None,
         **dict.fromkeys(NUMBERS),
     }
@@ -132,15 +124,12 @@ def _by_pattern(source: Path, pattern: str) -> Callable[[Path], str]:
 
 
 def _linked(folder: Path, source: Path) -> Path:
-    link = folder / _LINK
+    """Path, in `folder`, of a new link to the videos."""
+    link = folder / "videos"
     try:
         link.symlink_to(source, target_is_directory=True)
     except OSError as error:
         raise FibrolibError(
             f"{link}: no link to {source} can be made ({error.strerror}). Put the videos into {folder} and give that."
         ) from error
-    return link
-
-
-def _below(folder: Path, path: Path) -> str:
-    return path.relative_to(folder).as_posix()
+    return Path(link.name)

@@ -9,20 +9,6 @@ from collections.abc import Collection, Iterable
 
 from fibrolib.diagnostics import FIB4, INDICES, ColumnSpec, Diagnostic
 
-__all__ = [
-    "FILES",
-    "IDENTIFYING",
-    "NUMBERS",
-    "OPTIONAL",
-    "PATIENT_LEVEL",
-    "REQUIRED",
-    "VIRTUAL_FURTHER",
-    "VIRTUAL_PREFIX",
-    "meant_column",
-    "numbers_of",
-    "stage_number",
-]
-
 REQUIRED = ("patient_id", "video", "stage")
 
 

@@ -12,32 +12,14 @@ import pandas as pd
 from fibrolib.cohort.columns import NUMBERS
 from fibrolib.errors import CohortError, FibrolibError, Problem, counted
 
-__all__ = ["read_text_table"]
-
 _MISSING = {"", "na", "n/a", "#n/a", "nan", "none", "null"}
 
 
 def read_text_table(path: Path, numbers: Collection[str] = NUMBERS) -> pd.DataFrame:
     """Read CSV or Parquet; every cell stripped text, or None where it is empty.
 
-    Parameters
-    ----------
-    path : Path
-        ``.csv`` (comma, semicolon or tab; UTF-8, with or without byte-order mark) or ``.parquet``.
-    numbers : collection of str
-        Columns of numbers, which a spreadsheet may have written with decimal commas.
-
-    Returns
-    -------
-    DataFrame
-        Its index is the line of each row as a text editor counts it (for Parquet: as if it were CSV).
-
-    Raises
-    ------
-    FibrolibError
-        There is no such file.
-    CohortError
-        The file is no table, or rows have too many or too few cells.
+    The index is the line of each row as a text editor counts it (for Parquet: as if it were CSV). In the columns
+    `numbers` a spreadsheet may have written decimal commas. A `CohortError` says what is no table.
     """
     if not path.is_file():
         raise FibrolibError(

@@ -28,8 +28,6 @@ from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
 from fibrolib.errors import Problem
 from fibrolib.stages import METAVIR
 
-__all__ = ["absolute", "is_there", "text_problems", "typed_table"]
-
 _STAGE_IN_WORDS = re.compile(r"[^\W\d_]+[\s_-]*([0-4])")
 _TWO_STAGES = re.compile(r"[^\W\d_]*[\s_-]*([0-4])\s*(?:-|–|/|to|or)\s*[^\W\d_]*([0-4])", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"\d+,(\d{1,2}|\d{4,})")  # 182,000 may mean either
@@ -41,16 +39,7 @@ def text_problems(
 ) -> list[Problem]:
     """What is wrong with the columns and, where the required ones are there, with single cells.
 
-    Parameters
-    ----------
-    text : DataFrame
-        From `read_text_table`: text or None, indexed by line.
-    root : Path
-        The table's folder.
-    outside : bool
-        Whether files may lie outside of it.
-    diagnostics : sequence of Diagnostic
-        Indices whose columns are read.
+    `text` is that of `read_text_table`; files lie in `root`, the table's folder, or where allowed `outside` of it.
     """
     if missing := _missing_columns(list(text)):
         return missing
@@ -178,37 +167,29 @@ def _relative(root: Path, value: str | None) -> str | None:
 
 
 def _explain(column: str, check: str, value: str | None, root: Path, numbers: Mapping[str, ColumnSpec]) -> str:
-    if check == "not_nullable":
-        return "this cell is empty. Every row needs one."
-    if check == "number":
-        return _explain_number(value, numbers[column].unit)
-    return {
-        "inside": _explain_outside,
-        "exists": _explain_missing_file,
-        "file": _explain_folder,
-        "stage": _explain_stage,
-        "split": _explain_split,
-    }[check](value, column, root)
-
-
-def _explain_outside(value: str, column: str, root: Path) -> str:
-    return (
-        f"'{value}' leaves the folder of the table, {root}, and is not opened. "
-        "Move the file (or put a link to it) into that folder and write the path from there, or allow files outside."
-    )
-
-
-def _explain_missing_file(value: str, column: str, root: Path) -> str:
-    hint = "Paths are relative to the table"
-    hint += " and written with / and not \\." if "\\" in value else "."
-    return f"there is no file {absolute(root / value)}. {hint}"
-
-
-def _explain_folder(value: str, column: str, root: Path) -> str:
+    """What is wrong with a cell that fails a check, and what to write."""
+    match check:
+        case "not_nullable":
+            return "this cell is empty. Every row needs one."
+        case "number":
+            return _explain_number(value, numbers[column].unit)
+        case "stage":
+            return _explain_stage(value)
+        case "split":
+            parts = f"{', '.join(PARTS[:-1])} or {PARTS[-1]}"
+            return f"'{value}' is no part of the split: write {parts}, or leave the column out."
+        case "inside":
+            return (
+                f"'{value}' leaves the folder of the table, {root}, and is not opened. Move the file (or put a link to "
+                "it) into that folder and write the path from there, or allow files outside."
+            )
+        case "exists":
+            hint = " and written with / and not \\" if "\\" in value else ""
+            return f"there is no file {absolute(root / value)}. Paths are relative to the table{hint}."
     return f"'{value}' is a folder: a mask is one file: an image, a LabelMe .json or .npz."
 
 
-def _explain_stage(value: str, column: str, root: Path) -> str:
+def _explain_stage(value: str) -> str:
     in_words, two = _STAGE_IN_WORDS.fullmatch(value), _TWO_STAGES.fullmatch(value)
     named = _NAMED_STAGES.get(unicodedata.normalize("NFKC", value).casefold().removeprefix("f"))
     if named is not None:
@@ -223,10 +204,6 @@ def _explain_stage(value: str, column: str, root: Path) -> str:
     if stage_number(value) is None:
         return f"'{value}' is no whole number: write one stage, 0 to 4."
     return f"stage {value} is outside 0 to 4 (METAVIR). Translate other scales first."
-
-
-def _explain_split(value: str, column: str, root: Path) -> str:
-    return f"'{value}' is no part of the split: write {', '.join(PARTS[:-1])} or {PARTS[-1]}, or leave the column out."
 
 
 def _explain_number(value: str, unit: str) -> str:

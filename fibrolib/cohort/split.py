@@ -10,8 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["FRACTIONS", "PARTS", "part_sizes", "split_patients"]
-
 PARTS = ("train", "validation", "test")
 """The parts of the split, as the table's ``split`` column calls them."""
 
@@ -35,11 +33,6 @@ def split_patients(patients: pd.DataFrame, seed: int, fractions: Sequence[float]
         Seed of the random draw.
     fractions : sequence of three floats
         Shares of training, validation and test; they sum to 1.
-
-    Returns
-    -------
-    Series of str
-        "train", "validation" or "test", indexed like `patients`.
     """
     given = patients["split"] if "split" in patients else pd.Series(None, index=patients.index, dtype=object)
     if len(patients) and given.notna().all():

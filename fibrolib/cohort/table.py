@@ -20,8 +20,6 @@ from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
 from fibrolib.errors import CohortError, Problem, counted
 from fibrolib.stages import at_least, cutoff_name, is_metavir
 
-__all__ = ["Cohort", "Inspection", "inspect_cohort", "read_cohort", "write_cohort"]
-
 _TRAINING_MINIMUM = 5
 """Patients of each class that training needs at the least: one for each of five folds."""
 
@@ -35,10 +33,8 @@ class Cohort:
 
     Parameters
     ----------
-    name : str
-        What it is called in reports.
-    root : Path
-        Absolute path of the table's folder.
+    name, root
+        What it is called in reports, and the absolute path of the table's folder.
     table : DataFrame
         One row per video: the required and all optional columns (NaN or None where absent), then any further ones.
     numbers : mapping of str to ColumnSpec
@@ -61,14 +57,10 @@ class Cohort:
         return is_metavir(self.table["stage"])
 
     def patients(self) -> pd.DataFrame:
-        """One row per patient, in the order of the table.
+        """One row per patient, in the order of the table, indexed by ``patient_id``.
 
-        Returns
-        -------
-        DataFrame
-            Indexed by ``patient_id``: ``stage`` (int), the columns of `numbers` (float, NaN where not known), ``sex``,
-            ``split`` (str or None), and ``videos, images, rois``: tuples of absolute paths of one length, None where a
-            video has no image or mask.
+        ``stage`` (int), the columns of `numbers` (float, NaN where unknown), ``sex``, ``split`` (str or None), and
+        ``videos, images, rois``: tuples of absolute paths of one length, None where a video has no image or mask.
         """
         return _one_row_per_patient(self.table, self.root, self.numbers)
 
@@ -96,10 +88,8 @@ def read_cohort(
 
     Raises
     ------
-    FibrolibError
-        There is no such table.
     CohortError
-        With everything that is wrong, by line and column.
+        With everything that is wrong, by line and column (`FibrolibError` where there is no such table).
     """
     inspection = inspect_cohort(path, cutoff, outside=outside, diagnostics=diagnostics)
     if inspection.problems:
@@ -110,17 +100,10 @@ def read_cohort(
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """A cohort table as far as it can be read, with all that is wrong with it.
+    """A cohort table as far as it can be read, with all that is wrong with it, in the order of the lines.
 
-    Parameters
-    ----------
-    name, root, table
-        As in `Cohort`, the table indexed by line; a cell that was refused is NaN or None. A table that cannot be read
-        at all has no rows.
-    text : DataFrame
-        What the file says: text or None, indexed by line.
-    problems : tuple of Problem
-        In the order of the lines; none for a table that `read_cohort` takes.
+    `table` is that of `Cohort`, indexed by line; a cell that was refused is NaN or None, and a table that cannot be
+    read at all has no rows. `text` is what the file says: text or None.
     """
 
     name: str
@@ -133,13 +116,7 @@ class Inspection:
 def inspect_cohort(
     path: str | Path, cutoff: int = 2, *, outside: bool = False, diagnostics: Sequence[Diagnostic] = INDICES
 ) -> Inspection:
-    """Like `read_cohort`, but return what is wrong instead of raising it, with whatever could be read.
-
-    Raises
-    ------
-    FibrolibError
-        There is no such table.
-    """
+    """Like `read_cohort`, but return what is wrong instead of raising it; an error only where there is no table."""
     path = Path(path)
     root = absolute(path).parent
     name = root.name if path.stem == "cohort" else path.stem
@@ -201,7 +178,10 @@ def _contradictions(table: pd.DataFrame, numbers: Collection[str]) -> list[Probl
             values = rows[column].dropna()
             first_lines = values.drop_duplicates()
             if len(first_lines) > 1:
-                listed = ", ".join(f"{_plain(value)} (line {line})" for line, value in first_lines.items())
+                plain = [f"{value:g}" if isinstance(value, float) else value for value in first_lines]
+                listed = ", ".join(
+                    f"{value} (line {line})" for value, line in zip(plain, first_lines.index, strict=True)
+                )
                 problems.append(Problem(f"{_contradiction(column, patient)}: {listed}.", first_lines.index[1], column))
     return problems
 
@@ -212,10 +192,6 @@ def _contradiction(column: str, patient: str) -> str:
     if column == "split":
         return f"patient {patient} is on two sides of the split; all videos of a patient belong to one"
     return f"patient {patient} has more than one value here; it belongs to the patient"
-
-
-def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _incomplete_split(table: pd.DataFrame) -> list[Problem]:

@@ -1,7 +1,6 @@
 """Diagnostics: one record each; users add their own (docs/extend.md). Years, U/L, 10^9/L and kPa throughout."""
 
 from fibrolib.diagnostics.indices import (
-    AST_UPPER_LIMIT,
     ZONES,
     IndexClassifier,
     IndexInputError,
@@ -29,7 +28,6 @@ from fibrolib.diagnostics.records import (
 
 __all__ = [
     "APRI",
-    "AST_UPPER_LIMIT",
     "BUILT_IN",
     "FIB4",
     "INDICES",

@@ -16,25 +16,13 @@ from sklearn.utils.validation import check_is_fitted
 from fibrolib.errors import FibrolibError, counted
 from fibrolib.stages import at_least
 
-__all__ = [
-    "AST_UPPER_LIMIT",
-    "ZONES",
-    "IndexClassifier",
-    "IndexInputError",
-    "PublishedCutoff",
-    "apri",
-    "fib4",
-    "tabulate_zones",
-    "zones",
-]
-
 AST_UPPER_LIMIT = 40.0
 """Upper limit of normal of AST in U/L, the customary value; laboratories differ (*assumption* where none is given)."""
 
 ZONES = ("low", "indeterminate", "high")
 """What a pair of cut-offs says: disease ruled out, nothing, disease ruled in."""
 
-_LEAST_SLOPE = 0.01
+_MIN_SLOPE = 0.01
 """Log odds for each standard deviation of the log index, at least: keeps the curve rising, and so the AUC the index's
 own, when a small sample happens to point the other way (*assumption*: any small positive number would do)."""
 
@@ -71,11 +59,6 @@ def apri(ast: ArrayLike, platelets: ArrayLike, *, upper_limit: float = AST_UPPER
 
     Units, missing values and errors are those of `fib4`; `upper_limit` is the laboratory's upper limit of normal of AST
     in U/L.
-
-    Examples
-    --------
-    >>> float(apri(ast=80, platelets=100))
-    2.0
     """
     ast, platelets = _positive_values("ast", ast), _positive_values("platelets", platelets)
     return 100 * (ast / _positive_values("upper_limit", upper_limit)) / platelets
@@ -105,10 +88,8 @@ class PublishedCutoff:
     low, high : float
         Below `low` disease is unlikely, from `high` on likely; the other way round where low values of the index go
         with high stages.
-    population : str
-        Where the values come from.
-    source : str
-        Citation.
+    population, source : str
+        Where the values come from, and the citation.
     low_from_65 : float or None
         Lower cut-off from the age of 65 on, where one was published.
     """
@@ -128,10 +109,8 @@ def zones(
 
     Parameters
     ----------
-    index : array_like or Series, shape (n,)
-        Values of the index; NaN where missing.
-    published : PublishedCutoff
-        From `Diagnostic.published_cutoff`.
+    index, published
+        Values of the index, NaN where missing, and a cut-off from `Diagnostic.published_cutoff`.
     direction : {1, -1}
         1 where high values go with high stages, -1 where low ones do.
     age : array_like, shape (n,), optional
@@ -156,26 +135,15 @@ def zones(
 def tabulate_zones(zone: Sequence[str] | pd.Series, y_true: ArrayLike) -> pd.DataFrame:
     """Count patients by zone and truth.
 
-    Parameters
-    ----------
-    zone : Series, shape (n,)
-        From `zones`.
-    y_true : array_like, shape (n,)
-        0 and 1.
-
-    Returns
-    -------
-    DataFrame
-        Rows "low", "indeterminate", "high" and "missing": ``zone, n, diseased, healthy, share`` (of all patients),
-        ``prevalence`` (of disease in the zone; NaN in an empty one).
+    `zone` is that of `zones`, `y_true` 0 or 1. Rows are "low", "indeterminate", "high" and "missing", columns ``zone,
+    n, diseased, healthy, share`` (of all patients) and ``prevalence`` (of disease in the zone; NaN in an empty one).
     """
     truth = np.asarray(y_true).astype(int)
     names = pd.Series(zone).astype(object).fillna("missing").to_numpy()
     if len(names) != len(truth):
         raise ValueError(f"{counted(len(names), 'zone')} for {counted(len(truth), 'patient')}")
-    table = pd.DataFrame({"zone": [*ZONES, "missing"]})
-    table["n"] = [int(np.sum(names == z)) for z in table["zone"]]
-    table["diseased"] = [int(np.sum(truth[names == z])) for z in table["zone"]]
+    rows = [(zone, int(np.sum(names == zone)), int(np.sum(truth[names == zone]))) for zone in (*ZONES, "missing")]
+    table = pd.DataFrame(rows, columns=["zone", "n", "diseased"])
     table["healthy"] = table["n"] - table["diseased"]
     table["share"] = table["n"] / len(truth)
     table["prevalence"] = table["diseased"] / table["n"].where(table["n"] > 0)
@@ -208,6 +176,12 @@ class IndexClassifier(ClassifierMixin, BaseEstimator):
         ``[0, 1]``.
     intercept_, slope_ : float
         Of the logistic curve over the natural log of the index.
+
+    Raises
+    ------
+    IndexInputError
+        A column is missing or empty, a value is zero, negative or infinite, or the patients to be fitted are all of
+        one class.
     """
 
     def __init__(
@@ -226,13 +200,7 @@ class IndexClassifier(ClassifierMixin, BaseEstimator):
         self.cutoff = cutoff
 
     def index(self, X: pd.DataFrame) -> NDArray[np.float64]:
-        """The index of each row, shape (n,); NaN where an input is missing.
-
-        Raises
-        ------
-        IndexInputError
-            A column is missing, or a value is zero, negative or infinite.
-        """
+        """The index of each row, shape (n,); NaN where an input is missing."""
         if not isinstance(X, pd.DataFrame):
             raise TypeError(f"{self.name} needs a DataFrame with the columns {', '.join(self.columns)}")
         absent = [column for column in self.columns if column not in X]
@@ -242,13 +210,7 @@ class IndexClassifier(ClassifierMixin, BaseEstimator):
         return _positive_values(self.name, self.formula(*inputs))
 
     def fit(self, X: pd.DataFrame, y: ArrayLike, validation: tuple[pd.DataFrame, ArrayLike] | None = None) -> Self:
-        """Fit the curve to patients `X` with stages `y`; `validation` is not needed, as nothing is stopped early.
-
-        Raises
-        ------
-        IndexInputError
-            A column is missing or empty, or the patients who have the index are all of one class.
-        """
+        """Fit the curve to patients `X` with stages `y`; `validation` is not needed, as nothing is stopped early."""
         values = self.index(X)
         empty = [column for column in self.columns if X[column].isna().all()]
         if empty:
@@ -280,13 +242,7 @@ class IndexClassifier(ClassifierMixin, BaseEstimator):
         return np.column_stack((1 - diseased, diseased))
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
-        """Class with the higher probability, 0 or 1, shape (n,).
-
-        Raises
-        ------
-        IndexInputError
-            An input is missing for some patient: neither 0 nor 1 would be true.
-        """
+        """Class with the higher probability, 0 or 1, shape (n,); an error where an input is missing."""
         diseased = self.predict_proba(X)[:, 1]
         missing = int(np.isnan(diseased).sum())
         if missing:
@@ -315,9 +271,7 @@ def _rising_logistic(x: NDArray[np.float64], truth: NDArray[np.int64]) -> tuple[
         return float(value), np.array([residual.sum(), residual @ z + beta[1]])
 
     start = np.array([special.logit(truth.mean()), 1.0])
-    bounds = [(None, None), (_LEAST_SLOPE, None)]
-    intercept, slope = optimize.minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B", tol=1e-12).x / (
-        1,
-        scale,
-    )
+    bounds = [(None, None), (_MIN_SLOPE, None)]
+    fit = optimize.minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B", tol=1e-12)
+    intercept, slope = fit.x / (1, scale)
     return float(intercept - slope * centre), float(slope)

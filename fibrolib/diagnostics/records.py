@@ -18,21 +18,6 @@ from fibrolib.diagnostics.indices import IndexClassifier, PublishedCutoff, apri,
 from fibrolib.errors import FibrolibError
 from fibrolib.own_files import OwnFile, known_files, known_object, run_file, tell_of
 
-__all__ = [
-    "APRI",
-    "BUILT_IN",
-    "FIB4",
-    "INDICES",
-    "SWE",
-    "ColumnSpec",
-    "Diagnostic",
-    "DiagnosticError",
-    "OtherUnit",
-    "find_diagnostic",
-    "load_diagnostic",
-    "tabulate_cutoffs",
-]
-
 
 @dataclass(frozen=True)
 class OtherUnit:
@@ -48,12 +33,10 @@ class ColumnSpec:
 
     Parameters
     ----------
-    unit : str
-        Its unit.
+    unit, label : str
+        Its unit, and its name in figures and tables; empty: the column's own.
     low, high : float
         Plausible values; others get a warning.
-    label : str
-        Its name in figures and tables; empty: the column's own.
     distribution : {'skewed', 'normal', 'log-normal'}
         How values are spread between patients. Normal ones are given as mean and standard deviation, others as median
         and quartiles; log-normal ones are drawn on a logarithmic axis.
@@ -83,10 +66,8 @@ class Diagnostic:
 
     Parameters
     ----------
-    name : str
-        Its name in tables and files: lower-case letters, digits and ``_``.
-    label : str
-        Its name for readers.
+    name, label : str
+        Its name in tables and files (lower-case letters, digits and ``_``), and its name for readers.
     kind : {'index', 'net'}
         Which of the two it is.
     colour : str
@@ -141,17 +122,8 @@ class Diagnostic:
     def published_cutoff(self, cutoff: int = 2, *, population: str = "") -> PublishedCutoff:
         """The published cut-off of the nearest stage to `cutoff`, the lower of two: compare its `stage`.
 
-        Parameters
-        ----------
-        cutoff : int
-            Lowest stage that counts as diseased.
-        population : str
-            Word that the population must contain, such as ``"fatty"``; empty: the first one listed.
-
-        Raises
-        ------
-        DiagnosticError
-            There is none, or none for this population.
+        The population must contain the word `population`, such as ``"fatty"``; empty: the first one listed. A
+        `DiagnosticError` says that there is none.
         """
         listed = [published for published in self.cutoffs if population in published.population]
         if not listed:
@@ -203,6 +175,9 @@ def _faults_of_net(record: Diagnostic) -> Iterable[str]:
 _KATAL = OtherUnit("µkat/L", lambda value: 60 * value)
 # Young's modulus of soft tissue is 3 x density x (shear wave speed)², the density 1000 kg/m³ (EFSUMB guideline 2013).
 _SPEED = OtherUnit("m/s", lambda value: 3 * value**2)
+_PASCAL = OtherUnit("Pa", lambda value: value / 1000)
+_PER_MICROLITRE = OtherUnit("per µL", lambda value: value / 1000)
+_TEN_THOUSANDS = OtherUnit("10⁴/µL", lambda value: 10 * value)
 
 # Plausible values are *assumptions*, wide enough for cirrhosis and acute hepatitis; 1.5-75 kPa is what FibroScan
 # reports. So are the lowest medians: healthy livers measure 4-6 kPa, which is 1.2-1.4 m/s; platelets of
@@ -210,23 +185,9 @@ _SPEED = OtherUnit("m/s", lambda value: 3 * value**2)
 _AGE = ColumnSpec("years", 18, 100, "Age", "normal")
 _AST = ColumnSpec("U/L", 5, 5000, "AST", "log-normal", below=_KATAL)
 _ALT = ColumnSpec("U/L", 5, 5000, "ALT", "log-normal", below=_KATAL)
-_PLATELETS = ColumnSpec(
-    "10⁹/L",
-    10,
-    1500,
-    "Platelets",
-    above=OtherUnit("per µL", lambda value: value / 1000),
-    low_median=(45.0, OtherUnit("10⁴/µL", lambda value: 10 * value)),
-)
+_PLATELETS = ColumnSpec("10⁹/L", 10, 1500, "Platelets", above=_PER_MICROLITRE, low_median=(45.0, _TEN_THOUSANDS))
 _STIFFNESS = ColumnSpec(
-    "kPa",
-    1.5,
-    75,
-    "Stiffness (SWE)",
-    "log-normal",
-    below=_SPEED,
-    above=OtherUnit("Pa", lambda value: value / 1000),
-    low_median=(2.6, _SPEED),
+    "kPa", 1.5, 75, "Stiffness (SWE)", "log-normal", below=_SPEED, above=_PASCAL, low_median=(2.6, _SPEED)
 )
 
 
@@ -315,18 +276,8 @@ def model_label(name: str) -> str:
 def load_diagnostic(text: str, folder: Path) -> tuple[Diagnostic, OwnFile]:
     """Run a user's Python file and take a diagnostic out of it; this process then finds it by its name.
 
-    Parameters
-    ----------
-    text : str
-        ``elf.py:ELF``: a file in `folder` or below, and the name of an object in it.
-    folder : Path
-        Folder of the profile that names it.
-
-    Raises
-    ------
-    DiagnosticError
-        The text is of another form, there is no such file or object, the file cannot be run, the object is no
-        `Diagnostic`, one of the package has the same name, or this process loaded another network of that name.
+    `text` is ``elf.py:ELF``: a file in `folder` (of the profile) or below, and the name of an object in it. A
+    `DiagnosticError` says why that is not possible.
     """
     path, wanted = _path_and_object(text, folder)
     try:
