@@ -16,8 +16,7 @@ from fibrolib.cohort.columns import numbers_of
 from fibrolib.diagnostics import INDICES, Diagnostic
 from fibrolib.errors import Problem
 
-_CLIP_FRAMES = 17
-"""Frames of the longest clip the default nets take (``clip_length`` of `cnn3d` in the profile ``quick``)."""
+_CLIP_FRAMES = 17  # of the longest clip that the default nets take (`clip_length` of `cnn3d` in the profile `quick`)
 
 
 def check_cohort(

@@ -78,11 +78,8 @@ def _column_findings(columns: Iterable[str], virtual: bool, numbers: Collection[
     identifying = [name for name, column in meant.items() if column == IDENTIFYING]
     message = "this column tells who a patient is; nothing here needs it. Delete it."
     findings = [Finding("warning", "identifying-column", message, (1,), name) for name in identifying]
-    unused = {
-        name: column
-        for name, column in meant.items()
-        if column != IDENTIFYING and (column not in REQUIRED or column in columns)
-    }
+    told_elsewhere = {IDENTIFYING, *set(REQUIRED).difference(columns)}
+    unused = {name: column for name, column in meant.items() if column not in told_elsewhere}
     if unused:
         listed = ", ".join(_with_meaning(name, column, columns) for name, column in unused.items())
         count = f"{len(unused)} columns are" if len(unused) > 1 else "1 column is"

@@ -251,8 +251,7 @@ def _copy_finding(rows: pd.DataFrame, column: str, first: int, second: int, how:
     kind, harm = _harm(one, other, same_patient)
     severity = "error" if how == "equal" and not same_patient else "warning"
     message = f"{what} on line {first} ('{one[column]}') and line {second} ('{other[column]}'), {harm}"
-    quoted = (one[column], other[column])
-    return Finding(severity, kind, message, (first, second), column, quoted=quoted)
+    return Finding(severity, kind, message, (first, second), column, quoted=(one[column], other[column]))
 
 
 def _harm(one: pd.Series, other: pd.Series, same_patient: bool) -> tuple[str, str]:

@@ -17,17 +17,12 @@ from fibrolib.inference.appraisal import auc_power, auc_sample_size, comparison_
 from fibrolib.stages import METAVIR, at_least, cutoff_name, is_metavir, stage_name
 
 _FOLDS = 5
-
-_POWER = 0.8
-"""The usual convention."""
-
+_POWER = 0.8  # the usual convention
 _AREAS = (0.85, 0.75)
 """The best and the least net of the published study (0.847, 0.753; doi 10.12464/j.issn.0253-9802.2026-0255)."""
 
 _LEVEL = 0.95
-_MIN_AREA = 0.65
-"""A feature below is too weak to explain a model's success, however sure it is (*assumption*)."""
-
+_MIN_AREA = 0.65  # a feature below is too weak to explain a model's success, however sure it is (*assumption*)
 _MAX_LEVELS = 12
 _ABOUT = re.compile(r"^(?:the column|whether) '(.*?)'(?: \('(.*)'\))?|", re.DOTALL)
 """The column that a feature is about, and the value of an indicator, which may be a name."""
@@ -41,7 +36,6 @@ _SURVEYED = {
     "contrast": "contrast",
     "sector's share of the frame": "sector_share",
 }
-_MAY_BE_LACKING = [*(name for name in OPTIONAL if name not in ("image", "split", "roi")), "image", "roi"]
 
 
 def sample_findings(
@@ -233,8 +227,8 @@ def _indicators(values: pd.Series, name: str) -> dict[str, pd.Series]:
 
 def _lacking(table: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:
     """Whether a value is known at all: sicker patients are measured more."""
-    columns = dict.fromkeys([*_MAY_BE_LACKING, *numbers])
-    partly = [name for name in columns if 0 < table[name].isna().sum() < len(table)]
+    columns = dict.fromkeys([*OPTIONAL, *numbers])
+    partly = [name for name in columns if name != "split" and 0 < table[name].isna().sum() < len(table)]
     return pd.DataFrame(
         {f"whether '{name}' is empty": table[name].isna().astype(float) for name in partly}, table.index
     )

@@ -21,14 +21,14 @@ def numbers_of(diagnostics: Iterable[Diagnostic] = INDICES) -> dict[str, ColumnS
 NUMBERS = numbers_of()
 """Columns of positive numbers that every study may read."""
 
-_AFTER_AGE = tuple(name for name in NUMBERS if name != "age")
+_CLINICAL = ("age", "sex", *(name for name in NUMBERS if name != "age"))
 
-OPTIONAL = ("image", "age", "sex", *_AFTER_AGE, "split", "roi")
+OPTIONAL = ("image", *_CLINICAL, "split", "roi")
 
 FILES = ("video", "image", "roi")
 """Columns of paths relative to the table."""
 
-PATIENT_LEVEL = ("stage", "age", "sex", *_AFTER_AGE, "split")
+PATIENT_LEVEL = ("stage", *_CLINICAL, "split")
 """Columns that belong to the patient, as do those of `numbers_of`: all rows of a patient say the same, or nothing."""
 
 VIRTUAL_PREFIX = "virtual-"
@@ -119,8 +119,7 @@ _NUMBER = re.compile(r"x?\d+(e\d+)?")  # as in 10^9/L
 _BRACKETED = re.compile(r"[(\[{【].*?[)\]}】]")
 _WORD = re.compile(r"[a-z0-9]+|[^\W_a-z0-9]+")  # AST谷草转氨酶 is two
 
-_LEAST_LETTERS = 5
-"""Shorter names are too alike to be taken for a typing error: AST, ALT, ALP."""
+_MIN_LETTERS = 5  # shorter names are too alike to be taken for a typing error: AST, ALT, ALP
 
 _STAGE_WORD = (
     r"(?:metavir(?:[\s-]*score)?|fibrosegrad|stade\s+de\s+fibrose|estadio\s+de\s+fibrosis|grado\s+de\s+fibrosis|fibrosis|"
@@ -177,12 +176,7 @@ def meant_column(name: str, present: Collection[str] = ()) -> str | None:
     meanings = {_MEANING.get(joined)} - {None} or {_MEANING.get(word) for word in words}
     if len(meanings) == 1 and None not in meanings:
         return meanings.pop()
-    candidates = [
-        alias for alias, column in _MEANING.items() if column not in present and _alike_in_length(alias, joined)
-    ]
+    absent = [alias for alias, column in _MEANING.items() if column not in present and len(alias) >= _MIN_LETTERS]
+    candidates = [alias for alias in absent if abs(len(alias) - len(joined)) <= 1 and len(joined) >= _MIN_LETTERS]
     close = difflib.get_close_matches(joined, candidates, n=1, cutoff=0.8)
     return _MEANING[close[0]] if close else None
-
-
-def _alike_in_length(one: str, other: str) -> bool:
-    return min(len(one), len(other)) >= _LEAST_LETTERS and abs(len(one) - len(other)) <= 1

@@ -20,11 +20,12 @@ from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
 from fibrolib.errors import CohortError, Problem, counted
 from fibrolib.stages import at_least, cutoff_name, is_metavir
 
-_TRAINING_MINIMUM = 5
-"""Patients of each class that training needs at the least: one for each of five folds."""
-
-_CLASS_MINIMUM = 8
-"""Of 8 patients of a class, the split 7 : 1.5 : 1.5 gives at least 5 to training."""
+_TRAINING_MINIMUM = 5  # patients of each class that training needs: one for each of five folds
+_CLASS_MINIMUM = 8  # of 8 patients of a class, the split 7 : 1.5 : 1.5 gives at least 5 to training
+_CONTRADICTIONS = {
+    "stage": "has more than one stage; a patient has one",
+    "split": "is on two sides of the split; all videos of a patient belong to one",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ class Cohort:
 def read_cohort(
     path: str | Path, cutoff: int = 2, *, outside: bool = False, diagnostics: Sequence[Diagnostic] = INDICES
 ) -> Cohort:
-    """Read a cohort table and check all of it. No video is opened.
+    """Read a cohort table and check all of it. No video is opened. A `CohortError` lists all faults by line and column.
 
     Parameters
     ----------
@@ -85,11 +86,6 @@ def read_cohort(
         computer.
     diagnostics : sequence of Diagnostic
         Indices whose columns are read.
-
-    Raises
-    ------
-    CohortError
-        With everything that is wrong, by line and column (`FibrolibError` where there is no such table).
     """
     inspection = inspect_cohort(path, cutoff, outside=outside, diagnostics=diagnostics)
     if inspection.problems:
@@ -154,21 +150,17 @@ def _one_row_per_patient(table: pd.DataFrame, root: Path, numbers: Collection[st
     patients = groups[list(dict.fromkeys([*PATIENT_LEVEL, *numbers]))].first()
     patients["stage"] = patients["stage"].astype(np.int64)
     for column in FILES:
-        patients[f"{column}s"] = [
-            tuple(None if value is None else root / value for value in rows[column]) for _, rows in groups
-        ]
+        paths = table[column].map(lambda name: root / name, na_action="ignore").groupby(table["patient_id"], sort=False)
+        patients[f"{column}s"] = paths.agg(tuple)
     return patients
 
 
 def _videos_listed_twice(table: pd.DataFrame) -> list[Problem]:
-    first_line: dict[str, int] = {}
-    problems = []
-    for line, video in table["video"].dropna().items():
-        if video in first_line:
-            message = f"the same video is already on line {first_line[video]}. List every video once."
-            problems.append(Problem(message, line, "video"))
-        first_line.setdefault(video, line)
-    return problems
+    videos = table["video"].dropna()
+    first_line = {video: line for line, video in videos.drop_duplicates().items()}
+    message = "the same video is already on line {}. List every video once."
+    again = videos[videos.duplicated()]
+    return [Problem(message.format(first_line[video]), line, "video") for line, video in again.items()]
 
 
 def _contradictions(table: pd.DataFrame, numbers: Collection[str]) -> list[Problem]:
@@ -178,20 +170,11 @@ def _contradictions(table: pd.DataFrame, numbers: Collection[str]) -> list[Probl
             values = rows[column].dropna()
             first_lines = values.drop_duplicates()
             if len(first_lines) > 1:
-                plain = [f"{value:g}" if isinstance(value, float) else value for value in first_lines]
-                listed = ", ".join(
-                    f"{value} (line {line})" for value, line in zip(plain, first_lines.index, strict=True)
-                )
-                problems.append(Problem(f"{_contradiction(column, patient)}: {listed}.", first_lines.index[1], column))
+                plain = first_lines.map(lambda value: f"{value:g}" if isinstance(value, float) else value)
+                listed = ", ".join(f"{value} (line {line})" for line, value in plain.items())
+                fault = _CONTRADICTIONS.get(column, "has more than one value here; it belongs to the patient")
+                problems.append(Problem(f"patient {patient} {fault}: {listed}.", first_lines.index[1], column))
     return problems
-
-
-def _contradiction(column: str, patient: str) -> str:
-    if column == "stage":
-        return f"patient {patient} has more than one stage; a patient has one"
-    if column == "split":
-        return f"patient {patient} is on two sides of the split; all videos of a patient belong to one"
-    return f"patient {patient} has more than one value here; it belongs to the patient"
 
 
 def _incomplete_split(table: pd.DataFrame) -> list[Problem]:
@@ -208,18 +191,15 @@ def _class_problems(patients: pd.DataFrame, cutoff: int) -> list[Problem]:
     stages = sorted({int(stage) for stage in patients["stage"]})
     name = cutoff_name(cutoff, is_metavir(stages))
     if cutoff <= stages[0] or cutoff > stages[-1]:
-        return [Problem(_one_class(stages, name), column="stage")]
+        usable = " or ".join(str(stage) for stage in stages[1:])
+        advice = f"a cut-off of {usable} would work" if usable else "no cut-off can work"
+        listed = ", ".join(map(str, stages))
+        message = f"the cut-off {name} leaves only one class: the stages in the table are {listed}; {advice}."
+        return [Problem(message, column="stage")]
     diseased = pd.Series(at_least(patients["stage"], cutoff), index=patients.index)
     if patients["split"].notna().all():
         return _problems_of_split(diseased, patients["split"], name)
     return _too_few(diseased, name)
-
-
-def _one_class(stages: list[int], name: str) -> str:
-    present = ", ".join(str(stage) for stage in stages)
-    usable = " or ".join(str(stage) for stage in stages[1:])
-    advice = f"a cut-off of {usable} would work" if usable else "no cut-off can work"
-    return f"the cut-off {name} leaves only one class: the stages in the table are {present}; {advice}."
 
 
 def _counts(diseased: pd.Series, name: str) -> list[tuple[int, str]]:

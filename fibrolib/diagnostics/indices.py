@@ -16,8 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from fibrolib.errors import FibrolibError, counted
 from fibrolib.stages import at_least
 
-AST_UPPER_LIMIT = 40.0
-"""Upper limit of normal of AST in U/L, the customary value; laboratories differ (*assumption* where none is given)."""
+_AST_UPPER_LIMIT = 40.0  # U/L; the customary value; laboratories differ (*assumption* where none is given)
 
 ZONES = ("low", "indeterminate", "high")
 """What a pair of cut-offs says: disease ruled out, nothing, disease ruled in."""
@@ -37,12 +36,8 @@ def fib4(age: ArrayLike, ast: ArrayLike, alt: ArrayLike, platelets: ArrayLike) -
     Parameters
     ----------
     age, ast, alt, platelets : array_like
-        Years, U/L, U/L and 10^9/L; NaN where missing, and so is the result. They broadcast.
-
-    Raises
-    ------
-    IndexInputError
-        A value is zero, negative or infinite.
+        Years, U/L, U/L and 10^9/L; NaN where missing, and so is the result. They broadcast. A value that is zero,
+        negative or infinite is an `IndexInputError`.
 
     Examples
     --------
@@ -54,7 +49,7 @@ def fib4(age: ArrayLike, ast: ArrayLike, alt: ArrayLike, platelets: ArrayLike) -
     return age * ast / (platelets * np.sqrt(alt))
 
 
-def apri(ast: ArrayLike, platelets: ArrayLike, *, upper_limit: float = AST_UPPER_LIMIT) -> NDArray[np.float64]:
+def apri(ast: ArrayLike, platelets: ArrayLike, *, upper_limit: float = _AST_UPPER_LIMIT) -> NDArray[np.float64]:
     """AST to platelet ratio index (Wai 2003): ``100 * (AST / upper_limit) / platelets``.
 
     Units, missing values and errors are those of `fib4`; `upper_limit` is the laboratory's upper limit of normal of AST
@@ -112,7 +107,7 @@ def zones(
     index, published
         Values of the index, NaN where missing, and a cut-off from `Diagnostic.published_cutoff`.
     direction : {1, -1}
-        1 where high values go with high stages, -1 where low ones do.
+        As of `Diagnostic`.
     age : array_like, shape (n,), optional
         Years; the lower cut-off for patients from 65 on is then used where one was published.
 

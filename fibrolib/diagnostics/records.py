@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
@@ -190,12 +191,6 @@ _STIFFNESS = ColumnSpec(
     "kPa", 1.5, 75, "Stiffness (SWE)", "log-normal", below=_SPEED, above=_PASCAL, low_median=(2.6, _SPEED)
 )
 
-
-def _as_measured(values: ArrayLike) -> ArrayLike:
-    """SWE is measured, not computed."""
-    return values
-
-
 _CHB_602 = "chronic hepatitis B, 602 patients in 14 hospitals"
 _CHB_327 = "chronic hepatitis B, 327 patients"
 
@@ -204,7 +199,7 @@ SWE = Diagnostic(
     "SWE",
     colour="#009E73",
     columns={"swe_kpa": _STIFFNESS},
-    formula=_as_measured,
+    formula=np.asarray,  # measured, not computed
     cutoffs=(
         PublishedCutoff(2, 6.85, 6.85, _CHB_602, "2D-SWE, multicentre"),
         PublishedCutoff(3, 7.43, 7.43, _CHB_602, "2D-SWE, multicentre"),
