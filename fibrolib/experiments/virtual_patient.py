@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fibrolib.phantom import Rendering, SignalStrengths, draw_patients, log_stiffness_mean, render_view
+from fibrolib.phantom import Rendering, SignalStrengths, draw_patients, render_view
 
 __all__ = ["Movement", "detail", "mmode_strip", "population", "render_beats", "true_movement", "typical_patient"]
 
@@ -46,7 +46,7 @@ def typical_patient(severity: float, seed: int = 0, strengths: SignalStrengths |
     unknown = set(scan) - set(drawn)
     if unknown:
         raise TypeError(f"no such columns of a virtual patient: {sorted(unknown)}")
-    stiffness = float(np.exp(log_stiffness_mean(severity)))
+    stiffness = float(np.exp(strengths.log_stiffness_mean(severity)))
     truth = {
         "stage": round(severity),
         "severity": float(severity),

@@ -6,7 +6,6 @@ from fibrolib.phantom.patients import (
     SignalStrengths,
     draw_patients,
     draw_unstaged_patients,
-    log_stiffness_mean,
     physical_quantities,
 )
 from fibrolib.phantom.render import Rendering, render_clip, render_image, render_view
@@ -21,7 +20,6 @@ __all__ = [
     "Truth",
     "draw_patients",
     "draw_unstaged_patients",
-    "log_stiffness_mean",
     "oracle_auc",
     "oracle_score",
     "physical_quantities",

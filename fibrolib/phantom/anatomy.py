@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
@@ -35,7 +36,7 @@ class Anatomy:
     swelling: NDArray[np.complex64]  # how tissue moves when hepatic veins widen, see `_Vessels.swelling`
 
     @classmethod
-    def draw(cls, patient: object, grid: PolarGrid, rng: np.random.Generator) -> Anatomy:
+    def draw(cls, patient: object, grid: PolarGrid, rng: Generator) -> Anatomy:
         """Draw a view of a patient (attributes ``bmi, fat, capsule``); another `rng` gives another section."""
         surface = _Surface.draw(patient, rng)
         wall = Wall.draw(patient.bmi, rng)
@@ -92,7 +93,7 @@ class _Surface:
     nodules: NDArray[np.float64]  # mm, towards the liver
 
     @classmethod
-    def draw(cls, patient: object, rng: np.random.Generator) -> _Surface:
+    def draw(cls, patient: object, rng: Generator) -> _Surface:
         """Wall thickness after body mass index; nodules 4-10 mm long (assumptions)."""
         depth = np.clip(14 + 0.8 * (patient.bmi - 18) + rng.normal(0, 2), 13, 34)
         theta = np.linspace(-HALF_ANGLE - 0.2, HALF_ANGLE + 0.2, 600)
@@ -120,7 +121,7 @@ class _Vessels:
     hepatic: NDArray[np.float32]  # walls of hepatic veins hardly show
 
     @classmethod
-    def draw(cls, x: NDArray, y: NDArray, surface: float, diaphragm: float, rng: np.random.Generator) -> _Vessels:
+    def draw(cls, x: NDArray, y: NDArray, surface: float, diaphragm: float, rng: Generator) -> _Vessels:
         """Draw the vessels at places `(x, y)` (mm): one tree lies in the plane, the other meets it here and there.
 
         `surface` and `diaphragm` are the depths on the axis between which vessels lie, mm.
@@ -130,9 +131,9 @@ class _Vessels:
         spots = [plane.spots(rng.integers(2, 6)) for _ in range(2)]
         if rng.random() < 0.55:
             portal = np.minimum(plane.portal_tree(side), spots[0])
-            return cls(portal, _apart(spots[1], portal))
+            return cls(portal, _end_outside(spots[1], portal > 5.0))
         hepatic = np.minimum(plane.hepatic_tree(side), spots[1])
-        return cls(_apart(np.minimum(spots[0], plane.portal_branch(side)), hepatic), hepatic)
+        return cls(_end_outside(np.minimum(spots[0], plane.portal_branch(side)), hepatic > 5.0), hepatic)
 
     @property
     def distance(self) -> NDArray[np.float32]:
@@ -141,13 +142,12 @@ class _Vessels:
 
     def end_outside(self, allowed: NDArray[np.bool_]) -> _Vessels:
         """The same vessels, ended where they would leave the `allowed` places."""
-        return _Vessels(*(np.where(allowed, tree, np.maximum(tree, _FAR)) for tree in (self.portal, self.hepatic)))
+        return _Vessels(_end_outside(self.portal, allowed), _end_outside(self.hepatic, allowed))
 
     def swelling(self, grid: PolarGrid) -> NDArray[np.complex64]:
         """Displacement of the tissue around hepatic veins that widen, per mm that their walls move.
 
-        Depth (mm) is the real part, angle (radians) the imaginary part. It fades over 4 mm around the wall
-        (assumption).
+        Depth (mm) is the real part, angle (radians) the imaginary part. It fades over 4 mm (assumption).
         """
         smooth = gaussian_filter(np.minimum(self.hepatic, 20.0), (1.5, 1.0))
         down, turn = np.gradient(smooth, grid.steps[0], grid.steps[1])
@@ -162,15 +162,14 @@ class _Vessels:
 _FAR = np.float32(3.0)  # mm from a wall where nothing of it is visible
 
 
-def _apart(tree: NDArray, other: NDArray) -> NDArray[np.float32]:
-    """A tree without what would touch the other one."""
-    return np.where(other > 5.0, tree, np.maximum(tree, _FAR))
+def _end_outside(tree: NDArray, allowed: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return np.where(allowed, tree, np.maximum(tree, _FAR))
 
 
 class _VesselPlane:
     """Draws vessels as distance maps on the places of one view, between surface and diaphragm."""
 
-    def __init__(self, x: NDArray, y: NDArray, surface: float, diaphragm: float, rng: np.random.Generator) -> None:
+    def __init__(self, x: NDArray, y: NDArray, surface: float, diaphragm: float, rng: Generator) -> None:
         self.x, self.y = x.astype(np.float32), y.astype(np.float32)
         self.surface, self.room, self.rng = surface, diaphragm - surface, rng
         # Vessels wind out of the plane: their cut grows and shrinks slowly along their course.

@@ -153,16 +153,17 @@ class Scanner:
         The patient's attributes ``patient_id, fps, gain_db, depth_mm, dynamic_range_db`` are used.
         """
         picture = Image.new("L", (SCREEN[1], SCREEN[0]))
-        draw, font = ImageDraw.Draw(picture), ImageFont.load_default(10)
+        draw = ImageDraw.Draw(picture)
+        draw.font = ImageFont.load_default(10)
         left, right = (self.preset, self.name) if self.name_right else (self.name, self.preset)
         frequency, depth = f"{patient.fps:.0f} Hz", f"{patient.depth_mm / 10:.1f} cm"
         settings = frequency, depth, f"G {50 + 2 * patient.gain_db:.0f} %", f"DR {patient.dynamic_range_db:.0f}"
-        draw.text((4, 2), left, fill=190, font=font)
-        draw.text((SCREEN[1] - 4, 2), right, fill=190, font=font, anchor="ra")
-        draw.text((_CENTRE, 2), f"{BANNER} {patient.patient_id[-3:]}", fill=230, font=font, anchor="ma")
+        draw.text((4, 2), left, fill=190)
+        draw.text((SCREEN[1] - 4, 2), right, fill=190, anchor="ra")
+        draw.text((_CENTRE, 2), f"{BANNER} {patient.patient_id[-3:]}", fill=230, anchor="ma")
         for line, text in enumerate(settings):
-            draw.text((4, 16 + 11 * line), text, fill=140, font=font)
-        _draw_depth_scale(draw, font, self.spread.focus, patient.depth_mm, converter)
+            draw.text((4, 16 + 11 * line), text, fill=140)
+        _draw_depth_scale(draw, self.spread.focus, patient.depth_mm, converter)
         for row in range(80):  # grey bar
             draw.line([(4, 100 + row), (9, 100 + row)], fill=round(255 * (1 - row / 79) ** self.gamma))
         screen = np.array(picture)
@@ -170,9 +171,7 @@ class Scanner:
         return screen
 
 
-def _draw_depth_scale(
-    draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, focus: float, depth: float, converter: ScanConverter
-) -> None:
+def _draw_depth_scale(draw: ImageDraw.ImageDraw, focus: float, depth: float, converter: ScanConverter) -> None:
     """Ticks every centimetre, a number every five, and a mark at the focus."""
     column = SCREEN[1] - 4
     for centimetre in range(int(depth / 10) + 1):
@@ -180,7 +179,7 @@ def _draw_depth_scale(
         long = centimetre % 5 == 0
         draw.line([(column - (6 if long else 3), row), (column, row)], fill=170)
         if long and centimetre:
-            draw.text((column - 8, row), str(centimetre), fill=150, font=font, anchor="rm")
+            draw.text((column - 8, row), str(centimetre), fill=150, anchor="rm")
     row = converter.origin[0] + focus / converter.scale
     draw.polygon([(column + 3, row - 3), (column + 3, row + 3), (column - 1, row)], fill=200)
 

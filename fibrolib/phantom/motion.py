@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.phantom.geometry import FACE_RADIUS, plane_from_polar
@@ -94,7 +95,7 @@ class Motion:
     pulse: NDArray[np.float64]  # how far the walls of the hepatic veins have moved outwards, mm
 
     @classmethod
-    def draw(cls, patient: object, push: HeartPush, frames: int, rng: np.random.Generator) -> Motion:
+    def draw(cls, patient: object, push: HeartPush, frames: int, rng: Generator) -> Motion:
         """Draw the motion of one clip of a patient (attributes ``fps, heart_rate, strain, breath_mm, tremor_mm``).
 
         Only `heart` depends on the patient's strain.
@@ -127,14 +128,14 @@ class Motion:
         return dx * sine + dy * cosine, (dx * cosine - dy * sine) / (FACE_RADIUS + r)
 
 
-def _beats(time: NDArray, rate: float, rng: np.random.Generator) -> NDArray:
+def _beats(time: NDArray, rate: float, rng: Generator) -> NDArray:
     """Heartbeats passed at each time, with the natural unevenness of about 3 % from beat to beat."""
     count = int(time[-1] * rate) + 4
     ends = np.concatenate([[0.0], np.cumsum((1 + 0.03 * rng.standard_normal(count)) / rate)])
     return np.interp(time + rng.random() / rate, ends, np.arange(count + 1))
 
 
-def _drift(time: NDArray, size: float, rng: np.random.Generator) -> NDArray:
+def _drift(time: NDArray, size: float, rng: Generator) -> NDArray:
     """Slow drift that starts at 0: three sines below 0.6 Hz of random phase, of typical amplitude `size`."""
     rates, phases = rng.uniform(0.05, 0.6, 3), rng.random(3)
     sizes = size * rng.normal(0.0, 0.6, 3)
@@ -142,7 +143,7 @@ def _drift(time: NDArray, size: float, rng: np.random.Generator) -> NDArray:
     return (waves - waves[:, :1]).sum(axis=0)
 
 
-def _tremor(time: NDArray, size: float, rng: np.random.Generator) -> NDArray:
+def _tremor(time: NDArray, size: float, rng: Generator) -> NDArray:
     """Physiological tremor of the hand, 6-11 Hz, of root-mean-square amplitude `size` mm."""
     rate = rng.uniform(6.0, 11.0) * (1 + 0.02 * np.sin(2 * np.pi * 0.7 * time))
     return size * np.sqrt(2) * np.sin(2 * np.pi * (rate * time + rng.random()))

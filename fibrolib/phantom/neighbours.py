@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
@@ -27,7 +28,7 @@ class Wall:
     stripes: tuple[float, float, float]  # of the muscle fibres: dB, thickness (rows), length (columns)
 
     @classmethod
-    def draw(cls, bmi: float, rng: np.random.Generator) -> Wall:
+    def draw(cls, bmi: float, rng: Generator) -> Wall:
         """Draw a wall; heavier patients have more fat under the skin."""
         muscles = rng.integers(1, 4)
         fat = np.clip(0.36 + 0.012 * (bmi - 24) + rng.normal(0, 0.08), 0.2, 0.66)
@@ -47,7 +48,7 @@ class Wall:
         height, rate, phase = self.waves.T[..., None]
         return self.ends[:, None] * liver + height * np.sin(rate * theta + phase)
 
-    def echo(self, r: NDArray, theta: NDArray, liver: NDArray, rng: np.random.Generator) -> NDArray[np.float64]:
+    def echo(self, r: NDArray, theta: NDArray, liver: NDArray, rng: Generator) -> NDArray[np.float64]:
         """Echo level at depths `r` (rows) by angles `theta` (columns); `rng` draws the fibres."""
         strength, thickness, length = self.stripes
         fibres = gaussian_filter(rng.standard_normal((r.size, theta.size)), (thickness, length))
@@ -70,7 +71,7 @@ class Diaphragm:
     fade: float  # over how many radians it fades
 
     @classmethod
-    def draw(cls, depth: float, kidney: float, rng: np.random.Generator) -> Diaphragm:
+    def draw(cls, depth: float, kidney: float, rng: Generator) -> Diaphragm:
         """Draw the diaphragm of a picture of `depth` mm.
 
         `kidney` is the side of the kidney (its sign), before which no diaphragm is visible; 0 for none.
@@ -101,9 +102,7 @@ class Diaphragm:
         left, right = ((np.asarray(theta) - end) / self.fade for end in self.ends)
         return 1 / (1 + np.exp(-left)) / (1 + np.exp(right))
 
-    def echo_behind(
-        self, level: NDArray, lung_depth: NDArray, grid: PolarGrid, rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def echo_behind(self, level: NDArray, lung_depth: NDArray, grid: PolarGrid, rng: Generator) -> NDArray[np.float32]:
         """Echo level behind it, given the `level` before it and the distance `lung_depth` beyond it (mm) on the grid.
 
         Where it is visible: the liver's mirror image with bands of reverberation. Elsewhere: the dark of the flank.
@@ -156,7 +155,7 @@ class Organs:
 
     @classmethod
     def draw(
-        cls, x: NDArray, y: NDArray, span: tuple[float, float], heart: float, fat: float, rng: np.random.Generator
+        cls, x: NDArray, y: NDArray, span: tuple[float, float], heart: float, fat: float, rng: Generator
     ) -> Organs:
         """Draw the organs of one view at places `(x, y)` (mm).
 
@@ -205,13 +204,13 @@ def _oval(x: NDArray, y: NDArray, middle: NDArray, half: tuple[float, float], an
     return along, across, ((radius - 1) / np.maximum(slope, 1e-3)).astype(np.float32)
 
 
-def _texture(shape: tuple[int, ...], size: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _texture(shape: tuple[int, ...], size: float, rng: Generator) -> NDArray[np.float32]:
     """Smooth noise of standard deviation 1."""
     noise = gaussian_filter(rng.standard_normal(shape, np.float32), size)
     return noise / noise.std()
 
 
-def _gallbladder(x: NDArray, y: NDArray, span: tuple[float, float], side: float, rng: np.random.Generator) -> _Organ:
+def _gallbladder(x: NDArray, y: NDArray, span: tuple[float, float], side: float, rng: Generator) -> _Organ:
     """A pear of bile, from its neck near the hilum to its fundus near the surface; or a cut across it."""
     fundus = _point(span, side * rng.uniform(0.30, 0.52), rng.uniform(0.30, 0.48))
     length = rng.uniform(32, 62) if rng.random() < 0.7 else rng.uniform(2, 8)
@@ -228,9 +227,7 @@ def _gallbladder(x: NDArray, y: NDArray, span: tuple[float, float], side: float,
     return _Organ(distance.astype(np.float32), level, rng.uniform(8, 12), 0.9, 0.3, rng.uniform(3, 6))
 
 
-def _kidney(
-    x: NDArray, y: NDArray, span: tuple[float, float], side: float, fat: float, rng: np.random.Generator
-) -> _Organ:
+def _kidney(x: NDArray, y: NDArray, span: tuple[float, float], side: float, fat: float, rng: Generator) -> _Organ:
     """Cortex somewhat darker than liver, darker pyramids, a bright sinus, a bright capsule."""
     middle = _point(span, side * rng.uniform(0.56, 0.72), rng.uniform(0.72, 0.88))
     half = rng.uniform(45, 56), rng.uniform(20, 25)
@@ -247,7 +244,7 @@ def _kidney(
     return _Organ(distance, level.astype(np.float32), rng.uniform(9, 14), 1.0)
 
 
-def _ligament(x: NDArray, y: NDArray, span: tuple[float, float], rng: np.random.Generator) -> _Organ:
+def _ligament(x: NDArray, y: NDArray, span: tuple[float, float], rng: Generator) -> _Organ:
     """The round ligament cut across: a bright spot of fat and fibres that casts a shadow."""
     middle = _point(span, rng.uniform(-0.38, 0.38), rng.uniform(0.18, 0.5))
     half = rng.uniform(3.5, 7.5), rng.uniform(2.5, 4.5)

@@ -23,28 +23,20 @@ _CHUNK = 20_000  # patients at a time, which bounds the memory
 def oracle_score(
     patients: pd.DataFrame, cutoff: int = 2, signals: Sequence[str] = STILL, strengths: SignalStrengths | None = None
 ) -> NDArray[np.float64]:
-    """Log likelihood ratio of stage >= `cutoff` against below, from the latent carriers.
+    """Log likelihood ratio of stage >= `cutoff` against below, from the latent carriers, of shape (n,).
+
+    By Neyman and Pearson no other score of these carriers has a higher ROC curve at any point.
 
     Parameters
     ----------
     patients : DataFrame, n rows
         From `draw_patients` or a cohort's ``truth/patients.csv``: columns ``texture, capsule, strain, scanner``.
     cutoff : int
-        The lowest stage that counts as diseased, 1 to 4.
+        The lowest stage that counts as diseased, 1 to 4; others are a ValueError.
     signals : sequence of str
-        Which of ``texture``, ``capsule``, ``motion`` are seen; ``shortcut`` adds the scanner.
+        Which of ``texture``, ``capsule``, ``motion`` are seen; ``shortcut`` adds the scanner. Others are a ValueError.
     strengths : SignalStrengths, optional
-        The strengths that the patients were drawn with.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        By Neyman and Pearson no other score of these carriers has a higher ROC curve at any point.
-
-    Raises
-    ------
-    ValueError
-        If `cutoff` or a signal is not one of those above.
+        Those that the patients were drawn with.
     """
     strengths = strengths or SignalStrengths()
     unknown = set(signals) - {*CARRIERS, "shortcut"}
@@ -59,14 +51,9 @@ def oracle_score(
 
 
 def oracle_auc(
-    strengths: SignalStrengths | None = None,
-    cutoff: int = 2,
-    signals: Sequence[str] = STILL,
-    *,
-    n: int = 100_000,
-    seed: int = 0,
+    strengths: SignalStrengths | None = None, cutoff: int = 2, signals: Sequence[str] = STILL, *, n: int = 100_000
 ) -> float:
-    """AUC of the best classifier of the carriers, on newly drawn patients.
+    """AUC of the best classifier of the carriers, on newly drawn patients; 0.5 where the signals say nothing.
 
     Parameters
     ----------
@@ -74,15 +61,10 @@ def oracle_auc(
         Strength of the signals; the published effects if left out.
     cutoff, signals : int, sequence of str
         As of `oracle_score`; `STILL` and `MOVING` are the ceilings of the 2D and the 3D nets.
-    n, seed : int
-        Of the patients that are drawn. The sampling error is about ``0.5 / sqrt(n)``.
-
-    Returns
-    -------
-    float
-        Area under the ROC curve; 0.5 where the signals say nothing.
+    n : int
+        Number of patients drawn. The sampling error is about ``0.5 / sqrt(n)``.
     """
-    patients = draw_patients(n, seed, strengths)
+    patients = draw_patients(n, 0, strengths)
     score = oracle_score(patients, cutoff, signals, strengths)
     diseased = patients["stage"].to_numpy() >= cutoff
     ranks, cases = pd.Series(score).rank().to_numpy(), int(diseased.sum())

@@ -12,6 +12,7 @@ from math import isfinite
 
 import numpy as np
 import pandas as pd
+from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
@@ -60,12 +61,7 @@ class SignalStrengths:
         heartbeat's strain on stiffness: 0 = unrelated to stage, 1 = published effect, more = teaching.
     shortcut, missing_labs : float
         Share of patients whose scanner is chosen by their stage (0 to 1, a confounder), and of blood values that are
-        missing at random (0 to below 1).
-
-    Raises
-    ------
-    ValueError
-        If a strength is negative or not finite, or a share is outside its range.
+        missing at random (0 to below 1). Values outside these ranges are a ValueError.
     """
 
     texture: float = 1.0
@@ -97,25 +93,19 @@ class SignalStrengths:
         """Spread of a carrier between patients of one severity, in the units of `carrier_mean`."""
         return float(np.hypot(self.motion * _LOG_STIFFNESS_SD, _LOG_COUPLING_SD)) if name == "motion" else 1.0
 
-
-def log_stiffness_mean(severity: ArrayLike) -> NDArray[np.float64]:
-    """Mean log stiffness (ln kPa) at a continuous severity (the stage plus or minus one half)."""
-    return np.interp(severity, range(5), _LOG_STIFFNESS)
+    @staticmethod
+    def log_stiffness_mean(severity: ArrayLike) -> NDArray[np.float64]:
+        """Mean log stiffness (ln kPa) at a continuous severity, whatever the strengths."""
+        return np.interp(severity, range(5), _LOG_STIFFNESS)
 
 
 def nodule_height(capsule: float) -> float:
-    """Root-mean-square height of the surface's nodules in mm for a `capsule` carrier.
-
-    About .25 for a smooth liver and 1.2 in cirrhosis, at most 2.5 (assumption).
-    """
+    """Root-mean-square height of surface nodules, mm: about .25 for a smooth liver, 1.2 in cirrhosis (assumption)."""
     return float(2.5 * np.tanh(0.1 * np.exp(0.42 * capsule)))
 
 
 def clustering(texture: float) -> tuple[float, float]:
-    """Scatterer clustering (standard deviation, dB) and height of septa (dB) for a `texture` carrier.
-
-    Both grow with fibrosis, as homodyned-K clustering does; the scale is an assumption.
-    """
+    """Scatterer clustering (standard deviation) and height of septa, both in dB; the scale is an assumption."""
     rise = np.log1p(np.exp(0.9 * texture))
     return float(0.5 + 7.0 * np.tanh(rise / 3)), float(12.0 * np.tanh(rise / 3))
 
@@ -165,11 +155,6 @@ def draw_patients(n: int, seed: int = 0, strengths: SignalStrengths | None = Non
         ``ast, alt`` (U/L), ``platelets`` (10^9/L), ``swe_kpa`` (measured), ``stiffness_kpa`` (true); the carriers
         ``texture, capsule`` (standard units) and ``strain`` (peak, heartbeat); and how the patient was scanned:
         ``scanner`` (0-2), ``fps, heart_rate`` (1/min), ``gain_db, depth_mm, dynamic_range_db, breath_mm, tremor_mm``.
-
-    Raises
-    ------
-    ValueError
-        If `n` is below 1.
     """
     if n < 1:
         raise ValueError(f"at least one patient is needed, not {n}")
@@ -190,7 +175,7 @@ def draw_patients(n: int, seed: int = 0, strengths: SignalStrengths | None = Non
     return pd.DataFrame(columns)
 
 
-def random_stream(seed: int, *key: int) -> np.random.Generator:
+def random_stream(seed: int, *key: int) -> Generator:
     """Independent random numbers per key: ``(0, column)`` of the table, ``(1, patient, view)`` of the pictures."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
@@ -199,7 +184,7 @@ def _stiffness_and_carriers(severity: NDArray, normal: _Columns, strengths: Sign
     """Strain shares its deviate with stiffness."""
     own = _LOG_STIFFNESS_SD * normal["stiffness"]
     strain = strengths.carrier_mean("motion", severity) - strengths.motion * own + _LOG_COUPLING_SD * normal["coupling"]
-    log_stiffness = log_stiffness_mean(severity) + own
+    log_stiffness = strengths.log_stiffness_mean(severity) + own
     return {
         "swe_kpa": np.exp(log_stiffness + _SWE_ERROR * normal["swe_error"]).round(1),
         "stiffness_kpa": np.exp(log_stiffness),
@@ -254,7 +239,7 @@ def _scan(stage: NDArray, uniform: _Columns, normal: _Columns, strengths: Signal
 # Clustering of scatterers (dB), height of surface nodules (mm), peak strain of the heartbeat.
 QUANTITIES = ("clustering", "nodules", "strain")
 # Assumption: evenly over all that the carriers reach in F0 to F4, and a little further.
-_TEXTURE_RANGE, _CAPSULE_RANGE, _STRAIN_RANGE = (-2.5, 4.0), (-2.5, 6.5), (0.02, 0.30)
+_RANGES = (-2.5, 4.0), (-2.5, 6.5), np.log((0.02, 0.30))  # of texture, capsule, log strain
 
 
 def physical_quantities(patients: pd.DataFrame) -> NDArray[np.float64]:
@@ -272,6 +257,5 @@ def draw_unstaged_patients(n: int, seed: int) -> pd.DataFrame:
     Keep the seed apart from those of cohorts.
     """
     patients = draw_patients(n, seed).drop(columns=["stage", "severity", "stiffness_kpa", "swe_kpa", *BLOOD])
-    ranges = (_TEXTURE_RANGE, _CAPSULE_RANGE, np.log(_STRAIN_RANGE))
-    texture, capsule, strain = (random_stream(seed, 2, i).uniform(*limits, n) for i, limits in enumerate(ranges))
+    texture, capsule, strain = (random_stream(seed, 2, i).uniform(*limits, n) for i, limits in enumerate(_RANGES))
     return patients.assign(texture=texture, capsule=capsule, strain=np.exp(strain))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from fibrolib.phantom.anatomy import LABELS, Anatomy
-from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, PolarGrid, polar_from_plane
+from fibrolib.phantom.geometry import FACE_RADIUS, PolarGrid, polar_from_plane
 from fibrolib.phantom.imaging import SCANNERS, SCREEN, Receiver, ScanConverter
 from fibrolib.phantom.motion import Motion
 from fibrolib.phantom.patients import random_stream
@@ -50,16 +51,14 @@ def render_clip(
 
     Parameters
     ----------
-    patient : row of `draw_patients`
-        The patient, as of ``DataFrame.itertuples``.
-    seed : tuple of int
-        Seed of the cohort, and the patient's number in it from 0.
+    patient, seed : row of `draw_patients`, tuple of int
+        The patient, as of ``DataFrame.itertuples``; the seed of the cohort, and the patient's number in it from 0.
     take : int
         Which of the patient's videos, from 1; each is another view.
     frames : int, optional
         Number of frames; by default two heartbeats, at least 48 frames.
     truth : bool
-        Also masks and displacement, as of `render_view`.
+        Also masks and displacement, a fifth of the work.
     """
     if take < 1:
         raise ValueError(f"videos are counted from 1, not {take}")
@@ -77,20 +76,8 @@ def render_image(patient: object, seed: tuple[int, int], *, truth: bool = True) 
     return render_view(patient, 1, random_stream(seed[0], 1, seed[1], 1), truth=truth)
 
 
-def render_view(patient: object, frames: int, rng: np.random.Generator, *, truth: bool = True) -> Rendering:
-    """Simulate one view of a patient.
-
-    Parameters
-    ----------
-    patient : row of `draw_patients`
-        The patient, as of ``DataFrame.itertuples``.
-    frames : int
-        Number of frames; 1 for a still image.
-    rng : numpy.random.Generator
-        Random numbers: another generator gives another view.
-    truth : bool
-        Also the masks and the displacement, which are a fifth of the work.
-    """
+def render_view(patient: object, frames: int, rng: Generator, *, truth: bool = True) -> Rendering:
+    """Simulate one view of a patient, of one frame for a still image; another `rng` gives another view."""
     grid, scanner = PolarGrid(patient.depth_mm), SCANNERS[patient.scanner]
     anatomy = Anatomy.draw(patient, grid, rng)
     points = Scatterers.draw(patient, anatomy, rng)
@@ -110,7 +97,7 @@ def render_view(patient: object, frames: int, rng: np.random.Generator, *, truth
         screens[frame][converter.sector] = grey
     masks, nodes, displacement = {}, np.empty((2, 0, 0), np.intp), np.empty((frames, 0, 0, 2), np.float32)
     if truth:
-        nodes, displacement = _coarse_displacement(anatomy, motion, converter, frames)
+        nodes, displacement = _displacement(anatomy, motion, converter, frames)
         masks = _masks(anatomy, motion, converter, frames)
     return Rendering(screens, patient.fps, masks, displacement, nodes, converter.scale, box_around(converter.sector))
 
@@ -183,12 +170,9 @@ def _deep_share(liver_depth: NDArray) -> NDArray:
 
 
 class _Noise:
-    """Electronic noise: each frame is a window at another place of one field, ten times faster than fresh numbers.
+    """Electronic noise, which the gain curve lifts by 18 dB over the depth: windows of one field, for speed."""
 
-    The gain curve lifts it by 18 dB over the depth.
-    """
-
-    def __init__(self, grid: PolarGrid, noise_db: float, frames: int, rng: np.random.Generator) -> None:
+    def __init__(self, grid: PolarGrid, noise_db: float, frames: int, rng: Generator) -> None:
         rows, columns = grid.shape
         spare = (rows // 2, columns // 2) if frames > 1 else (0, 0)
         numbers = rng.standard_normal((rows + spare[0], columns + spare[1], 2), np.float32)
@@ -212,16 +196,14 @@ def _masks(anatomy: Anatomy, motion: Motion, converter: ScanConverter, frames: i
     return {name: labels & bit != 0 for name, bit in LABELS.items()}
 
 
-def _coarse_displacement(
-    anatomy: Anatomy, motion: Motion, converter: ScanConverter, frames: int, step: int = 8
-) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Displacement at every `step`-th pixel."""
-    nodes = np.stack(np.meshgrid(*(np.arange(step // 2, size, step) for size in SCREEN), indexing="ij"))
+def _displacement(anatomy: Anatomy, motion: Motion, converter: ScanConverter, frames: int) -> tuple[NDArray, NDArray]:
+    """Nodes at every eighth pixel, and the displacement of their tissue."""
+    nodes = np.stack(np.meshgrid(*(np.arange(4, size, 8) for size in SCREEN), indexing="ij"))
     x, y = converter.plane(*nodes)
     r, theta = polar_from_plane(x, y)
     inside = anatomy.grid.nearest(anatomy.liver_depth, r, theta) > 0
     tissue = _Tissue(anatomy, motion, r, theta, inside)
-    in_fan = (r >= 0) & (r <= anatomy.grid.depth) & (np.abs(theta) <= HALF_ANGLE)
+    in_fan = converter.sector[tuple(nodes)]
     displacement = np.full((frames, *x.shape, 2), np.nan, np.float32)
     for frame in range(frames):
         now_r, now_theta = tissue.at(frame)

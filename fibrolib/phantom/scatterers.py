@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
 
@@ -25,7 +26,7 @@ class Scatterers:
     density: float  # tissue scatterers per grid sample
 
     @classmethod
-    def draw(cls, patient: object, anatomy: Anatomy, rng: np.random.Generator, count: int = 90_000) -> Scatterers:
+    def draw(cls, patient: object, anatomy: Anatomy, rng: Generator, count: int = 90_000) -> Scatterers:
         """Fill an anatomy with `count` tissue scatterers and the specular lines of fascia, capsule and diaphragm.
 
         At the default about nine lie in a resolution cell, enough for developed speckle. The patient's attributes
@@ -51,7 +52,7 @@ def _sample(image: NDArray, place: NDArray) -> NDArray[np.float32]:
     return map_coordinates(image, place, order=1, mode="nearest", output=np.float32)
 
 
-def _level_map(patient: object, anatomy: Anatomy, rng: np.random.Generator) -> NDArray[np.float32]:
+def _level_map(patient: object, anatomy: Anatomy, rng: Generator) -> NDArray[np.float32]:
     """Decibels of echo on the grid, average liver being 0, without the fine structure of the parenchyma."""
     liver_depth, lung_depth = anatomy.liver_depth, anatomy.lung_depth
     vessels, diaphragm, grid = anatomy.vessels, anatomy.diaphragm, anatomy.grid
@@ -73,7 +74,7 @@ def _level_map(patient: object, anatomy: Anatomy, rng: np.random.Generator) -> N
     return level.astype(np.float32)
 
 
-def _parenchyma(patient: object, anatomy: Anatomy, place: NDArray, rng: np.random.Generator) -> NDArray[np.float32]:
+def _parenchyma(patient: object, anatomy: Anatomy, place: NDArray, rng: Generator) -> NDArray[np.float32]:
     """Decibels that clustering, septa and the liver's slow unevenness add to each scatterer inside the liver."""
     grid = anatomy.grid
     x, y = plane_from_polar(*grid.polar(*place))
@@ -89,7 +90,7 @@ def _parenchyma(patient: object, anatomy: Anatomy, place: NDArray, rng: np.rando
 _PIXEL = 0.8  # of the plane's noise fields, mm
 
 
-def _noise_at(x: NDArray, y: NDArray, grid: PolarGrid, size: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _noise_at(x: NDArray, y: NDArray, grid: PolarGrid, size: float, rng: Generator) -> NDArray[np.float32]:
     """A standard normal field of correlation length `size` (mm, a Gaussian's sigma) at places of the plane."""
     half = (FACE_RADIUS + grid.depth + 12) * np.sin(HALF_ANGLE + 0.08)
     shape = (int((grid.depth + 40) / _PIXEL), int(2 * half / _PIXEL))
@@ -97,7 +98,7 @@ def _noise_at(x: NDArray, y: NDArray, grid: PolarGrid, size: float, rng: np.rand
     return _sample(noise / noise.std(), np.stack([(y + 25) / _PIXEL, (x + half) / _PIXEL]))
 
 
-def _specular_lines(anatomy: Anatomy, patient: object, rng: np.random.Generator) -> tuple[NDArray, ...]:
+def _specular_lines(anatomy: Anatomy, patient: object, rng: Generator) -> tuple[NDArray, ...]:
     """Specular lines: points so close, and of one phase, that they shine only where the beam meets them squarely."""
     theta = np.arange(-HALF_ANGLE - 0.15, HALF_ANGLE + 0.15, 0.25 / (FACE_RADIUS + anatomy.surface.depth))
     surface, nodules = anatomy.surface.smooth_depth(theta), anatomy.surface.nodule_depth(theta)
@@ -147,7 +148,7 @@ class Attenuation:
     cover: _Cover | None
 
     @classmethod
-    def draw(cls, patient: object, anatomy: Anatomy, rng: np.random.Generator) -> Attenuation:
+    def draw(cls, patient: object, anatomy: Anatomy, rng: Generator) -> Attenuation:
         """Draw what is lost in one view.
 
         The patient's ``fat`` attenuates more than the gain curve expects (half of 2 x 3.3 MHz x .25 dB/cm/MHz is left
@@ -175,7 +176,7 @@ class Attenuation:
         return self.factor * np.exp(-coverage * self.cover.loss), coverage * self.cover.echo
 
 
-def _draw_rib(anatomy: Anatomy, rng: np.random.Generator) -> _Cover:
+def _draw_rib(anatomy: Anatomy, rng: Generator) -> _Cover:
     """A bright face in the wall and black behind it; it moves a little against the probe."""
     grid, face = anatomy.grid, anatomy.surface.depth * rng.uniform(0.55, 0.85)
     depth = grid.r[:, None] - face - 30 * (np.abs(grid.theta) - 0.5) ** 2
@@ -184,7 +185,7 @@ def _draw_rib(anatomy: Anatomy, rng: np.random.Generator) -> _Cover:
     return _cover(edge, 24 * np.clip(depth / 4, 0, 1), level, rng)
 
 
-def _draw_lung(anatomy: Anatomy, rng: np.random.Generator) -> _Cover:
+def _draw_lung(anatomy: Anatomy, rng: Generator) -> _Cover:
     """The pleura shines and repeats itself in grey haze; with the liver it comes and goes like a curtain."""
     grid = anatomy.grid
     pleura = anatomy.surface.smooth_depth(grid.theta) - 1.5
@@ -196,7 +197,7 @@ def _draw_lung(anatomy: Anatomy, rng: np.random.Generator) -> _Cover:
     return _cover(edge, 34 * np.clip(depth / 2, 0, 1), level, rng)
 
 
-def _cover(edge: tuple[float, float, float], loss: NDArray, level: NDArray, rng: np.random.Generator) -> _Cover:
+def _cover(edge: tuple[float, float, float], loss: NDArray, level: NDArray, rng: Generator) -> _Cover:
     """A cover from its edge, softness and follow, and maps of decibels lost and sent back."""
     noise = rng.standard_normal((*level.shape, 2), np.float32).view(np.complex64)[..., 0]
     # As wide as a beam; the receiver makes it as long as a pulse.

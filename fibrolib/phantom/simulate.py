@@ -73,8 +73,6 @@ def simulate_cohort(
 
     Raises
     ------
-    ValueError
-        If `patients` or `videos` is below 1.
     FibrolibError
         If the folder holds a cohort of another seed, form or version, of other signal strengths or other pictures.
     """
@@ -193,12 +191,7 @@ def _write_truth(path: Path, clip: Rendering, still: Rendering | None = None) ->
 
 
 def read_truth(path: str | Path) -> Truth:
-    """Read the truth of a video of a virtual cohort.
-
-    Parameters
-    ----------
-    path : str or Path
-        A file that the table's column ``roi`` names.
+    """Read the truth of a video of a virtual cohort, a file that the table's column ``roi`` names.
 
     Raises
     ------

@@ -34,6 +34,7 @@ from fibrolib.progress import track
 from fibrolib.video import prepare_clip, prepare_image, save_clip, write_image, write_video
 
 _SEED = 5_000_000  # of the simulated patients: far from those of cohorts and of simulated test sets
+_BATCH_SIZE = 16
 _PATIENTS = {"stills": 3000, "clips": 600}  # simulated patients, by what the nets look at
 
 # Initial image features. Speckle and outlines are measured finely, and also by how uneven they are.
@@ -95,15 +96,7 @@ def make_weights(
 
 
 def _simulate_pictures(
-    folder: Path | str,
-    view: str,
-    patients: int,
-    seed: int,
-    *,
-    size: int = 224,
-    fps: float = 20.0,
-    max_frames: int = 48,
-    n_jobs: int = 2,
+    folder: Path, view: str, patients: int, seed: int, *, size: int = 224, max_frames: int = 48, n_jobs: int = 2
 ) -> pd.DataFrame:
     """Simulate patients without a stage and prepare a clip, or a still image, of each (a fiftieth of the time).
 
@@ -111,10 +104,9 @@ def _simulate_pictures(
     in `folder` are named after seed and settings; existing ones are not made again. The table has one row per patient:
     the column `view` (tuples of one path each) and the logarithms of `QUANTITIES`.
     """
-    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     table = draw_unstaged_patients(patients, seed)
-    form = {"size": size, "fps": fps, "max_frames": max_frames} if view == "clips" else {"size": size}
+    form = {"size": size, "fps": 20.0, "max_frames": max_frames} if view == "clips" else {"size": size}
     name = "-".join(f"{value:g}" for value in form.values())
     files = [folder / f"s{seed}-{number:05d}-{view}-{name}.npz" for number in range(patients)]
     jobs = [
@@ -156,7 +148,7 @@ class _QuantityNet(nn.Module):
 
 def pretrain(
     pictures: pd.DataFrame,
-    out: Path | str,
+    out: Path,
     *,
     architecture: str,
     options: dict,
@@ -164,26 +156,19 @@ def pretrain(
     epochs: int,
     learning_rate: float = 1e-3,
     quantities: tuple[str, ...] = QUANTITIES,
-    batch_size: int = 16,
-    held_out: float = 0.1,
-    initial_weights: Path | str | None = None,
-    seed: int = 0,
+    initial_weights: Path | None = None,
 ) -> tuple[dict[str, float], pd.DataFrame]:
-    """Train a net to measure, and write its weights without the head.
+    """Train a net to measure `quantities`, and write its weights without the head.
 
     Parameters
     ----------
     pictures : DataFrame
-        One row per patient: a column of tuples of prepared files, and one of each of the `quantities` to measure.
-    out : Path or str
+        One row per patient: a column of tuples of prepared files, and one of each quantity. The last tenth is held out.
+    out : Path
         File of weights to write (half precision: half the size, and no difference after the first fine-tuning step).
-    architecture, options : str, dict
-        Arguments of `fibrolib.nets.build_net`.
-    clips : dict
-        ``view`` (``clips`` or ``stills``), ``clip_length`` and ``frame_stride``: arguments of `ClipDataset`.
-    held_out : float
-        Share of patients, the last ones, that are not trained on.
-    initial_weights : Path, str or None
+    architecture, options, clips : str, dict, dict
+        Arguments of `fibrolib.nets.build_net`; ``view``, ``clip_length`` and ``frame_stride`` of `ClipDataset`.
+    initial_weights : Path or None
         Another file of weights; every tensor of the same name and shape is loaded.
 
     Returns
@@ -193,14 +178,16 @@ def pretrain(
     """
     values = pictures[list(quantities)].to_numpy()
     values = ((values - values.mean(0)) / values.std(0)).astype(np.float32)
-    n_training = round(len(pictures) * (1 - held_out))
-    training = ClipDataset(pictures[:n_training], values[:n_training], augment=Augment(), seed=seed, **clips)
-    test = ClipDataset(pictures[n_training:], values[n_training:], n_clips=3, seed=seed, **clips)
+    n_training = round(0.9 * len(pictures))
+    training = ClipDataset(pictures[:n_training], values[:n_training], augment=Augment(), **clips)
+    test = ClipDataset(pictures[n_training:], values[n_training:], n_clips=3, **clips)
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         net = channels_last(build_net(architecture, 2, **options))
         if initial_weights is not None:
-            _load_matching(net, Path(initial_weights))
+            own, tensors = net.state_dict(), load_file(initial_weights)
+            same = {name for name in own.keys() & tensors.keys() if own[name].shape == tensors[name].shape}
+            net.load_state_dict({name: tensors[name] for name in same}, strict=False)
         net.pretrained_modules = ()  # there are enough patients to train all of it, batch statistics included
         fitted = ClipNet(
             _QuantityNet(net, len(quantities)),
@@ -209,11 +196,11 @@ def pretrain(
             optimizer__weight_decay=0.02,
             lr=learning_rate,
             max_epochs=epochs,
-            batch_size=batch_size,
+            batch_size=_BATCH_SIZE,
             iterator_train__shuffle=True,
             iterator_train__drop_last=True,
             train_split=None,
-            callbacks=[("schedule", cosine_schedule(len(training) // batch_size * epochs))],
+            callbacks=[("schedule", cosine_schedule(len(training) // _BATCH_SIZE * epochs))],
             device=pick_device("auto"),
             verbose=0,
         ).fit(training)
@@ -221,15 +208,8 @@ def pretrain(
     measured = average_by_patient(measured, test.owner, len(pictures) - n_training)
     pairs = zip(quantities, measured.T, values[n_training:].T, strict=True)
     correlations = {name: round(float(spearmanr(one, other).statistic), 3) for name, one, other in pairs}
-    _save(Path(out), net, {"patients": n_training, "epochs": epochs, **correlations})
+    _save(out, net, {"patients": n_training, "epochs": epochs, **correlations})
     return correlations, pd.DataFrame({"train_loss": fitted.history[:, "train_loss"]})
-
-
-def _load_matching(net: nn.Module, path: Path) -> None:
-    """Load every tensor of the same name and shape."""
-    own = net.state_dict()
-    same = {name: value for name, value in load_file(path).items() if name in own and value.shape == own[name].shape}
-    net.load_state_dict(same, strict=False)
 
 
 def _save(path: Path, net: ClipNetwork, made_by: dict) -> None:
