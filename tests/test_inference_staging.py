@@ -1,4 +1,4 @@
-"""The Obuchowski measure against R, and against DeLong where there are two stages."""
+"""The Obuchowski measure against R and DeLong, kappa against scikit-learn."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from sklearn.metrics import cohen_kappa_score
 
-from fibrolib.inference import InferenceError, auc, auc_ci, delong_test, obuchowski, obuchowski_test
+from fibrolib.inference import InferenceError, auc, auc_ci, delong_test, obuchowski, obuchowski_test, quadratic_kappa
 
 REFERENCE = Path(__file__).parent / "reference"
 SETTINGS = {"sample": {}, "uniform": {"prevalence": dict.fromkeys(range(5), 0.2)}, "plain": {"penalise": False}}
@@ -69,3 +70,50 @@ def test_obuchowski_degenerates_in_words(data):
             obuchowski(stage, np.arange(float(len(stage))))
     with pytest.raises(InferenceError, match=r"stage\(s\) \[4\]"):
         obuchowski(data["stage"], data["a"], prevalence={0: 1, 1: 1, 2: 1, 3: 1})
+
+
+def test_kappa_is_that_of_scikit_learn_also_with_an_unused_stage():
+    rng = np.random.default_rng(0)
+    truth = rng.choice([0, 1, 2, 4], size=200)
+    called = np.clip(truth + rng.integers(-1, 2, size=200), 0, 4)
+    called[called == 3] = 4
+    found = quadratic_kappa(truth, called)
+    assert found.value == pytest.approx(cohen_kappa_score(truth, called, weights="quadratic", labels=range(5)))
+    drawn = [rng.integers(0, 200, 200) for _ in range(400)]
+    spread = np.std([cohen_kappa_score(truth[i], called[i], weights="quadratic", labels=range(5)) for i in drawn])
+    assert found.standard_error == pytest.approx(spread, rel=0.2)
+
+
+def test_kappa_degenerates_in_words():
+    same = quadratic_kappa([0, 1, 2], [0, 1, 2])
+    assert same.value == 1
+    assert np.isnan(same.low)
+    assert same.note
+    with pytest.raises(InferenceError, match="not defined"):
+        quadratic_kappa([1, 1], [1, 1])
+    with pytest.raises(InferenceError, match="whole numbers"):
+        quadratic_kappa([], [])
+    with pytest.raises(InferenceError, match="whole numbers"):
+        quadratic_kappa([1, 2], [1, 2.5])
+
+
+@pytest.mark.parametrize(
+    ("truth", "called", "word"),
+    [
+        ([0, 1, 2, 4], [2] * 4, "stage 2 is called for all"),
+        ([0, 1, 2, 4], [7] * 4, "stage 7 is called for all"),
+        ([3] * 4, [0, 3, 3, 4], "stage 3 is the truth of all"),
+    ],
+)
+def test_one_stage_called_for_all_is_chance_and_no_warning(truth, called, word):
+    found = quadratic_kappa(truth, called)
+    assert found.value == 0 == cohen_kappa_score(truth, called, weights="quadratic", labels=range(8))
+    assert np.isnan([found.low, found.high, found.standard_error]).all()
+    assert word in found.note
+
+
+def test_few_patients_are_named():
+    truth = np.arange(60) % 5
+    called = np.roll(truth, 20) // 2
+    assert "only 17 patients" in quadratic_kappa(truth[:17], called[:17]).note
+    assert quadratic_kappa(truth, called).note == ""

@@ -45,12 +45,7 @@ _NO_FIT: _Fit = (float("nan"),) * 3
 
 
 def calibration_metrics(
-    y_true: ArrayLike,
-    y_prob: ArrayLike,
-    *,
-    confidence_level: float = 0.95,
-    n_resamples: int = 1000,
-    seed: int = 0,
+    y_true: ArrayLike, y_prob: ArrayLike, *, confidence_level: float = 0.95, n_resamples: int = 1000, seed: int = 0
 ) -> dict[str, Estimate]:
     """Calibration of one model's probabilities; the numbers are described in :func:`summarise_calibration`."""
     _check_level(confidence_level)
@@ -81,15 +76,14 @@ def _recalibration(positive: _Booleans, probability: _Floats, level: float, warn
             slope_note = "all probabilities are alike: there is no slope"
     else:
         note = _join_notes("the remaining patients are of one class", note)
-    estimate = partial(_profile_estimate, n=len(truth), level=level)
-    return {
-        "intercept": estimate("calibration in the large", intercept, note),
-        "slope": estimate("calibration slope", slope, _join_notes(slope_note, note)),
+    fits = {
+        "intercept": ("calibration in the large", intercept, note),
+        "slope": ("calibration slope", slope, _join_notes(slope_note, note)),
     }
-
-
-def _profile_estimate(name: str, fit: _Fit, note: str, n: int, level: float) -> Estimate:
-    return Estimate(name, *fit, n, level, "profile likelihood", note=note)
+    return {
+        key: Estimate(name, *fit, len(truth), level, "profile likelihood", note=caveats)
+        for key, (name, fit, caveats) in fits.items()
+    }
 
 
 def _brier(positive: _Booleans, probability: _Floats, level: float, n_resamples: int, rng, warning: str) -> Estimate:
@@ -242,11 +236,7 @@ def _crossing(excess_drop: Callable[[float], float], start: float, side: float) 
 
 
 def calibration_curve(
-    y_true: ArrayLike,
-    y_prob: ArrayLike,
-    *,
-    n_points: int = 51,
-    confidence_level: float = 0.95,
+    y_true: ArrayLike, y_prob: ArrayLike, *, n_points: int = 51, confidence_level: float = 0.95
 ) -> pd.DataFrame:
     """Share of patients with the condition along one model's predicted probability; see :func:`calibration_curves`."""
     _check_level(confidence_level)

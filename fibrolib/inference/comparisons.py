@@ -14,13 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from fibrolib.errors import counted
-from fibrolib.inference.checks import (
-    InferenceError,
-    _check_labels,
-    _check_level,
-    _check_scores,
-    _class_sizes,
-)
+from fibrolib.inference.checks import InferenceError, _check_labels, _check_level, _check_scores, _class_sizes
 from fibrolib.inference.intervals import (
     Estimate,
     Limits,
@@ -31,14 +25,7 @@ from fibrolib.inference.intervals import (
 )
 from fibrolib.inference.roc import _area, _placement_covariance, _placements
 
-__all__ = [
-    "Comparison",
-    "delong_joint_test",
-    "delong_test",
-    "mcnemar_test",
-    "permutation_test",
-    "share_of_ceiling",
-]
+__all__ = ["Comparison", "delong_joint_test", "delong_test", "mcnemar_test", "permutation_test", "share_of_ceiling"]
 
 _MOST_STEPS = 100_000_000
 """Beyond so many additions (half a second) the permutation sum is taken as normal: so many patients that it is."""
@@ -225,11 +212,7 @@ def _joint_pvalue(statistic: float, rank: int, df_error: float) -> float:
 
 
 def share_of_ceiling(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    ceiling: ArrayLike,
-    *,
-    confidence_level: float = 0.95,
+    y_true: ArrayLike, y_score: ArrayLike, ceiling: ArrayLike, *, confidence_level: float = 0.95
 ) -> Estimate:
     """Share of the achievable AUC gain: a score's area less one half, over that of a better score.
 
@@ -347,11 +330,7 @@ def _sign_probability(sizes: NDArray[np.int64], observed: int) -> tuple[float, b
 
 
 def mcnemar_test(
-    y_true: ArrayLike,
-    call_a: ArrayLike,
-    call_b: ArrayLike,
-    *,
-    confidence_level: float = 0.95,
+    y_true: ArrayLike, call_a: ArrayLike, call_b: ArrayLike, *, confidence_level: float = 0.95
 ) -> Comparison:
     """Exact McNemar test of two models' accuracy; calls are 0 and 1.
 

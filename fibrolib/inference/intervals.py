@@ -123,7 +123,7 @@ def _newcombe_limits(area: float, n_positive: int, n_negative: int, confidence_l
     The variance is Hanley & McNeil's at the limit itself, with the mean class size in both terms; so the lower limit
     at an area of 1 lies below 1.
     """
-    z = special.ndtri((1 + confidence_level) / 2)
+    z = _normal_quantile(confidence_level)
     mean_size = (n_positive + n_negative) / 2
 
     def lower(observed: float) -> float:
@@ -142,22 +142,7 @@ def _newcombe_limits(area: float, n_positive: int, n_negative: int, confidence_l
 
 
 def wilson(count: int, n: int, name: str = "proportion", confidence_level: float = 0.95) -> Estimate:
-    """A proportion with Wilson's interval.
-
-    Parameters
-    ----------
-    count, n : int
-        Successes among `n` patients.
-    name : str
-        What is estimated.
-    confidence_level : float
-        For example 0.95.
-
-    Returns
-    -------
-    Estimate
-        All NaN, with a note, where `n` is 0.
-    """
+    """A proportion among `n` patients with Wilson's interval; all NaN, with a note, where `n` is 0."""
     _check_level(confidence_level)
     if n == 0:
         return Estimate(name, *(float("nan"),) * 3, 0, confidence_level, "wilson", note="no patient to count")

@@ -151,12 +151,7 @@ def _variance(stages: _Integers, components: _Floats) -> float:
     return total if total > 1e-24 else 0.0
 
 
-def quadratic_kappa(
-    stage_true: ArrayLike,
-    stage_called: ArrayLike,
-    *,
-    confidence_level: float = 0.95,
-) -> Estimate:
+def quadratic_kappa(stage_true: ArrayLike, stage_called: ArrayLike, *, confidence_level: float = 0.95) -> Estimate:
     """Cohen's kappa with quadratic weights between true and called stages.
 
     Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields
 from itertools import combinations
 
 import numpy as np
@@ -11,27 +12,14 @@ from numpy.typing import ArrayLike
 from statsmodels.stats.multitest import multipletests
 
 from fibrolib.inference.checks import InferenceError
-from fibrolib.inference.comparisons import (
-    Comparison,
-    delong_joint_test,
-    delong_test,
-    mcnemar_test,
-    permutation_test,
-)
+from fibrolib.inference.comparisons import Comparison, delong_joint_test, delong_test, mcnemar_test, permutation_test
 from fibrolib.inference.intervals import _join_notes
 from fibrolib.inference.metrics import classification_metrics
 from fibrolib.inference.predictions import select_predictions
 from fibrolib.inference.roc import auc_ci, choose_threshold
 from fibrolib.inference.staging import obuchowski_test
 
-__all__ = [
-    "adjust_pvalues",
-    "choose_thresholds",
-    "compare_models",
-    "compare_staging",
-    "joint_test",
-    "summarise_models",
-]
+__all__ = ["adjust_pvalues", "choose_thresholds", "compare_models", "compare_staging", "joint_test", "summarise_models"]
 
 
 _COLUMNS = {
@@ -39,6 +27,7 @@ _COLUMNS = {
     "permutation": "a b n difference p p_holm test note",
     "mcnemar": "a b n difference ci_low ci_high p p_holm test note",
 }
+_RENAMED = {"low": "ci_low", "high": "ci_high", "statistic": "z", "pvalue": "p", "value_a": "auc_a", "value_b": "auc_b"}
 _NAMES = {"delong": "DeLong, paired", "permutation": "permutation, paired", "mcnemar": "McNemar, exact"}
 
 
@@ -80,10 +69,12 @@ def compare_models(
         ``z, auc_a, auc_b``; "permutation" has no limits. Pairs that cannot be tested have NaN and a note, and do not
         count in the correction.
     """
+    if test not in _NAMES or (test == "mcnemar" and thresholds is None):
+        raise ValueError(f"test must be one of {', '.join(_NAMES)}, 'mcnemar' with thresholds; it is {test!r}")
     wide = select_predictions(predictions, split, repeat=repeat, models=models)
     truth = wide.pop("y_true")
     if test == "mcnemar":
-        wide = wide[[model for model in wide if np.isfinite((thresholds or {}).get(model, np.nan))]]
+        wide = wide[[model for model in wide if np.isfinite(thresholds.get(model, np.nan))]]
 
     def compare(a: pd.Series, b: pd.Series) -> Comparison:
         y_true = truth[a.index]
@@ -94,8 +85,7 @@ def compare_models(
             return mcnemar_test(y_true, *calls, confidence_level=confidence_level)
         return delong_test(y_true, a, b, confidence_level=confidence_level)
 
-    table = _compare_pairs(wide, compare, _NAMES[test])
-    return table.rename(columns={"statistic": "z", "value_a": "auc_a", "value_b": "auc_b"})[_COLUMNS[test].split()]
+    return _compare_pairs(wide, compare, _NAMES[test])[_COLUMNS[test].split()]
 
 
 def _compare_pairs(scores: pd.DataFrame, test: Callable[[pd.Series, pd.Series], Comparison], name: str) -> pd.DataFrame:
@@ -108,25 +98,12 @@ def _compare_pairs(scores: pd.DataFrame, test: Callable[[pd.Series, pd.Series], 
             rows.append(row | {"note": "no patient is scored by both"})
             continue
         try:
-            rows.append(row | _row(test(both[a], both[b])))
+            rows.append(row | asdict(test(both[a], both[b])))
         except InferenceError as error:
             rows.append(row | {"note": str(error)})
-    columns = ["a", "b", "n", "difference", "ci_low", "ci_high", "p", "statistic", "value_a", "value_b", "test", "note"]
-    table = pd.DataFrame(rows, columns=columns)
+    results = [field.name for field in fields(Comparison)]
+    table = pd.DataFrame(rows, columns=["a", "b", *results]).rename(columns=_RENAMED)
     return table.assign(p_holm=adjust_pvalues(table["p"].astype(float)))
-
-
-def _row(result: Comparison) -> dict[str, object]:
-    return {
-        "difference": result.difference,
-        "ci_low": result.low,
-        "ci_high": result.high,
-        "p": result.pvalue,
-        "note": result.note,
-        "statistic": result.statistic,
-        "value_a": result.value_a,
-        "value_b": result.value_b,
-    }
 
 
 def adjust_pvalues(pvalues: pd.Series, method: str = "holm") -> pd.Series:
@@ -171,8 +148,7 @@ def joint_test(
     row: dict[str, object] = {"models": wide.shape[1], "n": len(wide), "test": "DeLong, joint (F)"}
     try:
         result = delong_joint_test(truth, wide)
-        row |= {"statistic": result.statistic, "df": result.df, "df_error": result.df_error}
-        row |= {"p": result.pvalue, "note": result.note}
+        row |= result._asdict() | {"p": result.pvalue}
     except (InferenceError, ValueError) as error:
         row["note"] = str(error)
     return pd.DataFrame([row], columns=["models", "n", "statistic", "df", "df_error", "p", "test", "note"])
@@ -199,7 +175,7 @@ def compare_staging(
     Returns
     -------
     DataFrame
-        One row for each pair, on the patients of both: ``a, b, n, difference, ci_low, ci_high, p, p_holm, test, note``.
+        As of :func:`compare_models`: ``a, b, n, difference, ci_low, ci_high, p, p_holm, test, note``.
     """
     stages = pd.Series(np.asarray(stage), index=scores.index)
     options = {"prevalence": prevalence, "confidence_level": confidence_level}
@@ -208,30 +184,11 @@ def compare_staging(
 
 
 def choose_thresholds(
-    predictions: pd.DataFrame,
-    rule: str = "youden",
-    *,
-    target: float = 0.9,
-    split: str = "validation",
-    repeat: int = 0,
+    predictions: pd.DataFrame, rule: str = "youden", *, target: float = 0.9, split: str = "validation", repeat: int = 0
 ) -> dict[str, float]:
-    """One operating point for each model, from patients that are not tested on.
+    """One operating point for each model by :func:`choose_threshold`, from patients that are not tested on.
 
-    Parameters
-    ----------
-    predictions : DataFrame
-        The predictions table.
-    rule, target
-        As in :func:`choose_threshold`.
-    split : {"validation", "train"}
-        Where to choose; "test" raises ValueError.
-    repeat : int
-        Which resample.
-
-    Returns
-    -------
-    dict of str to float
-        NaN where a model's scores there do not hold both classes.
+    NaN where a model's scores there do not hold both classes; `split` "test" raises ValueError.
     """
     if split == "test":
         raise ValueError("an operating point chosen on the test patients flatters the model: use validation or train")

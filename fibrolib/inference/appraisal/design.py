@@ -55,11 +55,9 @@ def auc_power(
         Cases and controls; whole numbers in a simulation.
     significance : float
         Two-sided.
-    draws : int, optional
-        Given, power is the share of so many simulated samples in which the default interval of :func:`auc_ci` excludes
-        0.5; its standard error is at most ``0.5 / sqrt(draws)``. Default the closed form.
-    seed : int
-        Of the simulation.
+    draws, seed : int, optional
+        `draws` given, power is the share of so many simulated samples in which the default interval of :func:`auc_ci`
+        excludes 0.5; its standard error is at most ``0.5 / sqrt(draws)``. Default the closed form.
     """
     if draws is None:
         ratio = n_negative / n_positive
@@ -77,21 +75,9 @@ def auc_power(
 def auc_sample_size(
     auc: float, *, power: float = 0.8, ratio: float = 1.0, significance: float = 0.05
 ) -> tuple[int, int]:
-    """Cases and controls, rounded up, needed to show that an area differs from 0.5.
+    """Cases and controls, rounded up, needed to show that an area differs from 0.5 with the wanted power.
 
-    Parameters
-    ----------
-    auc, significance
-        As in :func:`auc_power`.
-    power : float
-        Wanted power.
-    ratio : float
-        Controls for each case.
-
-    Returns
-    -------
-    tuple of int
-        ``(n_positive, n_negative)``.
+    `ratio` is that of controls to cases; `auc` and `significance` as in :func:`auc_power`.
     """
     null, alternative = _binormal_variance(0.5, ratio), _binormal_variance(auc, ratio)
     return _sample_size(auc - 0.5, null, alternative, power, ratio, significance)
@@ -141,17 +127,9 @@ def comparison_sample_size(
     ratio: float = 1.0,
     significance: float = 0.05,
 ) -> tuple[int, int]:
-    """Cases and controls, rounded up, needed to show that two areas on the same patients differ.
+    """Cases and controls, rounded up, needed to show that two areas on the same patients differ with the wanted power.
 
-    Parameters
-    ----------
-    auc_a, auc_b, correlation, power, ratio, significance
-        As in :func:`comparison_power` and :func:`auc_sample_size`; equal areas raise ValueError.
-
-    Returns
-    -------
-    tuple of int
-        ``(n_positive, n_negative)``.
+    `ratio` is that of controls to cases; the rest as in :func:`comparison_power`. Equal areas raise ValueError.
     """
     null, alternative = _comparison_variances(auc_a, auc_b, correlation, ratio)
     return _sample_size(auc_a - auc_b, null, alternative, power, ratio, significance)
@@ -254,12 +232,10 @@ def auc_coverage(
         True area, in (0, 1).
     n_positive, n_negative : int
         Patients in each sample.
-    methods : sequence of str
+    methods, confidence_level
         As in :func:`auc_ci`.
     spread : float
         Standard deviation of the cases' scores, that of the controls being 1.
-    confidence_level : float
-        For example 0.95.
     draws, n_resamples, seed : int
         Samples drawn; resamples of each bootstrap; seed.
 
@@ -336,13 +312,9 @@ def metric_coverage(
 
 
 def proportion_coverage(
-    n: int,
-    truths: ArrayLike,
-    *,
-    methods: Sequence[str] = ("normal", "wilson"),
-    confidence_level: float = 0.95,
+    n: int, truths: ArrayLike, *, methods: Sequence[str] = ("normal", "wilson"), confidence_level: float = 0.95
 ) -> pd.DataFrame:
-    """Exact coverage of intervals of a proportion.
+    """Exact coverage of intervals of a proportion among `n` patients.
 
     Parameters
     ----------
@@ -350,10 +322,8 @@ def proportion_coverage(
         Patients.
     truths : array_like of float
         True proportions.
-    methods : sequence of str
-        As statsmodels' ``proportion_confint`` calls them; "normal" is the textbook's (Wald).
-    confidence_level : float
-        For example 0.95.
+    methods, confidence_level
+        As of statsmodels' ``proportion_confint``; "normal" is the textbook's (Wald).
 
     Returns
     -------

@@ -1,7 +1,8 @@
-"""DeLong's tests against R's pROC, against the O(n m) definition, and in every corner where they degenerate."""
+"""Tests of two scores: against R's pROC, against their definitions, and where they degenerate."""
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,20 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scipy import stats
+from scipy import special, stats
 from sklearn.metrics import roc_auc_score
 
-from fibrolib.inference import InferenceError, auc, auc_ci, delong_joint_test, delong_test
+from fibrolib.inference import (
+    InferenceError,
+    auc,
+    auc_ci,
+    comparisons,
+    delong_joint_test,
+    delong_test,
+    mcnemar_test,
+    permutation_test,
+    share_of_ceiling,
+)
 from fibrolib.inference.comparisons import _placed_columns
 from fibrolib.inference.roc import _placement_covariance, _placements
 
@@ -322,3 +333,149 @@ def test_joint_test_does_not_hang_on_the_order_of_scores(sample):
     two = delong_joint_test(y, np.column_stack(scores[::-1]))
     assert one.df == two.df
     assert one.statistic == pytest.approx(two.statistic, rel=1e-6, abs=1e-9, nan_ok=True)
+
+
+Y_EIGHT = np.array([1, 1, 1, 1, 0, 0, 0, 0])
+
+
+def area(y: np.ndarray, score: np.ndarray) -> float:
+    """Over all pairs, as it is defined."""
+    return float(np.mean((np.sign(score[y == 1][:, None] - score[y == 0]) + 1) / 2))
+
+
+def every_exchange(y: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
+    """Share of all exchanges of ranks that move the areas at least as far apart."""
+    ranks = np.stack([stats.rankdata(a), stats.rankdata(b)])
+
+    def gap(order: np.ndarray) -> float:
+        one, two = (np.where(order, ranks[side], ranks[1 - side]) for side in (0, 1))
+        return abs(area(y, one) - area(y, two))
+
+    gaps = np.array([gap(np.array(order)) for order in product([True, False], repeat=len(y))])
+    return float(np.mean(gaps >= gaps[0] - 1e-12))
+
+
+@pytest.mark.parametrize("decimals", [6, 0])
+@pytest.mark.parametrize("seed", range(3))
+def test_p_is_counted_over_every_exchange(seed, decimals):
+    rng = np.random.default_rng(seed)
+    a, b = (2 * (shift * Y_EIGHT + rng.normal(size=8)).round(decimals) for shift in (1.5, 0.2))
+    found = permutation_test(Y_EIGHT, a, b)
+    assert found.note == ""
+    assert found.pvalue == pytest.approx(every_exchange(Y_EIGHT, a, b), abs=1e-12)
+    assert found.difference == pytest.approx(area(Y_EIGHT, a) - area(Y_EIGHT, b), abs=1e-12)
+    assert found.n == 8
+
+
+eight_scores = st.lists(st.integers(-4, 4), min_size=8, max_size=8).map(np.array)
+
+
+@settings(max_examples=40)
+@given(eight_scores, eight_scores)
+def test_it_is_symmetric_and_knows_ranks_only(a, b):
+    found = permutation_test(Y_EIGHT, a, b)
+    assert 0 < found.pvalue <= 1
+    assert permutation_test(Y_EIGHT, b, a).pvalue == pytest.approx(found.pvalue)
+    assert permutation_test(Y_EIGHT, np.exp(a / 2), 1e9 * b).pvalue == pytest.approx(found.pvalue)
+    assert permutation_test(1 - Y_EIGHT, -a, -b).pvalue == pytest.approx(found.pvalue)
+    assert permutation_test(Y_EIGHT, a, a).pvalue == 1
+    assert found.difference == pytest.approx(delong_test(Y_EIGHT, a, b).difference)
+
+
+def test_two_flawless_scores_in_opposite_directions_can_be_tested():
+    # DeLong's variance is zero here. All eight exchanged or none: 2 of 2^8.
+    assert permutation_test(Y_EIGHT, Y_EIGHT, 1 - Y_EIGHT).pvalue == pytest.approx(2 / 2**8)
+
+
+def test_many_patients_are_taken_for_normal_and_agree(monkeypatch):
+    rng = np.random.default_rng(5)
+    y = np.repeat([1, 0], (60, 90))
+    shared = rng.normal(size=150)
+    a, b = (shift * y + shared + rng.normal(size=150) for shift in (1.3, 1.0))
+    exact = permutation_test(y, a, b)
+    monkeypatch.setattr(comparisons, "_MOST_STEPS", 10)
+    normal = permutation_test(y, a, b)
+    assert (exact.note, "taken as normal" in normal.note) == ("", True)
+    assert 0.01 < exact.pvalue < 0.5
+    assert normal.pvalue == pytest.approx(exact.pvalue, abs=0.005)
+
+
+def test_it_keeps_its_level_where_delongs_is_over_careful():
+    rng = np.random.default_rng(2)
+    y = np.repeat([1, 0], 15)
+    rejected = np.zeros(2)
+    for _ in range(200):
+        shared = np.sqrt(0.8) * rng.normal(size=30)
+        a, b = (1.47 * y + shared + np.sqrt(0.2) * rng.normal(size=30) for _ in range(2))
+        rejected += [permutation_test(y, a, b).pvalue <= 0.05, delong_test(y, a, b).pvalue <= 0.05]
+    # Binomial (200, 0.05) stays below 22 with probability 0.9995.
+    assert rejected[1] < rejected[0] < 22
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [(np.ones(8), "both classes"), (Y_EIGHT[:5], "8 entries for 5")],
+)
+def test_what_cannot_be_permuted_is_refused(y, message):
+    with pytest.raises(InferenceError, match=message):
+        permutation_test(y, np.arange(8.0), np.arange(8.0))
+
+
+Y_HUNDRED = np.repeat([1, 0], (40, 60))
+
+
+def correlated_scores(rng: np.random.Generator, areas: tuple[float, float]) -> list[np.ndarray]:
+    shared = np.sqrt(0.5) * rng.normal(size=len(Y_HUNDRED))
+    shifts = np.sqrt(2) * special.ndtri(areas)
+    return [shift * Y_HUNDRED + shared + np.sqrt(0.5) * rng.normal(size=len(Y_HUNDRED)) for shift in shifts]
+
+
+def test_limits_are_where_the_difference_is_no_longer_told_from_zero():
+    score, best = correlated_scores(np.random.default_rng(1), (0.75, 0.9))
+    found = share_of_ceiling(Y_HUNDRED, score, best)
+    way, whole = auc(Y_HUNDRED, score) - 0.5, auc(Y_HUNDRED, best) - 0.5
+    assert found.value == pytest.approx(way / whole)
+    assert found.low < found.value < found.high
+    covariance = _placement_covariance(*_placed_columns(Y_HUNDRED, np.column_stack((score, best))))
+    for limit in found.confidence_interval:
+        contrast = np.array([1, -limit])
+        z = (way - limit * whole) / np.sqrt(contrast @ covariance @ contrast)
+        assert abs(z) == pytest.approx(stats.norm.ppf(0.975))
+
+
+def test_limits_cover():
+    rng = np.random.default_rng(3)
+    found = [share_of_ceiling(Y_HUNDRED, *correlated_scores(rng, (0.7, 0.85))) for _ in range(300)]
+    covered = np.mean([each.low <= 0.2 / 0.35 <= each.high for each in found])
+    # 300 draws at a true coverage of 0.95 stay above 0.91 with probability 0.998.
+    assert covered > 0.91
+
+
+def test_the_ceiling_covers_all_of_its_own_way():
+    (best,) = correlated_scores(np.random.default_rng(2), (0.9,))
+    found = share_of_ceiling(Y_HUNDRED, best, best)
+    assert (found.value, found.low, found.high) == pytest.approx((1, 1, 1), abs=1e-6)
+
+
+def test_there_is_no_way_to_a_ceiling_of_chance():
+    rng = np.random.default_rng(0)
+    found = share_of_ceiling(Y_HUNDRED, rng.normal(size=100), rng.normal(size=100))
+    assert np.isnan([found.low, found.high]).all()
+    assert "not told from chance" in found.note
+    assert np.isnan(share_of_ceiling(Y_HUNDRED, rng.normal(size=100), np.zeros(100)).value)
+
+
+def test_mcnemar_is_exact():
+    y = np.ones(17, dtype=int)
+    a, b = np.repeat([1, 1, 0, 0], (9, 5, 1, 2)), np.repeat([1, 0, 1, 0], (9, 5, 1, 2))
+    found = mcnemar_test(y, a, b)
+    assert (found.note, found.n) == ("5 and 1 right alone", 17)
+    # 2 * P(X <= 1) of a binomial (6, 1/2) = 14 / 64.
+    assert found.pvalue == pytest.approx(14 / 64)
+    assert found.difference == pytest.approx(found.value_a - found.value_b)
+    # Bonett & Price by hand: p = 6/19, q = 2/19.
+    half = stats.norm.ppf(0.975) * np.sqrt((8 / 19 - (4 / 19) ** 2) / 19)
+    assert found.confidence_interval == pytest.approx((4 / 19 - half, 4 / 19 + half))
+    assert mcnemar_test(y, a, a).pvalue == 1
+    with pytest.raises(InferenceError, match="17 patients but 17 and 3 calls"):
+        mcnemar_test(y, a, [1, 0, 1])

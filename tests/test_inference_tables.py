@@ -1,4 +1,4 @@
-"""From the predictions table to the tables of the paper."""
+"""From the predictions table to the tables of the paper, against the single tests they are made of."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from fibrolib.inference import (
     choose_thresholds,
     classification_metrics,
     compare_models,
+    compare_staging,
+    delong_joint_test,
     delong_test,
+    joint_test,
+    mcnemar_test,
+    obuchowski_test,
+    permutation_test,
     select_predictions,
     summarise_models,
 )
@@ -200,3 +206,99 @@ def test_a_table_read_back_from_csv_gives_the_same(predictions, tmp_path):
     path = tmp_path / "predictions.csv"
     predictions.to_csv(path, index=False)
     pd.testing.assert_frame_equal(compare_models(pd.read_csv(path)), compare_models(predictions))
+
+
+STAGED_MODELS = ("one", "two", "three")
+
+
+@pytest.fixture
+def staged_predictions() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    stage = np.arange(40) % 5
+    rows = [
+        pd.DataFrame(
+            {
+                "patient_id": [f"p{i}" for i in range(40)],
+                "model": model,
+                "split": "test",
+                "repeat": 0,
+                "stage": stage,
+                "y_true": (stage >= 2).astype(int),
+                "y_score": slope * stage + rng.normal(size=40),
+            }
+        )
+        for model, slope in zip(STAGED_MODELS, (0.9, 0.6, 0.3), strict=True)
+    ]
+    table = pd.concat(rows, ignore_index=True)
+    table.loc[(table["model"] == "three") & (table["patient_id"] == "p7"), "y_score"] = np.nan
+    return table
+
+
+def test_joint_test_uses_the_patients_of_all(staged_predictions):
+    (row,) = joint_test(staged_predictions).itertuples()
+    wide = select_predictions(staged_predictions).dropna()
+    expected = delong_joint_test(wide["y_true"], wide[list(STAGED_MODELS)])
+    assert (row.models, row.n, row.df, row.df_error) == (3, 39, 2, 36)
+    assert (row.statistic, row.p) == (expected.statistic, expected.pvalue)
+    assert row.test == "DeLong, joint (F)"
+    assert joint_test(staged_predictions, models=["one", "two"])["n"].item() == 40
+
+
+def test_what_cannot_be_tested_jointly_has_a_note(staged_predictions):
+    assert "two scores" in joint_test(staged_predictions, models=["one"])["note"].item()
+    nobody = staged_predictions.assign(y_score=staged_predictions["y_score"].mask(staged_predictions["model"] == "two"))
+    (row,) = joint_test(nobody).itertuples()
+    assert row.n == 0
+    assert np.isnan(row.p)
+    assert row.note
+
+
+def test_pairs_are_exchanged_on_the_patients_of_both(staged_predictions):
+    table = compare_models(staged_predictions, "permutation")
+    wide = select_predictions(staged_predictions)
+    assert table["n"].tolist() == [40, 39, 39]
+    for row in table.itertuples():
+        both = wide[["y_true", row.a, row.b]].dropna()
+        expected = permutation_test(both["y_true"], both[row.a], both[row.b])
+        assert (row.difference, row.p, row.test) == (expected.difference, expected.pvalue, "permutation, paired")
+    assert table["p_holm"].tolist() == pytest.approx(multipletests(table["p"], method="holm")[1])
+
+
+def test_accuracy_is_compared_at_the_operating_points_with_holm(staged_predictions):
+    thresholds = {"one": 1.0, "two": 0.9, "three": 0.5}
+    table = compare_models(staged_predictions, "mcnemar", thresholds=thresholds)
+    assert list(zip(table["a"], table["b"], strict=True)) == [("one", "two"), ("one", "three"), ("two", "three")]
+    assert table["n"].tolist() == [40, 39, 39]
+    wide = select_predictions(staged_predictions)
+    for row in table.itertuples():
+        both = wide[["y_true", row.a, row.b]].dropna()
+        expected = mcnemar_test(both["y_true"], both[row.a] >= thresholds[row.a], both[row.b] >= thresholds[row.b])
+        assert (row.difference, row.p) == (expected.difference, expected.pvalue)
+        assert (row.ci_low, row.ci_high) == expected.confidence_interval
+        assert row.test == "McNemar, exact"
+        assert row.note == expected.note
+    assert table["p_holm"].tolist() == pytest.approx(multipletests(table["p"], method="holm")[1])
+    assert compare_models(staged_predictions, "mcnemar", thresholds={"one": 1.0, "two": np.nan}).empty
+    for arguments in (("mcnemar",), ("wald",)):
+        with pytest.raises(ValueError, match="test must be one of delong, permutation, mcnemar"):
+            compare_models(staged_predictions, *arguments)
+    apart = staged_predictions[~((staged_predictions["model"] == "one") ^ (staged_predictions["patient_id"] < "p2"))]
+    assert "no patient is scored by both" in compare_models(apart, "mcnemar", thresholds=thresholds)["note"].tolist()
+
+
+def test_staging_is_compared_on_the_patients_of_both(staged_predictions):
+    wide = select_predictions(staged_predictions)[list(STAGED_MODELS)]
+    stage = staged_predictions.drop_duplicates("patient_id").set_index("patient_id")["stage"].reindex(wide.index)
+    pairs = compare_staging(stage, wide)
+    both = wide[["one", "three"]].dropna()
+    expected = obuchowski_test(stage[both.index], both["one"], both["three"])
+    row = pairs[(pairs["a"] == "one") & (pairs["b"] == "three")].iloc[0]
+    assert (row["n"], row["difference"], row["p"]) == (39, expected.difference, expected.pvalue)
+    assert (row["ci_low"], row["ci_high"]) == expected.confidence_interval
+    assert "smaller stage" in row["note"]
+    assert row["test"] == "Obuchowski, paired"
+    assert pairs["p_holm"].tolist() == pytest.approx(multipletests(pairs["p"], method="holm")[1])
+    lonely = stage.isin([0, 1]) | (stage.index == "p4")
+    refused = compare_staging(stage[lonely], wide[lonely])
+    assert refused["p"].isna().all()
+    assert "one patient only" in refused["note"].iloc[0]
