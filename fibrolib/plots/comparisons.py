@@ -26,10 +26,6 @@ _SPREAD = 0.25
 """Distance between two nets in one row."""
 
 
-def _label(name: str) -> str:
-    return ORACLES.get(name, model_label(name))
-
-
 @styled
 def plot_answers(few: pd.DataFrame, many: pd.DataFrame, cutoff: int) -> Figure:
     """AUC of each diagnostic on the study's test patients and on the simulated test set, with both oracles.
@@ -58,7 +54,7 @@ def plot_answers(few: pd.DataFrame, many: pd.DataFrame, cutoff: int) -> Figure:
     for name, style in styles.items():
         plot.axvline(many.loc[name, "auc"], color="0.25", linewidth=1.0, linestyle=style, zorder=0)
     plot.axvline(0.5, **_CHANCE)
-    plot.set_yticks(range(len(names)), [_label(name) for name in names])
+    plot.set_yticks(range(len(names)), [model_label(name) for name in names])
     label = f"AUC at {cutoff_name(cutoff)} with 95 % interval (dotted: chance)"
     plot.set(xlabel=label, xlim=(min(0.4, few["auc_low"].min() - 0.02), 1.01), ylim=(len(names) - 0.5, -0.5))
     plot.tick_params(axis="y", length=0)
@@ -93,12 +89,10 @@ def plot_motion_use(table: pd.DataFrame, ceilings: pd.DataFrame, cutoff: int) ->
         Lowest stage that counts as diseased.
     """
     scenarios, perturbations, nets = (
-        list(dict.fromkeys(table[column])) for column in ("scenario", "perturbation", "model")
+        table[column].unique().tolist() for column in ("scenario", "perturbation", "model")
     )
-    height = 1.5 + 0.2 * len(nets) * len(perturbations)
-    figure, axes = new_figure(
-        1, len(scenarios), width=2.9 * len(scenarios) + 0.6, height=height, sharex=True, sharey=True
-    )
+    size = {"width": 2.9 * len(scenarios) + 0.6, "height": 1.5 + 0.2 * len(nets) * len(perturbations)}
+    figure, axes = new_figure(1, len(scenarios), sharex=True, sharey=True, **size)
     for plot, scenario in zip(axes[0], scenarios, strict=True):
         rows = table[table["scenario"] == scenario]
         for place, perturbation in enumerate(perturbations):

@@ -130,12 +130,7 @@ def _draw_mmode(plot: Axes, overlay: Axes, cam: Explanation) -> None:
 def plot_overlays(rows: Mapping[str, Mapping[str, Explanation]], *, region: str = "capsule") -> Figure:
     """In each row the middle frame of a clip, then the same frame under several maps.
 
-    Parameters
-    ----------
-    rows : mapping of str to mapping of str to Explanation
-        By title of the row, by title of the column; the maps of a row explain one clip.
-    region : str
-        What the marked region is; outlined where there is one.
+    `rows` holds maps of one clip by title of the row and title of the column; `region` is outlined where there is one.
     """
     columns: Sequence[str] = list(next(iter(rows.values())))
     size = {"width": 1.5 * (len(columns) + 1) + 1.3, "height": 1.55 * len(rows) + 0.6}

@@ -97,8 +97,8 @@ def plot_faithfulness(curves: pd.DataFrame) -> Figure:
             rows = curves[(curves["method"] == method) & (curves["curve"] == kind)]
             for order, (colour, dashes) in _ORDER_LOOKS.items():
                 mean = rows[rows["order"] == order].groupby("fraction")["score"].mean()
-                label = _ORDER_LABELS[order]
-                plot.plot(100 * mean.index, mean, color=colour, linestyle=dashes, linewidth=1.3, label=label)
+                look = {"color": colour, "linestyle": dashes, "linewidth": 1.3}
+                plot.plot(100 * mean.index, mean, label=_ORDER_LABELS[order], **look)
             sns.despine(ax=plot)
         line[0].set_ylabel(f"{method_label(method)}\nmean score", fontsize="small")
     for plot, kind in zip(axes[0], kinds, strict=True):
@@ -148,26 +148,26 @@ def plot_planted(summary: pd.DataFrame, judged: pd.DataFrame) -> Figure:
         even map of the liver puts there.
     """
     models, regions = (list(dict.fromkeys(summary[name])) for name in ("model", "region"))
-    ways = list(dict.fromkeys(zip(summary["method"], summary["layer"], strict=True)))
-    size = {"width": 3.4 * len(regions) + 2.4, "height": (0.42 * len(ways) + 0.35) * len(models) + 0.8}
+    configs = list(dict.fromkeys(zip(summary["method"], summary["layer"], strict=True)))
+    size = {"width": 3.4 * len(regions) + 2.4, "height": (0.42 * len(configs) + 0.35) * len(models) + 0.8}
     figure, axes = new_figure(len(models), len(regions), sharey=True, sharex="col", **size)
     for line, model in zip(axes, models, strict=True):
         for plot, region in zip(line, regions, strict=True):
             rows = summary[(summary["model"] == model) & (summary["region"] == region)]
             plot.axvline(1, color="0.5", linewidth=0.8)
-            for at, way in enumerate(ways):
-                _draw_way(plot, at, rows[(rows["method"] == way[0]) & (rows["layer"] == way[1])])
-            plot.set(xscale="log", ylim=(len(ways) - 0.5, -0.5))
-            plot.set_yticks(range(len(ways)), [method_label(*way) for way in ways])
+            for at, (method, layer) in enumerate(configs):
+                _draw_signals(plot, at, rows[(rows["method"] == method) & (rows["layer"] == layer)])
+            plot.set(xscale="log", ylim=(len(configs) - 0.5, -0.5))
+            plot.set_yticks(range(len(configs)), [method_label(*config) for config in configs])
             sns.despine(ax=plot, left=True)
             plot.tick_params(axis="y", length=0)
         line[0].set_ylabel(model_label(model).replace(" + ", "\n+ "), fontweight="bold", fontsize="small")
-        known = judged[judged["model"] == model]
-        best = known[known["signal"] == "capsule"].set_index(["method", "layer"])["attainable"]
+        verdicts = judged[judged["model"] == model]
+        best = verdicts[verdicts["signal"] == "capsule"].set_index(["method", "layer"])["attainable"]
         line[0].axvline(TIMES, color="0.5", linewidth=0.8, linestyle=(0, (4, 2)))
-        line[0].axvline(known["chance"].max(), color="0.5", linewidth=0.8, linestyle=":")
+        line[0].axvline(verdicts["chance"].max(), color="0.5", linewidth=0.8, linestyle=":")
         line[0].plot(
-            best[ways], range(len(ways)), "|", color="0.3", markersize=9, label="most a map so coarse can reach"
+            best[configs], range(len(configs)), "|", color="0.3", markersize=9, label="most a map so coarse can reach"
         )
     for plot, region in zip(axes[0], regions, strict=True):
         plot.set_title(f"relevance on the {region}", fontsize="small")
@@ -183,7 +183,7 @@ def plot_planted(summary: pd.DataFrame, judged: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_way(plot, at: int, rows: pd.DataFrame) -> None:
+def _draw_signals(plot, at: int, rows: pd.DataFrame) -> None:
     for number, (signal, (colour, marker)) in enumerate(_SIGNAL_LOOKS.items()):
         for row in rows[rows["signal"] == signal].itertuples():
             height = at + 0.22 * (number - 1)
@@ -209,29 +209,21 @@ def plot_shares(attribution: pd.DataFrame, *, metavir: bool = True, region: str 
     region : str
         What the region is.
     """
-    known = attribution.dropna(subset=["relevance"])
-    names = list(dict.fromkeys(known["model"]))
-    levels = np.arange(known["stage"].min(), known["stage"].max() + 1)
+    attribution = attribution.dropna(subset=["relevance"])
+    names = list(dict.fromkeys(attribution["model"]))
+    levels = np.arange(attribution["stage"].min(), attribution["stage"].max() + 1)
     colours = dict(zip(levels, stage_colours(len(levels)), strict=True))
     figure, axes = new_figure(1, len(names), width=2.6 * len(names) + 0.9, height=3.1, sharex=True, sharey=True)
-    top = 110 * max(known["relevance"].max(), known["area"].max())
+    top = 110 * max(attribution["relevance"].max(), attribution["area"].max())
     for plot, name in zip(axes[0], names, strict=True):
-        rows = known[known["model"] == name]
+        rows = attribution[attribution["model"] == name]
         plot.plot([0, top], [0, top], color="0.6", linewidth=0.8, linestyle=":", label="no preference")
         for level in levels:
-            dots = rows[rows["stage"] == level]
-            label = stage_name(level, metavir)
-            plot.scatter(
-                100 * dots["area"],
-                100 * dots["relevance"],
-                s=26,
-                color=colours[level],
-                edgecolor="0.3",
-                label=label,
-                clip_on=False,
-            )
+            dots = 100 * rows.loc[rows["stage"] == level, ["area", "relevance"]]
+            look = {"s": 26, "color": colours[level], "edgecolor": "0.3", "clip_on": False}
+            plot.scatter(dots["area"], dots["relevance"], label=stage_name(level, metavir), **look)
         plot.set_title(f"{model_label(name)} (n = {len(rows)})", color=model_colour(name))
-        plot.set(xlabel=f"Area on the {region} (%)", xlim=(0, 115 * known["area"].max()), ylim=(0, top))
+        plot.set(xlabel=f"Area on the {region} (%)", xlim=(0, 115 * attribution["area"].max()), ylim=(0, top))
         sns.despine(ax=plot)
     axes[0, 0].set_ylabel("Relevance there (%)")
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1), title="Stage")

@@ -61,15 +61,7 @@ def _setting(row: pd.Series, usual: str) -> str:
 
 @styled
 def plot_schedule(factors: Mapping[str, NDArray[np.floating]], name: str) -> Figure:
-    """Learning-rate schedule: the share of the full rate at each training step.
-
-    Parameters
-    ----------
-    factors : mapping of str to ndarray, shape (steps,)
-        Factor on the learning rate, in [0, 1], by setting.
-    name : str
-        The model; the first line has its colour.
-    """
+    """Share of the full learning rate at each step, by setting; the first line has the colour of the model `name`."""
     figure, axes = new_figure(width=6.0, height=2.6 + 0.2 * len(factors))
     plot = axes[0, 0]
     for number, (label, values) in enumerate(factors.items()):
@@ -89,8 +81,7 @@ def plot_curves(histories: pd.DataFrame, name: str) -> Figure:
     Parameters
     ----------
     histories : DataFrame
-        ``epoch, train_loss, valid_loss, valid_auc, fold``; ``fold`` is missing for the final fit.
-        Validation columns may be absent.
+        ``epoch, fold`` (missing for the final fit), ``train_loss``, and where available ``valid_loss, valid_auc``.
     name : str
         The model.
     """

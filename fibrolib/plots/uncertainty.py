@@ -85,15 +85,7 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: 
 
 @styled
 def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
-    """Net benefit of each diagnostic with its band, beside treating everybody (grey line) and nobody (dotted).
-
-    Parameters
-    ----------
-    curves : DataFrame
-        From `fibrolib.inference.decision_curves`.
-    most : float
-        Largest threshold drawn.
-    """
+    """Net benefit (from `decision_curves`) up to the threshold `most`, beside treating everybody (grey) and nobody."""
     curves = curves[curves["net_benefit"].notna() & (curves["threshold"] <= most)]
     figure, panels = _panels(list(dict.fromkeys(curves["model"])), 1.9)
     top = float(max(curves["high"].max(), curves["treat_all"].max())) + 0.03
@@ -115,15 +107,7 @@ def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
 
 @styled
 def plot_split_luck(redraws: pd.DataFrame, own: Mapping[str, float]) -> Figure:
-    """AUC of each diagnostic over many random splits, and in the study's own.
-
-    Parameters
-    ----------
-    redraws : DataFrame
-        From `fibrolib.inference.appraisal.redraw_splits`.
-    own : mapping of str to float
-        AUC of each diagnostic in the study's own split.
-    """
+    """AUC of each diagnostic over many random splits (`redraw_splits`), and in the study's `own`."""
     names = list(dict.fromkeys(redraws["model"]))
     figure, axes = new_figure(width=6.5, height=0.9 + 0.55 * len(names))
     plot = axes[0, 0]
@@ -245,14 +229,9 @@ def plot_attainable(printed: Mapping[str, float], grids: Mapping[str, Sequence[f
 
 @styled
 def plot_pvalue_range(ranges: Mapping[str, pd.DataFrame], *, plausible: tuple[float, float] = (0.3, 0.8)) -> Figure:
-    """p-value of a comparison over how correlated the two estimated areas may have been.
+    """p-value of each comparison over the correlation of its two areas; `plausible` correlations are shaded.
 
-    Parameters
-    ----------
-    ranges : mapping of str to DataFrame
-        By comparison, the table of `fibrolib.inference.appraisal.comparison_range`.
-    plausible : tuple of float
-        Correlations to be shaded.
+    `ranges` holds, by comparison, the table of `fibrolib.inference.comparison_range`.
     """
     figure, axes = new_figure(width=6.5, height=3.2)
     plot = axes[0, 0]

@@ -111,10 +111,10 @@ def describe_training(histories: pd.DataFrame) -> str:
     final = histories[histories["fold"].isna()]
     if "valid_loss" not in final or final["valid_loss"].isna().all():
         return f"Training: all {counted(len(final), 'epoch')} were used; no validation loss was computed."
-    kept = final.loc[final["valid_loss"].idxmin()]
+    best = final.loc[final["valid_loss"].idxmin()]
     return (
-        f"Training: of {counted(len(final), 'epoch')}, the weights of epoch {int(kept['epoch'])} are kept, with a "
-        f"validation loss of {kept['valid_loss']:.2f} and a training loss of {kept['train_loss']:.2f}."
+        f"Training: of {counted(len(final), 'epoch')}, the weights of epoch {int(best['epoch'])} are kept, with a "
+        f"validation loss of {best['valid_loss']:.2f} and a training loss of {best['train_loss']:.2f}."
     )
 
 

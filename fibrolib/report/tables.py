@@ -215,18 +215,17 @@ def readable_answers(few: pd.DataFrame, many: pd.DataFrame, shares: pd.DataFrame
     """
     few, shares = few.set_index("model"), shares.set_index("model")
     columns = ["auc", "auc_low", "auc_high"]
+    few_title = f"AUC, {counted(int(few['n'].max()), GROUPS['test'])}"
     rows = []
     for row in many.itertuples():
         share = shares.loc[row.model] if row.model in shares.index else None
         rows.append(
             {
                 "Diagnostic": ORACLES.get(row.model, model_label(row.model)),
-                f"AUC, {counted(int(few['n'].max()), GROUPS['test'])}": with_interval(*few.loc[row.model, columns])
-                if row.model in few.index
-                else "–",
+                few_title: with_interval(*few.loc[row.model, columns]) if row.model in few.index else "–",
                 f"AUC, {counted(row.n, GROUPS['fresh'])}": with_interval(row.auc, row.auc_low, row.auc_high),
-                "of the way to the still image's oracle (95 % CI)": _percent(share, "still"),
-                "of the way to the video's oracle (95 % CI)": _percent(share, "moving"),
+                "share of the still-image oracle's AUC gain (95 % CI)": _percent(share, "still"),
+                "share of the video oracle's AUC gain (95 % CI)": _percent(share, "moving"),
             }
         )
     return pd.DataFrame(rows)
@@ -308,13 +307,13 @@ def _network(layers: pd.DataFrame) -> pd.DataFrame:
 def _layers(layers: pd.DataFrame) -> pd.DataFrame:
     """How coarse the map of each net is."""
     sides = layers[["times", "height", "width"]].astype(str).agg(" × ".join, axis=1)
-    shown = layers["frames"].astype(str) + " × " + layers["pixels"].astype(str) + " × " + layers["pixels"].astype(str)
+    inputs = layers[["frames", "pixels", "pixels"]].astype(str).agg(" × ".join, axis=1)
     return pd.DataFrame(
         {
             "Net": layers["model"].map(model_label),
             "Layer": layers["layer"],
             "Its map (times × height × width)": sides,
-            "What the net is shown (frames × pixels × pixels)": shown,
+            "Its input (frames × pixels × pixels)": inputs,
         }
     )
 
