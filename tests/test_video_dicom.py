@@ -18,6 +18,10 @@ from fibrolib.video import find_sector, prepare_clip, read_video, survey_video
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # about its own odd examples
 
 
+def notes_of(video) -> dict[str, str]:
+    return dict(video.notes)
+
+
 def example(name: str) -> np.ndarray:
     return read_video(get_testdata_file(name, download=False)).frames
 
@@ -85,7 +89,6 @@ def test_frames_and_sizes_of_examples(name, shape):
     [
         "MR_truncated.dcm",
         "JPGExtended.dcm",
-        "badVR.dcm",
         "SC_rgb_jls_lossy_sample.dcm",
         "GDCMJ2K_TextGBR.dcm",
         "JPEG2000-embedded-sequence-delimiter.dcm",
@@ -172,6 +175,9 @@ def test_regions_of_no_use_are_passed_over(tmp_path, changed):
     assert read_video(with_region(tmp_path / "a.dcm", two_pictures(), **changed)).region is None
 
 
-def test_a_region_beyond_the_frame_is_cut(tmp_path):
-    path = with_region(tmp_path / "a.dcm", two_pictures(), RegionLocationMaxX1=5000, RegionLocationMaxY1=5000)
-    assert read_video(path).region == (10, 120, 20, 160)
+def test_a_region_beyond_the_frame_is_distrusted(tmp_path):
+    video = read_video(with_region(tmp_path / "a.dcm", two_pictures(), RegionLocationMaxX1=5000))
+    assert video.region is None
+    assert "lies outside the frame" in notes_of(video)["region"]
+    rounded = with_region(tmp_path / "b.dcm", two_pictures(), RegionLocationMaxX1=160, RegionLocationMaxY1=120)
+    assert read_video(rounded).region == (10, 120, 20, 160)

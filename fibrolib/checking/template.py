@@ -14,7 +14,7 @@ from fibrolib.cohort import NUMBERS, write_cohort
 from fibrolib.cohort.schema import absolute
 from fibrolib.errors import FibrolibError
 from fibrolib.video import is_dicom, pictures_in
-from fibrolib.video.streams import SUFFIXES as PICTURES
+from fibrolib.video.stills import SUFFIXES as PICTURES
 
 _VIDEOS = {".mp4", ".m4v", ".mov", ".avi", ".mpeg", ".mpg", ".gif", ".webm", ".mkv", ".wmv", ".dcm", ".dicom", ".ima"}
 

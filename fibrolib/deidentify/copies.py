@@ -17,19 +17,19 @@ import pydicom
 from dicomanonymizer.dicomfields_selector import dicom_anonymization_database_selector
 from dicomanonymizer.simpledicomanonymizer import anonymize_dataset, initialize_actions_2024b, replace
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.multival import MultiValue
-from pydicom.pixels import apply_color_lut
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 import fibrolib
 from fibrolib.atomic import replacing
 from fibrolib.errors import VideoError
 from fibrolib.privacy import pseudonym
-from fibrolib.video import Sector, Video, find_sector, is_still, open_arrays, read_image, read_video, write_image
+from fibrolib.video import Sector, find_sector, open_arrays, read_image, read_video, write_image
 from fibrolib.video.dicom import Cine
-from fibrolib.video.streams import Folder, Stream
+from fibrolib.video.reading import open_source
+from fibrolib.video.stills import is_picture_file
 from fibrolib.video.writing import derived_uid, write_timed_video
 
 __all__ = ["KINDS", "Picture", "RefusedError", "find_picture", "write_copy", "write_mask"]
@@ -69,10 +69,7 @@ def find_picture(path: Path, whole: bool = False) -> Picture:
     With `whole`, pictures that fill the frame are accepted: nothing is blanked. A RefusedError where there is no
     ultrasound picture, or nothing would be blanked and that was not accepted.
     """
-    if is_still(path):
-        video = Video(read_image(path)[np.newaxis], 1.0, path, np.zeros(1))
-    else:
-        video = read_video(path, max_frames=1)
+    video = read_video(path, max_frames=1)
     frames = video.frames if video.overview is None else video.overview
     sector = find_sector(frames, video.region)
     if not sector.found:
@@ -115,11 +112,8 @@ _FILE_TYPE = {"major_brand", "minor_version", "compatible_brands"}  # say what k
 def _write_video(source: Path, target: Path, picture: Picture) -> Counter[str]:
     """Encode a video again (H.264 in MP4, in colour, each frame at its time), without metadata and other streams."""
     mask = picture.sector.mask[..., np.newaxis]
-    if source.is_dir():
-        removed, source = Counter({"names of pictures": 1}), Folder(source)
-    else:
-        removed, source = _metadata(source), Stream(source)
-    frames = source.frames(lambda index: False, lambda index: True)
+    removed = Counter({"names of pictures": 1}) if source.is_dir() else _metadata(source)
+    frames = open_source(source).frames(lambda index: False, lambda index: True)
     blanked = ((time, colours * mask) for time, _, colours in frames)
     write_timed_video(target, blanked, picture.fps, picture.pixel_aspect)
     return removed
@@ -127,16 +121,15 @@ def _write_video(source: Path, target: Path, picture: Picture) -> Counter[str]:
 
 def _write_image(source: Path, target: Path, picture: Picture) -> tuple[Counter[str], tuple[str, ...]]:
     """Write an image as PNG, without EXIF, comments or profiles; also return what a person must look at."""
-    with Image.open(source) as image:
-        removed = Counter(dict.fromkeys((str(name) for name in image.info), 1))
-        removed += Counter({"EXIF": len(image.getexif())})
-        pages = getattr(image, "n_frames", 1)
-        grey = image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I")
-        pixels = read_image(source) if grey else np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    (_, grey, pixels) = next(open_source(source).frames(lambda index: True, lambda index: True))
+    if (pixels == pixels[..., :1]).all():
+        pixels = grey
     mask = picture.sector.mask if pixels.ndim == 2 else picture.sector.mask[..., np.newaxis]
     with replacing(target) as temporary:
         Image.fromarray(pixels * mask).save(temporary, format="PNG")
-    return removed, (f"only the first of its {pages} pictures was kept",) * (pages > 1)
+    with Image.open(source) as image:
+        pages = getattr(image, "n_frames", 1)
+    return _metadata(source), (f"only the first of its {pages} pictures was kept",) * (pages > 1)
 
 
 def write_mask(source: Path, target: Path) -> None:
@@ -153,7 +146,10 @@ def write_mask(source: Path, target: Path) -> None:
 
 
 def _metadata(source: Path) -> Counter[str]:
-    """Names of the metadata of a video file, of its streams, and what streams there are besides the first video."""
+    """Names of the metadata of a picture or video file, and what streams there are besides the first video."""
+    if is_picture_file(source):
+        with Image.open(source) as image:
+            return Counter(dict.fromkeys((str(name) for name in image.info), 1)) + Counter(EXIF=len(image.getexif()))
     with av.open(str(source)) as container:
         names = Counter(container.metadata.keys())
         for stream in container.streams:
@@ -183,11 +179,11 @@ def _write_dicom(source: Path, target: Path, picture: Picture, key: bytes, patie
     if str(dataset.get("Modality") or "") not in _ULTRASOUND:
         raise RefusedError("it is no ultrasound, by its modality")
     with tempfile.TemporaryFile(dir=target.parent) as pixels:
-        frame = _write_pixels(cine, picture.sector.mask, pixels)
+        count, frame = _write_pixels(cine, picture.sector.mask, pixels)
         pixels.seek(0)
         try:
             removed = _clean_header(dataset, key, patient)
-            clean = _described(dataset, len(cine.times), frame)
+            clean = _described(dataset, count, frame)
             clean.PixelData = pixels
             clean["PixelData"].VR = "OB" if frame.itemsize == 1 else "OW"
             with replacing(target) as temporary:
@@ -199,29 +195,21 @@ def _write_dicom(source: Path, target: Path, picture: Picture, key: bytes, patie
     return removed
 
 
-def _write_pixels(cine: Cine, mask: NDArray[np.bool_], file: IO[bytes]) -> NDArray:
-    """Decode, blank and write all frames; return the last."""
-    black, count = _black(cine.dataset), len(cine.times)
-    for frame in cine.pixels(list(range(count)), _plain):
+def _write_pixels(cine: Cine, mask: NDArray[np.bool_], file: IO[bytes]) -> tuple[int, NDArray]:
+    """Decode, blank and write all frames; return their number and the last."""
+    black, count = _black(cine.dataset), 0
+    for frame in cine.pixels(range(len(cine.times))):
         if frame.shape[:2] != mask.shape:
             raise RefusedError("its frames are not all of one size")
-        if count * frame.nbytes > _LARGEST:
+        if len(cine.times) * frame.nbytes > _LARGEST:
             raise RefusedError("uncompressed it is larger than DICOM allows (4 GiB)")
         inside = mask if frame.ndim == 2 else mask[..., np.newaxis]
         blanked = np.where(inside, frame, frame.dtype.type(black))
         file.write(blanked.astype(frame.dtype.newbyteorder("<")).tobytes())
+        count += 1
     if file.tell() % 2:
         file.write(b"\0")
-    return frame
-
-
-def _plain(pixels: NDArray, dataset: Dataset) -> NDArray:
-    """Grey levels as stored, colours as 8-bit RGB."""
-    if dataset.PhotometricInterpretation == "PALETTE COLOR":
-        pixels = apply_color_lut(pixels, dataset)
-    if pixels.ndim == 3:
-        pixels = (pixels >> 8 * (pixels.dtype.itemsize - 1)).astype(np.uint8)[..., :3]
-    return pixels
+    return count, frame
 
 
 def _black(dataset: Dataset) -> int:

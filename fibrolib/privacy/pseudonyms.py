@@ -28,7 +28,7 @@ from fibrolib.cohort.columns import FILES, OPTIONAL, REQUIRED, VIRTUAL_PREFIX
 from fibrolib.cohort.schema import absolute
 from fibrolib.diagnostics import INDICES, Diagnostic
 from fibrolib.errors import FibrolibError
-from fibrolib.video.streams import RATE_FILE, SUFFIXES, pictures_in
+from fibrolib.video.stills import RATE_FILE, SUFFIXES, pictures_in
 
 __all__ = [
     "MEDIA_SUFFIXES",

@@ -13,9 +13,9 @@ from fibrolib.video.clips import (
 )
 from fibrolib.video.dicom import is_dicom
 from fibrolib.video.masks import masks_of_frames, open_arrays
-from fibrolib.video.reading import Video, read_image, read_video
+from fibrolib.video.reading import Video, is_still, read_image, read_video
 from fibrolib.video.sector import Sector, find_sector
-from fibrolib.video.streams import is_still, pictures_in
+from fibrolib.video.stills import pictures_in
 from fibrolib.video.survey import VideoSurvey, fingerprints, survey_video
 from fibrolib.video.writing import write_dicom, write_image, write_video
 

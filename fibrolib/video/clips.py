@@ -17,9 +17,9 @@ from fibrolib.atomic import write_atomically
 from fibrolib.errors import VideoError
 from fibrolib.provenance import code_digest
 from fibrolib.video.masks import masks_of_frames, open_arrays
-from fibrolib.video.reading import Video, read_image, read_video
+from fibrolib.video.reading import Video, is_still, read_video
 from fibrolib.video.sector import Sector, find_sector
-from fibrolib.video.streams import RATE_FILE, is_still, pictures_in
+from fibrolib.video.stills import RATE_FILE, pictures_in
 
 __all__ = [
     "Clip",
@@ -107,11 +107,10 @@ def prepare_image(path: str | Path, *, size: int, roi: str | Path | None = None,
     """
     if size < 1:
         raise ValueError(f"size must be positive, got {size}")
-    if is_still(path):
-        picture = Video(read_image(path)[np.newaxis], 1.0, Path(path), np.zeros(1))
-        return _fit(picture, np.array([0]), 1.0, size, roi, f"image_{region}")
     video = read_video(path, max_frames=1)
-    return _fit(video, np.array([len(video.frames) // 2]), video.fps, size, roi, region)
+    return _fit(
+        video, np.array([len(video.frames) // 2]), video.fps, size, roi, f"image_{region}" if is_still(path) else region
+    )
 
 
 def _fit(video: Video, chosen: NDArray[np.int64], fps: float, size: int, roi: str | Path | None, region: str) -> Clip:

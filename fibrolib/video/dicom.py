@@ -2,215 +2,254 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 
-import av
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.encaps import generate_frames
-from pydicom.pixels import apply_color_lut, convert_color_space, iter_pixels
 
 from fibrolib.errors import VideoError
+from fibrolib.video.grey import GreyScale, luma
+from fibrolib.video.pixels import PixelData
 from fibrolib.video.sector import Box
-from fibrolib.video.streams import DEFAULT_FPS, Wanted, usable_rate
+from fibrolib.video.streams import DEFAULT_FPS, Frame, Source, Wanted, one_line, usable_rate
 
 __all__ = ["Cine", "is_dicom"]
 
 _SUFFIXES = {".dcm", ".dicom", ".ima"}
+_NO_PREAMBLE = {b"\x02\x00", b"\x08\x00"}  # groups that a file without a preamble begins with
 
 _LEAST_SIDE = 16
-"""Pixels; a smaller region is a slip of the scanner (*assumption*)."""
+"""Pixels; a smaller region is an error of the scanner (*assumption*)."""
 
-# Rec. 601 luma, the weights behind FFmpeg's and Pillow's grey as well.
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+_ROUNDING = 2  # pixels by which the corner of a region may lie outside the frame
+_MOST_ASPECT = 4.0  # width by height of a pixel, or height by width; beyond is an error of the header (*assumption*)
+_SQUARE = 0.005  # scanners round their scales
+_SAMPLES = 8  # frames from which the range of the stored values is taken
+
+_CENTIMETRES = 3  # PS3.3 C.8.5.5.1.15
+_SLICES = 0x0018_2005  # Slice Location Vector, as Frame Increment Pointer
+_VOLUMES = {
+    f"1.2.840.10008.5.1.4.1.1.{number}"
+    for number in ("6.2", "2.1", "2.2", "4.1", "4.3", "4.4", "128.1", "130", "13.1.1", "13.1.2", "13.1.3")
+}
+"""Storage classes of volumes (PS3.4 B.5): enhanced ultrasound volume, CT, MR, PET, X-ray in 3D."""
 
 
-class Cine:
-    """A DICOM file, its pixels not yet decoded.
-
-    `times` are seconds since the first frame, `fps` the rate that the file states, `pixel_aspect` the width of a pixel
-    by its height, and `region` where in the frame the B-mode picture is, as the scanner says. A VideoError if the file
-    is no DICOM file, or holds no picture.
-    """
+class Cine(Source):
+    """A DICOM file, its pixels not yet decoded."""
 
     container = "dicom"
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def _open(self) -> None:
         try:
-            self.dataset = dataset = pydicom.dcmread(path, force=True)
-            # Every frame takes a byte at least: a damaged count must not ask for the memory of a billion.
-            count = min(int(dataset.get("NumberOfFrames") or 1), len(dataset.get("PixelData", b"")))
-            self.fps = _stated_rate(dataset)
-            self.times = _times(dataset, count, self.fps or DEFAULT_FPS)
-            self.pixel_aspect, self.region = _pixel_aspect(dataset), _region(dataset)
+            self.dataset = dataset = pydicom.dcmread(self.path, force=True)
+            dataset.elements()
+            if not len(dataset.get("PixelData") or b""):
+                raise VideoError(
+                    f"{self.path}: this DICOM file holds no picture (no pixel data). Choose the image or cine export."
+                )
+            self._pixels = PixelData(dataset, self.path, self.note)
+            if not self._pixels.count:
+                raise VideoError(f"{self.path}: not one whole frame is in this DICOM file. Export it again.")
+            self._refuse_volume()
+            self.times = self._header_times()
+            self.region = self._find_region()
+            self.pixel_aspect = self._find_pixel_aspect()
+        except VideoError:
+            raise
         except Exception as error:  # damaged headers surface as almost any error, when their values are looked at
             raise VideoError(
-                f"{path}: this DICOM file cannot be read ({_first_line(error)}). Export it again."
+                f"{self.path}: this DICOM file cannot be read ({one_line(error)}). Export it again."
             ) from error
-        if count < 1:
-            raise VideoError(
-                f"{path}: this DICOM file holds no picture (no pixel data). Choose the image or cine export."
-            )
 
-    def expected_times(self) -> NDArray[np.float64]:
-        """When frames are shown; the header tells it exactly."""
-        return self.times
-
-    def frames(
-        self, wanted: Wanted, coloured: Wanted = lambda index: False
-    ) -> Iterator[tuple[float, NDArray[np.uint8] | None, NDArray[np.uint8] | None]]:
-        """Time in seconds, grey levels and colours (where it has any) of every frame; None where not wanted."""
-        indices = [index for index in range(len(self.times)) if wanted(index) or coloured(index)]
-        pictures = zip(indices, self.pixels(indices, _levels), strict=True)
-        index, picture = next(pictures, (-1, None))
-        for number, time in enumerate(self.times):
-            if number != index:
-                yield time, None, None
-                continue
-            yield time, _luma(picture), picture if picture.ndim == 3 and coloured(index) else None
-            index, picture = next(pictures, (-1, None))
-
-    def pixels(self, indices: list[int], form: Callable[[NDArray, pydicom.Dataset], NDArray]) -> Iterator[NDArray]:
-        """Some frames, in ascending order, each as `form` makes it of the stored pixels and the header.
+    def pixels(self, indices: Iterable[int]) -> Iterator[NDArray]:
+        """Some frames, in ascending order: grey as stored (height, width), or red, green and blue as 8 bits.
 
         A VideoError names the first frame that cannot be decoded.
         """
-        stored = _decoded_pixels(self.dataset, indices) if indices else iter(())
+        indices = list(indices)
+        stored = self._pixels.stored(indices)
         for index in indices:
             try:
-                formed = form(next(stored), self.dataset)
+                picture = next(stored)
+            except StopIteration:
+                if self._pixels.stream is not None:
+                    return  # fewer frames decode than the video has packets
+                raise self._damaged(index, "it is missing") from None
             except Exception as error:  # damaged pixels surface as almost any error, depending on the decoder
-                raise VideoError(
-                    f"{self.path}: frame {index + 1} of {len(self.times)} cannot be decoded ({_first_line(error)}). "
-                    "The file is damaged, or its transfer syntax needs a decoder that is not installed: "
-                    "export it uncompressed or as JPEG."
-                ) from error
-            yield formed
+                raise self._damaged(index, one_line(error)) from error
+            yield picture
+
+    def _damaged(self, index: int, reason: str) -> VideoError:
+        return VideoError(
+            f"{self.path}: frame {index + 1} of {len(self.times)} cannot be decoded ({reason}). "
+            "The file is damaged, or its transfer syntax needs a decoder that is not installed: "
+            "export it uncompressed or as JPEG."
+        )
+
+    def _times(self) -> NDArray[np.float64]:
+        return self.times
+
+    def _frames(self, wanted: Wanted, coloured: Wanted) -> Iterator[Frame]:
+        if self._pixels.stream is not None:
+            for index, (_, grey, colours) in enumerate(self._pixels.stream.frames(wanted, coloured)):
+                yield self.times[index] if index < len(self.times) else None, grey, colours
+            return
+        indices = [index for index in range(len(self.times)) if wanted(index) or coloured(index)]
+        pictures = self.pixels(indices)
+        for index, time in enumerate(self.times):
+            if not (wanted(index) or coloured(index)):
+                yield time, None, None
+                continue
+            picture = next(pictures)
+            if picture.ndim == 3:
+                yield time, luma(picture), picture if coloured(index) else None
+            else:
+                yield time, self.scale.levels(picture), None
+
+    @cached_property
+    def scale(self) -> GreyScale:
+        """Black and white of stored grey values."""
+        dataset = self.dataset
+        inverted = (
+            dataset.PhotometricInterpretation == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE"
+        )
+        window, table = _first(dataset, "WindowCenter"), dataset.get("VOILUTSequence")
+        eight = int(dataset.BitsAllocated) == 8 == int(dataset.BitsStored) and not dataset.get("PixelRepresentation")
+        if eight and window is None and not table:
+            return GreyScale(inverted=inverted)
+        chosen = np.unique(np.linspace(0, len(self.times) - 1, _SAMPLES).round().astype(int)).tolist()
+        samples = list(self.pixels(chosen))
+        scale = _scale_of_table(table[0]) if table else GreyScale.of_values(samples, int(dataset.BitsStored))
+        if window is not None and not table:
+            slope, intercept = _first(dataset, "RescaleSlope"), _first(dataset, "RescaleIntercept")
+            width = _first(dataset, "WindowWidth") or 0
+            scale = scale.windowed(window, width, samples, 1.0 if slope is None else slope, intercept or 0.0)
+        if scale.note:
+            self.note("grey-levels", f"{scale.note}.")
+        return GreyScale(scale.black, scale.white, scale.inverted != inverted, scale.note, scale.table)
+
+    def _refuse_volume(self) -> None:
+        organisation = str(self.dataset.get("DimensionOrganizationType") or "")
+        slices = self.dataset.get("FrameIncrementPointer") == _SLICES
+        volume = str(self.dataset.get("SOPClassUID") or "") in _VOLUMES or organisation.startswith("3D")
+        if self._pixels.count > 1 and (volume or slices):
+            raise VideoError(
+                f"{self.path}: the frames of this DICOM file are slices of a volume in space, not instants in time. "
+                "Export a two-dimensional video (cine) of the liver."
+            )
+
+    def _header_times(self) -> NDArray[np.float64]:
+        """When frames are shown, in seconds; sets the stated rate."""
+        dataset, count = self.dataset, self._pixels.count
+        frame_time = usable_rate(1000 / (_first(dataset, "FrameTime") or np.inf))
+        rates = (frame_time, _first(dataset, "CineRate"), _first(dataset, "RecommendedDisplayFrameRate"))
+        self.fps = next((rate for rate in map(usable_rate, rates) if rate), None)
+        if self.fps is None and self._pixels.stream is not None:
+            self.fps = self._pixels.stream.fps
+        steps = _numbers(dataset, "FrameTimeVector")
+        steps = steps[1:] if len(steps) == count or (len(steps) and steps[0] == 0) else steps
+        if len(steps) and count > 1 and (steps > 0).all() and usable_rate(1000 / np.median(steps)):
+            if len(steps) != count - 1:
+                self.note("frame-rate", f"the header times {len(steps) + 1} frames, not {count}: the rest is a guess.")
+            steps = np.resize(np.append(steps, np.full(max(0, count - 1 - len(steps)), np.median(steps))), count - 1)
+            return np.concatenate([[0.0], np.cumsum(steps / 1000)])
+        if self.fps is None and count > 1:
+            self.note_guessed_rate()
+        return np.arange(count) / (self.fps or DEFAULT_FPS)
+
+    def _find_region(self) -> Box | None:
+        """The largest B-mode region of the Sequence of Ultrasound Regions, or None where there is none of use."""
+        rows, columns = int(self.dataset.Rows), int(self.dataset.Columns)
+        regions = []
+        for item in self.dataset.get("SequenceOfUltrasoundRegions") or ():
+            # PS3.3 C.8.5.5.1: spatial format 1 is 2D (B-mode or colour flow), data type 1 tissue.
+            corners = _corners(item)
+            if corners is None or item.get("RegionSpatialFormat") != 1 or item.get("RegionDataType") != 1:
+                continue
+            top, bottom, left, right = corners
+            if min(top, left) < -_ROUNDING or bottom > rows + _ROUNDING or right > columns + _ROUNDING:
+                self.note("region", "a region in the header lies outside the frame, and is not used.")
+            elif min(bottom - top, right - left) >= _LEAST_SIDE:
+                regions.append(((max(0, top), min(bottom, rows), max(0, left), min(right, columns)), item))
+        if len({box for box, _ in regions}) > 1:
+            self.note("region", f"the header names {len(regions)} B-mode pictures in a frame: the largest is read.")
+        box, self._region = max(regions, key=lambda region: _area(region[0]), default=(None, None))
+        return box
+
+    def _find_pixel_aspect(self) -> float:
+        """Width of a pixel by its height: from its ratio, the region's scale, or the spacing of rows and columns."""
+        scales = [_numbers(self.dataset, "PixelAspectRatio"), _region_scale(self._region)]
+        scales += [_numbers(self.dataset, name) for name in ("PixelSpacing", "ImagerPixelSpacing")]
+        for heights_first in scales:
+            if len(heights_first) == 2 and (heights_first > 0).all():
+                aspect = float(heights_first[1]) / float(heights_first[0])
+                if 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT:
+                    return 1.0 if abs(aspect - 1) <= _SQUARE else aspect
+                self.note("pixel-aspect", f"the header makes a pixel {aspect:g} times as wide as high: not believed.")
+        return self._pixels.stream.pixel_aspect if self._pixels.stream is not None else 1.0
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file is DICOM: by its mark ``DICM``, or its suffix where an old file has no mark."""
+    """Whether a file is DICOM: by its mark ``DICM``, by what it begins with, or by its suffix."""
     with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM" or path.suffix.lower() in _SUFFIXES
+        head = file.read(132)
+    return head[128:] == b"DICM" or _begins_dataset(head) or path.suffix.lower() in _SUFFIXES
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _begins_dataset(head: bytes) -> bool:
+    """Whether a file without a preamble begins with an element of the meta information, or identification, group."""
+    if head[:2] not in _NO_PREAMBLE or len(head) < 16 or head[3] or head[2] > 0x18:
+        return False
+    explicit = head[4:6] in (b"UL", b"CS", b"UI", b"DA", b"OB", b"SH", b"LO", b"TM")
+    length = int.from_bytes(head[4:8], "little")
+    return explicit or (0 < length <= 64 and head[8 + length : 10 + length] in (head[:2], b"\x08\x00"))
 
 
-def _stated_rate(dataset: pydicom.Dataset) -> float | None:
-    """Frames per second; DICOM gives it in one of several places."""
-    frame_time = usable_rate(dataset.get("FrameTime"))
-    candidates = (
-        1000 / frame_time if frame_time else None,
-        dataset.get("CineRate"),
-        dataset.get("RecommendedDisplayFrameRate"),
-    )
-    return next((rate for rate in map(usable_rate, candidates) if rate), None)
+def _corners(item: pydicom.Dataset) -> Box | None:
+    """Top, bottom, left and right of a region; None where one is missing."""
+    names = ("RegionLocationMinY0", "RegionLocationMaxY1", "RegionLocationMinX0", "RegionLocationMaxX1")
+    values = [_first(item, name) for name in names]
+    if None in values:
+        return None
+    (top, bottom), (left, right) = sorted(map(int, values[:2])), sorted(map(int, values[2:]))
+    return top, bottom + 1, left, right + 1
 
 
-def _times(dataset: pydicom.Dataset, count: int, fps: float) -> NDArray[np.float64]:
-    vector = dataset.get("FrameTimeVector")
-    if vector is not None and not isinstance(vector, (str, float)) and len(vector) == count:
-        steps = np.array([float(step) for step in vector]) / 1000
-        if np.all(steps[1:] > 0):
-            return np.cumsum(steps) - steps[0]
-    return np.arange(count) / fps
+def _area(box: Box) -> int:
+    return (box[1] - box[0]) * (box[3] - box[2])
 
 
-def _pixel_aspect(dataset: pydicom.Dataset) -> float:
-    ratio = dataset.get("PixelAspectRatio")  # vertical \ horizontal size of a pixel
-    if ratio is None or len(ratio) != 2 or min(ratio) <= 0:
-        return 1.0
-    return float(ratio[1]) / float(ratio[0])
+def _region_scale(item: pydicom.Dataset | None) -> NDArray[np.float64]:
+    """Height and width of a pixel, where a region tells both in centimetres."""
+    if item is None or any(item.get(f"PhysicalUnits{axis}Direction") != _CENTIMETRES for axis in "XY"):
+        return np.empty(0)
+    return np.abs([_first(item, f"PhysicalDelta{axis}") or 0.0 for axis in "YX"])
 
 
-def _region(dataset: pydicom.Dataset) -> Box | None:
-    """The largest B-mode region of the Sequence of Ultrasound Regions, or None where there is none of use."""
-    boxes = []
-    for item in dataset.get("SequenceOfUltrasoundRegions") or ():
-        # PS3.3 C.8.5.5.1: spatial format 1 is 2D (B-mode or colour flow), data type 1 tissue.
-        if item.get("RegionSpatialFormat") == 1 and item.get("RegionDataType") == 1:
-            left, right = sorted((int(item.RegionLocationMinX0), int(item.RegionLocationMaxX1)))
-            top, bottom = sorted((int(item.RegionLocationMinY0), int(item.RegionLocationMaxY1)))
-            boxes.append((max(0, top), min(bottom + 1, dataset.Rows), max(0, left), min(right + 1, dataset.Columns)))
-    usable = [box for box in boxes if min(box[1] - box[0], box[3] - box[2]) >= _LEAST_SIDE]
-    return max(usable, key=lambda box: (box[1] - box[0]) * (box[3] - box[2]), default=None)
+def _scale_of_table(item: pydicom.Dataset) -> GreyScale:
+    """A VOI LUT (PS3.3 C.11.2.1.1): the level of each stored value from its first on."""
+    entries, first, bits = (int(number) for number in item.LUTDescriptor)
+    data = np.asarray(item.LUTData if not isinstance(item.LUTData, bytes) else np.frombuffer(item.LUTData, "<u2"))
+    table = data[: entries or 1 << 16].astype(np.uint16)
+    return GreyScale(first, first + len(table) - 1, table=GreyScale.of_values([table], bits).levels(table))
 
 
-def _luma(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.rint(picture.astype(np.float32) @ _LUMA).astype(np.uint8) if picture.ndim == 3 else picture
+def _numbers(dataset: pydicom.Dataset, name: str) -> NDArray[np.float64]:
+    """The values of an attribute; none where it is missing or holds something else."""
+    value = dataset.get(name)
+    values = [] if value is None or value == "" else [value] if isinstance(value, (str, int, float)) else list(value)
+    try:
+        numbers = np.array([float(number) for number in values])
+    except (TypeError, ValueError):
+        return np.empty(0)
+    return numbers if np.isfinite(numbers).all() else np.empty(0)
 
 
-def _levels(pixels: NDArray, dataset: pydicom.Dataset) -> NDArray[np.uint8]:
-    """Eight bits, black 0: grey, or red, green and blue."""
-    meaning = dataset.PhotometricInterpretation
-    if meaning == "PALETTE COLOR":
-        pixels = apply_color_lut(pixels, dataset)
-        bits = 8 * pixels.dtype.itemsize
-    else:
-        bits = int(dataset.BitsStored)
-        if int(dataset.get("PixelRepresentation", 0)):
-            pixels = pixels.astype(np.int64) + (1 << (bits - 1))
-    if bits > 8:
-        pixels = pixels >> (bits - 8)
-    levels = np.clip(pixels[..., :3] if pixels.ndim == 3 else pixels, 0, 255).astype(np.uint8)
-    return 255 - levels if meaning == "MONOCHROME1" else levels
-
-
-# Transfer syntaxes (PS3.6 annex A) that pydicom needs further packages for and FFmpeg decodes without loss.
-_PICTURE_CODECS = {
-    "1.2.840.10008.1.2.4.57": "mjpeg",  # JPEG lossless, process 14
-    "1.2.840.10008.1.2.4.70": "mjpeg",  # JPEG lossless, first-order prediction
-    "1.2.840.10008.1.2.4.80": "jpegls",  # JPEG-LS lossless
-    "1.2.840.10008.1.2.4.81": "jpegls",  # JPEG-LS near-lossless
-}
-
-# MPEG-2, MPEG-4 AVC/H.264 and HEVC/H.265: one video for all frames; 1.2.840.10008.1.2.4.100 to 108.
-_VIDEO_SYNTAXES = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
-
-
-def _decoded_pixels(dataset: pydicom.Dataset, indices: list[int]) -> Iterator[NDArray]:
-    """Decode some frames (`indices` ascending) one at a time, as stored; colour and videos as RGB.
-
-    Pydicom's own decoders, and FFmpeg where they end. Damaged files raise almost any exception.
-    """
-    syntax = str(dataset.file_meta.get("TransferSyntaxUID", "")) if hasattr(dataset, "file_meta") else ""
-    if syntax in _PICTURE_CODECS:
-        return _pictures(dataset, indices, _PICTURE_CODECS[syntax])
-    if syntax.startswith(_VIDEO_SYNTAXES):
-        return _video(dataset, indices)
-    return iter_pixels(dataset, indices=indices)
-
-
-def _pictures(dataset: pydicom.Dataset, indices: list[int], codec: str) -> Iterator[NDArray]:
-    wanted = set(indices)
-    count = int(dataset.get("NumberOfFrames") or 1)
-    for index, encoded in enumerate(generate_frames(dataset.PixelData, number_of_frames=count)):
-        if index in wanted:
-            yield _picture(encoded, codec, dataset)
-
-
-def _picture(encoded: bytes, codec: str, dataset: pydicom.Dataset) -> NDArray:
-    decoder = av.CodecContext.create(codec, "r")
-    decoder.options = {"err_detect": "explode"}
-    (frame,) = [*decoder.decode(av.Packet(encoded)), *decoder.decode(None)]
-    if int(dataset.SamplesPerPixel) == 3:
-        pixels = frame.to_ndarray(format="rgb24")
-        meaning = dataset.PhotometricInterpretation
-        return convert_color_space(pixels, meaning, "RGB") if meaning.startswith("YBR") else pixels
-    pixels = frame.to_ndarray()
-    return pixels.view(np.int16) if pixels.itemsize == 2 and int(dataset.PixelRepresentation) else pixels
-
-
-def _video(dataset: pydicom.Dataset, indices: list[int]) -> Iterator[NDArray[np.uint8]]:
-    wanted = set(indices)
-    content = next(generate_frames(dataset.PixelData, number_of_frames=1))  # the video is one "frame" of DICOM
-    with av.open(io.BytesIO(content)) as container:
-        for index, frame in enumerate(container.decode(video=0)):
-            if index in wanted:
-                yield frame.to_ndarray(format="rgb24")
+def _first(dataset: pydicom.Dataset, name: str) -> float | None:
+    """The first value of an attribute."""
+    numbers = _numbers(dataset, name)
+    return float(numbers[0]) if len(numbers) else None

@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from fibrolib.errors import VideoError
 from fibrolib.video.dicom import Cine, is_dicom
 from fibrolib.video.sector import Box
-from fibrolib.video.streams import DEFAULT_FPS, Folder, Stream, is_still, read_still, usable_rate
+from fibrolib.video.stills import Pictures, is_picture_file
+from fibrolib.video.streams import DEFAULT_FPS, Source, Stream, usable_rate
 
-__all__ = ["Video", "frames_per_second", "open_source", "read_image", "read_video"]
+__all__ = ["Video", "frames_per_second", "is_still", "open_source", "read_image", "read_video"]
 
 _OVERVIEW = 32
 """About so many frames are kept of the whole of a file of which only the middle is asked for (*assumption*)."""
@@ -33,6 +34,7 @@ class Video:
     pixel_aspect: float = 1.0  # width of a pixel by its height
     overview: NDArray[np.uint8] | None = None  # frames spread over a long file, in which more of the picture moves
     region: Box | None = None  # where in the frame the ultrasound picture is, as the file says
+    notes: tuple[tuple[str, str], ...] = ()  # what is odd in the file: kinds and sentences
 
 
 def read_video(path: str | Path, *, max_frames: int | None = None, fps: float | None = None) -> Video:
@@ -85,16 +87,31 @@ def read_video(path: str | Path, *, max_frames: int | None = None, fps: float | 
         raise VideoError(f"{path}: the picture changes its size half-way. Export it with one size throughout.")
     rate, survey = frames_per_second(times, source.fps), np.stack(overview) if overview else None
     stamps = _zero_based(times, len(frames), rate)
-    return Video(np.stack(frames), rate, source.path, stamps, first, source.pixel_aspect, survey, source.region)
+    notes = tuple(source.notes)
+    return Video(np.stack(frames), rate, source.path, stamps, first, source.pixel_aspect, survey, source.region, notes)
 
 
-def open_source(path: str | Path) -> Stream | Cine | Folder:
-    """Whatever gives frames one at a time, not yet decoded: DICOM, a folder of pictures, or what FFmpeg opens."""
+def open_source(path: str | Path) -> Source:
+    """What gives the frames of a file, or folder of pictures, one at a time; what a file is, its content tells.
+
+    A VideoError if the file is missing, empty, may not be read, or is no picture or video.
+    """
     path = Path(path)
     _check_exists(path)
-    if path.is_dir():
-        return Folder(path)
-    return Cine(path) if is_dicom(path) else Stream(path)
+    try:
+        kind = Pictures if path.is_dir() else Cine if is_dicom(path) else Pictures if is_picture_file(path) else Stream
+    except OSError as error:
+        raise VideoError(f"{path}: the file cannot be read ({error.strerror}).") from error
+    return kind(path)
+
+
+def is_still(path: str | Path) -> bool:
+    """Whether a file is one still picture (PNG, JPEG, ...) by its content, and not a video, GIF or DICOM file."""
+    try:
+        source = open_source(path)
+    except VideoError:
+        return False
+    return isinstance(source, Pictures) and not source.path.is_dir() and source.count == 1
 
 
 def read_image(path: str | Path) -> NDArray[np.uint8]:
@@ -105,9 +122,7 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     VideoError
         The file is missing or is no image.
     """
-    path = Path(path)
-    _check_exists(path)
-    return read_still(path) if is_still(path) else read_video(path, max_frames=1).frames[0]
+    return read_video(path, max_frames=1).frames[0]
 
 
 def _check_exists(path: Path) -> None:

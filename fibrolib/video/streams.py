@@ -1,49 +1,41 @@
-"""Sources of grey frames other than DICOM: videos that FFmpeg opens, folders of pictures, still pictures."""
+"""Videos that FFmpeg opens, as grey frames; and what all sources of frames have in common."""
 
 from __future__ import annotations
 
-import re
+import io
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fibrolib.errors import VideoError
+from fibrolib.video.grey import luma, on_black
 
-__all__ = [
-    "DEFAULT_FPS",
-    "RATE_FILE",
-    "SUFFIXES",
-    "Folder",
-    "Stream",
-    "is_still",
-    "pictures_in",
-    "read_still",
-    "usable_rate",
-]
+__all__ = ["DEFAULT_FPS", "Frame", "Source", "Stream", "Wanted", "check_size", "one_line", "usable_rate"]
 
 DEFAULT_FPS = 25.0
 """Taken where a file tells no usable rate (*assumption*: PAL video, the commonest output of scanners)."""
 
-RATE_FILE = "fps.txt"
-"""In a folder of pictures: the frames per second."""
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
-"""Names of pictures that are taken for frames."""
-
 _SLOWEST_FPS, _FASTEST_FPS = 0.5, 1000.0
 """Rates outside are errors of the header (*assumption*)."""
 
-_STILL_FORMATS = {"PNG", "JPEG", "MPO", "BMP", "TIFF", "WEBP", "PPM"}
-_GIF_END = b";"
+_LARGEST_SIDE, _MOST_PIXELS = 8192, 64_000_000
+"""A picture beyond is refused before it is decoded: a file of some kilobytes can ask for gigabytes."""
+
+_MATRICES = {0, 1, 2, 4, 5, 6, 7, 9}  # ITU-T H.273: colour matrices that FFmpeg converts
+_UNSPECIFIED = 2
 
 Wanted = Callable[[int], bool]
 """Which frames, by their index."""
+
+Frame = tuple[float | None, NDArray[np.uint8] | None, NDArray[np.uint8] | None]
+"""Time stamp in seconds, grey levels (height, width) and colours (height, width, 3); None where not wanted."""
 
 
 def usable_rate(rate: float | Fraction | str | None) -> float | None:
@@ -55,172 +47,246 @@ def usable_rate(rate: float | Fraction | str | None) -> float | None:
     return value if _SLOWEST_FPS <= value <= _FASTEST_FPS else None
 
 
-class Stream:
-    """A video file, not yet decoded.
+def check_size(path: Path, width: int, height: int) -> None:
+    """Refuse a picture that is larger than any scanner's, before it is decoded."""
+    if max(width, height) > _LARGEST_SIDE or width * height > _MOST_PIXELS:
+        raise VideoError(
+            f"{path}: the picture is {width} x {height} pixels; up to {_LARGEST_SIDE} a side and "
+            f"{_MOST_PIXELS // 1_000_000} million in all are read. Export it smaller."
+        )
 
-    `fps` (as the file states it), `pixel_aspect` (width of a pixel by its height) and `container` (FFmpeg's name of the
-    format) are known once the frames were read.
+
+def one_line(error: Exception) -> str:
+    """The first line of what a decoder says, for the end of a sentence in our own words."""
+    text = getattr(error, "strerror", None) or str(error)
+    return (str(text).splitlines() or [type(error).__name__])[0]
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """The boundary: whatever a decoder raises becomes a `VideoError` that names the file."""
+    try:
+        yield
+    except VideoError:
+        raise
+    except MemoryError as error:
+        raise VideoError(f"{path}: the memory does not suffice to read this file. Export it smaller.") from error
+    except Exception as error:  # damaged files surface as almost any error, depending on the decoder
+        raise VideoError(
+            f"{path}: the file is damaged, or of a kind that cannot be decoded here. Copy or export it again. "
+            f"(The decoder says: {one_line(error)})"
+        ) from error
+
+
+class Source:
+    """Gives the frames of a file one at a time.
+
+    `fps` is the rate that the file states, or None; `pixel_aspect` the width of a pixel by its height; `region` where
+    the ultrasound picture is, as DICOM tells it; `notes` are pairs of a kind and a sentence about what is odd in the
+    file. All are complete once the frames were read. Kinds of files define `_open`, `_times` and `_frames`.
     """
 
-    region = None  # only DICOM tells where the picture is
+    container = ""
+    fps: float | None = None
+    pixel_aspect = 1.0
+    region: tuple[int, int, int, int] | None = None
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.fps: float | None = None
-        self.pixel_aspect = 1.0
-        self.container = ""
+        self.notes: list[tuple[str, str]] = []
+        with _reading(path):
+            self._open()
+
+    def note(self, kind: str, sentence: str) -> None:
+        """Keep what is odd in the file, once."""
+        if (kind, sentence) not in self.notes:
+            self.notes.append((kind, sentence))
 
     def expected_times(self) -> NDArray[np.float64]:
-        """When frames are shown, as the packets say; costs no decoding, and finds the middle of a file well enough."""
-        container, stream = _open(self.path)
+        """About when frames are shown, in seconds; costs no decoding, and finds the middle of a file."""
+        with _reading(self.path):
+            return self._times()
+
+    def frames(self, wanted: Wanted, coloured: Wanted = lambda index: False) -> Iterator[Frame]:
+        """Every frame; what is not wanted is not decoded where that can be avoided."""
+        with _reading(self.path):
+            yield from self._frames(wanted, coloured)
+
+    def note_guessed_rate(self) -> None:
+        """Say that nothing in the file tells the frame rate."""
+        self.note("frame-rate", f"the file does not tell its frame rate: {DEFAULT_FPS:g} per second is a guess.")
+
+
+class Stream(Source):
+    """A video file, or a video that lies within another file (`content`)."""
+
+    def __init__(self, path: Path, content: bytes | None = None) -> None:
+        self._content = content
+        super().__init__(path)
+
+    def _open(self) -> None:
+        container, stream = self._container()
         with container:
-            try:
-                packets = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
-            except (av.FFmpegError, OSError, ValueError) as error:
-                raise _broken(self.path, 0, _reason(error)) from error
+            self.container = container.format.name
+            self.fps = usable_rate(stream.average_rate)
+
+    def _times(self) -> NDArray[np.float64]:
+        container, stream = self._container()
+        with container:
+            packets = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
             stamps = [packet.pts if packet.pts is not None else packet.dts for packet in packets]
             if None in stamps or len(set(stamps)) < len(stamps) or stream.time_base is None:
                 return np.arange(len(packets)) / (usable_rate(stream.average_rate) or DEFAULT_FPS)
             return np.sort(np.array(stamps, dtype=np.float64)) * float(stream.time_base)
 
-    def frames(
-        self, wanted: Wanted, coloured: Wanted = lambda index: False
-    ) -> Iterator[tuple[float | None, NDArray[np.uint8] | None, NDArray[np.uint8] | None]]:
-        """Time stamp in seconds, grey levels and colours of every frame; None where they are not wanted."""
-        container, stream = _open(self.path)
+    def _frames(self, wanted: Wanted, coloured: Wanted) -> Iterator[Frame]:
+        container, stream = self._container()
         # One reformatter for all frames: to set a new one up for each frame costs several times the conversion.
-        reformatter = VideoReformatter()
+        reformatter, turned, stamped = VideoReformatter(), False, True
         with container:
-            for index, frame in enumerate(_decoded(self.path, container, stream)):
-                grey = _upright(frame, reformatter, "gray") if wanted(index) else None
-                yield frame.time, grey, _upright(frame, reformatter, "rgb24") if coloured(index) else None
-            aspect = stream.sample_aspect_ratio
-            self.fps, self.pixel_aspect = usable_rate(stream.average_rate), float(aspect) if aspect else 1.0
-            self.container = container.format.name
+            for index, frame in enumerate(_progressive(self._decoded(container, stream))):
+                self._note_oddities(frame)
+                turn = _upright(frame)
+                turned, stamped = turn(np.empty((2, 1))).shape == (1, 2), stamped and frame.time is not None
+                grey = turn(_converted(frame, reformatter, "gray")) if wanted(index) else None
+                yield frame.time, grey, turn(_converted(frame, reformatter, "rgb24")) if coloured(index) else None
+            aspect = float(stream.sample_aspect_ratio or 1)
+            self.pixel_aspect = 1 / aspect if turned else aspect
+            self.fps = usable_rate(stream.average_rate)
+            if not (self.fps or stamped):
+                self.note_guessed_rate()
+
+    def _container(self) -> tuple[av.container.InputContainer, av.VideoStream]:
+        try:
+            container = av.open(str(self.path) if self._content is None else io.BytesIO(self._content))
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise VideoError(
+                f"{self.path}: this is no video that can be opened ({one_line(error)}). "
+                "Expected MP4, MOV, AVI, MPEG, GIF or DICOM; it may be damaged or cut short."
+            ) from error
+        streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+        if not streams:
+            pictured = bool(container.streams.video)
+            container.close()
+            raise VideoError(f"{self.path}: the file holds no video stream{', only a cover picture' * pictured}.")
+        stream = max(streams, key=lambda stream: stream.frames)  # the first, where the container counts none
+        if len(streams) > 1:
+            self.note("streams", f"the file holds {len(streams)} videos: the longest is read. Export them one by one.")
+        check_size(self.path, stream.width or 0, stream.height or 0)
+        stream.thread_type = "AUTO"
+        return container, stream
+
+    def _decoded(self, container, stream) -> Iterator[av.VideoFrame]:
+        count = 0
+        try:
+            for packet in container.demux(stream):
+                if packet.is_corrupt:
+                    raise self._broken(count, "the last packet is incomplete")
+                for frame in packet.decode():
+                    count += 1
+                    yield frame
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise self._broken(count, one_line(error)) from error
+        if container.format.name == "gif":
+            self._check_end_of_gif(count)
+
+    def _check_end_of_gif(self, count: int) -> None:
+        end = _end_of_gif(self.path.read_bytes())
+        if end == "cut":
+            raise self._broken(count, "the last picture is incomplete")
+        if end == "open":
+            self.note("cut-short", "the mark that ends a GIF is missing: pictures at its end may be missing too.")
+
+    def _broken(self, count: int, reason: str) -> VideoError:
+        return VideoError(
+            f"{self.path}: the file is damaged or cut short after frame {count} ({reason}). Copy or export it again."
+        )
+
+    def _note_oddities(self, frame: av.VideoFrame) -> None:
+        check_size(self.path, frame.width, frame.height)
+        if frame.colorspace not in _MATRICES:
+            self.note(
+                "colour-matrix", "the file names a way of coding colours that is not known: only grey is certain."
+            )
+            frame.colorspace = _UNSPECIFIED
 
 
-def _open(path: Path) -> tuple[av.container.InputContainer, av.VideoStream]:
-    try:
-        container = av.open(str(path))
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise VideoError(
-            f"{path}: this is no video that can be opened ({_reason(error)}). "
-            "Expected MP4, MOV, AVI, MPEG, GIF or DICOM; it may be damaged or cut short."
-        ) from error
-    if not container.streams.video:
-        container.close()
-        raise VideoError(f"{path}: the file holds no video stream.")
-    stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
-    return container, stream
+def _progressive(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """Both halves of interlaced frames at one time, by FFmpeg's yadif; other frames as they are."""
+    graph = None
+    for frame in frames:
+        if graph is None and not frame.interlaced_frame:
+            yield frame
+            continue
+        if graph is None:
+            graph = av.filter.Graph()
+            source = graph.add_buffer(
+                width=frame.width,
+                height=frame.height,
+                format=frame.format,
+                time_base=frame.time_base or Fraction(1, 25),
+            )
+            graph.link_nodes(source, graph.add("yadif", "deint=interlaced"), graph.add("buffersink")).configure()
+        graph.push(frame)
+        yield from _pulled(graph)
+    if graph is not None:
+        graph.push(None)
+        yield from _pulled(graph)
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+def _pulled(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
+    while True:
+        try:
+            yield graph.pull()
+        except (av.BlockingIOError, av.EOFError):
+            return
 
 
-def _decoded(path: Path, container, stream) -> Iterator[av.VideoFrame]:
-    count = 0
-    try:
-        for packet in container.demux(stream):
-            if packet.is_corrupt:
-                raise _broken(path, count, "the last packet is incomplete")
-            for frame in packet.decode():
-                count += 1
-                yield frame
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise _broken(path, count, _reason(error)) from error
-    if container.format.name == "gif" and not path.read_bytes().rstrip(b"\0").endswith(_GIF_END):
-        raise _broken(path, count, "the mark that ends a GIF is missing")
+def _converted(frame: av.VideoFrame, reformatter: VideoReformatter, form: str) -> NDArray[np.uint8]:
+    if any(component.is_alpha for component in frame.format.components):
+        pixels = reformatter.reformat(frame, format="rgba").to_ndarray()
+        if pixels[..., 3].min() < 255:
+            colours = on_black(pixels)
+            return luma(colours) if form == "gray" else colours
+    return reformatter.reformat(frame, format=form).to_ndarray()
 
 
-def _broken(path: Path, count: int, reason: object) -> VideoError:
-    return VideoError(
-        f"{path}: the file is damaged or cut short after frame {count} ({reason}). Copy or export it again."
-    )
+def _upright(frame: av.VideoFrame) -> Callable[[NDArray], NDArray]:
+    """What turns, and mirrors, a frame as its display matrix says (ISO/IEC 14496-12, matrix a, b, u, c, d, ...)."""
+    matrix = next((np.frombuffer(bytes(data), "<i4") for data in frame.side_data if _is_display(data)), None)
+    if matrix is None or len(matrix) < 5:
+        return lambda picture: picture
+    a, b, c, d = matrix[[0, 1, 3, 4]]
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return lambda picture: picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    return lambda picture: np.swapaxes(picture, 0, 1)[:: -1 if b < 0 else 1, :: -1 if c < 0 else 1]
 
 
-def _upright(frame: av.VideoFrame, reformatter: VideoReformatter, form: str) -> NDArray[np.uint8]:
-    pixels = reformatter.reformat(frame, format=form).to_ndarray()
-    return np.rot90(pixels, round((frame.rotation or 0) / 90) % 4)
+def _is_display(data: object) -> bool:
+    return getattr(getattr(data, "type", None), "name", "") == "DISPLAYMATRIX"
 
 
-class Folder:
-    """A folder of pictures, the frames of one video in the order of the numbers in their names.
-
-    A file ``fps.txt`` in it may tell the frames per second.
-    """
-
-    container = "folder"
-    pixel_aspect = 1.0
-    region = None
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.fps = _rate(path / RATE_FILE)
-        self._pictures = pictures_in(path)
-        if not self._pictures:
-            raise VideoError(f"{path}: this folder holds no pictures. Expected the frames as PNG or JPEG.")
-
-    def expected_times(self) -> NDArray[np.float64]:
-        """When frames are shown: evenly spaced."""
-        return np.arange(len(self._pictures)) / (self.fps or DEFAULT_FPS)
-
-    def frames(
-        self, wanted: Wanted, coloured: Wanted = lambda index: False
-    ) -> Iterator[tuple[float, NDArray[np.uint8] | None, NDArray[np.uint8] | None]]:
-        """Time in seconds, grey levels and colours of every frame; None where they are not wanted."""
-        for index, time in enumerate(self.expected_times()):
-            grey = read_still(self._pictures[index]) if wanted(index) else None
-            yield time, grey, read_still(self._pictures[index], colour=True) if coloured(index) else None
+def _end_of_gif(content: bytes) -> str:
+    """How a GIF ends: "whole" with its mark, "open" after a picture but without it, "cut" within a picture."""
+    place = 13 + _gif_colours(content[10:11])
+    while place < len(content):
+        kind = content[place]
+        if kind == 0x3B:
+            return "whole"
+        if kind == 0x21:  # an extension
+            place += 2
+        elif kind == 0x2C:  # a picture: descriptor, colours, size of codes
+            place += 11 + _gif_colours(content[place + 9 : place + 10])
+        else:
+            return "open" if not content[place:].strip(b"\0") else "cut"
+        while place < len(content) and content[place]:
+            place += 1 + content[place]
+        if place >= len(content):
+            return "cut"
+        place += 1
+    return "open"
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """The pictures of a folder, ``frame2.png`` before ``frame10.png``; hidden files are left out."""
-    pictures = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
-    return sorted(pictures, key=_natural_order)
-
-
-def _natural_order(path: Path) -> tuple:
-    # Text and numbers alternate, so that numbers are only ever compared with numbers.
-    return tuple(int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", path.stem)), path.name
-
-
-def _rate(path: Path) -> float | None:
-    if not path.is_file():
-        return None
-    try:
-        rate = usable_rate(path.read_text(encoding="ascii").strip())
-    except (OSError, UnicodeDecodeError):
-        rate = None
-    if rate is None:
-        raise VideoError(f"{path}: expected the frames per second, a number alone.")
-    return rate
-
-
-def is_still(path: str | Path) -> bool:
-    """Whether a file is one still picture (PNG, JPEG, ...) by its content, and not a video, GIF or DICOM file."""
-    try:
-        with Image.open(path) as image:
-            return image.format in _STILL_FORMATS
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
-        return False
-
-
-def read_still(path: Path, *, colour: bool = False) -> NDArray[np.uint8]:
-    """A still picture as grey levels or as red, green and blue, upright; 16-bit pictures are scaled to 8 bits.
-
-    A VideoError if the file is no picture, or is damaged.
-    """
-    try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            return np.array(upright.convert("RGB")) if colour else _grey(upright)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise VideoError(f"{path}: the image cannot be read ({error}). Export it again as PNG or JPEG.") from error
-
-
-def _grey(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode.startswith("I"):
-        return np.clip(np.asarray(image, dtype=np.int64) >> 8, 0, 255).astype(np.uint8)
-    return np.array(image.convert("L"))
+def _gif_colours(flags: bytes) -> int:
+    """Bytes of a table of colours."""
+    return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0

@@ -12,9 +12,9 @@ from scipy import ndimage
 
 from fibrolib.errors import VideoError
 from fibrolib.video.clips import fitted
-from fibrolib.video.reading import frames_per_second, open_source, read_image
-from fibrolib.video.sector import Box, Sector, find_sector
-from fibrolib.video.streams import is_still, read_still
+from fibrolib.video.reading import frames_per_second, open_source
+from fibrolib.video.sector import Sector, find_sector
+from fibrolib.video.streams import Source
 
 __all__ = ["GRID", "Miniature", "VideoSurvey", "fingerprints", "survey_video"]
 
@@ -26,6 +26,10 @@ _FRAMES_PRINTED = 8
 
 _EVERY_COLOURED = 4
 """Of the frames looked at, every so many-th is looked at in colour."""
+
+_LOWEST, _HIGHEST = 0.005, 0.995  # percentiles of the grey levels, without single pixels
+
+_LARGE = 8_000_000  # pixels: larger frames are looked at in a smaller size, to bound the memory (*assumption*)
 
 _THUMBNAIL = 192  # pixels
 _OUTLINE = (0, 200, 80)
@@ -46,12 +50,14 @@ class VideoSurvey:
     sector_share: float  # of the frame
     brightness: float  # mean
     contrast: float  # standard deviation
+    level_range: tuple[int, int]  # percentiles 0.5 and 99.5
     saturation: float  # share of the pixels that are white (255)
     motion: float  # standard deviation over time of a pixel, mean over the pixels; 0 for one frame
     coloured: float  # pixels that are coloured differently from the whole, mean over the frames looked at
     marks: int  # pixels in bright strokes that stand still in moving tissue
     small: Miniature  # frames spread over the file, for `fingerprints`
     whole: NDArray[np.uint8]  # the middle one of the frames looked at, small, in colour, with the sector's outline
+    notes: tuple[tuple[str, str], ...]  # what is odd in the file: kinds and sentences
     kept: NDArray[np.uint8]  # the same frame as the nets see it: cropped to the sector, blanked outside
 
     @property
@@ -63,9 +69,6 @@ class VideoSurvey:
 def survey_video(path: str | Path) -> VideoSurvey:
     """Decode a whole video or image, one frame at a time, and describe it; a VideoError if it cannot be decoded."""
     path = Path(path)
-    if is_still(path):
-        sample = _Sample([read_image(path)], [read_still(path, colour=True)], [0.0])
-        return _describe(path, path.suffix.lower().lstrip("."), sample, 1.0, 1.0, None)
     source = open_source(path)
     step = max(1, -(-len(source.expected_times()) // _FRAMES_KEPT))
     sample, shapes = _Sample([], [], []), set()
@@ -75,15 +78,13 @@ def survey_video(path: str | Path) -> VideoSurvey:
         shapes.add(frame.shape)
         sample.times.append(time)
         if index % step == 0 and len(sample.frames) < 2 * _FRAMES_KEPT:  # bounded, should the packets tell too few
-            sample.frames.append(frame)
-            sample.colours += [colours] if colours is not None else []
+            sample.frames.append(_reduced(frame))
+            sample.colours += [_reduced(colours)] if colours is not None else []
     if not sample.frames:
         raise VideoError(f"{path}: no frame could be decoded from this file. Export it again from the scanner.")
     if len(shapes) > 1:
         raise VideoError(f"{path}: the picture changes its size half-way. Export it with one size throughout.")
-    container = source.container if source.container in ("dicom", "folder") else path.suffix.lower().lstrip(".")
-    rate = frames_per_second(sample.times, source.fps)
-    return _describe(path, container, sample, rate, source.pixel_aspect, source.region)
+    return _describe(source, sample, shapes.pop())
 
 
 @dataclass
@@ -95,10 +96,10 @@ class _Sample:
     times: list[float | None]
 
 
-def _describe(
-    path: Path, container: str, sample: _Sample, fps: float, pixel_aspect: float, region: Box | None
-) -> VideoSurvey:
+def _describe(source: Source, sample: _Sample, shape: tuple[int, int]) -> VideoSurvey:
     frames = np.stack(sample.frames)
+    factor = -(-shape[0] // frames.shape[1])
+    region = source.region and tuple(side // factor for side in source.region)
     sector = find_sector(frames, region)
     inside = _well_inside(sector.mask)
     mean, variance = _over_time(frames)
@@ -107,14 +108,17 @@ def _describe(
     middle = len(frames) // 2 // _EVERY_COLOURED * _EVERY_COLOURED
     grey = np.repeat(frames[middle, ..., None], 3, axis=2)
     whole = sample.colours[middle // _EVERY_COLOURED] if sample.colours else grey
-    height, width = frames.shape[1:]
+    suffix = source.path.suffix.lower().lstrip(".")
+    levels = np.bincount(frames[:, sector.mask].ravel(), minlength=256).cumsum()
     return VideoSurvey(
-        path=path,
-        container=container,
+        path=source.path,
+        container=source.container if source.container in ("dicom", "folder") else suffix,
         n_frames=len(sample.times),
-        fps=fps,
-        width=width,
-        height=height,
+        fps=frames_per_second(sample.times, source.fps),
+        width=shape[1],
+        height=shape[0],
+        notes=tuple(source.notes),
+        level_range=tuple(int(np.searchsorted(levels, share * levels[-1])) for share in (_LOWEST, _HIGHEST)),
         sector_share=float(sector.mask.mean()) if sector.found else 0.0,
         brightness=float(mean_inside.mean()),
         contrast=float(np.sqrt(variance_inside.mean() + mean_inside.var())),
@@ -124,8 +128,14 @@ def _describe(
         marks=_still_marks(mean, np.sqrt(variance), inside),
         small=_miniature(frames[printed], sector),
         whole=_outlined(whole, sector.mask),
-        kept=fitted(frames[middle : middle + 1], sector, pixel_aspect, _THUMBNAIL)[0][0],
+        kept=fitted(frames[middle : middle + 1], sector, source.pixel_aspect, _THUMBNAIL)[0][0],
     )
+
+
+def _reduced(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A frame of bounded size, by means over blocks of pixels."""
+    factor = int(np.ceil(np.sqrt(frame.shape[0] * frame.shape[1] / _LARGE)))
+    return np.asarray(Image.fromarray(frame).reduce(factor)) if factor > 1 else frame
 
 
 def _over_time(frames: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
