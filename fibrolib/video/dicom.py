@@ -51,6 +51,7 @@ class Cine(Source):
                 raise VideoError(
                     f"{self.path}: this DICOM file holds no picture (no pixel data). Choose the image or cine export."
                 )
+            self._complete(dataset)
             self._pixels = PixelData(dataset, self.path, self.note)
             if not self._pixels.count:
                 raise VideoError(f"{self.path}: not one whole frame is in this DICOM file. Export it again.")
@@ -64,6 +65,17 @@ class Cine(Source):
             raise VideoError(
                 f"{self.path}: this DICOM file cannot be read ({one_line(error)}). Export it again."
             ) from error
+
+    def _complete(self, dataset: pydicom.Dataset) -> None:
+        """Refuse a header that does not describe a picture; fill in what follows from the rest."""
+        for name in ("Rows", "Columns", "BitsAllocated"):
+            if not int(dataset.get(name) or 0) > 0:
+                raise VideoError(f"{self.path}: the header of this DICOM file lacks {name}. Export it again.")
+        dataset.BitsStored = dataset.get("BitsStored") or dataset.BitsAllocated
+        dataset.SamplesPerPixel = dataset.get("SamplesPerPixel") or 1
+        dataset.PixelRepresentation = dataset.get("PixelRepresentation") or 0
+        if not dataset.get("PhotometricInterpretation"):
+            dataset.PhotometricInterpretation = "MONOCHROME2" if dataset.SamplesPerPixel == 1 else "RGB"
 
     def pixels(self, indices: Iterable[int]) -> Iterator[NDArray]:
         """Some frames, in ascending order: grey as stored (height, width), or red, green and blue as 8 bits.

@@ -21,6 +21,7 @@ _LEAST_USED = 0.02  # share of the used range that a display window must show, e
 _DARK = 48  # grey levels of the first component: the screen around an ultrasound picture
 _DARK_SHARE = 0.02  # of all pixels: so many are needed to tell how colours are coded
 _NEUTRAL = 128  # of Cb and Cr
+_PLAINLY = 0.8  # of the dark pixels
 _TOLERANCE = 16
 
 
@@ -129,11 +130,10 @@ def looks_like_ycbcr(components: NDArray[np.uint8]) -> bool | None:
 
     Told from the dark pixels: where there is no light, red, green and blue are all near 0, and Cb and Cr near 128.
     """
-    first, second, third = np.moveaxis(components.reshape(-1, 3), 1, 0)
-    dark = first < _DARK
-    if dark.mean() < _DARK_SHARE:
+    pixels = components.reshape(-1, 3).astype(np.int16)
+    dark = pixels[pixels[:, 0] < _DARK, 1:]
+    if len(dark) < _DARK_SHARE * len(pixels):
         return None
-    middles = np.array([np.median(second[dark]), np.median(third[dark])])
-    if (abs(middles - _NEUTRAL) < _TOLERANCE).all():
-        return True
-    return False if (middles < _NEUTRAL - 2 * _TOLERANCE).all() else None
+    neutral = (abs(dark - _NEUTRAL) < _TOLERANCE).all(axis=1).mean()
+    black = (dark < _NEUTRAL - 2 * _TOLERANCE).all(axis=1).mean()
+    return True if neutral > _PLAINLY else False if black > _PLAINLY else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -58,8 +59,8 @@ def check_size(path: Path, width: int, height: int) -> None:
 
 def one_line(error: Exception) -> str:
     """The first line of what a decoder says, for the end of a sentence in our own words."""
-    text = getattr(error, "strerror", None) or str(error)
-    return (str(text).splitlines() or [type(error).__name__])[0]
+    text = str(getattr(error, "strerror", None) or error)
+    return re.sub(r" ?<[^>]*>", "", (text.splitlines() or [type(error).__name__])[0])
 
 
 @contextmanager
