@@ -6,8 +6,8 @@
 
 The reference: EfficientNet-Lite0 with ImageNet weights on 12 frames per video, maps (of one scale, of another, of both
 as in nets from ImageNet, and both with their standard deviations) averaged per patient, logistic regression; and the
-same with weights part of the way to those that `cnn2d` and `cnn3d` have after the course (layers deeper than the
-course's stay ImageNet's). The nets: settings of `quick` (`benchmarks/weights.py`), one fit per fold and weights, no
+same with weights part of the way to those that `cnn2d` and `cnn3d` have after simulation pretraining (deeper layers
+stay ImageNet's). The nets: settings of `quick` (`benchmarks/weights.py`), one fit per fold and weights, no
 stopping (there are no validation patients), all epochs.
 Scores out of fold make one AUC per seed; patients, not videos, are counted.
 """

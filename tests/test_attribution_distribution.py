@@ -145,9 +145,9 @@ def test_no_lag_without_movement_or_without_a_whole_beat():
 
 
 def test_shares_over_time_add_up():
-    course = relevance_over_time(beating(0.1))
-    assert course["relevance"].sum() == pytest.approx(1)
-    np.testing.assert_allclose(course["time"], TIMES)
+    curve = relevance_over_time(beating(0.1))
+    assert curve["relevance"].sum() == pytest.approx(1)
+    np.testing.assert_allclose(curve["time"], TIMES)
 
 
 def test_correlation_with_movement():

@@ -221,11 +221,11 @@ def test_packaged_weights_are_taken_up_by_everything_but_the_head(name):
 
 @pytest.mark.parametrize("name", ["frame_cnn", "frame_lstm", "motion_slowfast"])
 def test_half_way_the_backbone_is_the_mean_of_both_starts(name):
-    """Batch statistics, too. Layers behind the course's are ImageNet's; what ImageNet cannot teach is the course's."""
-    course, between, imagenet = (
+    """Batch statistics, too. Deeper layers are ImageNet's; what ImageNet cannot teach has simulation weights."""
+    simulated, between, imagenet = (
         build_net(name, 3, weights=weights) for weights in ("simulation", "interpolated", "imagenet")
     )
-    taught, untouched = course.state_dict(), imagenet.state_dict()
+    taught, untouched = simulated.state_dict(), imagenet.state_dict()
     names = [name for name, value in between.state_dict().items() if value.is_floating_point()]
     moved = [name for name in names if name.startswith("backbone.") and name in taught]
     deeper = [name for name in names if name.startswith("backbone.") and name not in taught]

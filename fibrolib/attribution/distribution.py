@@ -101,19 +101,8 @@ def mask_scores_by_patient(
 ) -> pd.DataFrame:
     """Scores of a net's maps against the marked region, averaged over the videos of each patient.
 
-    Parameters
-    ----------
-    maps : mapping of str to sequence of Explanation
-        By patient; maps without a marked region are left out.
-    model : str
-        Name of the net.
-    stages : mapping of str to int
-        Stage by patient.
-
-    Returns
-    -------
-    DataFrame
-        ``patient_id, model, stage, score`` and the fields of `MaskScores`; no rows where no map has a marked region.
+    `maps` and `stages` are by patient; maps without a marked region are left out. Columns: ``patient_id, model, stage,
+    score`` and the fields of `MaskScores`.
     """
     rows = [
         {"patient_id": patient, "model": model, "score": cam.score, **vars(mask_scores(cam))}
@@ -132,14 +121,8 @@ def mask_scores_by_patient(
 def attainable_share(region: NDArray[np.bool_], sector: NDArray[np.bool_], grid: tuple[int, int, int]) -> float:
     """Share of relevance on a region for the best map of a coarse grid: a thin band cannot hold all of it.
 
-    Parameters
-    ----------
-    region : ndarray of bool, shape (frames, height, width)
-        The region.
-    sector : ndarray of bool, shape (height, width)
-        The ultrasound sector.
-    grid : tuple of int
-        Times, height and width of the layer's maps (`list_layers`).
+    `region` is ``(frames, height, width)``, `sector` ``(height, width)``; `grid` holds times, height and width of the
+    layer's maps (`list_layers`).
     """
     marked = torch.from_numpy(region & sector).float()
     best = enlarged(functional.adaptive_avg_pool3d(marked[None], grid), region.shape)[0].double().numpy() * sector
@@ -149,11 +132,8 @@ def attainable_share(region: NDArray[np.bool_], sector: NDArray[np.bool_], grid:
 def relevance_by_depth(explanation: Explanation, n_bands: int = 8) -> pd.DataFrame:
     """Share of relevance in bands of equal height, from the top of the sector to its bottom.
 
-    Returns
-    -------
-    DataFrame
-        ``depth`` (middle of the band, 0 at the probe and 1 at the bottom), ``relevance``, ``area`` (share of the
-        sector).
+    Columns: ``depth`` (middle of the band, 0 at the probe and 1 at the bottom), ``relevance``, ``area`` (share of the
+    sector).
     """
     rows = np.nonzero(explanation.sector)[0]
     top, height = rows.min(), np.ptp(rows) + 1
@@ -217,20 +197,7 @@ def bootstrap_interval(
 
 
 def movement(frames: NDArray[np.uint8], sector: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Mean absolute change of grey in the sector per frame, averaged over the steps before and after it.
-
-    Parameters
-    ----------
-    frames : ndarray of uint8, shape (frames, height, width)
-        A window.
-    sector : ndarray of bool, shape (height, width)
-        The ultrasound sector.
-
-    Returns
-    -------
-    ndarray, shape (frames,)
-        0 for a still.
-    """
+    """Mean absolute change of grey in the sector per frame, over the steps before and after it; 0 for a still."""
     if len(frames) == 1:
         return np.zeros(1)
     steps = np.abs(np.diff(frames[:, sector].astype(np.float64), axis=0)).mean(axis=1)
@@ -251,19 +218,10 @@ def relevance_over_time(explanation: Explanation) -> pd.DataFrame:
 
 
 def heartbeat_lag(explanation: Explanation, heart_rate: float) -> float:
-    """Lag of relevance behind movement: difference in phase of their first harmonics at the heart rate.
+    """Lag of relevance behind movement, in heartbeats (-0.5 to 0.5), at `heart_rate` beats per minute.
 
-    Parameters
-    ----------
-    explanation : Explanation
-        Of a clip of at least one heartbeat.
-    heart_rate : float
-        Beats per minute.
-
-    Returns
-    -------
-    float
-        In heartbeats, -0.5 to 0.5; NaN where either does not change, or the clip is shorter than a beat.
+    It is the difference in phase of their first harmonics; NaN where either does not change, or for clips shorter
+    than a beat.
     """
     curve = relevance_over_time(explanation)
     beats = curve["time"].to_numpy() * heart_rate / 60
@@ -305,17 +263,9 @@ class PhaseLock:
 
 
 def phase_locking(lags: Sequence[float]) -> PhaseLock:
-    """Rayleigh test of lags, one per patient.
+    """Rayleigh test of lags, one per patient (`heartbeat_lag`); NaN lags are left out.
 
-    Parameters
-    ----------
-    lags : sequence of float
-        As of `heartbeat_lag`; NaN are left out.
-
-    Returns
-    -------
-    PhaseLock
-        Exact to the third term of the approximation in Zar (*Biostatistical Analysis*, eq. 27.4); NaN without lags.
+    The p-value is exact to the third term of the approximation in Zar (*Biostatistical Analysis*, eq. 27.4).
     """
     finite = np.asarray([lag for lag in lags if np.isfinite(lag)], dtype=np.float64)
     n = len(finite)

@@ -132,12 +132,9 @@ def frozen_net(estimator: NetClassifier) -> Iterator[tuple[nn.Module, str]]:
 
 
 def input_channels(estimator: NetClassifier, clip: Clip) -> dict[str, NDArray[np.float32]]:
-    """Input of a net's first convolution: the grey value, and differences where the net has a motion stem.
+    """Input of a net's first convolution by channel: the grey value, and differences where the net has a motion stem.
 
-    Returns
-    -------
-    dict of str to ndarray of float32, shape (frames, height, width)
-        By channel; differences have one frame less, and may have half the height and width.
+    Arrays are ``(frames, height, width)``; differences have one frame less, and may have half the height and width.
     """
     window = middle_window(estimator, clip).frames
     channels = {"grey value": window.astype(np.float32) / 255.0}

@@ -56,25 +56,9 @@ def faithfulness_curves(
     fractions: Sequence[float] = _FRACTIONS,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Score of a window while more and more of it is removed or inserted.
+    """Score of a window while `fractions` of its sector are removed or inserted: ``curve, order, fraction, score``.
 
-    Parameters
-    ----------
-    estimator : NetClassifier
-        The one that was explained.
-    explanation : Explanation
-        Its map.
-    curves, orders : sequence of str
-        Of `CURVES` and `ORDERS`.
-    fractions : sequence of float
-        Shares of the sector, rising, below 1.
-    seed : int
-        Of the random order and of the noise.
-
-    Returns
-    -------
-    DataFrame
-        ``curve, order, fraction, score``.
+    `curves` and `orders` are of `CURVES` and `ORDERS`; `seed` is that of the random order and of the noise.
     """
     unknown = set(curves) - set(CURVES)
     if unknown:
@@ -119,17 +103,9 @@ def faithfulness_by_method(
 
 
 def faithfulness_areas(curves: pd.DataFrame) -> pd.DataFrame:
-    """Mean height of each curve: the area below it over its range of fractions.
+    """Mean height of each curve (``area``): the area below it over its range of fractions.
 
-    Parameters
-    ----------
-    curves : DataFrame
-        As of `faithfulness_curves`, and any further columns to group by (``patient_id``, ``model``, ``method``).
-
-    Returns
-    -------
-    DataFrame
-        The groups, ``curve``, ``order``, ``area``.
+    `curves` is as of `faithfulness_curves`, with any of ``patient_id``, ``model``, ``method`` to group by.
     """
     keys = [name for name in curves.columns if name not in ("fraction", "score")]
     rows = [

@@ -90,33 +90,9 @@ def class_activation(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Signed class activation maps of a batch at a layer's resolution, all methods from one pass.
 
-    A layer that sees frames one by one gives one map per frame, with channel weights of its own; a layer of a 3D net
-    gives a map in space and time.
-
-    Parameters
-    ----------
-    methods : sequence of str
-        Keys of `CAMS`.
-    net : Module
-        In evaluation mode.
-    layer : str
-        A layer with maps (`find_layer`).
-    clips : Tensor, shape (batch, 1, frames, height, width)
-        In [0, 1].
-    score : callable
-        What is explained, from the net's output.
-
-    Returns
-    -------
-    maps : dict of str to Tensor, shape (batch, times, h, w)
-        By method.
-    scores : Tensor, shape (batch,)
-        What is explained, from the same pass.
-
-    Raises
-    ------
-    FibrolibError
-        If the layer gives no maps, or a clip passes it more than once.
+    Maps are ``(batch, times, h, w)`` by method; the score of each clip comes from the same pass. A layer that sees
+    frames one by one gives one map per frame, with channel weights of its own; a layer of a 3D net gives a map in
+    space and time. FibrolibError if the layer gives no maps, or a clip passes it more than once.
     """
     activations, gradients, scores = _activations_and_gradients(net, layer, clips, score)
     volumes = [maps if maps.dim() == 5 else maps[:, :, None] for maps in (activations, gradients)]

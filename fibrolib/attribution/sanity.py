@@ -217,29 +217,10 @@ def cascade_maps(
     steps: int = _STEPS,
     seed: int = 0,
 ) -> Iterator[tuple[str, float, dict[str, list[Explanation]]]]:
-    """Maps of a net whose weights are shuffled from the head downwards.
+    """Maps of a net whose weights are shuffled from the head downwards, in so many steps.
 
-    Parameters
-    ----------
-    estimator : NetClassifier
-        Fitted; it stays unchanged.
-    clips : sequence of Clip
-        Prepared clips.
-    methods, layer
-        As for `attribute_methods`.
-    steps : int
-        Steps into which the layers are divided.
-    seed : int
-        Of the shuffling.
-
-    Yields
-    ------
-    down_to : str
-        Deepest layer shuffled so far; empty for the intact net, which comes first.
-    share : float
-        Of layers shuffled.
-    maps : dict of str to list of Explanation
-        By method.
+    Yields the deepest layer shuffled so far (empty for the intact net, which comes first), the share of layers
+    shuffled, and the maps by method.
     """
     intact = attribute_methods(estimator, clips, methods, layer=layer)
     yield "", 0.0, intact
@@ -253,20 +234,11 @@ def cascade_maps(
 def cascading_randomisation(
     estimator: NetClassifier, clips: Sequence[Clip], methods: Sequence[str] = ("gradcam",), **options
 ) -> pd.DataFrame:
-    """Rank correlation of maps with those of a net whose weights are shuffled from the head downwards.
+    """Rank correlation of maps with those of a net whose weights are shuffled from the head downwards (`cascade_maps`).
 
-    A method that shows what the net has learned must lose its map on the way (Adebayo et al. 2018).
-
-    Parameters
-    ----------
-    estimator, clips, methods, **options
-        As for `cascade_maps`.
-
-    Returns
-    -------
-    DataFrame
-        A row per method, step and clip: ``method``, ``step`` (0 is the intact net), ``down_to``, ``share``, ``clip``
-        (its position), ``correlation``, ``empty`` (map without evidence).
+    A method that shows what the net has learned must lose its map on the way (Adebayo et al. 2018). A row per method,
+    step and clip: ``method``, ``step`` (0 is the intact net), ``down_to``, ``share``, ``clip`` (its position),
+    ``correlation``, ``empty`` (map without evidence).
     """
     rows, intact = [], None
     for step, (down_to, share, maps) in enumerate(cascade_maps(estimator, clips, methods, **options)):

@@ -240,19 +240,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         training = self._dataset(X, stages, training=True)
         module = self._build()
         module.head.start_at_prevalence(torch.tensor(stages))
-        net = make_net(
-            module,
-            cutoff=self.cutoff,
-            validation=None if validation is None else self._dataset(*validation),
-            learning_rate=self.learning_rate,
-            backbone_lr_scale=self.backbone_lr_scale,
-            weight_decay=self.weight_decay,
-            epochs=self.epochs,
-            patience=self.patience,
-            batch_size=self.batch_size,
-            n_training=len(training),
-            device=pick_device(self.device),
-        )
+        stopping = None if validation is None else self._dataset(*validation)
+        net = make_net(module, self, len(training), stopping)
         with torch_threads(self.n_threads), torch.random.fork_rng():
             torch.manual_seed(self.seed)
             if module.uses_linear_probe:
@@ -272,18 +261,9 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         return fit_folder(self.memory, type(self)) / f"{digest}.safetensors"
 
     def predict_cumulative(self, X: pd.DataFrame, perturbation: Perturbation | None = None) -> NDArray[np.float64]:
-        """P(stage >= 1), P(stage >= 2), ..., averaged over a patient's windows and videos.
+        """P(stage >= 1), P(stage >= 2), ..., ``(n_patients, n_stages - 1)``, averaged over windows and videos.
 
-        Parameters
-        ----------
-        X : DataFrame
-            One row per patient.
-        perturbation : callable or None
-            A change of every window (see `PERTURBATIONS`).
-
-        Returns
-        -------
-        ndarray, shape (n_patients, n_stages - 1)
+        `perturbation`, such as one of `PERTURBATIONS`, changes every window.
         """
         stage = self.predict_stage_proba(X, perturbation)
         return stage[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]

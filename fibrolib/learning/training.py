@@ -144,45 +144,32 @@ def cosine_schedule(steps: int) -> LRScheduler:
     )
 
 
-def make_net(
-    module: ClipNetwork,
-    *,
-    cutoff: int,
-    validation: ClipDataset | None,
-    learning_rate: float,
-    backbone_lr_scale: float,
-    weight_decay: float,
-    epochs: int,
-    patience: int,
-    batch_size: int,
-    n_training: int,
-    device: str,
-) -> ClipNet:
-    """The skorch net that trains a module on ``n_training`` items; other parameters as of `NetClassifier`.
+def make_net(module: ClipNetwork, estimator, n_training: int, validation: ClipDataset | None) -> ClipNet:
+    """The skorch net that trains a module on ``n_training`` windows with the parameters of a `NetClassifier`.
 
     Early stopping restores the weights of the epoch with the lowest validation loss; without validation patients, all
     epochs are trained. The validation AUC at the cut-off is only recorded.
     """
-    callbacks: list = [("schedule", cosine_schedule(-(-n_training // batch_size) * epochs))]
+    steps = -(-n_training // estimator.batch_size) * estimator.epochs
+    callbacks: list = [("schedule", cosine_schedule(steps))]
     if validation is not None:
-        scoring = EpochScoring(partial(_valid_auc, cutoff=cutoff), lower_is_better=False, name="valid_auc")
-        stopping = _EarlyStopping(monitor="valid_loss", patience=patience, load_best=True, sink=_silent)
+        scoring = EpochScoring(partial(_valid_auc, cutoff=estimator.cutoff), lower_is_better=False, name="valid_auc")
+        stopping = _EarlyStopping(monitor="valid_loss", patience=estimator.patience, load_best=True, sink=_silent)
         callbacks += [("valid_auc", scoring), ("stopping", stopping)]
+    pretrained = {"lr": estimator.learning_rate * estimator.backbone_lr_scale}
     return ClipNet(
         module,
         criterion=OrdinalLoss,
         optimizer=torch.optim.AdamW,
-        optimizer__weight_decay=weight_decay,
-        optimizer__param_groups=[
-            (f"{child}.*", {"lr": learning_rate * backbone_lr_scale}) for child in module.pretrained_modules
-        ],
-        lr=learning_rate,
-        max_epochs=epochs,
-        batch_size=batch_size,
+        optimizer__weight_decay=estimator.weight_decay,
+        optimizer__param_groups=[(f"{child}.*", dict(pretrained)) for child in module.pretrained_modules],
+        lr=estimator.learning_rate,
+        max_epochs=estimator.epochs,
+        batch_size=estimator.batch_size,
         iterator_train__shuffle=True,
         train_split=predefined_split(validation) if validation is not None else None,
         callbacks=callbacks,
-        device=device,
+        device=pick_device(estimator.device),
         verbose=0,
     )
 

@@ -87,20 +87,11 @@ class ClipNetwork(nn.Module):
         imagenet: tuple[str, ...] = (),
         simulation: tuple[str, ...] = (),
     ) -> None:
-        """Load the initial weights.
+        """Load the initial weights: one of `WEIGHTS`, or a file of ``fibrolib pretrain`` made for the same `options`.
 
-        Parameters
-        ----------
-        architecture : str
-            Name of the network.
-        weights : str
-            One of `WEIGHTS`, or the path of a file that ``fibrolib pretrain`` wrote.
-        options : dict
-            Options that decide the network's shape; the weights must have been made for them.
-        imagenet : tuple of str
-            Children that hold ImageNet weights already; ``interpolated`` takes the mean with simulation weights.
-        simulation : tuple of str
-            Children that take simulation weights when interpolating, because ImageNet has none for them.
+        `imagenet` names the children that hold ImageNet weights already; ``interpolated`` takes their mean with
+        simulation weights. `simulation` names those that then take simulation weights, because ImageNet has none for
+        them.
         """
         options = {name: sorted(set(value)) if name == "scales" else value for name, value in options.items()}
         options = {name: value for name, value in options.items() if _USUAL.get(name) != value}
