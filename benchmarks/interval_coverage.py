@@ -37,27 +37,27 @@ def scores(rng: np.random.Generator, y: np.ndarray, k: int, area: float, correla
 
 
 def tests(draws: int) -> None:
-    """DeLong's paired test and the exchange test where both areas are equal."""
+    """DeLong's paired test and the permutation test where both areas are equal."""
     print(f"Type I error of paired tests at 0.05 (n = 17 and 30: {2 * draws} draws, 100: {draws}, 300: {draws // 4})")
     settings = [(a, r, 1.0) for a in (0.75, 0.85, 0.95) for r in (0.3, 0.5, 0.8)] + [(0.7, 0.8, 3.0)]
     for n, times in ((17, 2 * draws), (30, 2 * draws), (100, draws), (300, draws // 4)):
         # Two standard errors of the simulation are added to what is promised, 0.05 within 0.01.
         slack = 0.01 + 2 * np.sqrt(0.05 * 0.95 / times)
         for area, correlation, spread in settings:
-            delong, exchange = _type_one_errors(n, area, correlation, spread, times)
+            delong, permutation = _type_one_errors(n, area, correlation, spread, times)
             shape = "" if spread == 1 else f"  cases of one spread {spread:g} times"
             print(
                 f"  n = {n:3d}  both areas {area}  correlation {correlation}:  DeLong {delong:.3f}  "
-                f"exchange {exchange:.3f}{shape}",
+                f"permutation {permutation:.3f}{shape}",
                 flush=True,
             )
             # Good and alike scores of few patients differ in few pairs: DeLong's turns careful there, never careless.
             assert n == 17 or delong < 0.05 + slack, delong
             common = (area, spread) == (0.75, 1) and correlation < 0.8
             assert n == 17 or not (common or (n > 30 and area < 0.9)) or delong > 0.05 - slack, delong
-            # The exchange test promises its level for curves of one shape, and has it but for the very best of scores.
-            assert spread > 1 or exchange < 0.05 + slack, exchange
-            assert spread > 1 or n == 17 or area > 0.9 or exchange > 0.05 - slack, exchange
+            # The permutation test keeps its level for curves of one shape, except for the very best scores.
+            assert spread > 1 or permutation < 0.05 + slack, permutation
+            assert spread > 1 or n == 17 or area > 0.9 or permutation > 0.05 - slack, permutation
 
 
 def _type_one_errors(n: int, area: float, correlation: float, spread: float, draws: int) -> tuple[float, float]:
