@@ -33,12 +33,12 @@ from joblib import Parallel, delayed
 from fibrolib import plots, report
 from fibrolib.attribution import METHODS, attribute_clips, judge, judge_planted, middle_window, summarise_shares
 from fibrolib.attribution.explain import as_batch
-from fibrolib.experiments.planted_signal import plant
-from fibrolib.experiments.saliency_tests import SaliencyTests
-from fibrolib.experiments.scenarios import SALIENCY_CONFIGS, Scenario
+from fibrolib.experiments import SALIENCY_CONFIGS, SaliencyTests
+from fibrolib.experiments.planted_signal import Scenario
+from fibrolib.experiments.saliency_tests import plant
 from fibrolib.learning import NetClassifier
 from fibrolib.nets import build_net, import_torchvision
-from fibrolib.stages import stage_name
+from fibrolib.stages import is_metavir, stage_name
 from fibrolib.study import Profile, load_profile, open_study
 from fibrolib.study.cache import ResultCache
 from fibrolib.video import Clip
@@ -102,14 +102,14 @@ def sanity(tests: SaliencyTests) -> None:
 
 def plates(tests: SaliencyTests) -> None:
     """Plates of a finished run to be looked at: a row per test patient, a file per net and method."""
-    study = tests.study
-    stages = tests.test["stage"].map(lambda stage: stage_name(stage, study.cohort.metavir))
-    for net in study.nets:
+    metavir = is_metavir(tests.nets.patients["stage"])
+    stages = tests.test["stage"].map(lambda stage: stage_name(stage, metavir))
+    for net in tests.nets.names:
         for method in tests.methods:
             maps = tests.maps(net, method)
             chosen = {f"patient {at} ({stages[who]})": maps[who] for at, who in enumerate(tests.few, start=1)}
-            figure = plots.plot_maps(chosen, region="capsule" if study.cohort.virtual else "marked region")
-            path = TOP / "plates" / f"{study.folder.path.name}-{net}-{method.replace(' ', '-')}.png"
+            figure = plots.plot_maps(chosen, region="capsule" if tests.nets.virtual else "marked region")
+            path = TOP / "plates" / f"{tests.nets.folder.path.name}-{net}-{method.replace(' ', '-')}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             plots.save_figure(figure, path)
             print(path)
@@ -235,7 +235,7 @@ def main() -> None:
         return planted(load_profile(options.profile), options.nets, seeds, patients, options.methods)
     study = open_study(options.cohort, options.profile, options.cutoff, out=options.out)
     explained, trainings = (2, 1) if options.dry else (options.explained, options.trainings)
-    tests = SaliencyTests(study, options.methods, explained, trainings)
+    tests = SaliencyTests(study.net_evaluations, options.methods, explained, trainings, study.heart_rates)
     return sanity(tests) if options.what == "sanity" else plates(tests)
 
 

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fibrolib.experiments.explorer import Explorer
-from fibrolib.experiments.virtual_patient import detail, mmode_strip, render_beats, true_movement, typical_patient
+from fibrolib.experiments import Explorer, detail, mmode_strip, render_beats, true_movement, typical_patient
 from fibrolib.phantom import SignalStrengths, render_image
 from fibrolib.plots import plot_mmode, plot_movement, plot_plate, save_figure
 from fibrolib.stages import METAVIR, stage_name

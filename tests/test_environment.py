@@ -11,7 +11,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import fibrolib
-from fibrolib.study import published
+from fibrolib.study import PUBLISHED_SOURCE
 
 TOP = Path(__file__).resolve().parents[1]
 
@@ -61,7 +61,7 @@ def test_the_citation_names_this_version_and_invents_nothing():
     assert cited["license"] == project()["license"]
     assert cited["authors"] == project()["authors"]
     (study,) = cited["references"]
-    assert study["doi"] in published.SOURCE
+    assert study["doi"] in PUBLISHED_SOURCE
     assert all(author["name"] for author in study["authors"])
     # A date and an address are said once there is a release, and a repository, to be found by them.
     released = f"## {fibrolib.__version__}" in (TOP / "CHANGELOG.md").read_text("utf-8")

@@ -1,28 +1,53 @@
-"""Virtual patients in whom one signal alone tells the stage."""
+"""The net of a scenario, and the count of its maps."""
 
-import pandas as pd
+import pytest
+from conftest import make_patients
 
-from fibrolib.experiments import planted_signal
-from fibrolib.experiments.planted_signal import SIGNALS, plant
-from fibrolib.study import load_profile
-from fibrolib.video import load_clip
+from fibrolib.attribution import mask_scores
+from fibrolib.errors import FibrolibError
+from fibrolib.experiments.planted_signal import REGIONS, SaliencyConfig, Scenario
+from fibrolib.learning import NetClassifier
 
 
-def test_worlds_share_bodies_and_differ_in_their_signal(tmp_path, monkeypatch):
-    monkeypatch.setattr(planted_signal, "n_workers", lambda: 1)
-    scenarios = plant(tmp_path / "cohorts", tmp_path / "cache", load_profile("smoke"), "cnn3d", patients=3, seed=2)
-    assert list(scenarios) == list(SIGNALS)
-    stages = [pd.concat([scenario.train, scenario.held_out])["stage"].to_dict() for scenario in scenarios.values()]
-    assert stages[0] == stages[1] == stages[2]
-    truth = [pd.read_csv(path) for path in sorted((tmp_path / "cohorts").glob("*/truth/patients.csv"))]
-    assert all(table["bmi"].equals(truth[0]["bmi"]) for table in truth)
-    assert not any(truth[0]["capsule"].equals(table["capsule"]) for table in truth[1:])
-    files = [set(scenario.cache_key["files"]) for scenario in scenarios.values()]
-    assert not files[0] & files[1]
-    # A video holds just the frames that the net sees.
-    clip = load_clip(scenarios["motion"].train["clips"].iloc[0][0])
-    assert (len(clip.frames), clip.fps) == (9, 10.0)
-    marked = scenarios["motion"]._marked(next(scenarios["motion"].explained.itertuples()), "liver")
-    clip = load_clip(marked)
-    assert clip.roi.shape == clip.frames.shape
-    assert clip.roi.any()
+def scenario_of(patients, **options):
+    net = NetClassifier("motion_resnet3d", {"width": 4}, cutoff=1, n_stages=3, clip_length=8, epochs=1, n_threads=1)
+    return Scenario("capsule", "cnn3d", patients, net.set_params(**options), lambda patient, region: patient.clips[0])
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory):
+    return scenario_of(make_patients(tmp_path_factory.mktemp("scenario"), 18))
+
+
+def test_every_third_patient_is_held_out_and_the_diseased_of_them_are_explained(scenario):
+    assert scenario.held_out["stage"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert scenario.explained["stage"].tolist() == [1, 1, 2, 2]
+    assert not set(scenario.held_out.index) & set(scenario.train.index)
+    assert len(scenario.train) == 12
+
+
+def test_maps_are_counted_on_every_region(scenario):
+    configs = [SaliencyConfig("gradcam"), SaliencyConfig("layercam", "fine"), SaliencyConfig("occlusion", "pixels")]
+    table = scenario.scores(configs)
+    assert len(table) == len(configs) * len(REGIONS) * 4
+    assert 0 <= scenario.area <= 1
+    assert (table["auc"] == scenario.area).all()
+    assert table["attainable"].between(table["area"], 1).all()
+    patient = scenario.explained.index[2]
+    cam = scenario.maps(configs[1])[patient]
+    rows = table[(table["method"] == "layercam") & (table["patient_id"] == patient)]
+    assert rows["relevance"].tolist() == [mask_scores(cam).relevance] * 2
+    assert cam.layer == "pathway.blocks.0"  # six places for 24 pixels; the net's own layer has three
+    # A map as fine as the picture can mark the region alone.
+    assert (table.loc[table["layer"] == "pixels", "attainable"] == 1).all()
+
+
+def test_some_patients_can_be_asked_for(scenario):
+    patient = scenario.explained.index[1]
+    assert list(scenario.maps(SaliencyConfig("gradcam"), [patient])) == [patient]
+
+
+def test_a_scenario_of_healthy_patients_is_a_sentence(scenario):
+    healthy = scenario.train[scenario.train["stage"] == 0]
+    with pytest.raises(FibrolibError, match="None of 1 virtual patient held out"):
+        scenario_of(healthy)

@@ -1,64 +1,77 @@
 """The tests of a study's explanations, on nets trained for seconds."""
 
-from types import SimpleNamespace
+import os
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import make_patients
+from joblib import delayed
 
 from fibrolib.attribution import CURVES, ORDERS, TESTS, mask_scores, movement_correlation
 from fibrolib.experiments import saliency_tests
-from fibrolib.experiments.saliency_tests import SaliencyTests
-from fibrolib.learning import NetClassifier
-from fibrolib.study import processes
-from fibrolib.study.cache import ResultCache
+from fibrolib.experiments.planted_signal import SIGNALS
+from fibrolib.experiments.saliency_tests import (
+    SaliencyTests,
+    nets_of_folds,
+    nets_of_shuffled_stages,
+    plant,
+    side_by_side,
+)
+from fibrolib.learning import Evaluation, NetClassifier
+from fibrolib.study import NetEvaluations, evaluation, load_profile
+from fibrolib.study.profiles import ClipSettings, ModelSettings, Profile
+from fibrolib.study.runfolder import RunFolder
+from fibrolib.video import load_clip
 
 METHODS = ["gradcam", "layercam"]
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    """What `SaliencyTests` asks of a study, with one small net."""
-    folder = tmp_path_factory.mktemp("explaining")
-    patients = make_patients(folder, 18)
-    sides = pd.Series(np.repeat(["train", "validation", "test"], [9, 3, 6]), index=patients.index)
-    (folder / "truth").mkdir()
-    patients.assign(heart_rate=140).to_csv(folder / "truth" / "patients.csv")
-    train = patients[sides == "train"]
-    net = NetClassifier("motion_resnet3d", {"width": 4}, cutoff=1, n_stages=3, clip_length=8, epochs=1, n_threads=1)
-    net.fit(train, train["stage"])
-    return SimpleNamespace(
-        patients=patients,
-        split=sides,
-        cohort=SimpleNamespace(virtual=True, root=folder),
-        cutoff=1,
-        nets=["net"],
-        profile=SimpleNamespace(n_folds=3),
-        request=SimpleNamespace(seed=0),
-        folder=SimpleNamespace(path=folder, cache=ResultCache(folder / "kept"), fits=folder / "fits"),
-        evaluation=lambda name: SimpleNamespace(final=net, best={}),
-        cache_key=lambda name: {"model": name},
-    )
+SMALL = {"architecture": "motion_resnet3d", "options": {"width": 2}, "clip_length": 4, "epochs": 2, "batch_size": 2}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def one_worker():
     """Starting processes would take longer than the work."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(processes, "n_workers", lambda: 1)
+        patch.setattr(evaluation, "n_workers", lambda: 1)
         yield
 
 
+def evaluations(folder, net, patients, parts, n_folds, **finished) -> NetEvaluations:
+    """Evaluations of one net."""
+    profile = Profile("tiny", 18, 12, ClipSettings(24, 20.0, 10), 24, n_folds, (net,))
+    split = np.repeat(["train", "validation", "test"], parts)
+    return NetEvaluations(patients.assign(split=split), profile, RunFolder(folder), 1, 0, virtual=True, **finished)
+
+
 @pytest.fixture(scope="module")
-def tests(study):
-    return SaliencyTests(study, METHODS, patients=3, trainings=1)
+def nets(tmp_path_factory):
+    """One small net that was trained for a second."""
+    folder = tmp_path_factory.mktemp("explaining")
+    patients = make_patients(folder, 18)
+    net = NetClassifier("motion_resnet3d", {"width": 4}, cutoff=1, n_stages=3, clip_length=8, epochs=1, n_threads=1)
+    net.fit(patients.head(9), patients["stage"].head(9))
+    finished = Evaluation("net", net, pd.DataFrame(), np.array([]), pd.DataFrame(), {}, pd.DataFrame())
+    settings = ModelSettings("net", {"architecture": "motion_resnet3d", "options": {"width": 4}, "clip_length": 8})
+    return evaluations(folder / "run", settings, patients, [9, 3, 6], 3, _finished={"net": finished})
 
 
-def test_the_few_run_from_the_lowest_stage_to_the_highest(tests, study):
-    stages = study.patients.loc[tests.few, "stage"].tolist()
+@pytest.fixture(scope="module")
+def heart_rates(nets):
+    return dict.fromkeys(nets.patients.index, 140.0)
+
+
+@pytest.fixture(scope="module")
+def tests(nets, heart_rates):
+    return SaliencyTests(nets, METHODS, explained=3, trainings=1, heart_rates=heart_rates)
+
+
+def test_the_few_run_from_the_lowest_stage_to_the_highest(tests, nets):
+    stages = nets.patients.loc[tests.few, "stage"].tolist()
     assert stages == [0, 1, 2]
-    assert set(tests.few) <= set(study.split.index[study.split == "test"])
+    assert (nets.patients.loc[tests.few, "split"] == "test").all()
 
 
 def test_shares_are_those_of_the_maps(tests):
@@ -68,17 +81,17 @@ def test_shares_are_those_of_the_maps(tests):
     assert row["relevance"] == mask_scores(tests.maps("net", "layercam")[row["patient_id"]]).relevance
 
 
-def test_every_sanity_test_is_made_and_kept(tests, study, monkeypatch):
+def test_every_sanity_test_is_made_and_kept(tests, nets, monkeypatch):
     values = tests.sanity()
     assert set(values["test"]) == set(TESTS)
     assert set(values["method"]) == set(METHODS)
     assert (values["clip"].nunique(), values["model"].unique().tolist()) == (3, ["net"])
     monkeypatch.setattr(saliency_tests, "side_by_side", lambda jobs, *_: pytest.fail("made again") if jobs else [])
-    pd.testing.assert_frame_equal(SaliencyTests(study, METHODS, patients=3, trainings=1).sanity(), values)
+    pd.testing.assert_frame_equal(SaliencyTests(nets, METHODS, explained=3, trainings=1).sanity(), values)
 
 
-def test_without_trainings_on_shuffled_stages_their_test_is_left_out(study):
-    values = SaliencyTests(study, ["gradcam"], patients=2, trainings=0).sanity()
+def test_without_trainings_on_shuffled_stages_their_test_is_left_out(nets):
+    values = SaliencyTests(nets, ["gradcam"], explained=2, trainings=0).sanity()
     assert set(values["test"]) == set(TESTS) - {"random labels"}
 
 
@@ -111,3 +124,84 @@ def test_faithfulness_has_every_order_and_the_rivals_are_every_methods(tests):
     intact = curves[(curves["fraction"] == 0) & (curves["curve"] == "deletion")]
     scores = {patient: cam.score for patient, cam in tests.maps("net", "gradcam").items()}
     np.testing.assert_allclose(intact["score"], intact["patient_id"].map(scores), rtol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """A finished evaluation whose fits are in the run folder."""
+    folder = tmp_path_factory.mktemp("trainings")
+    settings = ModelSettings("net", SMALL, [{"learning_rate": [1e-3, 2e-3]}])
+    nets = evaluations(folder / "run", settings, make_patients(folder, 16, n_stages=2), [10, 2, 4], 2)
+    _ = nets["net"]
+    return nets
+
+
+def weights(net):
+    return net.module_.pathway.stem[0].weight.detach().numpy()
+
+
+def test_the_nets_of_the_folds_are_those_of_the_cross_validation(evaluated, monkeypatch):
+    def train(*_):
+        raise AssertionError("trained again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NetClassifier, "_train", train)
+        folds = nets_of_folds(evaluated, "net")
+    assert len(folds) == 2
+    assert not np.allclose(weights(folds[0]), weights(folds[1]))
+    # Scores of the patients left out, which the predictions table holds, are theirs.
+    table = evaluated["net"].predictions.query("fold == 1")
+    scores = folds[0].predict_proba(evaluated.patients.loc[table["patient_id"]])[:, 1]
+    np.testing.assert_allclose(scores, table["y_score"], rtol=1e-5)
+    shutil.rmtree(evaluated.folder.fits)  # by a user who needs the space: trained again
+    np.testing.assert_array_equal(weights(nets_of_folds(evaluated, "net")[1]), weights(folds[1]))
+
+
+def test_shuffled_stages_are_learned_and_kept(evaluated, monkeypatch):
+    first = evaluated["net"].final
+    (nets,) = nets_of_shuffled_stages(evaluated, 2).values()
+    assert [net.get_params()["seed"] for net in nets] == [1, 2]
+    assert not np.allclose(weights(nets[0]), weights(first))
+    monkeypatch.setattr(NetClassifier, "_train", lambda *_: pytest.fail("trained again"))
+    (again,) = nets_of_shuffled_stages(evaluated, 2).values()
+    np.testing.assert_array_equal(weights(again[1]), weights(nets[1]))
+
+
+def test_no_trainings_are_no_nets(evaluated):
+    assert nets_of_shuffled_stages(evaluated, 0) == {"net": []}
+
+
+def test_results_come_in_the_order_of_the_jobs():
+    assert side_by_side([delayed(divmod)(number, 3) for number in range(5)], "cpu", "Working", "jobs") == [
+        divmod(n, 3) for n in range(5)
+    ]
+
+
+def test_work_is_done_in_other_processes(monkeypatch):
+    monkeypatch.setattr(evaluation, "n_workers", lambda: 2)
+    assert os.getpid() not in side_by_side([delayed(os.getpid)()] * 2, "cpu", "Working", "jobs")
+
+
+def test_without_jobs_no_process_is_started(monkeypatch):
+    monkeypatch.setattr(saliency_tests, "Parallel", lambda **_: pytest.fail("started"))
+    assert side_by_side([], "cpu", "Working", "jobs") == []
+
+
+def test_worlds_share_bodies_and_differ_in_their_signal(tmp_path, monkeypatch):
+    monkeypatch.setattr(saliency_tests, "n_workers", lambda: 1)
+    scenarios = plant(tmp_path / "cohorts", tmp_path / "cache", load_profile("smoke"), "cnn3d", patients=3, seed=2)
+    assert list(scenarios) == list(SIGNALS)
+    stages = [pd.concat([scenario.train, scenario.held_out])["stage"].to_dict() for scenario in scenarios.values()]
+    assert stages[0] == stages[1] == stages[2]
+    truth = [pd.read_csv(path) for path in sorted((tmp_path / "cohorts").glob("*/truth/patients.csv"))]
+    assert all(table["bmi"].equals(truth[0]["bmi"]) for table in truth)
+    assert not any(truth[0]["capsule"].equals(table["capsule"]) for table in truth[1:])
+    files = [set(scenario.cache_key["files"]) for scenario in scenarios.values()]
+    assert not files[0] & files[1]
+    # A video holds just the frames that the net sees.
+    clip = load_clip(scenarios["motion"].train["clips"].iloc[0][0])
+    assert (len(clip.frames), clip.fps) == (9, 10.0)
+    marked = scenarios["motion"]._marked(next(scenarios["motion"].explained.itertuples()), "liver")
+    clip = load_clip(marked)
+    assert clip.roi.shape == clip.frames.shape
+    assert clip.roi.any()

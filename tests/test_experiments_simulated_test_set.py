@@ -1,7 +1,7 @@
 """Fresh virtual patients: who they are, and what is computed from scores of a net that is really trained."""
 
 import time
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,57 +9,58 @@ import pytest
 from small_nets import Patch, classifier_with
 
 from fibrolib.errors import FibrolibError
-from fibrolib.experiments.ablations import AS_FILMED, WORLDS, ablate, ceilings_of
-from fibrolib.experiments.simulated_test_set import SimulatedTestSet, fresh_patients, population_folder
+from fibrolib.experiments import AS_FILMED, SimulatedTestSet, ablate, ceilings_of
+from fibrolib.experiments.simulated_test_set import SCENARIOS
 from fibrolib.inference import auc, delong_test, share_of_ceiling
-from fibrolib.learning import PERTURBATIONS, NetClassifier
-from fibrolib.phantom import SignalStrengths, draw_patients
-from fibrolib.study import Request, Study, load_profile
-from fibrolib.study.cache import ResultCache
+from fibrolib.learning import PERTURBATIONS, Evaluation, NetClassifier
+from fibrolib.phantom import draw_patients
+from fibrolib.study import NetEvaluations, load_profile
+from fibrolib.study.runfolder import RunFolder
 
 SEED, PATIENTS = 1, 16  # of this seed, eight of the first sixteen are on either side of F2
 LATENT = ["texture", "capsule", "strain", "scanner", "severity"]
 
 
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory):
-    parent = tmp_path_factory.mktemp("cohorts")
-    options = {"patients": PATIENTS, "seed": SEED, "cutoff": 2}
+def evaluations(folder, patients, nets, **settings) -> NetEvaluations:
+    """Evaluations of finished nets, under the settings of the smoke profile."""
+    finished = {
+        name: Evaluation(name, net, pd.DataFrame(), np.array([]), pd.DataFrame(), {}, pd.DataFrame())
+        for name, net in nets.items()
+    }
     profile = load_profile("smoke")
-    return parent, lambda: fresh_patients(parent, parent / "clips", profile, **options)
+    profile = replace(profile, models=tuple(profile.model(name) for name in nets))
+    options = {"cutoff": 1, "seed": SEED, "virtual": True, **settings}
+    return NetEvaluations(patients, profile, RunFolder(folder), **options, _finished=finished)
 
 
 @pytest.fixture(scope="module")
-def study(flicker_patients, tmp_path_factory):
-    """What a population asks of a study, with nets that were trained on flickering squares for a second."""
-    nets = {
+def nets(flicker_patients, tmp_path_factory):
+    """Nets that were trained on flickering squares for a second."""
+    fitted = {
         name: NetClassifier(
             **{"options": {"width": 4}, "view": view, "clip_length": length, "n_clips": 1, "batch_size": 6},
             **{"epochs": 12, "learning_rate": 1e-2, "cutoff": 1, "n_stages": 3, "n_threads": 1},
         ).fit(flicker_patients, flicker_patients["stage"])
         for name, view, length in (("cnn2d", "stills", 2), ("cnn3d", "clips", 6))
     }
-    return SimpleNamespace(
-        nets=list(nets),
-        indices=[],
-        cutoff=1,
-        folder=SimpleNamespace(path=tmp_path_factory.mktemp("run"), cache=ResultCache(tmp_path_factory.mktemp("kept"))),
-        cache_key=lambda name: {"net": name},
-        evaluation=lambda name: SimpleNamespace(final=nets[name]),
-    )
+    return evaluations(tmp_path_factory.mktemp("run") / "run", flicker_patients.assign(split="train"), fitted)
+
+
+@pytest.fixture(scope="module")
+def simulated(nets):
+    return lambda: SimulatedTestSet(replace(nets, cutoff=2), n=PATIENTS)
 
 
 @pytest.fixture
-def people(study, flicker_patients):
-    population = SimulatedTestSet(study)
+def people(nets, flicker_patients):
+    test_set = SimulatedTestSet(nets)
     latent = draw_patients(len(flicker_patients), seed=3)[LATENT].set_axis(flicker_patients.index)
-    population.patients = flicker_patients.join(latent)
-    return population
+    test_set.patients = flicker_patients.join(latent)
+    return test_set
 
 
-def test_fresh_patients_are_prepared_and_known(fresh):
-    _, make = fresh
-    table = make()
+def test_fresh_patients_are_prepared_and_known(simulated):
+    table = simulated().patients
     assert len(table) == PATIENTS
     assert all(path.exists() for view in ("clips", "stills") for files in table[view] for path in files)
     drawn = draw_patients(PATIENTS, SEED + 1_000_000).set_index("patient_id")
@@ -67,59 +68,53 @@ def test_fresh_patients_are_prepared_and_known(fresh):
     np.testing.assert_allclose(table[LATENT].astype(float), drawn[LATENT].astype(float), rtol=1e-5)
 
 
-def test_the_same_seed_gives_the_same_files(fresh):
-    parent, make = fresh
-    first = make()
+def test_the_same_seed_gives_the_same_files(simulated):
+    parent, first = simulated().source.parent, simulated().patients
     videos = {path: path.stat().st_mtime_ns for path in parent.rglob("*.mp4")}
-    pd.testing.assert_frame_equal(first, make())
+    pd.testing.assert_frame_equal(first, simulated().patients)
     assert {path: path.stat().st_mtime_ns for path in parent.rglob("*.mp4")} == videos
 
 
-def test_they_are_never_the_cohorts(fresh):
-    table = fresh[1]()
+def test_they_are_never_the_cohorts(simulated):
+    table = simulated().patients
     for seed in range(20):
         own = draw_patients(PATIENTS, seed)
         alike = [np.isclose(own[name].to_numpy(), table[name].to_numpy(), rtol=1e-4) for name in ("strain", "texture")]
         assert not np.logical_and(*alike).any()
 
 
-def test_every_seed_and_every_dial_has_its_folder(tmp_path):
-    settings = [(seed, strengths) for seed in (0, 1) for strengths in WORLDS.values()]
-    folders = {population_folder(tmp_path, 50, seed, strengths) for seed, strengths in settings}
+def test_every_seed_and_every_strength_has_its_folder(nets):
+    settings = [(seed, strengths) for seed in (0, 1) for strengths in SCENARIOS.values()]
+    folders = {SimulatedTestSet(replace(nets, seed=seed), strengths=each, n=50).source for seed, each in settings}
     assert len(folders) == 6
-    assert population_folder(tmp_path, 50, 0, SignalStrengths()) in folders
+    assert nets.folder.cohorts / "virtual-fresh-50-seed0" in folders
 
 
-def test_nobody_can_simulate_more_of_a_hospitals_patients(tmp_path):
-    rows = [{"patient_id": f"mine-{n}", "video": f"{n}.mp4", "stage": n % 5} for n in range(40)]
-    for row in rows:
-        (tmp_path / row["video"]).touch()
-    pd.DataFrame(rows).to_csv(tmp_path / "cohort.csv", index=False)
-    study = Study(Request(cohort=str(tmp_path / "cohort.csv"), out=str(tmp_path / "run")))
+def test_nobody_can_simulate_more_of_a_hospitals_patients(nets):
     with pytest.raises(FibrolibError, match="no virtual cohort"):
-        _ = SimulatedTestSet(study).patients
+        SimulatedTestSet(replace(nets, virtual=False))
 
 
-def test_scores_are_those_of_the_net_and_are_kept(people, study):
-    net = study.evaluation("cnn3d").final
+def test_scores_are_those_of_the_net_and_are_kept(people, nets):
+    net = nets["cnn3d"].final
     cumulative_probs = people.cumulative_probs("cnn3d")
     np.testing.assert_allclose(cumulative_probs, net.predict_cumulative(people.patients))
     assert list(cumulative_probs.columns) == [1, 2]
     changed = people.cumulative_probs("cnn3d", "frozen")
     np.testing.assert_allclose(changed, net.predict_cumulative(people.patients, PERTURBATIONS["frozen"]))
-    assert len(list(study.folder.cache.folder.glob("population-cnn3d-*"))) == 2
+    assert len(list(nets.folder.cache.folder.glob("scores-cnn3d-*"))) == 2
 
 
 def test_areas_comparisons_and_shares(people):
     truth = people.patients["stage"] >= 1
-    areas = people.aucs.set_index("model")
+    areas = people.tables["fresh_auc"].set_index("model")
     assert list(areas.index) == ["cnn3d", "cnn2d", "oracle_still", "oracle_moving"]
     assert areas.loc["cnn3d", "auc"] == pytest.approx(auc(truth, people.cumulative_probs("cnn3d")[1]))
-    (pair,) = people.comparisons.itertuples()
+    (pair,) = people.tables["fresh_comparisons"].itertuples()
     assert pair.p == pytest.approx(
         delong_test(truth, people.cumulative_probs("cnn3d")[1], people.cumulative_probs("cnn2d")[1]).pvalue
     )
-    shares = people.shares().set_index("model")
+    shares = people.tables["fresh_shares"].set_index("model")
     for ceiling in ("still", "moving"):
         config = (areas.loc["cnn3d", "auc"] - 0.5) / (areas.loc[f"oracle_{ceiling}", "auc"] - 0.5)
         assert shares.loc["cnn3d", ceiling] == pytest.approx(config, nan_ok=True)
@@ -168,18 +163,14 @@ class OneAtATime(Patch):
 def test_threads_that_score_share_no_net(people, tmp_path):
     net = classifier_with(OneAtATime())
     net.n_stages_ = 2
-    people.study = SimpleNamespace(
-        folder=SimpleNamespace(path=tmp_path, cache=ResultCache(tmp_path)),
-        cache_key=lambda name: {"net": name},
-        evaluation=lambda name: SimpleNamespace(final=net),
-    )
+    people.nets = evaluations(tmp_path, people.nets.patients, {"cnn3d": net})
     assert ablate({"here": people}, ["cnn3d"], cutoff=1)["auc"].notna().all()
 
 
-def test_ceilings_fall_where_a_signal_is_off(study):
+def test_ceilings_fall_where_a_signal_is_off(nets):
     scenarios = {}
-    for name, strengths in WORLDS.items():
-        scenarios[name] = SimulatedTestSet(study, strengths)
+    for name, strengths in SCENARIOS.items():
+        scenarios[name] = SimulatedTestSet(nets, strengths=strengths)
         scenarios[name].patients = draw_patients(4000, seed=5, strengths=strengths)
     ceilings = ceilings_of(scenarios, cutoff=2).set_index("scenario")
     # docs/virtual-cohort.md, from 100,000 patients: .833 / .866, and .833 / .833 without motion.

@@ -99,7 +99,7 @@ def split(patients):
 
 
 def test_user_diagnostic_takes_the_same_road(patients, split):
-    found = evaluate("ruler", Ruler(cutoff=2), patients, split, grid={"sign": [-1, 1]}, n_folds=4)
+    found = evaluate("ruler", Ruler(cutoff=2), patients.assign(split=split), grid={"sign": [-1, 1]}, n_folds=4)
     assert found.best == {"sign": 1}
     assert found.search["rank"].tolist() == [2, 1]
     assert found.histories.empty
@@ -117,7 +117,7 @@ def test_user_diagnostic_takes_the_same_road(patients, split):
 
 def test_missing_scores_are_left_out(patients, split):
     patients.loc[["p0", "p4", "p5"], "number"] = np.nan
-    found = evaluate("ruler", Ruler(cutoff=2), patients, split, n_folds=4)
+    found = evaluate("ruler", Ruler(cutoff=2), patients.assign(split=split), n_folds=4)
     assert len(found.predictions) == 57
     assert np.isfinite(found.cv_auc).all()
 
@@ -152,7 +152,7 @@ def test_nothing_leaks_from_the_test_patients(flicker_patients):
     other.loc[test, "clips"] = pd.Series([other["clips"].iloc[0]] * test.sum(), index=other.index[test])
     grid = {"learning_rate": [1e-3, 1e-2]}
     net = NetClassifier(**TINY, cutoff=1, n_stages=3)
-    found, again = (evaluate("n", net, p, split, grid=grid, n_folds=2) for p in (flicker_patients, other))
+    found, again = (evaluate("n", net, p.assign(split=split), grid=grid, n_folds=2) for p in (flicker_patients, other))
     assert found.best == again.best
     pd.testing.assert_frame_equal(found.search, again.search)
     pd.testing.assert_frame_equal(found.histories, again.histories)
@@ -171,7 +171,7 @@ def test_scores_of_test_patients_do_not_depend_on_their_labels(flicker_patients)
     other.loc[test, "stage"] = [(stage + 1) % 3 for stage in other.loc[test, "stage"]]
     net = NetClassifier(**TINY, cutoff=1, n_stages=3)
     scores = [
-        evaluate("n", net, p, split, n_folds=2).predictions.query("split == 'test'")["y_score"].to_numpy()
+        evaluate("n", net, p.assign(split=split), n_folds=2).predictions.query("split == 'test'")["y_score"].to_numpy()
         for p in (flicker_patients, other)
     ]
     assert (scores[0] == scores[1]).all()
@@ -180,7 +180,7 @@ def test_scores_of_test_patients_do_not_depend_on_their_labels(flicker_patients)
 def test_parallel_folds_give_the_same_result(flicker_patients):
     split = pd.Series(np.array(["train", "train", "validation", "test"])[np.arange(24) % 4], flicker_patients.index)
     net = NetClassifier(**TINY, cutoff=1, n_stages=3)
-    one, two = (evaluate("n", net, flicker_patients, split, n_folds=2, n_jobs=jobs) for jobs in (1, 2))
+    one, two = (evaluate("n", net, flicker_patients.assign(split=split), n_folds=2, n_jobs=jobs) for jobs in (1, 2))
     pd.testing.assert_frame_equal(one.predictions, two.predictions)
 
 
@@ -204,7 +204,9 @@ def test_options_of_a_net_are_columns_of_the_search():
 def test_options_that_a_grid_chooses_are_those_of_the_final_net(flicker_patients):
     split = pd.Series(np.array(["train", "train", "validation", "test"])[np.arange(24) % 4], flicker_patients.index)
     grid = [{"learning_rate": [1e-3]}, {"options": [{"width": 8}], "epochs": [1]}]
-    found = evaluate("n", NetClassifier(**TINY, cutoff=1, n_stages=3), flicker_patients, split, grid=grid, n_folds=2)
+    found = evaluate(
+        "n", NetClassifier(**TINY, cutoff=1, n_stages=3), flicker_patients.assign(split=split), grid=grid, n_folds=2
+    )
     assert found.search.columns[:3].tolist() == ["learning_rate", "epochs", "options.width"]
     chosen = found.search["auc_mean"].to_numpy().argmax()
     assert found.best == [{"learning_rate": 1e-3}, {"epochs": 1, "options": {"width": 8}}][chosen]
@@ -215,12 +217,12 @@ def test_a_fit_that_fails_is_not_passed_over(flicker_patients):
     split = pd.Series(np.array(["train", "train", "validation", "test"])[np.arange(24) % 4], flicker_patients.index)
     net = NetClassifier(**TINY | {"options": {"width": 4, "no_such_option": 1}}, cutoff=1, n_stages=3)
     with pytest.raises(ValueError, match="motion_resnet3d has no option no_such_option"):
-        evaluate("n", net, flicker_patients, split, grid={"learning_rate": [1e-3, 1e-2]}, n_folds=2)
+        evaluate("n", net, flicker_patients.assign(split=split), grid={"learning_rate": [1e-3, 1e-2]}, n_folds=2)
 
 
 def test_a_classifier_that_takes_all_numbers_cannot_see_the_stage(patients, split):
     patients = patients.assign(number=np.random.default_rng(3).normal(size=60), label=at_least(patients["stage"], 2))
-    found = evaluate("greedy", Greedy(), patients, split, columns=["number"], n_folds=4)
+    found = evaluate("greedy", Greedy(), patients.assign(split=split), columns=["number"], n_folds=4)
     assert found.final.given_ == ["number"]
     assert found.cv_auc.mean() < 0.8
     seen = Greedy().fit(patients, patients["label"]).predict_proba(patients)[:, 1]
@@ -229,7 +231,7 @@ def test_a_classifier_that_takes_all_numbers_cannot_see_the_stage(patients, spli
 
 def test_a_plain_pipeline_scores_as_in_scikit_learn(labs, split):
     labs.loc[["p0", "p4", "p7"], "ast"] = np.nan
-    found = evaluate("plain", plain(), labs, split, columns=LABS, cutoff=3, n_folds=4, seed=5)
+    found = evaluate("plain", plain(), labs.assign(split=split), columns=LABS, cutoff=3, n_folds=4, seed=5)
     train, label = labs[split == "train"], at_least(labs["stage"], 3)[split == "train"]
     folds = stage_folds(train["stage"], cutoff=3, n_folds=4, seed=5)
     expected = cross_val_predict(plain(), train[LABS], label, cv=folds, method="predict_proba")[:, 1]
@@ -247,7 +249,7 @@ def test_a_plain_pipeline_scores_as_in_scikit_learn(labs, split):
 
 def test_a_grid_reaches_the_steps_of_a_pipeline(labs, split):
     grid = {"logisticregression__C": [1e-4, 1e-2, 1.0], "simpleimputer__strategy": ["mean", "median"]}
-    found = evaluate("plain", plain(), labs, split, columns=LABS, grid=grid, n_folds=4)
+    found = evaluate("plain", plain(), labs.assign(split=split), columns=LABS, grid=grid, n_folds=4)
     train, label = labs[split == "train"], at_least(labs["stage"], 2)[split == "train"]
     folds = stage_folds(train["stage"], cutoff=2, n_folds=4, seed=0)
     expected = GridSearchCV(plain(), grid, scoring="roc_auc", cv=folds).fit(train[LABS], label)
@@ -262,7 +264,7 @@ def test_indices_score_as_their_formulae_say(labs, split):
     formulae = {FIB4: labs["age"] * labs["ast"] / (labs["platelets"] * labs["alt"] ** 0.5)}
     formulae[APRI] = labs["ast"] / labs["platelets"]  # up to factors that no AUC knows of
     for index, raw in formulae.items():
-        found = evaluate("index", index.classifier(2), labs, split, n_folds=4)
+        found = evaluate("index", index.classifier(2), labs.assign(split=split), n_folds=4)
         label = at_least(train["stage"], 2)
         by_fold = [roc_auc_score(label[held_out], raw[train.index].iloc[held_out]) for _, held_out in folds]
         np.testing.assert_allclose(found.cv_auc, by_fold, rtol=1e-12)
@@ -280,7 +282,7 @@ def test_a_net_is_given_its_view_alone():
 
 def test_columns_follow_the_settings_of_a_grid(patients, split):
     patients["other"] = patients["number"] ** 3
-    found = evaluate("v", Viewer(), patients, split, grid={"view": ["number", "other"]}, n_folds=2)
+    found = evaluate("v", Viewer(), patients.assign(split=split), grid={"view": ["number", "other"]}, n_folds=2)
     assert found.final.given_ == ["number", "other"]
 
 
@@ -288,14 +290,14 @@ def test_an_attribute_of_a_pipeline_declares_its_columns(labs, split):
     pipeline = plain()
     pipeline.columns = "ast"
     grid = {"logisticregression__C": [1e-2, 1.0]}
-    found = evaluate("plain", pipeline, labs, split, grid=grid, n_folds=2)
+    found = evaluate("plain", pipeline, labs.assign(split=split), grid=grid, n_folds=2)
     assert found.final.feature_names_in_.tolist() == ["ast"]
 
 
 @pytest.mark.parametrize("columns", [None, []])
 def test_no_declared_columns(labs, split, columns):
     with pytest.raises(FibrolibError, match="plain declares no columns") as error:
-        evaluate("plain", plain(), labs.assign(split=split), split, columns=columns)
+        evaluate("plain", plain(), labs.assign(split=split), columns=columns)
     assert "evaluate(..., columns=[...])" in str(error.value)
     assert str(error.value).endswith("There are: number, age, ast, alt, platelets.")
 
@@ -303,14 +305,14 @@ def test_no_declared_columns(labs, split, columns):
 @pytest.mark.parametrize(("wrong", "right"), [("platelet", "platelets"), ("AST", "ast")])
 def test_a_declared_column_that_is_not_there_is_named_with_the_nearest(labs, split, wrong, right):
     with pytest.raises(FibrolibError, match=rf"'{wrong}', which the patients do not have\. Did you mean '{right}'\?"):
-        evaluate("plain", plain(), labs, split, columns=["age", wrong])
+        evaluate("plain", plain(), labs.assign(split=split), columns=["age", wrong])
 
 
 @pytest.mark.parametrize("column", ["stage", "split", "y_true"])
 def test_outcomes_cannot_be_declared(labs, split, column):
     table = labs.assign(split=split, y_true=at_least(labs["stage"], 2))
     with pytest.raises(FibrolibError, match=f"plain declares the column '{column}', which holds the outcome"):
-        evaluate("plain", plain(), table, split, columns=["age", column])
+        evaluate("plain", plain(), table.assign(split=split), columns=["age", column])
 
 
 @pytest.mark.parametrize(
@@ -324,50 +326,54 @@ def test_outcomes_cannot_be_declared(labs, split, column):
 )
 def test_outcomes_by_another_name_cannot_be_declared(labs, split, disguise):
     with pytest.raises(FibrolibError, match="'metavir', which is the stage, or a label made from it"):
-        evaluate("plain", plain(), labs.assign(metavir=disguise(labs["stage"])), split, columns=["metavir"])
+        evaluate(
+            "plain", plain(), labs.assign(metavir=disguise(labs["stage"])).assign(split=split), columns=["metavir"]
+        )
 
 
 def test_one_value_that_differs_is_no_outcome(labs, split):
     labs["sign"] = at_least(labs["stage"], 2)
     labs.loc["p0", "sign"] = 1
-    assert evaluate("plain", plain(), labs, split, columns=["sign"], n_folds=2).cv_auc.mean() > 0.9
+    assert evaluate("plain", plain(), labs.assign(split=split), columns=["sign"], n_folds=2).cv_auc.mean() > 0.9
 
 
 def test_validation_reaches_only_a_fit_that_takes_it(patients, split):
-    known = evaluate("ruler", Ruler(cutoff=2), patients, split, n_folds=2).final
+    known = evaluate("ruler", Ruler(cutoff=2), patients.assign(split=split), n_folds=2).final
     X, y = known.validation_
     pd.testing.assert_frame_equal(X, patients.loc[split == "validation", ["number"]])
     np.testing.assert_array_equal(y, patients.loc[split == "validation", "stage"])
     assert known.targets_ == {0, 1, 2, 3}
-    assert evaluate("greedy", Greedy(), patients, split, columns=["number"], n_folds=2).final.given_ == ["number"]
+    assert evaluate("greedy", Greedy(), patients.assign(split=split), columns=["number"], n_folds=2).final.given_ == [
+        "number"
+    ]
 
 
 def test_a_pipeline_that_ends_in_a_cutoff_learns_stages(patients, split):
     pipeline = make_pipeline(FunctionTransformer(), Ruler(cutoff=3))
-    found = evaluate("ruler", pipeline, patients, split, columns=["number"], n_folds=2)
+    found = evaluate("ruler", pipeline, patients.assign(split=split), columns=["number"], n_folds=2)
     assert found.final[-1].targets_ == {0, 1, 2, 3}
     assert found.final[-1].validation_ is None
     assert (found.predictions["y_true"] == at_least(found.predictions["stage"], 3)).all()
-    expected = evaluate("ruler", Ruler(cutoff=3), patients, split, n_folds=2)
+    expected = evaluate("ruler", Ruler(cutoff=3), patients.assign(split=split), n_folds=2)
     pd.testing.assert_frame_equal(found.predictions, expected.predictions)
 
 
 def test_the_cutoffs_agree(patients, split):
     with pytest.raises(FibrolibError, match="the cut-off of the evaluation is 3, that of its classifier 2"):
-        evaluate("ruler", Ruler(cutoff=2), patients, split, cutoff=3)
+        evaluate("ruler", Ruler(cutoff=2), patients.assign(split=split), cutoff=3)
     with pytest.raises(FibrolibError, match="the cut-off of the evaluation is 2, that of its classifier 3"):
-        evaluate("ruler", Ruler(cutoff=2), patients, split, grid={"cutoff": [2, 3]})
-    assert evaluate("ruler", Ruler(cutoff=2), patients, split, cutoff=2, n_folds=2).final.cutoff == 2
+        evaluate("ruler", Ruler(cutoff=2), patients.assign(split=split), grid={"cutoff": [2, 3]})
+    assert evaluate("ruler", Ruler(cutoff=2), patients.assign(split=split), cutoff=2, n_folds=2).final.cutoff == 2
 
 
 def test_the_usual_cutoff_is_significant_fibrosis(patients, split):
-    table = evaluate("plain", plain(), patients, split, columns=["number"], n_folds=2).predictions
+    table = evaluate("plain", plain(), patients.assign(split=split), columns=["number"], n_folds=2).predictions
     assert (table["y_true"] == (table["stage"] >= 2)).all()
 
 
 def test_the_order_of_the_classes_is_respected(patients, split):
     tables = [
-        evaluate("g", Greedy(reverse), patients, split, columns=["number"], n_folds=2).predictions
+        evaluate("g", Greedy(reverse), patients.assign(split=split), columns=["number"], n_folds=2).predictions
         for reverse in (False, True)
     ]
     pd.testing.assert_frame_equal(*tables)
@@ -378,15 +384,15 @@ def test_classes_that_are_stages_are_refused(patients, split):
         cutoff = 2
 
     with pytest.raises(FibrolibError, match=r"Stager has the classes \[0, 1, 2, 3\]. Expected 0"):
-        evaluate("stager", Stager(), patients, split, columns=["number"], n_folds=2)
+        evaluate("stager", Stager(), patients.assign(split=split), columns=["number"], n_folds=2)
 
 
 def test_probabilities_are_needed(labs, split):
     svc = make_pipeline(StandardScaler(), LinearSVC())
     with pytest.raises(FibrolibError, match="svc: Pipeline has no predict_proba, and probabilities are needed"):
-        evaluate("svc", svc, labs, split, columns=LABS)
+        evaluate("svc", svc, labs.assign(split=split), columns=LABS)
     calibrated = CalibratedClassifierCV(svc, cv=2)
-    assert len(evaluate("svc", calibrated, labs, split, columns=LABS, n_folds=2).predictions) == 60
+    assert len(evaluate("svc", calibrated, labs.assign(split=split), columns=LABS, n_folds=2).predictions) == 60
 
 
 @pytest.mark.parametrize("gap", ["p0", "p5"], ids=["training", "test"])
@@ -398,7 +404,7 @@ def test_missing_values_that_are_not_taken_are_named(labs, split, gap, n_jobs):
     with pytest.raises(
         FibrolibError, match=r"plain does not accept missing values\. .* of 60 patients: ast \(1\)\. Begin"
     ):
-        evaluate("plain", pipeline, labs, split, columns=LABS, n_folds=2, n_jobs=n_jobs)
+        evaluate("plain", pipeline, labs.assign(split=split), columns=LABS, n_folds=2, n_jobs=n_jobs)
 
 
 @pytest.mark.parametrize(
@@ -413,14 +419,16 @@ def test_missing_values_that_are_not_taken_are_named(labs, split, gap, n_jobs):
 )
 def test_missing_values_are_left_to_those_who_take_them(labs, split, estimator):
     labs.loc[["p0", "p5", "p10"], "ast"] = np.nan
-    table = evaluate("own", clone(estimator), labs, split, columns=LABS, n_folds=2).predictions
+    table = evaluate("own", clone(estimator), labs.assign(split=split), columns=LABS, n_folds=2).predictions
     assert len(table) == 60
 
 
 def test_other_errors_stay_as_they_are(labs, split):
     labs.loc["p0", "ast"] = np.nan
     with pytest.raises(ValueError, match="The 'C' parameter of LogisticRegression") as error:
-        evaluate("plain", plain().set_params(logisticregression__C=-1.0), labs, split, columns=LABS, n_folds=2)
+        evaluate(
+            "plain", plain().set_params(logisticregression__C=-1.0), labs.assign(split=split), columns=LABS, n_folds=2
+        )
     assert not isinstance(error.value, FibrolibError)
 
 

@@ -20,7 +20,7 @@ from fibrolib.inference import auc, auc_ci
 from fibrolib.learning import NetClassifier
 from fibrolib.report.pipeline import _notebooks_for
 from fibrolib.study import Request, Study, notebook_sources
-from fibrolib.study.paths import STAMP
+from fibrolib.study.request import STAMP
 
 NETS = ["cnn2d", "cnn2d_lstm", "cnn3d"]
 INDICES = ["swe", "fib4", "apri"]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from fibrolib import plots, report
-from fibrolib.study.staging import Staging, staging_tables
+from fibrolib.study.tables import Staging, staging_tables
 
 STAGES = pd.Series(np.repeat(range(5), [8, 6, 4, 3, 2]))
 

@@ -25,7 +25,7 @@ from fibrolib.privacy import (
     who_is_who,
 )
 from fibrolib.study import Request, Study
-from fibrolib.study.pseudonymise import request_for_copies
+from fibrolib.study.own_cohort import request_for_copies
 from fibrolib.video import clip_digest, read_video, write_image
 
 NAMES = [f"Quast, Wilhelmine {number}" for number in range(16)]
@@ -241,7 +241,7 @@ def test_an_executed_copy_keeps_no_word_of_a_table_that_went_wrong(own, tmp_path
     run = tmp_path / "run"
     study = Study(Request(cohort=str(table), out=str(run)))
     study.folder.claim()
-    copies = request_for_copies(study)
+    copies = request_for_copies(study.request, study.reference, study.profile, study.folder)
     text = table.read_text()
     table.write_text(text.replace("Quast-3.MP4", "Quast-none.MP4"))
     with pytest.raises(CohortError, match="Quast-none"):
@@ -261,7 +261,7 @@ def test_copies_carry_neither_path_nor_name(own, tmp_path):
     profile = tmp_path / "Quast" / "mine.toml"
     profile.write_text((resources.files("fibrolib.study") / "profiles" / "smoke.toml").read_text())
     study = Study(Request(cohort=str(table), profile=str(profile), out=str(tmp_path / "Quast run")))
-    copies = request_for_copies(study)
+    copies = request_for_copies(study.request, study.reference, study.profile, study.folder)
     assert copies == Request(study.reference, "../profile/mine.toml", 2, 0, "..")
     assert (tmp_path / "Quast run" / "profile" / "mine.toml").read_text() == profile.read_text()
     assert study.folder.path == tmp_path / "Quast run"
@@ -273,10 +273,10 @@ def test_a_copy_finds_its_run_folder_wherever_that_is(own, tmp_path, monkeypatch
     (tmp_path / "run" / "notebooks").mkdir()
     os.rename(tmp_path / "run", tmp_path / "moved")  # noqa: PTH104
     monkeypatch.chdir(tmp_path / "moved" / "notebooks")
-    again = Study(request_for_copies(study))
+    again = Study(request_for_copies(study.request, study.reference, study.profile, study.folder))
     assert again.folder.path == tmp_path / "moved"
     assert again.folder.key == study.folder.key
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FibrolibError, match="set 'out' to the run folder"):
-        Study(request_for_copies(study))
+        Study(request_for_copies(study.request, study.reference, study.profile, study.folder))
     assert not own.exists()

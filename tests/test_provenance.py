@@ -17,7 +17,7 @@ import fibrolib
 from fibrolib import provenance
 from fibrolib.learning import NetClassifier
 from fibrolib.provenance import SourceTree, code_digest, import_closure, package_digest
-from fibrolib.study.diagnostics import EVALUATION
+from fibrolib.study.evaluation import EVALUATION
 from fibrolib.video import prepare_cached
 
 PACKAGE = Path(fibrolib.__file__).parent
@@ -107,7 +107,7 @@ def edit(file: Path, pattern: str, replacement: str) -> None:
         ("plots/__init__.py", r"\A", "import sys\n"),
         ("report/html.py", r"\A", "import sys\n"),
         ("cli.py", r"\A", "import sys\n"),
-        ("study/diagnostics.py", r"^(_WORTH_PROCESSES = 1)", r"\g<1>1"),
+        ("study/evaluation.py", r"^(_WORTH_PROCESSES = 1)", r"\g<1>1"),
         ("learning/__init__.py", r"^(from fibrolib.learning.classifier)", r"import sys\n\1"),
     ],
 )
@@ -126,7 +126,7 @@ def test_what_an_evaluation_does_not_use_leaves_its_key(copied, file, pattern, r
         ("learning/evaluation.py", r"^_USUAL_CUTOFF = 2", "_USUAL_CUTOFF = 3"),
         ("stages.py", r">= cutoff\)\.astype", "> cutoff).astype"),
         ("video/reading.py", r"\A", "import sys\n"),
-        ("study/evaluations.py", r"index=False", "index=True"),
+        ("study/cache.py", r"index=False", "index=True"),
     ],
 )
 def test_the_code_that_an_evaluation_uses_is_in_its_key(copied, file, pattern, replacement):
@@ -160,7 +160,7 @@ def rooms(*made_by) -> set[str]:
 def test_an_evaluation_is_made_by_few_rooms():
     below = {"atomic", "errors", "own_files", "provenance", "stages", "workers"}
     assert rooms(*EVALUATION) == {*below, "learning", "nets", "video", "study"}
-    assert {name for name in import_closure(*EVALUATION) if ".study." in name} == {"fibrolib.study.evaluations"}
+    assert {name for name in import_closure(*EVALUATION) if ".study." in name} == {"fibrolib.study.cache"}
 
 
 def test_prepared_clips_are_made_by_all_that_reads_files():

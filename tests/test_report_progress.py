@@ -1,6 +1,5 @@
 import io
 import threading
-from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -11,10 +10,10 @@ from fibrolib.report.progress import Progress, Tally
 
 @pytest.fixture
 def told(monkeypatch):
-    """Progress of a study without nets, on a console that is no terminal, and what it has written."""
+    """Progress on a console that is no terminal, and what it has written."""
     monkeypatch.setattr(progress, "_POLL", 0.01)
     written = io.StringIO()
-    return Progress(SimpleNamespace(nets=[]), Console(file=written, width=200)), written
+    return Progress(Console(file=written, width=200)), written
 
 
 def test_a_step_is_told_with_its_place_and_its_time(told):

@@ -6,6 +6,7 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,12 +16,11 @@ from dirty_cohort import clean_table, write_files
 import fibrolib
 from fibrolib.experiments.saliency_tests import SaliencyTests
 from fibrolib.experiments.simulated_test_set import SimulatedTestSet
-from fibrolib.learning import NetClassifier
-from fibrolib.learning.evaluation import fit_shuffled
+from fibrolib.learning import NetClassifier, fit_shuffled
 from fibrolib.provenance import import_closure
-from fibrolib.study import Request, Study, preprocessing, processes, validation
+from fibrolib.study import Request, Study, evaluation, own_cohort, preprocessing
 from fibrolib.study.cache import ResultCache, digest
-from fibrolib.study.validation import validate_cohort
+from fibrolib.study.own_cohort import validate_cohort
 
 
 @pytest.fixture
@@ -148,19 +148,9 @@ HANDING_ON = {
     "fibrolib.study.study",
     *(
         f"fibrolib.study.{name}"
-        for name in (
-            "cache",
-            "validation",
-            "diagnostics",
-            "lock",
-            "processes",
-            "profiles",
-            "runfolder",
-            "scoring",
-            "study",
-        )
+        for name in ("cache", "evaluation", "own_cohort", "preprocessing", "profiles", "runfolder")
     ),
-    *(f"fibrolib.experiments.{name}" for name in ("saliency_tests", "simulated_test_set", "retraining")),
+    *(f"fibrolib.experiments.{name}" for name in ("saliency_tests", "simulated_test_set")),
 }
 """Modules that only hand on what stands in the cache key, write files of the run folder, or show progress."""
 
@@ -205,9 +195,9 @@ def study(cohort, profile, tmp_path_factory):
     study = Study(Request(cohort=str(cohort), profile=str(profile), out=str(tmp_path_factory.mktemp("run") / "run")))
     study.folder.cache = Recording(study.folder.cache.folder)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (processes, validation, preprocessing):
+        for module in (evaluation, own_cohort, preprocessing):
             patch.setattr(module, "n_workers", lambda: 1)
-        assert len(study.patients) == len(study.split) == 40  # prepared and split before
+        assert len(study.patients) == 40  # prepared and split before
         yield study
 
 
@@ -226,16 +216,19 @@ def executed(call) -> set[str]:
 
 
 def test_keys_hold_all_code_that_makes_their_results(study):
-    tests, people = SaliencyTests(study, ["gradcam"], patients=1), SimulatedTestSet(study)
+    virtual = replace(study.net_evaluations, virtual=True)
+    tests, people = SaliencyTests(study.net_evaluations, ["gradcam"], explained=1), SimulatedTestSet(virtual)
     people.patients = study.patients.head(6)
     calls = {
         **{name: lambda name=name: study.evaluation(name) for name in study.nets},
         "attribution-cnn3d": lambda: study.attribution("cnn3d"),
-        "population-cnn3d": lambda: people.cumulative_probs("cnn3d", "frozen"),
+        "scores-cnn3d": lambda: people.cumulative_probs("cnn3d", "frozen"),
         "sanity-cnn3d": tests.sanity,
         "cascade-cnn3d": tests.cascade,
         "faithfulness-cnn3d": tests.faithfulness,
-        "check": lambda: validate_cohort(study, lambda results, total: results),
+        "check": lambda: validate_cohort(
+            study.reference, study.cutoff, study.profile, study.folder, lambda results, total: results
+        ),
     }
     for name, call in calls.items():
         used = executed(call)
@@ -250,6 +243,7 @@ def test_keys_hold_all_code_that_makes_their_results(study):
 
 SCRIPT = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 import fibrolib
 from fibrolib.study import Request, Study

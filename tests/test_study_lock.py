@@ -7,13 +7,12 @@ import pandas as pd
 import pytest
 
 from fibrolib.errors import FibrolibError
-from fibrolib.study.lock import held
-from fibrolib.study.runfolder import RunFolder
+from fibrolib.study.runfolder import RunFolder, held
 
 RUN = """
 import sys
 from pathlib import Path
-from fibrolib.study.lock import held
+from fibrolib.study.runfolder import held
 with held(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -5,7 +5,7 @@ import pytest
 
 from fibrolib.privacy import register
 from fibrolib.study import Request, Study
-from fibrolib.study.naming import cohort_label
+from fibrolib.study.own_cohort import _cohort_label
 
 
 def write_table(path, ids=("a1", "a2", "a3")):
@@ -68,7 +68,7 @@ def test_requests_that_differ_never_meet(tmp_path):
 )
 def test_a_name_that_could_tell_who_somebody_is_is_not_used(tmp_path, place):
     table = write_table(tmp_path / place, ids=("a2-second", "b1", "b2"))
-    assert cohort_label(table) == ""
+    assert _cohort_label(table) == ""
     name = run_folder(cohort=str(table)).name
     assert name == f"{register(table)}-quick-cutoff2-seed0"
 
@@ -85,14 +85,14 @@ def test_a_name_that_could_tell_who_somebody_is_is_not_used(tmp_path, place):
     ],
 )
 def test_plain_names_stay(tmp_path, place, label):
-    assert cohort_label(write_table(tmp_path / place)) == label
+    assert _cohort_label(write_table(tmp_path / place)) == label
 
 
 def test_the_folder_of_one_patient_may_be_called_after_her(tmp_path):
-    assert cohort_label(write_table(tmp_path / "meier" / "cohort.csv", ids=("x1",))) == ""
-    assert cohort_label(write_table(tmp_path / "empty" / "cohort.csv", ids=())) == ""
+    assert _cohort_label(write_table(tmp_path / "meier" / "cohort.csv", ids=("x1",))) == ""
+    assert _cohort_label(write_table(tmp_path / "empty" / "cohort.csv", ids=())) == ""
 
 
 def test_this_users_name_is_somebodys(tmp_path, monkeypatch):
     monkeypatch.setattr("getpass.getuser", lambda: "quast")
-    assert cohort_label(write_table(tmp_path / "quast" / "cohort.csv")) == ""
+    assert _cohort_label(write_table(tmp_path / "quast" / "cohort.csv")) == ""

@@ -8,7 +8,7 @@ import pytest
 
 import fibrolib
 from fibrolib.errors import FibrolibError
-from fibrolib.study import PROJECT, from_project, notebook_sources, paths
+from fibrolib.study import PROJECT, from_project, notebook_sources, request
 
 
 def test_paths_do_not_depend_on_the_working_directory(tmp_path, monkeypatch):
@@ -49,6 +49,6 @@ def test_notebooks_about_virtual_patients_are_for_a_virtual_cohort():
 
 
 def test_no_checkout_is_a_sentence(monkeypatch):
-    monkeypatch.setattr(paths, "PROJECT", Path("/nowhere"))
+    monkeypatch.setattr(request, "PROJECT", Path("/nowhere"))
     with pytest.raises(FibrolibError, match="runs from a checkout"):
         notebook_sources()

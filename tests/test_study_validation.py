@@ -16,14 +16,14 @@ from fibrolib.report.html import _checked, _environment, _Folder
 from fibrolib.report.pipeline import _check
 from fibrolib.report.progress import Progress
 from fibrolib.study import Request, Study
-from fibrolib.study.validation import validate_cohort
+from fibrolib.study.own_cohort import validate_cohort
 from fibrolib.video import read_video, write_video
 
 N_PATIENTS = 40
 
 
-def untracked(results, total):
-    return results
+def checked(study):
+    return validate_cohort(study.reference, study.cutoff, study.profile, study.folder, lambda results, total: results)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_the_leakage_trap_is_caught_by_the_check_and_by_the_banner(trap, study):
     shortcut = [finding.message for finding in found.of("warning") if finding.kind == "shortcut"]
     assert any("the column 'scanner'" in message and "AUC 1.00" in message for message in shortcut)
 
-    validate_cohort(study, untracked)
+    checked(study)
     html = banner(study)
     assert "The results below may be false." in html
     assert "Lines 5, 7: " in html
@@ -75,20 +75,20 @@ def test_a_run_begins_with_what_is_not_read_and_what_it_will_lack(trap, tmp_path
     study = Study(Request(cohort=str(trap.parent / "own.csv"), profile="smoke", out=str(tmp_path / "run")))
     written = io.StringIO()
     console = Console(file=written, width=200)
-    _check(study, Progress(study, console), console)
+    _check(study, Progress(console), console)
     told = written.getvalue()
     assert "  warning  2 columns are not read by the study: 'GOT' (is 'ast' meant? Rename it), 'scanner'.\n" in told
     assert "  warning  the report will be without FIB-4, which needs" in told
     assert re.search(r"  warning  lines 2, 3, .*: 40 stages were read as numbers: 'F0' as 0, 'F1' as 1", told)
     assert "  warning  lines 5, 7" in told
-    _check(study, Progress(study, console), console)  # what is kept of the check holds no text of the table
+    _check(study, Progress(console), console)  # what is kept of the check holds no text of the table
     again = written.getvalue().removeprefix(told)
     assert "  warning  2 columns are not read by the study: '…' (is 'ast' meant? Rename it), '…'.\n" in again
     assert study.cohort.table["stage"].tolist() == pd.read_csv(trap)["stage"].tolist()
 
 
 def test_the_run_folder_has_no_name_of_patient_file_or_scanner(study):
-    validate_cohort(study, untracked)
+    checked(study)
     kept = b"".join(path.read_bytes() for path in study.folder.path.rglob("*") if path.is_file())
     assert b"scanner" in kept
     for text in (b"P03", b"P05", b"videos/", b"Doe"):
@@ -99,14 +99,14 @@ def test_what_was_checked_is_not_checked_again_until_a_file_changes(trap, study,
     def nobody(*_, **__):
         raise AssertionError("checked again")
 
-    first = validate_cohort(study, untracked)
+    first = checked(study)
     with monkeypatch.context() as patched:
         patched.setattr("fibrolib.checking.check.inspect_cohort", nobody)
-        pd.testing.assert_frame_equal(validate_cohort(study, untracked), first)
+        pd.testing.assert_frame_equal(checked(study), first)
         frames = read_video(trap.parent / "videos/P01.mp4").frames
         write_video(trap.parent / "videos/P01.mp4", frames[1:], FPS)
         with pytest.raises(AssertionError, match="checked again"):
-            validate_cohort(study, untracked)
+            checked(study)
         write_video(trap.parent / "videos/P01.mp4", frames, FPS)
 
 
@@ -118,7 +118,7 @@ def test_all_errors_stop_a_run_at_once_and_are_not_kept(trap, tmp_path):
     table.to_csv(trap.parent / "spoilt.csv", index=False)
     study = Study(Request(cohort=str(trap.parent / "spoilt.csv"), profile="smoke", out=str(tmp_path / "run")))
     with pytest.raises(FibrolibError) as error:
-        validate_cohort(study, untracked)
+        checked(study)
     for words in ("nothing was run", "2 errors", "line 2, column 'stage'", "line 6, column 'video': bad/cut.mp4"):
         assert words in str(error.value)
     assert not list(tmp_path.rglob("*.csv"))
@@ -147,11 +147,11 @@ def test_files_outside_the_table_s_folder_are_opened_only_when_asked_for(trap, t
     path = trap.parent.parent / "elsewhere" / "cohort.csv"
     table.to_csv(path, index=False)
     asked = Study(Request(cohort=register(path, outside=True), profile="smoke", out=str(tmp_path / "run")))
-    assert validate_cohort(asked, untracked)["kind"].isin(["shortcut"]).any()
+    assert checked(asked)["kind"].isin(["shortcut"]).any()
     first = asked.cohort.patients()["videos"].iloc[0][0]
     assert first.read_bytes() == (trap.parent / "videos/P00.mp4").read_bytes()
     refused = Study(Request(cohort=str(path), profile="smoke", out=str(tmp_path / "other")))
     with pytest.raises(FibrolibError, match="leaves the folder"):
-        validate_cohort(refused, untracked)
+        checked(refused)
     with pytest.raises(CohortError, match="leaves the folder"):
         _ = refused.cohort

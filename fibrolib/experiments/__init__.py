@@ -1,5 +1,41 @@
 """What only virtual patients allow, and the tests of maps of relevance."""
 
-from fibrolib.experiments.simulated_test_set import ORACLES, SimulatedTestSet
+from fibrolib.experiments.planted_signal import SALIENCY_CONFIGS
+from fibrolib.experiments.saliency_tests import SaliencyTests
+from fibrolib.experiments.simulated_test_set import (
+    AS_FILMED,
+    ORACLES,
+    SimulatedTestSet,
+    ablate,
+    ceilings_of,
+    scenarios_of,
+    stage_patients,
+)
+from fibrolib.experiments.viewer import Viewer
+from fibrolib.experiments.virtual_patient import (
+    Explorer,
+    detail,
+    mmode_strip,
+    render_beats,
+    true_movement,
+    typical_patient,
+)
 
-__all__ = ["ORACLES", "SimulatedTestSet"]
+__all__ = [
+    "AS_FILMED",
+    "ORACLES",
+    "SALIENCY_CONFIGS",
+    "Explorer",
+    "SaliencyTests",
+    "SimulatedTestSet",
+    "Viewer",
+    "ablate",
+    "ceilings_of",
+    "detail",
+    "mmode_strip",
+    "render_beats",
+    "scenarios_of",
+    "stage_patients",
+    "true_movement",
+    "typical_patient",
+]

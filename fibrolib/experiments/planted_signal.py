@@ -1,25 +1,37 @@
-"""Planted truth: virtual patients in whom one signal alone tells the stage.
+"""Planted signals: virtual patients in whom one signal alone tells the stage, and the maps of nets trained on them.
 
-Of a net trained on such patients it is known what it can have learned, and so where a map of it should lie.
+Of such a net it is known what it can have learned, and so where a map of it should lie.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from fibrolib.experiments.scenarios import Scenario
-from fibrolib.experiments.simulated_test_set import prepared_patients
-from fibrolib.learning import NetClassifier
-from fibrolib.phantom import SignalStrengths, simulate_cohort
-from fibrolib.study.cache import digest
-from fibrolib.study.preprocessing import form_of, sources
-from fibrolib.study.profiles import Profile
-from fibrolib.video import prepare_cached
-from fibrolib.workers import n_workers
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
 
-__all__ = ["SIGNALS", "plant"]
+from fibrolib.attribution import (
+    Explanation,
+    attainable_share,
+    attribute_clips,
+    fine_layer,
+    list_layers,
+    mask_scores,
+    middle_window,
+    movement_correlation,
+)
+from fibrolib.errors import FibrolibError, counted
+from fibrolib.inference import auc
+from fibrolib.learning import NetClassifier
+from fibrolib.phantom import SignalStrengths
+from fibrolib.stages import at_least
+from fibrolib.video import load_clip
+
+__all__ = ["REGIONS", "SALIENCY_CONFIGS", "SIGNALS", "SaliencyConfig", "Scenario"]
 
 SIGNALS = {
     "capsule": SignalStrengths(texture=0.0, capsule=6.0, motion=0.0),
@@ -29,54 +41,139 @@ SIGNALS = {
 """Signal strengths of the three scenarios, turned up until a perfect reader has an AUC of .97, .95 and .89 at F2 and
 above: a net that fails to learn has nothing to explain."""
 
-_CUTOFF, _STAGES = 2, 5
+
+REGIONS = ("capsule", "liver")
+"""Regions that maps are counted on."""
+
+_PLACES = {"capsule": "capsule", "texture": "liver", "motion": "liver"}
+"""The region that each signal is in. Texture and motion are everywhere in the liver, with its outermost millimetres,
+which belong to the capsule too."""
+
+_HELD_OUT = 3
+"""One patient in three is explained, the others are trained on."""
 
 
-def plant(cohorts: Path, cache: Path, profile: Profile, net: str, *, patients: int, seed: int) -> dict[str, Scenario]:
-    """Simulate the three scenarios for one net; what is there is not made again.
+@dataclass(frozen=True)
+class SaliencyConfig:
+    """A method and the layer it is given.
 
     Parameters
     ----------
-    cohorts : Path
-        Folder of virtual cohorts.
-    cache : Path
-        Folder of prepared files and of fits.
-    profile : Profile
-        Where the net's settings come from.
-    net : str
-        A net of the profile.
-    patients : int
-        Virtual patients in each scenario.
-    seed : int
-        Of patients and net. A patient has the same body and stage in all scenarios.
-
-    Returns
-    -------
-    dict of str to World
-        By signal.
+    method : str
+        Of `fibrolib.attribution.METHODS`.
+    layer : str
+        ``own`` for the net's own, ``fine`` for the deepest one at most four times coarser than the picture
+        (`fine_layer`), ``pixels`` for methods that need none.
     """
-    # A video holds the frames that the net sees and no others, which saves most of the simulation: its step is then 1.
-    # A net of stills gets the middle one.
-    arguments = {**profile.model(net).arguments, "frame_stride": 1, "n_clips": 1}
-    estimator = NetClassifier(
-        **arguments, cutoff=_CUTOFF, n_stages=_STAGES, seed=seed, n_threads=1, memory=cache / "fits"
-    )
-    step = profile.model(net).arguments.get("frame_stride", 1)
-    video = {"frames": max(estimator.clip_length, 2), "fps": profile.clips.fps / step, "images": False}
-    scenarios = {}
-    for signal, strengths in SIGNALS.items():
-        folder = (
-            cohorts / f"virtual-planted-{signal}-seed{seed}-{digest({'strengths': asdict(strengths), **video})[:8]}"
-        )
-        table = simulate_cohort(folder, patients=patients, seed=seed, strengths=strengths, **video, n_jobs=n_workers())
-        people = prepared_patients(table, cache / "clips", profile, _CUTOFF)
-        kind = "clip" if estimator.view == "clips" else "image"
-        marked = partial(_prepare, folder=cache / "clips", form=form_of(profile, kind))
-        scenarios[signal] = Scenario(signal, net, people, estimator, marked)
-    return scenarios
+
+    method: str
+    layer: str = "own"
 
 
-def _prepare(patient, region: str, *, folder: Path, form: dict) -> Path:
-    """The patient's file as the net takes it, with a region marked."""
-    path, roi = sources(patient, form["kind"])[0]
-    return prepare_cached(path, folder, roi=roi, region=region, **form)
+SALIENCY_CONFIGS = (
+    *(SaliencyConfig(method) for method in ("gradcam", "gradcam++", "layercam")),
+    *(SaliencyConfig(method, "fine") for method in ("gradcam", "layercam")),
+    *(SaliencyConfig(method, "pixels") for method in ("integrated gradients", "occlusion")),
+)
+"""All that are tried."""
+
+
+class Scenario:
+    """A net in a scenario where one signal alone tells the stage.
+
+    Parameters
+    ----------
+    signal : str
+        A key of `SIGNALS`.
+    net : str
+        What the net is called.
+    patients : DataFrame
+        Patients of that scenario, with prepared files.
+    estimator : NetClassifier
+        Not fitted; with a ``memory``, its fit is kept.
+    marked : callable
+        A patient (row of `patients`) and a region to the prepared file in which that region is marked.
+
+    Attributes
+    ----------
+    train, held_out, explained : DataFrame
+        Patients to train on; every third one, from the lowest stage to the highest; those of them who have the
+        condition, since in the others there is nothing to find.
+    """
+
+    def __init__(
+        self,
+        signal: str,
+        net: str,
+        patients: pd.DataFrame,
+        estimator: NetClassifier,
+        marked: Callable[[object, str], Path],
+    ) -> None:
+        self.signal, self.name, self._estimator, self._marked = signal, net, estimator, marked
+        ordered = patients.sort_values("stage", kind="stable")
+        chosen = np.arange(len(patients)) % _HELD_OUT == _HELD_OUT // 2
+        self.train, self.held_out = ordered[~chosen], ordered[chosen]
+        self.explained = self.held_out[at_least(self.held_out["stage"], estimator.cutoff).astype(bool)]
+
+        if self.explained.empty:
+            raise FibrolibError(
+                f"None of {counted(len(self.held_out), 'virtual patient')} held out has the condition: ask for more."
+            )
+
+    @property
+    def cache_key(self) -> dict:
+        """Everything that `scores` depends on besides the code; names of prepared files stand for their contents."""
+        patients = pd.concat([self.train, self.held_out])
+        settings = {name: value for name, value in self._estimator.get_params().items() if name != "memory"}
+        files = [path.name for paths in patients[self._estimator.view] for path in paths]
+        return {"signal": self.signal, "estimator": settings, "stages": patients["stage"].to_dict(), "files": files}
+
+    @cached_property
+    def net(self) -> NetClassifier:
+        """The net, trained for all its epochs."""
+        return clone(self._estimator).fit(self.train, self.train["stage"].to_numpy())
+
+    @cached_property
+    def area(self) -> float:
+        """AUC of the net in the patients held out."""
+        truth = at_least(self.held_out["stage"], self.net.cutoff)
+        return auc(truth, self.net.predict_proba(self.held_out)[:, 1])
+
+    def maps(self, config: SaliencyConfig, patients: Sequence[str] | None = None) -> dict[str, Explanation]:
+        """Maps by patient: of those explained, or of some of them."""
+        chosen = list(self.explained.index if patients is None else patients)
+        clips = [load_clip(paths[0]) for paths in self.explained.loc[chosen, self.net.view]]
+        layer = fine_layer(self.net, clips[0]) if config.layer == "fine" else None
+        return dict(zip(chosen, attribute_clips(self.net, clips, config.method, layer=layer), strict=True))
+
+    def scores(self, configs: Sequence[SaliencyConfig] = SALIENCY_CONFIGS) -> pd.DataFrame:
+        """Maps counted on regions.
+
+        Returns
+        -------
+        DataFrame
+            A row per configuration, region and patient explained: ``signal, model, seed, auc`` (`area`), ``method,
+            layer, region, patient_id, stage``, the scores of `MaskScores`, ``attainable`` (`attainable_share` of that
+            layer's maps), ``even`` (share of a map that is spread evenly over the place of the signal) and ``movement``
+            (`movement_correlation`).
+        """
+        scenario = {"signal": self.signal, "model": self.name, "seed": self.net.seed, "auc": self.area}
+        marked = {
+            (patient.Index, region): middle_window(self.net, load_clip(self._marked(patient, region))).roi
+            for patient in self.explained.itertuples()
+            for region in REGIONS
+        }
+        grids = list_layers(self.net, load_clip(self.explained[self.net.view].iloc[0][0])).set_index("layer")
+        rows = []
+        for config in configs:
+            for patient, cam in self.maps(config).items():
+                grid = grids.loc[cam.layer, ["times", "height", "width"]] if cam.layer else cam.relevance.shape
+                described = {"patient_id": patient, "stage": int(self.explained.loc[patient, "stage"])}
+                described |= {**vars(config), "movement": movement_correlation(cam)}
+                place = marked[patient, _PLACES[self.signal]] & cam.sector
+                for region in REGIONS:
+                    mask = marked[patient, region]
+                    best = attainable_share(mask, cam.sector, tuple(int(side) for side in grid))
+                    shares = {"attainable": best, "even": float(mask[place].mean())}
+                    rows.append({**scenario, **described, "region": region, **vars(mask_scores(cam, mask)), **shares})
+        return pd.DataFrame(rows)

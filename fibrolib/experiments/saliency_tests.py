@@ -1,14 +1,16 @@
-"""The tests of the study's explanations: what is slow is computed once and kept."""
+"""The tests of the maps of a study's nets; what is slow is computed once and kept."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import delayed
+from joblib import Parallel, delayed
+from sklearn.base import clone
 
 from fibrolib.attribution import (
     Explanation,
@@ -22,60 +24,168 @@ from fibrolib.attribution import (
     sanity_values,
 )
 from fibrolib.diagnostics import model_label
-from fibrolib.experiments.planted_signal import plant
-from fibrolib.experiments.retraining import OTHERWISE_TRAINED, nets_of_folds, nets_of_shuffled_stages
-from fibrolib.experiments.scenarios import SALIENCY_CONFIGS, Scenario
-from fibrolib.learning import NetClassifier
+from fibrolib.experiments.planted_signal import SALIENCY_CONFIGS, SIGNALS, Scenario
+from fibrolib.experiments.simulated_test_set import prepared_patients
+from fibrolib.learning import NetClassifier, fit_shuffled, fit_without_fold
+from fibrolib.nets import give_back_memory
+from fibrolib.phantom import simulate_cohort
 from fibrolib.progress import track
-from fibrolib.study.diagnostics import EVALUATION
-from fibrolib.study.processes import side_by_side
-from fibrolib.video import Clip, load_clip
+from fibrolib.study import EVALUATION, NetEvaluations, Profile
+from fibrolib.study.cache import digest
+from fibrolib.study.evaluation import net_workers
+from fibrolib.study.preprocessing import form_of, sources
+from fibrolib.video import Clip, load_clip, prepare_cached
+from fibrolib.workers import n_workers, quiet_workers
 
-if TYPE_CHECKING:
-    from fibrolib.study.study import Study
+__all__ = ["SaliencyTests", "nets_of_folds", "nets_of_shuffled_stages", "plant", "side_by_side"]
 
-__all__ = ["SaliencyTests"]
+_CUTOFF, _STAGES = 2, 5
+"""Of planted scenarios: significant fibrosis on the METAVIR scale."""
+
+_N_FOLDS_COMPARED = 2
+"""Nets of the cross-validation that are compared: enough to ask whether two trainings agree."""
 
 _PLANTED = (12, 120)
-"""Virtual patients in each planted scenario, at least and at most; between, a sixth of the fresh population."""
+"""Virtual patients in each planted scenario, at least and at most; between, a sixth of the simulated test set."""
+
+
+def side_by_side(jobs: Sequence, device: str, label: str, unit: str) -> list:
+    """Results of joblib's delayed jobs with nets on a device, in their order; without jobs no process is started.
+
+    Processes, not threads: while a net is explained, hooks sit in it.
+    """
+    if not jobs:
+        return []
+    give_back_memory()
+    with quiet_workers():
+        results = Parallel(n_jobs=net_workers(device), return_as="generator")(jobs)
+        collected = list(track(results, label, len(jobs), unit))
+    give_back_memory()
+    return collected
+
+
+def nets_of_folds(nets: NetEvaluations, name: str) -> list[NetClassifier]:
+    """Nets of the chosen settings, each trained without one fold of the training patients.
+
+    They are fits of the evaluation's cross-validation, which stay in the run folder; one that is gone is trained again.
+    """
+    net = clone(nets[name].final).set_params(memory=nets.fits(name))
+    patients, options = nets.patients, {"n_folds": nets.profile.n_folds, "seed": nets.seed}
+    folds = range(1, _N_FOLDS_COMPARED + 1)
+    fitted = (fit_without_fold(net, patients, fold, **options) for fold in folds)
+    label = f"Training the {model_label(name)} without a fold"
+    return list(track(fitted, label, _N_FOLDS_COMPARED, "nets", kept=nets.folder.path))
+
+
+def nets_of_shuffled_stages(nets: NetEvaluations, number: int) -> dict[str, list[NetClassifier]]:
+    """Nets of the chosen settings, each trained ``number`` times on stages shuffled among the patients; kept.
+
+    Those that are not there yet are trained side by side, each with another seed.
+    """
+    cache, made_by = nets.folder.cache, (*EVALUATION, fit_shuffled)
+    keys, jobs = {}, {}
+    for name in nets.names:
+        for again in range(1, number + 1):
+            net = name, again
+            keys[net] = {**nets.cache_key(name), "settings": nets[name].best, "shuffled": again}
+            if not cache.has(f"shuffled-{name}", keys[net], made_by):
+                jobs[net] = delayed(fit_shuffled)(nets[name].final, nets.patients, nets.seed + again)
+    device = nets[nets.names[0]].final.device
+    fitted = side_by_side(list(jobs.values()), device, "Training on shuffled stages", "nets")
+    trained = dict(zip(jobs, fitted, strict=True))
+
+    def load(net: tuple[str, int]) -> NetClassifier:
+        name = f"shuffled-{net[0]}"
+        return cache.get_or_compute(name, keys[net], lambda: trained[net], _save_net, _load_net, made_by=made_by)
+
+    return {name: [load((name, again)) for again in range(1, number + 1)] for name in nets.names}
+
+
+def _save_net(net: NetClassifier, folder: Path) -> None:
+    net.save(folder / "model.safetensors")
+
+
+def _load_net(folder: Path) -> NetClassifier:
+    return NetClassifier.load(folder / "model.safetensors")
+
+
+def plant(cohorts: Path, cache: Path, profile: Profile, net: str, *, patients: int, seed: int) -> dict[str, Scenario]:
+    """Simulate the three scenarios for one net; what is there is not made again.
+
+    ``cohorts`` is the folder of virtual cohorts, ``cache`` that of prepared files and fits. A patient has the same body
+    and stage in all scenarios, which are returned by signal.
+    """
+    # A video holds the frames that the net sees and no others, which saves most of the simulation: its step is then 1.
+    # A net of stills gets the middle one.
+    arguments = {**profile.model(net).arguments, "frame_stride": 1, "n_clips": 1}
+    estimator = NetClassifier(
+        **arguments, cutoff=_CUTOFF, n_stages=_STAGES, seed=seed, n_threads=1, memory=cache / "fits"
+    )
+    step = profile.model(net).arguments.get("frame_stride", 1)
+    video = {"frames": max(estimator.clip_length, 2), "fps": profile.clips.fps / step, "images": False}
+    scenarios = {}
+    for signal, strengths in SIGNALS.items():
+        folder = (
+            cohorts / f"virtual-planted-{signal}-seed{seed}-{digest({'strengths': asdict(strengths), **video})[:8]}"
+        )
+        table = simulate_cohort(folder, patients=patients, seed=seed, strengths=strengths, **video, n_jobs=n_workers())
+        prepared = prepared_patients(table, cache / "clips", profile, _CUTOFF)
+        kind = "clip" if estimator.view == "clips" else "image"
+        marked = partial(_prepare, folder=cache / "clips", form=form_of(profile, kind))
+        scenarios[signal] = Scenario(signal, net, prepared, estimator, marked)
+    return scenarios
+
+
+def _prepare(patient, region: str, *, folder: Path, form: dict) -> Path:
+    """The patient's file as the net takes it, with a region marked."""
+    path, roi = sources(patient, form["kind"])[0]
+    return prepare_cached(path, folder, roi=roi, region=region, **form)
 
 
 class SaliencyTests:
-    """Explanations of a study's nets on its test patients, and their tests.
+    """Maps of a study's nets on its test patients, and their tests.
 
     Parameters
     ----------
-    study : Study
-        The study; its nets are made where they are not there yet.
+    nets : NetEvaluations
+        The nets; evaluated where they are not yet.
     methods : sequence of str
         Of `fibrolib.attribution.METHODS`.
-    patients : int
+    explained : int
         Test patients for the tests that take long, spread evenly over the stages; all others use every test patient.
     trainings : int
         Trainings of each net on shuffled stages; 0 leaves out the test that needs them.
+    heart_rates : mapping of str to float
+        Heart rate by patient, 1/min, where it is known.
     """
 
-    def __init__(self, study: Study, methods: Sequence[str], patients: int = 6, trainings: int = 1) -> None:
-        self.study, self.methods, self.trainings = study, list(methods), trainings
-        self._n_patients = patients
+    def __init__(
+        self,
+        nets: NetEvaluations,
+        methods: Sequence[str],
+        explained: int = 6,
+        trainings: int = 1,
+        heart_rates: Mapping[str, float] | None = None,
+    ) -> None:
+        self.nets, self.methods, self.trainings = nets, list(methods), trainings
+        self._explained, self._heart_rates = explained, heart_rates or {}
         self._maps: dict[str, dict[str, dict[str, Explanation]]] = {}
 
     @cached_property
     def test(self) -> pd.DataFrame:
         """The test patients, by stage."""
-        patients = self.study.patients
-        chosen = patients[self.study.split.reindex(patients.index) == "test"]
-        return chosen.sort_values("stage", kind="stable")
+        patients = self.nets.patients
+        return patients[patients["split"] == "test"].sort_values("stage", kind="stable")
 
     @cached_property
     def few(self) -> list[str]:
         """Test patients for the slow tests, from the lowest stage to the highest."""
-        at = np.linspace(0, len(self.test) - 1, min(self._n_patients, len(self.test))).round().astype(int)
+        at = np.linspace(0, len(self.test) - 1, min(self._explained, len(self.test))).round().astype(int)
         return list(self.test.index[at])
 
     def net(self, name: str) -> NetClassifier:
-        """A net of the study."""
-        return self.study.evaluation(name).final
+        """A fitted net."""
+        return self.nets[name].final
 
     def clips(self, name: str, few: bool = False) -> dict[str, Clip]:
         """First prepared file of each test patient, as the net takes it."""
@@ -86,10 +196,10 @@ class SaliencyTests:
         """Maps of a net by one of the methods, for all test patients; made once per session."""
         if name not in self._maps:
             clips, net = self.clips(name), self.net(name)
-            made = (attribute_methods(net, [clip], self.methods) for clip in clips.values())
-            made = list(track(made, f"Maps of the {model_label(name)}", len(clips), "patients"))
+            computed = (attribute_methods(net, [clip], self.methods) for clip in clips.values())
+            computed = list(track(computed, f"Maps of the {model_label(name)}", len(clips), "patients"))
             self._maps[name] = {
-                method: {patient: maps[method][0] for patient, maps in zip(clips, made, strict=True)}
+                method: {patient: maps[method][0] for patient, maps in zip(clips, computed, strict=True)}
                 for method in self.methods
             }
         return self._maps[name][method]
@@ -98,7 +208,7 @@ class SaliencyTests:
         """Net, method, patient and map: all nets and methods, every test patient."""
         return [
             (name, method, patient, cam)
-            for name in self.study.nets
+            for name in self.nets.names
             for method in self.methods
             for patient, cam in self.maps(name, method).items()
         ]
@@ -121,7 +231,7 @@ class SaliencyTests:
     def depth(self) -> pd.DataFrame:
         """Relevance by depth (`relevance_by_depth`) with ``model, method, patient_id``."""
         return pd.concat(
-            [relevance_by_depth(cam).assign(**_key(*known)) for *known, cam in self.every_map()], ignore_index=True
+            [relevance_by_depth(cam).assign(**_key(*of)) for *of, cam in self.every_map()], ignore_index=True
         )
 
     def timing(self) -> pd.DataFrame:
@@ -132,7 +242,7 @@ class SaliencyTests:
         DataFrame
             ``model, method, patient_id, correlation`` (`movement_correlation`) and ``lag`` (`heartbeat_lag`).
         """
-        rates = self._heart_rates()
+        rates = self._heart_rates
         rows = [
             {
                 **_key(name, method, patient),
@@ -143,36 +253,30 @@ class SaliencyTests:
         ]
         return pd.DataFrame(rows)
 
-    def _heart_rates(self) -> dict[str, float]:
-        if not self.study.cohort.virtual:
-            return {}
-        truth = pd.read_csv(self.study.cohort.root / "truth" / "patients.csv", index_col="patient_id")
-        return truth["heart_rate"].to_dict()
-
     def sanity(self) -> pd.DataFrame:
         """Rank correlations of the sanity tests (`sanity_values`) on the few patients, with ``model``; kept."""
-        return self._tables("sanity", self._sanity_job, (sanity_values, *OTHERWISE_TRAINED))
+        return self._tables("sanity", self._sanity_job, (sanity_values, fit_without_fold, fit_shuffled))
 
     def _sanity_job(self, name: str):
         return delayed(sanity_values)(
             self.net(name),
             list(self.clips(name, few=True).values()),
             self.methods,
-            other_training=nets_of_folds(self.study, name),
+            other_training=nets_of_folds(self.nets, name),
             random_labels=self._shuffled[name],
-            seed=self.study.request.seed,
+            seed=self.nets.seed,
         )
 
     @cached_property
     def _shuffled(self) -> dict[str, list[NetClassifier]]:
-        return nets_of_shuffled_stages(self.study, self.study.nets, self.trainings)
+        return nets_of_shuffled_stages(self.nets, self.trainings)
 
     def cascade(self) -> pd.DataFrame:
         """The nets shuffled from the head down (`cascading_randomisation`), few patients, with ``model``; kept."""
         return self._tables("cascade", self._cascade_job, (cascading_randomisation,))
 
     def _cascade_job(self, name: str):
-        clips, seed = list(self.clips(name, few=True).values()), self.study.request.seed
+        clips, seed = list(self.clips(name, few=True).values()), self.nets.seed
         return delayed(cascading_randomisation)(self.net(name), clips, self.methods, seed=seed)
 
     def faithfulness(self) -> pd.DataFrame:
@@ -181,7 +285,7 @@ class SaliencyTests:
 
     def _faithfulness_job(self, name: str):
         maps = {(patient, method): self.maps(name, method)[patient] for patient in self.few for method in self.methods}
-        return delayed(faithfulness_by_method)(self.net(name), maps, seed=self.study.request.seed)
+        return delayed(faithfulness_by_method)(self.net(name), maps, seed=self.nets.seed)
 
     def scenarios(self, net: str, patients: int = 0) -> dict[str, Scenario]:
         """Scenarios in which one signal alone tells the stage, for one net (`planted_signal.plant`).
@@ -193,10 +297,9 @@ class SaliencyTests:
         patients : int
             In each scenario; 0 for a number that suits the profile.
         """
-        request, cache, profile = self.study.request, self.study.folder.path / "cache", self.study.profile
-        fewest, most = _PLANTED
+        (fewest, most), profile, folder = _PLANTED, self.nets.profile, self.nets.folder
         patients = patients or min(most, max(fewest, profile.population // 6))
-        return plant(request.run_folder.parent / "cohorts", cache, profile, net, patients=patients, seed=request.seed)
+        return plant(folder.cohorts, folder.path / "cache", profile, net, patients=patients, seed=self.nets.seed)
 
     def planted(self, scenarios: Mapping[str, Scenario]) -> pd.DataFrame:
         """Maps of the methods in planted scenarios, counted on regions (`Scenario.scores`); kept."""
@@ -209,24 +312,24 @@ class SaliencyTests:
             counted = self._side_by_side(jobs, "Training and explaining in planted scenarios", "scenarios")
             return pd.concat(counted, ignore_index=True)
 
-        return self.study.folder.cache.get_or_compute_table(f"planted-{name}", cache_key, compute, made_by=(Scenario,))
+        return self.nets.folder.cache.get_or_compute_table(f"planted-{name}", cache_key, compute, made_by=(Scenario,))
 
     def _tables(self, what: str, job_of: Callable, made_by: tuple) -> pd.DataFrame:
         """A table for every net; those that are not kept are made side by side."""
-        cache, made_by = self.study.folder.cache, (*EVALUATION, *made_by)
-        tested = {"methods": self.methods, "patients": self.few, "trainings": self.trainings}
-        entries = {name: (f"{what}-{name}", {**self.study.cache_key(name), **tested}) for name in self.study.nets}
+        cache, made_by = self.nets.folder.cache, (*EVALUATION, *made_by)
+        options = {"methods": self.methods, "patients": self.few, "trainings": self.trainings}
+        entries = {name: (f"{what}-{name}", {**self.nets.cache_key(name), **options}) for name in self.nets.names}
         missing = [name for name, entry in entries.items() if not cache.has(*entry, made_by)]
-        found = self._side_by_side([job_of(name) for name in missing], f"Testing maps: {what}", "nets")
-        made = dict(zip(missing, found, strict=True))
+        tested = self._side_by_side([job_of(name) for name in missing], f"Testing maps: {what}", "nets")
+        computed = dict(zip(missing, tested, strict=True))
         tables = [
-            cache.get_or_compute_table(*entry, lambda name=name: made[name], made_by=made_by).assign(model=name)
+            cache.get_or_compute_table(*entry, lambda name=name: computed[name], made_by=made_by).assign(model=name)
             for name, entry in entries.items()
         ]
         return pd.concat(tables, ignore_index=True)
 
     def _side_by_side(self, jobs: list, label: str, unit: str) -> list:
-        return side_by_side(jobs, self.net(self.study.nets[0]).device, label, unit)
+        return side_by_side(jobs, self.net(self.nets.names[0]).device, label, unit)
 
 
 def _key(name: str, method: str, patient: str) -> dict[str, str]:

@@ -1,19 +1,20 @@
-"""Fresh virtual patients: what a large study of the same nets would have found."""
+"""Simulated test sets: what a large study of the same nets would have found, and what they lose without motion."""
 
 from __future__ import annotations
 
-from copy import deepcopy
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from joblib import Parallel, delayed
 
 from fibrolib.cohort import Cohort, inspect_cohort
 from fibrolib.errors import FibrolibError
 from fibrolib.inference import (
     Comparison,
+    adjust_pvalues,
     auc,
     auc_ci,
     compare_models,
@@ -21,228 +22,186 @@ from fibrolib.inference import (
     select_predictions,
     share_of_ceiling,
 )
-from fibrolib.learning import PERTURBATIONS, VIEWS, predictions_of
+from fibrolib.learning import PERTURBATIONS, Evaluation, predictions_of
 from fibrolib.phantom import MOVING, STILL, SignalStrengths, oracle_score, simulate_cohort
 from fibrolib.progress import track
+from fibrolib.stages import at_least
+from fibrolib.study import NetEvaluations, Profile, Staging
 from fibrolib.study.cache import digest
-from fibrolib.study.diagnostics import EVALUATION
 from fibrolib.study.preprocessing import prepare_files
-from fibrolib.study.profiles import Profile
-from fibrolib.study.staging import Staging
+from fibrolib.study.tables import content_digest, reported_cutoffs, staging_tables
 from fibrolib.workers import n_workers
 
-if TYPE_CHECKING:
-    from fibrolib.study.study import Study
-
-__all__ = ["ORACLES", "SimulatedTestSet", "fresh_patients", "population_folder", "prepared_patients"]
+__all__ = [
+    "AS_FILMED",
+    "ORACLES",
+    "SCENARIOS",
+    "SimulatedTestSet",
+    "ablate",
+    "ceilings_of",
+    "prepared_patients",
+    "scenarios_of",
+    "stage_patients",
+]
 
 _FAR = 1_000_000
-"""Distance between the seed of a study's cohort and that of its fresh population: no two seeds in use meet."""
+"""Distance between the seed of a study's cohort and that of its simulated test set: no two seeds in use meet."""
 
 ORACLES = {"oracle_still": STILL, "oracle_moving": MOVING}
 """Ceilings: the best that could be done with what a still image, or a video, carries."""
 
 
-def population_folder(parent: Path, patients: int, seed: int, strengths: SignalStrengths) -> Path:
-    """Where a fresh population lies: beside the cohorts, so that runs share it."""
-    turned = "" if strengths == SignalStrengths() else f"-{digest(asdict(strengths))[:8]}"
-    return parent / f"virtual-fresh-{patients}-seed{seed}{turned}"
+AS_FILMED = "as filmed"
+"""Name of the clip that nothing was done to."""
 
+SCENARIOS = {
+    "published effects": SignalStrengths(),
+    "motion = 0": SignalStrengths(motion=0.0),
+    "texture = 0, capsule = 0": SignalStrengths(texture=0.0, capsule=0.0),
+}
+"""The published effects, and two controls: motion says nothing of the stage; nothing but motion does."""
 
-def fresh_patients(
-    parent: Path,
-    clips: Path,
-    profile: Profile,
-    *,
-    patients: int,
-    seed: int,
-    cutoff: int,
-    strengths: SignalStrengths | None = None,
-) -> pd.DataFrame:
-    """Simulate and prepare virtual patients that no net has met.
-
-    Parameters
-    ----------
-    parent : Path
-        Folder of virtual cohorts.
-    clips : Path
-        Folder of prepared files.
-    profile : Profile
-        How files are prepared.
-    patients : int
-        How many.
-    seed : int
-        The study's seed; the population's lies far from it.
-    cutoff : int
-        Lowest stage that counts as diseased.
-    strengths : SignalStrengths, optional
-        Strength of the signals; the published effects if left out.
-
-    Returns
-    -------
-    DataFrame
-        As `Study.patients`, and the latent truth: ``texture, capsule, strain, scanner, severity``.
-    """
-    folder = population_folder(parent, patients, seed, strengths or SignalStrengths())
-    # Nobody asks where the liver lies in them.
-    table = simulate_cohort(
-        folder, patients=patients, seed=seed + _FAR, strengths=strengths, truth=False, n_jobs=n_workers()
-    )
-    found = prepared_patients(table, clips, profile, cutoff)
-    truth = pd.read_csv(folder / "truth" / "patients.csv", index_col="patient_id")
-    latent = truth[["texture", "capsule", "strain", "scanner", "severity"]]
-    return found.join(latent.reindex(found.index))
+_TEST = ("loss", "loss_low", "loss_high", "p", "note")
+_LEAST = 40
+"""Patients of a control, at least: fewer hold too few of either side of a cut-off (assumption)."""
 
 
 def prepared_patients(table: Path, clips: Path, profile: Profile, cutoff: int) -> pd.DataFrame:
-    """Virtual patients as `Study.patients`, however few they are.
-
-    Parameters
-    ----------
-    table : Path
-        Of `simulate_cohort`.
-    clips, profile, cutoff
-        As for `fresh_patients`.
-    """
+    """Virtual patients of a table of `simulate_cohort` with prepared files, however few they are."""
     # Not `read_cohort`: it asks for enough patients of both classes to train and test on, and nothing is split here.
     read = inspect_cohort(table, cutoff)
-    found = Cohort(read.name, read.root, read.table.reset_index(drop=True)).patients()
-    clip_files, still_files = (prepare_files(found, clips, profile, kind) for kind in ("clip", "image"))
-    return found.assign(clips=clip_files, stills=still_files)
+    patients = Cohort(read.name, read.root, read.table.reset_index(drop=True)).patients()
+    clip_files, still_files = (prepare_files(patients, clips, profile, kind) for kind in ("clip", "image"))
+    return patients.assign(clips=clip_files, stills=still_files)
 
 
+@dataclass
 class SimulatedTestSet:
-    """Fresh virtual patients, scored by the nets of a study.
+    """Virtual patients on whom nothing was trained, tuned or chosen, scored by the nets of a study.
 
     Parameters
     ----------
-    study : Study
-        A study of a virtual cohort.
-    strengths : SignalStrengths, optional
-        Strength of the signals in the fresh patients; the published effects if left out.
-    n : int, optional
-        How many; the profile's number if left out.
+    nets : NetEvaluations
+        Nets of a study of a virtual cohort.
+    indices : mapping of str to Evaluation
+        Evaluated indices; one whose columns are not simulated is left out.
+    strengths : SignalStrengths
+        Strength of the signals; the published effects if left out.
+    n : int
+        Number of patients; 0 for the profile's number.
+
+    Raises
+    ------
+    FibrolibError
+        If the nets are of a cohort that is not virtual: no more of a hospital's patients can be simulated.
     """
 
-    def __init__(self, study: Study, strengths: SignalStrengths | None = None, n: int | None = None) -> None:
-        self.study, self.strengths, self.n = study, strengths or SignalStrengths(), n
+    nets: NetEvaluations
+    indices: Mapping[str, Evaluation] = field(default_factory=dict)
+    strengths: SignalStrengths = field(default_factory=SignalStrengths)
+    n: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.nets.virtual:
+            raise FibrolibError("This is no virtual cohort: no more of its patients can be simulated.")
+
+    @property
+    def cutoff(self) -> int:
+        """Lowest stage that counts as diseased."""
+        return self.nets.cutoff
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the nets, in the order of tables."""
+        return list(reversed(self.nets.names))
+
+    @property
+    def source(self) -> Path:
+        """Folder of the simulated files, beside the cohorts; runs share it."""
+        n = self.n or self.nets.profile.population
+        changed = "" if self.strengths == SignalStrengths() else f"-{digest(asdict(self.strengths))[:8]}"
+        return self.nets.folder.cohorts / f"virtual-fresh-{n}-seed{self.nets.seed}{changed}"
 
     @cached_property
     def patients(self) -> pd.DataFrame:
-        """One row per patient with prepared files and latent truth (`fresh_patients`)."""
-        request, profile, cohort = self.study.request, self.study.profile, self.study.cohort
-        if not cohort.virtual:
-            raise FibrolibError(f"{cohort.name} is no virtual cohort: no more of its patients can be simulated.")
-        return fresh_patients(
-            request.run_folder.parent / "cohorts",
-            self.study.folder.clips,
-            profile,
-            patients=self.n or profile.population,
-            seed=request.seed,
-            cutoff=request.cutoff,
-            strengths=self.strengths,
-        )
+        """One row per patient: prepared files, and latent truth ``texture, capsule, strain, scanner, severity``."""
+        n, seed = self.n or self.nets.profile.population, self.nets.seed + _FAR
+        options = {"patients": n, "seed": seed, "strengths": self.strengths}
+        # Nobody asks where the liver lies in them.
+        table = simulate_cohort(self.source, **options, truth=False, n_jobs=n_workers())
+        patients = prepared_patients(table, self.nets.folder.clips, self.nets.profile, self.cutoff)
+        truth = pd.read_csv(self.source / "truth" / "patients.csv", index_col="patient_id")
+        latent = truth[["texture", "capsule", "strain", "scanner", "severity"]]
+        return patients.join(latent.reindex(patients.index))
 
     def cumulative_probs(self, name: str, perturbation: str = "") -> pd.DataFrame:
-        """Probability of each stage or a higher one, by a net of the study.
+        """Probability of each stage or a higher one, by a net (`NetEvaluations.cumulative_probs`)."""
+        return self.nets.cumulative_probs(name, self.patients, perturbation)
 
-        Parameters
-        ----------
-        name : str
-            A net.
-        perturbation : str
-            A key of `fibrolib.learning.PERTURBATIONS`; empty for the clips as they are.
-
-        Returns
-        -------
-        DataFrame
-            Indexed by patient, columns ``1, 2, ...``.
-        """
-        cache_key = {
-            "net": self.study.cache_key(name),
-            "patients": self.patients.index.tolist(),
-            "files": [[path.name for path in paths] for view in VIEWS for paths in self.patients[view]],
-            "perturbation": perturbation,
-        }
-        kept = self.study.folder.cache.get_or_compute_table(
-            f"population-{name}", cache_key, lambda: self._reached(name, perturbation), made_by=EVALUATION
-        )
-        return kept.rename(columns=int)  # on disk, names are text
-
-    def _reached(self, name: str, perturbation: str) -> pd.DataFrame:
-        # A copy: several threads score at a time, and an LSTM packs its weights anew whenever it is moved to a device.
-        net = deepcopy(self.study.evaluation(name).final)
-        scores = net.predict_cumulative(self.patients, PERTURBATIONS[perturbation] if perturbation else None)
-        return pd.DataFrame(scores, index=self.patients.index.rename("patient_id"), columns=range(1, net.n_stages_))
+    def oracle_scores(self, signals: Sequence[str], cutoff: int) -> pd.Series:
+        """Scores of the best reader of some signals."""
+        scores = oracle_score(self.patients.reset_index(drop=True), cutoff, signals, self.strengths)
+        return pd.Series(scores, index=self.patients.index)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """The predictions table of nets, indices and both oracles on these patients, at the study's cut-off."""
-        cutoff = self.study.cutoff
-        nets = list(reversed(self.study.nets))
-        cumulative_probs = track(
-            map(self.cumulative_probs, nets), "Scoring fresh patients", len(nets), "nets", self.study.folder.path
+        tables = track(
+            map(self.cumulative_probs, self.names),
+            "Scoring the simulated test set",
+            len(self.names),
+            "nets",
+            self.nets.folder.path,
         )
-        scores = {name: table[cutoff].to_numpy() for name, table in zip(nets, cumulative_probs, strict=True)}
-        for name in self.study.indices:
-            columns = list(self.study.profile.indices[name].columns)
+        scores = {name: table[self.cutoff].to_numpy() for name, table in zip(self.names, tables, strict=True)}
+        for name, evaluation in self.indices.items():
+            columns = list(self.nets.profile.indices[name].columns)
             if set(columns) <= set(self.patients):  # nothing is simulated for an index of the user's own
-                scores[name] = self.study.evaluation(name).final.predict_proba(self.patients[columns])[:, 1]
-        latent = self.patients.reset_index(drop=True)
-        for name, signals in ORACLES.items():
-            scores[name] = oracle_score(latent, cutoff, signals, self.strengths)
-        tables = [predictions_of(name, self.patients, score, "test", cutoff) for name, score in scores.items()]
+                scores[name] = evaluation.final.predict_proba(self.patients[columns])[:, 1]
+        scores |= {name: self.oracle_scores(signals, self.cutoff).to_numpy() for name, signals in ORACLES.items()}
+        tables = [predictions_of(name, self.patients, score, "test", self.cutoff) for name, score in scores.items()]
         return pd.concat(tables, ignore_index=True)
 
     @cached_property
-    def staging(self) -> Staging:
-        """Stages by the nets, with the ceilings of `ORACLES` at every cut-off."""
-        nets = list(reversed(self.study.nets))
-        scale = range(1, self.study.evaluation(nets[0]).final.n_stages_)
-        latent = self.patients.reset_index(drop=True)
-        ceilings = {
-            name: pd.DataFrame(
-                {cutoff: oracle_score(latent, cutoff, signals, self.strengths) for cutoff in scale}
-            ).set_axis(self.patients.index)
-            for name, signals in ORACLES.items()
-        }
-        return Staging(self.patients["stage"], {name: self.cumulative_probs(name) for name in nets}, ceilings)
-
-    @cached_property
-    def aucs(self) -> pd.DataFrame:
-        """AUC of every model with its interval: ``model, n, auc, auc_low, auc_high``."""
-        by_model = self.predictions.groupby("model", sort=False)
-        return pd.DataFrame([_auc_row(name, table) for name, table in by_model])
-
-    @cached_property
-    def comparisons(self) -> pd.DataFrame:
-        """DeLong tests between the nets on these patients, Holm-corrected."""
-        return compare_models(self.predictions, models=list(reversed(self.study.nets)))
-
-    @cached_property
-    def gain(self) -> Comparison:
-        """What movement adds to a perfect reader on these patients: oracle of the video against that of the image."""
-        truth, scores = self._scores
-        return delong_test(truth, scores["oracle_moving"], scores["oracle_still"])
-
-    def shares(self) -> pd.DataFrame:
-        """How much of the way from chance to a ceiling each net covers.
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Tables on these patients, computed once and written to ``tables/``.
 
         Returns
         -------
-        DataFrame
-            ``model, auc, still, still_low, still_high, moving, moving_low, moving_high``: AUC, and its distance from
-            one half over that of the oracle of a still image and of a video (`share_of_ceiling`).
+        dict of str to DataFrame
+            ``fresh_auc``: ``model, n, auc, auc_low, auc_high``. ``fresh_comparisons``: DeLong tests between the nets,
+            Holm-corrected. ``fresh_shares``: by net, ``auc``, and its distance from one half over that of each oracle
+            (`share_of_ceiling`), ``still`` and ``moving`` with ``_low`` and ``_high``. ``fresh_gain``: what motion
+            adds to a perfect reader, ``difference, low, high`` (DeLong).
         """
+        key = {"predictions": content_digest(self.predictions), "nets": self.names}
+        made_by = (auc_ci, compare_models, delong_test, select_predictions, share_of_ceiling)
+        return self.nets.folder.get_or_compute_tables("simulated-test-set", key, self._tables, made_by=made_by)
+
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        by_model = self.predictions.groupby("model", sort=False)
+        gain = self.gain
+        low, high = gain.confidence_interval
+        return {
+            "fresh_auc": pd.DataFrame([_auc_row(name, table) for name, table in by_model]),
+            "fresh_comparisons": compare_models(self.predictions, models=self.names),
+            "fresh_shares": pd.DataFrame([self._share_row(name) for name in self.names]),
+            "fresh_gain": pd.DataFrame([{"difference": gain.difference, "low": low, "high": high}]),
+        }
+
+    @property
+    def gain(self) -> Comparison:
+        """What motion adds to a perfect reader on these patients: oracle of the video against that of the image."""
         truth, scores = self._scores
-        rows = []
-        for name in reversed(self.study.nets):
-            row = {"model": name, "auc": auc(truth, scores[name])}
-            for oracle in ORACLES:
-                found, column = share_of_ceiling(truth, scores[name], scores[oracle]), oracle.removeprefix("oracle_")
-                row |= {column: found.value, f"{column}_low": found.low, f"{column}_high": found.high}
-            rows.append(row)
-        return pd.DataFrame(rows)
+        return delong_test(truth, scores["oracle_moving"], scores["oracle_still"])
+
+    def _share_row(self, name: str) -> dict[str, object]:
+        truth, scores = self._scores
+        row: dict[str, object] = {"model": name, "auc": auc(truth, scores[name])}
+        for oracle in ORACLES:
+            share, column = share_of_ceiling(truth, scores[name], scores[oracle]), oracle.removeprefix("oracle_")
+            row |= {column: share.value, f"{column}_low": share.low, f"{column}_high": share.high}
+        return row
 
     @property
     def _scores(self) -> tuple[pd.Series, pd.DataFrame]:
@@ -250,7 +209,155 @@ class SimulatedTestSet:
         wide = select_predictions(self.predictions)
         return wide["y_true"], wide.drop(columns="y_true")
 
+    @property
+    def staging(self) -> Staging:
+        """Stages by the nets, with the ceilings of `ORACLES` at every cut-off."""
+        probabilities = {name: self.cumulative_probs(name) for name in self.names}
+        cutoffs = probabilities[self.names[0]].columns
+        ceilings = {
+            name: pd.DataFrame({cutoff: self.oracle_scores(signals, cutoff) for cutoff in cutoffs})
+            for name, signals in ORACLES.items()
+        }
+        return Staging(self.patients["stage"], probabilities, ceilings)
+
 
 def _auc_row(name: str, table: pd.DataFrame) -> dict:
     estimate = auc_ci(table["y_true"], table["y_score"])
     return {"model": name, "n": len(table), "auc": estimate.value, "auc_low": estimate.low, "auc_high": estimate.high}
+
+
+def stage_patients(nets: NetEvaluations, test_set: SimulatedTestSet | None = None) -> dict[str, pd.DataFrame]:
+    """Staging of the test patients, and of a simulated test set, by the nets of a study; computed once.
+
+    Parameters
+    ----------
+    nets : NetEvaluations
+        Nets of the study.
+    test_set : SimulatedTestSet or None
+        For a virtual cohort.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        As of `fibrolib.study.tables.staging_tables`; groups ``test`` and ``fresh``. Also written to ``tables/``.
+    """
+    test, names = nets.patients[nets.patients["split"] == "test"], list(reversed(nets.names))
+    scored = track((nets.cumulative_probs(name, test) for name in names), "Staging test patients", len(names), "nets")
+    groups = {"test": Staging(test["stage"], dict(zip(names, scored, strict=True)))}
+    if test_set is not None:
+        groups["fresh"] = test_set.staging
+    cutoffs = reported_cutoffs(nets.patients["stage"], nets.cutoff)
+    contents = {
+        group: content_digest(each.stages.to_frame(), *each.cumulative_probs.values(), *each.ceilings.values())
+        for group, each in groups.items()
+    }
+    key = {"groups": contents, "nets": names, "cutoffs": cutoffs}
+    return nets.folder.get_or_compute_tables(
+        "staging", key, lambda: staging_tables(groups, cutoffs), made_by=(staging_tables,)
+    )
+
+
+def scenarios_of(test_set: SimulatedTestSet) -> dict[str, SimulatedTestSet]:
+    """Simulated test sets of every scenario in `SCENARIOS`, beside one with the published effects.
+
+    A control has a fifth of its patients: simulating them is what takes the time.
+    """
+    n = test_set.nets.profile.population
+    few = min(n, max(_LEAST, n // 5))
+    return {
+        name: test_set if strengths == SignalStrengths() else replace(test_set, strengths=strengths, n=few)
+        for name, strengths in SCENARIOS.items()
+    }
+
+
+def ablate(scenarios: Mapping[str, SimulatedTestSet], nets: Sequence[str], cutoff: int) -> pd.DataFrame:
+    """Score clips as filmed and changed, and test the difference on the same patients.
+
+    Parameters
+    ----------
+    scenarios : mapping of str to SimulatedTestSet
+        By the name of the scenario.
+    nets : sequence of str
+        Nets of the study. Those that see one frame have nothing to lose by a change in time and are scored as filmed.
+    cutoff : int
+        Lowest stage that counts as diseased.
+
+    Returns
+    -------
+    DataFrame
+        One row per scenario, net and perturbation (`AS_FILMED` first): ``scenario, model, perturbation, n, auc,
+        auc_low, auc_high``; and, of perturbations, DeLong's paired test of the loss (area as filmed minus area
+        perturbed): ``loss, loss_low, loss_high, p, p_holm, note``, Holm over all tests of the table.
+    """
+    _score_all(list(scenarios.values()), nets)
+    parts = [
+        _of_net(test_set, net, cutoff).assign(scenario=scenario)
+        for scenario, test_set in scenarios.items()
+        for net in nets
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    table["p_holm"] = adjust_pvalues(table["p"].astype(float))
+    numbers = ["auc", "auc_low", "auc_high", "loss", "loss_low", "loss_high", "p", "p_holm"]
+    return table[["scenario", "model", "perturbation", "n", *numbers, "note"]]
+
+
+def _perturbations_for(test_set: SimulatedTestSet, net: str) -> tuple[str, ...]:
+    return tuple(PERTURBATIONS) if test_set.nets[net].final.view == "clips" else ()
+
+
+def _score_all(test_sets: Sequence[SimulatedTestSet], nets: Sequence[str]) -> None:
+    """Score what is not kept yet: one population after the other is simulated, then several scored at a time."""
+    jobs = []
+    for test_set in test_sets:
+        _ = test_set.patients  # simulating takes all cores by itself
+        jobs += [
+            delayed(test_set.cumulative_probs)(net, perturbation)
+            for net in nets
+            for perturbation in ("", *_perturbations_for(test_set, net))
+        ]
+    # Threads: torch releases Python's lock, each net scores on one thread, and a process would load everything again.
+    tables = Parallel(n_jobs=n_workers(), prefer="threads", return_as="generator")(jobs)
+    folder = test_sets[0].nets.folder.path
+    list(track(tables, "Scoring perturbed clips", len(jobs), "nets and clips", kept=folder))
+
+
+def _of_net(test_set: SimulatedTestSet, net: str, cutoff: int) -> pd.DataFrame:
+    scores = {AS_FILMED: test_set.cumulative_probs(net)[cutoff]}
+    scores |= {
+        perturbation: test_set.cumulative_probs(net, perturbation)[cutoff]
+        for perturbation in _perturbations_for(test_set, net)
+    }
+    tables = [
+        predictions_of(name, test_set.patients, score.to_numpy(), "test", cutoff) for name, score in scores.items()
+    ]
+    pairs = compare_models(pd.concat(tables)).query("a == @AS_FILMED").set_index("b")
+    rows = []
+    for name, table in zip(scores, tables, strict=True):
+        area = auc_ci(table["y_true"], table["y_score"])
+        row = {
+            "model": net,
+            "perturbation": name,
+            "n": area.n,
+            "auc": area.value,
+            "auc_low": area.low,
+            "auc_high": area.high,
+        }
+        if name in pairs.index:
+            test = pairs.loc[name]
+            row |= {"loss": test["difference"], "loss_low": test["ci_low"], "loss_high": test["ci_high"]}
+            row |= {"p": test["p"], "note": test["note"]}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["model", "perturbation", "n", "auc", "auc_low", "auc_high", *_TEST])
+
+
+def ceilings_of(scenarios: Mapping[str, SimulatedTestSet], cutoff: int) -> pd.DataFrame:
+    """AUC of the oracles on the very patients of each scenario: ``scenario, n, still, moving``."""
+    rows = []
+    for scenario, test_set in scenarios.items():
+        truth = at_least(test_set.patients["stage"], cutoff)
+        row = {"scenario": scenario, "n": len(truth)}
+        for name, signals in ORACLES.items():
+            # Where the signals say nothing all scores are equal, but for the last digits, which must not count.
+            row[name.removeprefix("oracle_")] = auc(truth, test_set.oracle_scores(signals, cutoff))
+        rows.append(row)
+    return pd.DataFrame(rows)

@@ -112,7 +112,6 @@ def evaluate(
     name: str,
     diagnostic: BaseEstimator,
     patients: pd.DataFrame,
-    split: pd.Series,
     *,
     columns: Sequence[str] | None = None,
     cutoff: int | None = None,
@@ -135,9 +134,8 @@ def evaluate(
         A scikit-learn classifier, or a pipeline that ends in one. One with a parameter ``cutoff`` is trained on stages
         and predicts ``stage >= cutoff``; any other is trained on labels, 1 where ``stage >= cutoff``.
     patients : DataFrame
-        One row per patient, indexed by patient, with ``stage`` and what the diagnostic reads.
-    split : Series
-        ``train``, ``validation`` or ``test`` per patient.
+        One row per patient, indexed by patient, with ``stage``, ``split`` (``train``, ``validation`` or
+        ``test``) and what the diagnostic reads.
     columns : sequence of str or None
         Columns of `patients` that the diagnostic is given; None takes those of its attribute ``columns``.
     cutoff : int or None
@@ -166,7 +164,7 @@ def evaluate(
     cutoff = _agreed_cutoff(name, diagnostic, candidates, cutoff)
     columns = _declared_columns(diagnostic, candidates) if columns is None else _as_list(columns)
     _check_columns(name, columns, patients)
-    parts = {side: patients[split.reindex(patients.index) == side] for side in ("train", "validation", "test")}
+    parts = {side: patients[patients["split"] == side] for side in ("train", "validation", "test")}
     X, y = parts["train"][columns], _target(diagnostic, parts["train"], cutoff)
     validation = (parts["validation"][columns], _target(diagnostic, parts["validation"], cutoff))
     options = {"validation": validation} if has_fit_parameter(diagnostic, "validation") else {}
@@ -195,11 +193,10 @@ def evaluate(
 
 
 def fit_without_fold(
-    diagnostic: BaseEstimator, patients: pd.DataFrame, split: pd.Series, fold: int, *, n_folds: int, seed: int
+    diagnostic: BaseEstimator, patients: pd.DataFrame, fold: int, *, n_folds: int, seed: int
 ) -> BaseEstimator:
     """Fit a clone on the training patients without one fold (from 1), as `evaluate` did in its cross-validation."""
-    side = split.reindex(patients.index)
-    train, validation = (patients[side == part] for part in ("train", "validation"))
+    train, validation = (patients[patients["split"] == part] for part in ("train", "validation"))
     rows, _ = stage_folds(train["stage"], diagnostic.cutoff, n_folds, seed)[fold - 1]
     part = train.iloc[rows]
     return clone(diagnostic).fit(
@@ -207,15 +204,15 @@ def fit_without_fold(
     )
 
 
-def fit_shuffled(diagnostic: BaseEstimator, patients: pd.DataFrame, split: pd.Series, seed: int) -> BaseEstimator:
+def fit_shuffled(diagnostic: BaseEstimator, patients: pd.DataFrame, seed: int) -> BaseEstimator:
     """Fit a clone to stages shuffled among the training patients, and among the validation patients.
 
     `seed` is that of the order and of the net.
     """
-    side, random = split.reindex(patients.index), np.random.default_rng(seed)
+    random = np.random.default_rng(seed)
     (train, stages), validation = (
         (rows, random.permutation(rows["stage"].to_numpy()))
-        for rows in (patients[side == part] for part in ("train", "validation"))
+        for rows in (patients[patients["split"] == part] for part in ("train", "validation"))
     )
     return clone(diagnostic).set_params(seed=seed).fit(train, stages, validation=validation)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,12 +15,11 @@ from markupsafe import Markup
 from fibrolib.checking import LEAKS
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
-from fibrolib.experiments import SimulatedTestSet
-from fibrolib.inference import compare_models, joint_test
 from fibrolib.plots import setting_label
 from fibrolib.report.sentences import collect_notes, describe_comparisons, describe_joint
 from fibrolib.report.tables import readable, readable_answers, readable_beside, readable_comparisons, readable_tests
-from fibrolib.study import Study, published
+from fibrolib.study import PUBLISHED
+from fibrolib.study.runfolder import RunFolder
 
 __all__ = ["build_report"]
 
@@ -89,16 +89,15 @@ def _bold(text: str) -> Markup:
     return Markup("").join(Markup("<b>{}</b>").format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
-def _tests(study: Study) -> dict:
+def _tests(tables: Mapping[str, pd.DataFrame], caveat: str) -> dict:
     """Comparisons on the test patients: as tables and in words."""
-    predictions, html = study.predictions, partial(as_html, caption=study.profile.caveat)
-    exchanged = compare_models(predictions, "permutation")
-    accuracy = compare_models(predictions, "mcnemar", thresholds=study.thresholds)
+    html, pairs, permuted = partial(as_html, caption=caveat), tables["comparisons"], tables["permutation_comparisons"]
+    accuracy = tables["accuracy_comparisons"]
     return {
-        "joint": describe_joint(joint_test(predictions)),
-        "pairs": html(readable_comparisons(study.comparisons)),
-        "compared": describe_comparisons(study.comparisons, exchanged),
-        "checked": html(readable_tests(study.comparisons, exchanged)),
+        "joint": describe_joint(tables["joint_test"]),
+        "pairs": html(readable_comparisons(pairs)),
+        "compared": describe_comparisons(pairs, permuted),
+        "checked": html(readable_tests(pairs, permuted)),
         "accuracy": html(readable_comparisons(accuracy, "accuracy", notes=True)),
         "accuracy_compared": describe_comparisons(accuracy),
     }
@@ -113,15 +112,15 @@ def _checked(files: _Folder) -> dict[str, list[dict]] | None:
     return {"grave": table[grave].to_dict("records"), "others": table[~grave].to_dict("records")}
 
 
-def _fresh(study: Study) -> dict | None:
-    """Tables of the fresh population, where there is one."""
-    if not study.cohort.virtual:
+def _fresh(tables: Mapping[str, pd.DataFrame], caveat: str) -> dict | None:
+    """Tables of the simulated test set, where there is one."""
+    if "fresh_auc" not in tables:
         return None
-    people, html = SimulatedTestSet(study), partial(as_html, caption=study.profile.caveat)
+    html, pairs = partial(as_html, caption=caveat), tables["fresh_comparisons"]
     return {
-        "answers": html(readable_answers(study.metrics, people.aucs, people.shares())),
-        "comparisons": html(readable_comparisons(people.comparisons)),
-        "compared": describe_comparisons(people.comparisons),
+        "answers": html(readable_answers(tables["metrics"], tables["fresh_auc"], tables["fresh_shares"])),
+        "comparisons": html(readable_comparisons(pairs)),
+        "compared": describe_comparisons(pairs),
     }
 
 
@@ -139,42 +138,37 @@ def _environment() -> Environment:
     return environment
 
 
-def build_report(study: Study, found: dict, circumstances: dict) -> Path:
-    """Write ``report.html`` into the run folder.
+def build_report(folder: RunFolder, found: dict, run: dict, tables: Mapping[str, pd.DataFrame]) -> Path:
+    """Write ``report.html`` into the run folder: one file that needs no other. Nothing is computed.
 
     Parameters
     ----------
-    study : Study
-        The study that was run.
-    found : dict
-        Content of results.json.
-    circumstances : dict
-        Content of run.json.
-
-    Returns
-    -------
-    Path
-        The report, one file that needs no other.
+    folder : RunFolder
+        With the figures and tables of the notebooks.
+    found, run : dict
+        Content of results.json and of run.json.
+    tables : mapping of str to DataFrame
+        As for `results`.
     """
-    environment = _environment()
-    metrics, tests = readable("metrics", study.metrics), _tests(study)
-    files, html = _Folder(study.folder.path, study.profile.caveat), partial(as_html, caption=study.profile.caveat)
+    environment, caveat = _environment(), found["caveat"] or ""
+    metrics, tests = readable("metrics", tables["metrics"]), _tests(tables, caveat)
+    files, html = _Folder(folder.path, caveat), partial(as_html, caption=caveat)
     text = environment.get_template("report.html.j2").render(
-        study=study,
         found=found,
         checked=_checked(files),
-        run=circumstances,
+        run=run,
         files=files,
+        auc_methods=tables["metrics"]["auc_method"].dropna().unique(),
         metrics=html(metrics, index=True),
         summary=html(metrics.loc[["AUC", "Accuracy", "Sensitivity", "Specificity"]], index=True),
-        published=html(readable_beside(published.TABLE[_BESIDE], study.metrics)),
-        warnings=collect_notes(study.metrics, study.comparisons, said=tests["compared"]),
+        published=html(readable_beside(PUBLISHED[_BESIDE], tables["metrics"])),
+        warnings=collect_notes(tables["metrics"], tables["comparisons"], said=tests["compared"]),
         tests=tests,
-        fresh=_fresh(study),
+        fresh=_fresh(tables, caveat),
         calibration=files.readable("calibration"),
         staging=files.readable("staging"),
         staging_comparisons=files.readable("staging_comparisons"),
-        auc_by_cutoff=files.readable("auc_by_cutoff", metavir=study.cohort.metavir),
+        auc_by_cutoff=files.readable("auc_by_cutoff", metavir=run["metavir"]),
         motion_use=files.readable("motion_use"),
         layers=files.readable("cam_layers"),
         claims=files.table("claims"),
@@ -182,4 +176,4 @@ def build_report(study: Study, found: dict, circumstances: dict) -> Path:
         sanity=files.readable("sanity"),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
-    return study.folder.save_report(text)
+    return folder.save_report(text)

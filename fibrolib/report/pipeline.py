@@ -14,18 +14,18 @@ from rich.console import Console
 from fibrolib.atomic import remove_unfinished
 from fibrolib.checking import ANNOUNCED, LEAKS, CheckReport
 from fibrolib.errors import FibrolibError, counted
+from fibrolib.experiments import SimulatedTestSet, stage_patients
 from fibrolib.privacy import who_is_who
 from fibrolib.report.html import build_report
 from fibrolib.report.kernels import kernels
 from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current
-from fibrolib.report.progress import Progress, Tally, count
+from fibrolib.report.progress import Fits, Progress, Tally, count
 from fibrolib.report.results import circumstances, results
 from fibrolib.study import Request, Study, notebook_sources
-from fibrolib.study.lock import held
-from fibrolib.study.paths import comes_after
+from fibrolib.study.own_cohort import request_for_copies, validate_cohort
 from fibrolib.study.preprocessing import sources
-from fibrolib.study.pseudonymise import request_for_copies
-from fibrolib.study.validation import validate_cohort
+from fibrolib.study.request import comes_after
+from fibrolib.study.runfolder import held
 
 _T = TypeVar("_T")
 
@@ -74,7 +74,7 @@ def _say(console: Console, text: str) -> None:
 
 
 def _run(study: Study, further: dict, console: Console) -> Path:
-    progress = Progress(study, console)
+    progress = Progress(console)
     _announce(study, console)
     if study.reference:
         _check(study, progress, console)
@@ -90,11 +90,7 @@ def _run(study: Study, further: dict, console: Console) -> Path:
         content = study.content
     _run_notebooks(study, further, content, progress, console)
     with progress.step("writing the report"):
-        found = results(study)
-        made = circumstances(study, progress.seconds)
-        study.folder.save_json("results", found)
-        study.folder.save_json("run", made)
-        report = build_report(study, found, made)
+        report = _write_report(study, progress.seconds)
     if study.profile.caveat:
         _say(console, study.profile.caveat)
     return report
@@ -108,8 +104,8 @@ def _announce(study: Study, console: Console) -> None:
 
 def _run_notebooks(study: Study, further: dict, content: str, progress: Progress, console: Console) -> None:
     """Run the notebooks, two at a time; current copies of an earlier run stay."""
-    parameters = {**asdict(request_for_copies(study)), **further}
-    notebooks = _notebooks_for(study, console)
+    parameters = {**asdict(request_for_copies(study.request, study.reference, study.profile, study.folder)), **further}
+    notebooks, fits = _notebooks_for(study.cohort.virtual, console), Fits(study.net_evaluations)
     labels = {notebook: f"[{at}/{len(notebooks)}] {notebook.stem}" for at, notebook in enumerate(notebooks, start=1)}
 
     def execute(notebook: Path) -> None:
@@ -117,11 +113,27 @@ def _run_notebooks(study: Study, further: dict, content: str, progress: Progress
         if is_current(notebook, executed, parameters, content):
             _say(console, f"  kept  {labels[notebook]}")
             return
-        with progress.step(labels[notebook], progress.fits):
+        with progress.step(labels[notebook], fits):
             execute_notebook(notebook, executed, parameters, content)
 
     with kernels() as max_workers:
         _run_in_order(execute, comes_after(notebooks), max_workers)
+
+
+def _write_report(study: Study, seconds: dict[str, float]) -> Path:
+    """Write results.json, run.json and the report from the tables of the run."""
+    nets = study.net_evaluations
+    test_set = SimulatedTestSet(nets, study.index_evaluations) if study.cohort.virtual else None
+    binary = study.patients["stage"].max() < 2
+    staging = {} if binary else stage_patients(nets, test_set)
+    tables = {**study.tables, **staging, **(test_set.tables if test_set else {})}
+    tables |= {f"attribution-{name}": study.attribution(name) for name in study.nets}
+    evaluations = {name: study.evaluation(name) for name in study.models}
+    found = results(study.summary(), evaluations, study.thresholds, tables)
+    run = circumstances(study.description(), study.folder.path, seconds)
+    study.folder.save_json("results", found)
+    study.folder.save_json("run", run)
+    return build_report(study.folder, found, run, tables)
 
 
 def _check(study: Study, progress: Progress, console: Console) -> None:
@@ -133,7 +145,7 @@ def _check(study: Study, progress: Progress, console: Console) -> None:
         texts.extend(str(finding) for finding in report.of("warning") if finding.kind in ANNOUNCED)
 
     with progress.step("checking the cohort", tally):
-        warnings = validate_cohort(study, tally.follow, announce)
+        warnings = validate_cohort(study.reference, study.cutoff, study.profile, study.folder, tally.follow, announce)
     # A check that an earlier run made holds no text of the table.
     for text in texts or warnings.loc[warnings["kind"].isin(ANNOUNCED), "finding"]:
         _say(console, f"  warning  {text}")
@@ -148,9 +160,9 @@ def _refuse_options_of_run(request: Request, further: dict) -> None:
         raise FibrolibError(f"Set {name} with --{name}, not with --parameter.")
 
 
-def _notebooks_for(study: Study, console: Console) -> list[Path]:
+def _notebooks_for(virtual: bool, console: Console) -> list[Path]:
     """The notebooks that fit the cohort; one that does not is named on the console."""
-    fitting = notebook_sources(virtual=study.cohort.virtual)
+    fitting = notebook_sources(virtual=virtual)
     for notebook in notebook_sources():
         if notebook not in fitting:
             _say(console, f"  left out  {notebook.stem}: it is about virtual patients")

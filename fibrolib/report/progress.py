@@ -15,8 +15,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.markup import escape
 
-from fibrolib.study import Study
-from fibrolib.study.diagnostics import fits_finished
+from fibrolib.study import NetEvaluations
 
 _T = TypeVar("_T")
 _Detail = Callable[[], tuple[str, str]]
@@ -64,22 +63,20 @@ def _clock(seconds: float) -> str:
 class Progress:
     """Progress of a run on a console: a live line on a terminal, a line per step elsewhere."""
 
-    def __init__(self, study: Study, console: Console) -> None:
-        self.study, self.console = study, console
+    def __init__(self, console: Console) -> None:
+        self.console = console
         self._started = time.monotonic()
         self.seconds: dict[str, float] = {}
         self._under_way: dict[str, _Detail | None] = {}
         self._changing = threading.Lock()
         self._idle = threading.Event()
         self._watcher: threading.Thread | None = None
-        self._fits_before: int | None = None
-        self._first_fit = 0.0
 
     @contextmanager
     def step(self, label: str, detail: _Detail | None = None) -> Iterator[None]:
         """Show a step while it is under way and record how long it took. Steps may overlap, in several threads.
 
-        `detail` returns where the step is and how long it may still take (see `count` and `fits`); steps that share
+        `detail` returns where the step is and how long it may still take (see `count` and `Fits`); steps that share
         one are shown together.
         """
         begun = time.monotonic()
@@ -123,9 +120,18 @@ class Progress:
     def _line(self, detail: str) -> str:
         return escape(", ".join(self._under_way) + detail)
 
-    def fits(self) -> tuple[str, str]:
+
+class Fits:
+    """Detail of a step in which nets are fitted; their fits are counted on disk."""
+
+    def __init__(self, nets: NetEvaluations) -> None:
+        self._nets = nets
+        self._fits_before: int | None = None
+        self._first_fit = 0.0
+
+    def __call__(self) -> tuple[str, str]:
         """Which fit is under way, and the time left for those that remain."""
-        counts = {name: fits_finished(self.study, name) for name in self.study.nets}
+        counts = {name: self._nets.fits_finished(name) for name in self._nets.names}
         return self._fit(counts), self._time_left(counts)
 
     def _fit(self, counts: dict[str, tuple[int, int]]) -> str:
@@ -136,8 +142,8 @@ class Progress:
         done, total = counts[current]
         if done == total - 1:
             return f": {current}, final fit"
-        setting, fold = divmod(done, self.study.profile.n_folds)
-        n_settings = self.study.profile.model(current).n_settings
+        setting, fold = divmod(done, self._nets.profile.n_folds)
+        n_settings = self._nets.profile.model(current).n_settings
         return f": {current}, setting {setting + 1} of {n_settings}, fold {fold + 1}"
 
     def _time_left(self, counts: dict[str, tuple[int, int]]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
 
 import joblib
 import pandas as pd
@@ -12,15 +14,13 @@ import psutil
 import torch
 
 import fibrolib
-from fibrolib.experiments import ORACLES, SimulatedTestSet
-from fibrolib.inference import compare_models, joint_test
+from fibrolib.experiments import ORACLES
+from fibrolib.learning import Evaluation
 from fibrolib.provenance import package_digest
-from fibrolib.study.staging import Staging, reported_cutoffs, stage_patients
-from fibrolib.study.study import Study
 
-__all__ = ["SCHEMA", "circumstances", "results"]
+__all__ = ["circumstances", "results"]
 
-SCHEMA = 1
+_SCHEMA = 1
 """Version of results.json."""
 
 _METRICS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "sensitivity", "specificity")
@@ -28,17 +28,15 @@ _STAGING = ("exact", "kappa", "obuchowski")
 _PACKAGES = ("av", "captum", "numpy", "pandas", "scikit-learn", "scipy", "skorch", "timm", "torch", "torchvision")
 
 
-def _model_entry(study: Study, name: str) -> dict:
-    row = study.metrics.set_index("model").loc[name]
+def _model_entry(row: pd.Series, evaluation: Evaluation, threshold: float) -> dict:
     return {
         "n": int(row["n"]),
-        "auc": row["auc"],
-        "auc_ci": [row["auc_low"], row["auc_high"]],
+        **_area(row),
         **{metric: row[metric] for metric in _METRICS},
         **{f"{metric}_ci": [row[f"{metric}_low"], row[f"{metric}_high"]] for metric in _METRICS},
-        "threshold": study.thresholds[name],
-        "cv_auc": study.evaluation(name).cv_auc.tolist(),
-        "settings": study.evaluation(name).best,
+        "threshold": threshold,
+        "cv_auc": evaluation.cv_auc.tolist(),
+        "settings": evaluation.best,
     }
 
 
@@ -51,25 +49,12 @@ def _comparison_entries(table: pd.DataFrame) -> list[dict]:
     return [entry | {"ci": pair} for entry, pair in zip(entries, limits, strict=True)]
 
 
-def _further_tests(study: Study) -> dict:
-    """What is tested beside the areas of every two models."""
-    predictions = study.predictions
-    (joint,) = joint_test(predictions).drop(columns="note").to_dict("records")
-    return {
-        "joint": joint,
-        "permutation_comparisons": _comparison_entries(compare_models(predictions, "permutation")),
-        "accuracy_comparisons": _comparison_entries(
-            compare_models(predictions, "mcnemar", thresholds=study.thresholds)
-        ),
-    }
-
-
 def _attribution_entry(table: pd.DataFrame) -> dict:
-    known = table.dropna(subset=["relevance"])
+    complete = table.dropna(subset=["relevance"])
     return {
-        "n": len(known),
-        "capsule_share": float(known["relevance"].mean()),
-        "capsule_area": float(known["area"].mean()),
+        "n": len(complete),
+        "capsule_share": float(complete["relevance"].mean()),
+        "capsule_area": float(complete["area"].mean()),
     }
 
 
@@ -77,121 +62,117 @@ def _area(row: pd.Series) -> dict:
     return {"auc": row["auc"], "auc_ci": [row["auc_low"], row["auc_high"]]}
 
 
-def _population_entry(study: Study, people: SimulatedTestSet) -> dict:
-    """What many fresh virtual patients say of the same nets."""
-    areas = people.aucs.set_index("model")
+def _population_entry(tables: Mapping[str, pd.DataFrame]) -> dict:
+    """What a simulated test set says of the same nets."""
+    areas, gain = tables["fresh_auc"].set_index("model"), tables["fresh_gain"].iloc[0]
     ceilings = {name.removeprefix("oracle_"): _area(areas.loc[name]) for name in ORACLES}
     return {
-        "n": len(people.patients),
-        "models": {name: _area(areas.loc[name]) for name in study.models if name in areas.index},
-        "oracle": {**ceilings, "gain": people.gain.difference, "gain_ci": list(people.gain.confidence_interval)},
-        "shares": people.shares().set_index("model").drop(columns="auc").to_dict("index"),
-        "comparisons": _comparison_entries(people.comparisons),
+        "n": int(areas["n"].max()),
+        "models": {name: _area(row) for name, row in areas.drop(index=list(ORACLES)).iterrows()},
+        "oracle": {**ceilings, "gain": gain["difference"], "gain_ci": [gain["low"], gain["high"]]},
+        "shares": tables["fresh_shares"].set_index("model").drop(columns="auc").to_dict("index"),
+        "comparisons": _comparison_entries(tables["fresh_comparisons"]),
     }
 
 
-def _staging_entry(staging: Staging, cutoffs: list[int]) -> dict:
-    areas = staging.aucs(cutoffs)
-    entries = {}
-    for name, row in staging.summary.set_index("model").iterrows():
-        known = areas[areas["model"] == name].set_index("cutoff")
-        entries[name] = {
-            "n": int(row["n"]),
-            **{measure: row[measure] for measure in _STAGING},
-            **{f"{measure}_ci": [row[f"{measure}_low"], row[f"{measure}_high"]] for measure in _STAGING},
-            "auc_by_cutoff": {str(cutoff): _area(area) for cutoff, area in known.iterrows()},
-            "confusion": staging.confusion(name).to_numpy().tolist(),
-        }
-    return entries
-
-
-def _staging_entries(study: Study, fresh: SimulatedTestSet | None) -> dict:
-    """Staging by group of patients and net; nothing where the scale has two stages, which the AUC says all of."""
-    if study.cohort.table["stage"].max() < 2:
-        return {"staging": None, "staging_comparisons": None}
-    nets = {name: study.evaluation(name).final for name in reversed(study.nets)}
-    test = study.patients[study.split.reindex(study.patients.index) == "test"]
-    groups = {"test": stage_patients(nets, test)} | ({"fresh": fresh.staging} if fresh else {})
-    cutoffs = reported_cutoffs(study.cohort.table["stage"], study.cutoff)
+def _staging_entry(row: pd.Series, areas: pd.DataFrame, confusion: pd.DataFrame) -> dict:
+    counts = confusion.pivot_table(index="stage", columns="called", values="n")
     return {
-        "staging": {group: _staging_entry(staging, cutoffs) for group, staging in groups.items()},
-        "staging_comparisons": {group: _comparison_entries(each.comparisons) for group, each in groups.items()},
+        "n": int(row["n"]),
+        **{measure: row[measure] for measure in _STAGING},
+        **{f"{measure}_ci": [row[f"{measure}_low"], row[f"{measure}_high"]] for measure in _STAGING},
+        "auc_by_cutoff": {str(area["cutoff"]): _area(area) for _, area in areas.iterrows()},
+        "confusion": counts.astype(int).to_numpy().tolist(),
     }
 
 
-def results(study: Study) -> dict:
+def _staging_entries(tables: Mapping[str, pd.DataFrame]) -> dict:
+    """Staging by group of patients and net; nothing where the scale has two stages, which the AUC says all of."""
+    if "staging" not in tables:
+        return {"staging": None, "staging_comparisons": None}
+    entries: dict[str, dict] = {}
+    by_net = {name: dict(list(tables[name].groupby(["patients", "model"]))) for name in ("auc_by_cutoff", "confusion")}
+    for _, row in tables["staging"].iterrows():
+        of = row["patients"], row["model"]
+        entry = _staging_entry(row, by_net["auc_by_cutoff"][of], by_net["confusion"][of])
+        entries.setdefault(row["patients"], {})[row["model"]] = entry
+    comparisons = tables["staging_comparisons"]
+    by_group = {group: comparisons[comparisons["patients"] == group].drop(columns="patients") for group in entries}
+    return {
+        "staging": entries,
+        "staging_comparisons": {group: _comparison_entries(table) for group, table in by_group.items()},
+    }
+
+
+def results(
+    summary: dict,
+    evaluations: Mapping[str, Evaluation],
+    thresholds: Mapping[str, float],
+    tables: Mapping[str, pd.DataFrame],
+) -> dict:
     """Return the content of results.json; the same for the same seed on the same machine.
 
     Parameters
     ----------
-    study : Study
-        What is missing is computed.
+    summary : dict
+        `Study.summary`.
+    evaluations : mapping of str to Evaluation
+        Of all diagnostics.
+    thresholds : mapping of str to float
+        Operating points.
+    tables : mapping of str to DataFrame
+        Tables of the run by name: those of a simulated test set where the cohort is virtual, those of staging where
+        there are more than two stages. That of the attribution of a net is called ``attribution-<net>``.
 
     Returns
     -------
     dict
-        Plain values; models that the cohort does not allow are listed under ``unavailable`` with the reason.
-        ``caveat`` is None where nothing forbids to read the numbers, ``population`` where the cohort is not virtual,
-        ``staging`` where there are two stages only.
+        Plain values. ``caveat`` is None where nothing forbids to read the numbers, ``population`` where the cohort is
+        not virtual, ``staging`` where there are two stages only.
     """
-    split = study.split.value_counts()
-    fresh = SimulatedTestSet(study) if study.cohort.virtual else None
-    shares = {name: study.attribution(name) for name in study.nets}
+    metrics = tables["metrics"].set_index("model")
+    (joint,) = tables["joint_test"].drop(columns="note").to_dict("records")
+    shares = {name: tables[f"attribution-{name}"] for name in sorted(evaluations) if f"attribution-{name}" in tables}
     return {
-        "schema": SCHEMA,
-        "caveat": study.profile.caveat or None,
-        "profile": study.profile.name,
-        "cutoff": study.cutoff,
-        "seed": study.request.seed,
-        "cohort": {
-            "name": study.cohort.name,
-            "virtual": study.cohort.virtual,
-            "patients": len(study.split),
-            "videos": len(study.cohort.table),
-            "split": {side: int(split[side]) for side in ("train", "validation", "test")},
+        "schema": _SCHEMA,
+        **summary,
+        "models": {
+            name: _model_entry(metrics.loc[name], evaluation, thresholds[name])
+            for name, evaluation in evaluations.items()
         },
-        "models": {name: _model_entry(study, name) for name in study.models},
-        "unavailable": study.reasons,
-        "comparisons": _comparison_entries(study.comparisons),
-        **_further_tests(study),
+        "comparisons": _comparison_entries(tables["comparisons"]),
+        "joint": joint,
+        "permutation_comparisons": _comparison_entries(tables["permutation_comparisons"]),
+        "accuracy_comparisons": _comparison_entries(tables["accuracy_comparisons"]),
         "attribution": {name: _attribution_entry(table) for name, table in shares.items() if len(table)},
-        "population": _population_entry(study, fresh) if fresh else None,
-        **_staging_entries(study, fresh),
+        "population": _population_entry(tables) if "fresh_auc" in tables else None,
+        **_staging_entries(tables),
     }
 
 
-def _all_seconds(study: Study, seconds: dict[str, float]) -> dict[str, float]:
+def _all_seconds(file: Path, seconds: dict[str, float]) -> dict[str, float]:
     """Times of this call's steps, and of those that an earlier call of the same run had finished."""
-    path = study.folder.path / "run.json"
-    earlier = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    earlier = json.loads(file.read_text("utf-8")) if file.exists() else {}
     kept = earlier.get("seconds", {}) if earlier.get("code") == package_digest() else {}
     return {**kept, **{step: round(value, 1) for step, value in seconds.items()}}
 
 
-def circumstances(study: Study, seconds: dict[str, float]) -> dict:
-    """Return the content of run.json: versions, seed, hashes, hardware, profile and timings.
+def circumstances(description: dict, folder: Path, seconds: dict[str, float]) -> dict:
+    """Return the content of run.json: versions, hashes, hardware, timings, and what `Study.description` says.
 
-    Parameters
-    ----------
-    study : Study
-        The study that was run.
-    seconds : dict of str to float
-        Time of each step.
+    ``folder`` is the run folder, whose run.json an earlier call may have written; ``seconds`` the time of each step.
     """
     return {
         "fibrolib": fibrolib.__version__,
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in _PACKAGES},
         "code": package_digest(),
-        "cohort": study.cohort.digest(),
-        "seed": study.request.seed,
-        "cutoff": study.cutoff,
-        "profile": study.profile.as_dict(),
+        **description,
         "hardware": {
             "processor": platform.processor() or platform.machine(),
             "cores": joblib.cpu_count(),
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
             "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
         },
-        "seconds": _all_seconds(study, seconds),
+        "seconds": _all_seconds(folder / "run.json", seconds),
     }

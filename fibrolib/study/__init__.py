@@ -1,15 +1,22 @@
-"""The study: run folder, profiles, what is computed once and kept."""
+"""The study: a request, its profile and run folder, and what is computed once and kept there."""
 
-from fibrolib.study.paths import PROJECT, from_project, notebook_sources
+from fibrolib.study.evaluation import EVALUATION, NetEvaluations
 from fibrolib.study.profiles import BUILT_IN, Profile, load_profile
-from fibrolib.study.request import Request
+from fibrolib.study.request import PROJECT, Request, from_project, notebook_sources
 from fibrolib.study.study import Study, open_study
+from fibrolib.study.tables import PUBLISHED, PUBLISHED_SOURCE, PUBLISHED_TEST_PATIENTS, Staging
 
 __all__ = [
     "BUILT_IN",
+    "EVALUATION",
     "PROJECT",
+    "PUBLISHED",
+    "PUBLISHED_SOURCE",
+    "PUBLISHED_TEST_PATIENTS",
+    "NetEvaluations",
     "Profile",
     "Request",
+    "Staging",
     "Study",
     "from_project",
     "load_profile",

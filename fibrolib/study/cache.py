@@ -1,4 +1,4 @@
-"""Results kept by what they depend on: with the same inputs and the same code, they are read and not computed."""
+"""Results on disk, by what they depend on: with the same inputs and the same code they are read and not computed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
+from pandas.errors import EmptyDataError
 
 from fibrolib.atomic import UNFINISHED, finish
+from fibrolib.learning import Evaluation, NetClassifier
 from fibrolib.provenance import code_digest
 
-__all__ = ["ResultCache", "digest"]
+__all__ = ["ResultCache", "digest", "load_evaluation", "save_evaluation"]
 
 T = TypeVar("T")
 
@@ -84,25 +87,18 @@ class ResultCache:
                 self._finish_first(unfinished, finished)
         return load(finished)
 
+    def get_or_compute_tables(
+        self, name: str, cache_key: dict, compute: Callable[[], dict[str, pd.DataFrame]], *, made_by: Sequence
+    ) -> dict[str, pd.DataFrame]:
+        """`get_or_compute` several tables by name; their numbers are read back to the last bit."""
+        return self.get_or_compute(name, cache_key, compute, _save_tables, _load_tables, made_by=made_by)
+
     def get_or_compute_table(
         self, name: str, cache_key: dict, compute: Callable[[], pd.DataFrame], *, made_by: Sequence
     ) -> pd.DataFrame:
-        """`get_or_compute` a table; its numbers are read back to the last bit.
-
-        Parameters
-        ----------
-        name, cache_key, compute, made_by
-            As for `get_or_compute`.
-        """
-        file = "table.parquet"
-        return self.get_or_compute(
-            name,
-            cache_key,
-            compute,
-            lambda table, folder: table.to_parquet(folder / file),
-            lambda folder: pd.read_parquet(folder / file),
-            made_by=made_by,
-        )
+        """`get_or_compute` one table."""
+        tables = self.get_or_compute_tables(name, cache_key, lambda: {"table": compute()}, made_by=made_by)
+        return tables["table"]
 
     @staticmethod
     def _finish_first(unfinished: Path, finished: Path) -> None:
@@ -112,3 +108,42 @@ class ResultCache:
         except OSError:
             if not finished.exists():
                 raise
+
+
+def _save_tables(tables: dict[str, pd.DataFrame], folder: Path) -> None:
+    for name, table in tables.items():
+        table.to_parquet(folder / f"{name}.parquet")
+
+
+def _load_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    return {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
+
+
+def save_evaluation(evaluation: Evaluation, folder: Path) -> None:
+    """Write an evaluation of a net into an empty folder."""
+    evaluation.final.save(folder / "model.safetensors")
+    for name in ("predictions", "search", "histories"):
+        getattr(evaluation, name).to_csv(folder / f"{name}.csv", index=False)
+    summary = {"name": evaluation.name, "cv_auc": evaluation.cv_auc.tolist(), "best": evaluation.best}
+    (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, dtype={"fold": "Int64", "patient_id": str})
+    except EmptyDataError:
+        return pd.DataFrame()
+
+
+def load_evaluation(folder: Path) -> Evaluation:
+    """Read what `save_evaluation` wrote."""
+    summary = json.loads((folder / "summary.json").read_text("utf-8"))
+    return Evaluation(
+        name=summary["name"],
+        final=NetClassifier.load(folder / "model.safetensors"),
+        predictions=_read(folder / "predictions.csv"),
+        cv_auc=np.array(summary["cv_auc"], dtype=float),
+        search=_read(folder / "search.csv"),
+        best=summary["best"],
+        histories=_read(folder / "histories.csv"),
+    )

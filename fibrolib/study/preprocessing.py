@@ -1,43 +1,27 @@
-"""Prepare the files of all patients: once, in parallel, kept by content."""
+"""Prepare the files of all patients (once, in parallel, kept by content), or one video to be scored by a saved net."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import joblib
 import pandas as pd
 
+from fibrolib.errors import FibrolibError
+from fibrolib.learning import NetClassifier
 from fibrolib.progress import track
 from fibrolib.study.profiles import Profile
-from fibrolib.video import open_arrays, prepare_cached
+from fibrolib.video import open_arrays, prepare_cached, prepare_clip, prepare_image, save_clip
 from fibrolib.workers import n_workers
 
-__all__ = ["form_of", "prepare_files", "sources"]
+__all__ = ["form_of", "prepare_files", "preprocessing_settings", "score_video", "sources"]
 
 
 def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: str) -> pd.Series:
-    """Prepare clips or still images.
+    """Prepare moving clips (``kind`` "clip") or still images ("image") of patients, with the profile's size and rate.
 
-    Parameters
-    ----------
-    patients : DataFrame
-        `Cohort.patients()`.
-    folder : Path
-        Where prepared files are kept.
-    profile : Profile
-        Their size and rate.
-    kind : {'clip', 'image'}
-        Moving clips, or stills.
-
-    Returns
-    -------
-    Series of tuple of Path
-        Prepared files by patient.
-
-    Raises
-    ------
-    VideoError
-        Naming the first file that cannot be read.
+    Returns a tuple of prepared files by patient; raises `VideoError` naming the first file that cannot be read.
     """
     form = form_of(profile, kind)
     files_of = [sources(row, kind) for row in patients.itertuples()]
@@ -72,3 +56,52 @@ def _marks_image(roi: Path | None) -> bool:
         return False
     with open_arrays(roi, "the mask file") as arrays:
         return "image_capsule" in arrays
+
+
+def preprocessing_settings(profile: Profile, view: str, virtual: bool) -> dict:
+    """What has to be known beside a net's weights to show it a new video: written next to every saved model."""
+    clips = {"size": profile.clips.size, "fps": profile.clips.fps, "max_frames": profile.clips.max_frames}
+    form = {"size": profile.still_size} if view == "stills" else clips
+    return {"view": view, **form, "trained_on_virtual_patients": virtual}
+
+
+def score_video(model: Path, video: Path, scratch: Path) -> tuple[pd.Series, dict]:
+    """Probability of each stage for one video or image.
+
+    Parameters
+    ----------
+    model : Path
+        ``models/<name>.safetensors`` of a run; its settings lie beside it as ``<name>.json``.
+    video : Path
+        A video, DICOM cine or image.
+    scratch : Path
+        Folder for the prepared clip.
+
+    Returns
+    -------
+    probabilities : Series
+        By stage.
+    settings : dict
+        How the video was prepared, and whether the net was trained on virtual patients.
+
+    Raises
+    ------
+    FibrolibError
+        If the model or its settings cannot be read.
+    VideoError
+        If the video cannot be read.
+    """
+    net = NetClassifier.load(model)
+    beside = model.with_suffix(".json")
+    try:
+        settings = json.loads(beside.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise FibrolibError(f"{beside}: the settings of the model are missing or damaged. Copy both files.") from error
+    prepared = scratch / "prepared.npz"
+    if settings["view"] == "stills":
+        save_clip(prepared, prepare_image(video, size=settings["size"]))
+    else:
+        form = {key: settings[key] for key in ("size", "fps", "max_frames")}
+        save_clip(prepared, prepare_clip(video, **form))
+    probabilities = net.predict_stage_proba(pd.DataFrame({settings["view"]: [(prepared,)]}))[0]
+    return pd.Series(probabilities, index=range(len(probabilities)), name="probability"), settings

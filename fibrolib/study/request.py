@@ -1,15 +1,54 @@
-"""What a user asks of a run."""
+"""What a user asks of a run, and where its files are.
+
+Notebooks run in their own folder under JupyterLab and nbval, in the caller's under papermill; so every path of the
+project is anchored at the top of the checkout, or, of an installed wheel, at the working directory.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fibrolib.errors import FibrolibError
 from fibrolib.stages import CONDITIONS
-from fibrolib.study.paths import find_run_folder
 
-__all__ = ["Request"]
+__all__ = ["INSIDE", "PROJECT", "STAMP", "Request", "comes_after", "from_project", "notebook_sources"]
+
+
+def _top(package: Path) -> Path:
+    """Top of the checkout that a package lies in, or the working directory where it was installed without one."""
+    checkout = package.parent
+    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+
+
+PROJECT = _top(Path(__file__).resolve().parents[1])
+"""Top of the checkout; of an installed wheel, the working directory."""
+
+STAMP = ".made-for"
+"""A file that every run folder has."""
+
+INSIDE = ".."
+"""Run folder of an executed copy: the one it lies in, seen from the folder of the notebooks."""
+
+
+def from_project(path: str | Path) -> Path:
+    """Absolute path; a relative one is taken from `PROJECT`."""
+    return (PROJECT / Path(path).expanduser()).resolve()
+
+
+def _find_run_folder(out: str | Path) -> Path:
+    """Absolute path of a run folder; `INSIDE` names no place, so that a run folder may be moved."""
+    if str(out) != INSIDE:
+        return from_project(out)
+    folder = Path.cwd().parent
+    if not (folder / STAMP).is_file():
+        raise FibrolibError(
+            f"out = '{INSIDE}' means the run folder that a notebook lies in, and {folder} is none. Open the notebook "
+            "where the run left it, or set 'out' to the run folder."
+        )
+    return folder
 
 
 @dataclass(frozen=True)
@@ -28,7 +67,7 @@ class Request:
         Seed of the virtual cohort, the split, the folds and the nets.
     out : str
         Run folder; ``..`` in an executed copy, for the one it lies in. Empty: a folder of its own in ``reports``,
-        named after the other four (`fibrolib.study.naming`); a `Study` fills it in.
+        named after the other four; a `Study` fills it in.
 
     Raises
     ------
@@ -49,8 +88,34 @@ class Request:
     @property
     def run_folder(self) -> Path:
         """Absolute path of the run folder."""
-        return find_run_folder(self.out)
+        return _find_run_folder(self.out)
 
     def virtual_folder(self, patients: int) -> Path:
         """Folder of the virtual cohort; beside the run folders, so that runs share it."""
         return self.run_folder.parent / "cohorts" / f"virtual-{patients}-seed{self.seed}"
+
+
+def notebook_sources(*, virtual: bool = True) -> list[Path]:
+    """Return the numbered notebooks in their order.
+
+    Without ``virtual``, those are left out whose metadata say ``"fibrolib": {"cohort": "virtual"}``. Raises
+    `FibrolibError` where there are none: the package was installed without its checkout.
+    """
+    found = sorted((PROJECT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    if not found:
+        raise FibrolibError(
+            f"No notebooks in {PROJECT / 'notebooks'}: fibrolib runs from a checkout (git clone, then make env), "
+            "or from a folder that holds its notebooks."
+        )
+    return [path for path in found if virtual or _metadata(path, "cohort", "") != "virtual"]
+
+
+def comes_after(notebooks: Sequence[Path]) -> dict[Path, list[Path]]:
+    """The notebooks that each notebook must run after, from its metadata: ``"fibrolib": {"after": ["05_cnn3d"]}``."""
+    by_name = {path.stem: path for path in notebooks}
+    return {path: [by_name[name] for name in _metadata(path, "after", []) if name in by_name] for path in notebooks}
+
+
+def _metadata(notebook: Path, key: str, default):
+    """What a notebook tells the pipeline in its metadata."""
+    return json.loads(notebook.read_text("utf-8"))["metadata"].get("fibrolib", {}).get(key, default)

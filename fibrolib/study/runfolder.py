@@ -1,16 +1,21 @@
-"""The run folder: everything of one run, each file whole or absent."""
+"""The run folder: everything of one run, each file whole or absent, and one run at a time in it."""
 
 from __future__ import annotations
 
+import errno
 import json
+import platform
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import psutil
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from fibrolib.atomic import write_atomically
@@ -18,18 +23,21 @@ from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.plots import save_figure
 from fibrolib.study.cache import ResultCache
-from fibrolib.study.lock import CARD, LOCK, held
-from fibrolib.study.paths import STAMP
+from fibrolib.study.request import STAMP
 from fibrolib.video import write_video
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas.io.formats.style import Styler
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "held"]
+
+_LOCK = ".lock"
+_CARD = ".running.json"
+"""Who holds the lock: for the message alone, the lock does not depend on it."""
 
 _CACHE = "cache"
-_NOT_CONTENT = {LOCK, CARD, _CACHE}
+_NOT_CONTENT = {_LOCK, _CARD, _CACHE}
 """What a folder may hold before it belongs to a request; results are kept by content, and serve any."""
 
 
@@ -63,6 +71,11 @@ class RunFolder:
     def fits(self) -> Path:
         """Fits of nets: of evaluations, finished or not, and of planted scenarios."""
         return self.path / _CACHE / "fits"
+
+    @property
+    def cohorts(self) -> Path:
+        """Virtual cohorts, which lie beside the run folders, so that runs share them."""
+        return self.path.parent / "cohorts"
 
     @property
     def notebooks(self) -> Path:
@@ -156,6 +169,15 @@ class RunFolder:
             self._write(f"profile/{name}", lambda path, name=name: shutil.copyfile(source.parent / name, path))
         return self._write(f"profile/{source.name}", lambda path: shutil.copyfile(source, path))
 
+    def get_or_compute_tables(
+        self, name: str, cache_key: dict, compute: Callable[[], dict[str, pd.DataFrame]], *, made_by: Sequence
+    ) -> dict[str, pd.DataFrame]:
+        """`ResultCache.get_or_compute_tables`; all of them are written to ``tables/``, too."""
+        tables = self.cache.get_or_compute_tables(name, cache_key, compute, made_by=made_by)
+        for each, table in tables.items():
+            self.save_table(each, table)
+        return tables
+
     def save_table(self, name: str, table: pd.DataFrame) -> Path:
         """Write ``tables/<name>.csv`` and return its path; the index is left out."""
         return self._write(f"tables/{name}.csv", lambda path: table.to_csv(path, index=False))
@@ -221,3 +243,65 @@ def _without_nan(value):
     if hasattr(value, "item"):
         value = value.item()
     return None if isinstance(value, float) and value != value else value
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a run folder for this process, which may take it again; another process raises `FibrolibError`.
+
+    The lock is the operating system's, on an open file: it goes with the process, however that ends. The folder is
+    made, and removed at the end where nothing was written into it.
+    """
+    _make(folder)
+    # A singleton: one lock per folder and process, which counts how often it was taken.
+    lock = FileLock(folder / _LOCK, timeout=0, thread_local=False, is_singleton=True)
+    outermost = not lock.is_locked
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise FibrolibError(_occupied(folder)) from error
+    try:
+        if outermost:
+            write_atomically(folder / _CARD, lambda file: file.write_text(json.dumps(_myself()), "utf-8"))
+        yield
+    finally:
+        if outermost:
+            _leave(folder)
+        lock.release()
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise FibrolibError(
+            f"{folder}: this run folder cannot be made ({error.strerror}). Name another one (--out; in a notebook: the "
+            "parameter out)."
+        ) from error
+
+
+def _leave(folder: Path) -> None:
+    (folder / _CARD).unlink(missing_ok=True)
+    if [path.name for path in folder.iterdir()] == [_LOCK]:
+        (folder / _LOCK).unlink()
+        folder.rmdir()
+
+
+def _occupied(folder: Path) -> str:
+    try:
+        who = json.loads((folder / _CARD).read_text("utf-8"))
+        by = f"process {who['pid']} of {who['user']} on {who['host']}, since {who['since']}"
+    except (OSError, ValueError, KeyError):  # it is just beginning, or just ending
+        by = "begun a moment ago"
+    return (
+        f"{folder}: another run is at work in this folder ({by}). Two runs in one folder would mix their files: wait "
+        "until it has ended, stop it, or choose another folder (--out; in a notebook: the parameter out)."
+    )
+
+
+def _myself() -> dict:
+    me = psutil.Process()
+    since = datetime.fromtimestamp(me.create_time()).astimezone().isoformat(" ", "seconds")
+    return {"pid": me.pid, "user": me.username(), "host": platform.node(), "since": since}

@@ -1,10 +1,9 @@
-"""The study: one object that a notebook opens, and that computes what is asked for once and keeps it."""
+"""The study: one object that a notebook opens. It computes what is needed once, and keeps it in the run folder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -13,30 +12,22 @@ from numpy.typing import NDArray
 
 from fibrolib import __version__
 from fibrolib.attribution import Explanation, attribute_clips, input_channels, mask_scores_by_patient
-from fibrolib.cohort import Cohort, read_cohort, split_patients
+from fibrolib.cohort import PARTS, Cohort, read_cohort, split_patients
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import FibrolibError, counted, is_interactive
-from fibrolib.inference import choose_thresholds, compare_models, summarise_models
+from fibrolib.inference import choose_thresholds
 from fibrolib.learning import Evaluation
 from fibrolib.phantom import simulate_cohort
 from fibrolib.progress import track
 from fibrolib.stages import condition
 from fibrolib.study.cache import digest
-from fibrolib.study.diagnostics import (
-    EVALUATION,
-    classifier_of,
-    evaluate_index,
-    evaluate_net,
-    evaluate_once,
-    missing_requirements,
-    refuse_other_arguments,
-)
-from fibrolib.study.naming import with_run_folder
+from fibrolib.study.evaluation import EVALUATION, NetEvaluations, evaluate_index, missing_requirements
+from fibrolib.study.own_cohort import name_run_folder, open_own_cohort, reference_of
 from fibrolib.study.preprocessing import prepare_files
 from fibrolib.study.profiles import Profile, load_profile
-from fibrolib.study.pseudonymise import open_own_cohort, reference_of
 from fibrolib.study.request import Request
 from fibrolib.study.runfolder import RunFolder
+from fibrolib.study.tables import content_digest, performance_tables
 from fibrolib.video import load_clip
 from fibrolib.workers import n_workers
 
@@ -59,13 +50,13 @@ def open_study(cohort: str = "", profile: str = "quick", cutoff: int = 2, seed: 
 class Study:
     """A cohort, a profile and a run folder.
 
-    Every attribute is made when it is first asked for, and what is slow is kept in the run folder, so notebooks can be
+    Every attribute is computed when it is first read, and what is slow is kept in the run folder, so notebooks can be
     opened alone and in any order.
 
     Parameters
     ----------
     request : Request
-        What is asked for.
+        Cohort, profile, cut-off, seed and run folder.
 
     Attributes
     ----------
@@ -82,11 +73,13 @@ class Study:
     def __init__(self, request: Request) -> None:
         self.profile: Profile = load_profile(request.profile)
         self.reference = reference_of(request)
-        self.request = with_run_folder(request, self.reference, self.profile)
-        asked = {"cohort": self.reference, "cutoff": request.cutoff, "seed": request.seed}  # a run folder may be moved
-        shown = {**asked, "profile": Path(request.profile).stem, "version": __version__}
-        key = digest({**asked, "profile": self.profile.as_dict()})
-        self.folder = RunFolder(self.request.run_folder, key, shown)
+        self.request = name_run_folder(request, self.reference, self.profile)
+        inputs = {"cohort": self.reference, "cutoff": request.cutoff, "seed": request.seed}  # a run folder may be moved
+        description = {**inputs, "profile": Path(request.profile).stem, "version": __version__}
+        key = digest({**inputs, "profile": self.profile.as_dict()})
+        self.folder = RunFolder(self.request.run_folder, key, description)
+        self._evaluations: dict[str, Evaluation] = {}
+        self._gradcams: dict[str, dict[str, list[Explanation]]] = {}
 
     @property
     def cutoff(self) -> int:
@@ -124,14 +117,15 @@ class Study:
         )
 
     @cached_property
-    def split(self) -> pd.Series:
-        """``train``, ``validation`` or ``test`` per patient."""
-        return split_patients(self.cohort.patients(), self.request.seed)
+    def _unprepared(self) -> pd.DataFrame:
+        """One row per patient, with ``split``; no file has been opened yet."""
+        patients = self.cohort.patients()
+        return patients.assign(split=split_patients(patients, self.request.seed))
 
     @cached_property
     def patients(self) -> pd.DataFrame:
-        """One row per patient, with the prepared files in ``clips`` and ``stills``."""
-        patients = self.cohort.patients()
+        """One row per patient: the table's columns, ``split``, and the prepared files in ``clips`` and ``stills``."""
+        patients = self._unprepared
         clips, stills = (prepare_files(patients, self.folder.clips, self.profile, kind) for kind in ("clip", "image"))
         return patients.assign(clips=clips, stills=stills)
 
@@ -146,27 +140,31 @@ class Study:
         """Names of the nets of the profile."""
         return [settings.name for settings in self.profile.models]
 
-    def unavailable(self, name: str) -> str:
-        """Why a diagnostic cannot be had from this cohort, as a sentence; empty where it can."""
-        return missing_requirements(self, name)
-
-    @property
+    @cached_property
     def reasons(self) -> dict[str, str]:
         """Diagnostics that cannot be had from this cohort, each with the reason."""
-        return {name: self.unavailable(name) for name in self.profile.indices if self.unavailable(name)}
+        indices, given = self.profile.indices, (self._unprepared, self.cutoff, self.profile.n_folds)
+        reasons = {name: missing_requirements(index, *given) for name, index in indices.items()}
+        return {name: reason for name, reason in reasons.items() if reason}
 
     @property
     def indices(self) -> list[str]:
         """Names of the indices this cohort allows."""
-        return [name for name in self.profile.indices if not self.unavailable(name)]
+        return [name for name in self.profile.indices if name not in self.reasons]
 
     @property
     def models(self) -> list[str]:
         """Names of all diagnostics this cohort allows: nets, then indices."""
         return [*reversed(self.nets), *self.indices]
 
+    @cached_property
+    def net_evaluations(self) -> NetEvaluations:
+        """Evaluations of the nets by name, kept in the run folder."""
+        given = self.patients, self.profile, self.folder, self.cutoff, self.request.seed
+        return NetEvaluations(*given, virtual=self.cohort.virtual)
+
     def evaluation(self, name: str) -> Evaluation:
-        """Tuned, cross-validated, fitted and scored diagnostic; computed once and kept.
+        """Tuned, cross-validated, fitted and scored diagnostic; that of a net is kept.
 
         Parameters
         ----------
@@ -178,57 +176,23 @@ class Study:
         FibrolibError
             If the cohort lacks what the diagnostic needs, or the profile has no such net.
         """
-        if self.unavailable(name):
-            raise FibrolibError(self.unavailable(name))
+        if name not in self.profile.indices:
+            return self.net_evaluations[name]
+        if name in self.reasons:
+            raise FibrolibError(self.reasons[name])
         if name not in self._evaluations:
-            self._evaluations[name] = (evaluate_index if name in self.profile.indices else evaluate_net)(self, name)
+            given = self._unprepared, self.cutoff, self.profile.n_folds, self.request.seed
+            self._evaluations[name] = evaluate_index(self.profile.indices[name], *given)
         return self._evaluations[name]
 
+    @property
+    def index_evaluations(self) -> dict[str, Evaluation]:
+        """Evaluations of the indices this cohort allows, by name."""
+        return {name: self.evaluation(name) for name in self.indices}
+
     def cached(self, evaluate: Callable[..., Evaluation]) -> Callable[..., Evaluation]:
-        """`fibrolib.learning.evaluate` with its results kept in the run folder, as joblib's ``Memory.cache`` does it.
-
-        The function that is returned takes the same arguments. It loads the finished evaluation of a net from the run
-        folder; where there is none, it evaluates the net, shows the progress, keeps every finished fit (an
-        interrupted evaluation resumes), and saves the result and the trained net.
-
-        Parameters
-        ----------
-        evaluate : callable
-            `fibrolib.learning.evaluate`.
-
-        Returns
-        -------
-        callable
-            Raises `FibrolibError` for arguments other than those of the study's profile: what is kept is what
-            `evaluation` returns, here and in every other notebook.
-        """
-
-        def cached_evaluate(*given, **options) -> Evaluation:
-            arguments = signature(evaluate).bind(*given, **options).arguments
-            refuse_other_arguments(self, arguments)
-            name = arguments["name"]
-            if name not in self._evaluations:
-                self._evaluations[name] = evaluate_once(self, evaluate, arguments)
-            return self._evaluations[name]
-
-        return cached_evaluate
-
-    @cached_property
-    def _evaluations(self) -> dict[str, Evaluation]:
-        return {}
-
-    def cache_key(self, name: str) -> dict:
-        """Everything the evaluation of a net depends on, besides the code."""
-        return {
-            "model": self.profile.model(name),
-            "estimator": classifier_of(self, name).get_params(),
-            "cutoff": self.cutoff,
-            "seed": self.request.seed,
-            "folds": self.profile.n_folds,
-            "split": self.split.to_dict(),
-            "stages": self.patients["stage"].to_dict(),
-            "files": [[path.name for path in paths] for view in ("clips", "stills") for paths in self.patients[view]],
-        }
+        """`fibrolib.learning.evaluate` with its results kept in the run folder (`NetEvaluations.cached`)."""
+        return self.net_evaluations.cached(evaluate)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -243,14 +207,31 @@ class Study:
         return choose_thresholds(self.predictions)
 
     @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Metrics and tests on the test patients (`performance_tables`), computed once and written to ``tables/``."""
+        given = self.predictions, self.thresholds, self.request.seed
+        key = {"predictions": content_digest(self.predictions), "seed": self.request.seed}
+        return self.folder.get_or_compute_tables(
+            "performance", key, lambda: performance_tables(*given), made_by=(choose_thresholds, performance_tables)
+        )
+
+    @property
     def metrics(self) -> pd.DataFrame:
         """Every estimate on the test patients with its 95 % interval, one row per model."""
-        return summarise_models(self.predictions, self.thresholds, seed=self.request.seed)
+        return self.tables["metrics"]
 
-    @cached_property
+    @property
     def comparisons(self) -> pd.DataFrame:
         """DeLong tests of all pairs on the test patients, Holm-corrected."""
-        return compare_models(self.predictions)
+        return self.tables["comparisons"]
+
+    @property
+    def heart_rates(self) -> dict[str, float]:
+        """Heart rates of virtual patients, 1/min; empty for other patients, whose rates are not known."""
+        if not self.cohort.virtual:
+            return {}
+        truth = pd.read_csv(self.cohort.root / "truth" / "patients.csv", index_col="patient_id")
+        return truth["heart_rate"].to_dict()
 
     def model_view(self, name: str, patient: str) -> dict[str, NDArray[np.float32]]:
         """What a net is shown of a patient's first file: arrays ``(frames, height, width)`` by channel."""
@@ -258,29 +239,14 @@ class Study:
         return input_channels(classifier, load_clip(self.patients.loc[patient, classifier.view][0]))
 
     def gradcams(self, name: str) -> dict[str, list[Explanation]]:
-        """Grad-CAM of a net for the test patients, one map per prepared file; made once per session.
-
-        Parameters
-        ----------
-        name : str
-            A net.
-
-        Returns
-        -------
-        dict of str to list of Explanation
-            By patient.
-        """
+        """Grad-CAM of a net for the test patients, by patient, one map per prepared file; made once per session."""
         if name not in self._gradcams:
             classifier = self.evaluation(name).final
-            test = self.patients[self.split.reindex(self.patients.index) == "test"]
+            test = self.patients[self.patients["split"] == "test"]
             maps = (attribute_clips(classifier, [load_clip(path) for path in paths]) for paths in test[classifier.view])
             label = f"Grad-CAM of the {model_label(name)}"
             self._gradcams[name] = dict(zip(test.index, track(maps, label, len(test), "patients"), strict=True))
         return self._gradcams[name]
-
-    @cached_property
-    def _gradcams(self) -> dict[str, dict[str, list[Explanation]]]:
-        return {}
 
     def attribution(self, name: str) -> pd.DataFrame:
         """Share of Grad-CAM relevance on the marked region (the capsule), beside its share of the sector's area; kept.
@@ -293,7 +259,43 @@ class Study:
         """
         return self.folder.cache.get_or_compute_table(
             f"attribution-{name}",
-            self.cache_key(name),
+            self.net_evaluations.cache_key(name),
             lambda: mask_scores_by_patient(self.gradcams(name), name, self.patients["stage"]),
             made_by=(*EVALUATION, attribute_clips, mask_scores_by_patient),
         )
+
+    def description(self) -> dict:
+        """What the study was asked for, and what the report says of it, as plain values: a part of run.json."""
+        own = [
+            {"label": record.label, "text": file.text, "digest": file.digest, "citation": record.citation}
+            for record, file in self.profile.own
+        ]
+        return {
+            "cohort": self.cohort.digest(),
+            "seed": self.request.seed,
+            "cutoff": self.cutoff,
+            "profile": self.profile.as_dict(),
+            "condition": self.condition,
+            "metavir": self.cohort.metavir,
+            "nets": self.nets,
+            "indices": self.indices,
+            "own": own,
+        }
+
+    def summary(self) -> dict:
+        """What the study is of, as plain values: the head of results.json."""
+        split = self.patients["split"].value_counts()
+        return {
+            "caveat": self.profile.caveat or None,
+            "profile": self.profile.name,
+            "cutoff": self.cutoff,
+            "seed": self.request.seed,
+            "cohort": {
+                "name": self.cohort.name,
+                "virtual": self.cohort.virtual,
+                "patients": len(self.patients),
+                "videos": len(self.cohort.table),
+                "split": {part: int(split[part]) for part in PARTS},
+            },
+            "unavailable": self.reasons,
+        }

@@ -6,7 +6,7 @@ import pytest
 
 from fibrolib.inference import auc, obuchowski_test, quadratic_kappa
 from fibrolib.stages import at_least
-from fibrolib.study.staging import Staging, expected_stages, predicted_stages, staging_tables
+from fibrolib.study.tables import Staging, expected_stages, predicted_stages, staging_tables
 
 IDS = list("abcdefghij")
 STAGES = pd.Series([0, 0, 1, 1, 2, 2, 3, 3, 4, 4], index=IDS)

@@ -1,7 +1,8 @@
-"""Staging: every stage from the one model, in any group of patients."""
+"""Tables of a study: metrics and tests on the test patients, staging of any group of patients, published results."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,18 +13,81 @@ from fibrolib.inference import (
     Estimate,
     InferenceError,
     auc_ci,
+    compare_models,
     compare_staging,
+    joint_test,
     obuchowski,
     quadratic_kappa,
+    summarise_models,
     wilson,
 )
-from fibrolib.learning import NetClassifier
-from fibrolib.progress import track
 from fibrolib.stages import at_least, is_metavir
 
-__all__ = ["Staging", "expected_stages", "predicted_stages", "reported_cutoffs", "stage_patients", "staging_tables"]
+__all__ = [
+    "PUBLISHED",
+    "PUBLISHED_SOURCE",
+    "PUBLISHED_TEST_PATIENTS",
+    "Staging",
+    "content_digest",
+    "expected_stages",
+    "performance_tables",
+    "predicted_stages",
+    "reported_cutoffs",
+    "staging_tables",
+]
+
+PUBLISHED_SOURCE = "Xinyixue (New Medicine), doi 10.12464/j.issn.0253-9802.2026-0255"
+"""The published study that is repeated here."""
+
+PUBLISHED_TEST_PATIENTS = 17
+"""Patients its test results rest on (110 patients, split 77 / 16 / 17)."""
+
+PUBLISHED = pd.DataFrame(
+    [
+        ("cnn3d", 0.847, 0.7647, 0.7803, 0.7569, 0.7571),
+        ("cnn2d_lstm", 0.761, None, None, None, None),
+        ("cnn2d", 0.753, None, None, None, None),
+    ],
+    columns=["model", "auc", "accuracy", "precision_macro", "recall_macro", "f1_macro"],
+)
+"""Its test results for significant fibrosis; the abstracts give no more (source: `PUBLISHED_SOURCE`)."""
 
 _MEASURES = ("exact", "kappa", "obuchowski")
+
+
+def content_digest(*tables: pd.DataFrame) -> str:
+    """Hash of the content of tables, to the last bit: part of the key of what is computed from them."""
+    text = "\0".join(table.to_csv() for table in tables)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def performance_tables(
+    predictions: pd.DataFrame, thresholds: Mapping[str, float], seed: int
+) -> dict[str, pd.DataFrame]:
+    """What is estimated and tested on the test patients.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The predictions table of all diagnostics.
+    thresholds : mapping of str to float
+        Operating point of each.
+    seed : int
+        Of bootstrap intervals.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        ``metrics`` (`summarise_models`), ``joint_test``, and of every two models (`compare_models`) ``comparisons``
+        (DeLong), ``permutation_comparisons`` and ``accuracy_comparisons`` (McNemar).
+    """
+    return {
+        "metrics": summarise_models(predictions, thresholds, seed=seed),
+        "comparisons": compare_models(predictions),
+        "joint_test": joint_test(predictions),
+        "permutation_comparisons": compare_models(predictions, "permutation"),
+        "accuracy_comparisons": compare_models(predictions, "mcnemar", thresholds=thresholds),
+    }
 
 
 def predicted_stages(cumulative_probs: pd.DataFrame) -> pd.Series:
@@ -157,44 +221,27 @@ def _estimated(estimate: Callable[[], Estimate]) -> tuple[tuple[float, float, fl
     return (found.value, found.low, found.high), found.note
 
 
-def stage_patients(nets: Mapping[str, NetClassifier], patients: pd.DataFrame) -> Staging:
-    """Staging of patients by fitted nets.
-
-    Parameters
-    ----------
-    nets : mapping of str to NetClassifier
-        Fitted nets by name.
-    patients : DataFrame
-        One row per patient, with ``stage`` and prepared files.
-    """
-    scored = (
-        pd.DataFrame(net.predict_cumulative(patients), index=patients.index, columns=range(1, net.n_stages_))
-        for net in nets.values()
-    )
-    tables = track(scored, "Staging test patients", len(nets), "nets")
-    return Staging(patients["stage"], dict(zip(nets, tables, strict=True)))
-
-
 def staging_tables(groups: Mapping[str, Staging], cutoffs: Sequence[int]) -> dict[str, pd.DataFrame]:
     """Tables of all groups of patients, the group in the first column ``patients``.
-
-    Parameters
-    ----------
-    groups : mapping of str to Staging
-        Staging of each group of patients.
-    cutoffs : sequence of int
-        As of `reported_cutoffs`.
 
     Returns
     -------
     dict of str to DataFrame
-        ``staging``: `Staging.summary`; ``staging_comparisons``: `Staging.comparisons`; ``auc_by_cutoff``:
-        `Staging.aucs`.
+        ``staging`` (`Staging.summary`), ``staging_comparisons`` (`Staging.comparisons`), ``auc_by_cutoff``
+        (`Staging.aucs`), and ``confusion``: ``model, stage, called, n`` (`Staging.confusion`).
     """
     parts = {
         "staging": {group: staging.summary for group, staging in groups.items()},
         "staging_comparisons": {group: staging.comparisons for group, staging in groups.items()},
         "auc_by_cutoff": {group: staging.aucs(cutoffs) for group, staging in groups.items()},
+        "confusion": {group: _long_confusion(staging) for group, staging in groups.items()},
     }
     tables = {name: pd.concat(part, names=["patients"]) for name, part in parts.items()}
     return {name: table.reset_index("patients").reset_index(drop=True) for name, table in tables.items()}
+
+
+def _long_confusion(staging: Staging) -> pd.DataFrame:
+    tables = {
+        name: staging.confusion(name).reset_index().melt("stage", value_name="n") for name in staging.cumulative_probs
+    }
+    return pd.concat(tables, names=["model"]).reset_index("model").reset_index(drop=True)

@@ -1,0 +1,257 @@
+"""The diagnostics of a study: which of them a cohort allows, and how they are tuned, fitted, scored and kept."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from inspect import signature
+from pathlib import Path
+
+import pandas as pd
+from sklearn.base import clone
+
+from fibrolib.diagnostics import Diagnostic, model_label
+from fibrolib.errors import FibrolibError, counted
+from fibrolib.learning import PERTURBATIONS, VIEWS, Evaluation, NetClassifier, evaluate, fit_folder, pick_device
+from fibrolib.nets import give_back_memory
+from fibrolib.progress import watch
+from fibrolib.stages import at_least
+from fibrolib.study.cache import digest, load_evaluation, save_evaluation
+from fibrolib.study.preprocessing import preprocessing_settings
+from fibrolib.study.profiles import ModelSettings, Profile
+from fibrolib.study.runfolder import RunFolder
+from fibrolib.workers import n_workers
+
+__all__ = ["EVALUATION", "NetEvaluations", "evaluate_index", "missing_requirements", "net_workers"]
+
+EVALUATION = (evaluate, NetClassifier, save_evaluation)
+"""What makes the evaluation of a net, once its inputs are known (`ResultCache`)."""
+
+_WORTH_PROCESSES = 1000
+"""Patients trained on (each as often as there are settings, folds and epochs) from which processes are started: each
+takes as long to start as a net of the size of `smoke` takes for some hundred patients."""
+
+
+def net_workers(device: str) -> int:
+    """Processes for work with nets on a device: one per core, and one alone for a GPU, which is not shared."""
+    return n_workers() if pick_device(device) == "cpu" else 1
+
+
+def missing_requirements(index: Diagnostic, patients: pd.DataFrame, cutoff: int, n_folds: int) -> str:
+    """Why a diagnostic that reads numbers cannot be had from patients, as a sentence; empty where it can."""
+    columns, label = list(index.columns), model_label(index.name)
+    absent = [column for column in columns if patients[column].isna().all()]
+    if absent:
+        return f"{label} needs {', '.join(absent)}, which this cohort does not have."
+    complete = patients.dropna(subset=columns)
+    for part, needed in (("train", n_folds), ("validation", 1), ("test", 1)):
+        diseased = at_least(complete.loc[complete["split"] == part, "stage"], cutoff)
+        if min(diseased.sum(), len(diseased) - diseased.sum()) < needed:
+            return (
+                f"{label} needs {', '.join(columns)} of at least {counted(needed, f'{part} patient')} with and "
+                f"{needed} without the condition; too few have them."
+            )
+    return ""
+
+
+def evaluate_index(index: Diagnostic, patients: pd.DataFrame, cutoff: int, n_folds: int, seed: int) -> Evaluation:
+    """Evaluate a diagnostic that reads numbers, in the patients who have all of them."""
+    columns = list(index.columns)
+    complete = patients.dropna(subset=columns)
+    options = {"columns": columns, "cutoff": cutoff, "n_folds": n_folds, "seed": seed}
+    return evaluate(index.name, index.classifier(cutoff), complete, **options)
+
+
+@dataclass
+class NetEvaluations:
+    """Evaluations of the nets of a profile, by name; each is computed once and kept in the run folder.
+
+    No finished fit is made again: all of them stay in the run folder, and are read by an evaluation that was
+    interrupted, or whose key has changed by something that decides no fit.
+
+    Parameters
+    ----------
+    patients : DataFrame
+        One row per patient: ``stage``, ``split``, and prepared files in ``clips`` and ``stills``.
+    profile : Profile
+        Settings of the nets, and the number of folds.
+    folder : RunFolder
+        Where evaluations, fits and nets are kept.
+    cutoff : int
+        Lowest stage that counts as diseased.
+    seed : int
+        Seed of the folds and the nets.
+    virtual : bool
+        Whether the patients are virtual.
+    """
+
+    patients: pd.DataFrame
+    profile: Profile
+    folder: RunFolder
+    cutoff: int
+    seed: int
+    virtual: bool
+    _finished: dict[str, Evaluation] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the nets of the profile."""
+        return [settings.name for settings in self.profile.models]
+
+    def __getitem__(self, name: str) -> Evaluation:
+        if name not in self._finished:
+            self._finished[name] = self._evaluate_once(evaluate, self.arguments(name))
+        return self._finished[name]
+
+    def classifier(self, name: str) -> NetClassifier:
+        """A net of the profile, not fitted."""
+        return NetClassifier(
+            **self.profile.model(name).arguments,
+            cutoff=self.cutoff,
+            n_stages=int(self.patients["stage"].max()) + 1,
+            seed=self.seed,
+            n_threads=1,
+        )
+
+    def arguments(self, name: str) -> dict:
+        """What `evaluate` is called with for a net; notebooks 03 to 05 build the same in their cells."""
+        return {
+            "name": name,
+            "diagnostic": self.classifier(name),
+            "patients": self.patients,
+            "grid": self.profile.model(name).grid,
+            "n_folds": self.profile.n_folds,
+            "seed": self.seed,
+        }
+
+    def cache_key(self, name: str) -> dict:
+        """Everything the evaluation of a net depends on, besides the code."""
+        return {
+            "model": self.profile.model(name),
+            "estimator": self.classifier(name).get_params(),
+            "cutoff": self.cutoff,
+            "seed": self.seed,
+            "folds": self.profile.n_folds,
+            "split": self.patients["split"].to_dict(),
+            "stages": self.patients["stage"].to_dict(),
+            "files": _file_names(self.patients),
+        }
+
+    def fits(self, name: str) -> Path:
+        """Folder of the fits of an evaluation (the `memory` of its net)."""
+        return self.folder.fits / name / digest(self.cache_key(name))
+
+    def fits_finished(self, name: str) -> tuple[int, int]:
+        """How many fits of a net are finished, and of how many."""
+        settings = self.profile.model(name)
+        total = settings.n_settings * self.profile.n_folds + 1
+        if self.folder.cache.has(name, self.cache_key(name), EVALUATION):
+            return total, total
+        finished = fit_folder(self.fits(name), NetClassifier).glob("[!.]*.safetensors")
+        return min(len(list(finished)), total), total
+
+    def cached(self, procedure: Callable[..., Evaluation]) -> Callable[..., Evaluation]:
+        """`fibrolib.learning.evaluate` with its results kept in the run folder, as joblib's ``Memory.cache`` does it.
+
+        The function that is returned takes the same arguments. It raises `FibrolibError` for arguments other than
+        those of the profile: what is kept is what every other notebook reads.
+        """
+
+        def cached_evaluate(*args, **kwargs) -> Evaluation:
+            arguments = signature(procedure).bind(*args, **kwargs).arguments
+            self._refuse_other(arguments)
+            name = arguments["name"]
+            if name not in self._finished:
+                self._finished[name] = self._evaluate_once(procedure, arguments)
+            return self._finished[name]
+
+        return cached_evaluate
+
+    def cumulative_probs(self, name: str, patients: pd.DataFrame, perturbation: str = "") -> pd.DataFrame:
+        """Probability of each stage or a higher one, by a fitted net; kept.
+
+        Parameters
+        ----------
+        name : str
+            A net.
+        patients : DataFrame
+            Patients with prepared files.
+        perturbation : str
+            A key of `fibrolib.learning.PERTURBATIONS`; empty for the clips as they are.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by patient, columns ``1, 2, ...``.
+        """
+        files, ids = _file_names(patients), patients.index.tolist()
+        key = {"net": self.cache_key(name), "patients": ids, "files": files, "perturbation": perturbation}
+
+        def score() -> pd.DataFrame:
+            # A copy: threads score at the same time, and an LSTM packs its weights anew when it is moved to a device.
+            net = deepcopy(self[name].final)
+            scores = net.predict_cumulative(patients, PERTURBATIONS[perturbation] if perturbation else None)
+            return pd.DataFrame(scores, index=patients.index.rename("patient_id"), columns=range(1, net.n_stages_))
+
+        table = self.folder.cache.get_or_compute_table(f"scores-{name}", key, score, made_by=EVALUATION)
+        return table.rename(columns=int)  # on disk, names are text
+
+    def _evaluate_once(self, procedure: Callable[..., Evaluation], arguments: dict) -> Evaluation:
+        """Load the kept evaluation of a net, or call `evaluate` with these arguments and keep the result."""
+        name = arguments["name"]
+        done, total = self.fits_finished(name)
+        label = f"{'Training' if done < total else 'Loading'} the {model_label(name)}"
+        with watch(label, lambda: self.fits_finished(name)[0], total, "fits", kept=self.folder.path):
+            evaluation = self._load_or_evaluate(procedure, arguments)
+        gc.collect()
+        give_back_memory()
+        return evaluation
+
+    def _load_or_evaluate(self, procedure: Callable[..., Evaluation], arguments: dict) -> Evaluation:
+        settings = self.profile.model(arguments["name"])
+        net = clone(arguments["diagnostic"]).set_params(n_threads=1, memory=self.fits(settings.name))
+        evaluation = self.folder.cache.get_or_compute(
+            settings.name,
+            self.cache_key(settings.name),
+            lambda: procedure(**{**arguments, "diagnostic": net, "n_jobs": self._n_jobs(net, settings)}),
+            save_evaluation,
+            load_evaluation,
+            made_by=EVALUATION,
+        )
+        preprocessing = preprocessing_settings(self.profile, evaluation.final.view, self.virtual)
+        self.folder.save_model(settings.name, evaluation.final, preprocessing)
+        return evaluation
+
+    def _n_jobs(self, net: NetClassifier, settings: ModelSettings) -> int:
+        """Processes for the fits of a net: small ones are done before processes start."""
+        passes = settings.n_settings * self.profile.n_folds * net.epochs * len(self.patients)
+        return net_workers(net.device) if passes >= _WORTH_PROCESSES else 1
+
+    def _refuse_other(self, arguments: dict) -> None:
+        """Raise unless `evaluate` is given what the kept evaluation of that net was made with."""
+        name = arguments["name"]
+        given, expected = _comparable(arguments), _comparable(self.arguments(name))
+        different = sorted(key for key in given | expected if given.get(key) != expected.get(key))
+        if different:
+            raise FibrolibError(
+                f"The run folder keeps the evaluation of '{name}' with the settings of profile '{self.profile.name}'. "
+                f"These arguments differ from it: {', '.join(different)}. To try other values, call evaluate(...) "
+                "directly (nothing is kept); to run the study with them, write them into a profile."
+            )
+
+
+def _file_names(patients: pd.DataFrame) -> list[list[str]]:
+    """Names of prepared files, which stand for their contents."""
+    return [[path.name for path in paths] for view in VIEWS for paths in patients[view]]
+
+
+def _comparable(arguments: dict) -> dict:
+    """Arguments of `evaluate` as values that can be compared, the estimator's parameters one by one."""
+    net, patients = arguments["diagnostic"], arguments["patients"]
+    parameters = {key: value for key, value in net.settings.items() if key != "n_threads"}
+    plain = {key: value for key, value in arguments.items() if key not in ("diagnostic", "n_jobs")}
+    plain["grid"] = plain.get("grid") or []
+    plain["patients"] = patients[["stage", "split", "clips", "stills"]].to_dict("index")
+    return {**plain, **{f"{type(net).__name__}.{key}": value for key, value in parameters.items()}}
