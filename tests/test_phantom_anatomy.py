@@ -19,7 +19,7 @@ def draw(seed=0, **changes):
 
 
 @pytest.mark.parametrize("carrier", [-1.0, 1.0, 4.0, 12.0])
-def test_nodules_have_the_asked_height(carrier):
+def test_nodules_have_the_height_of_the_carrier(carrier):
     anatomy = draw(capsule=carrier)
     assert anatomy.surface.nodules.std() == pytest.approx(nodule_height(carrier))
 
@@ -37,7 +37,7 @@ def test_another_seed_is_another_view():
 
 
 def test_the_liver_excludes_organs_and_ends_behind_the_kidney():
-    seen = set()
+    labelled = set()
     for seed in range(25):
         anatomy = draw(seed)
         liver, vessels = anatomy.labels & LABELS["liver"] != 0, anatomy.labels & LABELS["vessels"] != 0
@@ -47,12 +47,12 @@ def test_the_liver_excludes_organs_and_ends_behind_the_kidney():
         for name in ("gallbladder", "kidney"):
             region = anatomy.labels & LABELS[name] != 0
             assert region.any() <= (getattr(anatomy.organs, name) is not None)
-            seen |= {name} if region.any() else set()
+            labelled |= {name} if region.any() else set()
         if anatomy.organs.kidney is not None:
             last = GRID.shape[0] - 1 - np.argmax(anatomy.organs.kidney.inside[::-1], axis=0)
             columns = anatomy.organs.kidney.inside.any(axis=0)
             assert not any(liver[last[column] :, column].any() for column in np.nonzero(columns)[0])
-    assert seen == {"gallbladder", "kidney"}
+    assert labelled == {"gallbladder", "kidney"}
 
 
 def test_the_two_trees_do_not_touch():

@@ -49,17 +49,17 @@ def test_average_power_is_one_at_every_depth(speckle):
 
 @pytest.mark.parametrize("depth", [40.0, 70.0, 110.0])
 @pytest.mark.parametrize("offset", [0.0, 0.5])
-def test_point_spread_has_the_asked_width(receiver, depth, offset):
+def test_point_spread_has_the_given_width(receiver, depth, offset):
     place = (np.array([depth + offset * GRID.steps[0]], "f4"), np.array([offset * GRID.steps[1]], "f4"))
     point = receiver.envelope(*place, np.ones(1, "c8")) / receiver.envelope(*cloud(0)).mean()
     power = point**2
-    for axis, step, asked in ((1, GRID.steps[0], SPREAD.axial), (0, GRID.steps[1], SPREAD.lateral_at(depth))):
+    for axis, step, width in ((1, GRID.steps[0], SPREAD.axial), (0, GRID.steps[1], SPREAD.lateral_at(depth))):
         profile = power.sum(axis=axis)
         index = np.arange(profile.size)
         middle = np.average(index, weights=profile)
         # The power of a Gaussian amplitude has its sigma divided by sqrt(2).
         sigma = np.sqrt(2 * np.average((index - middle) ** 2, weights=profile)) * step
-        assert sigma * 2 * np.sqrt(2 * np.log(2)) == pytest.approx(asked, rel=0.05)
+        assert sigma * 2 * np.sqrt(2 * np.log(2)) == pytest.approx(width, rel=0.05)
 
 
 def shift_between(before, after):
@@ -67,13 +67,13 @@ def shift_between(before, after):
     window = np.hanning(before.shape[0])[:, None] * np.hanning(before.shape[1])
     first, second = (np.fft.fft2((image - image.mean()) * window) for image in (before, after))
     cross = first.conj() * second
-    found = []
+    shifts = []
     for axis, size in enumerate(before.shape):
         low = np.arange(1, size // 12)
         line = cross.take(low, axis=axis).take(np.arange(-3, 4), axis=1 - axis).sum(axis=1 - axis)
         slope = np.sum(np.abs(line) * low * np.angle(line)) / np.sum(np.abs(line) * low**2)
-        found.append(-slope * size / (2 * np.pi))
-    return found
+        shifts.append(-slope * size / (2 * np.pi))
+    return shifts
 
 
 @pytest.mark.parametrize(("down", "turn"), [(0.45, 0.0), (0.8, 0.012), (-0.6, 0.02)])
@@ -86,7 +86,7 @@ def test_speckle_follows_an_imposed_displacement(receiver, down, turn):
     assert columns * GRID.steps[1] == pytest.approx(turn, rel=0.10, abs=0.1 * GRID.steps[1])
 
 
-def test_noise_has_the_asked_power(receiver):
+def test_noise_has_the_given_power(receiver):
     rng = np.random.default_rng(0)
     nothing = np.zeros(1, "f4"), np.zeros(1, "f4"), np.zeros(1, "c8")
     noise = rng.standard_normal((*GRID.shape, 2)).view("c16")[..., 0].astype("c8") / np.sqrt(2)

@@ -55,19 +55,19 @@ def test_no_fitted_classifier_beats_the_oracle_and_a_good_one_comes_close():
 
 
 def test_score_is_the_log_likelihood_ratio():
-    # With every carrier at the same dial 0 the evidence is nil: the score is the prior odds.
+    # With every signal strength 0 the carriers say nothing: the score is the prior odds.
     patients = draw_patients(50, seed=5, strengths=SignalStrengths(0.0, 0.0, 0.0))
     score = oracle_score(patients, 4, MOVING, SignalStrengths(0.0, 0.0, 0.0))
     assert score == pytest.approx(np.log(0.16 / 0.84))
 
 
-def test_dials_raise_the_ceiling():
+def test_strengths_raise_the_ceiling():
     base = oracle_auc(SignalStrengths(), 2, MOVING, n=N)
-    for dial in ("texture", "capsule", "motion"):
-        assert oracle_auc(SignalStrengths(**{dial: 3.0}), 2, MOVING, n=N) > base + 0.02
+    for name in ("texture", "capsule", "motion"):
+        assert oracle_auc(SignalStrengths(**{name: 3.0}), 2, MOVING, n=N) > base + 0.02
 
 
-def test_the_shortcut_can_be_asked_for():
+def test_the_shortcut_is_a_signal_too():
     assert oracle_auc(SignalStrengths(shortcut=1.0), 2, ("shortcut",), n=2000) == 1.0
     assert oracle_auc(SignalStrengths(shortcut=0.0), 2, ("shortcut",), n=2000) == 0.5
 
@@ -77,7 +77,7 @@ def test_motion_alone_is_as_strong_as_its_effect_size():
     assert oracle_auc(SignalStrengths(), 2, ("motion",), n=N) == pytest.approx(norm.cdf(1.07 / np.sqrt(2)), abs=0.015)
 
 
-def test_impossible_questions_are_refused():
+def test_impossible_requests_are_refused():
     with pytest.raises(ValueError, match="signals"):
         oracle_auc(signals=("colour",), n=10)
     with pytest.raises(ValueError, match="cutoff"):

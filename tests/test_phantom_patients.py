@@ -78,13 +78,13 @@ def test_the_shortcut_ties_the_scanner_to_the_stage():
 
 def test_strengths_move_only_their_own_carrier():
     default = draw_patients(300, seed=2)
-    for dial, columns in {"texture": ["texture"], "capsule": ["capsule"], "motion": ["strain"]}.items():
-        changed = draw_patients(300, seed=2, strengths=SignalStrengths(**{dial: 0.0}))
+    for signal, columns in {"texture": ["texture"], "capsule": ["capsule"], "motion": ["strain"]}.items():
+        changed = draw_patients(300, seed=2, strengths=SignalStrengths(**{signal: 0.0}))
         differs = [name for name in default if not default[name].equals(changed[name])]
         assert differs == columns
 
 
-def test_labs_are_missing_at_the_asked_rate():
+def test_labs_are_missing_at_the_given_rate():
     table = draw_patients(4000, seed=3, strengths=SignalStrengths(missing_labs=0.1))
     assert table[["ast", "alt", "platelets"]].isna().mean().to_numpy() == pytest.approx(0.1, abs=0.02)
     assert not draw_patients(100, seed=3).isna().any().any()

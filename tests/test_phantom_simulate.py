@@ -57,7 +57,7 @@ def test_the_video_is_what_was_rendered(table):
     assert np.corrcoef(frames.ravel(), read.ravel())[0, 1] > 0.98
 
 
-def test_truth_and_settings_are_kept(table):
+def test_truth_and_settings_are_written(table):
     truth = pd.read_csv(table.parent / "truth" / "patients.csv")
     assert truth["strain"].to_numpy() == pytest.approx(draw_patients(2, SEED)["strain"].to_numpy(), rel=1e-5)
     card = json.loads((table.parent / "cohort.json").read_text())
@@ -145,11 +145,11 @@ def test_the_first_video_and_the_image_do_not_depend_on_the_number_of_videos(tab
 def test_a_cohort_grows_by_videos(several, tmp_path):
     settings = {"seed": SEED, "n_jobs": 1}
     simulate_cohort(tmp_path, patients=1, **settings)
-    kept = {
+    times = {
         path: path.stat().st_mtime_ns for folder in ("videos", "truth") for path in (tmp_path / folder).glob("*-001.*")
     }
     simulate_cohort(tmp_path, patients=2, videos=2, **settings)
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert {path: path.stat().st_mtime_ns for path in times} == times
     assert contents(tmp_path) == contents(several.parent)
 
 

@@ -19,7 +19,7 @@ from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, PolarGrid, polar_
 
 SCREEN = (256, 320)  # height and width, pixels
 _TOP, _CENTRE, _FAN_HEIGHT = 34, 150, 208  # row of the fan's upper edge, column of its axis, rows to its deepest point
-BANNER = "VIRTUAL PATIENT"  # on every frame: nobody shall take one for a real patient
+BANNER = "VIRTUAL PATIENT"  # on every frame, so that none is mistaken for a real patient
 _SOUND_SPEED = 1540.0  # m/s, the value every scanner assumes
 
 

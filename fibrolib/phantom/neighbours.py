@@ -1,6 +1,6 @@
 """What surrounds the liver: abdominal wall, diaphragm, gallbladder, right kidney and round ligament.
 
-Which of them a view shows, and where, is chance alone. All shares, sizes and brightnesses are assumptions, after what
+What a view shows, and where, is random. All shares, sizes and brightnesses are assumptions, after what
 atlases of abdominal ultrasound show. Echo levels are in decibels, average liver being 0.
 """
 

@@ -32,9 +32,9 @@ def oracle_score(
     patients : DataFrame, n rows
         From `draw_patients` or a cohort's ``truth/patients.csv``: columns ``texture, capsule, strain, scanner``.
     cutoff : int
-        The lowest stage that counts as diseased, 1 to 4; others are a ValueError.
+        The lowest stage that counts as diseased, 1 to 4; others: ValueError.
     signals : sequence of str
-        Which of ``texture``, ``capsule``, ``motion`` are seen; ``shortcut`` adds the scanner. Others are a ValueError.
+        Those of ``texture``, ``capsule``, ``motion`` that are visible; ``shortcut`` is the scanner. Others: ValueError.
     strengths : SignalStrengths, optional
         Those that the patients were drawn with.
     """
@@ -57,10 +57,8 @@ def oracle_auc(
 
     Parameters
     ----------
-    strengths : SignalStrengths, optional
-        Strength of the signals; the published effects if left out.
-    cutoff, signals : int, sequence of str
-        As of `oracle_score`; `STILL` and `MOVING` are the ceilings of the 2D and the 3D nets.
+    strengths, cutoff, signals : SignalStrengths, int, sequence of str
+        As of `oracle_score` (default: published effects). `STILL` and `MOVING` are the ceilings of 2D and 3D nets.
     n : int
         Number of patients drawn. The sampling error is about ``0.5 / sqrt(n)``.
     """

@@ -37,7 +37,7 @@ _SEED = 5_000_000  # of the simulated patients: far from those of cohorts and of
 _BATCH_SIZE = 16
 _PATIENTS = {"stills": 3000, "clips": 600}  # simulated patients, by what the nets look at
 
-# Initial image features. Speckle and outlines are measured finely, and also by how uneven they are.
+# Speckle and outlines are measured finely, and also by how uneven they are.
 _IMAGENET = {"weights": "imagenet", "backbone": "tf_efficientnet_lite0", "freeze_to_stride": 4}
 _FRAMES = {**_IMAGENET, "scales": [16], "deviations": True}
 
