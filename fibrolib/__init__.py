@@ -1,6 +1,6 @@
-"""fibrolib: can an ultrasound video stage liver fibrosis without a needle?
+"""fibrolib: staging liver fibrosis from ultrasound images and videos.
 
-The package behind the numbered notebooks. Every room has one job; imports run downwards only
+The package behind the numbered notebooks. Every sub-package has one task; imports run downwards only
 (see ``tests/test_layering.py`` for the order).
 """
 

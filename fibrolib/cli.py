@@ -24,24 +24,24 @@ from fibrolib.stages import CONDITIONS
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="Can an ultrasound video stage liver fibrosis without a needle? The study, on a virtual cohort or your own.",
+    help="Stage liver fibrosis from ultrasound images and videos: the study, on a virtual cohort or your own.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
 _error_console = Console(stderr=True)
 
-Seed = Annotated[int, typer.Option(help="Seed of every random choice.", min=0)]
+Seed = Annotated[int, typer.Option(help="Random seed.", min=0)]
 Cutoff = Annotated[
     int, typer.Option(help="Lowest stage that counts as diseased.", min=min(CONDITIONS), max=max(CONDITIONS))
 ]
 
-OwnProfile = Annotated[str, typer.Option("--profile", help="TOML file that names diagnostics of your own.")]
+OwnProfile = Annotated[str, typer.Option("--profile", help="TOML file that names user-defined diagnostics.")]
 Outside = Annotated[bool, typer.Option("--outside", help="Allow files outside the table's folder.")]
 
 
 def main() -> None:
-    """Entry point: errors in the input become a sentence and exit status 2, not a traceback."""
+    """Entry point: errors in the input give a message and exit status 2, not a traceback."""
     try:
         app()
     except FibrolibError as error:
@@ -54,8 +54,8 @@ def main() -> None:
         _say_and_stop(f"The disk is full ({error}). {KEPT_WHERE_IT_STOPPED}")
     except (MemoryError, TerminatedWorkerError):
         _say_and_stop(
-            "A process of this run ended, most likely for want of memory. What was finished is kept: close other "
-            "programs, or choose a smaller profile, and give the same command again."
+            "A process of this run ended, probably because the memory is full. Close other programs or choose a "
+            "smaller profile, and run the same command again; it resumes."
         )
 
 
@@ -85,10 +85,10 @@ def simulate(
     out: Annotated[Path, typer.Option(help="Folder of the cohort.")],
     patients: Annotated[int, typer.Option(help="Number of virtual patients.", min=1)] = 110,
     seed: Seed = 0,
-    videos: Annotated[int, typer.Option(help="Videos per patient, each another view.", min=1)] = 1,
-    dicom: Annotated[bool, typer.Option("--dicom", help="Videos and images as DICOM, uncompressed.")] = False,
+    videos: Annotated[int, typer.Option(help="Videos per patient, each of another view.", min=1)] = 1,
+    dicom: Annotated[bool, typer.Option("--dicom", help="Write videos and images as uncompressed DICOM.")] = False,
 ) -> None:
-    """Make a virtual cohort: videos, images, laboratory values, true masks and cohort.csv."""
+    """Simulate a virtual cohort: videos, images, laboratory values, true masks and cohort.csv."""
     from fibrolib.phantom import simulate_cohort
 
     table = simulate_cohort(out, patients=patients, videos=videos, seed=seed, dicom=dicom, n_jobs=-1)
@@ -99,9 +99,9 @@ def simulate(
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder of the new table.")],
     source: Annotated[Path, typer.Option("--from", help="Folder of videos.")],
-    pattern: Annotated[str, typer.Option(help="Regular expression that finds the patient in a video's path.")] = "",
+    pattern: Annotated[str, typer.Option(help="Regular expression for the patient id in a video's path.")] = "",
 ) -> None:
-    """Write a first cohort.csv for a folder of videos, and say what to fill in."""
+    """Write a first cohort.csv for a folder of videos, and list what to complete."""
     from fibrolib.checking import write_template
     from fibrolib.cohort.columns import NUMBERS
 
@@ -119,12 +119,14 @@ def init(
 def check(
     cohort: Annotated[Path, typer.Argument(help="Cohort table, CSV or Parquet.")],
     cutoff: Cutoff = 2,
-    as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON, for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     outside: Outside = False,
     profile: OwnProfile = "",
-    page: Annotated[str, typer.Option(help="HTML page to write: every video as it is, and as it will be seen.")] = "",
+    page: Annotated[
+        str, typer.Option(help="Write an HTML page that shows each video, and the input of the networks.")
+    ] = "",
 ) -> None:
-    """Say all that is wrong with a cohort and its files, by line. Exit status: 0 nothing, 1 warnings, 2 errors."""
+    """List all problems of a cohort and its files, by line. Exit status: 0 no problems, 1 warnings, 2 errors."""
     from fibrolib.checking import check_cohort
     from fibrolib.diagnostics import INDICES
 
@@ -150,12 +152,12 @@ def deidentify(
     source: Annotated[Path, typer.Argument(help="A file, a folder, or a cohort table.")],
     out: Annotated[Path, typer.Argument(help="Folder of the copies.")],
     whole: Annotated[
-        bool, typer.Option("--whole", help="Accept pictures that fill the frame: nothing is blanked.")
+        bool, typer.Option("--whole", help="Accept images that fill the frame; nothing is set to black.")
     ] = False,
 ) -> None:
-    """Copy ultrasound files without names, ids, dates and what is written around the picture.
+    """Copy ultrasound files without names, ids, dates, and text around the image.
 
-    Exit status: 0 all written, 1 something was left out or wants a closer look, 2 a picture was refused.
+    Exit status: 0 all files written, 1 files skipped or to be looked at, 2 files refused.
     """
     from fibrolib.deidentify import deidentify as make_safe
 
@@ -167,29 +169,31 @@ def deidentify(
 
     report, names = make_safe(source, out, whole=whole, say=say, track=progress)
     typer.echo(report.text())
-    typer.echo(f"Old and new names (yours alone): {names}")
+    typer.echo(f"Old and new names (private): {names}")
     raise typer.Exit(report.status)
 
 
 @app.command()
 def run(
-    cohort: Annotated[str, typer.Option(help="Cohort table; none: the virtual cohort.")] = "",
+    cohort: Annotated[str, typer.Option(help="Cohort table. Default: the virtual cohort.")] = "",
     profile: Annotated[str, typer.Option(help="smoke, quick, paper, or a TOML file.")] = "quick",
     cutoff: Cutoff = 2,
     seed: Seed = 0,
-    out: Annotated[str, typer.Option(help="Run folder; none: one in reports/ named after what is asked for.")] = "",
+    out: Annotated[
+        str, typer.Option(help="Run folder. Default: reports/..., named after cohort, profile, cut-off and seed.")
+    ] = "",
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Move another study in the run folder aside, under a dated name.")
+        bool, typer.Option("--overwrite", help="If the run folder holds another study, rename it (adds a date).")
     ] = False,
     pseudonymous: Annotated[
-        bool, typer.Option("--pseudonymous", help="The table's patient_id holds pseudonyms already: keep them.")
+        bool, typer.Option("--pseudonymous", help="Keep patient_id, because it is already a pseudonym.")
     ] = False,
     outside: Outside = False,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="Notebook parameter, NAME=VALUE.")
     ] = None,
 ) -> None:
-    """Run the whole study into a report."""
+    """Run the study and write the report."""
     from fibrolib.privacy import register
     from fibrolib.report import run_study
     from fibrolib.study import Request, load_profile
@@ -212,7 +216,7 @@ def score(
     video: Annotated[Path, typer.Argument(help="Video, DICOM cine or image.")],
     profile: OwnProfile = "",
 ) -> None:
-    """Score one video with a saved net: the probability of each stage. For research, not for patients."""
+    """Print the stage probabilities of one video. For research only, not for patient care."""
     from tempfile import TemporaryDirectory
 
     from fibrolib.study import load_profile
@@ -225,19 +229,19 @@ def score(
     typer.echo("stage  probability")
     for stage, probability in probabilities.items():
         typer.echo(f"{stage:>5}  {probability:.3f}")
-    trained = "virtual patients, who do not exist" if settings["trained_on_virtual_patients"] else "one cohort"
-    typer.echo(f"Not a diagnosis: the net was trained on {trained}, and is for research only.")
+    trained = "virtual patients (simulated)" if settings["trained_on_virtual_patients"] else "one cohort"
+    typer.echo(f"Not a diagnosis: the network was trained on {trained} and is for research only.")
 
 
 @app.command()
 def pretrain(
     out: Annotated[Path, typer.Option(help="Folder of the weights.")],
-    pictures: Annotated[Path, typer.Option(help="Folder where simulated pictures are kept.")],
+    pictures: Annotated[Path, typer.Option(help="Folder of the simulated images.")],
     stills: Annotated[int, typer.Option(help="Simulated patients with a still image.", min=20)] = 3000,
     clips: Annotated[int, typer.Option(help="Simulated patients with a clip.", min=20)] = 600,
-    only: Annotated[str, typer.Option(help="One architecture; none: all.")] = "",
+    only: Annotated[str, typer.Option(help="One architecture. Default: all.")] = "",
 ) -> None:
-    """Make the packaged weights again: nets learn to measure on simulated patients that have no stage."""
+    """Repeat the simulation pretraining and write its weights."""
     from fibrolib.pretraining import RECIPES, make_weights
 
     if only and only not in RECIPES:
@@ -259,7 +263,7 @@ def _stopped_in_a_sentence() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        _error_console.print("Stopped. What was finished is kept: give the same command again to go on.")
+        _error_console.print("Stopped. Run the same command again to resume.")
         raise typer.Exit(130) from None
 
 

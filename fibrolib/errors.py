@@ -18,8 +18,8 @@ __all__ = [
     "is_interactive",
 ]
 
-KEPT_WHERE_IT_STOPPED = "What was finished is kept: make room, and give the same command again."
-"""What a user does when the disk is full."""
+KEPT_WHERE_IT_STOPPED = "Free some disk space and run the same command again; it resumes."
+"""Advice for a full disk."""
 
 
 def counted(n: int, noun: str, plural: str = "") -> str:

@@ -127,7 +127,7 @@ def test_a_full_disk_is_told_in_a_sentence(monkeypatch, capsys, tmp_path):
     assert status == 2
     assert err.startswith("Error: The disk is full")
     assert "tables/a.csv" in err
-    assert "give the same command again" in err
+    assert "run the same command again" in err
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def run(cohort, tmp_path_factory):
         [sys.executable, "-m", "fibrolib", *map(str, command)], capture_output=True, text=True, check=False
     )
     assert found.returncode == 0, found.stderr
-    assert "Who is who" in found.stdout
+    assert "Pseudonyms and patient ids (private)" in found.stdout
     return parent / "study"
 
 

@@ -84,7 +84,7 @@ def _run(study: Study, further: dict, console: Console) -> Path:
     with progress.step(*_first_step(study)):
         patients = study.cohort.patients()
     if study.reference and who_is_who(study.reference).exists():
-        _say(console, f"Who is who (yours alone): {who_is_who(study.reference)}")
+        _say(console, f"Pseudonyms and patient ids (private): {who_is_who(study.reference)}")
     files = sum(len(sources(row, kind)) for row in patients.itertuples() for kind in ("clip", "image"))
     with progress.step("preparing clips and images", count(study.folder.clips, "*.npz", files, "clips and images")):
         content = study.content
@@ -99,7 +99,7 @@ def _run(study: Study, further: dict, console: Console) -> Path:
 def _announce(study: Study, console: Console) -> None:
     _say(console, f"Run folder: {study.folder.path}")
     if study.reference and study.folder.path.name.startswith(study.reference):
-        _say(console, "  Its name is a reference: the name of the table, or of its folder, could tell who somebody is.")
+        _say(console, "  Its name is a reference, because the name of the table or its folder could identify a person.")
 
 
 def _run_notebooks(study: Study, further: dict, content: str, progress: Progress, console: Console) -> None:
