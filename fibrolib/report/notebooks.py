@@ -138,8 +138,8 @@ def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: 
         except DeadKernelError as error:
             _keep_copy(unfinished, failed)
             raise FibrolibError(
-                f"{notebook.name}: its kernel died, probably because the memory is full. Close other programs, or choose a "
-                f"smaller profile; finished work is kept. The copy up to that point is {failed}."
+                f"{notebook.name}: its kernel died, probably because the memory is full. Close other programs or "
+                f"choose a smaller profile. Finished work is kept. The copy up to that point is {failed}."
             ) from error
         except RuntimeError as error:  # from jupyter_client: the kernel ended, or was silent, while it started
             raise FibrolibError(
