@@ -32,6 +32,7 @@ report: env            ## run the study: PROFILE=smoke|quick|paper COHORT= CUTOF
 test: env              ## lint and run all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lab: env               ## open JupyterLab on the notebooks; reports open in it too

@@ -11,12 +11,12 @@ from pathlib import Path
 import joblib
 import pandas as pd
 import psutil
-import torch
 
 import fibrolib
 from fibrolib.experiments import ORACLES
 from fibrolib.learning import Evaluation
 from fibrolib.provenance import package_digest
+from fibrolib.study.evaluation import gpu_name
 
 __all__ = ["circumstances", "results"]
 
@@ -172,7 +172,7 @@ def circumstances(description: dict, folder: Path, seconds: dict[str, float]) ->
             "processor": platform.processor() or platform.machine(),
             "cores": joblib.cpu_count(),
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-            "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+            "gpu": gpu_name(),
         },
         "seconds": _all_seconds(folder / "run.json", seconds),
     }

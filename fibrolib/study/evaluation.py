@@ -10,6 +10,7 @@ from inspect import signature
 from pathlib import Path
 
 import pandas as pd
+import torch
 from sklearn.base import clone
 
 from fibrolib.diagnostics import Diagnostic, model_label
@@ -37,6 +38,11 @@ takes as long to start as a net of the size of `smoke` takes for some hundred pa
 def net_workers(device: str) -> int:
     """Processes for work with nets on a device: one per core, and one alone for a GPU, which is not shared."""
     return n_workers() if pick_device(device) == "cpu" else 1
+
+
+def gpu_name() -> str | None:
+    """Name of the GPU that nets are trained on; None without one."""
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
 
 
 def missing_requirements(index: Diagnostic, patients: pd.DataFrame, cutoff: int, n_folds: int) -> str:

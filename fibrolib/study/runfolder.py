@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import psutil
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
+from pandas.io.formats.style import Styler
 
 from fibrolib.atomic import write_atomically
 from fibrolib.errors import FibrolibError
@@ -25,10 +25,6 @@ from fibrolib.plots import save_figure
 from fibrolib.study.cache import ResultCache
 from fibrolib.study.request import STAMP
 from fibrolib.video import write_video
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from pandas.io.formats.style import Styler
 
 __all__ = ["RunFolder", "held"]
 
@@ -182,7 +178,7 @@ class RunFolder:
         """Write ``tables/<name>.csv`` and return its path; the index is left out."""
         return self._write(f"tables/{name}.csv", lambda path: table.to_csv(path, index=False))
 
-    def save_figure(self, name: str, figure: Figure) -> Path:
+    def save_figure(self, name: str, figure) -> Path:
         """Write ``figures/<name>.svg`` and ``.png`` and return the path of the PNG."""
         self._write(f"figures/{name}.svg", lambda path: save_figure(figure, path))
         return self._write(f"figures/{name}.png", lambda path: save_figure(figure, path))
@@ -193,7 +189,7 @@ class RunFolder:
         shown = table if readable is None else readable
         return shown.reset_index(drop=True).style.hide().format(precision=3, thousands=",", na_rep="–")
 
-    def show_figure(self, name: str, figure: Figure) -> Figure:
+    def show_figure(self, name: str, figure):
         """`save_figure`, and return the figure, which a cell shows that ends with this call."""
         self.save_figure(name, figure)
         return figure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -209,11 +209,9 @@ class Study:
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
         """Metrics and tests on the test patients (`performance_tables`), computed once and written to ``tables/``."""
-        given = self.predictions, self.thresholds, self.request.seed
-        key = {"predictions": content_digest(self.predictions), "seed": self.request.seed}
-        return self.folder.get_or_compute_tables(
-            "performance", key, lambda: performance_tables(*given), made_by=(choose_thresholds, performance_tables)
-        )
+        key, made_by = {"predictions": content_digest(self.predictions)}, (choose_thresholds, performance_tables)
+        compute = partial(performance_tables, self.predictions, self.thresholds)
+        return self.folder.get_or_compute_tables("performance", key, compute, made_by=made_by)
 
     @property
     def metrics(self) -> pd.DataFrame:

@@ -61,9 +61,7 @@ def content_digest(*tables: pd.DataFrame) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def performance_tables(
-    predictions: pd.DataFrame, thresholds: Mapping[str, float], seed: int
-) -> dict[str, pd.DataFrame]:
+def performance_tables(predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> dict[str, pd.DataFrame]:
     """What is estimated and tested on the test patients.
 
     Parameters
@@ -72,8 +70,6 @@ def performance_tables(
         The predictions table of all diagnostics.
     thresholds : mapping of str to float
         Operating point of each.
-    seed : int
-        Of bootstrap intervals.
 
     Returns
     -------
@@ -82,7 +78,7 @@ def performance_tables(
         (DeLong), ``permutation_comparisons`` and ``accuracy_comparisons`` (McNemar).
     """
     return {
-        "metrics": summarise_models(predictions, thresholds, seed=seed),
+        "metrics": summarise_models(predictions, thresholds),
         "comparisons": compare_models(predictions),
         "joint_test": joint_test(predictions),
         "permutation_comparisons": compare_models(predictions, "permutation"),
