@@ -4,12 +4,16 @@ python benchmarks/fuzz.py [--cases 500] [--seed 0] [--only KIND ...]     # so ma
 
 Flipped bits, files cut short, and stretches of something else, at random places. Each kind is read in a process of its
 own, which may use 3 GiB of address space in all and ten seconds for a case; a case that ends the process is named by
-kind, seed and number, by which it can be made again. Kinds: videos, a DICOM cine, a picture, a mask, a cohort table.
+kind, seed and number, by which it can be made again. Kinds: videos by container, DICOM by transfer syntax and with
+windows, palettes and regions, pictures, files of many pictures, a mask, a cohort table. A file that claims enormous
+pictures must be refused within the bounds of one file: 1 GiB and 60 seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
+import io
 import resource
 import signal
 import subprocess
@@ -22,7 +26,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pandas as pd
+import pydicom
 from PIL import Image
+from pydicom.encaps import encapsulate
+from pydicom.uid import MPEG4HP41, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
 from fibrolib.cohort import inspect_cohort
 from fibrolib.errors import FibrolibError
@@ -31,8 +38,19 @@ from fibrolib.video import masks_of_frames, survey_video, write_dicom, write_ima
 ADDRESS_SPACE = 3 << 30
 SECONDS = 10
 MOST_FRAMES = 400  # of 12 in the good files
-CODECS = {"clip.avi": ("mpeg4", "yuv420p"), "clip.mpeg": ("mpeg2video", "yuv420p"), "clip.mov": ("libx264", "yuv420p")}
-KINDS = ("clip.mp4", *CODECS, "clip.gif", "clip.dcm", "still.png", "mask.npz", "cohort.csv")
+CODECS = {
+    "clip.avi": ("mpeg4", "yuv420p"),
+    "clip.mpeg": ("mpeg2video", "yuv420p"),
+    "clip.mov": ("libx264", "yuv420p"),
+    "clip.mkv": ("libx264", "yuv420p"),
+    "clip.ts": ("libx264", "yuv420p"),
+    "clip.flv": ("flv", "yuv420p"),
+    "clip.wmv": ("wmv2", "yuv420p"),
+}
+DICOM = ("clip.dcm", "window.dcm", "palette.dcm", "colour.dcm", "jpeg.dcm", "jpeg2000.dcm", "rle.dcm", "h264.dcm")
+PICTURES = ("still.png", "deep.png", "pages.tif", "pages.webp", "pages.png")
+ENORMOUS = ("enormous.png", "enormous.dcm")
+KINDS = ("clip.mp4", *CODECS, "clip.gif", *DICOM, *PICTURES, *ENORMOUS, "mask.npz", "cohort.csv")
 
 
 def good_files(folder: Path) -> None:
@@ -42,6 +60,11 @@ def good_files(folder: Path) -> None:
     write_dicom(folder / "clip.dcm", frames, 20, patient_id="a")
     write_image(folder / "still.png", frames[0])
     images[0].save(folder / "clip.gif", save_all=True, append_images=images[1:])
+    for name in ("pages.tif", "pages.webp", "pages.png"):
+        images[0].save(folder / name, save_all=True, append_images=images[1:])
+    Image.fromarray(frames[0].astype(np.uint16) * 16).save(folder / "deep.png")
+    Image.new("1", (12_000, 10_000)).save(folder / "enormous.png")
+    dicom_files(folder, frames)
     np.savez_compressed(folder / "mask.npz", capsule=frames > 99)
     for name, (codec, pixels) in CODECS.items():
         with av.open(str(folder / name), "w") as container:
@@ -55,6 +78,47 @@ def good_files(folder: Path) -> None:
         write_video(folder / name, np.roll(frames, n, axis=2), 20)
     rows = [{"patient_id": f"P{n}", "video": name, "stage": n % 5, "age": 40 + n} for n, name in enumerate(videos)]
     pd.DataFrame(rows).to_csv(folder / "cohort.csv", index=False)
+
+
+def dicom_files(folder: Path, frames: np.ndarray) -> None:
+    """DICOM by transfer syntax, and with all that decides grey levels and geometry."""
+    region = (0, 48, 0, 64)
+    write_dicom(folder / "h264.dcm", frames, 20, patient_id="a", region=region, mm_per_pixel=0.2)
+    plain = pydicom.dcmread(folder / "h264.dcm")
+    kinds = {"jpeg.dcm": ("JPEG", JPEGBaseline8Bit), "jpeg2000.dcm": ("JPEG2000", JPEG2000Lossless)}
+    for name, (form, syntax) in kinds.items():
+        buffers = [io.BytesIO() for _ in frames]
+        for buffer, frame in zip(buffers, frames, strict=True):
+            Image.fromarray(frame).save(buffer, form)
+        save_changed(plain, folder / name, syntax, PixelData=encapsulate([buffer.getvalue() for buffer in buffers]))
+    video = encapsulate([(folder / "clip.mp4").read_bytes()])
+    save_changed(plain, folder / "h264.dcm", MPEG4HP41, PixelData=video)
+    deep = (frames.astype(np.uint16) * 16).tobytes()
+    bits = {"BitsAllocated": 16, "BitsStored": 12, "HighBit": 11}
+    window = {"WindowCenter": 2048, "WindowWidth": 4096, "RescaleSlope": 1, "RescaleIntercept": 0}
+    save_changed(plain, folder / "window.dcm", None, PixelData=deep, **bits, **window, PixelSpacing=[0.2, 0.1])
+    colour = np.repeat(frames[..., None], 3, axis=-1).tobytes()
+    save_changed(plain, folder / "colour.dcm", None, PixelData=colour, SamplesPerPixel=3, PlanarConfiguration=0,
+                 PhotometricInterpretation="RGB", FrameTimeVector=[0] + [50] * 11)  # fmt: skip
+    table = {}
+    for name in ("Red", "Green", "Blue"):
+        table[f"{name}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
+        table[f"{name}PaletteColorLookupTableData"] = (np.arange(256, dtype=np.uint16) * 257).tobytes()
+    save_changed(plain, folder / "palette.dcm", None, PhotometricInterpretation="PALETTE COLOR", **table)
+    save_changed(plain, folder / "enormous.dcm", None, Rows=60_000, Columns=60_000)
+    coded = plain.copy()
+    coded.compress(RLELossless, generate_instance_uid=False)
+    coded.save_as(folder / "rle.dcm")
+
+
+def save_changed(plain: pydicom.Dataset, path: Path, syntax: str | None, **changed) -> None:
+    dataset = copy.deepcopy(plain)
+    for name, value in changed.items():
+        setattr(dataset, name, value)
+    if syntax:
+        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(path)
 
 
 def damaged(content: bytes, random: np.random.Generator) -> bytes:

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = ["UNFINISHED", "finish", "remove_unfinished", "replacing", "write_atomically"]
@@ -67,6 +67,7 @@ def remove_unfinished(folder: Path) -> None:
 def _flush(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        with suppress(OSError):  # disks of some servers and sticks (SMB, exFAT) know no such call
+            os.fsync(handle)
     finally:
         os.close(handle)

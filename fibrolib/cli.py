@@ -42,6 +42,9 @@ Outside = Annotated[bool, typer.Option("--outside", help="Allow files outside th
 
 def main() -> None:
     """Entry point: errors in the input give a message and exit status 2, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # consoles that are not UTF-8, file names that are in no coding
     try:
         app()
     except FibrolibError as error:

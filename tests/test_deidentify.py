@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import struct
+import sys
 import warnings
 import zlib
 from fractions import Fraction
@@ -21,7 +23,7 @@ from test_video_reading import dicom_dataset
 from typer.testing import CliRunner
 
 from fibrolib.cli import app
-from fibrolib.deidentify import deidentify
+from fibrolib.deidentify import copies, deidentify
 from fibrolib.errors import CohortError, FibrolibError
 from fibrolib.privacy import VARIABLE, pseudonym, read_key
 from fibrolib.video import find_sector, read_image, read_video
@@ -464,3 +466,58 @@ def test_the_command(tmp_path):
     assert "written: 1, refused: 0, left out: 0" in found.output
     assert "PatientName: 1; 1" in found.output
     assert SECRET not in found.output
+
+
+# Whatever happens, the list of names is there and the other files are done
+
+
+def names_file(folder):
+    (path,) = (folder / "own" / "deidentified").glob("*.csv")
+    return path.read_bytes()
+
+
+def test_one_file_that_fails_does_not_cost_the_others(own, tmp_path, monkeypatch):
+    source = tmp_path / "source"
+    for name in ("a.mp4", "b.mp4"):
+        tagged_video(source / name)
+    said, write = [], copies.write_copy
+
+    def fail_at_first(kind, path, *given):
+        assert names_file(tmp_path)  # the list of names is written before the copies
+        if path.name == "a.mp4":
+            raise RuntimeError("Alias 'uint0' was removed")
+        return write(kind, path, *given)
+
+    monkeypatch.setattr(sys.modules["fibrolib.deidentify.deidentify"], "write_copy", fail_at_first)
+    report, names = deidentify(source, tmp_path / "out", say=said.append)
+    assert [result.outcome for result in report.results].count("written") == 1
+    assert "the copy cannot be made" in said[0]
+    assert "a.mp4" in names.read_text("utf-8")
+
+
+def test_names_that_are_not_utf8(own, tmp_path):
+    source = tmp_path / "source"
+    tagged_video(source / "a.mp4")
+    (source / "a.mp4").rename(source / os.fsdecode(b"M\xfcller.mp4"))
+    report, names = deidentify(source, tmp_path / "out")
+    assert report.of("written")
+    assert b"M\xfcller" in names.read_bytes()
+
+
+def test_a_copy_has_all_frames_of_a_dicom_file_whatever_its_header_says(own, tmp_path):
+    frames = screen()
+    dataset = dicom_dataset(frames, FrameTime=40, NumberOfFrames=1, Modality="US")
+    (tmp_path / "source").mkdir()
+    dataset.save_as(tmp_path / "source" / "a.dcm", enforce_file_format=True)
+    deidentify(tmp_path / "source", tmp_path / "out")
+    (copy,) = (tmp_path / "out").glob("*.dcm")
+    assert len(read_video(copy).frames) == len(frames)
+
+
+def test_a_file_of_many_pages_keeps_them_all(own, tmp_path):
+    pictures = [Image.fromarray(frame) for frame in screen()]
+    (tmp_path / "source").mkdir()
+    pictures[0].save(tmp_path / "source" / "a.tif", save_all=True, append_images=pictures[1:])
+    deidentify(tmp_path / "source", tmp_path / "out")
+    (copy,) = (tmp_path / "out").glob("*.mp4")
+    assert len(read_video(copy).frames) == len(pictures)

@@ -280,3 +280,21 @@ def test_a_copy_finds_its_run_folder_wherever_that_is(own, tmp_path, monkeypatch
     with pytest.raises(FibrolibError, match="set 'out' to the run folder"):
         Study(request_for_copies(study.request, study.reference, study.profile, study.folder))
     assert not own.exists()
+
+
+def test_a_disk_without_hard_links(own, monkeypatch):
+    def no_links(*given, **named):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", no_links)
+    assert read_key() == read_key()
+
+
+def test_no_home_folder(monkeypatch):
+    def homeless(*given, **named):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr("pathlib.Path.expanduser", homeless)
+    with pytest.raises(FibrolibError, match=f"No home folder .* Set {VARIABLE}"):
+        read_key()

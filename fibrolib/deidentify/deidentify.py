@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import io
 import json
 import os
@@ -26,6 +27,7 @@ from fibrolib.errors import CohortError, FibrolibError, VideoError
 from fibrolib.privacy import MEDIA_SUFFIXES, private_folder, pseudonym, read_key, write_private
 from fibrolib.video import is_still
 from fibrolib.video.dicom import is_dicom
+from fibrolib.video.streams import one_line
 
 __all__ = ["FileResult", "Report", "deidentify"]
 
@@ -119,6 +121,7 @@ def deidentify(
     table, jobs = _plan(source, key)
     _check_folder(source, out)
     sheet, results = _Sheet(), {}
+    _write_names(jobs, results, out, key)  # before the first copy: whatever happens, it can be told whose it is
     for job in track(jobs, len(jobs)):
         results[job.source] = _make_safe(job, out, key, whole, say, sheet)
     report = Report(sorted(results.values(), key=lambda result: result.file))
@@ -171,8 +174,9 @@ def _make_safe(
     except VideoError as error:
         say(str(error))
         return FileResult(job.name, "refused", reason="it cannot be read")
-    except OSError as error:
-        raise FibrolibError(f"{out / job.name}: the copy cannot be written ({error.strerror or error}).") from error
+    except Exception as error:  # one file never costs the copies of the others
+        say(f"{job.source}: not written: the copy cannot be made ({one_line(error)}).")
+        return FileResult(job.name, "refused", reason=f"the copy cannot be made ({type(error).__name__})")
     sheet.add(name, picture.brightest)
     return FileResult(name, "written", kind, dict(removed), round(picture.kept, 4), (*picture.look, *look))
 
@@ -212,9 +216,12 @@ def _write(path: Path, text: str) -> None:
 
 def _write_names(jobs: list[_Job], results: dict[Path, FileResult], out: Path, key: bytes) -> Path:
     """The list of new and old names, for the user alone."""
-    rows = [{"new": results[job.source].file, "patient": job.patient, "old": str(job.source)} for job in jobs]
-    path = private_folder() / "deidentified" / f"{pseudonym(key, 'out', str(out))}.csv"
-    return write_private(path, pd.DataFrame(rows, columns=["new", "patient", "old"]).to_csv(index=False))
+    names = {job: results[job.source].file if job.source in results else job.name for job in jobs}
+    path, text = private_folder() / "deidentified" / f"{pseudonym(key, 'out', str(out))}.csv", io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")  # pandas writes no names that are not UTF-8
+    rows.writerow(["new", "patient", "old"])
+    rows.writerows([name, job.patient, str(job.source)] for job, name in names.items())
+    return write_private(path, text.getvalue())
 
 
 # Which files, and their new names

@@ -29,6 +29,7 @@ from fibrolib.cohort.schema import absolute
 from fibrolib.diagnostics import INDICES, Diagnostic
 from fibrolib.errors import FibrolibError
 from fibrolib.video.stills import RATE_FILE, SUFFIXES, pictures_in
+from fibrolib.video.streams import VIDEO_SUFFIXES
 
 __all__ = [
     "MEDIA_SUFFIXES",
@@ -59,7 +60,13 @@ def private_folder() -> Path:
     It lies neither beside a run, which is shared, nor beside the cohort, which may be copied or read by others.
     """
     folder = os.environ.get(VARIABLE) or platformdirs.user_data_path("fibrolib", appauthor=False)
-    return Path(folder).expanduser().resolve()
+    try:
+        return Path(folder).expanduser().resolve()
+    except RuntimeError as error:
+        raise FibrolibError(
+            f"No home folder of yours is known on this computer. Set {VARIABLE} to a folder that is yours alone: it "
+            "keeps the key to the pseudonyms."
+        ) from error
 
 
 def read_key() -> bytes:
@@ -97,8 +104,11 @@ def _make_key(path: Path) -> None:
         os.link(temporary, path)  # unlike a rename, this keeps the key of whoever came first
     except FileExistsError:
         pass
+    except OSError:  # a disk that knows no hard links
+        if not path.exists():
+            finish(temporary, path)
     finally:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
 
 
 def _written_aside(path: Path, text: str) -> Path:
@@ -112,7 +122,7 @@ def _written_aside(path: Path, text: str) -> Path:
             f"{path}: this private file cannot be written ({error.strerror}). "
             f"Set {VARIABLE} to a folder that is yours alone."
         ) from error
-    with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+    with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         file.write(text)
     return Path(name)
 
@@ -138,10 +148,7 @@ def pseudonym(key: bytes, kind: str, name: str) -> str:
     return f"{kind}-{base64.b32encode(code).decode().lower()[:_LENGTH]}"
 
 
-MEDIA_SUFFIXES = frozenset(
-    {".avi", ".dcm", ".dicom", ".gif", ".ima", ".json", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".npz"}
-    | {".webm", ".webp", ".wmv", *SUFFIXES}
-)
+MEDIA_SUFFIXES = frozenset({".json", ".npz", ".webp", *VIDEO_SUFFIXES, *SUFFIXES})
 """Endings that say what a file is. Any other may be a part of a name, as in ``Doe.Jane``, and is dropped."""
 
 _LINKED = r"cohorts/cohort-[a-z2-7]{10}/files/f-[a-z2-7]{10}(\.\w+)?(/\d+\.\w+)?"

@@ -18,10 +18,26 @@ from numpy.typing import NDArray
 from fibrolib.errors import VideoError
 from fibrolib.video.grey import luma, on_black
 
-__all__ = ["DEFAULT_FPS", "Frame", "Source", "Stream", "Wanted", "check_size", "one_line", "usable_rate"]
+__all__ = [
+    "DEFAULT_FPS",
+    "VIDEO_SUFFIXES",
+    "Frame",
+    "Source",
+    "Stream",
+    "Wanted",
+    "check_size",
+    "one_line",
+    "usable_rate",
+]
 
 DEFAULT_FPS = 25.0
 """Taken where a file tells no usable rate (*assumption*: PAL video, the commonest output of scanners)."""
+
+VIDEO_SUFFIXES = frozenset(
+    {".3gp", ".avi", ".dcm", ".dicom", ".flv", ".gif", ".ima", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"}
+    | {".mts", ".ts", ".vob", ".webm", ".wmv"}
+)
+"""Names of video and DICOM files."""
 
 _SLOWEST_FPS, _FASTEST_FPS = 0.5, 1000.0
 """Rates outside are errors of the header (*assumption*)."""
