@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 import pydicom
 from PIL import Image
+from pydicom.datadict import dictionary_VR
 from pydicom.encaps import encapsulate
 from pydicom.uid import MPEG4HP41, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
@@ -114,7 +115,7 @@ def dicom_files(folder: Path, frames: np.ndarray) -> None:
 def save_changed(plain: pydicom.Dataset, path: Path, syntax: str | None, **changed) -> None:
     dataset = copy.deepcopy(plain)
     for name, value in changed.items():
-        setattr(dataset, name, value)
+        dataset.add_new(name, "US" if name.endswith("Descriptor") else dictionary_VR(name).split(" or ")[-1], value)
     if syntax:
         dataset.file_meta.TransferSyntaxUID = syntax
         dataset["PixelData"].is_undefined_length = True
