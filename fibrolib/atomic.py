@@ -20,11 +20,6 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Give a path of the same name in a folder of its own; what is there at the end takes the place of ``path``.
 
     Where the body raises, or the process is killed, ``path`` stays as it was.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file; its folder must exist.
     """
     path = Path(path)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as folder:
@@ -46,11 +41,6 @@ def finish(unfinished: Path, path: Path) -> None:
 
     Its bytes are brought to the disk first: a name that outlives a power cut before its content would be worse than
     no file.
-
-    Raises
-    ------
-    OSError
-        Among others if ``path`` is a folder that holds something.
     """
     for file in unfinished.rglob("*") if unfinished.is_dir() else [unfinished]:
         if file.is_file():

@@ -83,8 +83,8 @@ def _options(
     """Options of the command itself."""
 
 
-@app.command()
-def simulate(
+@app.command("simulate")
+def _simulate(
     out: Annotated[Path, typer.Option(help="Folder of the cohort.")],
     patients: Annotated[int, typer.Option(help="Number of virtual patients.", min=1)] = 110,
     seed: Seed = 0,
@@ -98,8 +98,8 @@ def simulate(
     typer.echo(f"{counted(patients, 'virtual patient')}, {counted(patients * videos, 'video')}: {table}")
 
 
-@app.command()
-def init(
+@app.command("init")
+def _init(
     folder: Annotated[Path, typer.Argument(help="Folder of the new table.")],
     source: Annotated[Path, typer.Option("--from", help="Folder of videos.")],
     pattern: Annotated[str, typer.Option(help="Regular expression for the patient id in a video's path.")] = "",
@@ -118,8 +118,8 @@ def init(
     )
 
 
-@app.command()
-def check(
+@app.command("check")
+def _check(
     cohort: Annotated[Path, typer.Argument(help="Cohort table, CSV or Parquet.")],
     cutoff: Cutoff = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
@@ -150,8 +150,8 @@ def check(
     raise typer.Exit(report.status)
 
 
-@app.command()
-def deidentify(
+@app.command("deidentify")
+def _deidentify(
     source: Annotated[Path, typer.Argument(help="A file, a folder, or a cohort table.")],
     out: Annotated[Path, typer.Argument(help="Folder of the copies.")],
     whole: Annotated[
@@ -176,8 +176,8 @@ def deidentify(
     raise typer.Exit(report.status)
 
 
-@app.command()
-def run(
+@app.command("run")
+def _run(
     cohort: Annotated[str, typer.Option(help="Cohort table. Default: the virtual cohort.")] = "",
     profile: Annotated[str, typer.Option(help="smoke, quick, paper, or a TOML file.")] = "quick",
     cutoff: Cutoff = 2,
@@ -213,8 +213,8 @@ def run(
     typer.echo(f"Report: {report}")
 
 
-@app.command()
-def score(
+@app.command("score")
+def _score(
     model: Annotated[Path, typer.Argument(help="models/NAME.safetensors of a run.")],
     video: Annotated[Path, typer.Argument(help="Video, DICOM cine or image.")],
     profile: OwnProfile = "",
@@ -236,8 +236,8 @@ def score(
     typer.echo(f"Not a diagnosis: the network was trained on {trained} and is for research only.")
 
 
-@app.command()
-def pretrain(
+@app.command("pretrain")
+def _pretrain(
     out: Annotated[Path, typer.Option(help="Folder of the weights.")],
     pictures: Annotated[Path, typer.Option(help="Folder of the simulated images.")],
     stills: Annotated[int, typer.Option(help="Simulated patients with a still image.", min=20)] = 3000,

@@ -23,21 +23,7 @@ KEPT_WHERE_IT_STOPPED = "Free some disk space and run the same command again; it
 
 
 def counted(n: int, noun: str, plural: str = "") -> str:
-    """Return a count with its noun, such as ``1 patient`` or ``2 patients``.
-
-    Parameters
-    ----------
-    n : int
-        How many.
-    noun : str
-        What is counted, in the singular; words may stand before it ("test patient").
-    plural : str
-        The plural, where it does not just end in "s".
-
-    Returns
-    -------
-    str
-    """
+    """Return a count with its noun, such as ``1 patient`` or ``2 patients``."""
     return f"{n} {noun}" if n == 1 else f"{n} {plural or noun + 's'}"
 
 
@@ -76,18 +62,7 @@ class VideoError(FibrolibError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with a cohort table.
-
-    Parameters
-    ----------
-    message : str
-        What is wrong and what was expected, as a sentence.
-    row : int or None
-        Line of the table as a text editor counts it (the header is line 1); None where the whole
-        table or column is meant.
-    column : str or None
-        Name of the column.
-    """
+    """One thing that is wrong with a cohort table."""
 
     message: str
     row: int | None = None

@@ -19,19 +19,7 @@ __all__ = ["OwnFile", "forget_files", "know_files", "known_files", "known_object
 
 @dataclass(frozen=True)
 class OwnFile:
-    """Where a diagnostic of a user's own comes from.
-
-    Parameters
-    ----------
-    name : str
-        Name of the diagnostic.
-    folder : Path
-        Folder of the profile.
-    text : str
-        What the profile says: ``elf.py:ELF``.
-    digest : str
-        SHA-256 of the file's content: another content makes another result.
-    """
+    """Where a diagnostic of a user's own comes from."""
 
     name: str
     folder: Path
@@ -50,13 +38,7 @@ profile."""
 
 
 def run_file(path: Path) -> ModuleType:
-    """The file as a module; run once for each content.
-
-    Raises
-    ------
-    FibrolibError
-        If the file raises.
-    """
+    """The file as a module; run once for each content."""
     content = path.read_bytes()
     name = f"fibrolib_own_{path.stem}_{hashlib.sha256(content).hexdigest()[:16]}"
     if name in sys.modules:

@@ -23,7 +23,7 @@ from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["SourceTree", "code_digest", "import_closure", "package_digest"]
+__all__ = ["code_digest", "import_closure", "package_digest"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -47,14 +47,8 @@ _NUMERICAL = {
 """Packages whose version may change a number: name in ``import``, name of the distribution."""
 
 
-class SourceTree:
-    """The source of a package, as it was when it was first looked at.
-
-    Parameters
-    ----------
-    package : Path
-        Folder of the package; its name is the package's.
-    """
+class _SourceTree:
+    """The source of a package, as it was when it was first looked at."""
 
     def __init__(self, package: Path) -> None:
         self.package, self.name = package, package.name
@@ -79,13 +73,7 @@ class SourceTree:
         return self._modules[name]
 
     def closure(self, modules: Iterable[str]) -> frozenset[str]:
-        """Modules, and those of the package that they import, directly or not.
-
-        Parameters
-        ----------
-        modules : iterable of str
-            Full names, such as ``fibrolib.nets.frame``.
-        """
+        """Modules, and those of the package that they import, directly or not."""
         reached, waiting = set(), list(modules)
         while waiting:
             module = waiting.pop()
@@ -128,17 +116,7 @@ class SourceTree:
 
 
 class _Module:
-    """Imports and code of a source file, without docstrings and what is for type checking alone.
-
-    Attributes
-    ----------
-    imports : list of tuple
-        Modules that are imported anywhere, each with a name that is taken from it or None.
-    handed_on : dict
-        Names that the top level takes from other modules: where each comes from, and its name there.
-    code : bytes
-        Hash of what is executed.
-    """
+    """Imports and code of a source file, without docstrings and what is for type checking alone."""
 
     def __init__(self, source: bytes) -> None:
         with _PARSING:
@@ -184,19 +162,12 @@ def _hash(parts: Iterable[bytes]) -> str:
 
 
 @cache
-def _own() -> SourceTree:
-    return SourceTree(_PACKAGE)
+def _own() -> _SourceTree:
+    return _SourceTree(_PACKAGE)
 
 
 def import_closure(*made_by: object) -> frozenset[str]:
-    """Names of the modules of this package that functions or classes can reach.
-
-    Parameters
-    ----------
-    *made_by : function or class
-        Of this package, or of a file of a user's own: then that file counts, and what it imports from this package, but
-        no other file that it imports.
-    """
+    """Names of the modules of this package that functions or classes can reach."""
     own = _own()
     modules = {each.__module__ for each in made_by}
     users = [own.imported_by(_of_user(name)) for name in modules if name not in own]
@@ -213,23 +184,7 @@ def _of_user(name: str) -> _Module:
 
 @cache
 def code_digest(*made_by: object) -> str:
-    """Hash of all the code that functions or classes can reach: part of the key of what they make.
-
-    Parameters
-    ----------
-    *made_by : function or class
-        As for `import_closure`.
-
-    Returns
-    -------
-    str
-        Sixteen hexadecimal digits.
-
-    Raises
-    ------
-    ValueError
-        If one of them is defined in no file, such as in a notebook.
-    """
+    """Hash of all the code that functions or classes can reach: part of the key of what they make."""
     own = _own()
     closure = import_closure(*made_by)
     users = [_of_user(name) for name in sorted({each.__module__ for each in made_by}) if name not in own]

@@ -42,18 +42,5 @@ def condition(cutoff: int, metavir: bool = True) -> str:
 
 
 def at_least(stage: ArrayLike, cutoff: int) -> NDArray[np.int64]:
-    """Binary truth at a cut-off.
-
-    Parameters
-    ----------
-    stage : array_like of int, shape (n,)
-        Ordered stages.
-    cutoff : int
-        The lowest stage that counts as diseased.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-        1 where ``stage >= cutoff``, else 0.
-    """
+    """Binary truth at a cut-off."""
     return (np.asarray(stage) >= cutoff).astype(np.int64)

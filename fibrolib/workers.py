@@ -69,13 +69,7 @@ def quiet_workers() -> Iterator[None]:
 
 @contextlib.contextmanager
 def workers_end_here(n_jobs: int) -> Iterator[None]:
-    """End joblib's processes with the block: idle, they would hold up to a gigabyte each through what follows.
-
-    Parameters
-    ----------
-    n_jobs : int
-        How many the block asks joblib for; with 1 there are none.
-    """
+    """End joblib's processes with the block: idle, they would hold up to a gigabyte each through what follows."""
     with quiet_workers():
         try:
             yield

@@ -14,10 +14,10 @@ from fibrolib.experiments import saliency_tests
 from fibrolib.experiments.planted_signal import SIGNALS
 from fibrolib.experiments.saliency_tests import (
     SaliencyTests,
-    nets_of_folds,
-    nets_of_shuffled_stages,
+    _nets_of_folds,
+    _nets_of_shuffled_stages,
+    _side_by_side,
     plant,
-    side_by_side,
 )
 from fibrolib.learning import Evaluation, NetClassifier
 from fibrolib.study import NetEvaluations, evaluation, load_profile
@@ -86,7 +86,7 @@ def test_every_sanity_test_is_made_and_kept(tests, nets, monkeypatch):
     assert set(values["test"]) == set(TESTS)
     assert set(values["method"]) == set(METHODS)
     assert (values["clip"].nunique(), values["model"].unique().tolist()) == (3, ["net"])
-    monkeypatch.setattr(saliency_tests, "side_by_side", lambda jobs, *_: pytest.fail("made again") if jobs else [])
+    monkeypatch.setattr(saliency_tests, "_side_by_side", lambda jobs, *_: pytest.fail("made again") if jobs else [])
     pd.testing.assert_frame_equal(SaliencyTests(nets, METHODS, explained=3, trainings=1).sanity(), values)
 
 
@@ -146,7 +146,7 @@ def test_the_nets_of_the_folds_are_those_of_the_cross_validation(evaluated, monk
 
     with monkeypatch.context() as patch:
         patch.setattr(NetClassifier, "_train", train)
-        folds = nets_of_folds(evaluated, "net")
+        folds = _nets_of_folds(evaluated, "net")
     assert len(folds) == 2
     assert not np.allclose(weights(folds[0]), weights(folds[1]))
     # Scores of the patients left out, which the predictions table holds, are theirs.
@@ -154,37 +154,37 @@ def test_the_nets_of_the_folds_are_those_of_the_cross_validation(evaluated, monk
     scores = folds[0].predict_proba(evaluated.patients.loc[table["patient_id"]])[:, 1]
     np.testing.assert_allclose(scores, table["y_score"], rtol=1e-5)
     shutil.rmtree(evaluated.folder.fits)  # by a user who needs the space: trained again
-    np.testing.assert_array_equal(weights(nets_of_folds(evaluated, "net")[1]), weights(folds[1]))
+    np.testing.assert_array_equal(weights(_nets_of_folds(evaluated, "net")[1]), weights(folds[1]))
 
 
 def test_shuffled_stages_are_learned_and_kept(evaluated, monkeypatch):
     first = evaluated["net"].final
-    (nets,) = nets_of_shuffled_stages(evaluated, 2).values()
+    (nets,) = _nets_of_shuffled_stages(evaluated, 2).values()
     assert [net.get_params()["seed"] for net in nets] == [1, 2]
     assert not np.allclose(weights(nets[0]), weights(first))
     monkeypatch.setattr(NetClassifier, "_train", lambda *_: pytest.fail("trained again"))
-    (again,) = nets_of_shuffled_stages(evaluated, 2).values()
+    (again,) = _nets_of_shuffled_stages(evaluated, 2).values()
     np.testing.assert_array_equal(weights(again[1]), weights(nets[1]))
 
 
 def test_no_trainings_are_no_nets(evaluated):
-    assert nets_of_shuffled_stages(evaluated, 0) == {"net": []}
+    assert _nets_of_shuffled_stages(evaluated, 0) == {"net": []}
 
 
 def test_results_come_in_the_order_of_the_jobs():
-    assert side_by_side([delayed(divmod)(number, 3) for number in range(5)], "cpu", "Working", "jobs") == [
+    assert _side_by_side([delayed(divmod)(number, 3) for number in range(5)], "cpu", "Working", "jobs") == [
         divmod(n, 3) for n in range(5)
     ]
 
 
 def test_work_is_done_in_other_processes(monkeypatch):
     monkeypatch.setattr(evaluation, "n_workers", lambda: 2)
-    assert os.getpid() not in side_by_side([delayed(os.getpid)()] * 2, "cpu", "Working", "jobs")
+    assert os.getpid() not in _side_by_side([delayed(os.getpid)()] * 2, "cpu", "Working", "jobs")
 
 
 def test_without_jobs_no_process_is_started(monkeypatch):
     monkeypatch.setattr(saliency_tests, "Parallel", lambda **_: pytest.fail("started"))
-    assert side_by_side([], "cpu", "Working", "jobs") == []
+    assert _side_by_side([], "cpu", "Working", "jobs") == []
 
 
 def test_worlds_share_bodies_and_differ_in_their_signal(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ import pytest
 import fibrolib
 from fibrolib import provenance
 from fibrolib.learning import NetClassifier
-from fibrolib.provenance import SourceTree, code_digest, import_closure, package_digest
+from fibrolib.provenance import _SourceTree, code_digest, import_closure, package_digest
 from fibrolib.study.evaluation import EVALUATION
 from fibrolib.video import prepare_cached
 
@@ -66,12 +66,12 @@ def package(tmp_path):
     ],
 )
 def test_a_module_reaches_what_it_imports(package, module, reached):
-    assert SourceTree(package).closure([f"pkg.{module}"]) == {f"pkg.{name}" for name in (module, *reached)}
+    assert _SourceTree(package).closure([f"pkg.{module}"]) == {f"pkg.{name}" for name in (module, *reached)}
 
 
 def test_a_relative_import_is_refused(package):
     with pytest.raises(ValueError, match="line 1: relative import"):
-        SourceTree(package).closure(["pkg.relative"])
+        _SourceTree(package).closure(["pkg.relative"])
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def copied(tmp_path):
 
 def key(package: Path) -> str:
     """The code's part in the key of an evaluation, in a new process."""
-    tree = SourceTree(package)
+    tree = _SourceTree(package)
     return tree.digest(tree.closure(EVALUATING))
 
 
@@ -136,21 +136,21 @@ def test_the_code_that_an_evaluation_uses_is_in_its_key(copied, file, pattern, r
 
 
 def test_packaged_weights_are_in_the_key_of_what_uses_nets(copied):
-    before, tree = key(copied), SourceTree(copied)
+    before, tree = key(copied), _SourceTree(copied)
     statistics = tree.digest(tree.closure(["fibrolib.inference.roc"]))
     with (copied / "nets/weights/frame_cnn.safetensors").open("ab") as file:
         file.write(b"\0")
-    after = SourceTree(copied)
+    after = _SourceTree(copied)
     assert key(copied) != before
     assert after.digest(after.closure(["fibrolib.inference.roc"])) == statistics
 
 
 def test_all_code_of_the_package_is_in_its_digest(copied):
-    before = SourceTree(copied)
+    before = _SourceTree(copied)
     edit(copied / "plots/style.py", r"\A", "# A comment.\n")
-    assert SourceTree(copied).digest(SourceTree(copied)) == before.digest(before) == package_digest()
+    assert _SourceTree(copied).digest(_SourceTree(copied)) == before.digest(before) == package_digest()
     edit(copied / "plots/style.py", r"\A", "import sys\n")
-    assert SourceTree(copied).digest(SourceTree(copied)) != package_digest()
+    assert _SourceTree(copied).digest(_SourceTree(copied)) != package_digest()
 
 
 def rooms(*made_by) -> set[str]:
@@ -197,7 +197,7 @@ def users_file(tmp_path, monkeypatch):
 def test_a_users_own_file_counts_with_what_it_imports(users_file):
     text = "from fibrolib.inference import auc\n\n\ndef f():\n    return 1\n"
     first = users_file(text).f
-    assert import_closure(first) == SourceTree(PACKAGE).closure(["fibrolib.inference.roc"])
+    assert import_closure(first) == _SourceTree(PACKAGE).closure(["fibrolib.inference.roc"])
     digest = code_digest(first)
     assert code_digest(users_file("# A comment.\n" + text).f) == digest
     assert code_digest(users_file(text.replace("return 1", "return 2")).f) != digest
@@ -244,5 +244,5 @@ def test_threads_parse_one_after_another(package, monkeypatch):
 
     monkeypatch.setattr(ast, "parse", alone)
     with ThreadPoolExecutor(8) as threads:
-        trees = [threads.submit(lambda: SourceTree(package).closure(["pkg.whole"])) for _ in range(8)]
+        trees = [threads.submit(lambda: _SourceTree(package).closure(["pkg.whole"])) for _ in range(8)]
     assert len({tree.result() for tree in trees}) == 1

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from fibrolib.errors import FibrolibError
-from fibrolib.report.html import _bold, _Folder, _fresh, as_html
+from fibrolib.report.html import _as_html, _bold, _Folder, _fresh
 from fibrolib.report.notebooks import (
     _parameter_names,
     _strip_local_paths,
@@ -83,15 +83,15 @@ def test_a_full_disk_in_a_notebook_says_what_to_do(tmp_path):
 
 
 def test_text_of_the_cohort_is_escaped():
-    html = as_html(pd.DataFrame({"a": ["<script>alert(1)</script>"]}))
+    html = _as_html(pd.DataFrame({"a": ["<script>alert(1)</script>"]}))
     assert "<script>" not in html
     assert _bold("**x** <b>y</b>") == "<b>x</b> &lt;b&gt;y&lt;/b&gt;"
 
 
 def test_a_table_carries_its_caveat_as_a_caption(tmp_path):
     table = pd.DataFrame({"a": [1]})
-    assert "<caption>" not in as_html(table)
-    html = as_html(table, caption="means <nothing>")
+    assert "<caption>" not in _as_html(table)
+    html = _as_html(table, caption="means <nothing>")
     assert "<caption>means &lt;nothing&gt;</caption>" in html
     assert ElementTree.fromstring(html)[0].tag == "caption"  # HTML wants it first in its table
     (tmp_path / "tables").mkdir()

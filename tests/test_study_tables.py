@@ -6,7 +6,7 @@ import pytest
 
 from fibrolib.inference import auc, obuchowski_test, quadratic_kappa
 from fibrolib.stages import at_least
-from fibrolib.study.tables import Staging, expected_stages, predicted_stages, staging_tables
+from fibrolib.study.tables import Staging, _expected_stages, _predicted_stages, staging_tables
 
 IDS = list("abcdefghij")
 STAGES = pd.Series([0, 0, 1, 1, 2, 2, 3, 3, 4, 4], index=IDS)
@@ -25,8 +25,8 @@ def right():
 
 def test_the_called_stage_is_the_median_and_the_expected_one_the_mean():
     cumulative_probs = pd.DataFrame([[0.9, 0.5, 0.2], [0.4, 0.3, 0.1]], index=["a", "b"], columns=[1, 2, 3])
-    assert predicted_stages(cumulative_probs).to_dict() == {"a": 2, "b": 0}
-    assert expected_stages(cumulative_probs).to_dict() == pytest.approx({"a": 1.6, "b": 0.8})
+    assert _predicted_stages(cumulative_probs).to_dict() == {"a": 2, "b": 0}
+    assert _expected_stages(cumulative_probs).to_dict() == pytest.approx({"a": 1.6, "b": 0.8})
     # By hand: P(0..3) of a are .1, .4, .3, .2, whose mean is .4 + .6 + .6.
 
 
@@ -57,7 +57,7 @@ def test_patients_are_matched_by_name_and_not_by_place(right):
 def test_measures_are_those_of_inference():
     cumulative_probs = reached_of([0, 2, 1, 1, 1, 3, 2, 4, 3, 4])
     row = Staging(STAGES, {"cnn3d": cumulative_probs}).summary.iloc[0]
-    called = predicted_stages(cumulative_probs)
+    called = _predicted_stages(cumulative_probs)
     assert called.tolist() == [0, 2, 1, 1, 1, 3, 2, 4, 3, 4]
     assert row["exact"] == pytest.approx(0.4)
     # Quadratic kappa: squared distances 4, 1, 1, 1, 1, 1 sum to 9; by chance to sum over all pairs / n.
@@ -121,5 +121,5 @@ def test_nets_are_compared_by_the_expected_stage():
     (row,) = Staging(
         STAGES, cumulative_probs | {"cnn2d": cumulative_probs["cnn2d"].iloc[::-1]}
     ).comparisons.itertuples()
-    expected = obuchowski_test(STAGES, *(expected_stages(each) for each in cumulative_probs.values()))
+    expected = obuchowski_test(STAGES, *(_expected_stages(each) for each in cumulative_probs.values()))
     assert (row.n, row.p, row.difference) == pytest.approx((10, expected.pvalue, expected.difference))

@@ -55,16 +55,7 @@ _HELD_OUT = 3
 
 @dataclass(frozen=True)
 class SaliencyConfig:
-    """A method and the layer it is given.
-
-    Parameters
-    ----------
-    method : str
-        Of `fibrolib.attribution.METHODS`.
-    layer : str
-        ``own`` for the net's own, ``fine`` for the deepest one at most four times coarser than the picture
-        (`fine_layer`), ``pixels`` for methods that need none.
-    """
+    """A method and the layer it is given."""
 
     method: str
     layer: str = "own"

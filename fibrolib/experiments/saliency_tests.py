@@ -37,7 +37,7 @@ from fibrolib.study.preprocessing import form_of, sources
 from fibrolib.video import Clip, load_clip, prepare_cached
 from fibrolib.workers import n_workers, quiet_workers
 
-__all__ = ["SaliencyTests", "nets_of_folds", "nets_of_shuffled_stages", "plant", "side_by_side"]
+__all__ = ["SaliencyTests", "plant"]
 
 _CUTOFF, _STAGES = 2, 5
 """Of planted scenarios: significant fibrosis on the METAVIR scale."""
@@ -49,7 +49,7 @@ _PLANTED = (12, 120)
 """Virtual patients in each planted scenario, at least and at most; between, a sixth of the simulated test set."""
 
 
-def side_by_side(jobs: Sequence, device: str, label: str, unit: str) -> list:
+def _side_by_side(jobs: Sequence, device: str, label: str, unit: str) -> list:
     """Results of joblib's delayed jobs with nets on a device, in their order; without jobs no process is started.
 
     Processes, not threads: while a net is explained, hooks sit in it.
@@ -64,7 +64,7 @@ def side_by_side(jobs: Sequence, device: str, label: str, unit: str) -> list:
     return collected
 
 
-def nets_of_folds(nets: NetEvaluations, name: str) -> list[NetClassifier]:
+def _nets_of_folds(nets: NetEvaluations, name: str) -> list[NetClassifier]:
     """Nets of the chosen settings, each trained without one fold of the training patients.
 
     They are fits of the evaluation's cross-validation, which stay in the run folder; one that is gone is trained again.
@@ -77,7 +77,7 @@ def nets_of_folds(nets: NetEvaluations, name: str) -> list[NetClassifier]:
     return list(track(fitted, label, _N_FOLDS_COMPARED, "nets", kept=nets.folder.path))
 
 
-def nets_of_shuffled_stages(nets: NetEvaluations, number: int) -> dict[str, list[NetClassifier]]:
+def _nets_of_shuffled_stages(nets: NetEvaluations, number: int) -> dict[str, list[NetClassifier]]:
     """Nets of the chosen settings, each trained ``number`` times on stages shuffled among the patients; kept.
 
     Those that are not there yet are trained side by side, each with another seed.
@@ -91,7 +91,7 @@ def nets_of_shuffled_stages(nets: NetEvaluations, number: int) -> dict[str, list
             if not cache.has(f"shuffled-{name}", keys[net], made_by):
                 jobs[net] = delayed(fit_shuffled)(nets[name].final, nets.patients, nets.seed + again)
     device = nets[nets.names[0]].final.device
-    fitted = side_by_side(list(jobs.values()), device, "Training on shuffled stages", "nets")
+    fitted = _side_by_side(list(jobs.values()), device, "Training on shuffled stages", "nets")
     trained = dict(zip(jobs, fitted, strict=True))
 
     def load(net: tuple[str, int]) -> NetClassifier:
@@ -214,13 +214,7 @@ class SaliencyTests:
         ]
 
     def shares(self) -> pd.DataFrame:
-        """Scores of all maps against the marked region.
-
-        Returns
-        -------
-        DataFrame
-            ``model, method, patient_id, stage`` and the fields of `MaskScores`; no rows where there are no masks.
-        """
+        """Scores of all maps against the marked region."""
         rows = [
             {**_key(name, method, patient), "stage": self.test.loc[patient, "stage"], **vars(mask_scores(cam))}
             for name, method, patient, cam in self.every_map()
@@ -235,13 +229,7 @@ class SaliencyTests:
         )
 
     def timing(self) -> pd.DataFrame:
-        """Whether relevance goes with movement, and with the heartbeat where its rate is known (virtual patients).
-
-        Returns
-        -------
-        DataFrame
-            ``model, method, patient_id, correlation`` (`movement_correlation`) and ``lag`` (`heartbeat_lag`).
-        """
+        """Whether relevance goes with movement, and with the heartbeat where its rate is known (virtual patients)."""
         rates = self._heart_rates
         rows = [
             {
@@ -262,14 +250,14 @@ class SaliencyTests:
             self.net(name),
             list(self.clips(name, few=True).values()),
             self.methods,
-            other_training=nets_of_folds(self.nets, name),
+            other_training=_nets_of_folds(self.nets, name),
             random_labels=self._shuffled[name],
             seed=self.nets.seed,
         )
 
     @cached_property
     def _shuffled(self) -> dict[str, list[NetClassifier]]:
-        return nets_of_shuffled_stages(self.nets, self.trainings)
+        return _nets_of_shuffled_stages(self.nets, self.trainings)
 
     def cascade(self) -> pd.DataFrame:
         """The nets shuffled from the head down (`cascading_randomisation`), few patients, with ``model``; kept."""
@@ -288,15 +276,7 @@ class SaliencyTests:
         return delayed(faithfulness_by_method)(self.net(name), maps, seed=self.nets.seed)
 
     def scenarios(self, net: str, patients: int = 0) -> dict[str, Scenario]:
-        """Scenarios in which one signal alone tells the stage, for one net (`planted_signal.plant`).
-
-        Parameters
-        ----------
-        net : str
-            A net of the study.
-        patients : int
-            In each scenario; 0 for a number that suits the profile.
-        """
+        """Scenarios in which one signal alone tells the stage, for one net (`planted_signal.plant`)."""
         (fewest, most), profile, folder = _PLANTED, self.nets.profile, self.nets.folder
         patients = patients or min(most, max(fewest, profile.population // 6))
         return plant(folder.cohorts, folder.path / "cache", profile, net, patients=patients, seed=self.nets.seed)
@@ -329,7 +309,7 @@ class SaliencyTests:
         return pd.concat(tables, ignore_index=True)
 
     def _side_by_side(self, jobs: list, label: str, unit: str) -> list:
-        return side_by_side(jobs, self.net(self.nets.names[0]).device, label, unit)
+        return _side_by_side(jobs, self.net(self.nets.names[0]).device, label, unit)
 
 
 def _key(name: str, method: str, patient: str) -> dict[str, str]:

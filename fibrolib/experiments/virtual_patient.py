@@ -26,7 +26,7 @@ from fibrolib.phantom import (
 from fibrolib.plots import plot_patient, png_bytes
 from fibrolib.stages import at_least
 
-__all__ = ["Explorer", "Movement", "detail", "mmode_strip", "render_beats", "true_movement", "typical_patient"]
+__all__ = ["Explorer", "detail", "mmode_strip", "render_beats", "true_movement", "typical_patient"]
 
 _DIALS = ("texture", "capsule", "motion")
 _HELP = {
@@ -86,24 +86,7 @@ def typical_patient(severity: float, seed: int = 0, strengths: SignalStrengths |
 
 @lru_cache(maxsize=24)  # a rendering of one heartbeat takes about 5 MB
 def render_beats(patient: tuple, seed: int = 0, beats: int = 1, frames: int = 16) -> Rendering:
-    """A few whole heartbeats of a patient, kept for when they are asked for again.
-
-    Parameters
-    ----------
-    patient : row of `draw_patients`
-        The patient, for instance a `typical_patient`.
-    seed : int
-        Which view: the same for two patients gives them the same anatomy and the same hand.
-    beats : int
-        Number of heartbeats.
-    frames : int
-        Frames per heartbeat; the frame rate follows from them and the heart rate.
-
-    Returns
-    -------
-    Rendering
-        Frames and truth.
-    """
+    """A few whole heartbeats of a patient, kept for when they are asked for again."""
     patient = patient._replace(fps=frames * patient.heart_rate / 60)
     return render_view(patient, beats * frames, np.random.default_rng(seed))
 
@@ -115,7 +98,7 @@ def _many_patients(strengths: SignalStrengths, n: int = 4000) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Movement:
+class _Movement:
     """How the heart moves the liver in a rendering.
 
     Parameters
@@ -140,20 +123,20 @@ class Movement:
     path: NDArray[np.float32]
 
 
-def true_movement(rendering: Rendering, place: tuple[int, int] | None = None) -> Movement:
-    """Movement of the liver in a rendering, from its true displacement field.
+def true_movement(rendering: Rendering, place: tuple[int, int] | None = None) -> _Movement:
+    """_Movement of the liver in a rendering, from its true displacement field.
 
     Parameters
     ----------
     rendering : Rendering
         At least one heartbeat.
     place : tuple of int, optional
-        Row and column on the screen of the tissue to follow, for instance another `Movement.place`; the tissue that
+        Row and column on the screen of the tissue to follow, for instance another `_Movement.place`; the tissue that
         moves most if left out.
 
     Returns
     -------
-    Movement
+    _Movement
         Displacements are counted from each node's median over the clip, where the heart leaves it most of the time.
     """
     rows, columns = rendering.nodes
@@ -168,7 +151,7 @@ def true_movement(rendering: Rendering, place: tuple[int, int] | None = None) ->
         away = np.hypot(rows - place[0], columns - place[1])
         node = np.unravel_index(np.where(liver, away, np.inf).argmin(), away.shape)
     spacing = float(rows[1, 0] - rows[0, 0]) * rendering.scale
-    return Movement(
+    return _Movement(
         systole=int(systole),
         displacement=deformed[systole],
         strain=_principal_strain(deformed[systole], spacing),
@@ -206,19 +189,7 @@ def _slope(values: NDArray, spacing: float, axis: int) -> NDArray:
 
 
 def detail(rendering: Rendering, size: int = 96) -> NDArray[np.uint8]:
-    """Cut a square from the first frame: the liver's surface in the middle of the picture, and what lies below it.
-
-    Parameters
-    ----------
-    rendering : Rendering
-        The picture.
-    size : int
-        Pixels on a side.
-
-    Returns
-    -------
-    ndarray of uint8, shape (size, size)
-    """
+    """Cut a square from the first frame: the liver's surface in the middle of the picture, and what lies below it."""
     liver = rendering.masks["liver"][0]
     middle = int(np.nonzero(liver)[1].mean())
     left, top = middle - size // 2, int(liver[:, middle].argmax()) - size // 6

@@ -54,12 +54,12 @@ class _Folder:
     def table(self, name: str) -> Markup | None:
         """Return a table of the run as HTML; text in its cells is escaped."""
         rows = self.rows(name)
-        return None if rows is None else as_html(rows, caption=self._caption)
+        return None if rows is None else _as_html(rows, caption=self._caption)
 
     def readable(self, name: str, **options: object) -> Markup | None:
         """Return a table of the run as HTML, in a form for readers."""
         path = self._table(name)
-        return as_html(readable(name, pd.read_csv(path), **options), caption=self._caption) if path.exists() else None
+        return _as_html(readable(name, pd.read_csv(path), **options), caption=self._caption) if path.exists() else None
 
     def notes(self, *names: str) -> list[str]:
         """What must be known before quoting a number of these tables of the run."""
@@ -76,7 +76,7 @@ def _embedded(path: Path) -> str | None:
     return f"data:{_MIME[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def as_html(table: pd.DataFrame, index: bool = False, caption: str = "") -> Markup:
+def _as_html(table: pd.DataFrame, index: bool = False, caption: str = "") -> Markup:
     """Return an HTML table; pandas escapes the text of its cells."""
     tag, rows = table.to_html(index=index, border=0, na_rep="–", index_names=False).split("\n", 1)
     caption = Markup("<caption>{}</caption>\n").format(caption) if caption else Markup()
@@ -91,7 +91,7 @@ def _bold(text: str) -> Markup:
 
 def _tests(tables: Mapping[str, pd.DataFrame], caveat: str) -> dict:
     """Comparisons on the test patients: as tables and in words."""
-    html, pairs, permuted = partial(as_html, caption=caveat), tables["comparisons"], tables["permutation_comparisons"]
+    html, pairs, permuted = partial(_as_html, caption=caveat), tables["comparisons"], tables["permutation_comparisons"]
     accuracy = tables["accuracy_comparisons"]
     return {
         "joint": describe_joint(tables["joint_test"]),
@@ -116,7 +116,7 @@ def _fresh(tables: Mapping[str, pd.DataFrame], caveat: str) -> dict | None:
     """Tables of the simulated test set, where there is one."""
     if "fresh_auc" not in tables:
         return None
-    html, pairs = partial(as_html, caption=caveat), tables["fresh_comparisons"]
+    html, pairs = partial(_as_html, caption=caveat), tables["fresh_comparisons"]
     return {
         "answers": html(readable_answers(tables["metrics"], tables["fresh_auc"], tables["fresh_shares"])),
         "comparisons": html(readable_comparisons(pairs)),
@@ -152,7 +152,7 @@ def build_report(folder: RunFolder, found: dict, run: dict, tables: Mapping[str,
     """
     environment, caveat = _environment(), found["caveat"] or ""
     metrics, tests = readable("metrics", tables["metrics"]), _tests(tables, caveat)
-    files, html = _Folder(folder.path, caveat), partial(as_html, caption=caveat)
+    files, html = _Folder(folder.path, caveat), partial(_as_html, caption=caveat)
     text = environment.get_template("report.html.j2").render(
         found=found,
         checked=_checked(files),

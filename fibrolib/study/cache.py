@@ -33,11 +33,6 @@ class ResultCache:
     A result is found again by its name, its ``cache_key`` (the inputs) and ``made_by``: the functions and classes that
     make it and write it, of which all the code that they can reach counts (`fibrolib.provenance.code_digest`). Code
     that only passes inputs on need not be named.
-
-    Parameters
-    ----------
-    folder : Path
-        Made when the first result is kept.
     """
 
     def __init__(self, folder: Path) -> None:

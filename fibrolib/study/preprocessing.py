@@ -66,31 +66,7 @@ def preprocessing_settings(profile: Profile, view: str, virtual: bool) -> dict:
 
 
 def score_video(model: Path, video: Path, scratch: Path) -> tuple[pd.Series, dict]:
-    """Probability of each stage for one video or image.
-
-    Parameters
-    ----------
-    model : Path
-        ``models/<name>.safetensors`` of a run; its settings lie beside it as ``<name>.json``.
-    video : Path
-        A video, DICOM cine or image.
-    scratch : Path
-        Folder for the prepared clip.
-
-    Returns
-    -------
-    probabilities : Series
-        By stage.
-    settings : dict
-        How the video was prepared, and whether the net was trained on virtual patients.
-
-    Raises
-    ------
-    FibrolibError
-        If the model or its settings cannot be read.
-    VideoError
-        If the video cannot be read.
-    """
+    """Probability of each stage for one video or image."""
     net = NetClassifier.load(model)
     beside = model.with_suffix(".json")
     try:

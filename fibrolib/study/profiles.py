@@ -114,13 +114,7 @@ class Profile:
         return INSTALLATION_TEST if self.installation_test else ""
 
     def model(self, name: str) -> ModelSettings:
-        """Settings of one net.
-
-        Raises
-        ------
-        FibrolibError
-            If the profile has no such net.
-        """
+        """Settings of one net."""
         for settings in self.models:
             if settings.name == name:
                 return settings

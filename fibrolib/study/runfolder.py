@@ -42,15 +42,6 @@ class RunFolder:
 
     A run folder belongs to one request, which its stamp (a small JSON file) tells. It is never emptied: what another
     request asks for has no place in it.
-
-    Parameters
-    ----------
-    path : Path
-        ``reports/<name>``; made when the first file is written.
-    key : str
-        Hash of all that decides whether two requests are the same.
-    asked : dict or None
-        The same for people: ``cohort, profile, cutoff, seed, version``.
     """
 
     def __init__(self, path: Path, key: str = "", asked: dict | None = None) -> None:
@@ -79,13 +70,7 @@ class RunFolder:
         return self.path / "notebooks"
 
     def refuse_other_content(self) -> None:
-        """Stop before any work where the folder holds something else than this run.
-
-        Raises
-        ------
-        FibrolibError
-            The folder holds a run of another request, or files that are no run: what it holds, and what to do.
-        """
+        """Stop before any work where the folder holds something else than this run."""
         if self.path.exists() and not self.path.is_dir():
             raise FibrolibError(f"{self.path}: this is a file. Name a folder (--out; in a notebook: out).")
         stamp = self._stamp()
@@ -105,13 +90,7 @@ class RunFolder:
             )
 
     def claim(self) -> None:
-        """Make the folder this request's, unless it is already.
-
-        Raises
-        ------
-        FibrolibError
-            As `refuse_other_content`; or another process is at work in the folder.
-        """
+        """Make the folder this request's, unless it is already."""
         if (stamp := self._stamp()) is not None and stamp.get("key") == self.key:
             return
         with held(self.path):
@@ -120,18 +99,7 @@ class RunFolder:
             write_atomically(self.path / STAMP, lambda path: path.write_text(text + "\n", "utf-8"))
 
     def move_other_study_aside(self) -> Path | None:
-        """Give a folder that holds another study a dated name.
-
-        Returns
-        -------
-        Path or None
-            Its new path; None where there is nothing to move.
-
-        Raises
-        ------
-        FibrolibError
-            A run is at work in the folder.
-        """
+        """Give a folder that holds another study a dated name."""
         stamp = self._stamp()
         if stamp is None or stamp.get("key") == self.key:
             return None

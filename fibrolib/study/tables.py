@@ -29,9 +29,7 @@ __all__ = [
     "PUBLISHED_TEST_PATIENTS",
     "Staging",
     "content_digest",
-    "expected_stages",
     "performance_tables",
-    "predicted_stages",
     "reported_cutoffs",
     "staging_tables",
 ]
@@ -86,30 +84,13 @@ def performance_tables(predictions: pd.DataFrame, thresholds: Mapping[str, float
     }
 
 
-def predicted_stages(cumulative_probs: pd.DataFrame) -> pd.Series:
-    """Call the highest stage that is reached with a probability of at least one half: the median of the distribution.
-
-    Parameters
-    ----------
-    cumulative_probs : DataFrame
-        P(stage >= 1), P(stage >= 2), ... in columns ``1, 2, ...``, one row per patient.
-
-    Returns
-    -------
-    Series of int
-        The call that makes the expected distance in stages smallest (and the rule of CORAL, Cao et al. 2020).
-    """
+def _predicted_stages(cumulative_probs: pd.DataFrame) -> pd.Series:
+    """The highest stage that is reached with a probability of at least one half: the median of the distribution."""
     return (cumulative_probs >= 0.5).sum(axis=1).astype(int)
 
 
-def expected_stages(cumulative_probs: pd.DataFrame) -> pd.Series:
-    """Mean of the distribution over stages: one score that orders patients, as the Obuchowski measure needs.
-
-    Parameters
-    ----------
-    cumulative_probs : DataFrame
-        As for `predicted_stages`.
-    """
+def _expected_stages(cumulative_probs: pd.DataFrame) -> pd.Series:
+    """Mean of the distribution over stages: one score that orders patients, as the Obuchowski measure needs."""
     return cumulative_probs.sum(axis=1)
 
 
@@ -127,7 +108,7 @@ class Staging:
     stages : Series of int
         True stage by patient.
     cumulative_probs : mapping of str to DataFrame
-        By net, P(stage >= 1), ... of these patients (see `predicted_stages`).
+        By net, P(stage >= 1), ... of these patients (see `_predicted_stages`).
     ceilings : mapping of str to DataFrame
         Scores of oracles at each cut-off, in the same form; they call no stages.
     """
@@ -139,32 +120,24 @@ class Staging:
     def confusion(self, name: str) -> pd.DataFrame:
         """Patients by true stage (rows) and called stage (columns); every stage has its row and column."""
         scale = range(self.cumulative_probs[name].shape[1] + 1)
-        called = predicted_stages(self.cumulative_probs[name]).reindex(self.stages.index)
+        called = _predicted_stages(self.cumulative_probs[name]).reindex(self.stages.index)
         table = pd.crosstab(self.stages.to_numpy(), called.to_numpy())
         table = table.reindex(index=scale, columns=scale, fill_value=0)
         return table.rename_axis(index="stage", columns="called")
 
     @property
     def summary(self) -> pd.DataFrame:
-        """One row per net: share of exact calls (Wilson), quadratic kappa, Obuchowski measure of the expected stage.
-
-        Returns
-        -------
-        DataFrame
-            ``model, n``; ``exact, kappa, obuchowski``, each with ``_low`` and ``_high``; ``obuchowski_chance``, the
-            measure of a score that says nothing (it is not one half, because mistakes weigh by their distance);
-            ``note``. NaN and a note where these patients do not allow a measure.
-        """
+        """One row per net: share of exact calls (Wilson), quadratic kappa, Obuchowski measure of the expected stage."""
         return pd.DataFrame([self._row(name) for name in self.cumulative_probs])
 
     def _row(self, name: str) -> dict[str, object]:
         cumulative_probs = self.cumulative_probs[name].reindex(self.stages.index)
-        called = predicted_stages(cumulative_probs)
+        called = _predicted_stages(cumulative_probs)
         exact = wilson(int((called == self.stages).sum()), len(called))
         found = {
             "exact": lambda: exact,
             "kappa": lambda: quadratic_kappa(self.stages, called),
-            "obuchowski": lambda: obuchowski(self.stages, expected_stages(cumulative_probs)),
+            "obuchowski": lambda: obuchowski(self.stages, _expected_stages(cumulative_probs)),
         }
         # Ties count half, as chance does.
         (chance, *_), _ = _estimated(lambda: obuchowski(self.stages, np.zeros(len(called))))
@@ -180,23 +153,12 @@ class Staging:
     def comparisons(self) -> pd.DataFrame:
         """Paired tests of the nets' Obuchowski measures, Holm-corrected; columns as of `compare_staging`."""
         scores = pd.DataFrame(
-            {name: expected_stages(cumulative_probs) for name, cumulative_probs in self.cumulative_probs.items()}
+            {name: _expected_stages(cumulative_probs) for name, cumulative_probs in self.cumulative_probs.items()}
         )
         return compare_staging(self.stages, scores.reindex(self.stages.index))
 
     def aucs(self, cutoffs: Sequence[int]) -> pd.DataFrame:
-        """AUC at several cut-offs from the one model.
-
-        Parameters
-        ----------
-        cutoffs : sequence of int
-            Lowest stages that count as diseased; those that leave a side empty get a note instead of numbers.
-
-        Returns
-        -------
-        DataFrame
-            ``model, cutoff, n, n_positive, auc, auc_low, auc_high, note``; nets first, then oracles.
-        """
+        """AUC at several cut-offs from the one model."""
         rows = []
         for name, scores in {**self.cumulative_probs, **self.ceilings}.items():
             for cutoff in cutoffs:
