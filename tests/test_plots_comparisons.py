@@ -56,7 +56,7 @@ def test_confusion_writes_every_count_and_shades_by_row(groups):
         assert np.asarray(shares.sum(axis=1)) == pytest.approx(100 * (table.sum(axis=1) > 0).to_numpy())
         assert axes.images[0].get_clim() == (0, 100)
     assert "6 test patients" in texts(figure)
-    assert "23 fresh virtual patients" in texts(figure)
+    assert "23 independent simulated patients" in texts(figure)
     assert [label.get_text() for label in drawn[0].get_yticklabels()] == ["F0", "F1", "F2", "F3", "F4"]
 
 
@@ -84,7 +84,7 @@ def test_answers_are_told_with_their_intervals(areas):
     assert table.loc["3D-CNN"].tolist() == ["0.70 (0.50–0.95)", "0.80 (0.78–0.90)", *expected]
     assert table.loc["SWE"].tolist()[2:] == ["–", "–"]
     assert table.loc["Oracle, video"].tolist()[:2] == ["–", "0.87 (0.78–0.90)"]
-    assert list(table.columns)[:2] == ["AUC, 17 test patients", "AUC, 200 fresh virtual patients"]
+    assert list(table.columns)[:2] == ["AUC, 17 test patients", "AUC, 200 independent simulated patients"]
 
 
 def test_staging_is_told_with_its_intervals(groups):
@@ -92,7 +92,7 @@ def test_staging_is_told_with_its_intervals(groups):
     staging, areas = tables["staging"], tables["auc_by_cutoff"]
     table = report.readable("staging", staging)
     row = staging.iloc[3]
-    assert table.loc[3, "Patients"] == "23 fresh virtual patients"
+    assert table.loc[3, "Patients"] == "23 independent simulated patients"
     assert table.loc[3, "Kappa (quadratic) (95 % CI)"].startswith(f"{row['kappa']:.2f} (")
     assert table.loc[3, "Obuchowski by chance"] == f"{row['obuchowski_chance']:.2f}"
     wide = report.readable("auc_by_cutoff", areas)
@@ -103,7 +103,7 @@ def test_staging_is_told_with_its_intervals(groups):
 def test_staging_is_compared_within_each_group(groups):
     tables = staging_tables(groups, [2])
     told = report.readable("staging_comparisons", tables["staging_comparisons"])
-    assert told["Patients"].tolist() == ["6 test patients", "23 fresh virtual patients"]
+    assert told["Patients"].tolist() == ["6 test patients", "23 independent simulated patients"]
     assert told["Comparison"].tolist() == ["3D-CNN − 2D-CNN"] * 2
     assert set(told["Test"]) == {"Obuchowski, paired"}
     difference = f"{groups['fresh'].comparisons['difference'].item():+.2f}".replace("-", "−")

@@ -117,9 +117,9 @@ def test_shares_in_words():
     assert "20.0% of the relevance" in text
     assert "covers 5.0%" in text
     assert "4.0 times" in text
-    assert "1 further map holds" in text
+    assert "1 further map has" in text
     empty = report.describe_attribution(shares.assign(relevance=np.nan), "cnn2d")
-    assert "no map holds any positive evidence" in empty
+    assert "all maps are empty (no positive evidence)" in empty
 
 
 def test_published_numbers_stand_beside_ours():
@@ -139,7 +139,7 @@ def test_published_numbers_stand_beside_ours():
         (0.85, 0.6, 0.95, "0.85 (95 % CI 0.60 to 0.95). The interval lies above 0.5: better than chance."),
         (0.6, 0.4, 0.8, "0.60 (95 % CI 0.40 to 0.80). The interval includes 0.5: not shown to be better than chance."),
         (0.2, 0.1, 0.4, "0.20 (95 % CI 0.10 to 0.40). The interval lies below 0.5: worse than chance."),
-        (1.0, np.nan, np.nan, "1.00, without an interval (few): whether that is better than chance is open."),
+        (1.0, np.nan, np.nan, "1.00, without an interval (few): it is not known whether this is better than chance."),
     ],
 )
 def test_evidence_against_chance(auc, low, high, said):

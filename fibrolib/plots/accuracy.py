@@ -17,7 +17,7 @@ from fibrolib.plots.style import model_colour, model_dashes, new_figure, signed,
 from fibrolib.stages import cutoff_name, stage_name
 
 _ZONE_COLOURS = {"low": "#4C8FB8", "indeterminate": "#D9D9D9", "high": "#C8553D", "missing": "white"}
-GROUPS = {"test": "test patient", "fresh": "fresh virtual patient"}
+GROUPS = {"test": "test patient", "fresh": "independent simulated patient"}
 """What a patient of each group is called."""
 
 

@@ -99,7 +99,7 @@ def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
         plot.set_title(model_label(name))
         _count(plot, int(curve["n"].iloc[0]), 0.97)
         plot.set(xlim=(0, most), ylim=(-0.4 * top, top))
-    figure.supxlabel("Threshold probability at which one would act", fontsize="medium")
+    figure.supxlabel("Threshold probability for treatment", fontsize="medium")
     figure.supylabel("Net benefit", fontsize="medium")
     sns.despine(figure)
     return figure
@@ -162,7 +162,7 @@ def plot_coverage(coverage: pd.DataFrame, x: str, label: str, *, confidence_leve
         beside = rows[x] + 0.006 * (place - (len(groups) - 1) / 2)
         plot.errorbar(beside, rows["coverage"], yerr=2 * rows["error"], color=colour, fmt="o", capsize=2, label=name)
         plot.set_xticks(rows[x])
-    plot.set(xlabel=label, ylabel="Share of intervals that hold the truth", ylim=(None, 1.01))
+    plot.set(xlabel=label, ylabel="Coverage (share of intervals that include the true value)", ylim=(None, 1.01))
     plot.legend(loc="upper left", bbox_to_anchor=(1.01, 1), title=f"dotted: promised {confidence_level:g}")
     sns.despine(ax=plot)
     return figure

@@ -68,7 +68,7 @@ def describe_folds(cv_auc: np.ndarray, n_settings: int) -> str:
     listed = ", ".join(f"{value:.2f}" for value in cv_auc)
     text = (
         f"AUC of the {len(cv_auc)} folds at the chosen setting: {listed}; mean **{np.nanmean(cv_auc):.3f}** "
-        "(folds share training patients: `09_how_sure` gives the interval that allows for this)"
+        "(the folds share training patients; `09_how_sure` gives an interval that accounts for this)"
     )
     if n_settings == 1:
         return f"{text}. Only one setting was tried, so nothing was chosen."
@@ -82,7 +82,7 @@ def describe_evidence(metrics: pd.DataFrame, name: str) -> str:
         return f"Test patients: the {model_label(name)} cannot be judged on them ({row['note']})."
     area = f"AUC of the {model_label(name)} in {counted(row['n'], 'test patient')}: {row['auc']:.2f}"
     if np.isnan(row["auc_low"]):
-        return f"{area}, without an interval ({row['note']}): whether that is better than chance is open."
+        return f"{area}, without an interval ({row['note']}): it is not known whether this is better than chance."
     interval = f"95 % CI {row['auc_low']:.2f} to {row['auc_high']:.2f}"
     if row["auc_low"] > 0.5:
         return f"{area} ({interval}). The interval lies above 0.5: better than chance."
@@ -133,15 +133,15 @@ def describe_attribution(table: pd.DataFrame, name: str, region: str = "capsule"
     complete = table.dropna(subset=["relevance"])
     empty = len(table) - len(complete)
     if complete.empty:
-        return f"**{model_label(name)}**: no map holds any positive evidence, so there is no share to give."
+        return f"**{model_label(name)}**: all maps are empty (no positive evidence), so no share can be computed."
     share, area = complete["relevance"].mean(), complete["area"].mean()
     text = (
         f"**{model_label(name)}**: {share:.1%} of the relevance lies on the {region}, which covers {area:.1%} of the "
-        f"picture: {share / area:.1f} times what a map without preference would put there "
+        f"image: {share / area:.1f} times the share of a map without preference "
         f"(mean of {counted(len(complete), 'test patient')})."
     )
     if empty:
-        text += f" {empty} further {'map holds' if empty == 1 else 'maps hold'} no positive evidence."
+        text += f" {empty} further {'map has' if empty == 1 else 'maps have'} no positive evidence."
     return text
 
 
@@ -155,7 +155,7 @@ def describe_joint(joint: pd.DataFrame) -> str:
     text = (
         f"That all {row.models} areas are equal ({row.test}, {counted(row.n, 'patient')} scored by all): "
         f"T² = {row.statistic:.2f} on {row.df} and {row.df_error:.0f} degrees of freedom, "
-        f"**p {p if p.startswith('<') else f'= {p}'}**. One test, so there is nothing to correct"
+        f"**p {p if p.startswith('<') else f'= {p}'}**. This is one test, so it needs no correction"
     )
     return f"{text}; {row.note}." if row.note else f"{text}."
 
@@ -188,7 +188,7 @@ def describe_comparisons(comparisons: pd.DataFrame, check: pd.DataFrame | None =
         text += f". {_agreement(tested, check)}"
     text = (
         f"{text}. The 95 % interval of a difference is typically {width:.2f} wide: "
-        "where it holds both zero and a large difference, the data cannot tell equal from better."
+        "if it includes both zero and a large difference, the data do not show whether the diagnostics are equal."
     )
     # A note on one pair stays in the table; one that every pair carries is about the patients.
     notes = [note.split("; ") for note in tested["note"]]
