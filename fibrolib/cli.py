@@ -223,7 +223,7 @@ def _score(
     from tempfile import TemporaryDirectory
 
     from fibrolib.study import load_profile
-    from fibrolib.study.scoring import score_video
+    from fibrolib.study.preprocessing import score_video
 
     if profile:
         load_profile(profile)  # which makes its nets known

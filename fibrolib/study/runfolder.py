@@ -167,7 +167,7 @@ class RunFolder:
         return self._write(f"figures/{name}.mp4", lambda path: write_video(path, frames, fps))
 
     def save_model(self, name: str, classifier: NetClassifier, settings: dict) -> Path:
-        """Write ``models/<name>.safetensors``, and beside it as ``.json`` what `scoring.score_video` needs to know."""
+        """Write ``models/<name>.safetensors``, and its settings as ``.json`` for `preprocessing.score_video`."""
         self.save_json(f"models/{name}", settings)
         return self._write(f"models/{name}.safetensors", classifier.save)
 
