@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -49,7 +50,9 @@ def check_cohort(
     """
     cohort = inspect_cohort(path, cutoff, outside=outside, diagnostics=diagnostics)
     table = _existing_files_only(cohort.table, cohort.root, outside)
-    findings = [*_table_errors(cohort.problems), *table_findings(cohort.text, table, diagnostics)]
+    findings = _of_problems(cohort.problems, "error", "table")
+    findings += _of_problems(cohort.text.attrs.get("notes", ()), "warning", "table-read")
+    findings += table_findings(cohort.text, table, diagnostics)
     surveys, summary = {}, ()
     if not table.empty:
         surveys, of_files = file_findings(table, cohort.root, clip_frames, n_jobs, track)
@@ -59,12 +62,15 @@ def check_cohort(
     return CheckReport(cohort.name, tuple(findings), summary, table, surveys)
 
 
-def _table_errors(problems: Iterable[Problem]) -> list[Finding]:
-    """Errors of the table as findings; what is said of many lines in the same words is one finding."""
+def _of_problems(problems: Iterable[Problem], severity: str, kind: str) -> list[Finding]:
+    """Problems of the table as findings; what is said of many lines in the same words is one finding."""
     lines: dict[tuple[str, str | None], list[int]] = {}
     for problem in problems:
         lines.setdefault((problem.message, problem.column), []).extend([] if problem.row is None else [problem.row])
-    return [Finding("error", "table", message, rows, column) for (message, column), rows in lines.items()]
+    return [
+        Finding(severity, kind, message, rows, column, quoted=re.findall("'([^']+)'", message))
+        for (message, column), rows in lines.items()
+    ]
 
 
 def _existing_files_only(table: pd.DataFrame, root: Path, outside: bool) -> pd.DataFrame:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from fibrolib.checking.identifiers import identifier_findings
 from fibrolib.checking.report import Finding
+from fibrolib.cohort import THOUSANDS
 from fibrolib.cohort.columns import (
     IDENTIFYING,
     NUMBERS,
@@ -24,22 +26,11 @@ from fibrolib.cohort.columns import (
 from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
 from fibrolib.errors import counted
 
-_MANGLED = re.compile(r"\d(\.\d+)?E\+?\d+|#[A-Z/0]+[!?]?", re.IGNORECASE)
-_TWO_WORDS = re.compile(r"[^\W\d_]{2,}[ ,^]+[^\W\d_]{2,}")
-_DATE = re.compile(
-    r"(?<!\d)((19|20)\d\d[-./]?(0[1-9]|1[0-2])[-./]?(0[1-9]|[12]\d|3[01])|\d\d?\.\d\d?\.(19|20)\d\d)(?!\d)"
-)
-_ID_RULES = {
-    "mangled-id": (_MANGLED.fullmatch, "a spreadsheet has changed this number; several patients may now be one."),
-    "identifying-id": (_TWO_WORDS.search, "this looks like a person's name. Use a pseudonym."),
-    "date-in-id": (_DATE.search, "this holds a date, which can tell who a patient is. Use a pseudonym."),
-}
-"""What a single patient_id must not be: kind of finding, when it applies, what it says."""
-
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _VALUES_IN_COMMON = 4  # *assumption*: so many equal laboratory values are no coincidence
 _YEARS_OF_BIRTH = (1900, 2100)
 _MIN_FOR_MEDIAN = 5
+_FAR, _NEAR = 5, 1.6  # times the median (*assumption*): a value beyond, which another unit brings within
 _MAX_SPELLINGS = 10
 
 
@@ -57,10 +48,10 @@ def table_findings(
     if table.empty:
         return findings
     findings += _spelt_twice(table)
-    findings += _id_findings(table)
+    findings += identifier_findings(text)
     findings += _same_values(table, numbers)
     findings += _mixture(table)
-    findings += _value_findings(table, numbers)
+    findings += _value_findings(table, numbers, text)
     findings += _missing_findings(table, diagnostics)
     findings += _worded_stages(text["stage"], table["stage"])
     return findings
@@ -129,16 +120,6 @@ def _spelt_twice(table: pd.DataFrame) -> list[Finding]:
     return findings
 
 
-def _id_findings(table: pd.DataFrame) -> list[Finding]:
-    ids = table["patient_id"].dropna()
-    lines = {kind: [line for line, name in ids.items() if matches(name)] for kind, (matches, _) in _ID_RULES.items()}
-    return [
-        Finding("warning", kind, message, lines[kind], "patient_id")
-        for kind, (_, message) in _ID_RULES.items()
-        if lines[kind]
-    ]
-
-
 def _same_values(table: pd.DataFrame, numbers: Collection[str]) -> list[Finding]:
     """Two patients with the same clinical values, all of them."""
     patients = table.groupby("patient_id")[list(numbers)].first()
@@ -162,11 +143,17 @@ def _mixture(table: pd.DataFrame) -> list[Finding]:
     return [Finding("warning", "mixture", message, fewer.index[fewer], "patient_id")]
 
 
-def _value_findings(table: pd.DataFrame, numbers: Mapping[str, ColumnSpec] = NUMBERS) -> list[Finding]:
-    """Values that no patient has, columns in another unit, columns filled down or copied."""
+def _value_findings(
+    table: pd.DataFrame, numbers: Mapping[str, ColumnSpec] = NUMBERS, text: pd.DataFrame | None = None
+) -> list[Finding]:
+    """Values that no patient has, rows and columns in another unit, columns filled down or copied."""
     findings = []
     for column, spec in numbers.items():
         values = table[column].dropna().astype(float)
+        if text is not None and column in text:
+            twofold = _twofold(column, spec, values, text[column])
+            findings += twofold
+            values = values.drop([line for finding in twofold for line in finding.rows])
         findings += _column_in_another_unit(column, spec, values) or _odd_values(column, spec, values)
     return [*findings, *_filled_down(table, numbers), *_equal_columns(table)]
 
@@ -185,6 +172,22 @@ def _column_in_another_unit(column: str, spec: ColumnSpec, values: pd.Series) ->
     return [Finding("warning", "unit", message, values.index, column)]
 
 
+def _twofold(column: str, spec: ColumnSpec, values: pd.Series, text: pd.Series) -> list[Finding]:
+    """Values such as 1.050 that only make sense as a thousand, or in another unit: both readings, none applied."""
+    findings = []
+    for line, value in values.items():
+        if THOUSANDS.fullmatch(text[line]) and not spec.low <= value <= spec.high and 1000 * value <= spec.high:
+            message = f"'{text[line]}' may be {1000 * value:g} {spec.unit} with a separator of thousands"
+            if spec.below and spec.low <= spec.below.convert(value) <= spec.high:
+                converted = spec.below.convert(value)
+                message += f", or {value:g} {spec.below.name}, which is {converted:.3g} {spec.unit}"
+            else:
+                message += f", or {value:g} {spec.unit}"
+            message += ". Look it up, and write it without a separator."
+            findings.append(Finding("warning", "unit", message, (line,), column))
+    return findings
+
+
 def _odd_values(column: str, spec: ColumnSpec, values: pd.Series) -> list[Finding]:
     findings = []
     in_unit: dict[str, list[tuple[int, float, float]]] = defaultdict(list)
@@ -195,7 +198,27 @@ def _odd_values(column: str, spec: ColumnSpec, values: pd.Series) -> list[Findin
             in_unit[unit.name].append((line, value, converted))
         elif not spec.low <= value <= spec.high:
             findings.append(_outside(column, line, value, spec))
+        elif len(values) >= _MIN_FOR_MEDIAN:
+            findings += _far_from_median(column, line, value, spec, float(values.median()))
     return findings + [_in_another_unit(column, spec, name, cells) for name, cells in in_unit.items()]
+
+
+def _far_from_median(column: str, line: int, value: float, spec: ColumnSpec, median: float) -> list[Finding]:
+    """A value far from the column's median that another unit brings close to it."""
+    units = [spec.below, spec.above, spec.low_median[1] if spec.low_median else None]
+    for unit in dict.fromkeys(filter(None, units)):
+        converted = unit.convert(value)
+        if _factor(value, median) > _FAR and _factor(converted, median) < _NEAR:
+            message = (
+                f"{value:g} is far from the column's median of {median:g} {spec.unit}. Is it in {unit.name}? "
+                f"{value:g} {unit.name} = {converted:.3g} {spec.unit}."
+            )
+            return [Finding("warning", "unit", message, (line,), column)]
+    return []
+
+
+def _factor(one: float, other: float) -> float:
+    return max(one / other, other / one)
 
 
 def _outside(column: str, line: int, value: float, spec: ColumnSpec) -> Finding:

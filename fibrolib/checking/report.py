@@ -23,7 +23,9 @@ Surveys = dict[str, VideoSurvey]
 """What each file is like, by its path as the table has it, without files that cannot be read."""
 
 _COPIES = ("copy-across-patients", "copy-across-split", "copy-across-stages")
-LEAKS = frozenset((*_COPIES, "mixture", "patient-spelt-twice", "same-values", "shortcut"))
+LEAKS = frozenset(
+    (*_COPIES, "id-like-missing", "mangled-id", "mixture", "patient-spelt-twice", "same-values", "shortcut")
+)
 """Kinds of finding with which a run ends well, and its result may be false."""
 
 ANNOUNCED = LEAKS | {"results-missing", "stage-in-words", "unused-columns"}

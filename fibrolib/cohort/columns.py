@@ -45,12 +45,13 @@ _ALIASES = {
         "id, patient, patients, pat, pat id, pid, patient number, patient no, subject, subject id, participant, case, "
         "case id, study id, record id, pseudonym, patientennummer, patienten id, pat nr, fallnummer, fall id, proband, "
         "probanden id, identifiant, identifiant patient, id patient, numéro patient, sujet, id paciente, paciente, "
-        "número de paciente, sujeto, 编号, 患者, 患者编号, 患者id, 病人编号, 病例号, 受试者编号, 患者編號"
+        "número de paciente, sujeto, 编号, 患者, 患者编号, 患者id, 病人编号, 病例号, 受试者编号, 患者編號, "
+        "患者番号, 被験者, 被験者番号, 환자, 환자번호, 대상자, пациент, номер пациента"
     ),
     "video": (
         "videos, video file, video path, video name, filename, file name, file, path, cine, cine loop, film, "
         "videodatei, videopfad, datei, dateiname, pfad, fichier, fichier vidéo, archivo, archivo de vídeo, "
-        "视频, 视频文件, 视频路径, 文件, 文件名, 視頻"
+        "视频, 视频文件, 视频路径, 视频地址, 文件, 文件名, 視頻, 動画, 動画ファイル, 동영상, 비디오"
     ),
     "stage": (
         "fibrosis, fibrosis stage, fibrosis grade, fibrosis score, stage of fibrosis, stage f, f stage, metavir, "
@@ -105,11 +106,21 @@ _ALIASES = {
 }
 
 _IDENTIFYING_NAMES = (
-    "name, surname, first name, last name, patient name, family name, given name, initials, address, birth date, "
-    "date of birth, dob, phone, telephone, email, mrn, ssn, insurance number, nachname, vorname, geburtsdatum, "
-    "adresse, telefon, nom, prénom, date de naissance, teléfono, apellido, apellidos, nombre, fecha de nacimiento, "
-    "dirección, 姓名, 出生日期, 身份证号, 电话, 地址"
+    "name, surname, first name, last name, patient name, family name, given name, full name, initials, address, "
+    "birth date, date of birth, birthday, dob, phone, phone number, telephone, email, mrn, medical record number, ssn, "
+    "social security number, passport number, insurance number, nachname, vorname, geburtsdatum, adresse, anschrift, "
+    "telefon, telefonnummer, versichertennummer, nom, prénom, date de naissance, téléphone, teléfono, apellido, "
+    "apellidos, nombre, fecha de nacimiento, dirección, dni, nif, cognome, codice fiscale, data di nascita, "
+    "фио, ф и о, имя, фамилия, отчество, дата рождения, адрес, телефон, снилс, паспорт, полис, номер истории болезни, "
+    "прізвище, дата народження"
 )
+_IDENTIFYING_WORDS = (
+    "姓名, 名字, 出生日期, 出生年月, 生日, 身份证, 身分證, 证件号, 護照, 护照, 住院号, 住院號, 门诊号, 門診號, "
+    "病历号, 病歷號, 病案号, 就诊号, 就诊卡, 医保号, 医保卡, 社保号, 社保卡, 电话, 電話, 手机, 手機, 联系方式, "
+    "住址, 地址, 氏名, 名前, 患者名, 生年月日, 住所, カルテ番号, 診察券, 保険証, マイナンバー, フリガナ, 이름, "
+    "성명, 환자명, 생년월일, 주민등록번호, 주민번호, 주소, 전화, 휴대폰, 등록번호, 병록번호, 차트번호"
+)
+"""In scripts without spaces a word that identifies may stand anywhere in a name: 患者姓名, 联系电话."""
 
 _UNITS = {
     "u", "ui", "iu", "ie", "l", "g", "nl", "μl", "ul", "kg", "m2", "kpa", "y", "yr", "yrs", "year", "years",
@@ -161,6 +172,7 @@ def _folded(name: str) -> str:
 
 _MEANING = {_folded(alias): column for column, aliases in _ALIASES.items() for alias in (column, *aliases.split(", "))}
 _TELLING = {_folded(name) for name in _IDENTIFYING_NAMES.split(", ")}
+_TELLING_WORDS = [_folded(name) for name in _IDENTIFYING_WORDS.split(", ")]
 
 
 def meant_column(name: str, present: Collection[str] = ()) -> str | None:
@@ -171,7 +183,7 @@ def meant_column(name: str, present: Collection[str] = ()) -> str | None:
     """
     words = _words(name)
     joined = "".join(words)
-    if joined in _TELLING:
+    if joined in _TELLING or (joined not in _MEANING and any(word in joined for word in _TELLING_WORDS)):
         return IDENTIFYING
     meanings = {_MEANING.get(joined)} - {None} or {_MEANING.get(word) for word in words}
     if len(meanings) == 1 and None not in meanings:

@@ -30,7 +30,13 @@ from fibrolib.stages import METAVIR
 
 _STAGE_IN_WORDS = re.compile(r"[^\W\d_]+[\s_-]*([0-4])")
 _TWO_STAGES = re.compile(r"[^\W\d_]*[\s_-]*([0-4])\s*(?:-|–|/|to|or)\s*[^\W\d_]*([0-4])", re.IGNORECASE)
-_DECIMAL_COMMA = re.compile(r"\d+,(\d{1,2}|\d{4,})")  # 182,000 may mean either
+_DECIMAL_COMMA = re.compile(r"\d+,(\d{1,2}|\d{4,})")
+THOUSANDS = re.compile(r"\d{1,3}([.,])\d{3}")
+"""A thousand with a separator, or a number with three decimals: 1.050 and 182,000 may mean either."""
+
+_GROUPED = re.compile(
+    r"(\d{1,3})((?:[ '\u2019\u00a0\u202f]\d{3})+|(?:\.\d{3}){2,}|(?:,\d{3}){2,}|\.\d{3}(?=,)|,\d{3}(?=\.))([.,]\d+)?"
+)
 _NAMED_STAGES = {"no fibrosis": 0, "cirrhosis": 4, "cirrhotic": 4, "i": 1, "ii": 2, "iii": 3, "iv": 4}
 
 
@@ -52,8 +58,9 @@ def typed_table(text: pd.DataFrame, root: Path, numbers: Collection[str] = NUMBE
     """Columns of the right type, in the documented order; what cannot be converted becomes NaN or None."""
     table = text.reindex(columns=list(dict.fromkeys([*REQUIRED, *OPTIONAL, *numbers, *text])))
     table = table.astype(object).where(table.notna(), None)
+    number = _number_reader(text)
     for name in numbers:
-        table[name] = table[name].map(_number, na_action="ignore").astype(float)
+        table[name] = table[name].map(number, na_action="ignore").astype(float)
     for name in FILES:
         table[name] = pd.Series([_relative(root, value) for value in table[name]], index=table.index, dtype=object)
     stages = table["stage"].map(stage_number, na_action="ignore")
@@ -124,6 +131,7 @@ def _schema(text: pd.DataFrame, root: Path, outside: bool, numbers: Mapping[str,
     def there(value: str) -> bool:
         return _within(root, value, outside) is None or is_there(root, value, outside)
 
+    number = _number_reader(text)
     file_rules = [
         check("inside", lambda value: _within(root, value, outside) is not None),
         check("exists", there),
@@ -132,7 +140,7 @@ def _schema(text: pd.DataFrame, root: Path, outside: bool, numbers: Mapping[str,
         "patient_id": [],
         "stage": [check("stage", lambda value: stage_number(value) in METAVIR)],
         "split": [check("split", lambda value: value in PARTS)],
-        **{name: [check("number", lambda value: (_number(value) or 0) > 0)] for name in numbers},
+        **{name: [check("number", lambda value: (number(value) or 0) > 0)] for name in numbers},
         **dict.fromkeys(FILES, file_rules),
         "roi": [*file_rules, check("file", lambda value: not there(value) or not absolute(root / value).is_dir())],
     }
@@ -149,6 +157,13 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) and "_" not in text else None
+
+
+def _number_reader(text: pd.DataFrame) -> Callable[[str], float | None]:
+    """`_number`; but where a table has decimal commas, 1.050 may be a thousand, and is no number."""
+    if not text.attrs.get("decimal_comma"):
+        return _number
+    return lambda value: None if THOUSANDS.fullmatch(value) else _number(value)
 
 
 def _within(root: Path, text: str, outside: bool = False) -> Path | None:
@@ -185,7 +200,8 @@ def _explain(column: str, check: str, value: str | None, root: Path, numbers: Ma
             )
         case "exists":
             hint = " and written with / and not \\" if "\\" in value else ""
-            return f"there is no file {absolute(root / value)}. Paths are relative to the table{hint}."
+            near = _near_file(root, value)
+            return f"there is no file {absolute(root / value)}. Paths are relative to the table{hint}.{near}"
     return f"'{value}' is a folder: a mask is one file: an image, a LabelMe .json or .npz."
 
 
@@ -208,8 +224,42 @@ def _explain_stage(value: str) -> str:
 
 def _explain_number(value: str, unit: str) -> str:
     fault = "is no number" if _number(value) is None else "is not above 0"
-    if _DECIMAL_COMMA.fullmatch(value):
+    bare = value.lstrip("<>≤≥= ")
+    if THOUSANDS.fullmatch(value):
+        whole, decimal = re.sub("[.,]", "", value), float(value.replace(",", "."))
+        fault = (
+            f"is no number that can be read for sure: write {whole} if '{value[-4]}' separates "
+            f"thousands, {decimal:g} if it is the decimal point"
+        )
+    elif grouped := _GROUPED.fullmatch(value):
+        plain = re.sub(r"\D", "", grouped[1] + grouped[2]) + (grouped[3] or "").replace(",", ".")
+        fault += f" without its separators of thousands: write {plain}"
+    elif _DECIMAL_COMMA.fullmatch(value):
         fault += f" with a decimal point: write {value.replace(',', '.')}"
-    elif value[:1] in "<>≤≥" and _number(value.lstrip("<>≤≥= ")):
-        fault += f" but a limit of detection: write {value.lstrip('<>≤≥= ')} and note it elsewhere"
+    elif value[:1] in "<>≤≥" and _number(bare):
+        fault += f" but a limit of detection: write {bare} and note it elsewhere"
     return f"'{value}' {fault}. Expected {unit}, a number alone; leave the cell empty where it is unknown."
+
+
+def _near_file(root: Path, value: str) -> str:
+    """A file whose name differs in case, in the Unicode form of its accents, or in its ending only, as a sentence."""
+    folder = root
+    for part in Path(value.replace("\\", "/")).parts:
+        try:
+            names = sorted(path.name for path in folder.iterdir())
+        except OSError:
+            return ""
+        similar = [name for name in names if _same_letters(name, part)] or [
+            name for name in names if _same_letters(name.rpartition(".")[0], part)
+        ]
+        if part not in names and len(similar) != 1:
+            return ""
+        folder = folder / (part if part in names else similar[0])
+    near = folder.relative_to(root).as_posix()
+    if unicodedata.normalize("NFC", near) == unicodedata.normalize("NFC", value):
+        return f" There is '{near}', whose accents are stored in another Unicode form: copy the name from the file."
+    return f" There is '{near}': is it meant?"
+
+
+def _same_letters(one: str, other: str) -> bool:
+    return unicodedata.normalize("NFC", one).casefold() == unicodedata.normalize("NFC", other).casefold()

@@ -13,7 +13,7 @@ import pandas as pd
 
 from fibrolib.atomic import write_atomically
 from fibrolib.cohort.columns import FILES, NUMBERS, PATIENT_LEVEL, REQUIRED, VIRTUAL_PREFIX, numbers_of
-from fibrolib.cohort.parsing import read_text_table
+from fibrolib.cohort.parsing import read_text_table, table_file
 from fibrolib.cohort.schema import absolute, text_problems, typed_table
 from fibrolib.cohort.split import FRACTIONS, PARTS, part_sizes
 from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
@@ -78,7 +78,7 @@ def read_cohort(
     Parameters
     ----------
     path : str or Path
-        CSV (comma, semicolon or tab) or Parquet, one row per video.
+        CSV, Excel (``cohort.xlsx``, or ``cohort.xlsx#sheet``) or Parquet, one row per video.
     cutoff : int
         The lowest stage that counts as diseased; there must be patients on both sides of it.
     outside : bool
@@ -115,7 +115,8 @@ def inspect_cohort(
     """Like `read_cohort`, but return what is wrong instead of raising it; an error only where there is no table."""
     path = Path(path)
     root = absolute(path).parent
-    name = root.name if path.stem == "cohort" else path.stem
+    file, sheet = table_file(path)
+    name = (root.name if file.stem == "cohort" else file.stem) + f" {sheet}" * bool(sheet)
     numbers = numbers_of(diagnostics)
     nothing = typed_table(pd.DataFrame(dtype=object), root, numbers)
     try:

@@ -1,0 +1,126 @@
+"""Patient identifiers that a spreadsheet has changed, or that tell who a patient is."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable
+
+import pandas as pd
+
+from fibrolib.checking.report import Finding
+from fibrolib.cohort.columns import IDENTIFYING, meant_column
+
+_EXPONENT = re.compile(r"\d(\.\d+)?E\+?\d+|#[A-Z/0]+[!?]?", re.IGNORECASE)
+_ROUNDED = re.compile(r"[1-9]\d{14}0+")
+"""Spreadsheet programs keep 15 digits of a number, and write zeros for the rest."""
+
+_MONTH = (
+    r"(?:jan|janv|ene|feb|févr?|fev|mar|mär|mrz|mars|apr|avr|abr|may|mai|jun|juin|jul|juil|aug|août|ago|sept?|oct|okt|"
+    r"nov|dec|dez|déc|dic|янв|фев|мар|апр|май|июн|июл|авг|сен|окт|ноя|дек)"
+)
+_MADE_DATE = re.compile(
+    rf"\d{{1,2}}[-. ]+{_MONTH}\.?|{_MONTH}\.?[-. ]+\d{{2,4}}|\d{{1,2}}月\d{{1,2}}日|\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d",
+    re.IGNORECASE,
+)
+_DATE = re.compile(
+    r"(?<!\d)((19|20)\d\d[-./]?(0[1-9]|1[0-2])[-./]?(0[1-9]|[12]\d|3[01])|\d\d?\.\d\d?\.(19|20)\d\d)(?!\d)"
+)
+_TWO_WORDS = re.compile(r"[^\W\d_]{2,}[ ,^]+[^\W\d_]{2,}")
+_EAST_ASIAN_NAME = re.compile(r"[\u3400-\u9fff々·・\u3040-\u30ff\uac00-\ud7a3 \u3000]{2,12}")
+_CYRILLIC_NAME = re.compile(r"[А-ЯЁІЇЄ][а-яёіїє]{2,}([ .]*[А-ЯЁІЇЄ][а-яёіїє.]*)*")
+_NO_NAME = re.compile(
+    r"患者|病人|病例|受试|受試|对照|對照|编号|編號|样本|志愿|健康|被験|症例|対照|환자|대상|정상|пациент|больн|контрол|случай|здоров",
+    re.IGNORECASE,
+)
+"""Words of pseudonyms in scripts in which a name is one word."""
+
+_IDENTITY_NUMBERS = [
+    re.compile(pattern)
+    for pattern in (
+        r"\d{6}-[1-8]\d{6}",  # Korea
+        r"\d{3}-\d{2}-\d{4}",  # United States
+        r"\d{3}-\d{3}-\d{3}[ -]\d{2}",  # Russia
+        r"[A-Z]{6}\d{2}[A-EHLMPR-T]\d{2}[A-Z]\d{3}[A-Z]",  # Italy
+        r"\d{8}[A-HJ-NP-TV-Z]|[XYZ]\d{7}[A-Z]",  # Spain
+        r"[12]\d{2}(0[1-9]|1[0-2])(\d{2}|2[AB])\d{6}(\d{2})?",  # France
+        r"(19|20)?\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])[-+]\d{4}",  # Sweden
+        r"(0[1-9]|[12]\d|3[01])(0[1-9]|1[0-2])\d{2}[-+A]\d{3,4}[0-9A-Z]?",  # Denmark, Finland
+        r"[A-Z][12]\d{8}",  # Taiwan
+    )
+]
+
+
+def identifier_findings(text: pd.DataFrame) -> list[Finding]:
+    """Identifiers, by kind of fault with all their lines, and other columns that hold identity numbers.
+
+    `text` is what the file says, indexed by line.
+    """
+    findings = []
+    for kind, applies, message in _RULES:
+        lines = [line for line, name in text["patient_id"].dropna().items() if applies(name)]
+        if lines:
+            findings.append(Finding("warning", kind, message, lines, "patient_id"))
+    for column in text.columns.difference(["patient_id"]):
+        values = text[column].dropna()
+        telling = values.map(_is_identity_number).astype(bool)
+        if meant_column(column) != IDENTIFYING and telling.sum() > len(values) / 2:
+            message = "this column holds identity numbers; nothing here needs it. Delete it."
+            findings.append(Finding("warning", "identifying-column", message, (1,), column))
+    return findings
+
+
+def _is_made_date(name: str) -> bool:
+    return _MADE_DATE.fullmatch(name) is not None
+
+
+def _is_identity_number(text: str) -> bool:
+    return _is_chinese_identity_number(text) or any(pattern.fullmatch(text) for pattern in _IDENTITY_NUMBERS)
+
+
+def _is_chinese_identity_number(text: str) -> bool:
+    """18 digits with the date of birth in the middle; the check digit is not looked at: it may have been rounded."""
+    if not re.fullmatch(r"[1-9]\d{16}[\dXx]", text):
+        return False
+    try:
+        return datetime.date(int(text[6:10]), int(text[10:12]), int(text[12:14])).year >= 1900
+    except ValueError:
+        return False
+
+
+def _is_name(text: str) -> bool:
+    """Two words, or one in a script in which names are written without a space; pseudonyms hold digits."""
+    if _NO_NAME.search(text) or re.search(r"\d", text):
+        return _TWO_WORDS.search(text) is not None and not _NO_NAME.search(text)
+    patterns = (_EAST_ASIAN_NAME.fullmatch, _CYRILLIC_NAME.fullmatch, _TWO_WORDS.search)
+    return any(matches(text) for matches in patterns)
+
+
+_RULES: tuple[tuple[str, Callable[[str], object], str], ...] = (
+    ("mangled-id", _EXPONENT.fullmatch, "a spreadsheet has changed this number; several patients may now be one."),
+    (
+        "mangled-id",
+        _ROUNDED.fullmatch,
+        "a spreadsheet has rounded this number to 15 digits: several patients may now be one. Take the identifiers "
+        "from their source again, as text.",
+    ),
+    (
+        "mangled-id",
+        _is_made_date,
+        "a spreadsheet has turned this identifier into a date; several patients may now be one. Take the identifiers "
+        "from their source again, as text.",
+    ),
+    (
+        "id-like-missing",
+        lambda name: name.lower() in {"na", "n/a", "nan", "none", "null", "-", "?"},
+        "this was read as the identifier of one patient. Where it means 'not known', give each patient an identifier.",
+    ),
+    (
+        "identifying-id",
+        _is_identity_number,
+        "this identity number tells who a patient is. Use a pseudonym.",
+    ),
+    ("identifying-id", _is_name, "this looks like a person's name. Use a pseudonym."),
+    ("date-in-id", _DATE.search, "this holds a date, which can tell who a patient is. Use a pseudonym."),
+)
+"""What an identifier must not be: the kind of finding, whether it applies, and what it says."""
