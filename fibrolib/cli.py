@@ -120,7 +120,7 @@ def _init(
 
 @app.command("check")
 def _check(
-    cohort: Annotated[Path, typer.Argument(help="Cohort table, CSV or Parquet.")],
+    cohort: Annotated[Path, typer.Argument(help="Cohort table: CSV, Excel (.xlsx, .xlsx#sheet) or Parquet.")],
     cutoff: Cutoff = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     outside: Outside = False,

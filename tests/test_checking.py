@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from fibrolib.checking import CheckReport, Finding, check_cohort
 from fibrolib.checking.entries import _column_findings, _missing_findings, _value_findings
+from fibrolib.checking.identifiers import identifier_findings
 from fibrolib.checking.sample import (
     _power_findings,
     _shortcut_findings,
@@ -256,6 +257,127 @@ def test_power_follows_the_size_of_the_test_part():
     (finding,) = _power_findings(8, 8)
     assert "0.75 only; 9 + 9" in finding.message
     assert kinds(_power_findings(0, 5)) == [("power", None)]
+
+
+# Identifiers, rows in another unit
+
+
+@pytest.mark.parametrize(
+    ("identifier", "kind", "words"),
+    [
+        ("110101199003071000", "mangled-id", "rounded this number to 15 digits"),
+        ("1234567890123450", "mangled-id", "rounded this number to 15 digits"),
+        ("1.10101E+17", "mangled-id", "changed this number"),
+        ("01-Feb", "mangled-id", "turned this identifier into a date"),
+        ("Mar-03", "mangled-id", "turned this identifier into a date"),
+        ("3. Mrz", "mangled-id", "turned this identifier into a date"),
+        ("1月2日", "mangled-id", "turned this identifier into a date"),
+        ("2001-02-03 00:00:00", "mangled-id", "turned this identifier into a date"),
+        ("NA", "id-like-missing", "the identifier of one patient"),
+        ("110101199003071003", "identifying-id", "identity number"),
+        ("11010119900307100X", "identifying-id", "identity number"),
+        ("900307-1234567", "identifying-id", "identity number"),
+        ("123-45-6789", "identifying-id", "identity number"),
+        ("RSSMRA85T10A562S", "identifying-id", "identity number"),
+        ("王小明", "identifying-id", "person's name"),
+        ("欧阳娜", "identifying-id", "person's name"),
+        ("佐藤 花子", "identifying-id", "person's name"),
+        ("ヤマダタロウ", "identifying-id", "person's name"),
+        ("김철수", "identifying-id", "person's name"),
+        ("Иванов", "identifying-id", "person's name"),
+        ("Иванов И.И.", "identifying-id", "person's name"),
+        ("Doe^Jane", "identifying-id", "person's name"),
+    ],
+)
+def test_identifiers_that_tell_or_were_changed(identifier, kind, words):
+    found = identifier_findings(pd.DataFrame({"patient_id": ["P1", identifier]}, index=[2, 3], dtype=object))
+    assert [finding.rows for finding in found if finding.kind == kind and words in finding.message] == [(3,)]
+    assert identifier not in "".join(finding.anonymous for finding in found)
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        "P01",
+        "0012345",
+        "患者3",
+        "患者甲",
+        "受试者一",
+        "환자3",
+        "Пациент 3",
+        "Site-Mar",
+        "123456789012345",
+        "F2-13",
+        "A_B",
+    ],
+)
+def test_pseudonyms_are_no_news(identifier):
+    assert identifier_findings(pd.DataFrame({"patient_id": [identifier]}, dtype=object)) == []
+
+
+def test_a_column_of_identity_numbers_is_told_whatever_it_is_called():
+    text = pd.DataFrame({"patient_id": ["P1", "P2"], "key": ["110101199003071003", "110101199003071011"]}, dtype=object)
+    assert kinds(identifier_findings(text)) == [("identifying-column", "key")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "姓名", "患者姓名", "身份证号码", "住院号", "门诊号", "联系电话", "出生年月", "氏名", "生年月日",
+        "カルテ番号", "성명", "환자명", "주민등록번호", "ФИО", "Дата рождения", "СНИЛС", "Full name", "Geburtsdatum", "Codice fiscale",
+    ],
+)  # fmt: skip
+def test_identifying_columns_in_other_scripts(name):
+    assert kinds(_column_findings(["patient_id", "video", "stage", name], virtual=False)) == [
+        ("identifying-column", name)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [("platelets", 18.2, "182 10⁹/L"), ("swe_kpa", 1.6, "7.68 kPa"), ("swe_kpa", 1.55, "m/s")],
+)
+def test_one_row_in_another_unit_is_told_by_the_median(column, value, words):
+    table = columns(platelets=np.linspace(150, 250, N_PATIENTS), swe_kpa=np.linspace(6, 12, N_PATIENTS))
+    table.loc[7, column] = value
+    (finding,) = _value_findings(table)
+    assert (finding.kind, finding.column, finding.rows) == ("unit", column, (7,))
+    assert "far from the column's median" in finding.message
+    assert words in finding.message
+
+
+def test_severe_disease_is_no_other_unit():
+    table = columns(platelets=np.linspace(150, 250, N_PATIENTS), swe_kpa=np.linspace(6, 12, N_PATIENTS))
+    table.loc[7, ["platelets", "swe_kpa", "ast"]] = [38, 60, 900]
+    assert _value_findings(table) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "words"),
+    [
+        ("ast", "1.050", ("1050 U/L with a separator of thousands", "1.05 µkat/L, which is 63 U/L")),
+        ("platelets", "1.050", ("1050 10⁹/L with a separator of thousands", "or 1.05 10⁹/L")),
+    ],
+)
+def test_a_thousand_with_a_point_has_two_readings(column, text, words):
+    table = columns()
+    table.loc[7, column] = float(text)
+    texts = clean_table().set_axis(LINES).astype(str)
+    texts.loc[7, column] = text
+    (finding,) = _value_findings(table, text=texts)
+    assert (finding.kind, finding.column, finding.rows) == ("unit", column, (7,))
+    assert all(each in finding.message for each in words)
+    assert finding.suggestion is None
+
+
+def test_how_a_table_was_read_is_a_finding(folder):
+    table = clean_table()
+    table["note"] = "Größe"
+    (folder / "west.csv").write_bytes(table.to_csv(index=False).encode("cp1252"))
+    report = check_cohort(folder / "west.csv")
+    (finding,) = [each for each in report.findings if each.kind == "table-read"]
+    assert "it was read as Windows-1252 (Western European). It says 'Größe'" in finding.message
+    assert "Größe" not in finding.anonymous
 
 
 # Shortcuts

@@ -1,7 +1,7 @@
 """Read and check the cohort table, split patients."""
 
 from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, REQUIRED, VIRTUAL_PREFIX
-from fibrolib.cohort.parsing import read_text_table
+from fibrolib.cohort.parsing import read_text_table, table_file
 from fibrolib.cohort.schema import THOUSANDS, is_there
 from fibrolib.cohort.split import PARTS, split_patients
 from fibrolib.cohort.table import Cohort, Inspection, inspect_cohort, read_cohort, write_cohort
@@ -21,5 +21,6 @@ __all__ = [
     "read_cohort",
     "read_text_table",
     "split_patients",
+    "table_file",
     "write_cohort",
 ]

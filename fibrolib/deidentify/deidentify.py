@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fibrolib.atomic import replacing
-from fibrolib.cohort import FILES, OPTIONAL, REQUIRED, read_text_table, write_cohort
+from fibrolib.cohort import FILES, OPTIONAL, REQUIRED, read_text_table, table_file, write_cohort
 from fibrolib.cohort.schema import text_problems
 from fibrolib.deidentify.copies import KINDS, RefusedError, find_picture, write_copy, write_mask
 from fibrolib.errors import CohortError, FibrolibError, VideoError
@@ -134,9 +134,10 @@ def deidentify(
 
 
 def _plan(source: Path, key: bytes) -> tuple[pd.DataFrame | None, list[_Job]]:
-    if not source.exists():
+    file, _ = table_file(source)
+    if not file.exists():
         raise FibrolibError(f"{source}: there is no such file or folder.")
-    if source.suffix.lower() in _TABLES and source.is_file():
+    if file.suffix.lower() in _TABLES and file.is_file():
         table = _read_files_table(source)
         return table, _jobs_of_table(table, source.parent, key)
     return None, _jobs_of_folder(source, key)
@@ -226,7 +227,7 @@ def _write_names(jobs: list[_Job], results: dict[Path, FileResult], out: Path, k
 
 # Which files, and their new names
 
-_TABLES = {".csv", ".parquet", ".pq"}
+_TABLES = {".csv", ".parquet", ".pq", ".xlsx", ".xlsm"}
 """Endings of cohort tables."""
 
 

@@ -23,7 +23,7 @@ import pandas as pd
 import platformdirs
 
 from fibrolib.atomic import UNFINISHED, finish
-from fibrolib.cohort import Cohort, read_cohort
+from fibrolib.cohort import Cohort, read_cohort, table_file
 from fibrolib.cohort.columns import FILES, OPTIONAL, REQUIRED, VIRTUAL_PREFIX
 from fibrolib.cohort.schema import absolute
 from fibrolib.diagnostics import INDICES, Diagnostic
@@ -220,9 +220,9 @@ def register(table: str | Path, *, pseudonymous: bool = False, outside: bool = F
     holds pseudonyms already; they are kept. `outside`: the table may name files outside its folder.
     """
     path = absolute(Path(table))
-    if not path.is_file():
+    if not table_file(path)[0].is_file():
         raise FibrolibError(
-            f"{path}: there is no such cohort table. Expected a CSV or Parquet file, one row per video."
+            f"{path}: there is no such cohort table. Expected a CSV, Excel (.xlsx) or Parquet file, one row per video."
         )
     entry = json.dumps({"table": str(path), "pseudonymous": pseudonymous, "outside": outside}, indent=2)
     reference = pseudonym(read_key(), "cohort", entry)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from fibrolib.checking import CheckReport, check_cohort
-from fibrolib.cohort import Cohort, inspect_cohort
+from fibrolib.cohort import Cohort, inspect_cohort, table_file
 from fibrolib.cohort.columns import FILES
 from fibrolib.cohort.parsing import read_text_table
 from fibrolib.cohort.schema import is_there
@@ -70,7 +70,8 @@ def _cohort_label(table: Path) -> str:
     It could if it holds a date, a long number, the name of this user or of a patient, or what may be a person's name: a
     word in capital letters, or two words that are not of the field. So could the folder of a single patient.
     """
-    name = table.parent.name if table.stem == "cohort" else table.stem
+    file, _ = table_file(table)
+    name = file.parent.name if file.stem == "cohort" else file.stem
     label = _plain(name)
     words = re.findall(r"[^\W\d_]{2,}", name)
     strange = [word for word in words if word.lower() not in _WORDS]
@@ -219,4 +220,5 @@ def _content(table: Path, cutoff: int, outside: bool) -> list[str]:
     found = inspect_cohort(table, cutoff, outside=outside)
     names = sorted({name for column in FILES for name in found.table[column].dropna()})
     files = [file_digest(found.root / name) for name in names if is_there(found.root, name, outside)]
-    return [file_digest(table), *files]
+    file, sheet = table_file(table)
+    return [file_digest(file), sheet, *files]
