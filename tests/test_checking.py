@@ -323,8 +323,10 @@ def test_a_column_of_identity_numbers_is_told_whatever_it_is_called():
 @pytest.mark.parametrize(
     "name",
     [
-        "姓名", "患者姓名", "身份证号码", "住院号", "门诊号", "联系电话", "出生年月", "氏名", "生年月日",
-        "カルテ番号", "성명", "환자명", "주민등록번호", "ФИО", "Дата рождения", "СНИЛС", "Full name", "Geburtsdatum", "Codice fiscale",
+        "姓名", "患者姓名", "身份证号码", "住院号", "门诊号", "联系电话",
+        "出生年月", "氏名", "生年月日", "カルテ番号", "성명", "환자명",
+        "주민등록번호", "ФИО", "Дата рождения", "СНИЛС", "Full name", "Geburtsdatum",
+        "Codice fiscale",
     ],
 )  # fmt: skip
 def test_identifying_columns_in_other_scripts(name):
