@@ -23,12 +23,13 @@ from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["code_digest", "import_closure", "package_digest"]
+__all__ = ["PARSING", "code_digest", "import_closure", "package_digest"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
-_PARSING = threading.Lock()
-"""Threads parse one after another: in Python 3.11 two at a time can end in a SystemError (python/cpython#106905)."""
+PARSING = threading.RLock()
+"""Threads parse code, and headers of numpy's files, one after another: in Python 3.11 two at a time can end in a
+SystemError (python/cpython#106905)."""
 
 _NUMERICAL = {
     "PIL": "pillow",
@@ -119,7 +120,7 @@ class _Module:
     """Imports and code of a source file, without docstrings and what is for type checking alone."""
 
     def __init__(self, source: bytes) -> None:
-        with _PARSING:
+        with PARSING:
             tree = ast.parse(source)  # not kept: trees of all modules would be a hundred megabytes
         statements = _strip(tree)
         whole = [alias.name for node in statements if isinstance(node, ast.Import) for alias in node.names]

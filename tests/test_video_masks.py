@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fibrolib.errors import VideoError
+from fibrolib.provenance import PARSING
 from fibrolib.video import masks_of_frames, open_arrays
 from fibrolib.video.masks import _read_polygons
 
@@ -131,6 +133,12 @@ def file(tmp_path):
 def read(path):
     with open_arrays(path, "the mask file", "Draw it again.") as arrays:
         return arrays["capsule"]
+
+
+def test_arrays_are_read_by_one_thread_at_a_time(file):
+    """In Python 3.11 two threads that parse headers or code can end in a SystemError (python/cpython#106905)."""
+    with ThreadPoolExecutor(1) as other, open_arrays(file, "the mask file"):
+        assert not other.submit(PARSING.acquire, blocking=False).result()
 
 
 def test_arrays_are_read(file):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from fibrolib.errors import VideoError, counted
+from fibrolib.provenance import PARSING
 from fibrolib.video.reading import read_image
 
 __all__ = ["masks_of_frames", "open_arrays"]
@@ -147,7 +148,7 @@ def open_arrays(path: str | Path, what: str, advice: str = "") -> Iterator[NpzFi
     """
     try:
         # Opened here: numpy leaves a file open in which it finds no archive.
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with PARSING, Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             _refuse_other_members(arrays)
             yield arrays
     except (*_DAMAGE, *_DAMAGE_INSIDE) as error:
