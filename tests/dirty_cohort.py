@@ -338,7 +338,7 @@ FAULTS = [
     file("few frames", "video", video_of(lambda frames: frames[:12]), "few-frames", "12 frames", ".mp4"),
     file("too short", "video", video_of(lambda frames: frames, fps=100), "short", "less than one heartbeat", ".mp4"),
     file("still", "video", video_of(lambda f: np.repeat(f[:1], N_FRAMES, axis=0)), "still", "nothing moves", ".mp4"),
-    file("black", "video", video_of(lambda f: np.zeros_like(f)), "dark", "black", ".mp4"),
+    file("black", "video", video_of(lambda f: np.zeros_like(f)), "no-picture", "black", ".mp4"),
     file("white", "video", video_of(lambda f: np.where(f > 60, 255, f).astype(np.uint8)), "white", "saturated", ".mp4"),
     file("letters and callipers", "video", video_of(_written_on), "marks", "letters, callipers", ".mp4"),
     file("colour Doppler", "video", _coloured, "colour", "Doppler", ".mp4"),

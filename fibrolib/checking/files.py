@@ -20,6 +20,7 @@ from fibrolib.video import masks_of_frames
 from fibrolib.video.survey import GRID, VideoSurvey, fingerprints, survey_video
 
 # All *assumptions*. The calmest of 71 real videos moves by 4.0 grey levels and the darkest has a mean of 9.5.
+_LEVELS = 26  # of 256: less of the range is used by no real picture, but by one whose grey levels were misread
 _STILL = 0.5  # grey levels of movement; coding noise of a repeated picture is below
 _DARK = 2.0  # grey levels
 _WHITE = 0.3  # share of the sector that is saturated
@@ -28,6 +29,8 @@ _SLIVER = 0.05  # share of the frame
 _COLOURED = 12  # pixels; 71 real videos without overlays have none
 _MARKED = 20  # pixels; see `fibrolib.video.survey`
 _SHORT = 1.0  # seconds: one heartbeat at 60 a minute, and the movement is what the video is for
+
+_USELESS = {"no-picture"}
 
 _ALIKE = 0.9
 """Agreement of two fingerprints above which they show the same (*assumption*, set on 71 real lung videos: copies
@@ -94,7 +97,10 @@ def _content_findings(table: pd.DataFrame, surveys: Surveys, clip_frames: int) -
         for line, name in table[column].dropna().items():
             for kind, message in faults(surveys[name]) if name in surveys else ():
                 lines[kind, message, column].append(line)
-    return [Finding("warning", kind, message, rows, column) for (kind, message, column), rows in lines.items()]
+    return [
+        Finding("error" if kind in _USELESS else "warning", kind, message, rows, column)
+        for (kind, message, column), rows in lines.items()
+    ]
 
 
 def _video_faults(survey: VideoSurvey, clip_frames: int) -> Iterable[tuple[str, str]]:
@@ -113,7 +119,16 @@ def _video_faults(survey: VideoSurvey, clip_frames: int) -> Iterable[tuple[str, 
 
 
 def _picture_faults(survey: VideoSurvey) -> Iterable[tuple[str, str]]:
-    if survey.brightness < _DARK:
+    yield from survey.notes
+    low, high = survey.level_range
+    if high - low < _LEVELS:
+        shade = "black" if high < _LEVELS else "white" if low > 255 - _LEVELS else "of one grey"
+        yield (
+            "no-picture",
+            f"the picture is {shade}, or nearly so: its grey levels lie between {low} and {high} of 255. Nothing can "
+            "be learnt from it. Look at the file in the scanner's viewer and export it again.",
+        )
+    elif survey.brightness < _DARK:
         yield "dark", "the picture is black, or nearly so."
     if survey.saturation > _WHITE:
         yield "white", f"{survey.saturation:.0%} of the ultrasound picture is saturated (white)."

@@ -30,6 +30,7 @@ _RLE = f"{_ROOT}.5"
 
 _ITEM = b"\xfe\xff\x00\xe0"
 _JPEG, _JPEG_2000, _JP2_BOX = b"\xff\xd8", b"\xff\x4f\xff\x51", b"jP  "
+_BOXES = 4096  # bytes that the boxes of a JP2 file may take before the codestream
 _BETWEEN_CODESTREAMS = re.compile(rb"(?<=\xff\xd9)\x00?(?=\xff\xd8\xff|\xff\x4f\xff\x51)")
 
 # Start-of-frame markers (ITU-T T.81 table B.1; T.87 for JPEG-LS) and what FFmpeg calls the decoder; "" is Pillow.
@@ -108,8 +109,9 @@ class PixelData:
         if self._codestream is None or self._codestream.decoder == "jpeg2000":
             if self._codestream is not None and not _transfer_syntax(dataset).startswith(f"{_ROOT}.4.9"):
                 dataset.file_meta.TransferSyntaxUID = JPEG2000
-            if self.count != len(fragments):
-                dataset.PixelData = encapsulate(self._encoded)
+            bare = [encoded[max(0, encoded.find(_JPEG_2000, 0, _BOXES)) :] for encoded in self._encoded]
+            if bare != fragments:
+                self._encoded, dataset.PixelData = bare, encapsulate(bare)
 
     def _trust_codestream(self, found: _Codestream) -> None:
         """Rows, columns, bits and components as the codestream has them."""
@@ -157,8 +159,14 @@ class PixelData:
     # Decoding
 
     def _decoded(self, indices: list[int]) -> Iterator[NDArray]:
-        if self._codestream is None or self._codestream.decoder == "jpeg2000":
+        if self._codestream is None:
             yield from iter_pixels(self._dataset, indices=indices)
+            return
+        if self._codestream.decoder == "jpeg2000":
+            for index in indices:
+                if not self._encoded[index].startswith(_JPEG_2000):
+                    raise ValueError("it does not begin as JPEG 2000 does")
+                yield from iter_pixels(self._dataset, indices=[index])
             return
         for index in indices:
             encoded = self._encoded[index]
@@ -272,7 +280,7 @@ def _codestream(encoded: bytes) -> _Codestream | None:
     """What a codestream says of itself; None where it is none, or damaged."""
     if encoded.startswith(_JPEG):
         return _jpeg_header(encoded)
-    place = encoded.find(_JPEG_2000, 0, 4096)
+    place = encoded.find(_JPEG_2000, 0, _BOXES)
     if place < 0 or len(encoded) < place + 43:
         return None
     width, height, left, top = struct.unpack_from(">IIII", encoded, place + 8)
