@@ -125,6 +125,7 @@ CHINESE = {"patient_id": "患者编号", "video": "video", "stage": "stage"}
         ("gb18030", "张三丰", "remark", "GB18030"),
         ("cp932", "佐藤花子", "生年月日", "Shift-JIS"),
         ("cp932", "ヤマダ タロウ", "remark", "Shift-JIS"),
+        ("cp932", "超音波の動画です。肝臓の右葉を撮影しました", "remark", "Shift-JIS"),
         ("big5", "陳大文", "年齡", "Big5"),
         ("cp949", "김철수", "생년월일", "EUC-KR"),
         ("cp1251", "Иванов Пётр", "Фамилия", "Windows-1251"),

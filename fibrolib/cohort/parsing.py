@@ -164,8 +164,16 @@ def _recognised(content: bytes) -> str:
         return max(columns, key=columns.get)
     if _single_letters(content):
         return "cp1252"
+    if _kana_share(content) > 0.2:
+        return "cp932"
     likely = charset_normalizer.from_bytes(content, cp_isolation=list(columns)).best() if columns else None
     return likely.encoding if likely else ""
+
+
+def _kana_share(content: bytes) -> float:
+    """How many characters beyond ASCII are Japanese kana, if the bytes are read as Shift-JIS."""
+    foreign = [letter for letter in content.decode("cp932", "ignore") if letter > "\x7f"]
+    return sum("\u3041" <= letter <= "\u30fe" for letter in foreign) / max(1, len(foreign))
 
 
 def _single_letters(content: bytes) -> bool:
