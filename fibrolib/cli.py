@@ -106,13 +106,22 @@ def _init(
 ) -> None:
     """Write a first cohort.csv for a folder of videos, and list what to complete."""
     from fibrolib.checking import write_template
-    from fibrolib.cohort.columns import NUMBERS
+    from fibrolib.cohort import NUMBERS
+    from fibrolib.privacy import private_folder, pseudonym, read_key, write_private
 
     numbers = ", ".join(f"{name} ({spec.unit})" for name, spec in NUMBERS.items())
-    made = write_template(folder, source, pattern)
+    made = write_template(folder, source, pattern, lambda patient: pseudonym(read_key(), "p", patient))
     typer.echo(
         f"{made.path}: {counted(made.videos, 'video')} of {counted(made.patients, 'patient')}, "
-        f"told apart {made.rule}.\n"
+        f"told apart {made.rule}.{'' if made.sure else ' This is a guess: look through the table.'}"
+    )
+    if made.ids:
+        rows = "".join(f'{name},"{patient}"\n' for name, patient in made.ids.items())
+        place = private_folder() / "init" / f"{pseudonym(read_key(), 'table', str(made.path))}.csv"
+        typer.echo(f"Who is who, for you alone: {write_private(place, 'patient_id,PatientID' + chr(10) + rows)}")
+    if made.left_out:
+        typer.echo(f"Not listed: {', '.join(made.left_out)}.")
+    typer.echo(
         f"Fill in: stage (METAVIR 0 to 4), and what is known of sex, {numbers}. Replace names by pseudonyms.\n"
         f"Then: fibrolib check {made.path}"
     )
