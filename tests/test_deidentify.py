@@ -521,3 +521,14 @@ def test_a_file_of_many_pages_keeps_them_all(own, tmp_path):
     deidentify(tmp_path / "source", tmp_path / "out")
     (copy,) = (tmp_path / "out").glob("*.mp4")
     assert len(read_video(copy).frames) == len(pictures)
+
+
+def test_the_list_of_a_disc_is_left_out(own, tmp_path):
+    (tmp_path / "source").mkdir()
+    dataset = dicom_dataset(screen(), Modality="US")
+    dataset.save_as(tmp_path / "source" / "IM0001", enforce_file_format=True)
+    for name in ("Rows", "Columns", "PixelData"):
+        delattr(dataset, name)
+    dataset.save_as(tmp_path / "source" / "DICOMDIR", enforce_file_format=True)
+    report, _ = deidentify(tmp_path / "source", tmp_path / "out")
+    assert sorted(result.outcome for result in report.results) == ["left out", "written"]

@@ -16,6 +16,7 @@ from typing import Literal
 import jinja2
 import numpy as np
 import pandas as pd
+import pydicom
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -191,12 +192,21 @@ def _kind(job: _Job) -> str:
         return "video"
     try:
         if is_dicom(job.source):
-            return "dicom"
+            return "dicom" if _may_hold_picture(job.source) else ""
     except OSError as error:
         raise VideoError(f"{job.source}: the file cannot be read ({error.strerror}).") from error
     if is_still(job.source):
         return "image"
     return "video" if suffix in MEDIA_SUFFIXES - {".json", ".npz"} else ""
+
+
+def _may_hold_picture(path: Path) -> bool:
+    """False for a DICOM file that can be read and has no rows of pixels: the list of a disc, a report."""
+    try:
+        header = pydicom.dcmread(path, force=True, stop_before_pixels=True)
+    except Exception:  # damaged headers surface as almost any error; the reader will say what is wrong
+        return True
+    return "Rows" in header or not len(header)
 
 
 def _write_table(table: pd.DataFrame, root: Path, results: dict[Path, FileResult], key: bytes, path: Path) -> None:
