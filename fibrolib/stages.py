@@ -5,15 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["CONDITIONS", "METAVIR", "at_least", "condition", "cutoff_name", "is_metavir", "stage_name"]
+from fibrolib.errors import FibrolibError
+
+__all__ = [
+    "CONDITIONS",
+    "METAVIR",
+    "StageError",
+    "at_least",
+    "check_stages",
+    "condition",
+    "cutoff_name",
+    "is_metavir",
+    "stage_name",
+]
 
 METAVIR = (0, 1, 2, 3, 4)
 """Stages of the METAVIR scale, F0 (no fibrosis) to F4 (cirrhosis)."""
 
 CONDITIONS = {1: "any fibrosis", 2: "significant fibrosis", 3: "advanced fibrosis", 4: "cirrhosis"}
 """What the field calls "stage at or above this one"."""
+
+
+class StageError(FibrolibError, ValueError):
+    """Values that are no stages; the message says which."""
 
 
 def is_metavir(stages: Iterable[int]) -> bool:
@@ -41,6 +58,26 @@ def condition(cutoff: int, metavir: bool = True) -> str:
     return f"{CONDITIONS[cutoff]} ({name})" if metavir and cutoff in CONDITIONS else name
 
 
+def check_stages(stage: ArrayLike, name: str = "stage") -> NDArray[np.int64]:
+    """Stages as whole numbers, shape (n,); a `StageError` where one is missing, negative, or lies between two."""
+    values = stage.astype(object).filled(np.nan) if np.ma.isMaskedArray(stage) else stage
+    values = values if isinstance(values, pd.Series) else np.asarray(values)
+    try:
+        numbers = pd.Series(values).to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise StageError(f"{name} must hold one number for each patient: {error}") from error
+    missing = np.isnan(numbers)
+    if missing.any():
+        raise StageError(
+            f"{name} is missing in {missing.sum()} of {len(numbers)} patients: leave them out, they are neither "
+            "healthy nor diseased"
+        )
+    wrong = ~((numbers >= 0) & (numbers == np.floor(numbers)) & np.isfinite(numbers))
+    if wrong.any():
+        raise StageError(f"{name} must hold whole numbers from 0 on, found {numbers[wrong][0]:g}")
+    return numbers.astype(np.int64)
+
+
 def at_least(stage: ArrayLike, cutoff: int) -> NDArray[np.int64]:
-    """Binary truth at a cut-off."""
-    return (np.asarray(stage) >= cutoff).astype(np.int64)
+    """Binary truth at a cut-off; a `StageError` where a stage is missing or no whole number."""
+    return (check_stages(stage) >= cutoff).astype(np.int64)

@@ -91,7 +91,7 @@ def test_kappa_degenerates_in_words():
     assert same.note
     with pytest.raises(InferenceError, match="not defined"):
         quadratic_kappa([1, 1], [1, 1])
-    with pytest.raises(InferenceError, match="whole numbers"):
+    with pytest.raises(InferenceError, match="one entry for each patient"):
         quadratic_kappa([], [])
     with pytest.raises(InferenceError, match="whole numbers"):
         quadratic_kappa([1, 2], [1, 2.5])

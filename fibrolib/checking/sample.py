@@ -104,12 +104,13 @@ def _test_sizes(patients: pd.DataFrame, cutoff: int) -> tuple[int, int]:
 
 def _power_findings(positive: int, negative: int) -> list[Finding]:
     """Whether the test patients can tell a good model from chance."""
-    power = auc_power(_AREAS[0], positive, negative) if min(positive, negative) else 0.0
+    power = auc_power(_AREAS[0], positive, negative).power if min(positive, negative) else 0.0
     if power >= _POWER:
         return []
+    needed = auc_sample_size(_AREAS[0], power=_POWER)
     message = (
         f"{positive} + {negative} test patients would tell a true AUC of {_AREAS[0]} from chance with a probability of "
-        f"{power:.2f} only; {' + '.join(map(str, auc_sample_size(_AREAS[0], power=_POWER)))} would with {_POWER}. "
+        f"{power:.2f} only; {needed.n_positive} + {needed.n_negative} would with {_POWER}. "
         "Read single results with their intervals, or collect more patients."
     )
     return [Finding("warning", "power", message)]
@@ -118,12 +119,12 @@ def _power_findings(positive: int, negative: int) -> list[Finding]:
 def _power_summary(positive: int, negative: int, cutoff: int, metavir: bool) -> str:
     """What the test patients can tell about two models, as a sentence."""
     name = cutoff_name(cutoff, metavir)
-    power = comparison_power(*_AREAS, positive, negative) if min(positive, negative) else 0.0
+    power = comparison_power(*_AREAS, positive, negative).power if min(positive, negative) else 0.0
     needed = comparison_sample_size(*_AREAS, power=_POWER)
     return (
         f"Test patients (of the split, or expected): {positive} {name}, {negative} below. Two models with true AUCs of "
-        f"{_AREAS[0]} and {_AREAS[1]} would be told apart with a probability of {power:.2f}; {needed[0]} + {needed[1]} "
-        f"patients give {_POWER}."
+        f"{_AREAS[0]} and {_AREAS[1]} would be told apart with a probability of {power:.2f}; {needed.n_positive} + "
+        f"{needed.n_negative} patients give {_POWER}."
     )
 
 

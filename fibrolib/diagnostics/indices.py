@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from fibrolib.errors import FibrolibError, counted
-from fibrolib.stages import at_least
+from fibrolib.stages import at_least, check_stages
 
 _AST_UPPER_LIMIT = 40.0  # U/L; the customary value; laboratories differ (*assumption* where none is given)
 
@@ -133,7 +133,9 @@ def tabulate_zones(zone: Sequence[str] | pd.Series, y_true: ArrayLike) -> pd.Dat
     `zone` is that of `zones`, `y_true` 0 or 1. Rows are "low", "indeterminate", "high" and "missing", columns ``zone,
     n, diseased, healthy, share`` (of all patients) and ``prevalence`` (of disease in the zone; NaN in an empty one).
     """
-    truth = np.asarray(y_true).astype(int)
+    truth = check_stages(y_true, "y_true")
+    if truth.max() > 1:
+        raise IndexInputError(f"y_true must hold 0 and 1 only, found {truth.max()}: apply the stage cut-off first")
     names = pd.Series(zone).astype(object).fillna("missing").to_numpy()
     if len(names) != len(truth):
         raise ValueError(f"{counted(len(names), 'zone')} for {counted(len(truth), 'patient')}")

@@ -19,7 +19,14 @@ from statsmodels.nonparametric.smoothers_lowess import lowess
 from statsmodels.stats.proportion import proportion_confint
 
 from fibrolib.errors import counted
-from fibrolib.inference.checks import _check_labels, _check_level, _check_probabilities, _class_sizes
+from fibrolib.inference.checks import (
+    _check_labels,
+    _check_level,
+    _check_probabilities,
+    _check_resamples,
+    _check_size,
+    _class_sizes,
+)
 from fibrolib.inference.intervals import Estimate, _bca_limits, _join_notes, _small_sample_note, estimates_table
 from fibrolib.inference.predictions import _by_model
 
@@ -48,7 +55,7 @@ def calibration_metrics(
     y_true: ArrayLike, y_prob: ArrayLike, *, confidence_level: float = 0.95, n_resamples: int = 1000, seed: int = 0
 ) -> dict[str, Estimate]:
     """Calibration of one model's probabilities; the numbers are described in :func:`summarise_calibration`."""
-    _check_level(confidence_level)
+    _check_level(confidence_level), _check_resamples(n_resamples)
     positive = _check_labels(y_true, least=1)
     probability = _check_probabilities(y_prob, len(positive))
     rng = np.random.default_rng(seed)
@@ -239,9 +246,7 @@ def calibration_curve(
     y_true: ArrayLike, y_prob: ArrayLike, *, n_points: int = 51, confidence_level: float = 0.95
 ) -> pd.DataFrame:
     """Share of patients with the condition along one model's predicted probability; see :func:`calibration_curves`."""
-    _check_level(confidence_level)
-    if n_points < 2:
-        raise ValueError(f"n_points must be at least 2, it is {n_points}")
+    _check_level(confidence_level), _check_size(n_points, "n_points", least=2)
     positive = _check_labels(y_true, least=1)
     probability = _check_probabilities(y_prob, len(positive))
     grid = np.unique(np.linspace(probability.min(), probability.max(), n_points))

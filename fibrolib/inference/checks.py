@@ -1,4 +1,7 @@
-"""Checks of the arrays that a caller passes; no function below checks again.
+"""One check for each kind of argument that a caller passes; no function below checks again.
+
+Data (labels, scores, stages) that do not allow a statistic are an `InferenceError`, which tables turn into a note;
+settings that nobody can mean (a level of 95) are a plain ValueError, which reaches the caller.
 
 Names with an underscore are shared within `fibrolib.inference` only.
 """
@@ -12,6 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.errors import FibrolibError, counted
+from fibrolib.stages import StageError, check_stages
 
 __all__ = ["InferenceError"]
 
@@ -24,6 +28,9 @@ class InferenceError(FibrolibError, ValueError):
 
 
 def _as_float(values: ArrayLike, name: str) -> _Floats:
+    """Floats, NaN where missing: also where a mask hides the value."""
+    if np.ma.isMaskedArray(values):
+        values = np.ma.filled(values.astype(object), np.nan)
     nullable = isinstance(getattr(values, "dtype", None), pd.api.extensions.ExtensionDtype)
     try:
         array = pd.Series(values).to_numpy(dtype=np.float64, na_value=np.nan) if nullable else values
@@ -101,8 +108,82 @@ def _check_probabilities(y_prob: ArrayLike, n: int, name: str = "y_prob") -> _Fl
     return values
 
 
+def _check_stages(stage: ArrayLike, name: str = "stage") -> NDArray[np.int64]:
+    """Ordered stages, one for each patient: whole numbers from 0 on, none missing."""
+    values = _as_float(stage, name)
+    if values.ndim != 1 or values.size == 0:
+        raise InferenceError(f"{name} must be a list with one entry for each patient; its shape is {values.shape}")
+    try:
+        return check_stages(values, name)
+    except StageError as error:
+        raise InferenceError(str(error)) from error
+
+
+def _check_real(value: ArrayLike, name: str, allowed: str, *, low: float, high: float, open_: str = "") -> _Floats:
+    """Numbers in an interval that `allowed` describes; `open_` names the ends that are excluded ("low", "high")."""
+    try:
+        numbers = _as_float(value, name)
+    except InferenceError as error:
+        raise ValueError(str(error)) from error
+    inside = (numbers > low) if "low" in open_ else (numbers >= low)
+    inside &= (numbers < high) if "high" in open_ else (numbers <= high)
+    if not inside.all():
+        wrong = float(numbers[~inside].flat[0])
+        as_share = f": {wrong:g} % is {wrong / 100:g}, divide by 100" if high == 1 and 1 < wrong <= 100 else ""
+        raise ValueError(f"{name} must be {allowed}; it is {wrong:g}{as_share}")
+    return numbers
+
+
+def _check_number(value: float, name: str, allowed: str, **limits) -> float:
+    """One number; as :func:`_check_real`."""
+    number = _check_real(value, name, allowed, **limits)
+    if number.ndim:
+        raise ValueError(f"{name} must be one number; its shape is {number.shape}")
+    return float(number)
+
+
+def _check_share(share: float, name: str) -> float:
+    """A share of patients or a printed metric, ends included."""
+    return _check_number(share, name, "a share between 0 and 1", low=0, high=1)
+
+
 def _check_level(level: float, name: str = "confidence_level") -> float:
-    """A share strictly between 0 and 1."""
-    if not 0 < level < 1:
-        raise ValueError(f"{name} must lie between 0 and 1, for example 0.9; it is {level!r}")
-    return float(level)
+    """A confidence level, power, prevalence or true area: strictly between 0 and 1."""
+    allowed = "between 0 and 1, both excluded, for example 0.9"
+    return _check_number(level, name, allowed, low=0, high=1, open_="low high")
+
+
+def _check_correlation(correlation: ArrayLike, name: str = "correlation") -> _Floats:
+    """One correlation, or several."""
+    return _check_real(correlation, name, "a correlation between -1 and 1", low=-1, high=1)
+
+
+def _check_ratio(ratio: float, name: str = "ratio") -> float:
+    allowed = "positive and finite: the number of controls for each case"
+    return _check_number(ratio, name, allowed, low=0, high=np.inf, open_="low high")
+
+
+def _check_size(size: int, name: str, *, least: int = 1) -> int:
+    """A number of patients, resamples or points."""
+    number = _check_number(size, name, f"a whole number from {least} on", low=least, high=np.inf, open_="high")
+    if not number.is_integer():
+        raise ValueError(f"{name} must be a whole number; it is {number:g}")
+    return int(number)
+
+
+def _check_resamples(n_resamples: int, name: str = "n_resamples") -> int:
+    """Limits are quantiles of the resamples: of fewer than 100 they are noise."""
+    return _check_size(n_resamples, name, least=100)
+
+
+def _check_counts(count: int, n: int, name: str = "count") -> tuple[int, int]:
+    """So many of `n` patients."""
+    count, n = _check_size(count, name, least=0), _check_size(n, "n", least=0)
+    if count > n:
+        raise ValueError(f"{name} must be at most n: {count} of {counted(n, 'patient')}")
+    return count, n
+
+
+def _check_classes(n_positive: int, n_negative: int) -> tuple[int, int]:
+    """Numbers of patients with and without the condition, at least one of each."""
+    return _check_size(n_positive, "n_positive"), _check_size(n_negative, "n_negative")

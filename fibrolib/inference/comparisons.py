@@ -14,7 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from fibrolib.errors import counted
-from fibrolib.inference.checks import InferenceError, _check_labels, _check_level, _check_scores, _class_sizes
+from fibrolib.inference.checks import (
+    InferenceError,
+    _as_float,
+    _check_labels,
+    _check_level,
+    _check_scores,
+    _class_sizes,
+)
 from fibrolib.inference.intervals import (
     Estimate,
     Limits,
@@ -161,8 +168,9 @@ class _JointTest(NamedTuple):
 
 
 def delong_joint_test(y_true: ArrayLike, scores: ArrayLike, *, reference: str = "f") -> _JointTest:
-    """Test whether k ROC areas on the same patients, one column of `scores` each, are all equal (DeLong 1988, eq. 5).
+    """Test whether k ROC areas on the same patients are all equal (DeLong 1988, eq. 5).
 
+    `scores` holds one column for each score, or is a list of scores, ``[a, b]``.
     "chi2" takes the covariance as known, "f" (Hotelling) allows n - 2 degrees of freedom for it: with 8 and 9 patients
     and six scores chi-square rejects up to 0.17 of true null hypotheses in place of 0.05, F at most 0.02
     (``benchmarks/interval_coverage.py``). Columns that rank the patients alike take no degree of freedom; all alike
@@ -196,10 +204,24 @@ def delong_joint_test(y_true: ArrayLike, scores: ArrayLike, *, reference: str = 
 def _placed_columns(y_true, scores) -> tuple[_Booleans, _Floats]:
     """Truth, and the placements by each column of scores, shape (k, n)."""
     positive = _check_labels(y_true, least=2)
-    table = np.asarray(scores)
-    columns = table[:, None] if table.ndim == 1 else table
+    table = _as_table(scores)
+    # A list of k scores is the table turned round.
+    columns = table.T if table.shape[1] == len(positive) != len(table) else table
     checked = [_check_scores(column, len(positive), f"score {i + 1}") for i, column in enumerate(columns.T)]
     return positive, np.stack([_placements(positive, column) for column in checked])
+
+
+def _as_table(scores: ArrayLike) -> _Floats:
+    """Floats of shape (n, k), NaN where masked."""
+    if not isinstance(scores, (list, tuple)):
+        table = _as_float(scores, "scores")
+    elif len({np.shape(each) for each in scores}) == 1:
+        table = np.stack([_as_float(each, "scores") for each in scores])
+    else:
+        raise InferenceError("scores must all have as many entries")
+    if not 0 < table.ndim <= 2:
+        raise InferenceError(f"scores must have one column for each score; their shape is {table.shape}")
+    return table[:, None] if table.ndim == 1 else table
 
 
 def _joint_pvalue(statistic: float, rank: int, df_error: float) -> float:

@@ -17,7 +17,7 @@ from scipy import optimize, special, stats
 from statsmodels.stats.proportion import proportion_confint
 
 from fibrolib.errors import counted
-from fibrolib.inference.checks import _check_level
+from fibrolib.inference.checks import _check_counts, _check_level
 
 __all__ = ["COMPOSITE_METHODS", "Counts", "Estimate", "Limits", "Metric", "estimates_table", "wilson"]
 
@@ -144,6 +144,7 @@ def _newcombe_limits(area: float, n_positive: int, n_negative: int, confidence_l
 def wilson(count: int, n: int, name: str = "proportion", confidence_level: float = 0.95) -> Estimate:
     """A proportion among `n` patients with Wilson's interval; all NaN, with a note, where `n` is 0."""
     _check_level(confidence_level)
+    count, n = _check_counts(count, n)
     if n == 0:
         return Estimate(name, *(float("nan"),) * 3, 0, confidence_level, "wilson", note="no patient to count")
     low, high = proportion_confint(count, n, alpha=1 - confidence_level, method="wilson")

@@ -14,7 +14,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from fibrolib.inference.checks import _check_labels, _check_level, _check_probabilities, _check_scores, _class_sizes
+from fibrolib.inference.checks import (
+    _check_labels,
+    _check_level,
+    _check_probabilities,
+    _check_real,
+    _check_resamples,
+    _check_scores,
+    _class_sizes,
+)
 from fibrolib.inference.intervals import (
     Counts,
     Estimate,
@@ -113,7 +121,7 @@ def classification_metrics(
     counts 0, as in scikit-learn. `method` of the composites' intervals: "jeffreys", or "bootstrap" (BCa, patients
     resampled within each class; too narrow at small n or few errors).
     """
-    _check_level(confidence_level)
+    _check_level(confidence_level), _check_resamples(n_resamples)
     positive = _check_labels(y_true, least=1)
     counts = confusion(positive, y_score, threshold)
     composites = COMPOSITES | (_predictive_values(prevalence) if prevalence is not None else {})
@@ -168,9 +176,11 @@ def _decision_curve(
 ) -> pd.DataFrame:
     """Net benefit of one model over threshold probabilities; see :func:`decision_curves`."""
     _check_level(confidence_level)
-    cuts = np.asarray(thresholds, dtype=float)
-    if cuts.ndim != 1 or not cuts.size or not np.all((cuts > 0) & (cuts < 1)):
-        raise ValueError("thresholds must be probabilities between 0 and 1, both excluded")
+    cuts = _check_real(
+        thresholds, "thresholds", "probabilities between 0 and 1, both excluded", low=0, high=1, open_="low high"
+    )
+    if cuts.ndim != 1 or not cuts.size:
+        raise ValueError("thresholds must be a list of probabilities")
     positive = _check_labels(y_true, least=1)
     m, n = _class_sizes(positive)
     probability = _check_probabilities(y_prob, len(positive))

@@ -10,7 +10,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from fibrolib.inference.checks import _check_labels, _check_level, _check_scores, _class_sizes
+from fibrolib.inference.checks import (
+    _check_labels,
+    _check_level,
+    _check_resamples,
+    _check_scores,
+    _check_share,
+    _class_sizes,
+)
 from fibrolib.inference.intervals import (
     Estimate,
     _bca_limits,
@@ -115,7 +122,7 @@ def auc_ci(
     >>> auc_ci([0, 0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5]).high
     1.0
     """
-    _check_level(confidence_level)
+    _check_level(confidence_level), _check_resamples(n_resamples)
     if method not in AUC_METHODS:
         raise ValueError(f"method must be one of {AUC_METHODS}, not {method!r}")
     positive = _check_labels(y_true, least=1)
@@ -194,14 +201,14 @@ def choose_threshold(y_true: ArrayLike, y_score: ArrayLike, rule: str = "youden"
     """
     if rule not in THRESHOLD_RULES:
         raise ValueError(f"rule must be one of {THRESHOLD_RULES}, not {rule!r}")
-    if not 0 < target <= 1:
-        raise ValueError(f"target must lie in (0, 1], it is {target!r}")
+    _check_share(target, "target")
     positive = _check_labels(y_true, least=1)
+    least = target - 1e-12  # 93 of 100 is a target of .93 met exactly, though not in binary numbers
     thresholds, sensitivity, specificity = _rates(positive, _check_scores(y_score, len(positive)))
     if rule == "sensitivity":
-        return float(thresholds[np.flatnonzero(sensitivity >= target)[-1]])
+        return float(thresholds[np.flatnonzero(sensitivity >= least)[-1]])
     if rule == "specificity":
-        return float(thresholds[np.flatnonzero(specificity >= target)[0]])
+        return float(thresholds[np.flatnonzero(specificity >= least)[0]])
     youden = sensitivity + specificity
     best = np.flatnonzero(youden >= youden.max() - 1e-12)
     return float(thresholds[best[np.argmin(np.abs(sensitivity - specificity)[best])]])

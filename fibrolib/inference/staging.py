@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from fibrolib.errors import counted
-from fibrolib.inference.checks import InferenceError, _check_level, _check_scores
+from fibrolib.inference.checks import InferenceError, _check_level, _check_scores, _check_share, _check_stages
 from fibrolib.inference.comparisons import Comparison, _compare
 from fibrolib.inference.intervals import Estimate, _logit_limits, _normal_limits, _small_sample_note
 from fibrolib.inference.roc import _area, _placements
@@ -64,7 +64,7 @@ def obuchowski(
         One stage only, a stage with one patient, a stage without prevalence, NaN or infinite scores.
     """
     _check_level(confidence_level)
-    stages = _check_stages(stage)
+    stages = _check_staged(stage)
     value, components = _components(stages, _check_scores(y_score, len(stages)), prevalence, penalise)
     error = float(np.sqrt(_variance(stages, components)))
     limits, note = (float("nan"), float("nan")), "the estimated variance is zero: no interval"
@@ -84,7 +84,7 @@ def obuchowski_test(
 ) -> Comparison:
     """Test whether two scores of the same patients have equal Obuchowski measures; options of :func:`obuchowski`."""
     _check_level(confidence_level)
-    stages = _check_stages(stage)
+    stages = _check_staged(stage)
     (a, parts_a), (b, parts_b) = (
         _components(stages, _check_scores(score, len(stages), name), prevalence, penalise)
         for score, name in ((score_a, "score_a"), (score_b, "score_b"))
@@ -98,18 +98,15 @@ def _few_note(stages: _Integers) -> str:
     return _small_sample_note(least, least).replace("class", "stage")
 
 
-def _check_stages(stage: ArrayLike) -> _Integers:
-    values = np.asarray(stage, dtype=float)
-    if values.ndim != 1 or values.size == 0 or not np.all(values == np.round(values)):
-        raise InferenceError("stages must be whole numbers, one for each patient")
-    present, counts = np.unique(values, return_counts=True)
+def _check_staged(stage: ArrayLike) -> _Integers:
+    """At least two stages, and two patients in each."""
+    stages = _check_stages(stage)
+    present, counts = np.unique(stages, return_counts=True)
     if len(present) < 2:
-        raise InferenceError(f"all patients are of stage {present[0]:g}: at least two stages are needed")
+        raise InferenceError(f"all patients are of stage {present[0]}: at least two stages are needed")
     if counts.min() < 2:
-        raise InferenceError(
-            f"stage {present[counts.argmin()]:g} has one patient only: at least two are needed in each"
-        )
-    return values.astype(np.int64)
+        raise InferenceError(f"stage {present[counts.argmin()]} has one patient only: at least two are needed in each")
+    return stages
 
 
 def _components(
@@ -136,6 +133,8 @@ def _pair_weights(
 ) -> dict[tuple[int, int], float]:
     if prevalence is None:
         prevalence = {s: float(np.mean(stages == s)) for s in present}
+    for stage, share in prevalence.items():
+        _check_share(share, f"the prevalence of stage {stage}")
     absent = [s for s in present if not prevalence.get(s, 0) > 0]
     if absent:
         raise InferenceError(f"prevalence gives no positive value for stage(s) {absent}")
@@ -192,13 +191,12 @@ def quadratic_kappa(stage_true: ArrayLike, stage_called: ArrayLike, *, confidenc
 
 
 def _check_stage_pair(stage_true: ArrayLike, stage_called: ArrayLike) -> tuple[_Integers, _Integers]:
-    truth, called = (np.asarray(stage, dtype=float) for stage in (stage_true, stage_called))
-    whole = all(np.all(stage == np.round(stage)) for stage in (truth, called))
-    if truth.shape != called.shape or truth.ndim != 1 or truth.size == 0 or not whole:
-        raise InferenceError("true and called stages must be whole numbers, one of each for every patient")
+    truth, called = _check_stages(stage_true, "stage_true"), _check_stages(stage_called, "stage_called")
+    if len(truth) != len(called):
+        raise InferenceError(f"{counted(len(truth), 'patient')} but {counted(len(called), 'called stage')}")
     if np.ptp(np.concatenate((truth, called))) == 0:
-        raise InferenceError(f"all stages, true and called, are {truth[0]:g}: kappa is not defined")
-    return truth.astype(np.int64), called.astype(np.int64)
+        raise InferenceError(f"all stages, true and called, are {truth[0]}: kappa is not defined")
+    return truth, called
 
 
 def _stage_table(truth: _Integers, called: _Integers) -> _Integers:

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from statsmodels.stats.multitest import multipletests
 
-from fibrolib.inference.checks import InferenceError
+from fibrolib.inference.checks import InferenceError, _as_float, _check_real
 from fibrolib.inference.comparisons import Comparison, delong_joint_test, delong_test, mcnemar_test, permutation_test
 from fibrolib.inference.intervals import _join_notes
 from fibrolib.inference.metrics import classification_metrics
@@ -106,12 +106,12 @@ def _compare_pairs(scores: pd.DataFrame, test: Callable[[pd.Series, pd.Series], 
     return table.assign(p_holm=adjust_pvalues(table["p"].astype(float)))
 
 
-def adjust_pvalues(pvalues: pd.Series, method: str = "holm") -> pd.Series:
+def adjust_pvalues(pvalues: ArrayLike, method: str = "holm") -> pd.Series:
     """Correct p-values for multiple testing.
 
     Parameters
     ----------
-    pvalues : Series of float
+    pvalues : array_like of float
         NaN where there was no test: it stays NaN and does not count.
     method : str
         "holm", "bonferroni", "sidak", "hommel", "fdr_bh" and all others of statsmodels' ``multipletests``.
@@ -119,11 +119,19 @@ def adjust_pvalues(pvalues: pd.Series, method: str = "holm") -> pd.Series:
     Returns
     -------
     Series of float
+        With the index of `pvalues` if it is a Series.
+
+    Raises
+    ------
+    ValueError
+        A value outside [0, 1], or an unknown method.
     """
-    adjusted = pd.Series(np.nan, index=pvalues.index, dtype=float)
-    tested = pvalues.notna()
+    index = pvalues.index if isinstance(pvalues, pd.Series) else None
+    adjusted = pd.Series(_as_float(pvalues, "pvalues"), index=index)
+    tested = adjusted.notna()
+    _check_real(adjusted[tested], "pvalues", "between 0 and 1", low=0, high=1)
     if tested.any():
-        adjusted[tested] = multipletests(pvalues[tested].astype(float), method=method)[1]
+        adjusted[tested] = multipletests(adjusted[tested], method=method)[1]
     return adjusted
 
 

@@ -175,7 +175,7 @@ def plot_power(curves: Mapping[str, pd.DataFrame], *, marks: Mapping[str, int] |
     Parameters
     ----------
     curves : mapping of str to DataFrame
-        By label, ``n`` and ``power``; simulated ones, which have ``draws``, are drawn as points.
+        By label, ``n`` and ``power``.
     marks : mapping of str to int, optional
         Numbers of patients to be marked, by label.
     """
@@ -183,8 +183,7 @@ def plot_power(curves: Mapping[str, pd.DataFrame], *, marks: Mapping[str, int] |
     plot = axes[0, 0]
     plot.axhline(0.8, **_GUIDE)
     for colour, (label, curve) in zip(_LINES, curves.items(), strict=False):
-        kind = {"marker": "o", "linestyle": "none"} if "draws" in curve else {"linewidth": 1.7}
-        plot.plot(curve["n"], curve["power"], color=colour, label=label, **kind)
+        plot.plot(curve["n"], curve["power"], color=colour, label=label, linewidth=1.7)
     for label, n in (marks or {}).items():
         plot.axvline(n, color="0.3", linewidth=0.8)
         plot.text(n, 1.02, label, ha="center", va="bottom", fontsize="small", color="0.3")

@@ -1,12 +1,15 @@
 """Judging a study: forensics of printed numbers, power, coverage of intervals, luck of the split."""
 
 from fibrolib.inference.appraisal.design import (
+    Power,
     auc_coverage,
     auc_power,
     auc_sample_size,
     comparison_power,
     comparison_sample_size,
     metric_coverage,
+    pilot_power,
+    pilot_sample_size,
     power_curve,
     proportion_coverage,
 )
@@ -27,6 +30,7 @@ from fibrolib.inference.appraisal.splits import (
 )
 
 __all__ = [
+    "Power",
     "area_bounds",
     "attainable_areas",
     "auc_coverage",
@@ -41,6 +45,8 @@ __all__ = [
     "metric_coverage",
     "needed_correlation",
     "optimism",
+    "pilot_power",
+    "pilot_sample_size",
     "power_curve",
     "proportion_coverage",
     "redraw_splits",

@@ -14,13 +14,20 @@ from numpy.typing import NDArray
 from scipy import special
 
 from fibrolib.errors import counted
-from fibrolib.inference.checks import _check_level
+from fibrolib.inference.checks import (
+    _check_classes,
+    _check_correlation,
+    _check_level,
+    _check_share,
+    _check_size,
+)
 from fibrolib.inference.intervals import (
     Counts,
     Estimate,
     _composite_limits,
     _newcombe_limits,
     _normal_limits,
+    _normal_quantile,
     _small_sample_note,
     estimates_table,
 )
@@ -81,9 +88,12 @@ def matching_confusions(
         raise ValueError(f"reported must name some of {_REPORTABLE}, not {sorted(unknown)}")
     if average not in ("macro", "positive"):
         raise ValueError(f"average must be 'macro' or 'positive', not {average!r}")
-    if not all(0 <= value <= 1 for value in reported.values()):
-        raise ValueError("reported metrics are fractions between 0 and 1: 76.47 % is 0.7647")
-    sizes = range(1, n) if n_positive is None else [n_positive]
+    for name, value in reported.items():
+        _check_share(value, name)
+    _check_size(n, "n", least=2), _check_size(decimals, "decimals", least=0)
+    sizes = range(1, n) if n_positive is None else [_check_size(n_positive, "n_positive")]
+    if sizes[-1] >= n:
+        raise ValueError(f"n_positive must be below n: {n_positive} of {counted(n, 'patient')}")
     tables = np.concatenate([_all_tables(m, n - m) for m in sizes], axis=1)
     fits = np.ones(tables.shape[1], dtype=bool)
     for name, value in reported.items():
@@ -158,12 +168,13 @@ def attainable_areas(
     ValueError
         No patient in a class, sequences of different lengths, or an unknown rounding.
     """
+    _check_share(auc, "auc"), _check_size(folds, "folds"), _check_size(decimals, "decimals", least=0)
     cases, controls = (
         list(np.atleast_1d(sizes)) * (folds if np.ndim(sizes) == 0 else 1) for sizes in (n_positive, n_negative)
     )
-    if len(cases) != len(controls) or min(*cases, *controls) < 1:
-        raise ValueError("class sizes must be positive, and as many for cases as for controls")
-    pairs = [int(m) * int(n) * (2 if ties else 1) for m, n in zip(cases, controls, strict=True)]
+    if len(cases) != len(controls):
+        raise ValueError("n_positive and n_negative must hold as many folds")
+    pairs = [int(np.prod(_check_classes(*sizes))) * (2 if ties else 1) for sizes in zip(cases, controls, strict=True)]
     common = lcm(*pairs)
     # All sums of multiples of each fold's step.
     sums = np.array([0], dtype=np.int64)
@@ -181,12 +192,25 @@ def area_bounds(tp: int, fn: int, fp: int, tn: int) -> tuple[float, float]:
     The curve only rises: it encloses at least the rectangle below and right of the point, and at most all but the
     rectangle above and left of it.
     """
+    tp, fn, fp, tn = _check_table((tp, fn, fp, tn))
     sensitivity, specificity = tp / (tp + fn), tn / (tn + fp)
     return sensitivity * specificity, 1 - (1 - sensitivity) * (1 - specificity)
 
 
+def _check_table(confusion: Sequence[int]) -> Counts:
+    """Four counts with patients in both classes."""
+    if len(confusion) != 4:
+        raise ValueError(f"a confusion matrix has four counts, tp, fn, fp and tn; it has {len(confusion)}")
+    tp, fn, fp, tn = (
+        _check_size(n, name, least=0) for n, name in zip(confusion, ("tp", "fn", "fp", "tn"), strict=True)
+    )
+    _check_classes(tp + fn, fp + tn)
+    return tp, fn, fp, tn
+
+
 def _hanley_mcneil_error(auc: float, n_positive: int, n_negative: int) -> float:
     """Standard error of an area from the area and the class sizes (Hanley & McNeil, Radiology 1982;143:29)."""
+    _check_share(auc, "a printed area"), _check_classes(n_positive, n_negative)
     q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     within = (n_positive - 1) * (q1 - auc**2) + (n_negative - 1) * (q2 - auc**2)
     return float(np.sqrt((auc * (1 - auc) + within) / (n_positive * n_negative)))
@@ -232,7 +256,7 @@ def implied_intervals(
     if auc is not None:
         estimates |= _area_intervals(auc, n_positive, n_negative, confidence_level)
     if confusion is not None:
-        tp, fn, fp, tn = counts = tuple(map(int, confusion))
+        tp, fn, fp, tn = counts = _check_table(confusion)
         if (tp + fn, fp + tn) != (n_positive, n_negative):
             raise ValueError(
                 f"the matrix {counts} does not have {counted(n_positive, 'patient')} with and {n_negative} without the "
@@ -290,14 +314,14 @@ def comparison_range(
         ``correlation, standard_error, z, p`` (two-sided; Hanley & McNeil, Radiology 1983;148:839).
     """
     error_a, error_b = (_hanley_mcneil_error(area, n_positive, n_negative) for area in (auc_a, auc_b))
-    r = np.asarray(correlations, dtype=float)
+    r = _check_correlation(correlations, "correlations")
     error = np.sqrt(error_a**2 + error_b**2 - 2 * r * error_a * error_b)
     z = np.divide(auc_a - auc_b, error, out=np.full(len(r), np.nan), where=error > 0)
     return pd.DataFrame({"correlation": r, "standard_error": error, "z": z, "p": 2 * special.ndtr(-np.abs(z))})
 
 
 def needed_correlation(
-    auc_a: float, auc_b: float, n_positive: int, n_negative: int, *, significance: float = 0.05
+    auc_a: float, auc_b: float, n_positive: int, n_negative: int, *, confidence_level: float = 0.95
 ) -> float:
     """Least correlation of two estimated areas at which their difference is significant, two-sided.
 
@@ -305,16 +329,17 @@ def needed_correlation(
     ----------
     auc_a, auc_b, n_positive, n_negative
         As in :func:`comparison_range`; equal areas, and areas of 0 or 1, raise ValueError.
-    significance : float
-        Two-sided.
+    confidence_level : float
+        One minus the significance level.
 
     Returns
     -------
     float
         Above 1: no correlation is enough. At most 0: independent areas are enough.
     """
+    _check_level(confidence_level)
     error_a, error_b = (_hanley_mcneil_error(area, n_positive, n_negative) for area in (auc_a, auc_b))
     if auc_a == auc_b or min(error_a, error_b) == 0:
         raise ValueError("two different areas inside (0, 1) are needed")
-    widest = abs(auc_a - auc_b) / float(special.ndtri(1 - significance / 2))
+    widest = abs(auc_a - auc_b) / _normal_quantile(confidence_level)
     return float((error_a**2 + error_b**2 - widest**2) / (2 * error_a * error_b))

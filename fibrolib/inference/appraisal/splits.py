@@ -129,6 +129,7 @@ def summarise_redraws(redraws: pd.DataFrame, metric: str = "auc", *, coverage: f
         One row for each model: ``model, redraws, mean, sd, low, high, least, most, first``; ``first`` is the share of
         redraws in which the model came first (a tie is shared).
     """
+    _check_level(coverage, "coverage")
     wide = _by_redraw(redraws, metric)
     tails = (1 - coverage) / 2
     top = wide.eq(wide.max(axis=1), axis=0)
@@ -168,6 +169,7 @@ def compare_redraws(redraws: pd.DataFrame, metric: str = "auc", *, coverage: flo
         One row for each pair: ``a, b, redraws, difference, low, high, a_ahead, equal, b_ahead``, the last three as
         shares of the redraws. A description, no test: the redraws share their patients.
     """
+    _check_level(coverage, "coverage")
     wide = _by_redraw(redraws, metric)
     tails = (1 - coverage) / 2
     rows = []

@@ -1,0 +1,130 @@
+"""Arguments that cannot be meant are refused by name, wherever they are given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from fibrolib.diagnostics import FIB4, tabulate_zones
+from fibrolib.errors import FibrolibError
+from fibrolib.inference import (
+    InferenceError,
+    adjust_pvalues,
+    auc,
+    auc_ci,
+    calibration_metrics,
+    choose_threshold,
+    classification_metrics,
+    delong_joint_test,
+    delong_test,
+    obuchowski,
+    quadratic_kappa,
+    wilson,
+)
+from fibrolib.inference.appraisal import (
+    area_bounds,
+    attainable_areas,
+    comparison_range,
+    implied_intervals,
+    matching_confusions,
+    needed_correlation,
+    proportion_coverage,
+)
+from fibrolib.stages import at_least
+
+Y = [0, 0, 0, 1, 1, 1]
+A, B = [1.0, 2, 4, 3, 5, 6], [2.0, 1, 5, 3, 4, 6]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: wilson(5, 3), "count must be at most n: 5 of 3 patients"),
+        (lambda: wilson(-1, 3), "count must be a whole number from 0 on"),
+        (lambda: wilson(1.5, 3), "count must be a whole number"),
+        (lambda: auc_ci(Y, A, confidence_level=95), r"95 % is 0\.95, divide by 100"),
+        (lambda: auc_ci(Y, A, "bootstrap", n_resamples=1), "n_resamples must be a whole number from 100 on"),
+        (lambda: calibration_metrics(Y, np.array(A) / 7, n_resamples=1), "n_resamples must"),
+        (lambda: classification_metrics(Y, A, 3, method="bootstrap", n_resamples=1), "n_resamples must"),
+        (lambda: classification_metrics(Y, A, 3, prevalence=30), r"30 % is 0\.3, divide by 100"),
+        (lambda: choose_threshold(Y, A, "sensitivity", target=90), r"90 % is 0\.9, divide by 100"),
+        (lambda: attainable_areas(76, 8, 9), r"76 % is 0\.76, divide by 100"),
+        (lambda: attainable_areas(0.8, 0, 9), "n_positive must be a whole number from 1 on"),
+        (lambda: comparison_range(0.8, 1.9, 8, 9), "printed area must be a share between 0 and 1"),
+        (lambda: comparison_range(0.8, 0.9, 8, 9, [0.5, 3]), "correlations must be a correlation between -1 and 1"),
+        (lambda: needed_correlation(0.8, 0.7, 8, 9, confidence_level=5), "confidence_level must be"),
+        (lambda: implied_intervals(8, 9, auc=84.7), r"84\.7 % is 0\.847"),
+        (lambda: implied_intervals(8, 9, confusion=(8, 0, -1, 10)), "fp must be a whole number from 0 on"),
+        (lambda: area_bounds(5, 0, 0, 0), "n_negative must be"),
+        (lambda: matching_confusions(17, {"accuracy": 0.8}, n_positive=20), "n_positive must be below n"),
+        (lambda: proportion_coverage(17, [80]), r"80 % is 0\.8"),
+        (lambda: adjust_pvalues([0.2, 5]), r"5 % is 0\.05, divide by 100"),
+        (lambda: obuchowski(Y, A, prevalence={0: 40, 1: 60}), r"prevalence of stage 0 must .* 40 % is 0\.4"),
+        (lambda: auc_ci(Y, A, confidence_level="high"), "confidence_level must hold numbers"),
+        (lambda: auc_ci(Y, A, confidence_level=[0.9, 0.95]), "confidence_level must be one number"),
+    ],
+)
+def test_settings_that_nobody_can_mean(call, message):
+    with pytest.raises(ValueError, match=message) as refused:
+        call()
+    # Tables turn refusals of data into notes: a wrong setting must not become one.
+    assert not isinstance(refused.value, InferenceError)
+
+
+@pytest.mark.parametrize(
+    "stages", [[0, 3, np.nan, np.nan], [0, 3.7, 1, 2], [0, -5, 1, 2], np.ma.array([0, 1, 2, 3], mask=[1, 0, 0, 0])]
+)
+def test_what_is_no_stage(stages):
+    X = pd.DataFrame({"age": 50.0, "ast": 40.0, "alt": [30.0, 35, 40, 45], "platelets": 200.0})
+    for call in (
+        lambda: at_least(stages, 2),
+        lambda: FIB4.classifier().fit(X, stages),
+        lambda: obuchowski(stages, [1, 2, 3, 4]),
+        lambda: quadratic_kappa(stages, [0, 1, 2, 3]),
+    ):
+        with pytest.raises(FibrolibError, match=r"stage\w* (is missing|must hold whole numbers)"):
+            call()
+
+
+@pytest.mark.parametrize("truth", [[3, 0, 1], [0, 1, np.nan], [0, 1, -9e18]])
+def test_zones_are_counted_with_0_and_1_only(truth):
+    with pytest.raises(FibrolibError, match=r"y_true (must hold|is missing)"):
+        tabulate_zones(["low", "high", "high"], truth)
+
+
+def test_masked_values_are_missing():
+    masked = np.ma.array(A, mask=[0, 0, 1, 0, 0, 0])
+    for call in (
+        lambda: auc(Y, masked),
+        lambda: auc(np.ma.array(Y, mask=masked.mask), A),
+        lambda: delong_test(Y, masked, B),
+        lambda: delong_joint_test(Y, [masked, B]),
+        lambda: delong_joint_test(Y, np.ma.column_stack((masked, B))),
+    ):
+        with pytest.raises(InferenceError, match=r"missing|nan"):
+            call()
+    assert auc(Y, np.ma.array(A)) == auc(Y, A)
+
+
+def test_scores_of_a_joint_test_may_be_a_list():
+    table = delong_joint_test(Y, np.column_stack((A, B)), reference="chi2")
+    assert delong_joint_test(Y, [A, B], reference="chi2") == table
+    assert table.pvalue == pytest.approx(delong_test(Y, A, B).pvalue)
+    with pytest.raises(InferenceError, match="as many entries"):
+        delong_joint_test(Y, [A, B[:3]])
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series])
+def test_p_values_of_any_kind_are_adjusted(kind):
+    values = [0.01, np.nan, 0.04, 0.03]
+    expected = multipletests([0.01, 0.04, 0.03], method="holm")[1]
+    assert adjust_pvalues(kind(values)).dropna().tolist() == pytest.approx(expected.tolist())
+
+
+def test_a_target_met_exactly_is_met():
+    # 93 of 100 diseased above all others: 1 - 7/100 is less than 0.93 in binary numbers.
+    y, score = np.repeat([1, 0], 100), np.concatenate((np.repeat([3.0, 1.0], [93, 7]), np.full(100, 2.0)))
+    assert choose_threshold(y, score, "sensitivity", target=0.93) == 2.5
+    assert choose_threshold(1 - y, -score, "specificity", target=0.93) == -2.5
