@@ -31,8 +31,8 @@ from captum.attr import LayerGradCam
 from joblib import Parallel, delayed
 
 from fibrolib import plots, report
-from fibrolib.attribution import METHODS, attribute_clips, judge, judge_planted, middle_window, summarise_shares
-from fibrolib.attribution.explain import as_batch
+from fibrolib.attribution import METHODS, attribute_methods, judge, judge_planted, middle_window, summarise_shares
+from fibrolib.attribution.explain import _as_batch
 from fibrolib.experiments import SALIENCY_CONFIGS, SaliencyTests
 from fibrolib.experiments.planted_signal import Scenario
 from fibrolib.experiments.saliency_tests import plant
@@ -156,11 +156,11 @@ def ways_of(architecture: str, side: int, length: int, n_clips: int) -> dict[str
 
     def loop(one) -> None:
         for clip in clips:
-            one(net, net.cam_layer, as_batch([middle_window(estimator, clip).frames], "cpu"))
+            one(net, net.cam_layer, _as_batch([middle_window(estimator, clip).frames], "cpu"))
 
     configs = {
-        "fibrolib, batched": lambda: attribute_clips(estimator, clips),
-        "fibrolib, one by one": lambda: attribute_clips(estimator, clips, batch_size=1),
+        "fibrolib, batched": lambda: attribute_methods(estimator, clips, ["gradcam"]),
+        "fibrolib, one by one": lambda: attribute_methods(estimator, clips, ["gradcam"], batch_size=1),
         "Captum, loop over clips": lambda: loop(captum_loop),
     }
     if length == 1 and importlib.util.find_spec("pytorch_grad_cam") is not None:

@@ -34,7 +34,6 @@ from fibrolib.cohort import read_cohort, split_patients
 from fibrolib.experiments.simulated_test_set import fresh_patients
 from fibrolib.inference import auc_ci, delong_test
 from fibrolib.learning import PERTURBATIONS, NetClassifier
-from fibrolib.learning.training import channels_last
 from fibrolib.nets import Backbone, build_net
 from fibrolib.phantom import MOVING, STILL, SignalStrengths, oracle_score, simulate_cohort
 from fibrolib.stages import at_least
@@ -347,8 +346,8 @@ def cost() -> None:
     shape = (2, 1, PROFILE.model("cnn3d").arguments["clip_length"], PROFILE.clips.size, PROFILE.clips.size)
     clips = torch.rand(shape)
     nets = {
-        "cnn3d": channels_last(build_net("motion_slowfast", STAGES)),
-        "r3d_18": channels_last(build_net("r3d_18", STAGES)),
+        "cnn3d": build_net("motion_slowfast", STAGES),
+        "r3d_18": build_net("r3d_18", STAGES),
     }
     seconds: dict[str, list[float]] = {name: [] for name in nets}
     for _ in range(3):

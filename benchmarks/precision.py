@@ -17,7 +17,6 @@ import time
 import pandas as pd
 import torch
 
-from fibrolib.learning.training import channels_last
 from fibrolib.nets import OrdinalLoss, backbone, build_net
 
 CASES = {"frame_cnn": (8, 1, 1, 224, 224), "frame_lstm": (8, 1, 3, 224, 224), "motion_slowfast": (8, 1, 17, 224, 224)}
@@ -43,7 +42,7 @@ def measure(way: str, name: str, shape: tuple[int, ...]) -> dict[str, float]:
         backbone._reuse_memory = lambda: None
     if way in ("float32", "memory kept"):
         backbone._has_bfloat16 = lambda: False
-    net = channels_last(build_net(name, 5))
+    net = build_net(name, 5)
     clips, stages = torch.rand(shape), torch.randint(0, 5, shape[:1])
 
     def forward() -> torch.Tensor:

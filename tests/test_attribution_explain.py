@@ -11,12 +11,11 @@ from fibrolib.attribution import (
     METHODS,
     Target,
     attribute,
-    attribute_clips,
     attribute_methods,
     fine_layer,
     list_layers,
 )
-from fibrolib.attribution.explain import as_batch, input_channels, middle_window, window_scores
+from fibrolib.attribution.explain import _as_batch, _window_scores, input_channels, middle_window
 from fibrolib.attribution.methods import _block_occlusion, _integrated_gradients, _neutral
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
@@ -62,7 +61,7 @@ def test_a_batch_gives_the_maps_of_its_clips(tmp_path, name, options):
     patients = make_patients(tmp_path, 3, side=32)
     clips = [load_clip(paths[0]) for paths in patients["clips"]]
     estimator = untrained(name, **options)
-    together = attribute_clips(estimator, clips, "gradcam", batch_size=2)
+    together = attribute_methods(estimator, clips, ["gradcam"], batch_size=2)["gradcam"]
     for clip, batched in zip(clips, together, strict=True):
         alone = attribute(estimator, clip)
         np.testing.assert_allclose(batched.relevance, alone.relevance, atol=1e-4)
@@ -189,7 +188,7 @@ def test_a_net_that_looks_at_one_patch_is_explained_by_it(clip, method):
 def test_integrated_gradients_are_complete(clip):
     estimator = untrained("motion_resnet3d", width=4)
     window = middle_window(estimator, clip)
-    clips, sectors = as_batch([window.frames], "cpu"), torch.from_numpy(window.sector)[None]
+    clips, sectors = _as_batch([window.frames], "cpu"), torch.from_numpy(window.sector)[None]
 
     def score(logits):
         return logits[:, 0]
@@ -202,7 +201,7 @@ def test_integrated_gradients_are_complete(clip):
 
 def test_integrated_gradients_of_a_linear_net_are_weight_times_difference(clip):
     net, window = Linear3d(), middle_window(classifier_with(Linear3d()), clip)
-    clips, sectors = as_batch([window.frames], "cpu"), torch.from_numpy(window.sector)[None]
+    clips, sectors = _as_batch([window.frames], "cpu"), torch.from_numpy(window.sector)[None]
     found = _integrated_gradients(net, clips, sectors, lambda logits: logits[:, 0])
     expected = 1.5 * (clips - _neutral(clips, sectors))[:, 0] / clips.numel()
     np.testing.assert_allclose(found, expected, atol=1e-3 * expected.abs().max())
@@ -210,7 +209,7 @@ def test_integrated_gradients_of_a_linear_net_are_weight_times_difference(clip):
 
 def test_occlusion_is_the_fall_of_the_score(clip):
     net, window = Patch(), middle_window(classifier_with(Patch()), clip)
-    clips, sectors = as_batch([window.frames], "cpu"), torch.from_numpy(window.sector)[None]
+    clips, sectors = _as_batch([window.frames], "cpu"), torch.from_numpy(window.sector)[None]
     found = _block_occlusion(net, clips, sectors, lambda logits: logits[:, 0], blocks=(2, 4, 4))[0]
     hidden = clips.clone()
     hidden[Patch.place] = _neutral(clips, sectors)[Patch.place]
@@ -232,7 +231,7 @@ def test_maps_do_not_depend_on_the_threads_that_torch_has_elsewhere(clip):
 def test_scores_of_windows_are_those_of_the_map(clip):
     estimator = untrained("frame_cnn", cutoff=2, weights="scratch")
     found = attribute(estimator, clip)
-    again = window_scores(estimator, np.stack([found.frames / np.float32(255)] * 3), batch_size=2)
+    again = _window_scores(estimator, np.stack([found.frames / np.float32(255)] * 3), batch_size=2)
     # Scores are computed without gradients, and may be in bfloat16; the map's score is not.
     np.testing.assert_allclose(again, found.score, rtol=1e-3)
 

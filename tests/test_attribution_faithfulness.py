@@ -12,10 +12,15 @@ from fibrolib.attribution import (
     ORDERS,
     attribute,
     faithfulness_areas,
-    faithfulness_curves,
     summarise_faithfulness,
 )
-from fibrolib.attribution.faithfulness import _impute, _neutral_grey, _removal_ranks, _sum_of_neighbours
+from fibrolib.attribution.faithfulness import (
+    _faithfulness_curves,
+    _impute,
+    _neutral_grey,
+    _removal_ranks,
+    _sum_of_neighbours,
+)
 from fibrolib.video import load_clip
 
 SECTOR = np.ones((28, 28), bool)
@@ -110,7 +115,7 @@ def test_neutral_grey_keeps_the_mean():
 def test_deletion_of_a_linear_net_has_its_closed_form(clip):
     estimator = classifier_with(Linear3d())
     found = attribute(estimator, clip)
-    curves = faithfulness_curves(estimator, found, curves=["deletion"], orders=["random"], fractions=[0.0, 0.5])
+    curves = _faithfulness_curves(estimator, found, curves=["deletion"], orders=["random"], fractions=[0.0, 0.5])
     frames, ranks = found.frames.astype(np.float32) / 255, _removal_ranks(found, "random")
     left = np.where(ranks < 0.5, _neutral_grey(frames, found.sector), frames)
     expected = [1 / (1 + np.exp(-1.5 * part.mean())) for part in (frames, left)]
@@ -124,7 +129,7 @@ def test_a_right_map_is_faithful_by_every_curve_and_a_wrong_one_by_none(clip):
     right = attribute(estimator, type(clip)(bright, clip.fps, clip.sector), "occlusion")
     wrong = type(right)(**{**vars(right), "relevance": (right.sector & (right.relevance == 0)).astype(np.float32)})
     for found, better in ((right, True), (wrong, False)):
-        curves = faithfulness_curves(estimator, found)
+        curves = _faithfulness_curves(estimator, found)
         assert set(curves["curve"]) == set(CURVES)
         areas = faithfulness_areas(curves).pivot_table(index="curve", columns="order", values="area")
         assert (areas.loc["deletion", "relevance"] < areas.loc["deletion", "random"]) == better
@@ -153,4 +158,4 @@ def test_areas_and_gains_by_hand():
 def test_an_unknown_curve_is_refused(clip):
     estimator = classifier_with(Linear3d())
     with pytest.raises(ValueError, match="unknown curve"):
-        faithfulness_curves(estimator, attribute(estimator, clip), curves=["erosion"])
+        _faithfulness_curves(estimator, attribute(estimator, clip), curves=["erosion"])

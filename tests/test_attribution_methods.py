@@ -10,7 +10,7 @@ from small_nets import Linear3d, classifier_with
 from torch import nn
 
 from fibrolib.attribution import attribute
-from fibrolib.attribution.methods import CAMS, class_activation
+from fibrolib.attribution.methods import _CAMS, _class_activation
 from fibrolib.errors import FibrolibError
 from fibrolib.nets import build_net
 from fibrolib.video import Clip, load_clip
@@ -62,10 +62,10 @@ def test_grad_cam_plus_plus_of_a_linear_net_has_its_closed_form():
     gradients = torch.tensor([2.0, 0.5]).view(1, 2, 1, 1, 1).expand_as(activations)
     # alpha = g^2 / (2 g^2 + sum(A) g^3) = 1 / (2 + g sum(A)): 1/10 and 1/4; weights: two places, alpha g: .4 and .25.
     expected = [[0.4 * 1 + 0.25 * 2, 0.4 * 3 + 0.25 * 2]]
-    np.testing.assert_allclose(CAMS["gradcam++"](activations, gradients)[0, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(_CAMS["gradcam++"](activations, gradients)[0, 0], expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("method", list(CAMS))
+@pytest.mark.parametrize("method", list(_CAMS))
 @pytest.mark.parametrize("target", [1, 2, 3])
 def test_maps_agree_with_the_package_grad_cam(method, target):
     image = REFERENCE["image"]
@@ -90,7 +90,7 @@ def test_grad_cam_is_that_of_captum(name, options):
     net, clips = build_net(name, 3, **options).eval(), torch.rand(2, 1, 5, 32, 32)
     nn.init.normal_(net.head.severity.weight)  # an untrained head may say nothing at all
     layer = next(key for key, module in net.named_modules() if module is net.cam_layer)
-    maps, scores = class_activation(["gradcam"], net, layer, clips, lambda logits: logits[:, 1])
+    maps, scores = _class_activation(["gradcam"], net, layer, clips, lambda logits: logits[:, 1])
     found = maps["gradcam"]
     expected = LayerGradCam(net, net.cam_layer).attribute(clips, target=1)[:, 0].detach()
     expected = expected.reshape(found.shape)
@@ -101,7 +101,7 @@ def test_grad_cam_is_that_of_captum(name, options):
 def test_a_layer_that_works_in_place_after_it_changes_nothing():
     clips = torch.rand(1, 1, 2, 24, 24)
     before, after = (
-        class_activation(["layercam"], Frames(small_net()), f"net.{at}", clips, lambda x: x[:, 0])[0]["layercam"]
+        _class_activation(["layercam"], Frames(small_net()), f"net.{at}", clips, lambda x: x[:, 0])[0]["layercam"]
         for at in (2, 3)
     )
     # Before the ReLU negative activations are still there, and the gradient there is that of the ReLU: 0.
@@ -118,4 +118,4 @@ def test_a_layer_that_is_passed_twice_is_a_sentence():
             return self.conv(self.conv(clips)).mean((2, 3, 4))
 
     with pytest.raises(FibrolibError, match="passed 2 times"):
-        class_activation(["gradcam"], Twice(), "conv", torch.rand(1, 1, 2, 8, 8), lambda logits: logits[:, 0])
+        _class_activation(["gradcam"], Twice(), "conv", torch.rand(1, 1, 2, 8, 8), lambda logits: logits[:, 0])

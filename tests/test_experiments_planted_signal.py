@@ -3,7 +3,6 @@
 import pytest
 from conftest import make_patients
 
-from fibrolib.attribution import mask_scores
 from fibrolib.errors import FibrolibError
 from fibrolib.experiments.planted_signal import REGIONS, SaliencyConfig, Scenario
 from fibrolib.learning import NetClassifier
@@ -36,7 +35,7 @@ def test_maps_are_counted_on_every_region(scenario):
     patient = scenario.explained.index[2]
     cam = scenario.maps(configs[1])[patient]
     rows = table[(table["method"] == "layercam") & (table["patient_id"] == patient)]
-    assert rows["relevance"].tolist() == [mask_scores(cam).relevance] * 2
+    assert rows["relevance"].tolist() == [cam.mask_scores().relevance] * 2
     assert cam.layer == "pathway.blocks.0"  # six places for 24 pixels; the net's own layer has three
     # A map as fine as the picture can mark the region alone.
     assert (table.loc[table["layer"] == "pixels", "attainable"] == 1).all()

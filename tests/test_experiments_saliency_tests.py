@@ -9,7 +9,7 @@ import pytest
 from conftest import make_patients
 from joblib import delayed
 
-from fibrolib.attribution import CURVES, ORDERS, TESTS, mask_scores, movement_correlation
+from fibrolib.attribution import CURVES, ORDERS, TESTS
 from fibrolib.experiments import saliency_tests
 from fibrolib.experiments.planted_signal import SIGNALS
 from fibrolib.experiments.saliency_tests import (
@@ -78,7 +78,7 @@ def test_shares_are_those_of_the_maps(tests):
     table = tests.shares()
     assert table.groupby(["model", "method"]).size().tolist() == [6, 6]
     row = table[table["method"] == "layercam"].iloc[2]
-    assert row["relevance"] == mask_scores(tests.maps("net", "layercam")[row["patient_id"]]).relevance
+    assert row["relevance"] == tests.maps("net", "layercam")[row["patient_id"]].mask_scores().relevance
 
 
 def test_every_sanity_test_is_made_and_kept(tests, nets, monkeypatch):
@@ -107,7 +107,7 @@ def test_relevance_is_set_against_movement_and_heartbeat(tests):
     table = tests.timing()
     row = table[table["method"] == "gradcam"].iloc[3]
     cam = tests.maps("net", "gradcam")[row["patient_id"]]
-    np.testing.assert_equal(row["correlation"], movement_correlation(cam))
+    np.testing.assert_equal(row["correlation"], cam.movement_correlation())
     # Eight frames at 20 per second are not a beat at 140 a minute.
     assert table["lag"].isna().all()
     assert len(table) == 2 * 6

@@ -4,14 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fibrolib.learning.clips import (
-    NO_CHANGE,
+    _NO_CHANGE,
     PERTURBATIONS,
     Augment,
     ClipDataset,
+    _spread_windows,
+    _take_window,
     average_by_patient,
     shifted,
-    spread_windows,
-    take_window,
 )
 
 WINDOW = np.random.default_rng(0).uniform(0, 1, (3, 10, 12)).astype(np.float32)
@@ -23,20 +23,20 @@ def numbers(window):
 
 
 def test_window_of_a_long_clip():
-    assert numbers(take_window(FRAMES, 1, 2, 2)) == [1, 3]
+    assert numbers(_take_window(FRAMES, 1, 2, 2)) == [1, 3]
 
 
 def test_short_clip_is_played_back_and_forth():
-    assert numbers(take_window(FRAMES, 0, 10, 1)) == [0, 1, 2, 3, 4, 3, 2, 1, 0, 1]
+    assert numbers(_take_window(FRAMES, 0, 10, 1)) == [0, 1, 2, 3, 4, 3, 2, 1, 0, 1]
 
 
 def test_still_is_repeated():
-    assert numbers(take_window(FRAMES[3:4], 0, 3, 2)) == [3, 3, 3]
+    assert numbers(_take_window(FRAMES[3:4], 0, 3, 2)) == [3, 3, 3]
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 4), st.integers(1, 5))
 def test_windows_lie_inside_where_they_fit(n_frames, length, step, n_clips):
-    starts = spread_windows(n_frames, length, step, n_clips)
+    starts = _spread_windows(n_frames, length, step, n_clips)
     span = (length - 1) * step + 1
     assert starts == sorted(set(starts))
     assert 1 <= len(starts) <= n_clips
@@ -81,7 +81,7 @@ class TestDataset:
 
 
 def test_nothing_asked_nothing_changed():
-    changed = NO_CHANGE(WINDOW, np.random.default_rng(0))
+    changed = _NO_CHANGE(WINDOW, np.random.default_rng(0))
     np.testing.assert_allclose(changed, WINDOW, rtol=1e-6)
 
 

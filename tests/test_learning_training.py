@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from fibrolib.learning import ClipDataset, NetClassifier
-from fibrolib.learning.training import _fit_probe, initialise_linear_probe
+from fibrolib.learning.training import _fit_probe, _initialise_linear_probe
 from fibrolib.nets import OrdinalHead, build_net
 
 
@@ -66,7 +66,7 @@ def test_a_net_begins_with_the_severities_of_its_probe(tmp_path, name, options, 
     )
     torch.manual_seed(0)
     net = build_net(name, 3, weights="imagenet", **options)
-    initialise_linear_probe(net, windows, batch_size=5)
+    _initialise_linear_probe(net, windows, batch_size=5)
     rows = []
     net.embedding.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0]))
     with torch.no_grad():
@@ -86,7 +86,7 @@ def test_patients_count_once_however_many_windows_they_have(tmp_path):
         patients, patients["stage"].to_numpy(), view="clips", clip_length=3, frame_stride=1, n_clips=2
     )
     net = build_net("frame_cnn", 3, weights="imagenet")
-    initialise_linear_probe(net, windows, batch_size=4)
+    _initialise_linear_probe(net, windows, batch_size=4)
     rows = []
     net.embedding.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0]))
     with torch.no_grad():
@@ -112,7 +112,7 @@ def test_layers_from_chance_have_the_statistics_of_the_windows(tmp_path):
     patients = make_patients(tmp_path, 8, side=32)
     windows = ClipDataset(patients, patients["stage"].to_numpy(), view="clips", clip_length=5, frame_stride=1)
     net = build_net("motion_slowfast", 3, weights="imagenet", width=4)
-    initialise_linear_probe(net, windows, batch_size=8)
+    _initialise_linear_probe(net, windows, batch_size=8)
     pooled = []
     net.pool.norm.register_forward_pre_hook(lambda _, inputs: pooled.append(inputs[0]))
     with torch.no_grad():
@@ -126,7 +126,7 @@ def test_training_keeps_the_statistics_that_the_probe_was_fitted_to(tmp_path):
     patients = make_patients(tmp_path, 8, side=32)
     windows = ClipDataset(patients, patients["stage"].to_numpy(), view="clips", clip_length=5, frame_stride=1)
     net = build_net("motion_slowfast", 3, weights="imagenet", width=4)
-    initialise_linear_probe(net, windows, batch_size=4)
+    _initialise_linear_probe(net, windows, batch_size=4)
     clips = torch.stack([clip for clip, _ in windows])
     before = {name: value.clone() for name, value in net.named_buffers()}
     with torch.no_grad():
@@ -143,7 +143,7 @@ def test_a_fit_keeps_them_to_its_end_and_loads_again(tmp_path, weights, width):
     net = NetClassifier("motion_slowfast", options={"width": width}, **options)
     net.fit(patients, patients["stage"])
     begun = net._build()
-    initialise_linear_probe(begun, net._dataset(patients, patients["stage"].to_numpy()), batch_size=net.batch_size)
+    _initialise_linear_probe(begun, net._dataset(patients, patients["stage"].to_numpy()), batch_size=net.batch_size)
     before, after = dict(begun.named_buffers()), dict(net.module_.named_buffers())
     for name in before:
         torch.testing.assert_close(after[name], before[name], rtol=1e-4, atol=1e-5)
@@ -158,7 +158,7 @@ def test_a_probe_that_tells_nobody_apart_leaves_the_net_alone(tmp_path):
     windows = ClipDataset(patients, np.zeros(4, dtype=np.int64), view="stills", clip_length=1, frame_stride=1)
     net = build_net("frame_cnn", 3, weights="imagenet")
     before = net.embedding.project.weight.clone()
-    initialise_linear_probe(net, windows, batch_size=4)
+    _initialise_linear_probe(net, windows, batch_size=4)
     assert torch.equal(net.embedding.project.weight, before)
     assert net.head.severity.weight.abs().max() == 0
     assert not net.freeze_batchnorm
@@ -178,7 +178,7 @@ def test_momenta_of_batch_statistics_are_put_back(tmp_path):
     net = build_net("motion_slowfast", 3, weights="imagenet", width=4)
     before = [layer.momentum for layer in net.modules() if hasattr(layer, "momentum")]
     kept = net.backbone.model.bn1.running_mean.clone()
-    initialise_linear_probe(net, windows, batch_size=4)
+    _initialise_linear_probe(net, windows, batch_size=4)
     assert [layer.momentum for layer in net.modules() if hasattr(layer, "momentum")] == before
     torch.testing.assert_close(net.backbone.model.bn1.running_mean, kept, rtol=0, atol=0)
 
@@ -186,7 +186,7 @@ def test_momenta_of_batch_statistics_are_put_back(tmp_path):
 def test_only_a_net_whose_last_layers_know_nothing_is_probed(tmp_path, monkeypatch):
     """What was learned by measuring must not be overwritten, and features of chance are not worth a probe."""
     probed = []
-    monkeypatch.setattr("fibrolib.learning.classifier.initialise_linear_probe", lambda *_, **__: probed.append(True))
+    monkeypatch.setattr("fibrolib.learning.classifier._initialise_linear_probe", lambda *_, **__: probed.append(True))
     patients = make_patients(tmp_path, 6, side=32)
     for weights, expected in {"scratch": 0, "simulation": 0, "imagenet": 1, "interpolated": 1}.items():
         probed.clear()

@@ -17,8 +17,8 @@ from fibrolib.nets import (
     import_torchvision,
     stage_probabilities,
 )
-from fibrolib.nets.backbone import StatisticsPool
-from fibrolib.nets.initial_weights import FEATURES_ONLY
+from fibrolib.nets.backbone import _StatisticsPool
+from fibrolib.nets.initial_weights import _FEATURES_ONLY
 from fibrolib.nets.ordinal import _cumulative_targets
 from fibrolib.nets.volume import MotionStem
 
@@ -286,19 +286,19 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path):
 
 
 def test_statistics_pool_is_mean_and_standard_deviation():
-    pool = StatisticsPool(3).eval()
+    pool = _StatisticsPool(3).eval()
     maps = torch.rand(4, 3, 2, 5, 6)
     expected = np.concatenate([maps.numpy().mean((2, 3, 4)), maps.numpy().std((2, 3, 4))], axis=1)
     np.testing.assert_allclose(pool(maps).detach(), expected, atol=1e-3)  # 1e-4 under the root keeps its slope finite
 
 
 def test_statistics_pool_without_deviations_is_the_mean():
-    pool, maps = StatisticsPool(3, deviations=False).eval(), torch.rand(4, 3, 2, 5, 6)
+    pool, maps = _StatisticsPool(3, deviations=False).eval(), torch.rand(4, 3, 2, 5, 6)
     np.testing.assert_allclose(pool(maps).detach(), maps.numpy().mean((2, 3, 4)), atol=1e-5)
 
 
 def test_one_clip_left_over_in_an_epoch_is_trained_on():
-    pool = StatisticsPool(3).train()
+    pool = _StatisticsPool(3).train()
     assert torch.isfinite(pool(torch.rand(1, 3, 4, 4))).all()
 
 
@@ -358,7 +358,7 @@ def test_slow_maps_are_handed_on_past_the_fusion():
 
 
 @pytest.mark.parametrize("name", ["frame_cnn", "frame_lstm", "motion_slowfast"])
-@pytest.mark.parametrize("weights", FEATURES_ONLY)
+@pytest.mark.parametrize("weights", _FEATURES_ONLY)
 def test_what_is_read_suits_the_start_unless_it_is_asked_for(name, weights):
     features, scratch = (build_net(name, 3, weights=weights) for weights in (weights, "scratch"))
     assert (features.backbone.n_channels, scratch.backbone.n_channels) == (432, 112)

@@ -1,28 +1,12 @@
 """Saliency maps of nets, and the tests that a map has to pass.
 
-`attribute` makes a map; `mask_scores` tells whether it lies where it should, `faithfulness_curves` whether the score
-follows it, `sanity_values` and `judge` whether it depends on what the net has learned.
+`attribute` makes a map (`Explanation`), which knows where its relevance lies; `faithfulness_by_method` tells whether
+the score follows it, `sanity_values` and `judge` whether it depends on what the net has learned.
 """
 
-from fibrolib.attribution.distribution import (
-    MaskScores,
-    PhaseLock,
-    attainable_share,
-    heartbeat_lag,
-    mask_scores,
-    mask_scores_by_patient,
-    movement,
-    movement_correlation,
-    phase_locking,
-    relevance_by_depth,
-    relevance_over_time,
-    summarise_shares,
-)
 from fibrolib.attribution.explain import (
     METHODS,
-    Explanation,
     attribute,
-    attribute_clips,
     attribute_methods,
     fine_layer,
     input_channels,
@@ -35,8 +19,14 @@ from fibrolib.attribution.faithfulness import (
     ORDERS,
     faithfulness_areas,
     faithfulness_by_method,
-    faithfulness_curves,
     summarise_faithfulness,
+)
+from fibrolib.attribution.maps import (
+    Explanation,
+    attainable_share,
+    mask_scores_by_patient,
+    phase_locking,
+    summarise_shares,
 )
 from fibrolib.attribution.methods import Target
 from fibrolib.attribution.sanity import (
@@ -56,33 +46,23 @@ __all__ = [
     "TESTS",
     "TIMES",
     "Explanation",
-    "MaskScores",
-    "PhaseLock",
     "Target",
     "attainable_share",
     "attribute",
-    "attribute_clips",
     "attribute_methods",
     "cascade_maps",
     "cascading_randomisation",
     "faithfulness_areas",
     "faithfulness_by_method",
-    "faithfulness_curves",
     "fine_layer",
-    "heartbeat_lag",
     "input_channels",
     "judge",
     "judge_planted",
     "list_layers",
-    "mask_scores",
     "mask_scores_by_patient",
     "middle_window",
-    "movement",
-    "movement_correlation",
     "parse_methods",
     "phase_locking",
-    "relevance_by_depth",
-    "relevance_over_time",
     "sanity_values",
     "summarise_faithfulness",
     "summarise_shares",

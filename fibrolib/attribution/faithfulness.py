@@ -11,18 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from fibrolib.attribution.distribution import bootstrap_interval
-from fibrolib.attribution.explain import Explanation, window_scores
+from fibrolib.attribution.explain import _window_scores
+from fibrolib.attribution.maps import Explanation, _bootstrap_interval
 from fibrolib.learning import NetClassifier
-
-__all__ = [
-    "CURVES",
-    "ORDERS",
-    "faithfulness_areas",
-    "faithfulness_by_method",
-    "faithfulness_curves",
-    "summarise_faithfulness",
-]
 
 CURVES = ("deletion", "insertion", "ROAD")
 """Replace the most relevant first by mean grey; insert it first into mean grey (Petsiuk et al. 2018); remove it first
@@ -47,7 +38,7 @@ _NOISE = 0.01
 """Standard deviation of ROAD's noise on imputed values, full scale 1 (Rong et al. 2022)."""
 
 
-def faithfulness_curves(
+def _faithfulness_curves(
     estimator: NetClassifier,
     explanation: Explanation,
     *,
@@ -67,7 +58,7 @@ def faithfulness_curves(
     rows = [(curve, order, fraction) for curve in curves for order in orders for fraction in fractions]
     # One curve at a time: windows of all curves would take hundreds of megabytes.
     scores = [
-        window_scores(
+        _window_scores(
             estimator,
             np.stack([_changed(explanation, curve, ranks[order] < fraction, seed) for fraction in fractions]),
             explanation.target,
@@ -89,15 +80,15 @@ def _changed(explanation: Explanation, curve: str, chosen: NDArray[np.bool_], se
 def faithfulness_by_method(
     estimator: NetClassifier, maps: Mapping[tuple[str, str], Explanation], *, seed: int = 0
 ) -> pd.DataFrame:
-    """`faithfulness_curves` of maps by patient and method, with the columns ``patient_id`` and ``method``.
+    """`_faithfulness_curves` of maps by patient and method, with the columns ``patient_id`` and ``method``.
 
     Orders that ignore the map are computed once for each patient and stand in the table for every method.
     """
     tables, uninformed = [], {}
     for (patient, method), cam in maps.items():
         if patient not in uninformed:
-            uninformed[patient] = faithfulness_curves(estimator, cam, orders=_UNINFORMED, seed=seed)
-        informed = faithfulness_curves(estimator, cam, orders=("relevance",), seed=seed)
+            uninformed[patient] = _faithfulness_curves(estimator, cam, orders=_UNINFORMED, seed=seed)
+        informed = _faithfulness_curves(estimator, cam, orders=("relevance",), seed=seed)
         tables += [table.assign(patient_id=patient, method=method) for table in (informed, uninformed[patient])]
     return pd.concat(tables, ignore_index=True)
 
@@ -105,7 +96,7 @@ def faithfulness_by_method(
 def faithfulness_areas(curves: pd.DataFrame) -> pd.DataFrame:
     """Mean height of each curve (``area``): the area below it over its range of fractions.
 
-    `curves` is as of `faithfulness_curves`, with any of ``patient_id``, ``model``, ``method`` to group by.
+    `curves` is as of `_faithfulness_curves`, with any of ``patient_id``, ``model``, ``method`` to group by.
     """
     keys = [name for name in curves.columns if name not in ("fraction", "score")]
     rows = [
@@ -139,7 +130,7 @@ def summarise_faithfulness(areas: pd.DataFrame, *, seed: int = 0, n_resamples: i
         sign = 1 if names[-1] == "insertion" else -1
         for rival in [order for order in wide if order != "relevance"]:
             gain = sign * (wide["relevance"] - wide[rival]).dropna().to_numpy()
-            low, high = bootstrap_interval((gain,), np.mean, seed, n_resamples)
+            low, high = _bootstrap_interval((gain,), np.mean, seed, n_resamples)
             mean = float(gain.mean()) if len(gain) else float("nan")
             group = dict(zip(keys, names, strict=True))
             rows.append(group | {"rival": rival, "n": len(gain), "gain": mean, "gain_low": low, "gain_high": high})

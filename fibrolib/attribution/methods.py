@@ -13,8 +13,6 @@ from torch.nn import functional
 
 from fibrolib.errors import FibrolibError
 
-__all__ = ["CAMS", "PIXEL_METHODS", "Target", "class_activation", "enlarged", "find_layer", "map_shapes"]
-
 Score = Callable[[Tensor], Tensor]
 """Logits ``(n, n_stages - 1)`` to what is explained, ``(n,)``."""
 
@@ -77,7 +75,7 @@ def _layercam(activations: Tensor, gradients: Tensor) -> Tensor:
     return (gradients.relu() * activations).sum(1)
 
 
-CAMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+_CAMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "gradcam": _gradcam,
     "gradcam++": _gradcam_plus_plus,
     "layercam": _layercam,
@@ -85,7 +83,7 @@ CAMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 """Maps ``(n, times, height, width)`` from activations and gradients ``(n, channels, times, height, width)``."""
 
 
-def class_activation(
+def _class_activation(
     methods: Sequence[str], net: nn.Module, layer: str, clips: Tensor, score: Score
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Signed class activation maps of a batch at a layer's resolution, all methods from one pass.
@@ -96,11 +94,11 @@ def class_activation(
     """
     activations, gradients, scores = _activations_and_gradients(net, layer, clips, score)
     volumes = [maps if maps.dim() == 5 else maps[:, :, None] for maps in (activations, gradients)]
-    maps = {method: CAMS[method](*volumes) for method in methods}
+    maps = {method: _CAMS[method](*volumes) for method in methods}
     return {method: one.reshape(len(clips), -1, *one.shape[-2:]) for method, one in maps.items()}, scores
 
 
-def enlarged(maps: Tensor, shape: tuple[int, int, int]) -> Tensor:
+def _enlarged(maps: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """Maps ``(n, times, h, w)`` as large as a clip ``(frames, height, width)``, interpolated in space and time."""
     return functional.interpolate(maps[:, None], tuple(shape), mode="trilinear", align_corners=False)[:, 0]
 
@@ -126,7 +124,7 @@ def _activations_and_gradients(
         handle.remove()
     if not outputs or not _is_map(outputs[0], clips):
         problem = f"Layer '{layer}' gives no maps of the picture."
-        raise FibrolibError(_layer_hint(layer, map_shapes(net, clips[:1]), problem))
+        raise FibrolibError(_layer_hint(layer, _map_shapes(net, clips[:1]), problem))
     if len(outputs) != 1:
         raise FibrolibError(
             f"Layer '{layer}' is passed {len(outputs)} times by each clip, so it has no map of its own. "
@@ -137,7 +135,7 @@ def _activations_and_gradients(
     return outputs[0].detach(), gradients, scores.detach()
 
 
-def map_shapes(net: nn.Module, clips: Tensor) -> dict[str, tuple[int, int, int, int]]:
+def _map_shapes(net: nn.Module, clips: Tensor) -> dict[str, tuple[int, int, int, int]]:
     """Channels, times, height and width of all layers whose output is a map of the one clip, by name, in order."""
     shapes: dict[str, tuple[int, int, int, int]] = {}
 
@@ -170,7 +168,7 @@ def _is_map(output: Tensor, clips: Tensor) -> bool:
     return min(rows, columns) > 1 and abs(rows * width - columns * height) <= max(height, width)
 
 
-def find_layer(net: nn.Module, clips: Tensor, name: str | None = None) -> str:
+def _find_layer(net: nn.Module, clips: Tensor, name: str | None = None) -> str:
     """Name of the layer to explain; None takes the net's ``cam_layer`` or, without one, the last layer with maps.
 
     FibrolibError if there is no such layer; the message lists those with maps.
@@ -181,7 +179,7 @@ def find_layer(net: nn.Module, clips: Tensor, name: str | None = None) -> str:
         return names[default]
     if name in names.values():
         return name
-    shapes = map_shapes(net, clips[:1])
+    shapes = _map_shapes(net, clips[:1])
     if name is None and shapes:
         return list(shapes)[-1]
     raise FibrolibError(_layer_hint(name, shapes, f"Layer '{name}' does not exist."))
@@ -244,5 +242,5 @@ def _block_occlusion(
     return relevance[:, 0].to(clips.dtype)
 
 
-PIXEL_METHODS = {"integrated gradients": _integrated_gradients, "occlusion": _block_occlusion}
+_PIXEL_METHODS = {"integrated gradients": _integrated_gradients, "occlusion": _block_occlusion}
 """Methods that need no layer."""

@@ -12,12 +12,10 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
-from fibrolib.attribution.distribution import bootstrap_interval, summarise_shares
-from fibrolib.attribution.explain import Explanation, as_batch, attribute_methods, frozen_net, middle_window
+from fibrolib.attribution.explain import _as_batch, _frozen_net, attribute_methods, middle_window
+from fibrolib.attribution.maps import Explanation, _bootstrap_interval, summarise_shares
 from fibrolib.learning import NetClassifier, shifted
 from fibrolib.video import Clip
-
-__all__ = ["TESTS", "TIMES", "cascade_maps", "cascading_randomisation", "judge", "judge_planted", "sanity_values"]
 
 _Maps = Mapping[str, Sequence[Explanation]]
 """Maps of the same clips, by method."""
@@ -156,7 +154,7 @@ def judge(values: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     rows = []
     for names, part in values.groupby(keys, sort=False):
         test, sample = TESTS[names[-1]], part["value"].to_numpy()
-        mean, (low, high) = float(sample.mean()), bootstrap_interval((sample,), np.mean, seed, 2000)
+        mean, (low, high) = float(sample.mean()), _bootstrap_interval((sample,), np.mean, seed, 2000)
         verdict = {
             "question": test.question,
             **{"n": len(sample), "value": mean, "value_low": low, "value_high": high},
@@ -259,7 +257,7 @@ def _layers_with_weights(estimator: NetClassifier, clip: Clip) -> list[str]:
     def watch(name: str):
         return lambda *_: order.update({name: None})
 
-    with frozen_net(estimator) as (net, device):
+    with _frozen_net(estimator) as (net, device):
         handles = [
             module.register_forward_hook(watch(name))
             for name, module in net.named_modules()
@@ -267,7 +265,7 @@ def _layers_with_weights(estimator: NetClassifier, clip: Clip) -> list[str]:
         ]
         try:
             with torch.no_grad():
-                net(as_batch([middle_window(estimator, clip).frames], device))
+                net(_as_batch([middle_window(estimator, clip).frames], device))
         finally:
             for handle in handles:
                 handle.remove()

@@ -17,12 +17,10 @@ from sklearn.base import clone
 from fibrolib.attribution import (
     Explanation,
     attainable_share,
-    attribute_clips,
+    attribute_methods,
     fine_layer,
     list_layers,
-    mask_scores,
     middle_window,
-    movement_correlation,
 )
 from fibrolib.errors import FibrolibError, counted
 from fibrolib.inference import auc
@@ -135,7 +133,8 @@ class Scenario:
         chosen = list(self.explained.index if patients is None else patients)
         clips = [load_clip(paths[0]) for paths in self.explained.loc[chosen, self.net.view]]
         layer = fine_layer(self.net, clips[0]) if config.layer == "fine" else None
-        return dict(zip(chosen, attribute_clips(self.net, clips, config.method, layer=layer), strict=True))
+        maps = attribute_methods(self.net, clips, [config.method], layer=layer)[config.method]
+        return dict(zip(chosen, maps, strict=True))
 
     def scores(self, configs: Sequence[SaliencyConfig] = SALIENCY_CONFIGS) -> pd.DataFrame:
         """Maps counted on regions.
@@ -144,9 +143,9 @@ class Scenario:
         -------
         DataFrame
             A row per configuration, region and patient explained: ``signal, model, seed, auc`` (`area`), ``method,
-            layer, region, patient_id, stage``, the scores of `MaskScores`, ``attainable`` (`attainable_share` of that
-            layer's maps), ``even`` (share of a map that is spread evenly over the place of the signal) and ``movement``
-            (`movement_correlation`).
+            layer, region, patient_id, stage``, those of `Explanation.mask_scores`, ``attainable`` (`attainable_share`
+            of that layer's maps), ``even`` (share of a map that is spread evenly over the place of the signal) and
+            ``movement`` (`Explanation.movement_correlation`).
         """
         scenario = {"signal": self.signal, "model": self.name, "seed": self.net.seed, "auc": self.area}
         marked = {
@@ -160,11 +159,11 @@ class Scenario:
             for patient, cam in self.maps(config).items():
                 grid = grids.loc[cam.layer, ["times", "height", "width"]] if cam.layer else cam.relevance.shape
                 described = {"patient_id": patient, "stage": int(self.explained.loc[patient, "stage"])}
-                described |= {**vars(config), "movement": movement_correlation(cam)}
+                described |= {**vars(config), "movement": cam.movement_correlation()}
                 place = marked[patient, _PLACES[self.signal]] & cam.sector
                 for region in REGIONS:
                     mask = marked[patient, region]
                     best = attainable_share(mask, cam.sector, tuple(int(side) for side in grid))
                     shares = {"attainable": best, "even": float(mask[place].mean())}
-                    rows.append({**scenario, **described, "region": region, **vars(mask_scores(cam, mask)), **shares})
+                    rows.append({**scenario, **described, "region": region, **vars(cam.mask_scores(mask)), **shares})
         return pd.DataFrame(rows)

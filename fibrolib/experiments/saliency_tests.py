@@ -17,10 +17,6 @@ from fibrolib.attribution import (
     attribute_methods,
     cascading_randomisation,
     faithfulness_by_method,
-    heartbeat_lag,
-    mask_scores,
-    movement_correlation,
-    relevance_by_depth,
     sanity_values,
 )
 from fibrolib.diagnostics import model_label
@@ -216,17 +212,15 @@ class SaliencyTests:
     def shares(self) -> pd.DataFrame:
         """Scores of all maps against the marked region."""
         rows = [
-            {**_key(name, method, patient), "stage": self.test.loc[patient, "stage"], **vars(mask_scores(cam))}
+            {**_key(name, method, patient), "stage": self.test.loc[patient, "stage"], **vars(cam.mask_scores())}
             for name, method, patient, cam in self.every_map()
             if cam.roi is not None
         ]
         return pd.DataFrame(rows)
 
     def depth(self) -> pd.DataFrame:
-        """Relevance by depth (`relevance_by_depth`) with ``model, method, patient_id``."""
-        return pd.concat(
-            [relevance_by_depth(cam).assign(**_key(*of)) for *of, cam in self.every_map()], ignore_index=True
-        )
+        """Relevance by depth (`Explanation.by_depth`) with ``model, method, patient_id``."""
+        return pd.concat([cam.by_depth().assign(**_key(*of)) for *of, cam in self.every_map()], ignore_index=True)
 
     def timing(self) -> pd.DataFrame:
         """Whether relevance goes with movement, and with the heartbeat where its rate is known (virtual patients)."""
@@ -234,8 +228,8 @@ class SaliencyTests:
         rows = [
             {
                 **_key(name, method, patient),
-                "correlation": movement_correlation(cam),
-                "lag": heartbeat_lag(cam, rates[patient]) if patient in rates else float("nan"),
+                "correlation": cam.movement_correlation(),
+                "lag": cam.heartbeat_lag(rates[patient]) if patient in rates else float("nan"),
             }
             for name, method, patient, cam in self.every_map()
         ]

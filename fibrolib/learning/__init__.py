@@ -1,6 +1,6 @@
 """Nets as scikit-learn estimators, and the one procedure that evaluates every diagnostic."""
 
-from fibrolib.learning.classifier import NetClassifier, fit_folder
+from fibrolib.learning.classifier import NetClassifier
 from fibrolib.learning.clips import (
     PERTURBATIONS,
     VIEWS,
@@ -8,8 +8,6 @@ from fibrolib.learning.clips import (
     ClipDataset,
     average_by_patient,
     shifted,
-    spread_windows,
-    take_window,
 )
 from fibrolib.learning.evaluation import (
     Evaluation,
@@ -20,14 +18,7 @@ from fibrolib.learning.evaluation import (
     predictions_of,
     stage_folds,
 )
-from fibrolib.learning.training import (
-    ClipNet,
-    channels_last,
-    cosine_schedule,
-    pick_device,
-    torch_threads,
-    warm_cosine,
-)
+from fibrolib.learning.training import ClipNet, pick_device, torch_threads, warm_cosine
 
 __all__ = [
     "PERTURBATIONS",
@@ -39,18 +30,13 @@ __all__ = [
     "NetClassifier",
     "auc_at_cutoff",
     "average_by_patient",
-    "channels_last",
-    "cosine_schedule",
     "evaluate",
-    "fit_folder",
     "fit_shuffled",
     "fit_without_fold",
     "pick_device",
     "predictions_of",
     "shifted",
-    "spread_windows",
     "stage_folds",
-    "take_window",
     "torch_threads",
     "warm_cosine",
 ]

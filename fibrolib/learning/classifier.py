@@ -16,13 +16,19 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from fibrolib.errors import FibrolibError
-from fibrolib.learning.clips import NO_CHANGE, Augment, ClipDataset, Perturbation, average_by_patient
-from fibrolib.learning.training import channels_last, initialise_linear_probe, make_net, pick_device, torch_threads
+from fibrolib.learning.clips import (
+    _NO_CHANGE,
+    Augment,
+    ClipDataset,
+    Perturbation,
+    _spread_windows,
+    _take_window,
+    average_by_patient,
+)
+from fibrolib.learning.training import _initialise_linear_probe, _make_net, pick_device, torch_threads
 from fibrolib.nets import build_net, give_back_memory, import_torchvision, stage_probabilities, write_tensors
 from fibrolib.own_files import know_files, known_files
 from fibrolib.provenance import code_digest
-
-__all__ = ["NetClassifier", "fit_folder"]
 
 
 class NetClassifier(ClassifierMixin, BaseEstimator):
@@ -46,10 +52,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         miss the highest stage.
     clip_length, frame_stride, n_clips : int
         Frames per window, their distance, and windows averaged per video when scoring.
-    learning_rate, weight_decay : float
-        Of AdamW.
-    backbone_lr_scale : float
-        Factor on the learning rate of pretrained layers.
+    learning_rate, backbone_lr_scale, weight_decay : float
+        Of AdamW; the scale is a factor on the learning rate of pretrained layers.
     epochs, patience, batch_size : int
         Longest training, epochs without a better validation loss before it ends, windows per step.
     augment : bool
@@ -65,14 +69,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
 
     Attributes
     ----------
-    classes_ : ndarray
-        ``[0, 1]``: below the cut-off, at or above it.
-    module_ : torch.nn.Module
-        The trained net.
-    history_ : DataFrame
-        Training curves, one row per epoch.
-    n_stages_ : int
-        Number of stages the net was trained for.
+    module_, history_, n_stages_ : torch.nn.Module, DataFrame, int
+        The trained net, its training curves (one row per epoch), and the number of stages it was trained for.
     """
 
     def __init__(
@@ -141,11 +139,6 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
             Stages (not yes/no labels: the net learns the order of all stages).
         validation : tuple of (DataFrame, array_like) or None
             Patients for early stopping; the net does not learn from them.
-
-        Returns
-        -------
-        NetClassifier
-            Itself.
         """
         stages = np.asarray(y, dtype=np.int64)
         self.classes_ = np.array([0, 1])
@@ -173,10 +166,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     def load(cls, path: Path | str) -> NetClassifier:
         """Read a classifier that `save` wrote; nothing in the file is executed.
 
-        Raises
-        ------
-        FibrolibError
-            If the file is not one of ours, or of a version whose nets had other shapes.
+        FibrolibError if the file is not one of ours, or of a version whose nets had other shapes.
         """
         settings = _read_fit(Path(path))[2]
         classifier = cls(**settings)
@@ -221,31 +211,25 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             options = {**(self.options or {}), **({"weights": self.weights} if self.weights else {})}
-            return channels_last(build_net(self.architecture, self.n_stages_, **options))
+            return build_net(self.architecture, self.n_stages_, **options)
 
     def _dataset(self, X: pd.DataFrame, stages=None, *, training: bool = False, perturbation=None) -> ClipDataset:
-        return ClipDataset(
-            X,
-            stages,
-            view=self.view,
-            clip_length=self.clip_length,
-            frame_stride=self.frame_stride,
-            n_clips=self.n_clips,
-            augment=(Augment() if self.augment else NO_CHANGE) if training else None,
-            perturbation=perturbation,
-            seed=self.seed,
-        )
+        own = {name: getattr(self, name) for name in ("view", "clip_length", "frame_stride", "n_clips", "seed")}
+        augment = (Augment() if self.augment else _NO_CHANGE) if training else None
+        return ClipDataset(X, stages, augment=augment, perturbation=perturbation, **own)
 
     def _train(self, X: pd.DataFrame, stages: NDArray[np.int64], validation) -> None:
         training = self._dataset(X, stages, training=True)
         module = self._build()
         module.head.start_at_prevalence(torch.tensor(stages))
         stopping = None if validation is None else self._dataset(*validation)
-        net = make_net(module, self, len(training), stopping)
+        net = _make_net(module, self, len(training), stopping)
         with torch_threads(self.n_threads), torch.random.fork_rng():
             torch.manual_seed(self.seed)
             if module.uses_linear_probe:
-                initialise_linear_probe(module, self._dataset(X, stages), batch_size=self.batch_size, device=net.device)
+                _initialise_linear_probe(
+                    module, self._dataset(X, stages), batch_size=self.batch_size, device=net.device
+                )
             net.fit(training)
         self.module_, self.history_ = net.module_.eval(), net.curves
 
@@ -258,7 +242,17 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
             "stages": [np.asarray(part_stages).tolist() for _, part_stages in parts],
         }
         digest = hashlib.sha256(json.dumps(cache_key, sort_keys=True, default=str).encode()).hexdigest()[:32]
-        return fit_folder(self.memory, type(self)) / f"{digest}.safetensors"
+        return self.fit_folder(self.memory) / f"{digest}.safetensors"
+
+    @classmethod
+    def fit_folder(cls, memory: Path | str) -> Path:
+        """Folder of the fits of the present code: other code makes other fits."""
+        return Path(memory) / code_digest(cls)
+
+    def middle_window(self, values: NDArray) -> NDArray:
+        """Window in the middle of a clip's frames, or of one value per frame, cut as for scoring."""
+        starts = _spread_windows(len(values), self.clip_length, self.frame_stride, 3)
+        return _take_window(values, starts[len(starts) // 2], self.clip_length, self.frame_stride)
 
     def predict_cumulative(self, X: pd.DataFrame, perturbation: Perturbation | None = None) -> NDArray[np.float64]:
         """P(stage >= 1), P(stage >= 2), ..., ``(n_patients, n_stages - 1)``, averaged over windows and videos.
@@ -288,11 +282,6 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
         """1 where the stage is more likely than not at or above the cut-off."""
         return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
-
-
-def fit_folder(memory: Path | str, classifier: type) -> Path:
-    """Folder of the fits of a classifier's present code: other code makes other fits."""
-    return Path(memory) / code_digest(classifier)
 
 
 def _read_fit(path: Path) -> tuple[dict[str, torch.Tensor], pd.DataFrame, dict]:

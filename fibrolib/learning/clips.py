@@ -14,19 +14,6 @@ from torch.utils.data import Dataset
 
 from fibrolib.video import load_frames
 
-__all__ = [
-    "NO_CHANGE",
-    "PERTURBATIONS",
-    "VIEWS",
-    "Augment",
-    "ClipDataset",
-    "Perturbation",
-    "average_by_patient",
-    "shifted",
-    "spread_windows",
-    "take_window",
-]
-
 VIEWS = ("clips", "stills")
 """Columns of the patient table that hold prepared files: moving clips, or still images."""
 
@@ -39,26 +26,13 @@ class Augment:
     """Random changes of a whole window that keep the diagnosis; all frames change alike, so movement stays.
 
     Clips are neither sped up nor reversed: displacement between frames is the signal, and a heartbeat has a direction.
-
-    Parameters
-    ----------
-    gain : float
-        Largest relative change of brightness (the gain knob).
-    gamma : float
-        Largest change of the exponent of the grey map (the dynamic-range knob).
-    shift : float
-        Largest shift as a share of the image's side (the probe).
-    edge : float
-        Largest share of the image's width that is blanked on one side (the probe's edge without contact).
-    mirror : bool
-        Swap left and right in half of the windows (the probe turned round).
     """
 
-    gain: float = 0.15
-    gamma: float = 0.15
-    shift: float = 0.06
-    edge: float = 0.10
-    mirror: bool = True
+    gain: float = 0.15  # largest relative change of brightness (the gain knob)
+    gamma: float = 0.15  # largest change of the exponent of the grey map (the dynamic-range knob)
+    shift: float = 0.06  # largest shift as a share of the image's side (the probe)
+    edge: float = 0.10  # largest share of the width that is blanked on one side (the probe's edge without contact)
+    mirror: bool = True  # swap left and right in half of the windows (the probe turned round)
 
     def __call__(self, window: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
         """Change a window ``(frames, height, width)`` of grey values in [0, 1]."""
@@ -72,7 +46,7 @@ class Augment:
         return changed[:, :, ::-1] if self.mirror and random.random() < 0.5 else changed
 
 
-NO_CHANGE = Augment(gain=0.0, gamma=0.0, shift=0.0, edge=0.0, mirror=False)
+_NO_CHANGE = Augment(gain=0.0, gamma=0.0, shift=0.0, edge=0.0, mirror=False)
 """Windows as they are, at random places of the clip."""
 
 
@@ -91,7 +65,7 @@ Perturbation = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 def _shuffled(window: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """All frames in a random order, the same for all clips: images stay, their sequence is lost."""
+    """Frames in a random order, the same for all clips: images stay, their sequence is lost."""
     return window[np.random.default_rng(0).permutation(len(window))]
 
 
@@ -122,18 +96,21 @@ PERTURBATIONS: dict[str, Perturbation] = {
 """Perturbations that remove information: a net that still scores right did not need it."""
 
 
-def take_window(frames: NDArray[np.uint8], start: int, clip_length: int, frame_stride: int) -> NDArray[np.uint8]:
+def _take_window(frames: NDArray[np.uint8], start: int, clip_length: int, frame_stride: int) -> NDArray[np.uint8]:
     """Cut ``clip_length`` frames, ``frame_stride`` apart, from a clip; a short clip is played back and forth."""
-    positions = start + frame_stride * np.arange(clip_length)
     period = max(2 * (len(frames) - 1), 1)
-    positions %= period
+    positions = (start + frame_stride * np.arange(clip_length)) % period
     return frames[np.where(positions < len(frames), positions, period - positions)]
 
 
-def spread_windows(n_frames: int, clip_length: int, frame_stride: int, n_clips: int) -> list[int]:
+def _spread_windows(n_frames: int, clip_length: int, frame_stride: int, n_clips: int) -> list[int]:
     """Starts of up to ``n_clips`` windows spread evenly over a clip; one at 0 where only one fits."""
-    last = max(n_frames - ((clip_length - 1) * frame_stride + 1), 0)
+    last = _last_start(n_frames, clip_length, frame_stride)
     return sorted({int(start) for start in np.linspace(0, last, n_clips).round()})
+
+
+def _last_start(n_frames: int, clip_length: int, frame_stride: int) -> int:
+    return max(n_frames - ((clip_length - 1) * frame_stride + 1), 0)
 
 
 class ClipDataset(Dataset):
@@ -148,12 +125,8 @@ class ClipDataset(Dataset):
         One row per patient, with a column ``view`` of tuples of prepared files.
     targets : ndarray, shape (n_patients,) or (n_patients, k), or None
         Stages, or rows of quantities; None when only scores are wanted.
-    view : {'clips', 'stills'}
-        Column to read.
-    clip_length, frame_stride : int
-        Frames per window and their distance.
-    n_clips : int
-        Windows per file when scoring.
+    view, clip_length, frame_stride, n_clips
+        As for `NetClassifier`.
     augment : Augment or None
         Random changes for training.
     perturbation : callable or None
@@ -189,24 +162,22 @@ class ClipDataset(Dataset):
         self.targets = np.zeros(len(patients), dtype=np.int64) if targets is None else np.asarray(targets)
         self._random = np.random.default_rng(seed)
         self._frames: dict[str, NDArray[np.uint8]] = {}
-        self._n_bytes = 0
         files = [(row, str(path)) for row, paths in enumerate(patients[view]) for path in paths]
-        self.items = [item for row, path in files for item in self._items(row, path, n_clips)]
+        self.items = [(row, path, start) for row, path in files for start in self._starts(path, n_clips)]
         self.owner = np.array([row for row, _, _ in self.items], dtype=np.int64)
 
-    def _items(self, row: int, path: str, n_clips: int) -> list[tuple[int, str, int | None]]:
+    def _starts(self, path: str, n_clips: int) -> list[int] | list[None]:
+        """Starts of a file's windows; None for a random one."""
         if self.augment is not None:
-            return [(row, path, None)]
-        starts = spread_windows(len(self._read(path)), self.clip_length, self.frame_stride, n_clips)
-        return [(row, path, start) for start in starts]
+            return [None]
+        return _spread_windows(len(self._read(path)), self.clip_length, self.frame_stride, n_clips)
 
     def _read(self, path: str) -> NDArray[np.uint8]:
         if path in self._frames:
             return self._frames[path]
         frames = load_frames(path)
-        if self._n_bytes + frames.nbytes <= _IN_MEMORY:
+        if sum(each.nbytes for each in self._frames.values()) + frames.nbytes <= _IN_MEMORY:
             self._frames[path] = frames
-            self._n_bytes += frames.nbytes
         return frames
 
     def __len__(self) -> int:
@@ -216,9 +187,8 @@ class ClipDataset(Dataset):
         row, path, start = self.items[index]
         frames = self._read(path)
         if start is None:
-            last = max(len(frames) - ((self.clip_length - 1) * self.frame_stride + 1), 0)
-            start = int(self._random.integers(last + 1))
-        window = take_window(frames, start, self.clip_length, self.frame_stride)
+            start = int(self._random.integers(_last_start(len(frames), self.clip_length, self.frame_stride) + 1))
+        window = _take_window(frames, start, self.clip_length, self.frame_stride)
         if self.perturbation is not None:
             window = self.perturbation(window)
         window = window.astype(np.float32) / 255.0
@@ -228,7 +198,7 @@ class ClipDataset(Dataset):
 
 
 def average_by_patient(values: NDArray[np.float64], owner: NDArray[np.int64], n_patients: int) -> NDArray[np.float64]:
-    """Mean of window values ``(n_items, k)`` over each patient, ``(n_patients, k)``; `owner` is each item's patient."""
+    """Mean of window values ``(n_items, k)`` over each patient, ``(n_patients, k)``; `owner` as of `ClipDataset`."""
     sums = np.zeros((n_patients, values.shape[1]))
     np.add.at(sums, owner, values)
     return sums / np.bincount(owner, minlength=n_patients)[:, None]

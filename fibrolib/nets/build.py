@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pandas as pd
 import torch
@@ -13,40 +14,40 @@ from fibrolib.errors import FibrolibError
 from fibrolib.nets.frame import FrameCNN, FrameLSTM
 from fibrolib.nets.initial_weights import ClipNetwork
 from fibrolib.nets.ordinal import OrdinalHead
-from fibrolib.nets.volume import TORCHVISION_NETS, MotionResNet3d, MotionSlowFast, TorchvisionNet3d
+from fibrolib.nets.volume import _TORCHVISION_NETS, MotionSlowFast, _MotionResNet3d, _TorchvisionNet3d
 from fibrolib.own_files import known_object
 
-__all__ = ["build_net", "count_weights", "describe_layers", "is_packaged", "net_options"]
-
-_NETS = {
+ARCHITECTURES: dict[str, Callable[..., ClipNetwork]] = {
     "frame_cnn": FrameCNN,
     "frame_lstm": FrameLSTM,
-    "motion_resnet3d": MotionResNet3d,
+    "motion_resnet3d": _MotionResNet3d,
     "motion_slowfast": MotionSlowFast,
+    **{name: partial(_TorchvisionNet3d, name=name) for name in _TORCHVISION_NETS},
 }
+"""Networks of the package, by name."""
 
 
 def net_options(architecture: str) -> set[str]:
     """Names of the options that `build_net` takes for a network; ValueError if no network has that name."""
-    if architecture in TORCHVISION_NETS:
-        return set(inspect.signature(TorchvisionNet3d.__init__).parameters) - {"self", "n_stages", "name"}
-    return set(inspect.signature(_constructor(architecture)).parameters) - {"n_stages"}
-
-
-def is_packaged(architecture: str) -> bool:
-    """Whether the package defines a network of that name."""
-    return architecture in _NETS or architecture in TORCHVISION_NETS
+    return set(inspect.signature(_constructor(architecture)).parameters) - {"n_stages", "name"}
 
 
 def _constructor(architecture: str) -> Callable[..., nn.Module]:
     """Class of a network of the package, or the ``network`` of a record in the user's own file."""
-    if architecture in _NETS:
-        return _NETS[architecture]
-    network = getattr(known_object(architecture), "network", None)
+    network = ARCHITECTURES.get(architecture) or getattr(known_object(architecture), "network", None)
     if network is None:
-        names = ", ".join([*_NETS, *TORCHVISION_NETS])
-        raise ValueError(f"unknown architecture '{architecture}', choose one of {names}")
+        raise ValueError(f"unknown architecture '{architecture}', choose one of {', '.join(ARCHITECTURES)}")
     return network
+
+
+def _channels_last(module: nn.Module) -> nn.Module:
+    """Put convolution weights into the layout that is fastest on CPUs; it decides the order of sums."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv3d):
+            layer.to(memory_format=torch.channels_last_3d)
+        elif isinstance(layer, nn.Conv2d):
+            layer.to(memory_format=torch.channels_last)
+    return module
 
 
 def build_net(architecture: str, n_stages: int, **options) -> nn.Module:
@@ -55,8 +56,7 @@ def build_net(architecture: str, n_stages: int, **options) -> nn.Module:
     Parameters
     ----------
     architecture : str
-        ``frame_cnn``, ``frame_lstm``, ``motion_slowfast``, ``motion_resnet3d``, ``r3d_18``, ``mc3_18``,
-        ``r2plus1d_18``, or the name of a `Diagnostic` of the user's own that has a network.
+        One of `ARCHITECTURES`, or the name of a `Diagnostic` of the user's own that has a network.
     n_stages : int
         Number of ordered stages.
     **options
@@ -72,15 +72,13 @@ def build_net(architecture: str, n_stages: int, **options) -> nn.Module:
     unknown = set(options) - net_options(architecture)
     if unknown:
         raise ValueError(f"{architecture} has no option {', '.join(sorted(unknown))}")
-    if architecture in TORCHVISION_NETS:
-        return TorchvisionNet3d(n_stages, architecture, **options)
     net = _constructor(architecture)(n_stages, **options)
     if not isinstance(net, ClipNetwork) or not isinstance(getattr(net, "head", None), OrdinalHead):
         raise FibrolibError(
             f"The network '{architecture}' must be a fibrolib.nets.ClipNetwork whose head is an OrdinalHead, not "
             f"{type(net).__name__}."
         )
-    return net
+    return _channels_last(net)
 
 
 def count_weights(module: nn.Module, learned_only: bool = False) -> int:
@@ -98,7 +96,7 @@ def describe_layers(network: nn.Module, inputs: Tensor, levels: int = 2) -> pd.D
     inputs : Tensor
         A batch, such as clips ``(batch, 1, frames, height, width)``.
     levels : int
-        1 for the layers of the network itself, 2 for the layers inside these, too, and so on.
+        Depth of nesting: 2 includes the layers inside the network's own layers.
 
     Returns
     -------
@@ -122,7 +120,7 @@ def describe_layers(network: nn.Module, inputs: Tensor, levels: int = 2) -> pd.D
         for handle in handles:
             handle.remove()
     rows = [
-        (level, name, type(layer).__name__, shapes[layer], count_weights(layer), count_weights(layer, True))
+        (level, name, type(layer).__name__.lstrip("_"), shapes[layer], count_weights(layer), count_weights(layer, True))
         for level, name, layer in _layers(network, shapes, levels)
     ]
     return pd.DataFrame(rows, columns=["level", "layer", "kind", "output", "weights", "learned"])

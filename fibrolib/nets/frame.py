@@ -7,11 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from fibrolib.nets.backbone import PACKAGED, Embedding, StatisticsPool
+from fibrolib.nets.backbone import PACKAGED, _Embedding, _StatisticsPool
 from fibrolib.nets.initial_weights import ClipNetwork
 from fibrolib.nets.ordinal import OrdinalHead
-
-__all__ = ["FrameCNN", "FrameLSTM"]
 
 
 class _FrameNetwork(ClipNetwork):
@@ -20,11 +18,10 @@ class _FrameNetwork(ClipNetwork):
     def __init__(self, backbone: str, weights: str, freeze_to_stride: int, features: dict) -> None:
         super().__init__()
         self.backbone = self.make_backbone(backbone, weights, freeze_to_stride, features["scales"])
-        self.pool = StatisticsPool(self.backbone.n_channels, features["deviations"])
+        self.pool = _StatisticsPool(self.backbone.n_channels, features["deviations"])
 
     @property
     def cam_layer(self) -> nn.Module:
-        """The layer whose activations Grad-CAM weighs: the backbone's last feature map."""
         return self.backbone
 
     def frame_features(self, clips: Tensor) -> Tensor:
@@ -46,13 +43,11 @@ class FrameCNN(_FrameNetwork):
         Initial weights: ``simulation`` (from `fibrolib.pretraining`), ``imagenet``, ``interpolated`` (the mean of
         these two), ``scratch``, or a file of ``fibrolib pretrain``.
     freeze_to_stride : int
-        Layers whose maps are at most so many times coarser than the image keep their initial weights (see
-        `Backbone`); 0 freezes none. From ``scratch`` all layers learn.
+        As of `Backbone`; from ``scratch``, all layers learn.
     dropout : float
         Dropout before the head.
     scales : sequence of int or None
-        Strides of the backbone's maps that are read (see `Backbone`). None, here and below: the default depends on the
-        initial weights.
+        As of `Backbone`. None, here and below: the default depends on the initial weights.
     deviations : bool or None
         Read standard deviations of the maps, too.
     """
@@ -69,12 +64,12 @@ class FrameCNN(_FrameNetwork):
     ) -> None:
         features = self.feature_options(weights, scales=scales, deviations=deviations)
         super().__init__(backbone, weights, freeze_to_stride, features)
-        self.embedding = Embedding(self.pool.n_features)
+        self.embedding = _Embedding(self.pool.n_features)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
         self.load_initial("frame_cnn", weights, {"backbone": backbone, **features}, imagenet=("backbone",))
 
     def features(self, clips: Tensor) -> Tensor:
-        """Embedding of the mean over the frames."""
+        """Clips to the embedding of the mean over their frames."""
         return self.embedding(self.frame_features(clips).mean(1))
 
 
@@ -85,9 +80,7 @@ class FrameLSTM(_FrameNetwork):
 
     Parameters
     ----------
-    n_stages : int
-        Number of ordered stages.
-    backbone, weights, freeze_to_stride, dropout, scales, deviations
+    n_stages, backbone, weights, freeze_to_stride, dropout, scales, deviations
         As for `FrameCNN`.
     hidden : int
         Size of the LSTM's state.
@@ -111,7 +104,7 @@ class FrameLSTM(_FrameNetwork):
         super().__init__(backbone, weights, freeze_to_stride, features)
         self.lstm = nn.LSTM(self.pool.n_features, hidden, batch_first=True)
         self.direct = features["direct"]
-        self.embedding = Embedding(hidden + self.pool.n_features if self.direct else hidden)
+        self.embedding = _Embedding(hidden + self.pool.n_features if self.direct else hidden)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
         options = {"backbone": backbone, "hidden": hidden, **features}
         self.load_initial("frame_lstm", weights, options, imagenet=("backbone",))

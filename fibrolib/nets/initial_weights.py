@@ -17,13 +17,11 @@ from fibrolib.atomic import write_atomically
 from fibrolib.errors import FibrolibError
 from fibrolib.nets.backbone import PACKAGED, Backbone
 
-__all__ = ["FEATURES_ONLY", "WEIGHTS", "ClipNetwork", "check_options", "write_tensors"]
-
 WEIGHTS = ("simulation", "interpolated", "imagenet", "scratch")
 """Initial weights: simulation pretraining (packaged, or a file of one's own), the mean of these and ImageNet's,
 ImageNet's, or random."""
 
-FEATURES_ONLY = ("interpolated", "imagenet")
+_FEATURES_ONLY = ("interpolated", "imagenet")
 """Weights of the features without a trained embedding: a linear probe comes first."""
 
 _SHARE = 0.5
@@ -33,13 +31,14 @@ _USUAL = {"scales": [16], "deviations": True, "direct": False}
 """Default features. Files of weights are marked only with options that differ: the first files had no choice."""
 
 _USUAL_OF_FEATURES_ONLY = {"scales": [16, 32], "deviations": False, "direct": True}
-"""Default features for `FEATURES_ONLY` weights (docs/nets.md, *A linear probe comes first*)."""
+"""Default features for `_FEATURES_ONLY` weights (docs/nets.md, *A linear probe comes first*)."""
 
 
 class ClipNetwork(nn.Module):
     """A network from clips ``(batch, 1, frames, height, width)`` in [0, 1] to cumulative logits of stages.
 
-    A subclass defines `features` and sets ``head`` (an `OrdinalHead`) and ``cam_layer`` (for Grad-CAM).
+    A subclass defines `features` and sets ``head`` (an `OrdinalHead`) and ``cam_layer``, whose activations Grad-CAM
+    weighs.
 
     Attributes
     ----------
@@ -70,13 +69,13 @@ class ClipNetwork(nn.Module):
                 "Change the backbone, or set weights = imagenet."
             )
         freeze_to_stride = 0 if weights == "scratch" else freeze_to_stride
-        return Backbone(name, pretrained=weights in FEATURES_ONLY, scales=scales, freeze_to_stride=freeze_to_stride)
+        return Backbone(name, pretrained=weights in _FEATURES_ONLY, scales=scales, freeze_to_stride=freeze_to_stride)
 
     @staticmethod
     def feature_options(weights: str, **options) -> dict:
         """``scales``, ``deviations`` and ``direct``, with defaults for None that depend on the initial weights."""
         check_options(options)
-        defaults = _USUAL_OF_FEATURES_ONLY if weights in FEATURES_ONLY else _USUAL
+        defaults = _USUAL_OF_FEATURES_ONLY if weights in _FEATURES_ONLY else _USUAL
         return {name: defaults[name] if value is None else value for name, value in options.items()}
 
     def load_initial(
@@ -96,7 +95,7 @@ class ClipNetwork(nn.Module):
         options = {name: sorted(set(value)) if name == "scales" else value for name, value in options.items()}
         options = {name: value for name, value in options.items() if _USUAL.get(name) != value}
         self.made_for = {"architecture": architecture, **options}
-        if weights in FEATURES_ONLY and not imagenet:
+        if weights in _FEATURES_ONLY and not imagenet:
             raise FibrolibError(f"There are no ImageNet weights for {architecture}: weights = simulation or scratch.")
         if weights == "imagenet":
             self.pretrained_modules = imagenet
@@ -218,7 +217,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
 
 def _with_sorted_header(content: bytes) -> bytes:
     """A safetensors file with a sorted header; safetensors itself writes the metadata in random order."""
-    start, size = 8, int.from_bytes(content[:8], "little")
-    header = json.dumps(json.loads(content[start : start + size]), sort_keys=True, separators=(",", ":")).encode()
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)  # tensors are aligned
-    return len(header).to_bytes(8, "little") + header + content[start + size :]
+    return len(header).to_bytes(8, "little") + header + content[end:]

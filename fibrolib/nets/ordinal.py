@@ -6,40 +6,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["OrdinalHead", "OrdinalLoss", "stage_probabilities"]
-
 
 class OrdinalHead(nn.Module):
     """Proportional odds: one severity per clip, one threshold per stage.
 
     ``logit P(stage >= k) = severity - threshold_k`` with increasing thresholds, so cumulative probabilities are
-    monotone by construction (McCullagh 1980; rank consistency as in CORAL, Cao et al. 2020).
-
-    Parameters
-    ----------
-    n_features : int
-        Length of the feature vector.
-    n_stages : int
-        Number of ordered stages, at least 2.
-    dropout : float
-        Dropout on the features.
+    monotone by construction (McCullagh 1980; rank consistency as in CORAL, Cao et al. 2020). There are at least 2
+    stages; ``dropout`` acts on the features.
     """
 
     def __init__(self, n_features: int, n_stages: int, dropout: float = 0.2) -> None:
         super().__init__()
         if n_stages < 2:
             raise ValueError(f"n_stages must be at least 2, got {n_stages}")
+        self.n_stages = n_stages
         self.dropout = nn.Dropout(dropout)
         self.severity = nn.Linear(n_features, 1, bias=False)
         # A random direction would be a random diagnosis that few patients would have to unlearn.
         nn.init.zeros_(self.severity.weight)
         self.first = nn.Parameter(torch.zeros(1))
         self.steps = nn.Parameter(torch.zeros(n_stages - 2))
-
-    @property
-    def n_stages(self) -> int:
-        """Number of ordered stages."""
-        return self.steps.numel() + 2
 
     @property
     def thresholds(self) -> Tensor:
@@ -53,8 +39,7 @@ class OrdinalHead(nn.Module):
         prevalence = (targets.sum(0) + 0.5) / (len(targets) + 1)
         thresholds = -torch.logit(prevalence)
         self.first.copy_(thresholds[:1])
-        gaps = thresholds.diff().clamp_min(0.05)
-        self.steps.copy_(gaps.expm1().log())  # the inverse of softplus
+        self.steps.copy_(thresholds.diff().clamp_min(0.05).expm1().log())  # the inverse of softplus
 
     @torch.no_grad()
     def start_from(self, slope: Tensor, head: OrdinalHead) -> None:
@@ -85,7 +70,6 @@ def _cumulative_targets(stages: Tensor, n_stages: int) -> Tensor:
 
 def stage_probabilities(logits: Tensor) -> Tensor:
     """Cumulative logits ``(n, n_stages - 1)`` to the probability of each stage ``(n, n_stages)``."""
-    cumulative_probs = torch.sigmoid(logits.double())
-    ends = cumulative_probs.new_ones(len(cumulative_probs), 1), cumulative_probs.new_zeros(len(cumulative_probs), 1)
-    cumulative = torch.cat([ends[0], cumulative_probs, ends[1]], dim=1)
+    inner = torch.sigmoid(logits.double())
+    cumulative = torch.cat([inner.new_ones(len(inner), 1), inner, inner.new_zeros(len(inner), 1)], dim=1)
     return (cumulative[:, :-1] - cumulative[:, 1:]).clamp_min(0.0)

@@ -8,13 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fibrolib.nets.backbone import PACKAGED, Embedding, StatisticsPool, import_torchvision
-from fibrolib.nets.initial_weights import FEATURES_ONLY, ClipNetwork
+from fibrolib.nets.backbone import PACKAGED, _Embedding, _StatisticsPool, import_torchvision
+from fibrolib.nets.initial_weights import _FEATURES_ONLY, ClipNetwork
 from fibrolib.nets.ordinal import OrdinalHead
 
-__all__ = ["TORCHVISION_NETS", "MotionResNet3d", "MotionSlowFast", "MotionStem", "TorchvisionNet3d"]
-
-TORCHVISION_NETS = ("r3d_18", "mc3_18", "r2plus1d_18")
+_TORCHVISION_NETS = ("r3d_18", "mc3_18", "r2plus1d_18")
 """torchvision's 3D residual networks."""
 
 _FAST_SIDE = 56
@@ -26,14 +24,8 @@ class MotionStem(nn.Module):
 
     With 94 training patients, a 3D-CNN learned nothing from raw frames and reached an AUC of 0.90 from absolute
     differences: a small cohort cannot teach the first layer to subtract. Contrast is divided out because gain and grey
-    map change every difference alike.
-
-    Parameters
-    ----------
-    window : int
-        Side of the square, in pixels, over which mean and contrast are taken; odd.
-    floor : float
-        Contrast, as a share of full scale, below which nothing is amplified (black screen, shadow).
+    map change every difference alike. ``window`` is the side of the square, in pixels, over which mean and contrast are
+    taken (odd); a contrast below ``floor``, a share of full scale, is not amplified (black screen, shadow).
     """
 
     channels = ("grey value", "absolute difference", "signed difference")
@@ -43,9 +35,8 @@ class MotionStem(nn.Module):
         self.window, self.floor = window, floor
 
     def _local_mean(self, clips: Tensor) -> Tensor:
-        sides = (1, self.window, self.window)
-        padding = (0, self.window // 2, self.window // 2)
-        return functional.avg_pool3d(clips, sides, stride=1, padding=padding, count_include_pad=False)
+        side, padding = self.window, self.window // 2
+        return functional.avg_pool3d(clips, (1, side, side), 1, (0, padding, padding), count_include_pad=False)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Clips ``(batch, 1, frames, h, w)`` in [0, 1] to ``(batch, 3, frames - 1, h, w)``."""
@@ -88,11 +79,10 @@ class _Block(nn.Module):
         return self.activation(self.body(x) + self.shortcut(x))
 
 
-class MotionPathway(nn.Module):
-    """Nine layers of 3D residual network behind a `MotionStem`.
+class _MotionPathway(nn.Module):
+    """Nine layers of 3D residual network behind a `MotionStem`: 8 times coarser in space, 4 times in time.
 
-    The first layer has ``width`` channels; they double twice, to ``n_channels``. Maps are 8 times coarser than the
-    image and 4 times coarser than the clip in time.
+    The first layer has ``width`` channels; they double twice, to ``n_channels``.
     """
 
     def __init__(self, width: int) -> None:
@@ -112,35 +102,28 @@ class MotionPathway(nn.Module):
         )
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Clips ``(batch, 1, frames, height, width)`` in [0, 1] to maps ``(batch, channels, t, h, w)``."""
         return self.blocks(self.stem(self.motion(clips)))
 
 
-class MotionResNet3d(ClipNetwork):
-    """A ten-layer 3D residual network of the given ``width`` for small cohorts and slow machines.
-
-    ``weights`` is ``scratch`` or a file of ``fibrolib pretrain``.
-    """
+class _MotionResNet3d(ClipNetwork):
+    """A ten-layer 3D residual network; ``weights`` is ``scratch`` or a file of ``fibrolib pretrain``."""
 
     def __init__(self, n_stages: int, width: int = 16, weights: str = "scratch", dropout: float = 0.0) -> None:
         super().__init__()
-        self.pathway = MotionPathway(width)
-        self.pool = StatisticsPool(self.pathway.n_channels)
-        self.embedding = Embedding(self.pool.n_features)
+        self.pathway = _MotionPathway(width)
+        self.pool = _StatisticsPool(self.pathway.n_channels)
+        self.embedding = _Embedding(self.pool.n_features)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
         self.load_initial("motion_resnet3d", weights, {"width": width})
 
     @property
     def cam_layer(self) -> nn.Module:
-        """The layer whose activations Grad-CAM weighs: the last residual stage, in space and time."""
         return self.pathway.blocks[-1]
 
     def features(self, clips: Tensor) -> Tensor:
-        """Embedding of the last maps' statistics over space and time."""
         return self.embedding(self.pool(self.pathway(clips)))
 
     def movement(self, clips: Tensor) -> Tensor:
-        """Channels of the motion stem."""
         return self.pathway.motion(clips)
 
 
@@ -148,15 +131,13 @@ class MotionSlowFast(ClipNetwork):
     """SlowFast for small cohorts and slow machines (after Feichtenhofer et al. 2019).
 
     The *slow* pathway is an image backbone on a few frames: texture and outlines hardly change within two seconds, and
-    ImageNet weights exist. The *fast* pathway is a `MotionPathway` on all frames, at a fraction of the resolution,
+    ImageNet weights exist. The *fast* pathway is a `_MotionPathway` on all frames, at a fraction of the resolution,
     because movement is smooth in space. A 3D convolution joins their maps at the resolution of the slow ones.
 
     Parameters
     ----------
-    n_stages : int
-        Number of ordered stages.
-    backbone : str
-        timm name of the slow pathway.
+    n_stages, backbone, dropout
+        As for `FrameCNN`; the backbone is that of the slow pathway.
     slow_frames : int
         Frames of the slow pathway, spread over the clip.
     width : int
@@ -164,12 +145,8 @@ class MotionSlowFast(ClipNetwork):
     weights : str
         As for `FrameCNN`. ``imagenet`` initialises the slow pathway only; with ``interpolated``, the fast one has
         simulation weights.
-    freeze_to_stride : int
-        As for `FrameCNN`; the fast pathway is always learned.
-    dropout : float
-        Dropout before the head.
-    scales, deviations : sequence of int or None, bool or None
-        As for `FrameCNN`: the scales of the slow pathway, the deviations of the joined maps.
+    freeze_to_stride, scales, deviations
+        As for `FrameCNN`: layers and scales of the slow pathway, deviations of the joined maps.
     direct : bool or None
         Pass the slow maps on beside the joined maps.
     """
@@ -191,21 +168,21 @@ class MotionSlowFast(ClipNetwork):
         self.slow_frames = slow_frames
         features = self.feature_options(weights, scales=scales, deviations=deviations, direct=direct)
         self.backbone = self.make_backbone(backbone, weights, freeze_to_stride, features["scales"])
-        self.fast = MotionPathway(width)
+        self.fast = _MotionPathway(width)
         n_slow, n_joined = self.backbone.n_channels, 6 * width
         layers = _convolution(n_slow + self.fast.n_channels, n_joined), _norm(n_joined), nn.ReLU()
-        self.fusion = Fusion(*layers, n_passed=n_slow if features["direct"] else 0)
-        if weights in FEATURES_ONLY:
+        self.fusion = _Fusion(*layers, n_passed=n_slow if features["direct"] else 0)
+        if weights in _FEATURES_ONLY:
             _start_as_projection(self.fusion[0], n_slow)
-        self.pool = StatisticsPool(self.fusion.n_passed + n_joined, features["deviations"])
-        self.embedding = Embedding(self.pool.n_features)
+        self.pool = _StatisticsPool(self.fusion.n_passed + n_joined, features["deviations"])
+        self.embedding = _Embedding(self.pool.n_features)
         self.head = OrdinalHead(self.embedding.n_features, n_stages, dropout)
         options = {"backbone": backbone, "width": width, **features}  # the number of slow frames changes no shape
         self.load_initial("motion_slowfast", weights, options, imagenet=("backbone",), simulation=("fast",))
 
     @property
     def cam_layer(self) -> nn.Module:
-        """The layer whose activations Grad-CAM weighs: the fusion of both pathways, in space and time."""
+        """Fusion of both pathways, in space and time."""
         return self.fusion
 
     def features(self, clips: Tensor) -> Tensor:
@@ -227,7 +204,7 @@ class MotionSlowFast(ClipNetwork):
         return maps.unflatten(0, (len(clips), n)).transpose(1, 2)
 
 
-class Fusion(nn.Sequential):
+class _Fusion(nn.Sequential):
     """Layers in a row; the first ``n_passed`` channels of the input are put in front of their output."""
 
     def __init__(self, *layers: nn.Module, n_passed: int = 0) -> None:
@@ -235,7 +212,6 @@ class Fusion(nn.Sequential):
         self.n_passed = n_passed
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps ``(n, channels, t, h, w)`` to maps of the same size."""
         joined = super().forward(maps)
         return torch.cat([maps[:, : self.n_passed], joined], dim=1) if self.n_passed else joined
 
@@ -258,8 +234,8 @@ def _downsampled(clips: Tensor) -> Tensor:
     return functional.avg_pool3d(clips, (1, factor, factor))
 
 
-class TorchvisionNet3d(ClipNetwork):
-    """One of torchvision's video networks (`TORCHVISION_NETS`) on grey clips, from scratch."""
+class _TorchvisionNet3d(ClipNetwork):
+    """One of torchvision's video networks (`_TORCHVISION_NETS`) on grey clips, from scratch."""
 
     def __init__(self, n_stages: int, name: str = "r3d_18", dropout: float = 0.2) -> None:
         super().__init__()
@@ -273,9 +249,7 @@ class TorchvisionNet3d(ClipNetwork):
 
     @property
     def cam_layer(self) -> nn.Module:
-        """The layer whose activations Grad-CAM weighs: the last residual stage, in space and time."""
         return self.net.layer4
 
     def features(self, clips: Tensor) -> Tensor:
-        """Input of torchvision's last layer."""
         return self.net((clips - 0.25).expand(-1, 3, -1, -1, -1) / 0.25)

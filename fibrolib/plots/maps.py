@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from fibrolib.attribution import Explanation, movement
+from fibrolib.attribution import Explanation
 from fibrolib.plots.style import hide_ticks, new_figure, styled
 
 OPACITY = 0.55
@@ -95,7 +95,7 @@ def plot_maps(plates: Mapping[str, Explanation], *, region: str = "capsule") -> 
 
 def _least_and_most(cam: Explanation) -> tuple[int, int]:
     """Frames of least and of most movement: towards diastole, and in systole, where the heart moves the tissue."""
-    course = movement(cam.frames, cam.sector)
+    course = cam.movement
     return int(course.argmin()), int(course.argmax())
 
 

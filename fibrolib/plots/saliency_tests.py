@@ -87,7 +87,7 @@ def plot_cascade(cascade: pd.DataFrame, *, line: float = 0.3) -> Figure:
 def plot_faithfulness(curves: pd.DataFrame) -> Figure:
     """Score against the share removed or put back: a row per method, a column per curve.
 
-    `curves` comes from `fibrolib.attribution.faithfulness_curves`, of one net, with ``method`` and ``patient_id``.
+    `curves` comes from `fibrolib.attribution.faithfulness_by_method`, of one net.
     """
     methods, kinds = (list(dict.fromkeys(curves[name])) for name in ("method", "curve"))
     size = {"width": 2.1 * len(kinds) + 1.6, "height": 1.45 * len(methods) + 0.5}
@@ -113,7 +113,7 @@ def plot_faithfulness(curves: pd.DataFrame) -> Figure:
 def plot_depth(bands: pd.DataFrame) -> Figure:
     """Relevance by depth beside the area there: a panel per net.
 
-    `bands` comes from `fibrolib.attribution.relevance_by_depth`, averaged over patients, with ``method`` and ``model``.
+    `bands` comes from `fibrolib.attribution.Explanation.by_depth`, averaged over patients, with ``method, model``.
     """
     models = list(dict.fromkeys(bands["model"]))
     figure, axes = new_figure(1, len(models), width=2.3 * len(models) + 1.7, height=3.0, sharey=True, sharex=True)

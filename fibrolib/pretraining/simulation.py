@@ -24,8 +24,6 @@ from fibrolib.learning import (
     ClipDataset,
     ClipNet,
     average_by_patient,
-    channels_last,
-    cosine_schedule,
     pick_device,
 )
 from fibrolib.nets import ClipNetwork, build_net, write_tensors
@@ -183,7 +181,7 @@ def pretrain(
     test = ClipDataset(pictures[n_training:], values[n_training:], n_clips=3, **clips)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = channels_last(build_net(architecture, 2, **options))
+        net = build_net(architecture, 2, **options)
         if initial_weights is not None:
             own, tensors = net.state_dict(), load_file(initial_weights)
             same = {name for name in own.keys() & tensors.keys() if own[name].shape == tensors[name].shape}
@@ -200,7 +198,7 @@ def pretrain(
             iterator_train__shuffle=True,
             iterator_train__drop_last=True,
             train_split=None,
-            callbacks=[("schedule", cosine_schedule(len(training) // _BATCH_SIZE * epochs))],
+            callbacks=[("schedule", ClipNet.cosine_schedule(len(training) // _BATCH_SIZE * epochs))],
             device=pick_device("auto"),
             verbose=0,
         ).fit(training)

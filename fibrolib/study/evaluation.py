@@ -15,7 +15,7 @@ from sklearn.base import clone
 
 from fibrolib.diagnostics import Diagnostic, model_label
 from fibrolib.errors import FibrolibError, counted
-from fibrolib.learning import PERTURBATIONS, VIEWS, Evaluation, NetClassifier, evaluate, fit_folder, pick_device
+from fibrolib.learning import PERTURBATIONS, VIEWS, Evaluation, NetClassifier, evaluate, pick_device
 from fibrolib.nets import give_back_memory
 from fibrolib.progress import watch
 from fibrolib.stages import at_least
@@ -155,7 +155,7 @@ class NetEvaluations:
         total = settings.n_settings * self.profile.n_folds + 1
         if self.folder.cache.has(name, self.cache_key(name), EVALUATION):
             return total, total
-        finished = fit_folder(self.fits(name), NetClassifier).glob("[!.]*.safetensors")
+        finished = NetClassifier.fit_folder(self.fits(name)).glob("[!.]*.safetensors")
         return min(len(list(finished)), total), total
 
     def cached(self, procedure: Callable[..., Evaluation]) -> Callable[..., Evaluation]:

@@ -16,7 +16,7 @@ from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED
 from fibrolib.diagnostics import INDICES, Diagnostic, DiagnosticError, load_diagnostic
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import VIEWS, NetClassifier
-from fibrolib.nets import build_net, check_options, is_packaged, net_options
+from fibrolib.nets import ARCHITECTURES, build_net, check_options, net_options
 from fibrolib.own_files import OwnFile
 
 __all__ = ["BUILT_IN", "INSTALLATION_TEST", "ClipSettings", "ModelSettings", "Profile", "load_profile"]
@@ -171,7 +171,7 @@ def _check_against(others: list[Diagnostic], record: Diagnostic) -> None:
     """Raise where a record clashes with the package or with another of the user's own."""
     if record.name in {other.name for other in others}:
         raise DiagnosticError(f"two diagnostics are called '{record.name}'.")
-    if record.kind == "net" and is_packaged(record.name):
+    if record.kind == "net" and record.name in ARCHITECTURES:
         raise DiagnosticError(f"the package has a network '{record.name}' already. Choose another name.")
     known = {name: spec for other in others for name, spec in other.columns.items()} | NUMBERS
     for name, spec in record.columns.items():
@@ -237,7 +237,7 @@ def _check_options(where: str, architecture: str, options: object) -> None:
             raise FibrolibError(f"{where}: {architecture} has no option '{option}'; it has {', '.join(sorted(known))}.")
     try:
         check_options(options)
-        if not is_packaged(architecture):
+        if architecture not in ARCHITECTURES:
             _try_to_build(architecture, options)
     except FibrolibError as error:
         raise FibrolibError(f"{where}: {error}") from error

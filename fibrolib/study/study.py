@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fibrolib import __version__
-from fibrolib.attribution import Explanation, attribute_clips, input_channels, mask_scores_by_patient
+from fibrolib.attribution import Explanation, attribute_methods, input_channels, mask_scores_by_patient
 from fibrolib.cohort import PARTS, Cohort, read_cohort, split_patients
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import FibrolibError, counted, is_interactive
@@ -241,7 +241,10 @@ class Study:
         if name not in self._gradcams:
             classifier = self.evaluation(name).final
             test = self.patients[self.patients["split"] == "test"]
-            maps = (attribute_clips(classifier, [load_clip(path) for path in paths]) for paths in test[classifier.view])
+            maps = (
+                attribute_methods(classifier, [load_clip(path) for path in paths], ["gradcam"])["gradcam"]
+                for paths in test[classifier.view]
+            )
             label = f"Grad-CAM of the {model_label(name)}"
             self._gradcams[name] = dict(zip(test.index, track(maps, label, len(test), "patients"), strict=True))
         return self._gradcams[name]
@@ -252,14 +255,14 @@ class Study:
         Returns
         -------
         DataFrame
-            One row per test patient: ``patient_id, model, stage, score`` and the scores of `mask_scores`; no rows where
-            the cohort has no masks. A patient's videos are averaged.
+            One row per test patient: ``patient_id, model, stage, score`` and `Explanation.mask_scores`; no rows
+            where the cohort has no masks. A patient's videos are averaged.
         """
         return self.folder.cache.get_or_compute_table(
             f"attribution-{name}",
             self.net_evaluations.cache_key(name),
             lambda: mask_scores_by_patient(self.gradcams(name), name, self.patients["stage"]),
-            made_by=(*EVALUATION, attribute_clips, mask_scores_by_patient),
+            made_by=(*EVALUATION, attribute_methods, mask_scores_by_patient),
         )
 
     def description(self) -> dict:

@@ -7,13 +7,7 @@ from scipy.special import i0
 from small_nets import explanation
 
 from fibrolib.attribution import (
-    heartbeat_lag,
-    mask_scores,
-    movement,
-    movement_correlation,
     phase_locking,
-    relevance_by_depth,
-    relevance_over_time,
     summarise_shares,
 )
 
@@ -27,7 +21,7 @@ def marked(shape, *places):
 
 def test_a_map_without_preference_scores_the_share_of_area():
     roi = marked((2, 4, 4), np.s_[:, 0])
-    found = mask_scores(explanation(np.ones((2, 4, 4)), roi=roi))
+    found = explanation(np.ones((2, 4, 4)), roi=roi).mask_scores()
     assert found.relevance == found.area == found.rank == found.pointing == 0.25
 
 
@@ -35,14 +29,14 @@ def test_only_the_sector_counts():
     sector = marked((4, 4), np.s_[:2])
     relevance = np.zeros((1, 4, 4))
     relevance[0, 0, 0], relevance[0, 1, 1], relevance[0, 3, 3] = 3, 1, 100
-    found = mask_scores(explanation(relevance, roi=marked((1, 4, 4), np.s_[0, 0]), sector=sector))
+    found = explanation(relevance, roi=marked((1, 4, 4), np.s_[0, 0]), sector=sector).mask_scores()
     assert (found.relevance, found.area, found.pointing) == (0.75, 0.5, 1.0)
 
 
 def test_ranks_by_hand():
     # Five places are marked; the five highest are 9 8 7 6 5, of which 9, 8 and 6 are marked.
     relevance = np.array([[[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]]])
-    found = mask_scores(explanation(relevance, roi=marked((1, 1, 10), np.s_[0, 0, [0, 1, 3, 6, 8]])))
+    found = explanation(relevance, roi=marked((1, 1, 10), np.s_[0, 0, [0, 1, 3, 6, 8]])).mask_scores()
     assert (found.rank, found.pointing, found.area) == (0.6, 1.0, 0.5)
     assert found.relevance == pytest.approx((9 + 8 + 6 + 3 + 1) / 45)
 
@@ -50,13 +44,13 @@ def test_ranks_by_hand():
 def test_ties_count_by_their_share():
     # Two marked. The highest (3) is not; of the three places with a 2, which compete for the one place left, one is.
     relevance = np.array([[[3, 2, 2, 2, 0]]])
-    found = mask_scores(explanation(relevance, roi=marked((1, 1, 5), np.s_[0, 0, [1, 4]])))
+    found = explanation(relevance, roi=marked((1, 1, 5), np.s_[0, 0, [1, 4]])).mask_scores()
     assert found.rank == pytest.approx((0 + 1 / 3) / 2)
     assert found.pointing == 0
 
 
 def test_an_empty_map_has_no_scores():
-    found = mask_scores(explanation(np.zeros((1, 4, 4)), roi=np.ones((1, 4, 4), dtype=bool)))
+    found = explanation(np.zeros((1, 4, 4)), roi=np.ones((1, 4, 4), dtype=bool)).mask_scores()
     assert np.isnan([found.relevance, found.rank, found.pointing]).all()
     assert found.area == 1
 
@@ -64,16 +58,16 @@ def test_an_empty_map_has_no_scores():
 def test_a_region_of_ones_own():
     relevance = np.zeros((2, 4, 4))
     relevance[1, 2, 3] = 1
-    assert mask_scores(explanation(relevance), marked((2, 4, 4), np.s_[1, 2, 3])).relevance == 1
+    assert explanation(relevance).mask_scores(marked((2, 4, 4), np.s_[1, 2, 3])).relevance == 1
     with pytest.raises(ValueError, match="no marked region"):
-        mask_scores(explanation(relevance))
+        explanation(relevance).mask_scores()
 
 
 def test_depth_is_counted_from_the_top_of_the_sector():
     sector = marked((10, 6), np.s_[2:])
     relevance = np.zeros((3, 10, 6))
     relevance[:, 4:6] = 1
-    bands = relevance_by_depth(explanation(relevance, sector=sector), n_bands=4)
+    bands = explanation(relevance, sector=sector).by_depth(n_bands=4)
     assert bands["depth"].tolist() == [0.125, 0.375, 0.625, 0.875]
     assert bands["relevance"].tolist() == [0, 1, 0, 0]
     assert bands["area"].tolist() == [0.25] * 4
@@ -129,31 +123,32 @@ def test_movement_by_hand():
     frames[1], frames[2] = 10, 4
     frames[:, 0, 0] = [0, 200, 0]
     sector = np.array([[False, True], [True, True]])
-    np.testing.assert_allclose(movement(frames, sector), [10, 8, 6])
-    assert movement(frames[:1], sector) == [0]
+    cam = explanation(np.zeros(frames.shape), frames=frames, sector=sector)
+    np.testing.assert_allclose(cam.movement, [10, 8, 6])
+    assert explanation(np.zeros((1, 2, 2)), frames=frames[:1], sector=sector).movement == [0]
 
 
 @pytest.mark.parametrize("lag", [-0.25, 0.0, 0.1, 0.4])
 def test_a_planted_lag_is_found(lag):
-    assert heartbeat_lag(beating(lag), RATE) == pytest.approx(lag, abs=0.03)
+    assert beating(lag).heartbeat_lag(RATE) == pytest.approx(lag, abs=0.03)
 
 
 def test_no_lag_without_movement_or_without_a_whole_beat():
-    assert np.isnan(heartbeat_lag(beating(0.0, still=True), RATE))
-    assert np.isnan(heartbeat_lag(beating(0.0), RATE / 3))
-    assert np.isnan(heartbeat_lag(explanation(np.zeros((40, 4, 4))), RATE))
+    assert np.isnan(beating(0.0, still=True).heartbeat_lag(RATE))
+    assert np.isnan(beating(0.0).heartbeat_lag(RATE / 3))
+    assert np.isnan(explanation(np.zeros((40, 4, 4))).heartbeat_lag(RATE))
 
 
 def test_shares_over_time_add_up():
-    curve = relevance_over_time(beating(0.1))
+    curve = beating(0.1).over_time()
     assert curve["relevance"].sum() == pytest.approx(1)
     np.testing.assert_allclose(curve["time"], TIMES)
 
 
 def test_correlation_with_movement():
-    assert movement_correlation(beating(0.0)) > 0.95
-    assert movement_correlation(beating(0.5)) < -0.95
-    assert np.isnan(movement_correlation(beating(0.0, still=True)))
+    assert beating(0.0).movement_correlation() > 0.95
+    assert beating(0.5).movement_correlation() < -0.95
+    assert np.isnan(beating(0.0, still=True).movement_correlation())
 
 
 def test_equal_lags_are_locked_and_spread_ones_are_not():
