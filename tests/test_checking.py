@@ -10,7 +10,7 @@ from dirty_cohort import FAULTS, N_PATIENTS, clean_table, liver, spoilt_table, w
 from sklearn.metrics import roc_auc_score
 
 from fibrolib.checking import CheckReport, Finding, check_cohort
-from fibrolib.checking.entries import _column_findings, _missing_findings, _value_findings
+from fibrolib.checking.entries import _column_findings, _missing_findings, _value_findings, table_findings
 from fibrolib.checking.identifiers import identifier_findings
 from fibrolib.checking.sample import (
     _power_findings,
@@ -370,6 +370,16 @@ def test_a_thousand_with_a_point_has_two_readings(column, text, words):
     assert (finding.kind, finding.column, finding.rows) == ("unit", column, (7,))
     assert all(each in finding.message for each in words)
     assert finding.suggestion is None
+
+
+def test_stiffness_of_several_devices_is_told():
+    table = columns().assign(swe_device=["FibroScan", "Aixplorer"] * (N_PATIENTS // 2))
+    text = clean_table().set_axis(LINES).astype(str).assign(swe_device=table["swe_device"])
+    (finding,) = [each for each in table_findings(text, table) if each.kind == "several-devices"]
+    assert "2 devices ('FibroScan', 'Aixplorer')" in finding.message
+    assert "Fibro" not in finding.anonymous
+    one = table.assign(swe_device="FibroScan")
+    assert not {"several-devices", "unused-columns"} & {each.kind for each in table_findings(text, one)}
 
 
 def test_how_a_table_was_read_is_a_finding(folder):

@@ -110,6 +110,16 @@ def test_a_single_cutoff_leaves_nobody_between():
     assert np.isnan(table.loc["indeterminate", "prevalence"])
 
 
+def test_below_thirty_five_fib4_is_not_validated():
+    found = zones([0.4, 0.4, 4, 4, np.nan], FIB4.published_cutoff(3), age=[34, 35, 34, 35, 20])
+    assert found.astype(object).tolist()[:4] == ["age < 35", "low", "age < 35", "high"]
+    assert found.isna().tolist() == [False] * 4 + [True]
+    table = tabulate_zones(found, [0, 0, 1, 1, 0]).set_index("zone")
+    assert table["n"].to_dict() == {"low": 1, "indeterminate": 0, "high": 1, "age < 35": 2, "missing": 1}
+    assert zones([0.4], FIB4.published_cutoff(3)).tolist() == ["low"]
+    assert zones([0.4], APRI.published_cutoff(2), age=[20]).tolist() == ["low"]
+
+
 def test_from_sixty_five_the_lower_cutoff_rises():
     found = zones([1.5, 1.5, 2.7], FIB4.published_cutoff(3, population="fatty"), age=[64, 65, 80])
     assert found.tolist() == ["indeterminate", "low", "high"]

@@ -14,6 +14,7 @@ from fibrolib.checking.identifiers import identifier_findings
 from fibrolib.checking.report import Finding
 from fibrolib.cohort import THOUSANDS
 from fibrolib.cohort.columns import (
+    DEVICE,
     IDENTIFYING,
     NUMBERS,
     OPTIONAL,
@@ -53,6 +54,7 @@ def table_findings(
     findings += _mixture(table)
     findings += _value_findings(table, numbers, text)
     findings += _missing_findings(table, diagnostics)
+    findings += _devices(table)
     findings += _worded_stages(text["stage"], table["stage"])
     return findings
 
@@ -64,7 +66,7 @@ def _column_findings(columns: Iterable[str], virtual: bool, numbers: Collection[
     further columns that nobody put there.
     """
     columns = list(columns)
-    read = {*REQUIRED, *OPTIONAL, *numbers, *(VIRTUAL_FURTHER if virtual else ())}
+    read = {*REQUIRED, *OPTIONAL, DEVICE, *numbers, *(VIRTUAL_FURTHER if virtual else ())}
     meant = {name: meant_column(name, columns) for name in columns if name not in read}
     identifying = [name for name, column in meant.items() if column == IDENTIFYING]
     message = "this column tells who a patient is; nothing here needs it. Delete it."
@@ -258,6 +260,18 @@ def _equal_columns(table: pd.DataFrame) -> list[Finding]:
         return []
     message = "AST and ALT are equal in every row. Was one column copied into the other?"
     return [Finding("warning", "columns-equal", message, (), "alt")]
+
+
+def _devices(table: pd.DataFrame) -> list[Finding]:
+    """Stiffness of several devices in one column: their values and cut-offs differ."""
+    devices = table.loc[table["swe_kpa"].notna(), DEVICE].dropna().unique() if DEVICE in table else []
+    if len(devices) < 2:
+        return []
+    message = (
+        f"stiffness was measured with {len(devices)} devices ({_quotes(devices, ', ')}), whose values and cut-offs "
+        "differ. Look at one device at a time."
+    )
+    return [Finding("warning", "several-devices", message, (), DEVICE, quoted=devices)]
 
 
 def _missing_findings(table: pd.DataFrame, diagnostics: Sequence[Diagnostic] = INDICES) -> list[Finding]:

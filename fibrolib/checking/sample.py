@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fibrolib.checking.report import Finding, Surveys
-from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED
+from fibrolib.cohort.columns import DEVICE, NUMBERS, OPTIONAL, REQUIRED
 from fibrolib.cohort.split import FRACTIONS, part_sizes
 from fibrolib.errors import counted
 from fibrolib.inference import Estimate, auc_ci
@@ -48,6 +48,11 @@ def sample_findings(
     patients = table[table["patient_id"].notna() & table["stage"].notna()].drop_duplicates("patient_id")
     counts = f"{counted(table['patient_id'].nunique(), 'patient')}, {counted(len(table), 'video')}."
     summary = [counts, *_absent_files(table)]
+    if table["swe_kpa"].notna().any():
+        summary.append(
+            "Values of stiffness and their cut-offs differ between devices; the published ones are of 2D-SWE. Name the "
+            f"device in a column {DEVICE}."
+        )
     if len(set(at_least(patients["stage"], cutoff))) < 2:
         return [], tuple(summary)
     metavir = is_metavir(patients["stage"])

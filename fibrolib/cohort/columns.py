@@ -31,6 +31,9 @@ FILES = ("video", "image", "roi")
 PATIENT_LEVEL = ("stage", *_CLINICAL, "split")
 """Columns that belong to the patient, as do those of `numbers_of`: all rows of a patient say the same, or nothing."""
 
+DEVICE = "swe_device"
+"""Column of the device that measured stiffness; the check reads it."""
+
 VIRTUAL_PREFIX = "virtual-"
 """Begins the ids of virtual patients, and no others: it stays when the table is copied or renamed."""
 

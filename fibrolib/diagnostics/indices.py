@@ -87,6 +87,8 @@ class PublishedCutoff:
         Where the values come from, and the citation.
     low_from_65 : float or None
         Lower cut-off from the age of 65 on, where one was published.
+    from_age : float or None
+        Age in years from which on it was validated; patients below get a zone of their own.
     """
 
     stage: int
@@ -95,6 +97,7 @@ class PublishedCutoff:
     population: str
     source: str
     low_from_65: float | None = None
+    from_age: float | None = None
 
 
 def zones(
@@ -109,13 +112,15 @@ def zones(
     direction : {1, -1}
         As of `Diagnostic`.
     age : array_like, shape (n,), optional
-        Years; the lower cut-off for patients from 65 on is then used where one was published.
+        Years; the limits of age of the cut-off are then used: a lower cut-off from 65 on, and no result below
+        `from_age`.
 
     Returns
     -------
     Series of ordered categories, shape (n,)
         Risk of disease, one of `ZONES`, indexed like `index`: "low" below the lower cut-off, "high" from the upper one
-        on; missing where the index is. A single cut-off leaves nobody indeterminate.
+        on; missing where the index is. A single cut-off leaves nobody indeterminate. Patients too young for the
+        cut-off are in a further category, such as "age < 35".
     """
     values = pd.Series(index, dtype=float)
     low = np.full(len(values), published.low)
@@ -123,15 +128,20 @@ def zones(
         low[np.asarray(age, dtype=float) >= 65] = published.low_from_65
     codes = np.where(values >= published.high, 2, np.where(values < low, 0, 1))
     codes = codes if direction > 0 else 2 - codes
+    categories = list(ZONES)
+    if age is not None and published.from_age is not None:
+        categories.append(f"age < {published.from_age:g}")
+        codes[np.asarray(age, dtype=float) < published.from_age] = len(ZONES)
     codes[values.isna()] = -1
-    return pd.Series(pd.Categorical.from_codes(codes, ZONES, ordered=True), index=values.index, name="zone")
+    return pd.Series(pd.Categorical.from_codes(codes, categories, ordered=True), index=values.index, name="zone")
 
 
 def tabulate_zones(zone: Sequence[str] | pd.Series, y_true: ArrayLike) -> pd.DataFrame:
     """Count patients by zone and truth.
 
-    `zone` is that of `zones`, `y_true` 0 or 1. Rows are "low", "indeterminate", "high" and "missing", columns ``zone,
-    n, diseased, healthy, share`` (of all patients) and ``prevalence`` (of disease in the zone; NaN in an empty one).
+    `zone` is that of `zones`, `y_true` 0 or 1. Rows are "low", "indeterminate", "high", patients too young for the
+    cut-off if there are any, and "missing"; columns ``zone, n, diseased, healthy, share`` (of all patients) and
+    ``prevalence`` (of disease in the zone; NaN in an empty one).
     """
     truth = check_stages(y_true, "y_true")
     if truth.max() > 1:
@@ -139,7 +149,8 @@ def tabulate_zones(zone: Sequence[str] | pd.Series, y_true: ArrayLike) -> pd.Dat
     names = pd.Series(zone).astype(object).fillna("missing").to_numpy()
     if len(names) != len(truth):
         raise ValueError(f"{counted(len(names), 'zone')} for {counted(len(truth), 'patient')}")
-    rows = [(zone, int(np.sum(names == zone)), int(np.sum(truth[names == zone]))) for zone in (*ZONES, "missing")]
+    listed = [*ZONES, *sorted(set(names).difference([*ZONES, "missing"])), "missing"]
+    rows = [(name, int(np.sum(names == name)), int(np.sum(truth[names == name]))) for name in listed]
     table = pd.DataFrame(rows, columns=["zone", "n", "diseased"])
     table["healthy"] = table["n"] - table["diseased"]
     table["share"] = table["n"] / len(truth)

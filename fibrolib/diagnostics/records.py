@@ -217,9 +217,9 @@ FIB4 = Diagnostic(
     colour="#E69F00",
     columns={"age": _AGE, "ast": _AST, "alt": _ALT, "platelets": _PLATELETS},
     formula=fib4,
-    cutoffs=(  # for advanced fibrosis
-        PublishedCutoff(3, 1.45, 3.25, "HIV/HCV co-infection", "Sterling 2006, Hepatology 43:1317"),
-        PublishedCutoff(3, 1.30, 2.67, "fatty liver", "Shah 2009; from 65 years McPherson 2017", 2.0),
+    cutoffs=(  # for advanced fibrosis; below 35 years not validated (McPherson 2017, Am J Gastroenterol 112:740)
+        PublishedCutoff(3, 1.45, 3.25, "HIV/HCV co-infection", "Sterling 2006, Hepatology 43:1317", None, 35),
+        PublishedCutoff(3, 1.30, 2.67, "fatty liver", "Shah 2009; from 65 years McPherson 2017", 2.0, 35),
     ),
     citation="Sterling 2006, Hepatology 43:1317",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -154,20 +154,30 @@ def plot_zones(zones: pd.DataFrame, cutoff: int, *, metavir: bool = True) -> Fig
     words = {"diseased": cutoff_name(cutoff, metavir), "healthy": f"below {stage_name(cutoff, metavir)}"}
     plot.set_yticks(range(len(bars)), [f"{model_label(name)}: {words[side]}" for name, side in bars])
     plot.set(xlabel="Patients", ylim=(len(bars) - 0.5, -0.5))
-    present = [zone for zone in _ZONE_COLOURS if zones.loc[zones["zone"] == zone, "n"].sum() or zone in ZONES]
-    handles = [plot.barh([0], [0], color=_ZONE_COLOURS[zone], edgecolor="0.3", label=zone) for zone in present]
+    present = [zone for zone in _zones(zones["zone"]) if zones.loc[zones["zone"] == zone, "n"].sum() or zone in ZONES]
+    handles = [plot.barh([0], [0], color=_zone_colour(zone), edgecolor="0.3", label=zone) for zone in present]
     plot.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles))
     plot.tick_params(axis="y", length=0)
     sns.despine(ax=plot, left=True)
     return figure
 
 
+def _zones(names: Iterable[str]) -> list[str]:
+    """Zones in the order of the bars: patients too young for a cut-off come before those without a value."""
+    others = sorted(set(names).difference(_ZONE_COLOURS))
+    return [*ZONES, *others, "missing"]
+
+
+def _zone_colour(zone: str) -> str:
+    return _ZONE_COLOURS.get(zone, "#EFE3B0")
+
+
 def _stack(plot: Axes, place: int, counts: pd.Series) -> None:
     left = 0
-    for zone, colour in _ZONE_COLOURS.items():
+    for zone in _zones(counts.index):
         n = int(counts.get(zone, 0))
         if n:
-            plot.barh(place, n, left=left, height=0.72, color=colour, edgecolor="0.3", linewidth=0.6)
+            plot.barh(place, n, left=left, height=0.72, color=_zone_colour(zone), edgecolor="0.3", linewidth=0.6)
             plot.text(left + n / 2, place, str(n), ha="center", va="center", fontsize="small")
         left += n
 
