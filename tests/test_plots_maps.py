@@ -168,7 +168,7 @@ def test_every_method_has_a_row_and_every_region_a_panel(planted):
     for part in ("relevance on the capsule", "relevance on the liver", "Grad-CAM", "Layer-CAM, fine layer"):
         assert part in shown
     drawn = {line.get_label() for line in figure.axes[0].lines}
-    assert {"signal in the capsule", "signal in the texture", "most a map so coarse can reach"} <= drawn
+    assert {"signal in the capsule", "signal in the texture", "best possible at this resolution"} <= drawn
 
 
 def test_verdicts_for_a_reader(planted):
@@ -177,7 +177,7 @@ def test_verdicts_for_a_reader(planted):
     assert found.loc["Grad-CAM", there].startswith("pass 3.40 (")
     assert found.loc["Layer-CAM, fine layer", there].startswith("FAIL 1.20 (")
     assert found.loc["Layer-CAM, fine layer", elsewhere].startswith("FAIL 2.00 (")
-    assert (found["Most a map so coarse can reach"] == "4.0").all()
+    assert (found["Best possible at this resolution"] == "4.0").all()
 
 
 def test_a_plate_of_overlays_shows_one_frame_under_every_map():

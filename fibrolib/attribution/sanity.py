@@ -55,22 +55,28 @@ _NEGLIGIBLE, _MODERATE, _HIGH = 0.3, 0.5, 0.7
 
 TESTS = {
     "shuffled net": _SanityTest(
-        "Does the map go when all weights are shuffled?", _NEGLIGIBLE, False, "test: Adebayo 2018; line: Mukaka 2012"
+        "Does the map change when all weights are shuffled?",
+        _NEGLIGIBLE,
+        False,
+        "test: Adebayo 2018; line: Mukaka 2012",
     ),
     "random labels": _SanityTest(
-        "Is it another map when the stages were shuffled before training?",
+        "Does the map change when the network is trained on shuffled stages?",
         _NEGLIGIBLE,
         False,
         "test: Adebayo 2018; line: Mukaka 2012",
     ),
     "other training": _SanityTest(
-        "Is it the same map with another seed or fold?", _MODERATE, True, "test: Arun 2021; line: Mukaka 2012"
+        "Is the map the same with another seed or fold?", _MODERATE, True, "test: Arun 2021; line: Mukaka 2012"
     ),
     "gain": _SanityTest(
-        "Is it the same map 15 % darker or brighter?", _HIGH, True, "test: Kindermans 2019; line: Mukaka 2012"
+        "Is the map the same if the image is 15 % darker or brighter?",
+        _HIGH,
+        True,
+        "test: Kindermans 2019; line: Mukaka 2012",
     ),
     "shift": _SanityTest(
-        "Does it move with the picture, by 6 % of its side?", _HIGH, True, "test: Kindermans 2019; line: Mukaka 2012"
+        "Does the map move with the image (shift by 6 %)?", _HIGH, True, "test: Kindermans 2019; line: Mukaka 2012"
     ),
 }
 """Tests by name; all values are rank correlations of maps."""

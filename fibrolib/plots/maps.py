@@ -81,13 +81,13 @@ def plot_maps(plates: Mapping[str, Explanation], *, region: str = "capsule") -> 
             _draw_mmode(line[6], line[5], cam)
         line[0].set_ylabel(f"{title}\nscore {cam.score:.2f}", fontsize="small")
     for at, name in enumerate(("frame", "map", "overlay") * (2 if moving else 1)):
-        when = ("", "least movement\n")[at == 0] if at < 3 else ("", "most movement\n")[at == 3]
+        when = ("", "least motion\n")[at == 0] if at < 3 else ("", "most motion\n")[at == 3]
         axes[0, at].set_title(f"{when if moving else ''}{name}", fontsize="small", fontweight="normal")
     if moving:
         axes[0, 6].set_title("motion mode\nof the dashed line", fontsize="small", fontweight="normal")
     outlined = any(cam.roi is not None and cam.roi.any() for cam in plates.values())
     note = f"\n(blue outline: {region})" if outlined else ""
-    label = f"Relevance, largest of the clip = 1{note}" if len(plates) > 1 else "Relevance"
+    label = f"Relevance (maximum of the clip = 1){note}" if len(plates) > 1 else "Relevance"
     bar = figure.colorbar(ScalarMappable(Normalize(0, 1), _COLOURS), ax=axes, shrink=0.6)
     bar.set_label(label, fontsize="small")
     return figure
@@ -149,7 +149,7 @@ def plot_overlays(rows: Mapping[str, Mapping[str, Explanation]], *, region: str 
         plot.set_title(column, fontsize="small", fontweight="normal")
     bar = figure.colorbar(ScalarMappable(Normalize(0, 1), _COLOURS), ax=axes, shrink=0.6)
     outlined = any(cam.roi is not None and cam.roi.any() for maps in rows.values() for cam in maps.values())
-    bar.set_label("Relevance, largest of a clip = 1" + f"\n(blue outline: {region})" * outlined, fontsize="small")
+    bar.set_label("Relevance (maximum of a clip = 1)" + f"\n(blue outline: {region})" * outlined, fontsize="small")
     return figure
 
 

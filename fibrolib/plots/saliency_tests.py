@@ -50,7 +50,7 @@ def plot_sanity(judged: pd.DataFrame) -> Figure:
         line[0].set_ylabel(model_label(model).replace(" + ", "\n+ "), fontweight="bold", fontsize="small")
     for plot, test in zip(axes[0], tests, strict=True):
         plot.set_title(test, fontsize="small")
-    figure.supxlabel("Rank correlation of maps (grey: where a method passes; filled: passed)", fontsize="small")
+    figure.supxlabel("Rank correlation of maps (grey: pass; filled: passed)", fontsize="small")
     return figure
 
 
@@ -78,7 +78,7 @@ def plot_cascade(cascade: pd.DataFrame, *, line: float = 0.3) -> Figure:
         plot.set_title(model_label(model))
         plot.set(xlabel="Layers shuffled (%)", ylim=(-0.6, 1.05))
         sns.despine(ax=plot)
-    axes[0, 0].set_ylabel("Rank correlation\nwith the intact net's map")
+    axes[0, 0].set_ylabel("Rank correlation with\nthe map of the intact network")
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
@@ -120,7 +120,7 @@ def plot_depth(bands: pd.DataFrame) -> Figure:
     for plot, model in zip(axes[0], models, strict=True):
         rows = bands[bands["model"] == model]
         area = rows.groupby("depth")["area"].mean()
-        plot.barh(100 * area.index, 100 * area, height=80 / len(area), color="0.88", label="share of the picture")
+        plot.barh(100 * area.index, 100 * area, height=80 / len(area), color="0.88", label="share of the image")
         for method, part in rows.groupby("method", sort=False):
             colour, marker = _METHOD_LOOKS[method]
             mean = part.groupby("depth")["relevance"].mean()
@@ -128,9 +128,9 @@ def plot_depth(bands: pd.DataFrame) -> Figure:
                 100 * mean, 100 * mean.index, color=colour, marker=marker, markersize=4, label=method_label(method)
             )
         plot.set_title(model_label(model))
-        plot.set(xlabel="Relevance there (%)", ylim=(100, 0))
+        plot.set(xlabel="Relevance (%)", ylim=(100, 0))
         sns.despine(ax=plot)
-    axes[0, 0].set_ylabel("Depth (% of the picture)")
+    axes[0, 0].set_ylabel("Depth (% of the image)")
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
@@ -167,7 +167,7 @@ def plot_planted(summary: pd.DataFrame, judged: pd.DataFrame) -> Figure:
         line[0].axvline(TIMES, color="0.5", linewidth=0.8, linestyle=(0, (4, 2)))
         line[0].axvline(verdicts["chance"].max(), color="0.5", linewidth=0.8, linestyle=":")
         line[0].plot(
-            best[configs], range(len(configs)), "|", color="0.3", markersize=9, label="most a map so coarse can reach"
+            best[configs], range(len(configs)), "|", color="0.3", markersize=9, label="best possible at this resolution"
         )
     for plot, region in zip(axes[0], regions, strict=True):
         plot.set_title(f"relevance on the {region}", fontsize="small")
@@ -176,7 +176,7 @@ def plot_planted(summary: pd.DataFrame, judged: pd.DataFrame) -> Figure:
         plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         plot.xaxis.set_minor_locator(NullLocator())
     figure.supxlabel(
-        f"Times its share of the picture (line: 1; dotted: an even map of the liver; dashed: {TIMES:g})",
+        f"Ratio to the share of the image (line: 1; dotted: even map of the liver; dashed: {TIMES:g})",
         fontsize="small",
     )
     axes[0, 0].legend(*_legend(axes[0, 0]), loc="lower left", bbox_to_anchor=(0, 1.12), ncols=2, fontsize="x-small")
@@ -225,6 +225,6 @@ def plot_shares(attribution: pd.DataFrame, *, metavir: bool = True, region: str 
         plot.set_title(f"{model_label(name)} (n = {len(rows)})", color=model_colour(name))
         plot.set(xlabel=f"Area on the {region} (%)", xlim=(0, 115 * attribution["area"].max()), ylim=(0, top))
         sns.despine(ax=plot)
-    axes[0, 0].set_ylabel("Relevance there (%)")
+    axes[0, 0].set_ylabel("Relevance (%)")
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1), title="Stage")
     return figure

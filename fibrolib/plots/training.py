@@ -67,7 +67,7 @@ def plot_schedule(factors: Mapping[str, NDArray[np.floating]], name: str) -> Fig
     for number, (label, values) in enumerate(factors.items()):
         colour, dashes = (model_colour(name), "solid") if number == 0 else (str(0.3 + 0.4 / number), (0, (4, 1.5)))
         plot.plot(np.arange(1, len(values) + 1), values, marker=".", color=colour, linestyle=dashes, label=label)
-    plot.set(xlabel="Training step (batch)", ylabel="Share of the learning rate", ylim=(-0.03, 1.05))
+    plot.set(xlabel="Training step (batch)", ylabel="Factor of the learning rate", ylim=(-0.03, 1.05))
     plot.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
     figure.legend(loc="outside lower center", ncols=1)
     sns.despine(ax=plot)

@@ -78,7 +78,7 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: 
         _count(plot, int(rows["y_score"].notna().sum()), 0.12)
         plot.set(xlim=(-0.02, 1.02), ylim=(-0.09, 1.09), aspect="equal")
     figure.supxlabel("Predicted probability", fontsize="medium")
-    figure.supylabel("Share with the condition", fontsize="medium")
+    figure.supylabel("Proportion with the condition", fontsize="medium")
     sns.despine(figure)
     return figure
 
@@ -121,12 +121,16 @@ def plot_split_luck(redraws: pd.DataFrame, own: Mapping[str, float]) -> Figure:
         plot.text(1.03, place, f"{low:.2f} to {high:.2f}", va="center", transform=plot.get_yaxis_transform())
         plot.plot(middle, place, "o", color="white", markeredgecolor="black", markersize=5)
         plot.plot(own.get(name, np.nan), place, "D", color="black", markersize=5)
-    plot.plot([], [], "D", color="black", linestyle="none", label="the study's own split")
-    plot.plot([], [], "o", color="white", markeredgecolor="black", linestyle="none", label="median of the redraws")
+    plot.plot([], [], "D", color="black", linestyle="none", label="split of the study")
+    plot.plot(
+        [], [], "o", color="white", markeredgecolor="black", linestyle="none", label="median of the random splits"
+    )
     plot.axvline(0.5, **_GUIDE)
-    plot.text(1.03, 1.0, "95 % of redraws", transform=plot.transAxes, va="bottom", fontsize="small", color="0.3")
+    plot.text(
+        1.03, 1.0, "95 % of the random splits", transform=plot.transAxes, va="bottom", fontsize="small", color="0.3"
+    )
     plot.set_yticks(range(len(names)), [model_label(name) for name in names])
-    plot.set(xlabel="AUC on the test patients of a redraw", xlim=(min(0.4, redraws["auc"].min() - 0.02), 1.01))
+    plot.set(xlabel="AUC on the test patients of a random split", xlim=(min(0.4, redraws["auc"].min() - 0.02), 1.01))
     plot.set_ylim(len(names) - 0.4, -0.6)
     plot.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     plot.tick_params(axis="y", length=0)
@@ -187,7 +191,7 @@ def plot_power(curves: Mapping[str, pd.DataFrame], *, marks: Mapping[str, int] |
     for label, n in (marks or {}).items():
         plot.axvline(n, color="0.3", linewidth=0.8)
         plot.text(n, 1.02, label, ha="center", va="bottom", fontsize="small", color="0.3")
-    plot.set(xscale="log", xlabel="Patients tested, half of them with the condition", ylabel="Power", ylim=(0, 1.0))
+    plot.set(xscale="log", xlabel="Test patients (half with the condition)", ylabel="Power", ylim=(0, 1.0))
     plot.xaxis.set_major_formatter("{x:g}")
     plot.legend(loc="upper left", bbox_to_anchor=(1.01, 1), title="dotted: 80 %")
     sns.despine(ax=plot)
@@ -221,7 +225,7 @@ def plot_attainable(printed: Mapping[str, float], grids: Mapping[str, Sequence[f
         plot.xaxis.set_major_formatter(f"{{x:.{decimals}f}}")
         plot.tick_params(axis="y", length=0)
     axes[0, 0].set_yticks(range(len(grids)), list(grids))
-    figure.supxlabel("Printed AUC (stripe: all that rounds to it; ticks: all that can occur)", fontsize="medium")
+    figure.supxlabel("Published AUC (stripe: values that round to it; ticks: possible values)", fontsize="medium")
     sns.despine(figure, left=True)
     return figure
 
@@ -239,7 +243,7 @@ def plot_pvalue_range(ranges: Mapping[str, pd.DataFrame], *, plausible: tuple[fl
     plot.axhline(0.05, **_GUIDE)
     for colour, (label, table) in zip(_LINES, ranges.items(), strict=False):
         plot.plot(table["correlation"], table["p"], color=colour, linewidth=1.7, label=label)
-    plot.set(xlabel="Correlation of the two estimated areas", ylabel="p (two-sided)", ylim=(0, 1), xlim=(0, 1))
+    plot.set(xlabel="Correlation of the two AUCs", ylabel="p (two-sided)", ylim=(0, 1), xlim=(0, 1))
     plot.legend(loc="upper left", bbox_to_anchor=(1.01, 1), title="dotted: 0.05")
     sns.despine(ax=plot)
     return figure

@@ -290,7 +290,7 @@ def plot_patient(
     axes = figure.subplots(2, 3, gridspec_kw=_MARGINS)
     _draw_picture(axes[0, 0], picture)
     _draw_arrows(axes[0, 0], *field, scale)
-    axes[0, 0].set_title("Systole (arrows: movement, 5 x)")
+    axes[0, 0].set_title("Systole (arrows: displacement, 5 x)")
     _draw_mmode(axes[0, 1], strip, seconds, scale, path)
     axes[0, 1].set_title(f"M-mode: {np.ptp(path):.1f} mm (dashed: truth)")
     axes[0, 1].set_ylabel("Depth (mm)", labelpad=0)

@@ -63,14 +63,14 @@ def _finds_planted(_sanity: pd.DataFrame, _gains: pd.DataFrame, planted: pd.Data
 
 
 CLAIMS: dict[str, tuple[str, Verdict | None]] = {
-    "In this net, evidence for the score lies about here": ("other weights, other map", _sane("shuffled net")),
-    "The labels taught it to look here": ("other labels, other map", _sane("random labels")),
-    "Another training would look here too": ("other patients, same map", _sane("other training")),
-    "A darker or brighter picture would give the same map": ("other gain, same map", _sane("gain")),
-    "The map belongs to the tissue, not to the place on the screen": ("moved with the picture", _sane("shift")),
-    "The score needs what is marked": ("taken away first, the score falls faster", _faithful),
-    "What is marked is where the disease shows": ("planted truth", _finds_planted),
-    "The net reasons as a clinician would": ("no map can tell", None),
+    "The evidence of this network is in this region": ("other weights, other map", _sane("shuffled net")),
+    "The network learned this region from the labels": ("other labels, other map", _sane("random labels")),
+    "The region is reproducible in another training": ("other patients, same map", _sane("other training")),
+    "The map does not depend on brightness": ("other gain, same map", _sane("gain")),
+    "The map follows the tissue, not the position on the screen": ("shifted image, shifted map", _sane("shift")),
+    "The score depends on the marked region": ("removed first, the score falls faster", _faithful),
+    "The marked region shows the disease": ("planted truth", _finds_planted),
+    "The network reasons like a clinician": ("no map can show this", None),
 }
 """Claims that are made with a picture of a map, in the order of what they ask; the test each needs, and its verdict."""
 
@@ -312,8 +312,8 @@ def _layers(layers: pd.DataFrame) -> pd.DataFrame:
         {
             "Net": layers["model"].map(model_label),
             "Layer": layers["layer"],
-            "Its map (times × height × width)": sides,
-            "Its input (frames × pixels × pixels)": inputs,
+            "Map (times × height × width)": sides,
+            "Input (frames × pixels × pixels)": inputs,
         }
     )
 
@@ -355,7 +355,7 @@ def _planted(judged: pd.DataFrame) -> pd.DataFrame:
     )
     wide = table.pivot_table(index=["Net", "Method"], columns="column", values="cell", aggfunc="first", sort=False)
     planted = table[table["rule"].str.startswith(">=")].set_index(["Net", "Method"])["attainable"]
-    wide["Most a map so coarse can reach"] = planted.map("{:.1f}".format)
+    wide["Best possible at this resolution"] = planted.map("{:.1f}".format)
     return wide.reset_index().rename_axis(columns=None)
 
 
