@@ -25,8 +25,8 @@ def cohort(tmp_path):
 
 def test_the_banner_says_whose_the_patients_are_and_where_results_are_kept(cohort, tmp_path, monkeypatch):
     study = open_study(cohort, "quick", out=str(tmp_path / "run"))
-    owner = f"> Cohort **{study.reference}**: 40 patients, 41 videos, as given by its owner."
-    assert study.banner == f"{owner}\n>\n> Results are kept in `{tmp_path / 'run'}`."
+    owner = f"> Cohort **{study.reference}**: 40 patients, 41 videos."
+    assert study.banner == f"{owner}\n>\n> Results are stored in `{tmp_path / 'run'}`."
     monkeypatch.setenv("FIBROLIB_PROGRESS", "0")  # executed copies name no place
     assert study.banner == owner
 

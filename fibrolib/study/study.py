@@ -104,16 +104,16 @@ class Study:
     def banner(self) -> str:
         """What kind of data a reader is looking at, as Markdown."""
         caveat = f"> **{self.profile.caveat}**\n>\n" if self.profile.caveat else ""
-        kept = f"\n>\n> Results are kept in `{self.folder.path}`." if is_interactive() else ""
+        kept = f"\n>\n> Results are stored in `{self.folder.path}`." if is_interactive() else ""
         if not self.reference or self.cohort.virtual:  # the virtual cohort may not be simulated yet
             return (
                 f"{caveat}> **Virtual cohort.** These patients do not exist; videos, blood values and stages are "
-                "simulated. The numbers tell how the method behaves on a simulation: they are **not clinical "
+                "simulated. The numbers show how the method behaves where the truth is known. They are **not clinical "
                 f"evidence**.{kept}"
             )
         return (
             f"{caveat}> Cohort **{self.cohort.name}**: {counted(len(self.cohort.patients()), 'patient')}, "
-            f"{counted(len(self.cohort.table), 'video')}, as given by its owner.{kept}"
+            f"{counted(len(self.cohort.table), 'video')}.{kept}"
         )
 
     @cached_property
