@@ -34,7 +34,7 @@ from fibrolib import plots, report
 from fibrolib.attribution import METHODS, attribute_methods, judge, judge_planted, middle_window, summarise_shares
 from fibrolib.attribution.explain import _as_batch
 from fibrolib.experiments import SALIENCY_CONFIGS, SaliencyTests
-from fibrolib.experiments.planted_signal import Scenario
+from fibrolib.experiments.planted_signal import _Scenario
 from fibrolib.experiments.saliency_tests import plant
 from fibrolib.learning import NetClassifier
 from fibrolib.nets import build_net, import_torchvision
@@ -62,7 +62,7 @@ def planted_of(profile, net: str, seed: int, patients: int, configs) -> pd.DataF
         lambda: pd.concat(Parallel(2)(delayed(scenario.scores)(configs) for scenario in scenarios.values())),
         lambda table, folder: table.to_csv(folder / "scores.csv", index=False),
         lambda folder: pd.read_csv(folder / "scores.csv"),
-        made_by=(Scenario,),
+        made_by=(_Scenario,),
     )
 
 

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["UNFINISHED", "finish", "remove_unfinished", "replacing", "write_atomically"]
-
 UNFINISHED = ".unfinished-"
 """How the names of folders begin in which files are being written."""
 
@@ -37,11 +35,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
 
 
 def finish(unfinished: Path, path: Path) -> None:
-    """Give a finished file, or folder of files, its name.
-
-    Its bytes are brought to the disk first: a name that outlives a power cut before its content would be worse than
-    no file.
-    """
+    """Give a finished file, or folder of files, its name; its bytes reach the disk first, in case of a power cut."""
     for file in unfinished.rglob("*") if unfinished.is_dir() else [unfinished]:
         if file.is_file():
             _flush(file)

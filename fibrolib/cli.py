@@ -21,8 +21,6 @@ from fibrolib import __version__
 from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError, counted
 from fibrolib.stages import CONDITIONS
 
-__all__ = ["app", "main"]
-
 app = typer.Typer(
     help="Stage liver fibrosis from ultrasound images and videos: the study, on a virtual cohort or your own.",
     no_args_is_help=True,

@@ -7,17 +7,6 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = [
-    "KEPT_WHERE_IT_STOPPED",
-    "CohortError",
-    "FibrolibError",
-    "Interrupted",
-    "Problem",
-    "VideoError",
-    "counted",
-    "is_interactive",
-]
-
 KEPT_WHERE_IT_STOPPED = "Free some disk space and run the same command again; it resumes."
 """Advice for a full disk."""
 
@@ -75,15 +64,7 @@ class Problem:
 
 
 class CohortError(FibrolibError):
-    """Everything that is wrong with a cohort table, reported at once.
-
-    Parameters
-    ----------
-    table : str
-        The table's path, as the user gave it.
-    problems : sequence of Problem
-        At least one problem.
-    """
+    """Everything that is wrong with a cohort table (``table``: its path as the user gave it), reported at once."""
 
     def __init__(self, table: str, problems: Sequence[Problem]) -> None:
         self.table = str(table)

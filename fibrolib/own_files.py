@@ -1,7 +1,4 @@
-"""Python files of a user's own, and what this process knows of them.
-
-Networks are built by name in every process of a run, so each process is told of the files, and runs each once.
-"""
+"""Python files of a user's own. Networks are built by name, so every process of a run loads these files, each once."""
 
 from __future__ import annotations
 
@@ -13,8 +10,6 @@ from pathlib import Path
 from types import ModuleType
 
 from fibrolib.errors import FibrolibError
-
-__all__ = ["OwnFile", "forget_files", "know_files", "known_files", "known_object", "run_file", "tell_of"]
 
 
 @dataclass(frozen=True)
@@ -32,9 +27,8 @@ class OwnFile:
         return self.text.rpartition(":")[0]
 
 
-_known: dict[str, tuple[object, OwnFile]] = {}
-"""What this process was told of, by name. What a study computes does not depend on it, but on the records of its
-profile."""
+LOADED: dict[str, tuple[object, OwnFile]] = {}
+"""Diagnostics that this process has loaded from such files, by name, each with its file."""
 
 
 def run_file(path: Path) -> ModuleType:
@@ -56,28 +50,18 @@ def run_file(path: Path) -> ModuleType:
     return module
 
 
-def tell_of(own: OwnFile, value: object) -> None:
-    """Let this process know an object of a file by its name."""
-    _known[own.name] = value, own
-
-
 def known_object(name: str) -> object | None:
-    """The object of that name, of a user's file; None where this process was told of none."""
-    return _known.get(name, (None, None))[0]
+    """The loaded diagnostic of that name; None where there is none."""
+    return LOADED.get(name, (None, None))[0]
 
 
 def known_files() -> tuple[OwnFile, ...]:
-    """Files that this process was told of; another process gets them by `know_files`."""
-    return tuple(own for _, own in _known.values())
+    """All files that were loaded; another process loads them by `know_files`."""
+    return tuple(own for _, own in LOADED.values())
 
 
 def know_files(files: Sequence[OwnFile]) -> None:
-    """Run the files that another process of the same run was told of."""
+    """Load the files that another process of the same run has loaded."""
     for own in files:
         if own not in known_files():
-            tell_of(own, getattr(run_file(own.folder / own.path), own.text.rpartition(":")[2]))
-
-
-def forget_files() -> None:
-    """Forget all files of the user's own."""
-    _known.clear()
+            LOADED[own.name] = getattr(run_file(own.folder / own.path), own.text.rpartition(":")[2]), own

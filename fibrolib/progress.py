@@ -20,8 +20,6 @@ from fibrolib.errors import Interrupted, is_interactive
 if TYPE_CHECKING:
     from IPython.display import DisplayHandle
 
-__all__ = ["track", "watch"]
-
 T = TypeVar("T")
 
 _DELAY = 2.0
@@ -36,32 +34,9 @@ _FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} {unit} [{ela
 def track(
     results: Iterable[T], label: str, total: int, unit: str, kept: Path | None = None, before: int = 0
 ) -> Iterator[T]:
-    """Pass results on as they come, under a progress bar.
+    """Pass results on as they come, under a progress bar that counts ``unit`` (a plural) up to ``total``.
 
-    Parameters
-    ----------
-    results : iterable
-        Whatever takes long to produce.
-    label : str
-        What is being done.
-    total : int
-        Number of results.
-    unit : str
-        What is counted, in the plural.
-    kept : Path, optional
-        As for `watch`.
-    before : int
-        How many of the total were finished earlier, and are not among the results.
-
-    Yields
-    ------
-    object
-        The results.
-
-    Raises
-    ------
-    Interrupted
-        In place of a `KeyboardInterrupt` while a result is waited for.
+    ``kept`` is the folder that keeps finished parts, if any. An `Interrupted` takes the place of a `KeyboardInterrupt`.
     """
     done = before
     with watch(label, lambda: done, total, unit, kept):
@@ -72,22 +47,10 @@ def track(
 
 @contextmanager
 def watch(label: str, count: Callable[[], int], total: int, unit: str, kept: Path | None = None) -> Iterator[None]:
-    """Show a progress bar over work that reports nothing itself, from what it has finished.
+    """Show a progress bar over work that reports nothing itself; ``count`` says how much is finished.
 
-    Parameters
-    ----------
-    label, total, unit
-        As for `track`.
-    count : callable
-        How much is finished, for example the number of files on disk; called in another thread. What it returns at the
-        beginning is left from an interrupted run, and does not count for the time left.
-    kept : Path, optional
-        Where finished parts are kept, if they are: work that is interrupted resumes from there.
-
-    Raises
-    ------
-    Interrupted
-        In place of a `KeyboardInterrupt`.
+    ``count`` is called in another thread. What it returns at the beginning is left from an interrupted run, and does
+    not count for the time left. Other parameters and errors as of `track`.
     """
     finished = threading.Event()
     shower = threading.Thread(target=_show, args=(finished, label, count, total, unit), daemon=True)

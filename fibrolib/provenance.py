@@ -1,15 +1,9 @@
-"""What a result was computed by: a hash of the code that its functions can reach, part of the key of what is kept.
+"""A hash of the code that functions can reach, part of the key of what is kept of their results.
 
-The code that a function can reach is its *import closure*: the module that defines it, the modules of this package that
-this one imports (inside functions, too), and so on. It is found in the source; nothing is imported or executed.
-
-- ``from fibrolib.nets import FrameCNN`` leads to the module that defines `FrameCNN`. A room's face (``__init__``) that
-  only hands on a name is left out; it counts, with all that it imports, where it defines the name itself, or where the
-  room is imported whole. Faces therefore import and define, and do nothing else (a test holds this).
-- Imports for type checking alone are left out. Imports by a computed name would not be seen; there are none.
-- Comments, docstrings and layout are no code.
-- Packaged weights count where a module of their room does. So do the versions of packages that make numbers, where a
-  module of the closure imports them.
+The code a function can reach is its *import closure*: the module that defines it, the modules of this package that this
+one imports (inside functions, too), and so on. It is read from the source. A room's face (``__init__``) only hands
+names on and is left out; so are comments, docstrings, and imports for type checking. Packaged weights of the rooms
+count, and the versions of packages that make numbers.
 """
 
 from __future__ import annotations
@@ -22,8 +16,6 @@ from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
-
-__all__ = ["PARSING", "code_digest", "import_closure", "package_digest"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -167,7 +159,7 @@ def _own() -> _SourceTree:
     return _SourceTree(_PACKAGE)
 
 
-def import_closure(*made_by: object) -> frozenset[str]:
+def _import_closure(*made_by: object) -> frozenset[str]:
     """Names of the modules of this package that functions or classes can reach."""
     own = _own()
     modules = {each.__module__ for each in made_by}
@@ -187,7 +179,7 @@ def _of_user(name: str) -> _Module:
 def code_digest(*made_by: object) -> str:
     """Hash of all the code that functions or classes can reach: part of the key of what they make."""
     own = _own()
-    closure = import_closure(*made_by)
+    closure = _import_closure(*made_by)
     users = [_of_user(name) for name in sorted({each.__module__ for each in made_by}) if name not in own]
     imported = {source.split(".")[0] for each in [*map(own.module, closure), *users] for source, _ in each.imports}
     versions = [f"{name} {metadata.version(_NUMERICAL[name])}" for name in sorted(imported.intersection(_NUMERICAL))]

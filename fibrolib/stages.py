@@ -10,18 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.errors import FibrolibError
 
-__all__ = [
-    "CONDITIONS",
-    "METAVIR",
-    "StageError",
-    "at_least",
-    "check_stages",
-    "condition",
-    "cutoff_name",
-    "is_metavir",
-    "stage_name",
-]
-
 METAVIR = (0, 1, 2, 3, 4)
 """Stages of the METAVIR scale, F0 (no fibrosis) to F4 (cirrhosis)."""
 

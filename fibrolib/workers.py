@@ -11,8 +11,6 @@ import joblib
 from joblib.externals.loky import get_reusable_executor
 from joblib.parallel import LokyBackend, parallel_config, register_parallel_backend
 
-__all__ = ["n_workers", "quiet_workers", "workers_end_here"]
-
 _IDLE = 15
 """Seconds until a process without work ends: it would hold up to a gigabyte. Cells run one after the other share it."""
 
@@ -23,11 +21,7 @@ def n_workers() -> int:
 
 
 class _QuietBackend(LokyBackend):
-    """joblib's processes, which leave Ctrl-C to the one that started them.
-
-    An interrupt reaches every process of a kernel or terminal. Each worker would print a traceback, wherever it is, its
-    imports included; the process that started them ends them anyway.
-    """
+    """joblib's processes, which leave Ctrl-C to the process that started and ends them: none prints a traceback."""
 
     def configure(self, **options) -> int:
         return super().configure(**{**options, "idle_worker_timeout": _IDLE})

@@ -16,7 +16,7 @@ from fibrolib import cli
 from fibrolib.learning import NetClassifier
 from fibrolib.phantom import simulate_cohort
 from fibrolib.study import load_profile
-from fibrolib.study.preprocessing import preprocessing_settings
+from fibrolib.study.preprocessing import _preprocessing_settings
 
 
 @pytest.fixture(scope="session")
@@ -210,7 +210,7 @@ def model(flicker_patients, tmp_path):
 
 
 def test_score_tells_every_stage_and_that_it_is_no_diagnosis(monkeypatch, capsys, cohort, model):
-    settings = preprocessing_settings(load_profile("smoke"), "clips", virtual=True)
+    settings = _preprocessing_settings(load_profile("smoke"), "clips", virtual=True)
     model.with_suffix(".json").write_text(json.dumps(settings), "utf-8")
     status, out, _ = call(monkeypatch, capsys, "score", model, cohort.parent / "videos" / "virtual-001.mp4")
     assert status == 0
@@ -225,7 +225,7 @@ def test_score_says_what_is_missing(monkeypatch, capsys, cohort, model, tmp_path
     video = cohort.parent / "videos" / "virtual-001.mp4"
     without_settings = call(monkeypatch, capsys, "score", model, video)
     model.with_suffix(".json").write_text(
-        json.dumps(preprocessing_settings(load_profile("smoke"), "clips", virtual=False))
+        json.dumps(_preprocessing_settings(load_profile("smoke"), "clips", virtual=False))
     )
     without_model = call(monkeypatch, capsys, "score", tmp_path / "none.safetensors", video)
     without_video = call(monkeypatch, capsys, "score", model, tmp_path / "none.mp4")

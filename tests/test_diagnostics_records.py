@@ -25,7 +25,7 @@ from fibrolib.diagnostics import (
 )
 from fibrolib.errors import CohortError, FibrolibError
 from fibrolib.learning import NetClassifier
-from fibrolib.own_files import forget_files
+from fibrolib.own_files import LOADED
 from fibrolib.plots import model_colour
 from fibrolib.plots.style import model_dashes
 from fibrolib.study import load_profile
@@ -76,7 +76,7 @@ USED = '[models.small]\narchitecture = "small"\n'
 @pytest.fixture(autouse=True)
 def forgotten():
     yield
-    forget_files()
+    LOADED.clear()
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_the_fits_of_a_net_are_those_of_its_file(write, tmp_path):
     first = load_profile(write(NET, "own.py:SMALL", USED)).model("small")
     with pytest.raises(FibrolibError, match=r"has loaded another network 'small'.*Restart the kernel"):
         load_profile(write(NET + "\n# changed", "own.py:SMALL", USED))
-    forget_files()
+    LOADED.clear()
     assert load_profile(write(NET + "\n# changed", "own.py:SMALL", USED)).model("small") != first
 
 

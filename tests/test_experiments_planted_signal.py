@@ -4,13 +4,13 @@ import pytest
 from conftest import make_patients
 
 from fibrolib.errors import FibrolibError
-from fibrolib.experiments.planted_signal import REGIONS, SaliencyConfig, Scenario
+from fibrolib.experiments.planted_signal import REGIONS, _SaliencyConfig, _Scenario
 from fibrolib.learning import NetClassifier
 
 
 def scenario_of(patients, **options):
     net = NetClassifier("motion_resnet3d", {"width": 4}, cutoff=1, n_stages=3, clip_length=8, epochs=1, n_threads=1)
-    return Scenario("capsule", "cnn3d", patients, net.set_params(**options), lambda patient, region: patient.clips[0])
+    return _Scenario("capsule", "cnn3d", patients, net.set_params(**options), lambda patient, region: patient.clips[0])
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_every_third_patient_is_held_out_and_the_diseased_of_them_are_explained(
 
 
 def test_maps_are_counted_on_every_region(scenario):
-    configs = [SaliencyConfig("gradcam"), SaliencyConfig("layercam", "fine"), SaliencyConfig("occlusion", "pixels")]
+    configs = [_SaliencyConfig("gradcam"), _SaliencyConfig("layercam", "fine"), _SaliencyConfig("occlusion", "pixels")]
     table = scenario.scores(configs)
     assert len(table) == len(configs) * len(REGIONS) * 4
     assert 0 <= scenario.area <= 1
@@ -43,7 +43,7 @@ def test_maps_are_counted_on_every_region(scenario):
 
 def test_some_patients_can_be_asked_for(scenario):
     patient = scenario.explained.index[1]
-    assert list(scenario.maps(SaliencyConfig("gradcam"), [patient])) == [patient]
+    assert list(scenario.maps(_SaliencyConfig("gradcam"), [patient])) == [patient]
 
 
 def test_a_scenario_of_healthy_patients_is_a_sentence(scenario):

@@ -16,12 +16,12 @@ from fibrolib.experiments.saliency_tests import (
     SaliencyTests,
     _nets_of_folds,
     _nets_of_shuffled_stages,
+    _plant,
     _side_by_side,
-    plant,
 )
 from fibrolib.learning import Evaluation, NetClassifier
 from fibrolib.study import NetEvaluations, evaluation, load_profile
-from fibrolib.study.profiles import ClipSettings, ModelSettings, Profile
+from fibrolib.study.profiles import Profile, _ClipSettings, _ModelSettings
 from fibrolib.study.runfolder import RunFolder
 from fibrolib.video import load_clip
 
@@ -41,7 +41,7 @@ def one_worker():
 
 def evaluations(folder, net, patients, parts, n_folds, **finished) -> NetEvaluations:
     """Evaluations of one net."""
-    profile = Profile("tiny", 18, 12, ClipSettings(24, 20.0, 10), 24, n_folds, (net,))
+    profile = Profile("tiny", 18, 12, _ClipSettings(24, 20.0, 10), 24, n_folds, (net,))
     split = np.repeat(["train", "validation", "test"], parts)
     return NetEvaluations(patients.assign(split=split), profile, RunFolder(folder), 1, 0, virtual=True, **finished)
 
@@ -54,7 +54,7 @@ def nets(tmp_path_factory):
     net = NetClassifier("motion_resnet3d", {"width": 4}, cutoff=1, n_stages=3, clip_length=8, epochs=1, n_threads=1)
     net.fit(patients.head(9), patients["stage"].head(9))
     finished = Evaluation("net", net, pd.DataFrame(), np.array([]), pd.DataFrame(), {}, pd.DataFrame())
-    settings = ModelSettings("net", {"architecture": "motion_resnet3d", "options": {"width": 4}, "clip_length": 8})
+    settings = _ModelSettings("net", {"architecture": "motion_resnet3d", "options": {"width": 4}, "clip_length": 8})
     return evaluations(folder / "run", settings, patients, [9, 3, 6], 3, _finished={"net": finished})
 
 
@@ -130,7 +130,7 @@ def test_faithfulness_has_every_order_and_the_rivals_are_every_methods(tests):
 def evaluated(tmp_path_factory):
     """A finished evaluation whose fits are in the run folder."""
     folder = tmp_path_factory.mktemp("trainings")
-    settings = ModelSettings("net", SMALL, [{"learning_rate": [1e-3, 2e-3]}])
+    settings = _ModelSettings("net", SMALL, [{"learning_rate": [1e-3, 2e-3]}])
     nets = evaluations(folder / "run", settings, make_patients(folder, 16, n_stages=2), [10, 2, 4], 2)
     _ = nets["net"]
     return nets
@@ -189,7 +189,7 @@ def test_without_jobs_no_process_is_started(monkeypatch):
 
 def test_worlds_share_bodies_and_differ_in_their_signal(tmp_path, monkeypatch):
     monkeypatch.setattr(saliency_tests, "n_workers", lambda: 1)
-    scenarios = plant(tmp_path / "cohorts", tmp_path / "cache", load_profile("smoke"), "cnn3d", patients=3, seed=2)
+    scenarios = _plant(tmp_path / "cohorts", tmp_path / "cache", load_profile("smoke"), "cnn3d", patients=3, seed=2)
     assert list(scenarios) == list(SIGNALS)
     stages = [pd.concat([scenario.train, scenario.held_out])["stage"].to_dict() for scenario in scenarios.values()]
     assert stages[0] == stages[1] == stages[2]

@@ -16,7 +16,7 @@ import pytest
 import fibrolib
 from fibrolib import provenance
 from fibrolib.learning import NetClassifier
-from fibrolib.provenance import _SourceTree, code_digest, import_closure, package_digest
+from fibrolib.provenance import _import_closure, _SourceTree, code_digest, package_digest
 from fibrolib.study.evaluation import EVALUATION
 from fibrolib.video import prepare_cached
 
@@ -154,18 +154,18 @@ def test_all_code_of_the_package_is_in_its_digest(copied):
 
 
 def rooms(*made_by) -> set[str]:
-    return {module.split(".")[1] for module in import_closure(*made_by)}
+    return {module.split(".")[1] for module in _import_closure(*made_by)}
 
 
 def test_an_evaluation_is_made_by_few_rooms():
     below = {"atomic", "errors", "own_files", "provenance", "stages", "workers"}
     assert rooms(*EVALUATION) == {*below, "learning", "nets", "video", "study"}
-    assert {name for name in import_closure(*EVALUATION) if ".study." in name} == {"fibrolib.study.cache"}
+    assert {name for name in _import_closure(*EVALUATION) if ".study." in name} == {"fibrolib.study.cache"}
 
 
 def test_prepared_clips_are_made_by_all_that_reads_files():
     readers = ("clips", "dicom", "masks", "reading", "sector", "streams")
-    assert {f"fibrolib.video.{name}" for name in readers} < import_closure(prepare_cached)
+    assert {f"fibrolib.video.{name}" for name in readers} < _import_closure(prepare_cached)
     assert rooms(prepare_cached) == {"atomic", "errors", "provenance", "video"}
 
 
@@ -197,7 +197,7 @@ def users_file(tmp_path, monkeypatch):
 def test_a_users_own_file_counts_with_what_it_imports(users_file):
     text = "from fibrolib.inference import auc\n\n\ndef f():\n    return 1\n"
     first = users_file(text).f
-    assert import_closure(first) == _SourceTree(PACKAGE).closure(["fibrolib.inference.roc"])
+    assert _import_closure(first) == _SourceTree(PACKAGE).closure(["fibrolib.inference.roc"])
     digest = code_digest(first)
     assert code_digest(users_file("# A comment.\n" + text).f) == digest
     assert code_digest(users_file(text.replace("return 1", "return 2")).f) != digest

@@ -8,11 +8,11 @@ import pytest
 from fibrolib.errors import FibrolibError
 from fibrolib.report.html import _as_html, _bold, _Folder, _fresh
 from fibrolib.report.notebooks import (
+    _check_parameters,
+    _execute_notebook,
+    _is_current,
     _parameter_names,
     _strip_local_paths,
-    check_parameters,
-    execute_notebook,
-    is_current,
 )
 from fibrolib.report.results import _staging_entries
 from fibrolib.study import PROJECT
@@ -30,23 +30,23 @@ def make_notebook(path, *sources):
 def test_parameters_are_read_from_the_notebook(tmp_path):
     notebook = make_notebook(tmp_path / "01_a.ipynb")
     assert _parameter_names(notebook) == ["number"]
-    check_parameters([notebook], {"number": 2})
+    _check_parameters([notebook], {"number": 2})
     with pytest.raises(FibrolibError, match=r"No notebook has a parameter 'numbr'\. Did you mean 'number'\?"):
-        check_parameters([notebook], {"numbr": 2})
+        _check_parameters([notebook], {"numbr": 2})
 
 
 def test_executed_copy_knows_what_it_was_made_from(tmp_path):
     notebook, executed = make_notebook(tmp_path / "01_a.ipynb", "print(number + 1)"), tmp_path / "run" / "01_a.ipynb"
     asked = {"number": 41, "other": 1}
-    assert not is_current(notebook, executed, asked, "cohort")
-    execute_notebook(notebook, executed, asked, "cohort")
+    assert not _is_current(notebook, executed, asked, "cohort")
+    _execute_notebook(notebook, executed, asked, "cohort")
     outputs = [output for cell in nbformat.read(executed, 4).cells for output in cell.outputs]
     assert [output.text for output in outputs] == ["42\n"]
-    assert is_current(notebook, executed, asked, "cohort")
-    assert not is_current(notebook, executed, {"number": 1}, "cohort")
-    assert not is_current(notebook, executed, asked, "another cohort")
+    assert _is_current(notebook, executed, asked, "cohort")
+    assert not _is_current(notebook, executed, {"number": 1}, "cohort")
+    assert not _is_current(notebook, executed, asked, "another cohort")
     make_notebook(notebook, "print(number + 2)")
-    assert not is_current(notebook, executed, asked, "cohort")
+    assert not _is_current(notebook, executed, asked, "cohort")
 
 
 def test_a_notebook_that_raises_is_named_with_its_cell(tmp_path):
@@ -55,31 +55,31 @@ def test_a_notebook_that_raises_is_named_with_its_cell(tmp_path):
     with pytest.raises(
         FibrolibError, match=r"(?s)01_a\.ipynb stopped in cell \[3\].*'# here'.*ZeroDivisionError"
     ) as found:
-        execute_notebook(notebook, executed, {}, "cohort")
+        _execute_notebook(notebook, executed, {}, "cohort")
     failed = executed.with_name("01_a-failed.ipynb")
     assert str(failed) in str(found.value)
     assert "ZeroDivisionError" in failed.read_text("utf-8")
     assert not executed.exists()
-    assert not is_current(notebook, executed, {}, "cohort")
+    assert not _is_current(notebook, executed, {}, "cohort")
 
 
 def test_a_copy_of_a_failure_does_not_take_the_place_of_a_finished_one(tmp_path):
     notebook, executed = make_notebook(tmp_path / "01_a.ipynb", "print(1)"), tmp_path / "run" / "01_a.ipynb"
-    execute_notebook(notebook, executed, {}, "cohort")
+    _execute_notebook(notebook, executed, {}, "cohort")
     finished = executed.read_bytes()
     make_notebook(notebook, "1 / 0")
     with pytest.raises(FibrolibError, match="ZeroDivisionError"):
-        execute_notebook(notebook, executed, {}, "cohort")
+        _execute_notebook(notebook, executed, {}, "cohort")
     assert executed.read_bytes() == finished
     make_notebook(notebook, "print(2)")
-    execute_notebook(notebook, executed, {}, "cohort")
+    _execute_notebook(notebook, executed, {}, "cohort")
     assert [path.name for path in executed.parent.iterdir()] == ["01_a.ipynb"]
 
 
 def test_a_full_disk_in_a_notebook_says_what_to_do(tmp_path):
     notebook = make_notebook(tmp_path / "01_a.ipynb", "import os\nraise OSError(28, os.strerror(28), 'a.csv')")
     with pytest.raises(FibrolibError, match=r"(?s)^The disk is full\. .*same command again.*01_a\.ipynb stopped"):
-        execute_notebook(notebook, tmp_path / "run" / "01_a.ipynb", {}, "cohort")
+        _execute_notebook(notebook, tmp_path / "run" / "01_a.ipynb", {}, "cohort")
 
 
 def test_text_of_the_cohort_is_escaped():
@@ -132,7 +132,7 @@ def test_an_executed_copy_names_no_folder_of_this_computer(tmp_path):
     notebook = make_notebook(tmp_path / "Quast sources" / "01_a.ipynb", *body)
     executed = tmp_path / "Quast run" / "notebooks" / "01_a.ipynb"
     with pytest.raises(FibrolibError, match="ZeroDivisionError"):
-        execute_notebook(notebook, executed, {}, "cohort")
+        _execute_notebook(notebook, executed, {}, "cohort")
     text = executed.with_name("01_a-failed.ipynb").read_text("utf-8")
     assert "<run folder>/notebooks" in text  # the kernel runs where the copy lies
     for word in ("Quast", str(tmp_path), str(Path.home()) + "/"):

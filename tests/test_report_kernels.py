@@ -7,8 +7,8 @@ import psutil
 import pytest
 
 from fibrolib.errors import FibrolibError
-from fibrolib.report import kernels
-from fibrolib.report.notebooks import execute_notebook
+from fibrolib.report.kernels import _kernels
+from fibrolib.report.notebooks import _execute_notebook
 
 SAYS_ITS_ID = "import os, pathlib\npathlib.Path('pid').write_text(str(os.getpid()))"
 
@@ -23,36 +23,36 @@ def notebook_that(does, path):
 
 def execute(notebook, tmp_path):
     executed = tmp_path / "run" / "01_a.ipynb"
-    execute_notebook(notebook, executed, {}, "cohort")
+    _execute_notebook(notebook, executed, {}, "cohort")
     return nbformat.read(executed, 4)
 
 
 def test_a_kernel_that_dies_is_noticed(tmp_path):
     notebook = notebook_that("import os\nos._exit(3)", tmp_path / "01_a.ipynb")
-    with kernels.kernels(), pytest.raises(FibrolibError, match=r"01_a\.ipynb: its kernel died"):
+    with _kernels(), pytest.raises(FibrolibError, match=r"01_a\.ipynb: its kernel died"):
         execute(notebook, tmp_path)
 
 
 def test_a_kernel_shares_the_cores_and_shows_no_progress(tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     asked = "import os\nprint(os.environ['OMP_NUM_THREADS'], os.environ['FIBROLIB_PROGRESS'])"
-    with kernels.kernels() as at_once:
+    with _kernels() as at_once:
         copy = execute(notebook_that(asked, tmp_path / "01_a.ipynb"), tmp_path)
     assert copy.cells[-1].outputs[0].text == f"{max(os.cpu_count() // at_once, 1)} 0\n"
 
 
 def test_workers_end_with_the_kernel_that_left_them(tmp_path):
     leaves = "import subprocess\nprint(subprocess.Popen(['sleep', '600']).pid)"
-    with kernels.kernels():
+    with _kernels():
         copy = execute(notebook_that(leaves, tmp_path / "01_a.ipynb"), tmp_path)
     left = int(copy.cells[-1].outputs[0].text)
     assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
 
 
 def test_none_starts_once_all_are_ended(tmp_path):
-    with pytest.raises(ZeroDivisionError), kernels.kernels():
+    with pytest.raises(ZeroDivisionError), _kernels():
         raise ZeroDivisionError
     with pytest.raises(FibrolibError, match=r"01_a\.ipynb: its kernel (did not start|died)"):
         execute(notebook_that("pass", tmp_path / "01_a.ipynb"), tmp_path)
-    with kernels.kernels():
+    with _kernels():
         assert execute(notebook_that("print(1)", tmp_path / "01_a.ipynb"), tmp_path).cells[-1].outputs[0].text == "1\n"

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from fibrolib.report import progress
-from fibrolib.report.progress import Progress, Tally
+from fibrolib.report.progress import _Progress, _Tally
 
 
 @pytest.fixture
@@ -13,12 +13,12 @@ def told(monkeypatch):
     """Progress on a console that is no terminal, and what it has written."""
     monkeypatch.setattr(progress, "_POLL", 0.01)
     written = io.StringIO()
-    return Progress(Console(file=written, width=200)), written
+    return _Progress(Console(file=written, width=200)), written
 
 
 def test_a_step_is_told_with_its_place_and_its_time(told):
     shown, written = told
-    tally, seen = Tally("files"), threading.Event()
+    tally, seen = _Tally("files"), threading.Event()
 
     def slowly():
         for number in range(4):

@@ -6,6 +6,7 @@ import pytest
 
 from fibrolib import plots, report
 from fibrolib.inference import summarise_models
+from fibrolib.report.sentences import _collect_notes
 
 N = 60
 
@@ -86,10 +87,10 @@ def test_a_setting_in_words():
 def test_notes_are_told_once_and_not_what_stands_beside_them():
     one = pd.DataFrame({"note": ["few patients; no interval", "few patients", None]})
     two = pd.DataFrame({"note": ["", "ties"]})
-    assert report.collect_notes(one, two) == ["few patients", "no interval", "ties"]
+    assert _collect_notes(one, two) == ["few patients", "no interval", "ties"]
     assert report.describe_notes(two) == "Caveats: ties."
     assert report.describe_notes(pd.DataFrame({"note": ["", None]})) == ""
-    assert report.collect_notes(one, two, said="Caveats: few patients.") == ["no interval", "ties"]
+    assert _collect_notes(one, two, said="Caveats: few patients.") == ["no interval", "ties"]
 
 
 def test_calibration_of_each_diagnostic_in_a_row():

@@ -17,7 +17,7 @@ import fibrolib
 from fibrolib.experiments.saliency_tests import SaliencyTests
 from fibrolib.experiments.simulated_test_set import SimulatedTestSet
 from fibrolib.learning import NetClassifier, fit_shuffled
-from fibrolib.provenance import import_closure
+from fibrolib.provenance import _import_closure
 from fibrolib.study import Request, Study, evaluation, own_cohort, preprocessing
 from fibrolib.study.cache import ResultCache, digest
 from fibrolib.study.own_cohort import validate_cohort
@@ -69,7 +69,7 @@ def test_another_question_is_another_result(tmp_path, calls):
 def test_what_is_made_by_other_code_is_another_result(tmp_path, calls):
     cache = ResultCache(tmp_path)
     keep(cache, calls, {"a": 1}, "x")
-    assert keep(cache, calls, {"a": 1}, "y", made_by=(digest, NetClassifier)) == "y"
+    assert keep(cache, calls, {"a": 1}, "y", made_by=(digest, validate_cohort)) == "y"
     assert keep(cache, calls, {"a": 1}, "z") == "x"
 
 
@@ -232,13 +232,13 @@ def test_keys_hold_all_code_that_makes_their_results(study):
     }
     for name, call in calls.items():
         used = executed(call)
-        closure = import_closure(*study.folder.cache.made_by[name])
+        closure = _import_closure(*study.folder.cache.made_by[name])
         assert len(used & closure) > 3, name
         missing = used - closure - HANDING_ON - (READING_INPUTS if name == "check" else set())
         assert not missing, f"{name}: {sorted(missing)}"
         assert not {module.split(".")[1] for module in closure} & {"plots", "progress", "report", "cli"}, name
-    shuffled = import_closure(*study.folder.cache.made_by["shuffled-cnn3d"])
-    assert import_closure(NetClassifier, fit_shuffled) <= shuffled
+    shuffled = _import_closure(*study.folder.cache.made_by["shuffled-cnn3d"])
+    assert _import_closure(NetClassifier, fit_shuffled) <= shuffled
 
 
 SCRIPT = """

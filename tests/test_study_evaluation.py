@@ -14,8 +14,8 @@ from fibrolib.errors import FibrolibError
 from fibrolib.inference import auc
 from fibrolib.learning import NetClassifier, evaluate
 from fibrolib.study import NetEvaluations, evaluation
-from fibrolib.study.evaluation import evaluate_index, missing_requirements
-from fibrolib.study.profiles import ClipSettings, ModelSettings, Profile
+from fibrolib.study.evaluation import _evaluate_index, _missing_requirements
+from fibrolib.study.profiles import Profile, _ClipSettings, _ModelSettings
 from fibrolib.study.runfolder import RunFolder
 
 FITS = 2 * 2 + 1
@@ -37,8 +37,8 @@ def patients(tmp_path_factory):
 def nets(patients, tmp_path):
     """One small net."""
     small = {"architecture": "motion_resnet3d", "options": {"width": 2}, "clip_length": 4, "epochs": 1, "batch_size": 8}
-    net = ModelSettings("net", {**small, "view": "clips"}, [{"learning_rate": [1e-3, 2e-3]}])
-    profile = Profile("tiny", 40, 10, ClipSettings(24, 20.0, 10), 24, 2, (net,))
+    net = _ModelSettings("net", {**small, "view": "clips"}, [{"learning_rate": [1e-3, 2e-3]}])
+    profile = Profile("tiny", 40, 10, _ClipSettings(24, 20.0, 10), 24, 2, (net,))
     return NetEvaluations(patients, profile, RunFolder(tmp_path / "run"), cutoff=1, seed=0, virtual=True)
 
 
@@ -49,33 +49,33 @@ def again(nets):
 
 
 def test_an_index_needs_its_columns(patients):
-    assert missing_requirements(SWE, patients, 1, 2) == ""
-    assert missing_requirements(FIB4, patients, 1, 2) == "FIB-4 needs platelets, which this cohort does not have."
+    assert _missing_requirements(SWE, patients, 1, 2) == ""
+    assert _missing_requirements(FIB4, patients, 1, 2) == "FIB-4 needs platelets, which this cohort does not have."
 
 
 def test_an_index_of_the_users_own_needs_its_columns_too(patients):
     marker = Diagnostic("mine", "My marker", columns={"ha": ColumnSpec("ng/mL", 1, 99)}, formula=lambda ha: ha)
     virtual = patients.assign(ha=np.nan)
-    assert missing_requirements(marker, virtual, 1, 2).endswith(" needs ha, which this cohort does not have.")
+    assert _missing_requirements(marker, virtual, 1, 2).endswith(" needs ha, which this cohort does not have.")
     measured = patients.assign(ha=10 + 5 * patients["stage"] + np.arange(40) % 3)
-    assert missing_requirements(marker, measured, 1, 2) == ""
-    test = evaluate_index(marker, measured, 1, 2, seed=0).predictions.query("split == 'test'")
+    assert _missing_requirements(marker, measured, 1, 2) == ""
+    test = _evaluate_index(marker, measured, 1, 2, seed=0).predictions.query("split == 'test'")
     assert auc(test["y_true"], test["y_score"]) == 1
 
 
 def test_an_index_needs_patients_on_both_sides_of_the_cutoff(patients):
     fewer = patients.copy()
     fewer.loc[(patients["split"] == "test") & (patients["stage"] == 0), "swe_kpa"] = np.nan
-    assert "needs swe_kpa of at least 1 test patient with and 1 without" in missing_requirements(SWE, fewer, 1, 2)
+    assert "needs swe_kpa of at least 1 test patient with and 1 without" in _missing_requirements(SWE, fewer, 1, 2)
     few_train = patients.copy()
     few_train.loc[patients["split"] == "train", "swe_kpa"] = np.nan
-    assert "of at least 2 train patients" in missing_requirements(SWE, few_train, 1, 2)
+    assert "of at least 2 train patients" in _missing_requirements(SWE, few_train, 1, 2)
 
 
 def test_an_index_is_evaluated_in_those_of_whom_it_is_known(patients):
     gap = patients.copy()
     gap.iloc[[0, -1], gap.columns.get_loc("swe_kpa")] = np.nan
-    predictions = evaluate_index(SWE, gap, 1, 2, seed=0).predictions
+    predictions = _evaluate_index(SWE, gap, 1, 2, seed=0).predictions
     assert not set(gap.index[[0, -1]]) & set(predictions["patient_id"])
     test = predictions.query("split == 'test'").set_index("patient_id")
     # Stiffness is a score as it is: the test scores order patients as their stiffness does.

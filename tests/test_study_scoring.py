@@ -10,7 +10,7 @@ from fibrolib.errors import FibrolibError, VideoError
 from fibrolib.learning import NetClassifier
 from fibrolib.phantom import simulate_cohort
 from fibrolib.study import load_profile
-from fibrolib.study.preprocessing import preprocessing_settings, score_video
+from fibrolib.study.preprocessing import _preprocessing_settings, score_video
 from fibrolib.video import load_clip
 
 
@@ -27,7 +27,7 @@ def model(request, tmp_path_factory):
     patients = make_patients(folder, 6)
     net = NetClassifier(options={"width": 4}, view=request.param, clip_length=4, n_clips=2, epochs=1, n_stages=3)
     net.fit(patients, patients["stage"]).save(folder / "net.safetensors")
-    settings = preprocessing_settings(load_profile("smoke"), request.param, virtual=True)
+    settings = _preprocessing_settings(load_profile("smoke"), request.param, virtual=True)
     (folder / "net.json").write_text(json.dumps(settings), "utf-8")
     return folder / "net.safetensors"
 

@@ -14,7 +14,7 @@ from fibrolib.errors import CohortError, FibrolibError
 from fibrolib.privacy import register
 from fibrolib.report.html import _checked, _environment, _Folder
 from fibrolib.report.pipeline import _check
-from fibrolib.report.progress import Progress
+from fibrolib.report.progress import _Progress
 from fibrolib.study import Request, Study
 from fibrolib.study.own_cohort import validate_cohort
 from fibrolib.video import read_video, write_video
@@ -75,13 +75,13 @@ def test_a_run_begins_with_what_is_not_read_and_what_it_will_lack(trap, tmp_path
     study = Study(Request(cohort=str(trap.parent / "own.csv"), profile="smoke", out=str(tmp_path / "run")))
     written = io.StringIO()
     console = Console(file=written, width=200)
-    _check(study, Progress(console), console)
+    _check(study, _Progress(console), console)
     told = written.getvalue()
     assert "  warning  2 columns are not read by the study: 'GOT' (is 'ast' meant? Rename it), 'scanner'.\n" in told
     assert "  warning  the report will be without FIB-4, which needs" in told
     assert re.search(r"  warning  lines 2, 3, .*: 40 stages were read as numbers: 'F0' as 0, 'F1' as 1", told)
     assert "  warning  lines 5, 7" in told
-    _check(study, Progress(console), console)  # what is kept of the check holds no text of the table
+    _check(study, _Progress(console), console)  # what is kept of the check holds no text of the table
     again = written.getvalue().removeprefix(told)
     assert "  warning  2 columns are not read by the study: '…' (is 'ast' meant? Rename it), '…'.\n" in again
     assert study.cohort.table["stage"].tolist() == pd.read_csv(trap)["stage"].tolist()

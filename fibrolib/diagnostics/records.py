@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, clone
 
 from fibrolib.diagnostics.indices import IndexClassifier, PublishedCutoff, apri, fib4
 from fibrolib.errors import FibrolibError
-from fibrolib.own_files import OwnFile, known_files, known_object, run_file, tell_of
+from fibrolib.own_files import LOADED, OwnFile, known_files, known_object, run_file
 
 
 @dataclass(frozen=True)
@@ -295,7 +295,7 @@ def load_diagnostic(text: str, folder: Path) -> tuple[Diagnostic, OwnFile]:
             f"'{text}': this session has loaded another network '{record.name}', from {before.folder / before.path}. "
             "Restart the kernel."
         )
-    tell_of(own, record)
+    LOADED[record.name] = record, own
     return record, own
 
 

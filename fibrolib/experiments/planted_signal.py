@@ -29,8 +29,6 @@ from fibrolib.phantom import SignalStrengths
 from fibrolib.stages import at_least
 from fibrolib.video import load_clip
 
-__all__ = ["REGIONS", "SALIENCY_CONFIGS", "SIGNALS", "SaliencyConfig", "Scenario"]
-
 SIGNALS = {
     "capsule": SignalStrengths(texture=0.0, capsule=6.0, motion=0.0),
     "texture": SignalStrengths(texture=4.0, capsule=0.0, motion=0.0),
@@ -52,7 +50,7 @@ _HELD_OUT = 3
 
 
 @dataclass(frozen=True)
-class SaliencyConfig:
+class _SaliencyConfig:
     """A method and the layer it is given."""
 
     method: str
@@ -60,34 +58,19 @@ class SaliencyConfig:
 
 
 SALIENCY_CONFIGS = (
-    *(SaliencyConfig(method) for method in ("gradcam", "gradcam++", "layercam")),
-    *(SaliencyConfig(method, "fine") for method in ("gradcam", "layercam")),
-    *(SaliencyConfig(method, "pixels") for method in ("integrated gradients", "occlusion")),
+    *(_SaliencyConfig(method) for method in ("gradcam", "gradcam++", "layercam")),
+    *(_SaliencyConfig(method, "fine") for method in ("gradcam", "layercam")),
+    *(_SaliencyConfig(method, "pixels") for method in ("integrated gradients", "occlusion")),
 )
 """All that are tried."""
 
 
-class Scenario:
-    """A net in a scenario where one signal alone tells the stage.
+class _Scenario:
+    """A net, and virtual patients in whom one signal (a key of `SIGNALS`) alone tells the stage.
 
-    Parameters
-    ----------
-    signal : str
-        A key of `SIGNALS`.
-    net : str
-        What the net is called.
-    patients : DataFrame
-        Patients of that scenario, with prepared files.
-    estimator : NetClassifier
-        Not fitted; with a ``memory``, its fit is kept.
-    marked : callable
-        A patient (row of `patients`) and a region to the prepared file in which that region is marked.
-
-    Attributes
-    ----------
-    train, held_out, explained : DataFrame
-        Patients to train on; every third one, from the lowest stage to the highest; those of them who have the
-        condition, since in the others there is nothing to find.
+    Every third patient is ``held_out``, the others are in ``train``; ``explained`` are those held out who have the
+    condition, since in the others there is nothing to find. ``marked`` maps a patient (row of `patients`) and a region
+    to the prepared file in which that region is marked.
     """
 
     def __init__(
@@ -128,7 +111,7 @@ class Scenario:
         truth = at_least(self.held_out["stage"], self.net.cutoff)
         return auc(truth, self.net.predict_proba(self.held_out)[:, 1])
 
-    def maps(self, config: SaliencyConfig, patients: Sequence[str] | None = None) -> dict[str, Explanation]:
+    def maps(self, config: _SaliencyConfig, patients: Sequence[str] | None = None) -> dict[str, Explanation]:
         """Maps by patient: of those explained, or of some of them."""
         chosen = list(self.explained.index if patients is None else patients)
         clips = [load_clip(paths[0]) for paths in self.explained.loc[chosen, self.net.view]]
@@ -136,16 +119,12 @@ class Scenario:
         maps = attribute_methods(self.net, clips, [config.method], layer=layer)[config.method]
         return dict(zip(chosen, maps, strict=True))
 
-    def scores(self, configs: Sequence[SaliencyConfig] = SALIENCY_CONFIGS) -> pd.DataFrame:
-        """Maps counted on regions.
+    def scores(self, configs: Sequence[_SaliencyConfig] = SALIENCY_CONFIGS) -> pd.DataFrame:
+        """Maps counted on regions: a row per configuration, region and patient explained.
 
-        Returns
-        -------
-        DataFrame
-            A row per configuration, region and patient explained: ``signal, model, seed, auc`` (`area`), ``method,
-            layer, region, patient_id, stage``, those of `Explanation.mask_scores`, ``attainable`` (`attainable_share`
-            of that layer's maps), ``even`` (share of a map that is spread evenly over the place of the signal) and
-            ``movement`` (`Explanation.movement_correlation`).
+        Columns: ``signal, model, seed, auc, method, layer, region, patient_id, stage``, those of `Explanation.mask_scores`,
+        ``attainable`` (`attainable_share` of that layer), ``even`` (share of a map that is spread evenly over the place
+        of the signal) and ``movement`` (`Explanation.movement_correlation`).
         """
         scenario = {"signal": self.signal, "model": self.name, "seed": self.net.seed, "auc": self.area}
         marked = {

@@ -20,8 +20,8 @@ from fibrolib.attribution import (
     sanity_values,
 )
 from fibrolib.diagnostics import model_label
-from fibrolib.experiments.planted_signal import SALIENCY_CONFIGS, SIGNALS, Scenario
-from fibrolib.experiments.simulated_test_set import prepared_patients
+from fibrolib.experiments.planted_signal import SALIENCY_CONFIGS, SIGNALS, _Scenario
+from fibrolib.experiments.simulated_test_set import _prepared_patients
 from fibrolib.learning import NetClassifier, fit_shuffled, fit_without_fold
 from fibrolib.nets import give_back_memory
 from fibrolib.phantom import simulate_cohort
@@ -32,8 +32,6 @@ from fibrolib.study.evaluation import net_workers
 from fibrolib.study.preprocessing import form_of, sources
 from fibrolib.video import Clip, load_clip, prepare_cached
 from fibrolib.workers import n_workers, quiet_workers
-
-__all__ = ["SaliencyTests", "plant"]
 
 _CUTOFF, _STAGES = 2, 5
 """Of planted scenarios: significant fibrosis on the METAVIR scale."""
@@ -105,11 +103,11 @@ def _load_net(folder: Path) -> NetClassifier:
     return NetClassifier.load(folder / "model.safetensors")
 
 
-def plant(cohorts: Path, cache: Path, profile: Profile, net: str, *, patients: int, seed: int) -> dict[str, Scenario]:
-    """Simulate the three scenarios for one net; what is there is not made again.
+def _plant(cohorts: Path, cache: Path, profile: Profile, net: str, *, patients: int, seed: int) -> dict[str, _Scenario]:
+    """Simulate the three scenarios for one net, by signal; what is there is not made again.
 
-    ``cohorts`` is the folder of virtual cohorts, ``cache`` that of prepared files and fits. A patient has the same body
-    and stage in all scenarios, which are returned by signal.
+    ``cohorts`` is the folder of virtual cohorts, ``cache`` that of prepared files and fits. Bodies and stages are
+    shared.
     """
     # A video holds the frames that the net sees and no others, which saves most of the simulation: its step is then 1.
     # A net of stills gets the middle one.
@@ -125,10 +123,10 @@ def plant(cohorts: Path, cache: Path, profile: Profile, net: str, *, patients: i
             cohorts / f"virtual-planted-{signal}-seed{seed}-{digest({'strengths': asdict(strengths), **video})[:8]}"
         )
         table = simulate_cohort(folder, patients=patients, seed=seed, strengths=strengths, **video, n_jobs=n_workers())
-        prepared = prepared_patients(table, cache / "clips", profile, _CUTOFF)
+        prepared = _prepared_patients(table, cache / "clips", profile, _CUTOFF)
         kind = "clip" if estimator.view == "clips" else "image"
         marked = partial(_prepare, folder=cache / "clips", form=form_of(profile, kind))
-        scenarios[signal] = Scenario(signal, net, prepared, estimator, marked)
+        scenarios[signal] = _Scenario(signal, net, prepared, estimator, marked)
     return scenarios
 
 
@@ -269,14 +267,14 @@ class SaliencyTests:
         maps = {(patient, method): self.maps(name, method)[patient] for patient in self.few for method in self.methods}
         return delayed(faithfulness_by_method)(self.net(name), maps, seed=self.nets.seed)
 
-    def scenarios(self, net: str, patients: int = 0) -> dict[str, Scenario]:
-        """Scenarios in which one signal alone tells the stage, for one net (`planted_signal.plant`)."""
+    def scenarios(self, net: str, patients: int = 0) -> dict[str, _Scenario]:
+        """Scenarios in which one signal alone tells the stage, for one net (`planted_signal._plant`)."""
         (fewest, most), profile, folder = _PLANTED, self.nets.profile, self.nets.folder
         patients = patients or min(most, max(fewest, profile.population // 6))
-        return plant(folder.cohorts, folder.path / "cache", profile, net, patients=patients, seed=self.nets.seed)
+        return _plant(folder.cohorts, folder.path / "cache", profile, net, patients=patients, seed=self.nets.seed)
 
-    def planted(self, scenarios: Mapping[str, Scenario]) -> pd.DataFrame:
-        """Maps of the methods in planted scenarios, counted on regions (`Scenario.scores`); kept."""
+    def planted(self, scenarios: Mapping[str, _Scenario]) -> pd.DataFrame:
+        """Maps of the methods in planted scenarios, counted on regions (`_Scenario.scores`); kept."""
         configs = [config for config in SALIENCY_CONFIGS if config.method in self.methods]
         name = next(iter(scenarios.values())).name
         cache_key = {"ways": configs, "scenarios": [scenario.cache_key for scenario in scenarios.values()]}
@@ -286,7 +284,7 @@ class SaliencyTests:
             counted = self._side_by_side(jobs, "Training and explaining in planted scenarios", "scenarios")
             return pd.concat(counted, ignore_index=True)
 
-        return self.nets.folder.cache.get_or_compute_table(f"planted-{name}", cache_key, compute, made_by=(Scenario,))
+        return self.nets.folder.cache.get_or_compute_table(f"planted-{name}", cache_key, compute, made_by=(_Scenario,))
 
     def _tables(self, what: str, job_of: Callable, made_by: tuple) -> pd.DataFrame:
         """A table for every net; those that are not kept are made side by side."""

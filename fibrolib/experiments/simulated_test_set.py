@@ -32,18 +32,6 @@ from fibrolib.study.preprocessing import prepare_files
 from fibrolib.study.tables import content_digest, reported_cutoffs, staging_tables
 from fibrolib.workers import n_workers
 
-__all__ = [
-    "AS_FILMED",
-    "ORACLES",
-    "SCENARIOS",
-    "SimulatedTestSet",
-    "ablate",
-    "ceilings_of",
-    "prepared_patients",
-    "scenarios_of",
-    "stage_patients",
-]
-
 _FAR = 1_000_000
 """Distance between the seed of a study's cohort and that of its simulated test set: no two seeds in use meet."""
 
@@ -66,7 +54,7 @@ _LEAST = 40
 """Patients of a control, at least: fewer hold too few of either side of a cut-off (assumption)."""
 
 
-def prepared_patients(table: Path, clips: Path, profile: Profile, cutoff: int) -> pd.DataFrame:
+def _prepared_patients(table: Path, clips: Path, profile: Profile, cutoff: int) -> pd.DataFrame:
     """Virtual patients of a table of `simulate_cohort` with prepared files, however few they are."""
     # Not `read_cohort`: it asks for enough patients of both classes to train and test on, and nothing is split here.
     read = inspect_cohort(table, cutoff)
@@ -82,18 +70,13 @@ class SimulatedTestSet:
     Parameters
     ----------
     nets : NetEvaluations
-        Nets of a study of a virtual cohort.
+        Nets of a study of a virtual cohort; others raise a `FibrolibError`.
     indices : mapping of str to Evaluation
         Evaluated indices; one whose columns are not simulated is left out.
     strengths : SignalStrengths
-        Strength of the signals; the published effects if left out.
+        Strength of the signals; by default the published effects.
     n : int
         Number of patients; 0 for the profile's number.
-
-    Raises
-    ------
-    FibrolibError
-        If the nets are of a cohort that is not virtual: no more of a hospital's patients can be simulated.
     """
 
     nets: NetEvaluations
@@ -129,7 +112,7 @@ class SimulatedTestSet:
         options = {"patients": n, "seed": seed, "strengths": self.strengths}
         # Nobody asks where the liver lies in them.
         table = simulate_cohort(self.source, **options, truth=False, n_jobs=n_workers())
-        patients = prepared_patients(table, self.nets.folder.clips, self.nets.profile, self.cutoff)
+        patients = _prepared_patients(table, self.nets.folder.clips, self.nets.profile, self.cutoff)
         truth = pd.read_csv(self.source / "truth" / "patients.csv", index_col="patient_id")
         latent = truth[["texture", "capsule", "strain", "scanner", "severity"]]
         return patients.join(latent.reindex(patients.index))
@@ -166,13 +149,9 @@ class SimulatedTestSet:
     def tables(self) -> dict[str, pd.DataFrame]:
         """Tables on these patients, computed once and written to ``tables/``.
 
-        Returns
-        -------
-        dict of str to DataFrame
-            ``fresh_auc``: ``model, n, auc, auc_low, auc_high``. ``fresh_comparisons``: DeLong tests between the nets,
-            Holm-corrected. ``fresh_shares``: by net, ``auc``, and its distance from one half over that of each oracle
-            (`share_of_ceiling`), ``still`` and ``moving`` with ``_low`` and ``_high``. ``fresh_gain``: what motion
-            adds to a perfect reader, ``difference, low, high`` (DeLong).
+        ``fresh_auc``: AUC of every model. ``fresh_comparisons``: DeLong tests between the nets, Holm-corrected.
+        ``fresh_shares``: by net, its AUC gain over 0.5 as a share of each oracle's (`share_of_ceiling`): ``still``,
+        ``moving``. ``fresh_gain``: what motion adds to a perfect reader (DeLong). All have 95 % limits.
         """
         key = {"predictions": content_digest(self.predictions), "nets": self.names}
         made_by = (auc_ci, compare_models, delong_test, select_predictions, share_of_ceiling)
@@ -227,19 +206,9 @@ def _auc_row(name: str, table: pd.DataFrame) -> dict:
 
 
 def stage_patients(nets: NetEvaluations, test_set: SimulatedTestSet | None = None) -> dict[str, pd.DataFrame]:
-    """Staging of the test patients, and of a simulated test set, by the nets of a study; computed once.
+    """Staging of the groups ``test`` (test patients) and ``fresh`` (a simulated test set), computed once.
 
-    Parameters
-    ----------
-    nets : NetEvaluations
-        Nets of the study.
-    test_set : SimulatedTestSet or None
-        For a virtual cohort.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        As of `fibrolib.study.tables.staging_tables`; groups ``test`` and ``fresh``. Also written to ``tables/``.
+    Tables as of `fibrolib.study.tables.staging_tables`; also written to ``tables/``.
     """
     test, names = nets.patients[nets.patients["split"] == "test"], list(reversed(nets.names))
     scored = track((nets.cumulative_probs(name, test) for name in names), "Staging test patients", len(names), "nets")
@@ -271,23 +240,16 @@ def scenarios_of(test_set: SimulatedTestSet) -> dict[str, SimulatedTestSet]:
 
 
 def ablate(scenarios: Mapping[str, SimulatedTestSet], nets: Sequence[str], cutoff: int) -> pd.DataFrame:
-    """Score clips as filmed and changed, and test the difference on the same patients.
+    """Score clips as filmed and perturbed in every scenario, and test the difference on the same patients.
 
-    Parameters
-    ----------
-    scenarios : mapping of str to SimulatedTestSet
-        By the name of the scenario.
-    nets : sequence of str
-        Nets of the study. Those that see one frame have nothing to lose by a change in time and are scored as filmed.
-    cutoff : int
-        Lowest stage that counts as diseased.
+    Nets that see one frame have nothing to lose by a change in time and are scored as filmed.
 
     Returns
     -------
     DataFrame
         One row per scenario, net and perturbation (`AS_FILMED` first): ``scenario, model, perturbation, n, auc,
-        auc_low, auc_high``; and, of perturbations, DeLong's paired test of the loss (area as filmed minus area
-        perturbed): ``loss, loss_low, loss_high, p, p_holm, note``, Holm over all tests of the table.
+        auc_low, auc_high``; and DeLong's paired test of the loss (area as filmed minus area perturbed): ``loss,
+        loss_low, loss_high, p, p_holm, note``, Holm over all tests of the table.
     """
     _score_all(list(scenarios.values()), nets)
     parts = [

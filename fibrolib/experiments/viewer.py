@@ -1,8 +1,4 @@
-"""Maps of relevance under sliders: choose a patient and a method, play the clip, fade the map in and out.
-
-The callbacks join the room that explains to the room that draws, and keep what they made: hence they live here, where
-notebooks meet the package.
-"""
+"""Maps of relevance under sliders: choose a patient and a method, play the clip, fade the map in and out."""
 
 from __future__ import annotations
 
@@ -18,14 +14,11 @@ from fibrolib.learning import NetClassifier
 from fibrolib.plots import OPACITY, beside_overlay, plot_maps, png_bytes
 from fibrolib.video import Clip
 
-__all__ = ["Viewer"]
-
 
 class Viewer:
-    """The maps of a net, to be played with.
+    """The maps of a net, to be played with; a map is made when it is first looked at.
 
-    In a notebook that runs, show it as the last line of a cell. Where no kernel answers (papermill, a web page), the
-    plate of its first state stands in its place. A map is made when it is first looked at.
+    Show it as the last line of a cell. Where no kernel answers, the plate of its first state stands in its place.
 
     Parameters
     ----------
@@ -37,17 +30,6 @@ class Viewer:
         Of `fibrolib.attribution.METHODS`.
     region : str
         What the marked region is.
-
-    Attributes
-    ----------
-    patient, method : Dropdown
-        Whose map is shown, and by which method; setting a ``value`` is choosing.
-    opacity : FloatSlider
-        Of the most relevant place.
-    frame : IntSlider
-        Which frame is shown.
-    explanation : Explanation
-        The map that is shown.
     """
 
     def __init__(

@@ -26,8 +26,6 @@ from fibrolib.phantom import (
 from fibrolib.plots import plot_patient, png_bytes
 from fibrolib.stages import at_least
 
-__all__ = ["Explorer", "detail", "mmode_strip", "render_beats", "true_movement", "typical_patient"]
-
 _DIALS = ("texture", "capsule", "motion")
 _HELP = {
     "severity": "0 = F0 to 4 = F4",
@@ -40,31 +38,24 @@ _HEART_RATE = 66.0  # 1/min; slow enough to be followed by eye
 
 
 def typical_patient(severity: float, seed: int = 0, strengths: SignalStrengths | None = None, **scan: float) -> tuple:
-    """A virtual patient whose carriers are exactly the mean of a severity.
+    """A virtual patient whose carriers are exactly the mean of a severity, 0 (F0) to 4 (F4).
 
-    Real patients of one stage differ; here that spread is taken off, so that what changes between two pictures is the
-    severity or the dial and nothing else. Body, scanner and settings are those of the seed's first patient.
+    Real patients of one stage differ; here that spread is taken off, so that only the severity or the dial differs
+    between two pictures. Body, scanner and settings are those of the seed's first patient.
 
     Parameters
     ----------
-    severity : float
-        Continuous severity, 0 (F0) to 4 (F4).
-    seed : int
-        Which body and which scan.
+    severity, seed
+        Continuous severity; which body and which scan.
     strengths : SignalStrengths, optional
-        Strength of the signals; the published effects if left out.
+        Strength of the signals; by default the published effects.
     **scan : float
-        Columns of `draw_patients` to set, such as ``breath_mm=0``.
+        Columns of `draw_patients` to set, such as ``breath_mm=0``; unknown ones raise a `TypeError`.
 
     Returns
     -------
     named tuple
         A row as of ``draw_patients(...).itertuples(index=False)``, without blood values.
-
-    Raises
-    ------
-    TypeError
-        If there is no such column.
     """
     strengths = strengths or SignalStrengths()
     drawn = draw_patients(1, seed, strengths).drop(columns=["ast", "alt", "platelets"])
@@ -99,45 +90,20 @@ def _many_patients(strengths: SignalStrengths, n: int = 4000) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Movement:
-    """How the heart moves the liver in a rendering.
+    """How the heart moves the liver in a rendering; fields on the grid are not numbers outside the liver."""
 
-    Parameters
-    ----------
-    systole : int
-        The frame in which the liver is most deformed.
-    displacement : ndarray, shape (grid rows, grid columns, 2)
-        What the heart adds in that frame to the shift and turn of the whole liver, `(right, down)` in mm; not a number
-        outside the liver.
-    strain : ndarray, shape (grid rows, grid columns)
-        Largest principal strain of that displacement; not a number outside the liver.
-    place : tuple of int
-        Row and column on the screen of the node that is followed.
-    path : ndarray, shape (frames,)
-        How far down (mm) that tissue is from where it mostly is, frame by frame; shift and turn included.
-    """
-
-    systole: int
-    displacement: NDArray[np.float32]
-    strain: NDArray[np.float32]
-    place: tuple[int, int]
-    path: NDArray[np.float32]
+    systole: int  # the frame in which the liver is most deformed
+    displacement: NDArray[np.float32]  # (grid rows, grid columns, 2): added by the heart then, (right, down) in mm
+    strain: NDArray[np.float32]  # (grid rows, grid columns): largest principal strain of that displacement
+    place: tuple[int, int]  # row and column on the screen of the node that is followed
+    path: NDArray[np.float32]  # (frames,): how far down (mm) that tissue is from its median, shift and turn included
 
 
 def true_movement(rendering: Rendering, place: tuple[int, int] | None = None) -> _Movement:
-    """_Movement of the liver in a rendering, from its true displacement field.
+    """Movement of the liver in a rendering of at least one heartbeat, from its true displacement field.
 
-    Parameters
-    ----------
-    rendering : Rendering
-        At least one heartbeat.
-    place : tuple of int, optional
-        Row and column on the screen of the tissue to follow, for instance another `_Movement.place`; the tissue that
-        moves most if left out.
-
-    Returns
-    -------
-    _Movement
-        Displacements are counted from each node's median over the clip, where the heart leaves it most of the time.
+    Displacements are counted from each node's median over the clip, where the heart leaves it most of the time.
+    ``place`` (row and column on the screen) is the tissue to follow; by default that which moves most.
     """
     rows, columns = rendering.nodes
     # Only nodes that are liver throughout: others would count the wall, which stays behind.
@@ -197,21 +163,9 @@ def detail(rendering: Rendering, size: int = 96) -> NDArray[np.uint8]:
 
 
 def mmode_strip(rendering: Rendering, place: tuple[int, int], half: float = 22.0) -> NDArray[np.uint8]:
-    """Motion mode: one line of the picture, frame beside frame.
+    """Motion mode: one line of the picture, from ``half`` mm above ``place`` to ``half`` below, frame beside frame.
 
-    Parameters
-    ----------
-    rendering : Rendering
-        The clip.
-    place : tuple of int
-        Row and column on the screen of the middle of the line.
-    half : float
-        Half of its length, mm.
-
-    Returns
-    -------
-    ndarray of uint8, shape (2 * half / scale + 1, frames)
-        Depth downwards, time to the right.
+    Returns uint8, shape ``(2 * half / scale + 1, frames)``: depth downwards, time to the right.
     """
     reach = round(half / rendering.scale)
     rows = np.clip(np.arange(place[0] - reach, place[0] + reach + 1), 0, rendering.frames.shape[1] - 1)
@@ -221,26 +175,15 @@ def mmode_strip(rendering: Rendering, place: tuple[int, int], half: float = 22.0
 class Explorer:
     """A virtual patient under sliders.
 
-    In a notebook that runs, show it as the last line of a cell. Where no kernel answers (papermill, a web page), the
-    picture of its first state stands in its place.
+    Show it as the last line of a cell. Where no kernel answers (papermill, a web page), the picture of its first state
+    stands in its place. Setting the ``value`` of one of the ``controls`` is moving that slider.
 
     Parameters
     ----------
-    seed : int
-        Body and view at the start.
-    cutoff : int
-        Lowest stage that counts as diseased, for the ceilings and the two crowds.
+    seed, cutoff : int
+        Body and view at the start; lowest stage that counts as diseased, for the ceilings and the two crowds.
     frames : int
         Frames of the one heartbeat that is simulated at every move; fewer answer sooner.
-
-    Attributes
-    ----------
-    controls : dict of str to Widget
-        Sliders ``severity, texture, capsule, motion, seed``; setting a ``value`` is moving the slider.
-    frame : IntSlider
-        Which frame is shown.
-    rendering : Rendering
-        The heartbeat that is shown.
     """
 
     def __init__(self, seed: int = 0, cutoff: int = 2, frames: int = 12) -> None:

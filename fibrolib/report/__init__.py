@@ -1,10 +1,7 @@
 """Run the notebooks into a run folder, put results into words and readable tables, build the report."""
 
-from fibrolib.report.html import build_report
-from fibrolib.report.notebooks import check_parameters, execute_notebook
 from fibrolib.report.pipeline import run_study
 from fibrolib.report.sentences import (
-    collect_notes,
     describe_attribution,
     describe_choice,
     describe_comparisons,
@@ -26,9 +23,6 @@ from fibrolib.report.tables import (
 )
 
 __all__ = [
-    "build_report",
-    "check_parameters",
-    "collect_notes",
     "describe_attribution",
     "describe_choice",
     "describe_comparisons",
@@ -38,7 +32,6 @@ __all__ = [
     "describe_model",
     "describe_notes",
     "describe_training",
-    "execute_notebook",
     "readable",
     "readable_answers",
     "readable_beside",

@@ -16,12 +16,10 @@ from fibrolib.checking import LEAKS
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
 from fibrolib.plots import setting_label
-from fibrolib.report.sentences import collect_notes, describe_comparisons, describe_joint
+from fibrolib.report.sentences import _collect_notes, describe_comparisons, describe_joint
 from fibrolib.report.tables import readable, readable_answers, readable_beside, readable_comparisons, readable_tests
 from fibrolib.study import PUBLISHED
 from fibrolib.study.runfolder import RunFolder
-
-__all__ = ["build_report"]
 
 _MIME = {".svg": "image/svg+xml", ".png": "image/png", ".mp4": "video/mp4"}
 _LARGEST_SVG = 400_000
@@ -64,7 +62,7 @@ class _Folder:
     def notes(self, *names: str) -> list[str]:
         """What must be known before quoting a number of these tables of the run."""
         paths = [self._table(name) for name in names]
-        return collect_notes(*(pd.read_csv(path) for path in paths if path.exists()))
+        return _collect_notes(*(pd.read_csv(path) for path in paths if path.exists()))
 
     def _table(self, name: str) -> Path:
         return self.path / "tables" / f"{name}.csv"
@@ -138,17 +136,10 @@ def _environment() -> Environment:
     return environment
 
 
-def build_report(folder: RunFolder, found: dict, run: dict, tables: Mapping[str, pd.DataFrame]) -> Path:
+def _build_report(folder: RunFolder, found: dict, run: dict, tables: Mapping[str, pd.DataFrame]) -> Path:
     """Write ``report.html`` into the run folder: one file that needs no other. Nothing is computed.
 
-    Parameters
-    ----------
-    folder : RunFolder
-        With the figures and tables of the notebooks.
-    found, run : dict
-        Content of results.json and of run.json.
-    tables : mapping of str to DataFrame
-        As for `results`.
+    ``found`` and ``run`` are the content of results.json and of run.json, ``tables`` those of `_results_json`.
     """
     environment, caveat = _environment(), found["caveat"] or ""
     metrics, tests = readable("metrics", tables["metrics"]), _tests(tables, caveat)
@@ -162,7 +153,7 @@ def build_report(folder: RunFolder, found: dict, run: dict, tables: Mapping[str,
         metrics=html(metrics, index=True),
         summary=html(metrics.loc[["AUC", "Accuracy", "Sensitivity", "Specificity"]], index=True),
         published=html(readable_beside(PUBLISHED[_BESIDE], tables["metrics"])),
-        warnings=collect_notes(tables["metrics"], tables["comparisons"], said=tests["compared"]),
+        warnings=_collect_notes(tables["metrics"], tables["comparisons"], said=tests["compared"]),
         tests=tests,
         fresh=_fresh(tables, caveat),
         calibration=files.readable("calibration"),

@@ -96,7 +96,7 @@ _running = _Kernels()
 
 
 @contextmanager
-def kernels() -> Iterator[int]:
+def _kernels() -> Iterator[int]:
     """Let kernels run inside the block, so many at a time; an exception, or Ctrl-C, ends those that still do."""
     _running.open()
     try:
@@ -108,7 +108,7 @@ def kernels() -> Iterator[int]:
         _running.close()
 
 
-class KernelManager(AsyncKernelManager):
+class _KernelManager(AsyncKernelManager):
     """jupyter_client's manager, for kernels that share the cores and end with the run."""
 
     async def start_kernel(self, **kwargs) -> None:

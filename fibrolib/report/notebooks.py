@@ -24,7 +24,7 @@ from fibrolib.attribution import parse_methods
 from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError
 from fibrolib.privacy import private_folder
 from fibrolib.provenance import package_digest
-from fibrolib.report.kernels import KernelManager
+from fibrolib.report.kernels import _KernelManager
 from fibrolib.study import PROJECT
 from fibrolib.study.cache import digest
 
@@ -59,14 +59,8 @@ def _parameter_names(notebook: Path) -> list[str]:
     return list(papermill.inspect_notebook(str(notebook)))
 
 
-def check_parameters(notebooks: Sequence[Path], parameters: dict) -> None:
-    """Refuse a parameter that no notebook declares (papermill alone would only warn), or a value that is not allowed.
-
-    Raises
-    ------
-    FibrolibError
-        Naming the parameter, and the nearest one that exists or what is allowed.
-    """
+def _check_parameters(notebooks: Sequence[Path], parameters: dict) -> None:
+    """Refuse a parameter that no notebook declares (papermill would only warn), or a value that is not allowed."""
     declared = sorted({name for notebook in notebooks for name in _parameter_names(notebook)})
     for name in parameters:
         if name not in declared:
@@ -87,7 +81,7 @@ def _key(notebook: Path, parameters: dict, content: str) -> str:
     return digest({"source": source, "parameters": parameters, "code": package_digest(), "content": content})
 
 
-def is_current(notebook: Path, executed: Path, parameters: dict, content: str) -> bool:
+def _is_current(notebook: Path, executed: Path, parameters: dict, content: str) -> bool:
     """Whether an executed copy is finished and was made from this source, these parameters, this cohort, this code."""
     if not executed.exists():
         return False
@@ -106,25 +100,11 @@ def _failure(notebook: Path, executed: Path, error: PapermillExecutionError) -> 
     )
 
 
-def execute_notebook(notebook: Path, executed: Path, parameters: dict, content: str) -> None:
-    """Run a notebook in the folder of its executed copy, and keep that copy.
+def _execute_notebook(notebook: Path, executed: Path, parameters: dict, content: str) -> None:
+    """Run a notebook in the folder of its executed copy, with the parameters that it declares, and keep that copy.
 
-    The copy of a notebook that fails is called ``<name>-failed``: a finished copy of an earlier run stays as it was.
-    While it runs, papermill writes elsewhere: what reaches the run folder is complete and names no local folder.
-
-    Parameters
-    ----------
-    notebook, executed : Path
-        Source and executed copy.
-    parameters : dict
-        Those that the notebook declares are passed on.
-    content : str
-        Hash of the cohort and its files, for `is_current`.
-
-    Raises
-    ------
-    FibrolibError
-        Naming the notebook and the cell that raised.
+    The copy of a notebook that fails is called ``<name>-failed``: a finished copy of an earlier run stays. While it
+    runs, papermill writes elsewhere: what reaches the run folder is complete and names no local folder.
     """
     failed = executed.with_stem(f"{executed.stem}{_FAILED}")
     declared = {name: parameters[name] for name in _parameter_names(notebook) if name in parameters}
@@ -161,7 +141,7 @@ def _execute(notebook: Path, unfinished: Path, parameters: dict, folder: Path) -
         kernel_name="python3",
         # Not papermill's ``cwd``, which moves this whole process there: another notebook may be running beside.
         resources={"metadata": {"path": str(folder)}},
-        kernel_manager_class=KernelManager,
+        kernel_manager_class=_KernelManager,
         progress_bar=False,
         extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
     )
@@ -178,8 +158,7 @@ def _keep_copy(unfinished: Path, executed: Path, mark: dict | None = None) -> No
 def _strip_local_paths(notebook: NotebookNode, run_folder: Path) -> NotebookNode:
     """Take the paths of this computer out of an executed copy, in place: a folder may be called after a patient.
 
-    Patients' names and files do not get here at all (`fibrolib.privacy.open_cohort`); but papermill notes where it read
-    and wrote, and a traceback names the file of every line.
+    papermill notes where it read and wrote, and a traceback names the file of every line.
     """
     shorten = _shortener(run_folder)
     for key in ("input_path", "output_path"):

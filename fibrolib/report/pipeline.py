@@ -16,11 +16,11 @@ from fibrolib.checking import ANNOUNCED, LEAKS, CheckReport
 from fibrolib.errors import FibrolibError, counted
 from fibrolib.experiments import SimulatedTestSet, stage_patients
 from fibrolib.privacy import who_is_who
-from fibrolib.report.html import build_report
-from fibrolib.report.kernels import kernels
-from fibrolib.report.notebooks import check_parameters, execute_notebook, is_current
-from fibrolib.report.progress import Fits, Progress, Tally, count
-from fibrolib.report.results import circumstances, results
+from fibrolib.report.html import _build_report
+from fibrolib.report.kernels import _kernels
+from fibrolib.report.notebooks import _check_parameters, _execute_notebook, _is_current
+from fibrolib.report.progress import _count_files, _Fits, _Progress, _Tally
+from fibrolib.report.results import _results_json, _run_json
 from fibrolib.study import Request, Study, notebook_sources
 from fibrolib.study.own_cohort import request_for_copies, validate_cohort
 from fibrolib.study.preprocessing import sources
@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 def run_study(
     request: Request, further: dict | None = None, console: Console | None = None, *, overwrite: bool = False
 ) -> Path:
-    """Run the notebooks in order and build the report; what an earlier run finished is not done again.
+    """Run the notebooks and build ``report.html``; what an earlier run finished is not done again.
 
     Parameters
     ----------
@@ -44,22 +44,16 @@ def run_study(
     console : Console or None
         Where progress is shown.
     overwrite : bool
-        Whether another study that the run folder holds is moved aside, under a dated name. Nothing is deleted.
-
-    Returns
-    -------
-    Path
-        ``report.html``.
+        Whether another study in the run folder is moved aside, under a dated name. Nothing is deleted.
 
     Raises
     ------
     FibrolibError
-        If the input is wrong (before any work), the folder holds another study, another run is at work in it, or a
-        notebook raises.
+        The input is wrong (before any work), the folder holds another study or is in use, or a notebook raises.
     """
     console = console or Console()
     _refuse_options_of_run(request, further or {})
-    check_parameters(notebook_sources(), {**asdict(request), **(further or {})})
+    _check_parameters(notebook_sources(), {**asdict(request), **(further or {})})
     study = Study(request)
     if overwrite and (aside := study.folder.move_other_study_aside()):
         _say(console, f"Moved aside: {aside}")
@@ -74,7 +68,7 @@ def _say(console: Console, text: str) -> None:
 
 
 def _run(study: Study, further: dict, console: Console) -> Path:
-    progress = Progress(console)
+    progress = _Progress(console)
     _announce(study, console)
     if study.reference:
         _check(study, progress, console)
@@ -86,7 +80,9 @@ def _run(study: Study, further: dict, console: Console) -> Path:
     if study.reference and who_is_who(study.reference).exists():
         _say(console, f"Pseudonyms and patient ids (private): {who_is_who(study.reference)}")
     files = sum(len(sources(row, kind)) for row in patients.itertuples() for kind in ("clip", "image"))
-    with progress.step("preparing clips and images", count(study.folder.clips, "*.npz", files, "clips and images")):
+    with progress.step(
+        "preparing clips and images", _count_files(study.folder.clips, "*.npz", files, "clips and images")
+    ):
         content = study.content
     _run_notebooks(study, further, content, progress, console)
     with progress.step("writing the report"):
@@ -102,21 +98,21 @@ def _announce(study: Study, console: Console) -> None:
         _say(console, "  Its name is a reference, because the name of the table or its folder could identify a person.")
 
 
-def _run_notebooks(study: Study, further: dict, content: str, progress: Progress, console: Console) -> None:
+def _run_notebooks(study: Study, further: dict, content: str, progress: _Progress, console: Console) -> None:
     """Run the notebooks, two at a time; current copies of an earlier run stay."""
     parameters = {**asdict(request_for_copies(study.request, study.reference, study.profile, study.folder)), **further}
-    notebooks, fits = _notebooks_for(study.cohort.virtual, console), Fits(study.net_evaluations)
+    notebooks, fits = _notebooks_for(study.cohort.virtual, console), _Fits(study.net_evaluations)
     labels = {notebook: f"[{at}/{len(notebooks)}] {notebook.stem}" for at, notebook in enumerate(notebooks, start=1)}
 
     def execute(notebook: Path) -> None:
         executed = study.folder.notebooks / notebook.name
-        if is_current(notebook, executed, parameters, content):
+        if _is_current(notebook, executed, parameters, content):
             _say(console, f"  kept  {labels[notebook]}")
             return
         with progress.step(labels[notebook], fits):
-            execute_notebook(notebook, executed, parameters, content)
+            _execute_notebook(notebook, executed, parameters, content)
 
-    with kernels() as max_workers:
+    with _kernels() as max_workers:
         _run_in_order(execute, comes_after(notebooks), max_workers)
 
 
@@ -129,16 +125,16 @@ def _write_report(study: Study, seconds: dict[str, float]) -> Path:
     tables = {**study.tables, **staging, **(test_set.tables if test_set else {})}
     tables |= {f"attribution-{name}": study.attribution(name) for name in study.nets}
     evaluations = {name: study.evaluation(name) for name in study.models}
-    found = results(study.summary(), evaluations, study.thresholds, tables)
-    run = circumstances(study.description(), study.folder.path, seconds)
+    found = _results_json(study.summary(), evaluations, study.thresholds, tables)
+    run = _run_json(study.description(), study.folder.path, seconds)
     study.folder.save_json("results", found)
     study.folder.save_json("run", run)
-    return build_report(study.folder, found, run, tables)
+    return _build_report(study.folder, found, run, tables)
 
 
-def _check(study: Study, progress: Progress, console: Console) -> None:
+def _check(study: Study, progress: _Progress, console: Console) -> None:
     """Stop at errors of the user's cohort before any work; print what warnings there are."""
-    tally = Tally("files")
+    tally = _Tally("files")
     texts: list[str] = []
 
     def announce(report: CheckReport) -> None:
@@ -175,14 +171,14 @@ def _first_step(study: Study) -> tuple:
         return ("reading the cohort",)
     patients = study.profile.patients
     images = study.request.virtual_folder(patients) / "images"  # one of each patient, however many videos
-    return "simulating the virtual cohort", count(images, "*.png", patients, "patients")
+    return "simulating the virtual cohort", _count_files(images, "*.png", patients, "patients")
 
 
 def _run_in_order(work: Callable[[_T], object], dependencies: Mapping[_T, Collection[_T]], max_workers: int) -> None:
     """Work on every item in threads, none before its dependencies; with one worker, in the order given.
 
-    What others wait for goes first, then what comes last: later notebooks test what earlier ones made, which takes
-    longer. An exception is raised at once: nothing is begun afterwards, and what is under way goes on by itself.
+    What others wait for goes first, then what comes last, which takes longer. An exception is raised at once: nothing
+    is begun afterwards, and what is under way goes on by itself.
     """
     if max_workers == 1:
         for item in dependencies:

@@ -24,13 +24,13 @@ _POLL = 1.0
 """Seconds between two looks at the run folder."""
 
 
-def count(folder: Path, pattern: str, total: int, noun: str) -> _Detail:
+def _count_files(folder: Path, pattern: str, total: int, noun: str) -> _Detail:
     """Detail of a step that fills a folder with `total` files of a `pattern`."""
     started, before = time.monotonic(), len(list(folder.glob(pattern)))
     return lambda: _quarters(len(list(folder.glob(pattern))), total, noun, started, before)
 
 
-class Tally:
+class _Tally:
     """Detail of a step whose results pass by one at a time."""
 
     def __init__(self, noun: str) -> None:
@@ -60,7 +60,7 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-class Progress:
+class _Progress:
     """Progress of a run on a console: a live line on a terminal, a line per step elsewhere."""
 
     def __init__(self, console: Console) -> None:
@@ -74,10 +74,9 @@ class Progress:
 
     @contextmanager
     def step(self, label: str, detail: _Detail | None = None) -> Iterator[None]:
-        """Show a step while it is under way and record how long it took. Steps may overlap, in several threads.
+        """Show a step while it is under way and record how long it took; steps may overlap, in several threads.
 
-        `detail` returns where the step is and how long it may still take (see `count` and `Fits`); steps that share
-        one are shown together.
+        `detail` returns where the step is and the time left; steps that share one are shown together.
         """
         begun = time.monotonic()
         self._begin(label, detail)
@@ -121,7 +120,7 @@ class Progress:
         return escape(", ".join(self._under_way) + detail)
 
 
-class Fits:
+class _Fits:
     """Detail of a step in which nets are fitted; their fits are counted on disk."""
 
     def __init__(self, nets: NetEvaluations) -> None:

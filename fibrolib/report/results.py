@@ -18,8 +18,6 @@ from fibrolib.learning import Evaluation
 from fibrolib.provenance import package_digest
 from fibrolib.study.evaluation import gpu_name
 
-__all__ = ["circumstances", "results"]
-
 _SCHEMA = 1
 """Version of results.json."""
 
@@ -104,31 +102,16 @@ def _staging_entries(tables: Mapping[str, pd.DataFrame]) -> dict:
     }
 
 
-def results(
+def _results_json(
     summary: dict,
     evaluations: Mapping[str, Evaluation],
     thresholds: Mapping[str, float],
     tables: Mapping[str, pd.DataFrame],
 ) -> dict:
-    """Return the content of results.json; the same for the same seed on the same machine.
+    """Content of results.json; the same for the same seed on the same machine.
 
-    Parameters
-    ----------
-    summary : dict
-        `Study.summary`.
-    evaluations : mapping of str to Evaluation
-        Of all diagnostics.
-    thresholds : mapping of str to float
-        Operating points.
-    tables : mapping of str to DataFrame
-        Tables of the run by name: those of a simulated test set where the cohort is virtual, those of staging where
-        there are more than two stages. That of the attribution of a net is called ``attribution-<net>``.
-
-    Returns
-    -------
-    dict
-        Plain values. ``caveat`` is None where nothing forbids to read the numbers, ``population`` where the cohort is
-        not virtual, ``staging`` where there are two stages only.
+    ``tables`` has those of the simulated test set where the cohort is virtual, those of staging where there are more
+    than two stages, and ``attribution-<net>``; what is absent is None in ``population`` and ``staging``.
     """
     metrics = tables["metrics"].set_index("model")
     (joint,) = tables["joint_test"].drop(columns="note").to_dict("records")
@@ -157,11 +140,8 @@ def _all_seconds(file: Path, seconds: dict[str, float]) -> dict[str, float]:
     return {**kept, **{step: round(value, 1) for step, value in seconds.items()}}
 
 
-def circumstances(description: dict, folder: Path, seconds: dict[str, float]) -> dict:
-    """Return the content of run.json: versions, hashes, hardware, timings, and what `Study.description` says.
-
-    ``folder`` is the run folder, whose run.json an earlier call may have written; ``seconds`` the time of each step.
-    """
+def _run_json(description: dict, folder: Path, seconds: dict[str, float]) -> dict:
+    """Content of run.json: versions, hashes, hardware, time of each step, and what `Study.description` says."""
     return {
         "fibrolib": fibrolib.__version__,
         "python": platform.python_version(),

@@ -8,41 +8,23 @@ import pandas as pd
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
 from fibrolib.plots import with_interval
-from fibrolib.report.tables import p_value
+from fibrolib.report.tables import _p_value
 
 
-def collect_notes(*tables: pd.DataFrame, said: str = "") -> list[str]:
-    """What a reader must know before quoting a number: the notes of tables, each once.
-
-    Parameters
-    ----------
-    *tables : DataFrame
-        With a column ``note``.
-    said : str
-        Text beside them; notes that it contains are left out.
-    """
+def _collect_notes(*tables: pd.DataFrame, said: str = "") -> list[str]:
+    """Caveats of the numbers in tables: their notes, each once, without those that the text ``said`` holds."""
     notes = [note for table in tables for note in table["note"].dropna()]
     return sorted({part.strip() for note in notes for part in note.split(";") if part.strip() not in said})
 
 
 def describe_notes(*tables: pd.DataFrame) -> str:
-    """`collect_notes` as Markdown; empty where there are none."""
-    notes = collect_notes(*tables)
+    """`_collect_notes` as Markdown; empty where there are none."""
+    notes = _collect_notes(*tables)
     return f"Caveats: {'; '.join(notes)}." if notes else ""
 
 
 def describe_model(metrics: pd.DataFrame, name: str, condition: str) -> str:
-    """Test result of one diagnostic as Markdown.
-
-    Parameters
-    ----------
-    metrics : DataFrame
-        From `fibrolib.inference.summarise_models`.
-    name : str
-        The diagnostic.
-    condition : str
-        What is diagnosed, in words.
-    """
+    """Test result of one diagnostic as Markdown, from the table of `fibrolib.inference.summarise_models`."""
     row = metrics.set_index("model").loc[name]
     if np.isnan(row["auc"]):
         return f"**{model_label(name)}** cannot be judged on these patients: {row['note']}."
@@ -121,14 +103,7 @@ def describe_training(histories: pd.DataFrame) -> str:
 def describe_attribution(table: pd.DataFrame, name: str, region: str = "capsule") -> str:
     """Share of a net's relevance on a region beside the region's share of the area, as Markdown.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``relevance, area``, one row per patient; relevance is NaN where a map is empty.
-    name : str
-        The net.
-    region : str
-        What the region is.
+    ``table`` has one row per patient: ``relevance`` (NaN where a map is empty) and ``area``.
     """
     complete = table.dropna(subset=["relevance"])
     empty = len(table) - len(complete)
@@ -151,7 +126,7 @@ def describe_joint(joint: pd.DataFrame) -> str:
     if np.isnan(row.p):
         on = f"{row.test}, {counted(row.n, 'patient')}"
         return f"That all {row.models} areas are equal cannot be tested ({on}): {row.note}."
-    p = p_value(row.p)
+    p = _p_value(row.p)
     text = (
         f"That all {row.models} areas are equal ({row.test}, {counted(row.n, 'patient')} scored by all): "
         f"T² = {row.statistic:.2f} on {row.df} and {row.df_error:.0f} degrees of freedom, "
@@ -161,14 +136,9 @@ def describe_joint(joint: pd.DataFrame) -> str:
 
 
 def describe_comparisons(comparisons: pd.DataFrame, check: pd.DataFrame | None = None) -> str:
-    """What the paired tests show together, as Markdown.
+    """What the paired tests of `compare_models` or `compare_staging` show together, as Markdown.
 
-    Parameters
-    ----------
-    comparisons : DataFrame
-        From `fibrolib.inference.compare_models` or `compare_staging`.
-    check : DataFrame, optional
-        The same pairs by another test; the text names pairs on which the two disagree.
+    ``check`` holds the same pairs by another test; the text names pairs on which the two disagree.
     """
     tested = comparisons.dropna(subset=["p_holm"])
     if tested.empty:
@@ -180,7 +150,7 @@ def describe_comparisons(comparisons: pd.DataFrame, check: pd.DataFrame | None =
     pairs = f"**{counted(len(tested), 'pair')}** {'was' if len(tested) == 1 else 'were'}"
     text = f"{pairs} tested ({tested['test'].iloc[0]}; {patients}). After Holm's correction "
     if apart.empty:
-        text += f"**none** has p < 0.05 (smallest corrected p: {p_value(tested['p_holm'].min())})"
+        text += f"**none** has p < 0.05 (smallest corrected p: {_p_value(tested['p_holm'].min())})"
     else:
         pairs = ", ".join(map(_ahead, apart.itertuples()))
         text += f"**{len(apart)}** {'has' if len(apart) == 1 else 'have'} p < 0.05: {pairs}"
@@ -210,7 +180,7 @@ def _agreement(tested: pd.DataFrame, check: pd.DataFrame) -> str:
     if apart.empty:
         return f"A second test ({both['test_check'].iloc[0]}) agrees for every pair"
     pairs = ", ".join(
-        f"{model_label(row.a)} and {model_label(row.b)} (p {p_value(row.p_holm)}; {p_value(row.p_holm_check)})"
+        f"{model_label(row.a)} and {model_label(row.b)} (p {_p_value(row.p_holm)}; {_p_value(row.p_holm_check)})"
         for row in apart.itertuples()
     )
     return f"**The conclusion depends on the test** ({names}) for {pairs}: no difference is established there"

@@ -121,15 +121,7 @@ def _calibration(calibration: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_beside(published: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
-    """Published test results beside ours, for a reader.
-
-    Parameters
-    ----------
-    published : DataFrame
-        One row per model: ``model`` and some metrics, NaN where the publication gives none.
-    metrics : DataFrame
-        From `fibrolib.inference.summarise_models`; a model that is missing there gets a dash.
-    """
+    """Published test results (``model`` and some metrics, NaN where none is given) beside ours (`summarise_models`)."""
     ours = metrics.set_index("model").reindex(published["model"])
     columns: dict[str, list[str]] = {"Model": [model_label(name) for name in published["model"]]}
     for name, title in _METRICS.items():
@@ -150,7 +142,7 @@ def _difference(value: float, low: float, high: float) -> str:
     return f"{signed(value)} (no interval)" if np.isnan(low) else f"{signed(value)} ({signed(low)} to {signed(high)})"
 
 
-def p_value(p: float) -> str:
+def _p_value(p: float) -> str:
     """``0.032`` or ``< 0.001``; a dash where there is none."""
     return "–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
@@ -166,16 +158,9 @@ def _corrected(table: pd.DataFrame) -> str:
 
 
 def readable_comparisons(comparisons: pd.DataFrame, of: str = "AUC", *, notes: bool = False) -> pd.DataFrame:
-    """Paired comparisons for a reader: a row per pair, with p-values before and after correction.
+    """Paired comparisons (`compare_models`, `compare_staging`): a row per pair, p-values before and after correction.
 
-    Parameters
-    ----------
-    comparisons : DataFrame
-        From `fibrolib.inference.compare_models` or `compare_staging`.
-    of : str
-        What is compared.
-    notes : bool
-        Whether to show the notes of single pairs.
+    ``of`` is what is compared; ``notes`` shows the notes of single pairs.
     """
     corrected = _corrected(comparisons)
     rows = [
@@ -183,8 +168,8 @@ def readable_comparisons(comparisons: pd.DataFrame, of: str = "AUC", *, notes: b
             "Comparison": _pair(row),
             "Patients": row.n,
             f"Difference in {of} (95 % CI)": _difference(row.difference, row.ci_low, row.ci_high),
-            "p": p_value(row.p),
-            corrected: p_value(row.p_holm),
+            "p": _p_value(row.p),
+            corrected: _p_value(row.p_holm),
             "Test": row.test,
         }
         | ({"Note": row.note} if notes else {})
@@ -199,19 +184,14 @@ def readable_tests(*tables: pd.DataFrame) -> pd.DataFrame:
     columns = {"Comparison": [_pair(row) for row in first.itertuples()], "Patients": first["n"].to_list()}
     for table in tables:
         test = next(iter(table["test"]), "no test")
-        columns[f"{test}: {_corrected(table)}"] = [p_value(p) for p in table["p_holm"]]
+        columns[f"{test}: {_corrected(table)}"] = [_p_value(p) for p in table["p_holm"]]
     return pd.DataFrame(columns)
 
 
 def readable_answers(few: pd.DataFrame, many: pd.DataFrame, shares: pd.DataFrame) -> pd.DataFrame:
-    """AUC on the study's test patients and on the simulated test set, for a reader; a row per model.
+    """AUC on the study's test patients and on the simulated test set; a row per model.
 
-    Parameters
-    ----------
-    few, many : DataFrame
-        As for `fibrolib.plots.plot_answers`.
-    shares : DataFrame
-        ``model, still, moving`` with limits: share of the achievable AUC gain, of nets.
+    ``few`` and ``many`` as for `fibrolib.plots.plot_answers`; ``shares``: share of the achievable AUC gain, of nets.
     """
     few, shares = few.set_index("model"), shares.set_index("model")
     columns = ["auc", "auc_low", "auc_high"]
@@ -362,23 +342,9 @@ def _planted(judged: pd.DataFrame) -> pd.DataFrame:
 def readable_patients(
     patients: pd.DataFrame, cutoff: int, *, numbers: Mapping[str, ColumnSpec] = NUMBERS, metavir: bool = True
 ) -> pd.DataFrame:
-    """Table 1: stage, sex and numbers of all patients, and of those below and above the cut-off.
+    """Table 1: stage, sex and numbers (`Cohort.numbers`) of all patients, and of those below and above the cut-off.
 
-    Parameters
-    ----------
-    patients : DataFrame
-        One row per patient: ``stage``, and where available ``sex`` and the columns of `numbers`.
-    cutoff : int
-        Lowest stage that counts as diseased.
-    numbers : mapping of str to ColumnSpec
-        `Cohort.numbers`.
-    metavir : bool
-        Whether stages are METAVIR.
-
-    Returns
-    -------
-    DataFrame
-        Text. No p-values: the groups are defined by the stage, so that they differ is no finding.
+    There are no p-values: the groups are defined by the stage, so that they differ is no finding.
     """
     available = {name: spec for name, spec in numbers.items() if name in patients and patients[name].notna().any()}
     sex = ["sex"] if "sex" in patients and patients["sex"].notna().any() else []
@@ -424,20 +390,8 @@ _FORMS: dict[str, Callable[..., pd.DataFrame]] = {
 def readable(name: str, table: pd.DataFrame, **options: object) -> pd.DataFrame:
     """Return a table of a run in a form for readers.
 
-    Parameters
-    ----------
-    name : str
-        Which table, by the name of its file in the run folder: ``metrics``, ``calibration``, ``staging``,
-        ``staging_comparisons``, ``auc_by_cutoff`` (takes `metavir`), ``motion_use``, ``cam_layers``, ``sanity``,
-        ``planted``; and ``network``, the layers from `fibrolib.nets.describe_layers`.
-    table : DataFrame
-        The table, as computed.
-    **options
-        Options of that form.
-
-    Returns
-    -------
-    DataFrame
-        Text.
+    ``name`` is that of its file in the run folder: ``metrics``, ``calibration``, ``staging``, ``staging_comparisons``,
+    ``auc_by_cutoff`` (takes `metavir`), ``motion_use``, ``cam_layers``, ``sanity``, ``planted``; or ``network``, the
+    layers from `fibrolib.nets.describe_layers`.
     """
     return _FORMS[name](table, **options)

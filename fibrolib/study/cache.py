@@ -17,8 +17,6 @@ from fibrolib.atomic import UNFINISHED, finish
 from fibrolib.learning import Evaluation, NetClassifier
 from fibrolib.provenance import code_digest
 
-__all__ = ["ResultCache", "digest", "load_evaluation", "save_evaluation"]
-
 T = TypeVar("T")
 
 
@@ -30,9 +28,8 @@ def digest(values: dict) -> str:
 class ResultCache:
     """A folder of finished results, one sub-folder each.
 
-    A result is found again by its name, its ``cache_key`` (the inputs) and ``made_by``: the functions and classes that
-    make it and write it, of which all the code that they can reach counts (`fibrolib.provenance.code_digest`). Code
-    that only passes inputs on need not be named.
+    A result is found by its name, its ``cache_key`` (plain values and tables: all inputs) and ``made_by``: the
+    functions and classes that make and write it, with all code that they can reach (`fibrolib.provenance.code_digest`).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,21 +52,10 @@ class ResultCache:
         *,
         made_by: Sequence,
     ) -> T:
-        """Load a result, or compute and save it first.
+        """Load a result, or compute and save it first (``save`` gets an empty folder, ``load`` that folder).
 
-        What is returned has always been read from disk, so a run that resumes sees the same bytes as one that did
-        not stop.
-
-        Parameters
-        ----------
-        name : str
-            What it is, for a person who looks into the folder.
-        cache_key : dict
-            Everything the result depends on besides the code.
-        compute, save, load : callable
-            Make it, write it into an empty folder, read it from there.
-        made_by : sequence of functions and classes
-            What decides the result, once its inputs are known.
+        What is returned has always been read from disk, so a run that resumes sees the same bytes as one that did not
+        stop.
         """
         finished = self._place(name, cache_key, made_by)
         if not finished.exists():
@@ -114,7 +100,7 @@ def _load_tables(folder: Path) -> dict[str, pd.DataFrame]:
     return {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
 
 
-def save_evaluation(evaluation: Evaluation, folder: Path) -> None:
+def _save_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Write an evaluation of a net into an empty folder."""
     evaluation.final.save(folder / "model.safetensors")
     for name in ("predictions", "search", "histories"):
@@ -130,8 +116,8 @@ def _read(path: Path) -> pd.DataFrame:
         return pd.DataFrame()
 
 
-def load_evaluation(folder: Path) -> Evaluation:
-    """Read what `save_evaluation` wrote."""
+def _load_evaluation(folder: Path) -> Evaluation:
+    """Read what `_save_evaluation` wrote."""
     summary = json.loads((folder / "summary.json").read_text("utf-8"))
     return Evaluation(
         name=summary["name"],

@@ -19,15 +19,13 @@ from fibrolib.learning import PERTURBATIONS, VIEWS, Evaluation, NetClassifier, e
 from fibrolib.nets import give_back_memory
 from fibrolib.progress import watch
 from fibrolib.stages import at_least
-from fibrolib.study.cache import digest, load_evaluation, save_evaluation
-from fibrolib.study.preprocessing import preprocessing_settings
-from fibrolib.study.profiles import ModelSettings, Profile
+from fibrolib.study.cache import _load_evaluation, _save_evaluation, digest
+from fibrolib.study.preprocessing import _preprocessing_settings
+from fibrolib.study.profiles import Profile, _ModelSettings
 from fibrolib.study.runfolder import RunFolder
 from fibrolib.workers import n_workers
 
-__all__ = ["EVALUATION", "NetEvaluations", "evaluate_index", "missing_requirements", "net_workers"]
-
-EVALUATION = (evaluate, NetClassifier, save_evaluation)
+EVALUATION = (evaluate, NetClassifier, _save_evaluation)
 """What makes the evaluation of a net, once its inputs are known (`ResultCache`)."""
 
 _WORTH_PROCESSES = 1000
@@ -45,7 +43,7 @@ def gpu_name() -> str | None:
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
 
 
-def missing_requirements(index: Diagnostic, patients: pd.DataFrame, cutoff: int, n_folds: int) -> str:
+def _missing_requirements(index: Diagnostic, patients: pd.DataFrame, cutoff: int, n_folds: int) -> str:
     """Why a diagnostic that reads numbers cannot be had from patients, as a sentence; empty where it can."""
     columns, label = list(index.columns), model_label(index.name)
     absent = [column for column in columns if patients[column].isna().all()]
@@ -62,7 +60,7 @@ def missing_requirements(index: Diagnostic, patients: pd.DataFrame, cutoff: int,
     return ""
 
 
-def evaluate_index(index: Diagnostic, patients: pd.DataFrame, cutoff: int, n_folds: int, seed: int) -> Evaluation:
+def _evaluate_index(index: Diagnostic, patients: pd.DataFrame, cutoff: int, n_folds: int, seed: int) -> Evaluation:
     """Evaluate a diagnostic that reads numbers, in the patients who have all of them."""
     columns = list(index.columns)
     complete = patients.dropna(subset=columns)
@@ -72,10 +70,7 @@ def evaluate_index(index: Diagnostic, patients: pd.DataFrame, cutoff: int, n_fol
 
 @dataclass
 class NetEvaluations:
-    """Evaluations of the nets of a profile, by name; each is computed once and kept in the run folder.
-
-    No finished fit is made again: all of them stay in the run folder, and are read by an evaluation that was
-    interrupted, or whose key has changed by something that decides no fit.
+    """Evaluations of the nets of a profile, by name; each is computed once and kept in the run folder, as are its fits.
 
     Parameters
     ----------
@@ -85,10 +80,8 @@ class NetEvaluations:
         Settings of the nets, and the number of folds.
     folder : RunFolder
         Where evaluations, fits and nets are kept.
-    cutoff : int
-        Lowest stage that counts as diseased.
-    seed : int
-        Seed of the folds and the nets.
+    cutoff, seed : int
+        Lowest stage that counts as diseased; seed of the folds and the nets.
     virtual : bool
         Whether the patients are virtual.
     """
@@ -161,8 +154,7 @@ class NetEvaluations:
     def cached(self, procedure: Callable[..., Evaluation]) -> Callable[..., Evaluation]:
         """`fibrolib.learning.evaluate` with its results kept in the run folder, as joblib's ``Memory.cache`` does it.
 
-        The function that is returned takes the same arguments. It raises `FibrolibError` for arguments other than
-        those of the profile: what is kept is what every other notebook reads.
+        Arguments other than those of the profile raise `FibrolibError`: other notebooks read what is kept.
         """
 
         def cached_evaluate(*args, **kwargs) -> Evaluation:
@@ -176,21 +168,9 @@ class NetEvaluations:
         return cached_evaluate
 
     def cumulative_probs(self, name: str, patients: pd.DataFrame, perturbation: str = "") -> pd.DataFrame:
-        """Probability of each stage or a higher one, by a fitted net; kept.
+        """P(stage >= 1), ... of patients with prepared files, by a fitted net: columns ``1, 2, ...``; kept.
 
-        Parameters
-        ----------
-        name : str
-            A net.
-        patients : DataFrame
-            Patients with prepared files.
-        perturbation : str
-            A key of `fibrolib.learning.PERTURBATIONS`; empty for the clips as they are.
-
-        Returns
-        -------
-        DataFrame
-            Indexed by patient, columns ``1, 2, ...``.
+        `perturbation` is a key of `fibrolib.learning.PERTURBATIONS`, or empty for the clips as they are.
         """
         files, ids = _file_names(patients), patients.index.tolist()
         key = {"net": self.cache_key(name), "patients": ids, "files": files, "perturbation": perturbation}
@@ -222,15 +202,15 @@ class NetEvaluations:
             settings.name,
             self.cache_key(settings.name),
             lambda: procedure(**{**arguments, "diagnostic": net, "n_jobs": self._n_jobs(net, settings)}),
-            save_evaluation,
-            load_evaluation,
+            _save_evaluation,
+            _load_evaluation,
             made_by=EVALUATION,
         )
-        preprocessing = preprocessing_settings(self.profile, evaluation.final.view, self.virtual)
+        preprocessing = _preprocessing_settings(self.profile, evaluation.final.view, self.virtual)
         self.folder.save_model(settings.name, evaluation.final, preprocessing)
         return evaluation
 
-    def _n_jobs(self, net: NetClassifier, settings: ModelSettings) -> int:
+    def _n_jobs(self, net: NetClassifier, settings: _ModelSettings) -> int:
         """Processes for the fits of a net: small ones are done before processes start."""
         passes = settings.n_settings * self.profile.n_folds * net.epochs * len(self.patients)
         return net_workers(net.device) if passes >= _WORTH_PROCESSES else 1

@@ -26,8 +26,6 @@ from fibrolib.study.runfolder import RunFolder
 from fibrolib.video import file_digest
 from fibrolib.workers import n_workers
 
-__all__ = ["name_run_folder", "open_own_cohort", "reference_of", "request_for_copies", "validate_cohort"]
-
 _WORDS = frozenset(
     re.findall(
         r"\w+",
@@ -43,7 +41,7 @@ _WORDS = frozenset(
 _DATE_OR_NUMBER = re.compile(r"\d{5,}|\d{1,4}[-_. ]\d{1,2}[-_. ]\d{1,4}")
 
 
-def name_run_folder(request: Request, reference: str, profile: Profile) -> Request:
+def _name_run_folder(request: Request, reference: str, profile: Profile) -> Request:
     """A request whose run folder is named: the one given, or one that no different request shares.
 
     A cohort's name is followed by a part of its reference, the name of a profile's file by a hash of its content.
@@ -67,8 +65,8 @@ def _cohort(reference: str) -> str:
 def _cohort_label(table: Path) -> str:
     """A cohort's name for a folder, from its file or its folder; empty where that could tell who somebody is.
 
-    It could if it holds a date, a long number, the name of this user or of a patient, or what may be a person's name: a
-    word in capital letters, or two words that are not of the field. So could the folder of a single patient.
+    It could if it holds a date, a long number, a name of this user or a patient, a word in capital letters, or two
+    words that are not of the field; so could the folder of a single patient.
     """
     file, _ = table_file(table)
     name = file.parent.name if file.stem == "cohort" else file.stem
@@ -109,7 +107,7 @@ def _names_a_patient(label: str, table: Path) -> bool:
     return len(ids) < 2 or any(len(name) > 2 and name in label for name in ids)
 
 
-def reference_of(request: Request) -> str:
+def _reference_of(request: Request) -> str:
     """What stands for the cohort's table in the run folder (`fibrolib.privacy.register`); empty for the virtual cohort.
 
     Raises `FibrolibError` where there is no such table, or the private folder lies in the run folder.
@@ -124,7 +122,7 @@ def reference_of(request: Request) -> str:
     return request.cohort if is_reference(request.cohort) else register(from_project(request.cohort))
 
 
-def open_own_cohort(reference: str, request: Request, diagnostics: Sequence[Diagnostic]) -> Cohort:
+def _open_own_cohort(reference: str, request: Request, diagnostics: Sequence[Diagnostic]) -> Cohort:
     """A cohort behind pseudonyms (`open_cohort`).
 
     In an executed copy, whose traceback stays in the run folder, an unreadable table's error names nothing.
@@ -140,8 +138,7 @@ def open_own_cohort(reference: str, request: Request, diagnostics: Sequence[Diag
 def request_for_copies(request: Request, reference: str, profile: Profile, folder: RunFolder) -> Request:
     """The request as executed copies in the run folder carry it: without a path, which might name a patient.
 
-    The private folder of this user resolves the cohort's reference; a profile's file, and the files that it names, are
-    copied into the run folder. So a copy still runs alone in JupyterLab, and says nothing to anybody else.
+    The user's private folder resolves the cohort's reference; a profile's file and the files it names are copied.
     """
     name = request.profile
     if name not in BUILT_IN:
@@ -158,30 +155,11 @@ def validate_cohort(
     track: Callable[[Iterable, int], Iterable],
     tell: Callable[[CheckReport], None] = lambda report: None,
 ) -> pd.DataFrame:
-    """Check a user's cohort, unless the same table and files were checked before; write ``tables/check.csv``.
+    """Check a user's cohort, unless the same files were checked before; write and return ``tables/check.csv``.
 
-    The virtual cohort that a run simulates is not checked: its simulator is tested for what a check looks for.
-
-    Parameters
-    ----------
-    reference : str
-        Of the cohort's table (`fibrolib.privacy.register`).
-    cutoff, profile, folder
-        Of the study.
-    track : callable
-        Shows progress: gets the results as they come and their number, passes them on.
-    tell : callable
-        Is given the report with the texts of the table, for the user's screen, where the cohort is checked anew.
-
-    Returns
-    -------
-    DataFrame
-        Warnings: `CheckReport.anonymous_table`.
-
-    Raises
-    ------
-    FibrolibError
-        There are errors: all of them, with the warnings.
+    ``track`` shows progress (gets results and their number, passes results on); ``tell`` is given the report of a new
+    check. Raises a `FibrolibError` with all errors and warnings where there are errors. The virtual cohort needs no
+    check.
     """
     table, outside = find_table(reference), may_leave_folder(reference)
 

@@ -15,8 +15,6 @@ from fibrolib.study.profiles import Profile
 from fibrolib.video import open_arrays, prepare_cached, prepare_clip, prepare_image, save_clip
 from fibrolib.workers import n_workers
 
-__all__ = ["form_of", "prepare_files", "preprocessing_settings", "score_video", "sources"]
-
 
 def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: str) -> pd.Series:
     """Prepare moving clips (``kind`` "clip") or still images ("image") of patients, with the profile's size and rate.
@@ -58,7 +56,7 @@ def _marks_image(roi: Path | None) -> bool:
         return "image_capsule" in arrays
 
 
-def preprocessing_settings(profile: Profile, view: str, virtual: bool) -> dict:
+def _preprocessing_settings(profile: Profile, view: str, virtual: bool) -> dict:
     """What has to be known beside a net's weights to show it a new video: written next to every saved model."""
     clips = {"size": profile.clips.size, "fps": profile.clips.fps, "max_frames": profile.clips.max_frames}
     form = {"size": profile.still_size} if view == "stills" else clips

@@ -19,8 +19,6 @@ from fibrolib.learning import VIEWS, NetClassifier
 from fibrolib.nets import ARCHITECTURES, build_net, check_options, net_options
 from fibrolib.own_files import OwnFile
 
-__all__ = ["BUILT_IN", "INSTALLATION_TEST", "ClipSettings", "ModelSettings", "Profile", "load_profile"]
-
 BUILT_IN = ("smoke", "quick", "paper")
 INSTALLATION_TEST = "A test of the installation: its numbers mean nothing."
 """What a run says whose profile is made to test the installation."""
@@ -40,7 +38,7 @@ _NOT_SETTABLE = {"self", "cutoff", "n_stages", "seed", "memory"}
 
 
 @dataclass(frozen=True)
-class ClipSettings:
+class _ClipSettings:
     """Size of prepared clips: pixels of a side, frames per second, most frames."""
 
     size: int
@@ -49,7 +47,7 @@ class ClipSettings:
 
 
 @dataclass(frozen=True)
-class ModelSettings:
+class _ModelSettings:
     """A net of the study: arguments of `NetClassifier`, and the grids that are searched one after the other.
 
     `own` holds hashes of the user's files that define its networks, by the name of the network.
@@ -68,38 +66,16 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class Profile:
-    """How large the study is.
+    """How large the study is. `own` holds the diagnostics of the user's own, and the files they come from."""
 
-    Attributes
-    ----------
-    name : str
-        Name of a built-in profile, or the file's.
-    patients : int
-        Size of the virtual cohort, where one is simulated.
-    population : int
-        Number of fresh virtual patients that the finished nets are scored on.
-    clips : ClipSettings
-        Prepared clips.
-    still_size : int
-        Side of prepared stills, pixels.
-    n_folds : int
-        Folds of the cross-validation.
-    models : tuple of ModelSettings
-        The nets.
-    installation_test : bool
-        Whether a run only shows that everything works, so that its numbers mean nothing.
-    own : tuple of (Diagnostic, OwnFile)
-        Diagnostics of the user's own, and the files they come from.
-    """
-
-    name: str
-    patients: int
-    population: int
-    clips: ClipSettings
-    still_size: int
+    name: str  # of a built-in profile, or of the file
+    patients: int  # of the virtual cohort, where one is simulated
+    population: int  # patients of the simulated test set
+    clips: _ClipSettings
+    still_size: int  # pixels of a side
     n_folds: int
-    models: tuple[ModelSettings, ...]
-    installation_test: bool = False
+    models: tuple[_ModelSettings, ...]
+    installation_test: bool = False  # a run only shows that everything works: its numbers mean nothing
     own: tuple[tuple[Diagnostic, OwnFile], ...] = ()
 
     @property
@@ -113,7 +89,7 @@ class Profile:
         """What must be said wherever a number of such a run is shown; empty where nothing must."""
         return INSTALLATION_TEST if self.installation_test else ""
 
-    def model(self, name: str) -> ModelSettings:
+    def model(self, name: str) -> _ModelSettings:
         """Settings of one net."""
         for settings in self.models:
             if settings.name == name:
@@ -184,7 +160,7 @@ def _check_against(others: list[Diagnostic], record: Diagnostic) -> None:
             )
 
 
-def _check_nets(profile: str, own: tuple[tuple[Diagnostic, OwnFile], ...], models: tuple[ModelSettings, ...]) -> None:
+def _check_nets(profile: str, own: tuple[tuple[Diagnostic, OwnFile], ...], models: tuple[_ModelSettings, ...]) -> None:
     """Raise where a net of the user's own is not used, or a model bears the name of an index."""
     indices = {record.name for record in (*INDICES, *(record for record, _ in own)) if record.kind == "index"}
     for settings in models:
@@ -199,7 +175,7 @@ def _check_nets(profile: str, own: tuple[tuple[Diagnostic, OwnFile], ...], model
             )
 
 
-def _model_settings(profile: str, name: str, table: dict, own: dict[str, str]) -> ModelSettings:
+def _model_settings(profile: str, name: str, table: dict, own: dict[str, str]) -> _ModelSettings:
     where = f"Profile '{profile}', model '{name}'"
     arguments = {key: value for key, value in table.items() if key != "grid"}
     grids = table.get("grid", [])
@@ -221,7 +197,7 @@ def _model_settings(profile: str, name: str, table: dict, own: dict[str, str]) -
     if arguments.get("view", "clips") not in VIEWS:
         raise FibrolibError(f"{where}: view must be one of {', '.join(VIEWS)}.")
     used = {each for grid in [{}, *grids] for each in grid.get("architecture", [usual["architecture"]])}
-    return ModelSettings(name, arguments, grids, {each: digest for each, digest in own.items() if each in used})
+    return _ModelSettings(name, arguments, grids, {each: digest for each, digest in own.items() if each in used})
 
 
 def _check_options(where: str, architecture: str, options: object) -> None:
@@ -274,26 +250,17 @@ def _check_top_level(name: str, table: dict) -> None:
 
 
 def load_profile(name: str) -> Profile:
-    """Read a profile.
+    """Read a profile; files that it names under ``[[diagnostics]]`` are run.
 
     Parameters
     ----------
     name : str
         ``smoke``, ``quick``, ``paper``, or the path of a TOML file of the same form.
 
-    Returns
-    -------
-    Profile
-
     Raises
     ------
     FibrolibError
-        If there is no such profile, it is not TOML, a setting is missing or unknown, or a diagnostic of the user's own
-        cannot be used.
-
-    Notes
-    -----
-    Files that the profile names under ``[[diagnostics]]`` are run.
+        There is no such profile, it is not TOML, a setting is missing or unknown, or a diagnostic cannot be used.
     """
     title, text = _read(name)
     try:
@@ -321,7 +288,7 @@ def load_profile(name: str) -> Profile:
         name=title,
         patients=table["cohort"]["patients"],
         population=table["population"]["patients"],
-        clips=ClipSettings(**{key: table["clips"][key] for key in _SECTIONS["clips"]}),
+        clips=_ClipSettings(**{key: table["clips"][key] for key in _SECTIONS["clips"]}),
         still_size=table["stills"]["size"],
         n_folds=table["folds"]["n"],
         models=models,

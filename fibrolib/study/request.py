@@ -1,7 +1,7 @@
 """What a user asks of a run, and where its files are.
 
-Notebooks run in their own folder under JupyterLab and nbval, in the caller's under papermill; so every path of the
-project is anchored at the top of the checkout, or, of an installed wheel, at the working directory.
+Notebooks and runs start in different folders, so every path is anchored at the top of the checkout or, of an installed
+wheel, at the working directory.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from pathlib import Path
 
 from fibrolib.errors import FibrolibError
 from fibrolib.stages import CONDITIONS
-
-__all__ = ["INSIDE", "PROJECT", "STAMP", "Request", "comes_after", "from_project", "notebook_sources"]
 
 
 def _top(package: Path) -> Path:
@@ -53,33 +51,13 @@ def _find_run_folder(out: str | Path) -> Path:
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asks of a run; also the parameters of every notebook.
+    """What a user asks of a run; also the parameters of every notebook. Another cut-off raises a `FibrolibError`."""
 
-    Attributes
-    ----------
-    cohort : str
-        Path of a cohort table, or a reference of `fibrolib.privacy.register`; empty for the virtual cohort.
-    profile : str
-        ``smoke``, ``quick``, ``paper`` or a TOML file.
-    cutoff : int
-        Lowest stage that counts as diseased.
-    seed : int
-        Seed of the virtual cohort, the split, the folds and the nets.
-    out : str
-        Run folder; ``..`` in an executed copy, for the one it lies in. Empty: a folder of its own in ``reports``,
-        named after the other four; a `Study` fills it in.
-
-    Raises
-    ------
-    FibrolibError
-        If the cut-off is none of the stages 1 to 4.
-    """
-
-    cohort: str = ""
-    profile: str = "quick"
-    cutoff: int = 2
-    seed: int = 0
-    out: str = ""
+    cohort: str = ""  # path of a cohort table, or a reference of `fibrolib.privacy.register`; empty: the virtual cohort
+    profile: str = "quick"  # smoke, quick, paper or a TOML file
+    cutoff: int = 2  # lowest stage that counts as diseased, 1 to 4
+    seed: int = 0  # of the virtual cohort, the split, the folds and the nets
+    out: str = ""  # run folder; "..": the one an executed copy lies in; empty: one in reports, which `Study` fills in
 
     def __post_init__(self) -> None:
         if self.cutoff not in CONDITIONS:

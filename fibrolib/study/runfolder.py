@@ -26,8 +26,6 @@ from fibrolib.study.cache import ResultCache
 from fibrolib.study.request import STAMP
 from fibrolib.video import write_video
 
-__all__ = ["RunFolder", "held"]
-
 _LOCK = ".lock"
 _CARD = ".running.json"
 """Who holds the lock: for the message alone, the lock does not depend on it."""
@@ -38,11 +36,7 @@ _NOT_CONTENT = {_LOCK, _CARD, _CACHE}
 
 
 class RunFolder:
-    """Paths and writers of one run.
-
-    A run folder belongs to one request, which its stamp (a small JSON file) tells. It is never emptied: what another
-    request asks for has no place in it.
-    """
+    """Paths and writers of one run. Its folder belongs to one request, which a stamp tells, and is never emptied."""
 
     def __init__(self, path: Path, key: str = "", asked: dict | None = None) -> None:
         self.path, self.key = path, key

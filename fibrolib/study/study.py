@@ -21,26 +21,21 @@ from fibrolib.phantom import simulate_cohort
 from fibrolib.progress import track
 from fibrolib.stages import condition
 from fibrolib.study.cache import digest
-from fibrolib.study.evaluation import EVALUATION, NetEvaluations, evaluate_index, missing_requirements
-from fibrolib.study.own_cohort import name_run_folder, open_own_cohort, reference_of
+from fibrolib.study.evaluation import EVALUATION, NetEvaluations, _evaluate_index, _missing_requirements
+from fibrolib.study.own_cohort import _name_run_folder, _open_own_cohort, _reference_of
 from fibrolib.study.preprocessing import prepare_files
 from fibrolib.study.profiles import Profile, load_profile
 from fibrolib.study.request import Request
 from fibrolib.study.runfolder import RunFolder
-from fibrolib.study.tables import content_digest, performance_tables
+from fibrolib.study.tables import _performance_tables, content_digest
 from fibrolib.video import load_clip
 from fibrolib.workers import n_workers
-
-__all__ = ["Study", "open_study"]
 
 
 def open_study(cohort: str = "", profile: str = "quick", cutoff: int = 2, seed: int = 0, out: str = "") -> Study:
     """Open a study; nothing is computed yet. Parameters as in `Request`.
 
-    Raises
-    ------
-    FibrolibError
-        As `Study`; or the run folder that ``out`` names holds something else.
+    Raises `FibrolibError` as `Study` does, or where the run folder holds something else.
     """
     study = Study(Request(cohort, profile, cutoff, seed, out))
     study.folder.refuse_other_content()
@@ -51,29 +46,19 @@ class Study:
     """A cohort, a profile and a run folder.
 
     Every attribute is computed when it is first read, and what is slow is kept in the run folder, so notebooks can be
-    opened alone and in any order.
-
-    Parameters
-    ----------
-    request : Request
-        Cohort, profile, cut-off, seed and run folder.
-
-    Attributes
-    ----------
-    reference : str
-        What stands for the cohort's table in the run folder (`fibrolib.privacy.register`); empty for the virtual
-        cohort.
+    opened alone and in any order. ``reference`` stands for the cohort's table in the run folder
+    (`fibrolib.privacy.register`) and is empty for the virtual cohort.
 
     Raises
     ------
     FibrolibError
-        If the profile is unknown, there is no such cohort table, or the private folder lies in the run folder.
+        The profile is unknown, there is no such table, or the private folder lies in the run folder.
     """
 
     def __init__(self, request: Request) -> None:
         self.profile: Profile = load_profile(request.profile)
-        self.reference = reference_of(request)
-        self.request = name_run_folder(request, self.reference, self.profile)
+        self.reference = _reference_of(request)
+        self.request = _name_run_folder(request, self.reference, self.profile)
         inputs = {"cohort": self.reference, "cutoff": request.cutoff, "seed": request.seed}  # a run folder may be moved
         description = {**inputs, "profile": Path(request.profile).stem, "version": __version__}
         key = digest({**inputs, "profile": self.profile.as_dict()})
@@ -95,7 +80,7 @@ class Study:
     def cohort(self) -> Cohort:
         """The checked cohort, behind pseudonyms; the virtual one is simulated where it is not there yet."""
         if self.reference:
-            return open_own_cohort(self.reference, self.request, list(self.profile.indices.values()))
+            return _open_own_cohort(self.reference, self.request, list(self.profile.indices.values()))
         folder = self.request.virtual_folder(self.profile.patients)
         table = simulate_cohort(folder, patients=self.profile.patients, seed=self.request.seed, n_jobs=n_workers())
         return read_cohort(table, self.cutoff, diagnostics=list(self.profile.indices.values()))
@@ -144,7 +129,7 @@ class Study:
     def reasons(self) -> dict[str, str]:
         """Diagnostics that cannot be had from this cohort, each with the reason."""
         indices, given = self.profile.indices, (self._unprepared, self.cutoff, self.profile.n_folds)
-        reasons = {name: missing_requirements(index, *given) for name, index in indices.items()}
+        reasons = {name: _missing_requirements(index, *given) for name, index in indices.items()}
         return {name: reason for name, reason in reasons.items() if reason}
 
     @property
@@ -164,17 +149,9 @@ class Study:
         return NetEvaluations(*given, virtual=self.cohort.virtual)
 
     def evaluation(self, name: str) -> Evaluation:
-        """Tuned, cross-validated, fitted and scored diagnostic; that of a net is kept.
+        """Tuned, cross-validated, fitted and scored diagnostic, a net or an index; that of a net is kept.
 
-        Parameters
-        ----------
-        name : str
-            A net or an index of the profile.
-
-        Raises
-        ------
-        FibrolibError
-            If the cohort lacks what the diagnostic needs, or the profile has no such net.
+        Raises `FibrolibError` where the cohort lacks what the diagnostic needs, or the profile has no such net.
         """
         if name not in self.profile.indices:
             return self.net_evaluations[name]
@@ -182,7 +159,7 @@ class Study:
             raise FibrolibError(self.reasons[name])
         if name not in self._evaluations:
             given = self._unprepared, self.cutoff, self.profile.n_folds, self.request.seed
-            self._evaluations[name] = evaluate_index(self.profile.indices[name], *given)
+            self._evaluations[name] = _evaluate_index(self.profile.indices[name], *given)
         return self._evaluations[name]
 
     @property
@@ -208,9 +185,9 @@ class Study:
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Metrics and tests on the test patients (`performance_tables`), computed once and written to ``tables/``."""
-        key, made_by = {"predictions": content_digest(self.predictions)}, (choose_thresholds, performance_tables)
-        compute = partial(performance_tables, self.predictions, self.thresholds)
+        """Metrics and tests on the test patients (`_performance_tables`), computed once and written to ``tables/``."""
+        key, made_by = {"predictions": content_digest(self.predictions)}, (choose_thresholds, _performance_tables)
+        compute = partial(_performance_tables, self.predictions, self.thresholds)
         return self.folder.get_or_compute_tables("performance", key, compute, made_by=made_by)
 
     @property
@@ -252,11 +229,8 @@ class Study:
     def attribution(self, name: str) -> pd.DataFrame:
         """Share of Grad-CAM relevance on the marked region (the capsule), beside its share of the sector's area; kept.
 
-        Returns
-        -------
-        DataFrame
-            One row per test patient: ``patient_id, model, stage, score`` and `Explanation.mask_scores`; no rows
-            where the cohort has no masks. A patient's videos are averaged.
+        One row per test patient (means over videos): ``patient_id, model, stage, score`` and
+        `Explanation.mask_scores`; no rows where the cohort has no masks.
         """
         return self.folder.cache.get_or_compute_table(
             f"attribution-{name}",

@@ -23,17 +23,6 @@ from fibrolib.inference import (
 )
 from fibrolib.stages import at_least, is_metavir
 
-__all__ = [
-    "PUBLISHED",
-    "PUBLISHED_SOURCE",
-    "PUBLISHED_TEST_PATIENTS",
-    "Staging",
-    "content_digest",
-    "performance_tables",
-    "reported_cutoffs",
-    "staging_tables",
-]
-
 PUBLISHED_SOURCE = "Xinyixue (New Medicine), doi 10.12464/j.issn.0253-9802.2026-0255"
 """The published study that is repeated here."""
 
@@ -59,21 +48,11 @@ def content_digest(*tables: pd.DataFrame) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def performance_tables(predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> dict[str, pd.DataFrame]:
-    """What is estimated and tested on the test patients.
+def _performance_tables(predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> dict[str, pd.DataFrame]:
+    """What is estimated and tested on the test patients, from the predictions table and an operating point per model.
 
-    Parameters
-    ----------
-    predictions : DataFrame
-        The predictions table of all diagnostics.
-    thresholds : mapping of str to float
-        Operating point of each.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``metrics`` (`summarise_models`), ``joint_test``, and of every two models (`compare_models`) ``comparisons``
-        (DeLong), ``permutation_comparisons`` and ``accuracy_comparisons`` (McNemar).
+    ``metrics``, ``joint_test``, and of every two models ``comparisons`` (DeLong), ``permutation_comparisons`` and
+    ``accuracy_comparisons`` (McNemar).
     """
     return {
         "metrics": summarise_models(predictions, thresholds),
@@ -101,16 +80,10 @@ def reported_cutoffs(stages: pd.Series, cutoff: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Staging:
-    """Stages of a group of patients, and what nets say of them.
+    """True stages of a group of patients, and what nets say of them.
 
-    Attributes
-    ----------
-    stages : Series of int
-        True stage by patient.
-    cumulative_probs : mapping of str to DataFrame
-        By net, P(stage >= 1), ... of these patients (see `_predicted_stages`).
-    ceilings : mapping of str to DataFrame
-        Scores of oracles at each cut-off, in the same form; they call no stages.
+    ``cumulative_probs`` holds P(stage >= 1), ... by net; ``ceilings`` scores of oracles at each cut-off in the same
+    form.
     """
 
     stages: pd.Series
@@ -182,11 +155,8 @@ def _estimated(estimate: Callable[[], Estimate]) -> tuple[tuple[float, float, fl
 def staging_tables(groups: Mapping[str, Staging], cutoffs: Sequence[int]) -> dict[str, pd.DataFrame]:
     """Tables of all groups of patients, the group in the first column ``patients``.
 
-    Returns
-    -------
-    dict of str to DataFrame
-        ``staging`` (`Staging.summary`), ``staging_comparisons`` (`Staging.comparisons`), ``auc_by_cutoff``
-        (`Staging.aucs`), and ``confusion``: ``model, stage, called, n`` (`Staging.confusion`).
+    ``staging`` (`Staging.summary`), ``staging_comparisons``, ``auc_by_cutoff``, and ``confusion``: ``model, stage,
+    called, n``.
     """
     parts = {
         "staging": {group: staging.summary for group, staging in groups.items()},
