@@ -159,7 +159,7 @@ def test_a_run_that_is_stopped_leaves_no_process(checkout, start, name):
         assert run.returncode == -signal.SIGKILL
     else:
         assert run.returncode == 130
-        assert "What was finished is kept" in printed
+        assert "Run the same command again to resume" in printed
         assert "Traceback" not in printed
 
 

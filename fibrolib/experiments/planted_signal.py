@@ -122,7 +122,7 @@ class _Scenario:
     def scores(self, configs: Sequence[_SaliencyConfig] = SALIENCY_CONFIGS) -> pd.DataFrame:
         """Maps counted on regions: a row per configuration, region and patient explained.
 
-        Columns: ``signal, model, seed, auc, method, layer, region, patient_id, stage``, those of `Explanation.mask_scores`,
+        Columns: ``signal, model, seed, auc, method, layer, region, patient_id, stage``, `Explanation.mask_scores`,
         ``attainable`` (`attainable_share` of that layer), ``even`` (share of a map that is spread evenly over the place
         of the signal) and ``movement`` (`Explanation.movement_correlation`).
         """
