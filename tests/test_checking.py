@@ -287,6 +287,13 @@ def test_power_follows_the_size_of_the_test_part():
         ("Иванов", "identifying-id", "person's name"),
         ("Иванов И.И.", "identifying-id", "person's name"),
         ("Doe^Jane", "identifying-id", "person's name"),
+        ("Doe_Jane", "identifying-id", "person's name"),
+        ("Smith, J.", "identifying-id", "person's name"),
+        ("J. Smith", "identifying-id", "person's name"),
+        ("1,10101E+17", "mangled-id", "changed this number"),
+        ("1961/3/7-a", "date-in-id", "date"),
+        ("7/3/1961", "date-in-id", "date"),
+        ("1961年3月7日", "date-in-id", "date"),
     ],
 )
 def test_identifiers_that_tell_or_were_changed(identifier, kind, words):

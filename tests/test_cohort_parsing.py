@@ -2,6 +2,7 @@
 
 import datetime
 import unicodedata
+import zipfile
 
 import openpyxl
 import pandas as pd
@@ -242,6 +243,37 @@ def test_titles_empty_rows_and_columns_of_a_sheet(folder):
     assert inspect_cohort(path).table.index[0] == 4
 
 
+def test_formats_down_to_the_last_row_of_a_sheet_cost_nothing(folder):
+    path = excel(folder, rows())
+    book = openpyxl.load_workbook(path)
+    book.active.cell(1_048_576, 3).number_format = "0.00"
+    book.save(path)
+    assert rows_of(path) == EXPECTED
+
+
+def test_a_sheet_that_is_enormous_when_unpacked_is_refused(folder):
+    with zipfile.ZipFile(folder / "cohort.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", b"0" * 250_000_000)
+    assert "holds 250 MB of cells" in only(folder / "cohort.xlsx")[2]
+
+
+@pytest.mark.parametrize("ends", ["\r", "\r\n", "\n"])
+def test_line_ends_of_all_systems(folder, ends):
+    (folder / "cohort.csv").write_bytes(clean().to_csv(index=False, lineterminator=ends).encode())
+    assert rows_of(folder / "cohort.csv") == EXPECTED
+    assert inspect_cohort(folder / "cohort.csv").table.index.tolist() == list(range(2, 27))
+
+
+def test_unicode_text_of_excel(folder):
+    (folder / "cohort.txt").write_bytes(clean().to_csv(index=False, sep="\t").encode("utf-16"))
+    assert rows_of(folder / "cohort.txt") == EXPECTED
+
+
+def test_a_file_of_other_content_is_no_table(folder):
+    (folder / "cohort.csv").write_bytes(bytes(range(256)) * 40)
+    assert len(problems(folder / "cohort.csv")) == 1
+
+
 def test_faults_have_the_rows_of_the_sheet(folder):
     content = rows(age=50)
     content[6][3] = "old"
@@ -294,6 +326,25 @@ def test_separators_of_thousands_are_told_and_not_applied(folder, value, words):
     row, column, message = only(save(table, folder))
     assert (row, column) == (6, "ast")
     assert all(each in message for each in words), message
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("swe_kpa", "7.1 kPa", "write 7.1 without 'kPa'"),
+        ("platelets", "182 x10^9/L", "write 182 without 'x10^9/L'"),
+        ("ast", "42 U/l", "write 42 without 'U/l'"),
+        ("swe_kpa", "07. Jan", "a spreadsheet has turned it into a date"),
+        ("swe_kpa", "2024-01-07", "a spreadsheet has turned it into a date"),
+        ("stage", "01-Feb", "a date, which a spreadsheet made of it"),
+    ],
+)
+def test_units_and_dates_in_cells_are_told(folder, column, value, words):
+    table = clean().assign(ast=42, swe_kpa=7, platelets=180).astype(object)
+    table.loc[4, column] = value
+    row, found_column, message = only(save(table, folder))
+    assert (row, found_column) == (6, column)
+    assert words in message
 
 
 def test_a_thousand_beside_decimal_commas_may_be_two_numbers(folder):

@@ -10,23 +10,20 @@ import pandas as pd
 
 from fibrolib.checking.report import Finding
 from fibrolib.cohort.columns import IDENTIFYING, meant_column
+from fibrolib.cohort.schema import MADE_DATE
 
-_EXPONENT = re.compile(r"\d(\.\d+)?E\+?\d+|#[A-Z/0]+[!?]?", re.IGNORECASE)
+_EXPONENT = re.compile(r"\d([.,]\d+)?E\+?\d+|#[A-Z/0]+[!?]?", re.IGNORECASE)
 _ROUNDED = re.compile(r"[1-9]\d{14}0+")
 """Spreadsheet programs keep 15 digits of a number, and write zeros for the rest."""
 
-_MONTH = (
-    r"(?:jan|janv|ene|feb|févr?|fev|mar|mär|mrz|mars|apr|avr|abr|may|mai|jun|juin|jul|juil|aug|août|ago|sept?|oct|okt|"
-    r"nov|dec|dez|déc|dic|янв|фев|мар|апр|май|июн|июл|авг|сен|окт|ноя|дек)"
-)
-_MADE_DATE = re.compile(
-    rf"\d{{1,2}}[-. ]+{_MONTH}\.?|{_MONTH}\.?[-. ]+\d{{2,4}}|\d{{1,2}}月\d{{1,2}}日|\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d",
-    re.IGNORECASE,
-)
 _DATE = re.compile(
-    r"(?<!\d)((19|20)\d\d[-./]?(0[1-9]|1[0-2])[-./]?(0[1-9]|[12]\d|3[01])|\d\d?\.\d\d?\.(19|20)\d\d)(?!\d)"
+    r"(?<!\d)((19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])|(19|20)\d\d[-./年](0?[1-9]|1[0-2])[-./月]"
+    r"(0?[1-9]|[12]\d|3[01])|\d\d?[-./]\d\d?[-./](19|20)\d\d)(?!\d)"
 )
-_TWO_WORDS = re.compile(r"[^\W\d_]{2,}[ ,^]+[^\W\d_]{2,}")
+_TWO_WORDS = re.compile(
+    r"[^\W\d_]{2,}[ ,^]+[^\W\d_]{2,}|[^\W\d_]{2,}, ?[^\W\d_]\.?|(?<!\w)[^\W\d_]\. ?[^\W\d_]{2,}"
+    r"|(?<!\w)(?!Site|Group|Cent|Ward|Control|Case|Patient)[A-Z][a-z]{2,}[_.][A-Z][a-z]{2,}(?!\w)"
+)
 _EAST_ASIAN_NAME = re.compile(r"[\u3400-\u9fff々·・\u3040-\u30ff\uac00-\ud7a3 \u3000]{2,12}")
 _CYRILLIC_NAME = re.compile(r"[А-ЯЁІЇЄ][а-яёіїє]{2,}([ .]*[А-ЯЁІЇЄ][а-яёіїє.]*)*")
 _NO_NAME = re.compile(
@@ -71,7 +68,7 @@ def identifier_findings(text: pd.DataFrame) -> list[Finding]:
 
 
 def _is_made_date(name: str) -> bool:
-    return _MADE_DATE.fullmatch(name) is not None
+    return MADE_DATE.fullmatch(name) is not None and not re.fullmatch(r"[\d-]+", name)
 
 
 def _is_identity_number(text: str) -> bool:

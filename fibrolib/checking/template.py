@@ -114,19 +114,20 @@ def _found(source: Path) -> _Found:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         files = [Path(place, name) for name in sorted(names) if not name.startswith(".")]
         found.others["hidden"] += len(names) - len(files)
-        kinds = {path: _no_video(path) for path in files}
+        headers = {path: _header(path) for path in files}
+        kinds = {path: _no_video(path, header) for path, header in headers.items()}
         videos = [path for path, kind in kinds.items() if not kind]
         if not videos and Path(place) != source and len(pictures_in(Path(place))) >= _MIN_FRAMES:
             found.headers[Path(place)] = {}
             continue
-        found.headers |= {path: _header(path) for path in videos}
+        found.headers |= {path: headers[path] for path in videos}
         images = {_image(video) for video in videos}
         found.others.update(kind for path, kind in kinds.items() if kind and path not in images)
     found.others = +found.others
     return found
 
 
-def _no_video(path: Path) -> str:
+def _no_video(path: Path, header: dict[str, str]) -> str:
     """What a file is that is no video; empty for videos, which the check looks at."""
     try:
         path.name.encode("utf-8")
@@ -136,7 +137,6 @@ def _no_video(path: Path) -> str:
     except OSError:
         return "cannot be opened"
     if dicom:
-        header = _header(path)
         if header.get("SOPClassUID") == _DIRECTORY:
             return "DICOMDIR"
         return "DICOM without a picture" if "SOPClassUID" in header and "Rows" not in header else ""

@@ -9,6 +9,7 @@ import csv
 import datetime
 import io
 import re
+import zipfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,8 @@ _Records = list[tuple[int, list[str]]]
 """The header and the rows, each with its line."""
 
 _MISSING = {"", "na", "n/a", "#n/a", "nan", "none", "null"}
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
+_INVISIBLE = re.compile("ï»¿|[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x19\x1b-\x1f\x7f\ufffd]")
 _DELIMITERS = ",;\t|"
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?')
 _LANGUAGES = {
@@ -42,6 +44,7 @@ _LANGUAGES = {
 }
 """Encodings that are recognised besides UTF-8, as spreadsheet programs write them."""
 
+_MAX_BYTES = 200_000_000  # of an Excel file, unpacked
 _TITLE_LINES = 10  # so many lines may stand above the header
 
 
@@ -126,6 +129,8 @@ def _decoded(path: Path) -> tuple[str, list[Problem]]:
     except (UnicodeDecodeError, LookupError) as error:
         message = "this is no text in UTF-8 or another encoding that can be recognised. Save it as 'CSV UTF-8'."
         raise CohortError(str(path), [Problem(message)]) from error
+    if len(_CONTROLS.findall(text)) > len(text) / 1000:
+        raise CohortError(str(path), [Problem("this is no table: it holds characters that no text has.")])
     if encoding == "utf-8-sig":
         return text, []
     foreign = re.search(r"[^\W_]*[^\x00-\x7f][^\W_]*", text)
@@ -197,6 +202,14 @@ def _from_excel(path: Path) -> _Raw:
     file, name = table_file(path)
     content = file.read_bytes()
     try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            size = sum(part.file_size for part in archive.infolist())
+    except zipfile.BadZipFile:
+        size = 0
+    if size > _MAX_BYTES:
+        message = f"this Excel file holds {size / 1e6:.0f} MB of cells, too much for a table. Copy it to a new file."
+        raise CohortError(str(path), [Problem(message)])
+    try:
         values, formulas = (openpyxl.load_workbook(io.BytesIO(content), data_only=stored) for stored in (True, False))
     except Exception as error:  # damaged archives surface as almost any error
         message = "this Excel file cannot be read. Open it in a spreadsheet program and save it anew as .xlsx."
@@ -211,7 +224,7 @@ def _from_excel(path: Path) -> _Raw:
         message = f"the sheet '{name}' was read, and not {others}. For another, write FILE.xlsx#SHEET."
         raw.notes.append(Problem(message))
     shown_by, without_result = _merged_cells(values[name]), []
-    for row in values[name].iter_rows():
+    for row in values[name].iter_rows(max_row=_last_row(values[name])):
         cells = [shown_by.get(cell.coordinate, cell) for cell in row]
         raw.records.append((row[0].row, [_as_shown(cell) for cell in cells]))
         formula = [cell.coordinate for cell in cells if formulas[name][cell.coordinate].data_type == "f"]
@@ -226,6 +239,11 @@ def _from_excel(path: Path) -> _Raw:
         lines = sorted({cell.row for cell in shown_by.values()})
         raw.notes += [Problem("merged cells are read as if each of them held the value.", line) for line in lines]
     return raw
+
+
+def _last_row(sheet: Worksheet) -> int:
+    """The last row with a value: formats may reach to row 1,048,576."""
+    return max((cell.row for cell in sheet._cells.values() if cell.value is not None), default=1)
 
 
 def _merged_cells(sheet: Worksheet) -> dict[str, Cell]:

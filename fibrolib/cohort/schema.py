@@ -34,6 +34,18 @@ _DECIMAL_COMMA = re.compile(r"\d+,(\d{1,2}|\d{4,})")
 THOUSANDS = re.compile(r"\d{1,3}([.,])\d{3}")
 """A thousand with a separator, or a number with three decimals: 1.050 and 182,000 may mean either."""
 
+_WITH_UNIT = re.compile(r"(\d+(?:[.,]\d+)?)\s*([^\W\d_][^,;]*|%|[×x*].*)")
+_MONTH = (
+    r"(?:jan|janv|ene|feb|févr?|fev|mar|mär|mrz|mars|apr|avr|abr|may|mai|jun|juin|jul|juil|aug|août|ago|sept?|oct|okt|"
+    r"nov|dec|dez|déc|dic|янв|фев|мар|апр|май|июн|июл|авг|сен|окт|ноя|дек)"
+)
+MADE_DATE = re.compile(
+    rf"\d{{1,2}}[-. ]+{_MONTH}\.?|{_MONTH}\.?[-. ]+\d{{2,4}}|\d{{1,2}}月\d{{1,2}}日"
+    r"|\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?",
+    re.IGNORECASE,
+)
+"""What a spreadsheet makes of 1-2 or 7.1 when it takes it for a date."""
+
 _GROUPED = re.compile(
     r"(\d{1,3})((?:[ '\u2019\u00a0\u202f]\d{3})+|(?:\.\d{3}){2,}|(?:,\d{3}){2,}|\.\d{3}(?=,)|,\d{3}(?=\.))([.,]\d+)?"
 )
@@ -207,6 +219,8 @@ def _explain(column: str, check: str, value: str | None, root: Path, numbers: Ma
 
 def _explain_stage(value: str) -> str:
     in_words, two = _STAGE_IN_WORDS.fullmatch(value), _TWO_STAGES.fullmatch(value)
+    if MADE_DATE.fullmatch(value):
+        return f"'{value}' is no whole number but a date, which a spreadsheet made of it, perhaps of 1-2: look it up."
     named = _NAMED_STAGES.get(unicodedata.normalize("NFKC", value).casefold().removeprefix("f"))
     if named is not None:
         return f"'{value}' is a stage in words: write {named}."
@@ -234,6 +248,12 @@ def _explain_number(value: str, unit: str) -> str:
     elif grouped := _GROUPED.fullmatch(value):
         plain = re.sub(r"\D", "", grouped[1] + grouped[2]) + (grouped[3] or "").replace(",", ".")
         fault += f" without its separators of thousands: write {plain}"
+    elif MADE_DATE.fullmatch(value):
+        fault += ": a spreadsheet has turned it into a date. Look up what it was, and format the column as text"
+    elif (with_unit := _WITH_UNIT.fullmatch(value)) and _number(with_unit[1].replace(",", ".")):
+        fault += (
+            f" alone: write {with_unit[1].replace(',', '.')} without '{with_unit[2]}', if that is the unit expected"
+        )
     elif _DECIMAL_COMMA.fullmatch(value):
         fault += f" with a decimal point: write {value.replace(',', '.')}"
     elif value[:1] in "<>≤≥" and _number(bare):
