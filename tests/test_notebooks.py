@@ -8,9 +8,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from fibrolib.study import Request, notebook_sources
+from fibrolib.report.notebooks import _notebook_sources
+from fibrolib.study import Request
 
-SOURCES = notebook_sources()
+SOURCES = _notebook_sources()
 PARAMETER = re.compile(r"^(?P<name>[a-z_]+): (?P<type>str|int|float|bool) = (?P<value>.+?)  # (?P<help>\S.*)$")
 MOST_LINES = 15
 

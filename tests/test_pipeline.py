@@ -18,14 +18,15 @@ from rich.console import Console
 
 from fibrolib.inference import auc, auc_ci
 from fibrolib.learning import NetClassifier
+from fibrolib.report.notebooks import _notebook_sources
 from fibrolib.report.pipeline import _notebooks_for
-from fibrolib.study import Request, Study, notebook_sources
+from fibrolib.study import Request, Study
 from fibrolib.study.request import STAMP
 
 NETS = ["cnn2d", "cnn2d_lstm", "cnn3d"]
 INDICES = ["swe", "fib4", "apri"]
 CAVEAT = "A test of the installation: its numbers mean nothing."
-NOTEBOOKS = [path.name for path in notebook_sources()]
+NOTEBOOKS = [path.name for path in _notebook_sources()]
 
 
 def command(out, *further):

@@ -6,11 +6,13 @@ import pandas as pd
 import pytest
 
 from fibrolib.errors import FibrolibError
+from fibrolib.report import notebooks
 from fibrolib.report.html import _as_html, _bold, _Folder, _fresh
 from fibrolib.report.notebooks import (
     _check_parameters,
     _execute_notebook,
     _is_current,
+    _notebook_sources,
     _parameter_names,
     _strip_local_paths,
 )
@@ -146,3 +148,23 @@ def test_the_innermost_folder_wins_and_other_words_stay():
     told = copy.cells[0].outputs[0].text
     assert told.startswith("<project>/fibrolib ")
     assert "<project>-2" not in told
+
+
+def test_notebooks_are_in_the_order_of_their_numbers():
+    names = [path.name for path in _notebook_sources()]
+    assert names == sorted(names)
+    assert names[0].startswith("00_")
+
+
+def test_notebooks_about_virtual_patients_are_for_a_virtual_cohort():
+    everything, without = _notebook_sources(), _notebook_sources(virtual=False)
+    assert [path.stem for path in everything if path not in without] == [
+        "00_virtual_patient",
+        "08_does_it_use_motion",
+    ]
+
+
+def test_no_checkout_is_a_sentence(monkeypatch):
+    monkeypatch.setattr(notebooks, "PROJECT", Path("/nowhere"))
+    with pytest.raises(FibrolibError, match="runs from a checkout"):
+        _notebook_sources()

@@ -1,13 +1,19 @@
-"""Which files are prepared for a patient, and with which mask."""
+"""Which files are prepared for a patient, and with which mask; a saved net scores one video."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import make_patients
 
+from fibrolib.errors import FibrolibError, VideoError
+from fibrolib.learning import NetClassifier
 from fibrolib.phantom import simulate_cohort
-from fibrolib.study.preprocessing import sources
+from fibrolib.study import load_profile
+from fibrolib.study.preprocessing import _preprocessing_settings, score_video, sources
+from fibrolib.video import load_clip
 
 
 def mask(path, *names):
@@ -41,3 +47,61 @@ def test_a_virtual_patient_with_two_videos_has_one_still(tmp_path):
     rois = tuple(tmp_path / name for name in table["roi"])
     found = patient(tuple(tmp_path / name for name in table["image"]), rois)
     assert sources(found, "image") == [(tmp_path / "images" / "virtual-001.png", rois[0])]
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("virtual")
+    simulate_cohort(folder, patients=1, seed=4, n_jobs=1)
+    return folder / "videos" / "virtual-001.mp4"
+
+
+@pytest.fixture(scope="module", params=["clips", "stills"])
+def model(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    patients = make_patients(folder, 6)
+    net = NetClassifier(options={"width": 4}, view=request.param, clip_length=4, n_clips=2, epochs=1, n_stages=3)
+    net.fit(patients, patients["stage"]).save(folder / "net.safetensors")
+    settings = _preprocessing_settings(load_profile("smoke"), request.param, virtual=True)
+    (folder / "net.json").write_text(json.dumps(settings), "utf-8")
+    return folder / "net.safetensors"
+
+
+def test_a_video_gets_a_probability_of_each_stage(model, video, tmp_path):
+    probabilities, settings = score_video(model, video, tmp_path)
+    assert list(probabilities.index) == [0, 1, 2]
+    assert probabilities.between(0, 1).all()
+    assert probabilities.sum() == pytest.approx(1)
+    assert settings["trained_on_virtual_patients"] is True
+
+
+def test_it_is_prepared_as_the_net_was_trained(model, video, tmp_path):
+    _, settings = score_video(model, video, tmp_path)
+    frames = load_clip(tmp_path / "prepared.npz").frames
+    assert frames.shape[1:] == (settings["size"],) * 2
+    assert (len(frames) == 1) == (settings["view"] == "stills")
+    assert len(frames) <= settings.get("max_frames", 1)
+
+
+def test_a_second_time_gives_the_same(model, video, tmp_path):
+    first, again = (score_video(model, video, tmp_path / name)[0] for name in "ab")
+    np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize("damage", ["missing", "no JSON"])
+def test_settings_must_lie_beside_the_weights(model, video, tmp_path, damage):
+    alone = tmp_path / "net.safetensors"
+    alone.write_bytes(model.read_bytes())
+    if damage == "no JSON":
+        alone.with_suffix(".json").write_text("{", "utf-8")
+    with pytest.raises(FibrolibError, match=r"net\.json: the settings of the model are missing or damaged"):
+        score_video(alone, video, tmp_path)
+
+
+def test_what_is_no_model_and_no_video_is_refused(model, video, tmp_path):
+    with pytest.raises(FibrolibError):
+        score_video(video, video, tmp_path)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    with pytest.raises(VideoError, match=r"broken\.mp4"):
+        score_video(model, broken, tmp_path)

@@ -25,11 +25,11 @@ from fibrolib.inference import (
 from fibrolib.learning import PERTURBATIONS, Evaluation, predictions_of
 from fibrolib.phantom import MOVING, STILL, SignalStrengths, oracle_score, simulate_cohort
 from fibrolib.progress import track
-from fibrolib.stages import at_least
+from fibrolib.stages import at_least, is_metavir
 from fibrolib.study import NetEvaluations, Profile, Staging
 from fibrolib.study.cache import digest
 from fibrolib.study.preprocessing import prepare_files
-from fibrolib.study.tables import content_digest, reported_cutoffs, staging_tables
+from fibrolib.study.tables import staging_tables
 from fibrolib.workers import n_workers
 
 _FAR = 1_000_000
@@ -153,7 +153,7 @@ class SimulatedTestSet:
         ``fresh_shares``: by net, its AUC gain over 0.5 as a share of each oracle's (`share_of_ceiling`): ``still``,
         ``moving``. ``fresh_gain``: what motion adds to a perfect reader (DeLong). All have 95 % limits.
         """
-        key = {"predictions": content_digest(self.predictions), "nets": self.names}
+        key = {"predictions": self.predictions, "nets": self.names}
         made_by = (auc_ci, compare_models, delong_test, select_predictions, share_of_ceiling)
         return self.nets.folder.get_or_compute_tables("simulated-test-set", key, self._tables, made_by=made_by)
 
@@ -215,15 +215,20 @@ def stage_patients(nets: NetEvaluations, test_set: SimulatedTestSet | None = Non
     groups = {"test": Staging(test["stage"], dict(zip(names, scored, strict=True)))}
     if test_set is not None:
         groups["fresh"] = test_set.staging
-    cutoffs = reported_cutoffs(nets.patients["stage"], nets.cutoff)
+    cutoffs = _reported_cutoffs(nets.patients["stage"], nets.cutoff)
     contents = {
-        group: content_digest(each.stages.to_frame(), *each.cumulative_probs.values(), *each.ceilings.values())
+        group: [each.stages.to_frame(), *each.cumulative_probs.values(), *each.ceilings.values()]
         for group, each in groups.items()
     }
     key = {"groups": contents, "nets": names, "cutoffs": cutoffs}
     return nets.folder.get_or_compute_tables(
         "staging", key, lambda: staging_tables(groups, cutoffs), made_by=(staging_tables,)
     )
+
+
+def _reported_cutoffs(stages: pd.Series, cutoff: int) -> list[int]:
+    """Cut-offs that are reported: F2, F3 and F4 on the METAVIR scale, all on any other, and always the study's own."""
+    return sorted({*range(2 if is_metavir(stages) else 1, int(stages.max()) + 1), cutoff})
 
 
 def scenarios_of(test_set: SimulatedTestSet) -> dict[str, SimulatedTestSet]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
+import json
 import logging
 import os
 import re
@@ -52,6 +53,32 @@ _VALUES: dict[str, Callable[[object], object]] = {
     "trainings": _whole_number(0),
 }
 """Of every parameter that a notebook has besides those of `Request`: what raises where a value is not allowed."""
+
+
+def _notebook_sources(*, virtual: bool = True) -> list[Path]:
+    """Return the numbered notebooks in their order.
+
+    Without ``virtual``, those are left out whose metadata say ``"fibrolib": {"cohort": "virtual"}``. Raises
+    `FibrolibError` where there are none: the package was installed without its checkout.
+    """
+    found = sorted((PROJECT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    if not found:
+        raise FibrolibError(
+            f"No notebooks in {PROJECT / 'notebooks'}: fibrolib runs from a checkout (git clone, then make env), "
+            "or from a folder that holds its notebooks."
+        )
+    return [path for path in found if virtual or _metadata(path, "cohort", "") != "virtual"]
+
+
+def _dependencies(notebooks: Sequence[Path]) -> dict[Path, list[Path]]:
+    """The notebooks that each notebook must run after, from its metadata: ``"fibrolib": {"after": ["05_cnn3d"]}``."""
+    by_name = {path.stem: path for path in notebooks}
+    return {path: [by_name[name] for name in _metadata(path, "after", []) if name in by_name] for path in notebooks}
+
+
+def _metadata(notebook: Path, key: str, default):
+    """What a notebook tells the pipeline in its metadata."""
+    return json.loads(notebook.read_text("utf-8"))["metadata"].get("fibrolib", {}).get(key, default)
 
 
 def _parameter_names(notebook: Path) -> list[str]:

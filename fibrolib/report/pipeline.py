@@ -18,14 +18,18 @@ from fibrolib.experiments import SimulatedTestSet, stage_patients
 from fibrolib.privacy import who_is_who
 from fibrolib.report.html import _build_report
 from fibrolib.report.kernels import _kernels
-from fibrolib.report.notebooks import _check_parameters, _execute_notebook, _is_current
+from fibrolib.report.notebooks import (
+    _check_parameters,
+    _dependencies,
+    _execute_notebook,
+    _is_current,
+    _notebook_sources,
+)
 from fibrolib.report.progress import _count_files, _Fits, _Progress, _Tally
 from fibrolib.report.results import _results_json, _run_json
-from fibrolib.study import Request, Study, notebook_sources
+from fibrolib.study import Request, Study
 from fibrolib.study.own_cohort import request_for_copies, validate_cohort
 from fibrolib.study.preprocessing import sources
-from fibrolib.study.request import comes_after
-from fibrolib.study.runfolder import held
 
 _T = TypeVar("_T")
 
@@ -53,12 +57,12 @@ def run_study(
     """
     console = console or Console()
     _refuse_options_of_run(request, further or {})
-    _check_parameters(notebook_sources(), {**asdict(request), **(further or {})})
+    _check_parameters(_notebook_sources(), {**asdict(request), **(further or {})})
     study = Study(request)
     if overwrite and (aside := study.folder.move_other_study_aside()):
         _say(console, f"Moved aside: {aside}")
     study.folder.refuse_other_content()
-    with held(study.folder.path):
+    with study.folder.hold():
         remove_unfinished(study.folder.path)
         return _run(study, further or {}, console)
 
@@ -113,7 +117,7 @@ def _run_notebooks(study: Study, further: dict, content: str, progress: _Progres
             _execute_notebook(notebook, executed, parameters, content)
 
     with _kernels() as max_workers:
-        _run_in_order(execute, comes_after(notebooks), max_workers)
+        _run_in_order(execute, _dependencies(notebooks), max_workers)
 
 
 def _write_report(study: Study, seconds: dict[str, float]) -> Path:
@@ -158,8 +162,8 @@ def _refuse_options_of_run(request: Request, further: dict) -> None:
 
 def _notebooks_for(virtual: bool, console: Console) -> list[Path]:
     """The notebooks that fit the cohort; one that does not is named on the console."""
-    fitting = notebook_sources(virtual=virtual)
-    for notebook in notebook_sources():
+    fitting = _notebook_sources(virtual=virtual)
+    for notebook in _notebook_sources():
         if notebook not in fitting:
             _say(console, f"  left out  {notebook.stem}: it is about virtual patients")
     return fitting

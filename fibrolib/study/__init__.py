@@ -2,7 +2,7 @@
 
 from fibrolib.study.evaluation import EVALUATION, NetEvaluations
 from fibrolib.study.profiles import BUILT_IN, Profile, load_profile
-from fibrolib.study.request import PROJECT, Request, from_project, notebook_sources
+from fibrolib.study.request import PROJECT, Request
 from fibrolib.study.study import Study, open_study
 from fibrolib.study.tables import PUBLISHED, PUBLISHED_SOURCE, PUBLISHED_TEST_PATIENTS, Staging
 
@@ -18,8 +18,6 @@ __all__ = [
     "Request",
     "Staging",
     "Study",
-    "from_project",
     "load_profile",
-    "notebook_sources",
     "open_study",
 ]

@@ -21,8 +21,13 @@ T = TypeVar("T")
 
 
 def digest(values: dict) -> str:
-    """Short hash of plain values."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:20]
+    """Short hash of plain values, and of tables to the last bit."""
+    text = json.dumps(values, sort_keys=True, default=_as_text)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _as_text(value: object) -> str:
+    return value.to_csv() if isinstance(value, pd.DataFrame) else str(value)
 
 
 class ResultCache:

@@ -21,7 +21,7 @@ from fibrolib.errors import FibrolibError
 from fibrolib.privacy import find_table, is_reference, may_leave_folder, open_cohort, private_folder, register
 from fibrolib.study.cache import digest
 from fibrolib.study.profiles import BUILT_IN, Profile
-from fibrolib.study.request import INSIDE, Request, from_project
+from fibrolib.study.request import INSIDE, Request, _from_project
 from fibrolib.study.runfolder import RunFolder
 from fibrolib.video import file_digest
 from fibrolib.workers import n_workers
@@ -119,7 +119,7 @@ def _reference_of(request: Request) -> str:
             f"{private_folder()}: the private folder, which tells who is who, lies in the run folder "
             f"{request.run_folder}, which is made to be shared. Choose another for one of them."
         )
-    return request.cohort if is_reference(request.cohort) else register(from_project(request.cohort))
+    return request.cohort if is_reference(request.cohort) else register(_from_project(request.cohort))
 
 
 def _open_own_cohort(reference: str, request: Request, diagnostics: Sequence[Diagnostic]) -> Cohort:

@@ -6,8 +6,6 @@ wheel, at the working directory.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +29,7 @@ INSIDE = ".."
 """Run folder of an executed copy: the one it lies in, seen from the folder of the notebooks."""
 
 
-def from_project(path: str | Path) -> Path:
+def _from_project(path: str | Path) -> Path:
     """Absolute path; a relative one is taken from `PROJECT`."""
     return (PROJECT / Path(path).expanduser()).resolve()
 
@@ -39,7 +37,7 @@ def from_project(path: str | Path) -> Path:
 def _find_run_folder(out: str | Path) -> Path:
     """Absolute path of a run folder; `INSIDE` names no place, so that a run folder may be moved."""
     if str(out) != INSIDE:
-        return from_project(out)
+        return _from_project(out)
     folder = Path.cwd().parent
     if not (folder / STAMP).is_file():
         raise FibrolibError(
@@ -71,29 +69,3 @@ class Request:
     def virtual_folder(self, patients: int) -> Path:
         """Folder of the virtual cohort; beside the run folders, so that runs share it."""
         return self.run_folder.parent / "cohorts" / f"virtual-{patients}-seed{self.seed}"
-
-
-def notebook_sources(*, virtual: bool = True) -> list[Path]:
-    """Return the numbered notebooks in their order.
-
-    Without ``virtual``, those are left out whose metadata say ``"fibrolib": {"cohort": "virtual"}``. Raises
-    `FibrolibError` where there are none: the package was installed without its checkout.
-    """
-    found = sorted((PROJECT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    if not found:
-        raise FibrolibError(
-            f"No notebooks in {PROJECT / 'notebooks'}: fibrolib runs from a checkout (git clone, then make env), "
-            "or from a folder that holds its notebooks."
-        )
-    return [path for path in found if virtual or _metadata(path, "cohort", "") != "virtual"]
-
-
-def comes_after(notebooks: Sequence[Path]) -> dict[Path, list[Path]]:
-    """The notebooks that each notebook must run after, from its metadata: ``"fibrolib": {"after": ["05_cnn3d"]}``."""
-    by_name = {path.stem: path for path in notebooks}
-    return {path: [by_name[name] for name in _metadata(path, "after", []) if name in by_name] for path in notebooks}
-
-
-def _metadata(notebook: Path, key: str, default):
-    """What a notebook tells the pipeline in its metadata."""
-    return json.loads(notebook.read_text("utf-8"))["metadata"].get("fibrolib", {}).get(key, default)

@@ -87,7 +87,7 @@ class RunFolder:
         """Make the folder this request's, unless it is already."""
         if (stamp := self._stamp()) is not None and stamp.get("key") == self.key:
             return
-        with held(self.path):
+        with self.hold():
             self.refuse_other_content()
             text = json.dumps({"key": self.key, **self._asked}, indent=2, ensure_ascii=False)
             write_atomically(self.path / STAMP, lambda path: path.write_text(text + "\n", "utf-8"))
@@ -97,10 +97,34 @@ class RunFolder:
         stamp = self._stamp()
         if stamp is None or stamp.get("key") == self.key:
             return None
-        with held(self.path):
+        with self.hold():
             aside = self.path.with_name(f"{self.path.name}-until-{datetime.now():%Y-%m-%d-%H%M%S}")
         self.path.rename(aside)
         return aside
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Hold the folder for this process, which may take it again; another process raises `FibrolibError`.
+
+        The lock is the operating system's, on an open file: it goes with the process, however that ends. The folder is
+        made, and removed at the end where nothing was written into it.
+        """
+        _make(self.path)
+        # A singleton: one lock per folder and process, which counts how often it was taken.
+        lock = FileLock(self.path / _LOCK, timeout=0, thread_local=False, is_singleton=True)
+        outermost = not lock.is_locked
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise FibrolibError(_occupied(self.path)) from error
+        try:
+            if outermost:
+                write_atomically(self.path / _CARD, lambda file: file.write_text(json.dumps(_myself()), "utf-8"))
+            yield
+        finally:
+            if outermost:
+                _leave(self.path)
+            lock.release()
 
     def _stamp(self) -> dict | None:
         """What the folder was made for; None where it is no run folder."""
@@ -201,31 +225,6 @@ def _without_nan(value):
     if hasattr(value, "item"):
         value = value.item()
     return None if isinstance(value, float) and value != value else value
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold a run folder for this process, which may take it again; another process raises `FibrolibError`.
-
-    The lock is the operating system's, on an open file: it goes with the process, however that ends. The folder is
-    made, and removed at the end where nothing was written into it.
-    """
-    _make(folder)
-    # A singleton: one lock per folder and process, which counts how often it was taken.
-    lock = FileLock(folder / _LOCK, timeout=0, thread_local=False, is_singleton=True)
-    outermost = not lock.is_locked
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise FibrolibError(_occupied(folder)) from error
-    try:
-        if outermost:
-            write_atomically(folder / _CARD, lambda file: file.write_text(json.dumps(_myself()), "utf-8"))
-        yield
-    finally:
-        if outermost:
-            _leave(folder)
-        lock.release()
 
 
 def _make(folder: Path) -> None:

@@ -27,7 +27,7 @@ from fibrolib.study.preprocessing import prepare_files
 from fibrolib.study.profiles import Profile, load_profile
 from fibrolib.study.request import Request
 from fibrolib.study.runfolder import RunFolder
-from fibrolib.study.tables import _performance_tables, content_digest
+from fibrolib.study.tables import _performance_tables
 from fibrolib.video import load_clip
 from fibrolib.workers import n_workers
 
@@ -186,7 +186,7 @@ class Study:
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
         """Metrics and tests on the test patients (`_performance_tables`), computed once and written to ``tables/``."""
-        key, made_by = {"predictions": content_digest(self.predictions)}, (choose_thresholds, _performance_tables)
+        key, made_by = {"predictions": self.predictions}, (choose_thresholds, _performance_tables)
         compute = partial(_performance_tables, self.predictions, self.thresholds)
         return self.folder.get_or_compute_tables("performance", key, compute, made_by=made_by)
 

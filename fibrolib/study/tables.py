@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,7 +20,7 @@ from fibrolib.inference import (
     summarise_models,
     wilson,
 )
-from fibrolib.stages import at_least, is_metavir
+from fibrolib.stages import at_least
 
 PUBLISHED_SOURCE = "Xinyixue (New Medicine), doi 10.12464/j.issn.0253-9802.2026-0255"
 """The published study that is repeated here."""
@@ -40,12 +39,6 @@ PUBLISHED = pd.DataFrame(
 """Its test results for significant fibrosis; the abstracts give no more (source: `PUBLISHED_SOURCE`)."""
 
 _MEASURES = ("exact", "kappa", "obuchowski")
-
-
-def content_digest(*tables: pd.DataFrame) -> str:
-    """Hash of the content of tables, to the last bit: part of the key of what is computed from them."""
-    text = "\0".join(table.to_csv() for table in tables)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def _performance_tables(predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> dict[str, pd.DataFrame]:
@@ -71,11 +64,6 @@ def _predicted_stages(cumulative_probs: pd.DataFrame) -> pd.Series:
 def _expected_stages(cumulative_probs: pd.DataFrame) -> pd.Series:
     """Mean of the distribution over stages: one score that orders patients, as the Obuchowski measure needs."""
     return cumulative_probs.sum(axis=1)
-
-
-def reported_cutoffs(stages: pd.Series, cutoff: int) -> list[int]:
-    """Cut-offs that are reported: F2, F3 and F4 on the METAVIR scale, all on any other, and always the study's own."""
-    return sorted({*range(2 if is_metavir(stages) else 1, int(stages.max()) + 1), cutoff})
 
 
 @dataclass(frozen=True)
