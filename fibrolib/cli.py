@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -62,8 +63,17 @@ def main() -> None:
 
 def _say_and_stop(message: str) -> NoReturn:
     _error_console.print("Error: ", style="bold red", end="")
-    _error_console.print(message, markup=False, highlight=False, soft_wrap=True)
+    _say(message)
     sys.exit(2)
+
+
+def _say(text: str) -> None:
+    _error_console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _track(label: str, results: Iterable, total: int) -> Iterable:
+    """Pass results on, under a progress bar."""
+    return track(results, label, total=total, console=_error_console, transient=True)
 
 
 def _print_version(asked: bool) -> None:
@@ -146,10 +156,7 @@ def _check(
 
         diagnostics = tuple(load_profile(profile).indices.values())
 
-    def progress(results: Iterable, total: int) -> Iterable:
-        return track(results, "Reading files", total=total, console=_error_console, transient=True)
-
-    options = {"outside": outside, "diagnostics": diagnostics, "n_jobs": -1, "track": progress}
+    options = {"outside": outside, "diagnostics": diagnostics, "n_jobs": -1, "track": partial(_track, "Reading files")}
     report = check_cohort(cohort, cutoff, **options)
     typer.echo(report.json() if as_json else report.text())
     if page:
@@ -171,13 +178,7 @@ def _deidentify(
     """
     from fibrolib.deidentify import deidentify as make_safe
 
-    def progress(jobs: Iterable, total: int) -> Iterable:
-        return track(jobs, "Writing copies", total=total, console=_error_console, transient=True)
-
-    def say(text: str) -> None:
-        _error_console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    report, names = make_safe(source, out, whole=whole, say=say, track=progress)
+    report, names = make_safe(source, out, whole=whole, say=_say, track=partial(_track, "Writing copies"))
     typer.echo(report.text())
     typer.echo(f"Old and new names (private): {names}")
     raise typer.Exit(report.status)

@@ -25,6 +25,7 @@ _MIME = {".svg": "image/svg+xml", ".png": "image/png", ".mp4": "video/mp4"}
 _LARGEST_SVG = 400_000
 """Above so many bytes a drawing holds pictures, and the PNG of it is the smaller file."""
 
+_READABLE = ("calibration", "staging", "staging_comparisons", "motion_use", "cam_layers", "planted", "sanity")
 _BESIDE = ["model", "auc", "accuracy", "f1_macro"]
 """What of the published results is shown beside ours; the notebook `06_delong` has all of it."""
 
@@ -156,15 +157,9 @@ def _build_report(folder: RunFolder, found: dict, run: dict, tables: Mapping[str
         warnings=_collect_notes(tables["metrics"], tables["comparisons"], said=tests["compared"]),
         tests=tests,
         fresh=_fresh(tables, caveat),
-        calibration=files.readable("calibration"),
-        staging=files.readable("staging"),
-        staging_comparisons=files.readable("staging_comparisons"),
+        **{name: files.readable(name) for name in _READABLE},
         auc_by_cutoff=files.readable("auc_by_cutoff", metavir=run["metavir"]),
-        motion_use=files.readable("motion_use"),
-        layers=files.readable("cam_layers"),
         claims=files.table("claims"),
-        planted=files.readable("planted"),
-        sanity=files.readable("sanity"),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
     return folder.save_report(text)

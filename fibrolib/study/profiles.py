@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import inspect
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from itertools import product
@@ -27,12 +29,14 @@ MODELS = ("cnn2d", "cnn2d_lstm", "cnn3d")
 """The nets that the numbered notebooks are about."""
 
 _SECTIONS = {
-    "cohort": {"patients"},
-    "population": {"patients"},
-    "clips": {"size", "fps", "max_frames"},
-    "stills": {"size"},
-    "folds": {"n"},
+    "cohort": {"patients": 1},
+    "population": {"patients": 1},
+    "clips": {"size": 1, "fps": 1, "max_frames": 1},
+    "stills": {"size": 1},
+    "folds": {"n": 2},
 }
+"""Sections of numbers: each number with its least value."""
+
 _STAGES = 5  # METAVIR
 _NOT_SETTABLE = {"self", "cutoff", "n_stages", "seed", "memory"}
 
@@ -123,6 +127,15 @@ def _read(name: str) -> tuple[str, str]:
     )
 
 
+@contextmanager
+def _located(where: str) -> Iterator[None]:
+    """Put the place before the message of an error."""
+    try:
+        yield
+    except FibrolibError as error:
+        raise FibrolibError(f"{where}: {error}") from error
+
+
 def _own_diagnostics(profile: str, tables: object) -> tuple[tuple[Diagnostic, OwnFile], ...]:
     """Load the diagnostics of the user's own; this runs their files."""
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
@@ -134,11 +147,9 @@ def _own_diagnostics(profile: str, tables: object) -> tuple[tuple[Diagnostic, Ow
                 f"Profile '{profile}': [[diagnostics]] takes import = \"elf.py:ELF\" and nothing else; it has "
                 f"{', '.join(table) or 'nothing'}."
             )
-        try:
+        with _located(f"Profile '{profile}', [[diagnostics]]"):
             record, file = load_diagnostic(table["import"], Path(profile).parent)
             _check_against([other for other, _ in loaded], record)
-        except DiagnosticError as error:
-            raise FibrolibError(f"Profile '{profile}', [[diagnostics]]: {error}") from error
         loaded.append((record, file))
     return tuple(loaded)
 
@@ -160,7 +171,7 @@ def _check_against(others: list[Diagnostic], record: Diagnostic) -> None:
             )
 
 
-def _check_nets(profile: str, own: tuple[tuple[Diagnostic, OwnFile], ...], models: tuple[_ModelSettings, ...]) -> None:
+def _check_nets(profile: str, own: tuple[tuple[Diagnostic, OwnFile], ...], models: list[_ModelSettings]) -> None:
     """Raise where a net of the user's own is not used, or a model bears the name of an index."""
     indices = {record.name for record in (*INDICES, *(record for record, _ in own)) if record.kind == "index"}
     for settings in models:
@@ -175,48 +186,44 @@ def _check_nets(profile: str, own: tuple[tuple[Diagnostic, OwnFile], ...], model
             )
 
 
-def _model_settings(profile: str, name: str, table: dict, own: dict[str, str]) -> _ModelSettings:
-    where = f"Profile '{profile}', model '{name}'"
+def _model_settings(name: str, table: dict, own: dict[str, str]) -> _ModelSettings:
     arguments = {key: value for key, value in table.items() if key != "grid"}
     grids = table.get("grid", [])
     grids = [grids] if isinstance(grids, dict) else grids
     settable = set(inspect.signature(NetClassifier.__init__).parameters) - _NOT_SETTABLE
     for key in [*arguments, *(key for grid in grids for key in grid)]:
         if key not in settable:
-            raise FibrolibError(f"{where}: unknown setting '{key}'. Known: {', '.join(sorted(settable))}.")
+            raise FibrolibError(f"unknown setting '{key}'. Known: {', '.join(sorted(settable))}.")
     for key, values in ((key, values) for grid in grids for key, values in grid.items()):
         if not isinstance(values, list) or not values:
-            raise FibrolibError(f"{where}: grid setting '{key}' must be a list of values.")
+            raise FibrolibError(f"grid setting '{key}' must be a list of values.")
     usual = {"architecture": NetClassifier().architecture, "options": {}, **arguments}
     for grid in [{}, *grids]:
         for architecture, options in product(*(grid.get(key, [usual[key]]) for key in ("architecture", "options"))):
-            _check_options(where, architecture, options)
+            _check_options(architecture, options)
     for settings in [{key: [value] for key, value in arguments.items()}, *grids]:
         for weights in settings.get("weights", []):
-            _check_weights(where, weights)
+            check_options({"weights": weights})
     if arguments.get("view", "clips") not in VIEWS:
-        raise FibrolibError(f"{where}: view must be one of {', '.join(VIEWS)}.")
+        raise FibrolibError(f"view must be one of {', '.join(VIEWS)}.")
     used = {each for grid in [{}, *grids] for each in grid.get("architecture", [usual["architecture"]])}
     return _ModelSettings(name, arguments, grids, {each: digest for each, digest in own.items() if each in used})
 
 
-def _check_options(where: str, architecture: str, options: object) -> None:
+def _check_options(architecture: str, options: object) -> None:
     """Raise unless a network has these options, before anything is prepared for it."""
     try:
         known = net_options(architecture)
     except ValueError as error:
-        raise FibrolibError(f"{where}: {error}.") from error
+        raise FibrolibError(f"{error}.") from error
     if not isinstance(options, dict):
-        raise FibrolibError(f"{where}: options must be a table such as {{ freeze_to_stride = 0 }}, not {options!r}.")
+        raise FibrolibError(f"options must be a table such as {{ freeze_to_stride = 0 }}, not {options!r}.")
     for option in options:
         if option not in known:
-            raise FibrolibError(f"{where}: {architecture} has no option '{option}'; it has {', '.join(sorted(known))}.")
-    try:
-        check_options(options)
-        if architecture not in ARCHITECTURES:
-            _try_to_build(architecture, options)
-    except FibrolibError as error:
-        raise FibrolibError(f"{where}: {error}") from error
+            raise FibrolibError(f"{architecture} has no option '{option}'; it has {', '.join(sorted(known))}.")
+    check_options(options)
+    if architecture not in ARCHITECTURES:
+        _try_to_build(architecture, options)
 
 
 def _try_to_build(architecture: str, options: dict) -> None:
@@ -229,14 +236,6 @@ def _try_to_build(architecture: str, options: dict) -> None:
         raise FibrolibError(
             f"the network '{architecture}' cannot be built ({type(error).__name__}: {error})."
         ) from error
-
-
-def _check_weights(where: str, weights: object) -> None:
-    """Raise unless a net can begin so."""
-    try:
-        check_options({"weights": weights})
-    except FibrolibError as error:
-        raise FibrolibError(f"{where}: {error}") from error
 
 
 def _check_top_level(name: str, table: dict) -> None:
@@ -269,20 +268,22 @@ def load_profile(name: str) -> Profile:
         raise FibrolibError(f"Profile '{name}' is not valid TOML: {error}.") from error
     _check_top_level(name, table)
     for section, keys in _SECTIONS.items():
-        missing = keys - set(table.get(section, {}))
+        missing = set(keys) - set(table.get(section, {}))
         if missing:
             raise FibrolibError(f"Profile '{name}': section [{section}] lacks {', '.join(sorted(missing))}.")
+        for key, least in keys.items():
+            value = table[section][key]
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+                raise FibrolibError(f"Profile '{name}': {key} in [{section}] must be a number of at least {least}.")
     absent = [model for model in MODELS if model not in table.get("models", {})]
     if absent:
         raise FibrolibError(f"Profile '{name}' lacks the section [models.{absent[0]}]; the notebooks need it.")
-    numbers = {(section, key): table[section][key] for section, keys in _SECTIONS.items() for key in keys}
-    for (section, key), value in numbers.items():
-        least = 2 if (section, key) == ("folds", "n") else 1
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
-            raise FibrolibError(f"Profile '{name}': {key} in [{section}] must be a number of at least {least}.")
     own = _own_diagnostics(name, table.get("diagnostics", []))
     networks = {record.name: file.digest for record, file in own if record.kind == "net"}
-    models = tuple(_model_settings(name, key, value, networks) for key, value in table["models"].items())
+    models = []
+    for model, settings in table["models"].items():
+        with _located(f"Profile '{name}', model '{model}'"):
+            models.append(_model_settings(model, settings, networks))
     _check_nets(name, own, models)
     return Profile(
         name=title,
@@ -291,7 +292,7 @@ def load_profile(name: str) -> Profile:
         clips=_ClipSettings(**{key: table["clips"][key] for key in _SECTIONS["clips"]}),
         still_size=table["stills"]["size"],
         n_folds=table["folds"]["n"],
-        models=models,
+        models=tuple(models),
         installation_test=table.get("installation_test", False),
         own=own,
     )

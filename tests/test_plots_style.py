@@ -1,0 +1,67 @@
+"""Colours, and that drawing leaves nothing behind."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from fibrolib import plots
+from fibrolib.diagnostics import BUILT_IN, model_label
+from fibrolib.inference import summarise_models
+from fibrolib.plots.style import model_dashes, new_figure, styled
+
+N = 60
+SIDES = ["train"] * 36 + ["validation"] * 12 + ["test"] * 12
+STAGES = np.arange(N) % 5
+IDS = [f"virtual-{number:03d}" for number in range(N)]
+STRENGTHS = {"cnn3d": 2.0, "swe": 1.5, "mine": 0.3}
+
+
+@pytest.fixture(scope="module")
+def predictions():
+    random = np.random.default_rng(2)
+    rows = {"patient_id": IDS, "split": SIDES, "fold": None, "repeat": 0, "stage": STAGES}
+    parts = [
+        pd.DataFrame(rows).assign(model=model, y_true=(STAGES >= 2).astype(int), y_score=score)
+        for model, strength in STRENGTHS.items()
+        for score in [1 / (1 + np.exp(-strength * (STAGES - 2) - random.normal(0, 2, N)))]
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def metrics(predictions):
+    return summarise_models(predictions)
+
+
+def test_models_differ_in_colour_and_groups_in_line():
+    assert len({record.colour for record in BUILT_IN}) == len({record.label for record in BUILT_IN}) == len(BUILT_IN)
+    assert model_dashes("cnn3d") != model_dashes("fib4")
+    assert model_label("mine") == "mine"
+    assert plots.model_colour("mine") == plots.model_colour("mine") not in [record.colour for record in BUILT_IN]
+
+
+def test_drawing_leaves_matplotlib_as_it_was(metrics):
+    before = dict(mpl.rcParams)
+    plots.plot_forest(metrics)
+    assert dict(mpl.rcParams) == before
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_the_same_figure_gives_the_same_bytes(tmp_path, metrics, suffix):
+    files = [tmp_path / f"{number}{suffix}" for number in range(2)]
+    for path in files:
+        plots.save_figure(plots.plot_forest(metrics), path)
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_styled_keeps_the_docstring():
+    @styled
+    def draw():
+        """Draw nothing."""
+        return new_figure()[0]
+
+    assert draw.__doc__ == "Draw nothing."
+    assert draw().get_dpi() == 110
