@@ -22,11 +22,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_DELAY = 2.0
-"""Seconds before a bar appears: work that ends sooner shows none."""
-
-_POLL = 0.5
-"""Seconds between two looks at how far the work is."""
+_DELAY = 2.0  # seconds before a bar appears: work that ends sooner shows none
+_POLL = 0.5  # seconds between two looks at how far the work is
 
 _FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} {unit} [{elapsed} so far{postfix}]"
 

@@ -45,8 +45,7 @@ _PLACES = {"capsule": "capsule", "texture": "liver", "motion": "liver"}
 """The region that each signal is in. Texture and motion are everywhere in the liver, with its outermost millimetres,
 which belong to the capsule too."""
 
-_HELD_OUT = 3
-"""One patient in three is explained, the others are trained on."""
+_HELD_OUT = 3  # one patient in three is explained, the others are trained on
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,8 @@ from fibrolib.study.preprocessing import form_of, sources
 from fibrolib.video import Clip, load_clip, prepare_cached
 from fibrolib.workers import n_workers, quiet_workers
 
-_CUTOFF, _STAGES = 2, 5
-"""Of planted scenarios: significant fibrosis on the METAVIR scale."""
-
-_N_FOLDS_COMPARED = 2
-"""Nets of the cross-validation that are compared: enough to ask whether two trainings agree."""
+_CUTOFF, _STAGES = 2, 5  # of planted scenarios: significant fibrosis on the METAVIR scale
+_N_FOLDS_COMPARED = 2  # nets of the cross-validation that are compared: enough to ask whether two trainings agree
 
 _PLANTED = (12, 120)
 """Virtual patients in each planted scenario, at least and at most; between, a sixth of the simulated test set."""

@@ -50,8 +50,7 @@ SCENARIOS = {
 """The published effects, and two controls: motion says nothing of the stage; nothing but motion does."""
 
 _TEST = ("loss", "loss_low", "loss_high", "p", "note")
-_LEAST = 40
-"""Patients of a control, at least: fewer hold too few of either side of a cut-off (assumption)."""
+_LEAST = 40  # patients of a control, at least: fewer hold too few of either side of a cut-off (assumption)
 
 
 def _prepared_patients(table: Path, clips: Path, profile: Profile, cutoff: int) -> pd.DataFrame:
@@ -300,15 +299,7 @@ def _of_net(test_set: SimulatedTestSet, net: str, cutoff: int) -> pd.DataFrame:
     pairs = compare_models(pd.concat(tables)).query("a == @AS_FILMED").set_index("b")
     rows = []
     for name, table in zip(scores, tables, strict=True):
-        area = auc_ci(table["y_true"], table["y_score"])
-        row = {
-            "model": net,
-            "perturbation": name,
-            "n": area.n,
-            "auc": area.value,
-            "auc_low": area.low,
-            "auc_high": area.high,
-        }
+        row = {**_auc_row(net, table), "perturbation": name}
         if name in pairs.index:
             test = pairs.loc[name]
             row |= {"loss": test["difference"], "loss_low": test["ci_low"], "loss_high": test["ci_high"]}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Mapping, Sequence
 
 import ipywidgets as widgets
-from PIL import Image
 
 from fibrolib.attribution import METHODS, Explanation, attribute
+from fibrolib.experiments.virtual_patient import _png
 from fibrolib.learning import NetClassifier
 from fibrolib.plots import OPACITY, beside_overlay, plot_maps, png_bytes
 from fibrolib.video import Clip
@@ -96,9 +95,7 @@ class Viewer:
     def _show(self, _change: object = None) -> None:
         """Draw the frame that is asked for."""
         cam, at = self.explanation, self.frame.value
-        buffer = io.BytesIO()
-        Image.fromarray(beside_overlay(cam, self.opacity.value)[at]).save(buffer, "PNG", compress_level=1)
-        self._picture.value = buffer.getvalue()
+        self._picture.value = _png(beside_overlay(cam, self.opacity.value)[at])
         where = f" of layer <code>{cam.layer}</code>" if cam.layer else ""
         nothing = "" if cam.relevance.any() else "<br><b>Nothing in this window spoke for it.</b>"
         self._caption.value = (

@@ -29,9 +29,7 @@ from fibrolib.stages import at_least
 _DIALS = ("texture", "capsule", "motion")
 _HELP = {
     "severity": "0 = F0 to 4 = F4",
-    "texture": "0 = says nothing, 1 = published effect, more = teaching",
-    "capsule": "0 = says nothing, 1 = published effect, more = teaching",
-    "motion": "0 = says nothing, 1 = published effect, more = teaching",
+    **dict.fromkeys(_DIALS, "0 = says nothing, 1 = published effect, more = teaching"),
     "seed": "another body, another view",
 }
 _HEART_RATE = 66.0  # 1/min; slow enough to be followed by eye
@@ -231,7 +229,7 @@ class Explorer:
 
     def _turn(self, _change: object) -> None:
         """Show another frame of the same heartbeat."""
-        self._picture.value = _png(self.rendering, self.frame.value)
+        self._picture.value = _png(self.rendering.frames[self.frame.value])
 
     def _draw(self) -> Rendering:
         strengths, seed = self.strengths, self.controls["seed"].value
@@ -239,7 +237,7 @@ class Explorer:
         patient = typical_patient(self.controls["severity"].value, seed, strengths, **scan)
         rendering = render_beats(patient, seed, frames=self._frames)
         movement = true_movement(rendering)
-        self._picture.value = _png(rendering, self.frame.value)
+        self._picture.value = _png(rendering.frames[self.frame.value])
         figure = plot_patient(
             rendering.frames[movement.systole],
             mmode_strip(rendering, movement.place),
@@ -271,7 +269,7 @@ def _ceilings(strengths: SignalStrengths, cutoff: int) -> dict[str, float]:
     return {name: auc(truth, oracle_score(patients, cutoff, signals, strengths)) for name, signals in seen.items()}
 
 
-def _png(rendering: Rendering, frame: int) -> bytes:
+def _png(picture: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(rendering.frames[frame]).save(buffer, "PNG", compress_level=1)
+    Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()

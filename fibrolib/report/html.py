@@ -22,8 +22,7 @@ from fibrolib.study import PUBLISHED
 from fibrolib.study.runfolder import RunFolder
 
 _MIME = {".svg": "image/svg+xml", ".png": "image/png", ".mp4": "video/mp4"}
-_LARGEST_SVG = 400_000
-"""Above so many bytes a drawing holds pictures, and the PNG of it is the smaller file."""
+_LARGEST_SVG = 400_000  # above so many bytes a drawing holds pictures, and the PNG of it is the smaller file
 
 _READABLE = ("calibration", "staging", "staging_comparisons", "motion_use", "cam_layers", "planted", "sanity")
 _BESIDE = ["model", "auc", "accuracy", "f1_macro"]

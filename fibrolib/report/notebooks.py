@@ -29,8 +29,7 @@ from fibrolib.report.kernels import _KernelManager
 from fibrolib.study import PROJECT
 from fibrolib.study.cache import digest
 
-_FAILED = "-failed"
-"""Ends the name of an executed copy that stopped at an error."""
+_FAILED = "-failed"  # ends the name of an executed copy that stopped at an error
 
 
 def _whole_number(least: int, or_zero: bool = False) -> Callable[[object], None]:

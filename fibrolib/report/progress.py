@@ -20,8 +20,7 @@ from fibrolib.study import NetEvaluations
 _T = TypeVar("_T")
 _Detail = Callable[[], tuple[str, str]]
 
-_POLL = 1.0
-"""Seconds between two looks at the run folder."""
+_POLL = 1.0  # seconds between two looks at the run folder
 
 
 def _count_files(folder: Path, pattern: str, total: int, noun: str) -> _Detail:

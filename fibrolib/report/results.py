@@ -18,8 +18,7 @@ from fibrolib.learning import Evaluation
 from fibrolib.provenance import package_digest
 from fibrolib.study.evaluation import gpu_name
 
-_SCHEMA = 1
-"""Version of results.json."""
+_SCHEMA = 1  # version of results.json
 
 _METRICS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "sensitivity", "specificity")
 _STAGING = ("exact", "kappa", "obuchowski")

@@ -27,8 +27,7 @@ from fibrolib.study.request import STAMP
 from fibrolib.video import write_video
 
 _LOCK = ".lock"
-_CARD = ".running.json"
-"""Who holds the lock: for the message alone, the lock does not depend on it."""
+_CARD = ".running.json"  # who holds the lock: for the message alone, the lock does not depend on it
 
 _CACHE = "cache"
 _NOT_CONTENT = {_LOCK, _CARD, _CACHE}
