@@ -169,6 +169,16 @@ def test_a_window_makes_dark_values_bright(tmp_path):
     assert_read(save(tmp_path / "a.dcm", FRAMES // 4, WindowCenter=32, WindowWidth=64), tolerance=3)
 
 
+def test_values_in_the_upper_bits(tmp_path):
+    assert_read(save(tmp_path / "a.dcm", FRAMES.astype(np.uint16) << 8, BitsStored=8, HighBit=15))
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.90"])
+def test_the_codestream_tells_how_it_is_coded(tmp_path, syntax):
+    path = save_encoded(tmp_path / "a.dcm", [jpeg(frame) for frame in FRAMES], syntax)
+    assert_read(path, tolerance=1)
+
+
 def test_a_window_that_shows_nothing_is_not_used(tmp_path):
     video = assert_read(save(tmp_path / "a.dcm", WindowCenter=5000, WindowWidth=2))
     assert "window" in notes_of(video)["grey-levels"]

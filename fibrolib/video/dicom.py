@@ -72,6 +72,8 @@ class Cine(Source):
             if not int(dataset.get(name) or 0) > 0:
                 raise VideoError(f"{self.path}: the header of this DICOM file lacks {name}. Export it again.")
         dataset.BitsStored = dataset.get("BitsStored") or dataset.BitsAllocated
+        high = int(dataset.get("HighBit") or 0) + 1  # old scanners keep 8 bits in the upper half of 16
+        dataset.BitsStored = max(int(dataset.BitsStored), min(high, int(dataset.BitsAllocated)))
         dataset.SamplesPerPixel = dataset.get("SamplesPerPixel") or 1
         dataset.PixelRepresentation = dataset.get("PixelRepresentation") or 0
         if not dataset.get("PhotometricInterpretation"):

@@ -64,7 +64,7 @@ class PixelData:
         if syntax.startswith(_VIDEO_SYNTAXES):
             self.stream = Stream(path, b"".join(list(generate_fragments(dataset.PixelData))[1:]))
             self.count = len(self.stream.expected_times())
-        elif bytes(dataset.PixelData[:4]) == _ITEM and syntax not in (ImplicitVRLittleEndian, ExplicitVRLittleEndian):
+        elif _is_encapsulated(dataset.PixelData):
             self._open_encapsulated()
         else:
             check_size(path, int(dataset.Columns), int(dataset.Rows))
@@ -252,6 +252,12 @@ def _transfer_syntax(dataset: pydicom.Dataset) -> str:
         implicit = dataset.original_encoding[0]
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
     return str(dataset.file_meta.TransferSyntaxUID)
+
+
+def _is_encapsulated(content: bytes) -> bool:
+    """Whether pixels lie in items, whatever the transfer syntax says: an offset table, and an item behind it."""
+    end = 8 + int.from_bytes(content[4:8], "little")
+    return content[:4] == _ITEM and content[end : end + 4] == _ITEM
 
 
 def _frames_of(fragments: list[bytes], offsets: list[int], stated: int) -> list[bytes]:
