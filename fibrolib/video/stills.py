@@ -112,14 +112,15 @@ class Pictures(Source):
         path, page = self._pages[index]
         with _opened(path) as image:
             image.seek(page)
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I") or upright.mode == "F":
-                pixels = np.asarray(upright)
+            ImageOps.exif_transpose(image, in_place=True)
+            if image.mode.startswith("I") or image.mode == "F":
+                pixels = np.asarray(image)
                 turned = getattr(image, "tag_v2", {}).get(262) == _WHITE_IS_ZERO and pixels.dtype.kind == "u"
                 return np.iinfo(pixels.dtype).max - pixels if turned else _unsigned(pixels)
-            if upright.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in upright.info:
-                return on_black(np.asarray(upright.convert("RGBA")))
-            return np.array(upright.convert("L" if upright.mode in ("1", "L") else "RGB"))
+            if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+                return on_black(np.asarray(image.convert("RGBA")))
+            mode = "L" if image.mode in ("1", "L") else "RGB"
+            return np.array(image if image.mode == mode else image.convert(mode))
 
 
 def _unsigned(pixels: NDArray) -> NDArray:

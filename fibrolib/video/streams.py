@@ -45,6 +45,10 @@ _SLOWEST_FPS, _FASTEST_FPS = 0.5, 1000.0
 _LARGEST_SIDE, _MOST_PIXELS = 8192, 64_000_000
 """A picture beyond is refused before it is decoded: a file of some kilobytes can ask for gigabytes."""
 
+_MOST_MOVING = 10_000_000  # pixels of a video, above those of 4K: a decoder holds up to sixteen frames
+
+_FOR_MANY_THREADS = 4_000_000  # pixels; larger frames are decoded by few threads, to bound the memory
+
 _MATRICES = {0, 1, 2, 4, 5, 6, 7, 9}  # ITU-T H.273: colour matrices that FFmpeg converts
 _UNSPECIFIED = 2
 
@@ -64,12 +68,12 @@ def usable_rate(rate: float | Fraction | str | None) -> float | None:
     return value if _SLOWEST_FPS <= value <= _FASTEST_FPS else None
 
 
-def check_size(path: Path, width: int, height: int) -> None:
+def check_size(path: Path, width: int, height: int, most: int = _MOST_PIXELS) -> None:
     """Refuse a picture that is larger than any scanner's, before it is decoded."""
-    if max(width, height) > _LARGEST_SIDE or width * height > _MOST_PIXELS:
+    if max(width, height) > _LARGEST_SIDE or width * height > most:
         raise VideoError(
             f"{path}: the picture is {width} x {height} pixels; up to {_LARGEST_SIDE} a side and "
-            f"{_MOST_PIXELS // 1_000_000} million in all are read. Export it smaller."
+            f"{most // 1_000_000} million in all are read. Export it smaller."
         )
 
 
@@ -189,8 +193,10 @@ class Stream(Source):
         stream = max(streams, key=lambda stream: stream.frames)  # the first, where the container counts none
         if len(streams) > 1:
             self.note("streams", f"the file holds {len(streams)} videos: the longest is read. Export them one by one.")
-        check_size(self.path, stream.width or 0, stream.height or 0)
+        check_size(self.path, stream.width or 0, stream.height or 0, _MOST_MOVING)
         stream.thread_type = "AUTO"
+        if (stream.width or 0) * (stream.height or 0) > _FOR_MANY_THREADS:
+            stream.codec_context.thread_count = 2  # each thread holds frames of its own
         return container, stream
 
     def _decoded(self, container, stream) -> Iterator[av.VideoFrame]:
@@ -220,7 +226,7 @@ class Stream(Source):
         )
 
     def _note_oddities(self, frame: av.VideoFrame) -> None:
-        check_size(self.path, frame.width, frame.height)
+        check_size(self.path, frame.width, frame.height, _MOST_MOVING)
         if frame.colorspace not in _MATRICES:
             self.note(
                 "colour-matrix", "the file names a way of coding colours that is not known: only grey is certain."

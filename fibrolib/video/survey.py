@@ -29,7 +29,7 @@ _EVERY_COLOURED = 4
 
 _LOWEST, _HIGHEST = 0.005, 0.995  # percentiles of the grey levels, without single pixels
 
-_LARGE = 8_000_000  # pixels: larger frames are looked at in a smaller size, to bound the memory (*assumption*)
+_LARGE = 2_100_000  # pixels, as in full HD: larger frames are looked at in a smaller size, to bound the memory
 
 _THUMBNAIL = 192  # pixels
 _OUTLINE = (0, 200, 80)
