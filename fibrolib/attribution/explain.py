@@ -69,7 +69,7 @@ def _frozen_net(estimator: NetClassifier) -> Iterator[tuple[nn.Module, str]]:
 def input_channels(estimator: NetClassifier, clip: Clip) -> dict[str, NDArray[np.float32]]:
     """Input of a net's first convolution by channel: the grey value, and differences where the net has a motion stem.
 
-    Arrays are ``(frames, height, width)``; differences have one frame less, and may have half the height and width.
+    Differences have one frame less, and may have half the height and width.
     """
     window = middle_window(estimator, clip).frames
     channels = {"grey value": window.astype(np.float32) / 255.0}
@@ -114,10 +114,8 @@ def attribute(
 
     Parameters
     ----------
-    estimator : NetClassifier
-        Fitted.
-    clip : Clip
-        A prepared clip, or a prepared still (one frame).
+    estimator, clip : NetClassifier, Clip
+        A fitted net, and a prepared clip or still (one frame).
     method : {'gradcam', 'gradcam++', 'layercam', 'integrated gradients', 'occlusion'}
         Class activation maps of a layer, or attributions to pixels.
     target : Target, int or None

@@ -108,20 +108,10 @@ def faithfulness_areas(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise_faithfulness(areas: pd.DataFrame, *, seed: int = 0, n_resamples: int = 4000) -> pd.DataFrame:
-    """Advantage of the map's order over orders that ignore it, with an interval over patients.
+    """Advantage of the map's order over orders that ignore it, by model, method and curve of `faithfulness_areas`.
 
-    Parameters
-    ----------
-    areas : DataFrame
-        As of `faithfulness_areas`, with ``patient_id`` and any of ``model, method``.
-    seed, n_resamples : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        The groups, ``curve``, ``rival`` (``random`` or ``centre``), ``n``, ``gain`` with ``gain_low, gain_high`` (95 %,
-        percentiles of resampled patients): above 0 where the map is the more faithful, for falling and rising curves.
+    Columns: the groups, ``rival`` (``random`` or ``centre``), ``n``, ``gain`` with ``gain_low, gain_high`` (95 %,
+    percentiles of resampled patients): above 0 where the map is the more faithful, for falling and rising curves.
     """
     keys = [name for name in ("model", "method", "curve") if name in areas]
     rows = []

@@ -27,43 +27,26 @@ class _MaskScores:
 
 @dataclass(frozen=True)
 class _Window:
-    """The frames of a clip that a net sees at once; fields as of `Explanation`."""
+    """The frames of a clip that a net sees at once."""
 
-    frames: NDArray[np.uint8]
-    roi: NDArray[np.bool_] | None
-    sector: NDArray[np.bool_]
-    times: NDArray[np.float64]
+    frames: NDArray[np.uint8]  # input of the net, (frames, height, width)
+    roi: NDArray[np.bool_] | None  # the marked region in the same frames
+    sector: NDArray[np.bool_]  # the ultrasound sector, (height, width)
+    times: NDArray[np.float64]  # seconds since the clip's first frame; a short clip is played back and forth
 
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation(_Window):
-    """A map of relevance, the window it explains, and its origin.
+    """A map of relevance, the window it explains (``frames, roi, sector, times``), and its origin.
 
-    Attributes
-    ----------
-    frames : ndarray of uint8, shape (frames, height, width)
-        Input of the net.
-    roi : ndarray of bool, shape (frames, height, width), or None
-        The marked region in the same frames.
-    sector : ndarray of bool, shape (height, width)
-        The ultrasound sector.
-    times : ndarray of float, shape (frames,)
-        Seconds since the clip's first frame; a short clip is played back and forth, and so are its times.
-    relevance : ndarray of float32, shape (frames, height, width)
-        Evidence for the target, in [0, 1] with maximum 1; 0 outside the sector and where evidence is negative. All 0
-        without evidence for the target.
-    score : float
-        Probability of the target in this window.
-    method, layer : str
-        Saliency method, and its layer; empty for methods without layer.
-    target : Target
-        What is explained.
+    Relevance has the shape of the frames and lies in [0, 1] with maximum 1; it is 0 outside the sector and where the
+    evidence is negative, and all 0 without evidence for the target.
     """
 
     relevance: NDArray[np.float32]
-    score: float
+    score: float  # probability of the target in this window
     method: str
-    layer: str
+    layer: str  # empty for methods without layer
     target: Target
 
     @property
@@ -82,19 +65,11 @@ class Explanation(_Window):
     def mask_scores(self, region: NDArray[np.bool_] | None = None) -> _MaskScores:
         """Agreement with a region ``(frames, height, width)``; None takes `roi`, and there must be one.
 
-        Returns
-        -------
-        relevance : float
-            Share of all relevance in the sector that lies on the region (relevance mass accuracy, Arras et al. 2022).
-            All scores but ``area`` are NaN for a map without any relevance.
-        area : float
-            Share of the sector that the region covers: the chance level of all three scores.
-        rank : float
-            Share of the most relevant places that lie on the region, as many places as the region has (relevance rank
-            accuracy, Arras et al. 2022); among equals, the share expected of a random choice.
-        pointing : float
-            1 where the most relevant place lies on the region (pointing game, Zhang et al. 2018); among equals, their
-            share on it.
+        ``relevance`` is the share of all relevance in the sector that lies on the region (relevance mass accuracy,
+        Arras et al. 2022); ``rank`` the share of the most relevant places, as many as the region has, that lie on it
+        (relevance rank accuracy); ``pointing`` is 1 where the most relevant place lies on it (pointing game, Zhang et
+        al. 2018). Among equals, the last two are the share expected of a random choice. ``area``, the share of the
+        sector that the region covers, is the chance level of all three, which are NaN for a map without relevance.
         """
         region = self.roi if region is None else region
         if region is None:
@@ -206,10 +181,7 @@ def summarise_shares(table: pd.DataFrame, *, seed: int = 0, n_resamples: int = 4
     Parameters
     ----------
     table : DataFrame
-        ``relevance, area, rank, pointing``, one row per patient, and any of ``region, signal, model, method, layer`` to
-        group by.
-    seed, n_resamples : int
-        Of the bootstrap.
+        `Explanation.mask_scores`, a row per patient, and any of ``region, signal, model, method, layer`` to group by.
 
     Returns
     -------
@@ -262,23 +234,13 @@ class _PhaseLock:
 def phase_locking(lags: Sequence[float]) -> _PhaseLock:
     """Rayleigh test of lags, one per patient (`Explanation.heartbeat_lag`); NaN lags are left out.
 
-    Returns
-    -------
-    n : int
-        Patients with a lag.
-    strength : float
-        Length of the mean direction: 0 for lags all around the beat, 1 for equal lags.
-    lag : float
-        Mean lag, heartbeats.
-    p : float
-        Chance of such a strength if relevance ignores the heart: exact to the third term of the approximation in Zar
-        (*Biostatistical Analysis*, eq. 27.4).
+    ``n`` counts patients with a lag; ``strength`` is the length of the mean direction (0 for lags all around the beat,
+    1 for equal lags), ``lag`` the mean in heartbeats, ``p`` the p-value (Zar, *Biostatistical Analysis*, eq. 27.4).
     """
     finite = np.asarray([lag for lag in lags if np.isfinite(lag)], dtype=np.float64)
     n = len(finite)
     if n == 0:
         return _PhaseLock(0, _NAN, _NAN, _NAN)
     mean = np.exp(2j * np.pi * finite).mean()
-    resultant = n * abs(mean)
-    p = np.exp(np.sqrt(1 + 4 * n + 4 * (n**2 - resultant**2)) - (1 + 2 * n))
+    p = np.exp(np.sqrt(1 + 4 * n + 4 * (n**2 - (n * abs(mean)) ** 2)) - (1 + 2 * n))
     return _PhaseLock(n, float(abs(mean)), float(np.angle(mean) / (2 * np.pi)), float(min(p, 1.0)))

@@ -55,29 +55,14 @@ _NEGLIGIBLE, _MODERATE, _HIGH = 0.3, 0.5, 0.7
 
 TESTS = {
     "shuffled net": _SanityTest(
-        "Does the map change when all weights are shuffled?",
-        _NEGLIGIBLE,
-        False,
-        "test: Adebayo 2018; line: Mukaka 2012",
+        "Does the map change when all weights are shuffled?", _NEGLIGIBLE, False, "Adebayo 2018"
     ),
     "random labels": _SanityTest(
-        "Does the map change when the network is trained on shuffled stages?",
-        _NEGLIGIBLE,
-        False,
-        "test: Adebayo 2018; line: Mukaka 2012",
+        "Does the map change when the network is trained on shuffled stages?", _NEGLIGIBLE, False, "Adebayo 2018"
     ),
-    "other training": _SanityTest(
-        "Is the map the same with another seed or fold?", _MODERATE, True, "test: Arun 2021; line: Mukaka 2012"
-    ),
-    "gain": _SanityTest(
-        "Is the map the same if the image is 15 % darker or brighter?",
-        _HIGH,
-        True,
-        "test: Kindermans 2019; line: Mukaka 2012",
-    ),
-    "shift": _SanityTest(
-        "Does the map move with the image (shift by 6 %)?", _HIGH, True, "test: Kindermans 2019; line: Mukaka 2012"
-    ),
+    "other training": _SanityTest("Is the map the same with another seed or fold?", _MODERATE, True, "Arun 2021"),
+    "gain": _SanityTest("Is the map the same if the image is 15 % darker or brighter?", _HIGH, True, "Kindermans 2019"),
+    "shift": _SanityTest("Does the map move with the image (shift by 6 %)?", _HIGH, True, "Kindermans 2019"),
 }
 """Tests by name; all values are rank correlations of maps."""
 
@@ -100,18 +85,12 @@ def sanity_values(
 
     Parameters
     ----------
-    estimator : NetClassifier
-        Fitted.
-    clips : sequence of Clip
-        Prepared clips, one per patient.
-    methods, layer
-        As for `attribute_methods`.
+    estimator, clips, methods, layer
+        As for `attribute_methods`; the clips are one per patient.
     other_training : sequence of NetClassifier
         The same net trained with other seeds, or on other folds.
     random_labels : sequence of NetClassifier
         The same net trained on shuffled stages.
-    seed : int
-        Of the shuffled weights.
 
     Returns
     -------
@@ -140,21 +119,11 @@ def sanity_values(
 
 
 def judge(values: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """Pass or fail, test by test.
+    """Pass or fail, test by test, of `sanity_values` by any of ``model, method``.
 
-    Parameters
-    ----------
-    values : DataFrame
-        As of `sanity_values`, with any of ``model, method`` to group by.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        The groups, ``test``, ``question``, ``n`` (clips), ``value`` (mean) with ``value_low, value_high`` (95 %,
-        percentiles of resampled clips), ``rule`` (such as ``< 0.3``, for the absolute value), ``passed`` (by the
-        mean) and ``source``.
+    Columns: the groups, ``test``, ``question``, ``n`` (clips), ``value`` (mean) with ``value_low, value_high`` (95 %,
+    percentiles of resampled clips), ``rule`` (such as ``< 0.3``, for the absolute value), ``passed`` (by the mean) and
+    ``source``.
     """
     keys = [name for name in ("model", "method", "test") if name in values]
     rows = []
@@ -166,7 +135,7 @@ def judge(values: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
             **{"n": len(sample), "value": mean, "value_low": low, "value_high": high},
             "rule": f"{'>=' if test.above else '<'} {test.threshold:g}",
             "passed": bool(mean >= test.threshold if test.above else abs(mean) < test.threshold),
-            "source": test.source,
+            "source": f"test: {test.source}; line: Mukaka 2012",
         }
         rows.append(dict(zip(keys, names, strict=True)) | verdict)
     return pd.DataFrame(rows)
@@ -175,29 +144,23 @@ def judge(values: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 def judge_planted(scores: pd.DataFrame, *, region: str = "capsule", seed: int = 0) -> pd.DataFrame:
     """Pass or fail of every method in scenarios with one planted signal each.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        A row per patient and map: ``signal, model, method, layer, region, relevance, area, rank, pointing, attainable,
-        even``, the scores of a scenario.
-    region : str
-        The region, and the signal that is in it alone.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        A row per net, method, layer and signal: ``model, method, layer, signal``; ``n, empty, ratio, ratio_low,
-        ratio_high`` (`summarise_shares`); ``attainable``, the ratio of the best map so coarse; ``chance``; ``rule``;
-        ``passed``.
-
-    Notes
-    -----
     With the signal in the region, chance is the region's share of the sector (1), and a method passes with `TIMES`
     times that. With the signal elsewhere, chance is the ratio of a map spread evenly over the place of the signal: the
     capsule is also the outermost part of the liver, so a perfect map of the liver exceeds the capsule's share. A method
     passes if its interval does not lie above that.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        `Scenario.scores`: a row per patient and map.
+    region : str
+        The region, and the signal that is in it alone.
+
+    Returns
+    -------
+    DataFrame
+        ``model, method, layer, signal``; ``n, empty, ratio, ratio_low, ratio_high`` (`summarise_shares`);
+        ``attainable``, the ratio of the best map so coarse; ``chance``; ``rule``; ``passed``.
     """
     on_region = scores[scores["region"] == region]
     keys = ["signal", "model", "method", "layer"]
@@ -223,8 +186,7 @@ def cascade_maps(
 ) -> Iterator[tuple[str, float, dict[str, list[Explanation]]]]:
     """Maps of a net whose weights are shuffled from the head downwards, in so many steps.
 
-    Yields the deepest layer shuffled so far (empty for the intact net, which comes first), the share of layers
-    shuffled, and the maps by method.
+    Yields the deepest layer shuffled so far (empty for the intact net), the share of layers shuffled, and the maps.
     """
     intact = attribute_methods(estimator, clips, methods, layer=layer)
     yield "", 0.0, intact
@@ -240,9 +202,9 @@ def cascading_randomisation(
 ) -> pd.DataFrame:
     """Rank correlation of maps with those of a net whose weights are shuffled from the head downwards (`cascade_maps`).
 
-    A method that shows what the net has learned must lose its map on the way (Adebayo et al. 2018). A row per method,
-    step and clip: ``method``, ``step`` (0 is the intact net), ``down_to``, ``share``, ``clip`` (its position),
-    ``correlation``, ``empty`` (map without evidence).
+    A method that shows what the net has learned must lose its map on the way (Adebayo et al. 2018). Columns:
+    ``method, step`` (0 is the intact net), ``down_to, share, clip`` (its position), ``correlation``, ``empty`` (map
+    without evidence).
     """
     rows, intact = [], None
     for step, (down_to, share, maps) in enumerate(cascade_maps(estimator, clips, methods, **options)):

@@ -101,7 +101,7 @@ def evaluate(
     Parameters
     ----------
     name : str
-        Name in the predictions table.
+        The diagnostic's name in the predictions table.
     diagnostic : estimator
         A scikit-learn classifier, or a pipeline that ends in one. One with a parameter ``cutoff`` is trained on stages
         and predicts ``stage >= cutoff``; any other is trained on labels, 1 where ``stage >= cutoff``.
@@ -262,8 +262,7 @@ def _is_outcome(values: pd.Series, stages: pd.Series) -> bool:
 def _missing_values_named(name: str, X: pd.DataFrame) -> Iterator[None]:
     """Name the columns with missing values if an estimator does not accept them.
 
-    Its tag ``allow_nan`` does not tell beforehand: in scikit-learn 1.9 it is False for pipelines that impute in a
-    ColumnTransformer, behind a FunctionTransformer, or inside CalibratedClassifierCV.
+    Its tag ``allow_nan`` does not tell beforehand: in scikit-learn 1.9 it is False for many pipelines that impute.
     """
     try:
         yield

@@ -69,10 +69,8 @@ class ClipNet(NeuralNet):
 
     def infer(self, x, **fit_params):
         """Forward pass of a batch, to float32 logits."""
-        on_gpu = str(self.device).startswith("cuda")
-        x = x.to(self.device)
-        with torch.autocast("cuda", torch.bfloat16, enabled=on_gpu):
-            return super().infer(x, **fit_params).float()
+        with torch.autocast("cuda", torch.bfloat16, enabled=str(self.device).startswith("cuda")):
+            return super().infer(x.to(self.device), **fit_params).float()
 
     def fit(self, X, y=None, **fit_params):
         """Train; a user's interrupt is raised, where skorch would return a half-trained net."""
@@ -122,8 +120,8 @@ def warm_cosine(step: int, total: int, warmup: float = 0.1) -> float:
 def _make_net(module: ClipNetwork, estimator, n_training: int, validation: ClipDataset | None) -> ClipNet:
     """The skorch net that trains a module on ``n_training`` windows with the parameters of a `NetClassifier`.
 
-    Early stopping restores the weights of the epoch with the lowest validation loss; without validation patients, all
-    epochs are trained. The validation AUC at the cut-off is only recorded.
+    Early stopping restores the epoch with the lowest validation loss; without validation patients, all epochs are
+    trained. The validation AUC at the cut-off is only recorded.
     """
     steps = -(-n_training // estimator.batch_size) * estimator.epochs
     callbacks: list = [("schedule", ClipNet.cosine_schedule(steps))]
@@ -158,11 +156,10 @@ def _initialise_linear_probe(
 ) -> None:
     """Initialise embedding and head of a net as a linear probe on its pretrained features, in place.
 
-    Layers without pretrained weights take their batch statistics from `windows`, those of the training patients without
-    augmentation. A ridge-penalised head is fitted to features averaged by patient; its direction becomes the first
-    number of the embedding. Training keeps the batch statistics that the head was fitted to, because statistics of
-    eight windows would change the diagnosis with every batch. If the probe does not separate patients, embedding and
-    head stay unchanged. The module ends in evaluation mode on the CPU.
+    Layers without pretrained weights take their batch statistics from `windows` of the training patients. A ridge-
+    penalised head is fitted to features averaged by patient; its direction becomes the first number of the embedding.
+    Training keeps these batch statistics: those of eight windows would change the diagnosis with every batch. If the
+    probe does not separate patients, embedding and head stay unchanged.
     """
     module.to(device)
     _set_batch_statistics(module, windows, batch_size, device)
@@ -185,9 +182,9 @@ def _initialise_linear_probe(
 def _fit_probe(features: Tensor, stages: Tensor, n_stages: int) -> tuple[Tensor, OrdinalHead]:
     """Fit an ordinal head with a ridge penalty to features ``(n_patients, n_features)``.
 
-    For two stages this is scikit-learn's ``LogisticRegression(C=0.01)`` on standardised features, with one more
-    patient, average in every feature and undecided at every cut-off: without it, a stage without patients would have an
-    infinite threshold. Returns the direction of severity for raw features, and the head for standardised ones.
+    For two stages this is scikit-learn's ``LogisticRegression(C=0.01)`` on standardised features, with one undecided,
+    average patient more, or a stage without patients would have an infinite threshold. Returns the direction of
+    severity for raw features, and the head for standardised ones.
     """
     n, spread = len(features), features.std(0, correction=0)
     scale = torch.where(spread > _FLAT * spread.max(), spread, torch.inf)
