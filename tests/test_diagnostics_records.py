@@ -27,7 +27,7 @@ from fibrolib.errors import CohortError, FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.own_files import LOADED
 from fibrolib.plots import model_colour
-from fibrolib.plots.style import model_dashes
+from fibrolib.plots.style import _model_dashes
 from fibrolib.study import load_profile
 
 MARKER = {"marker": ColumnSpec("ng/mL", 1, 100)}
@@ -101,7 +101,7 @@ def test_an_index_of_ones_own_follows_those_of_the_package(write):
     profile = load_profile(write(INDEX))
     assert list(profile.indices) == ["swe", "fib4", "apri", "mine"]
     assert model_label("mine") == "My marker"
-    assert model_dashes("mine") == model_dashes("swe")
+    assert _model_dashes("mine") == _model_dashes("swe")
     assert model_colour("mine") not in [record.colour for record in BUILT_IN]
 
 

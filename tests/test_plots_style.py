@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from fibrolib import plots
 from fibrolib.diagnostics import BUILT_IN, model_label
 from fibrolib.inference import summarise_models
-from fibrolib.plots.style import model_dashes, new_figure, styled
+from fibrolib.plots.style import _model_dashes, _new_figure, _styled
 
 N = 60
 SIDES = ["train"] * 36 + ["validation"] * 12 + ["test"] * 12
@@ -37,7 +37,7 @@ def metrics(predictions):
 
 def test_models_differ_in_colour_and_groups_in_line():
     assert len({record.colour for record in BUILT_IN}) == len({record.label for record in BUILT_IN}) == len(BUILT_IN)
-    assert model_dashes("cnn3d") != model_dashes("fib4")
+    assert _model_dashes("cnn3d") != _model_dashes("fib4")
     assert model_label("mine") == "mine"
     assert plots.model_colour("mine") == plots.model_colour("mine") not in [record.colour for record in BUILT_IN]
 
@@ -58,10 +58,10 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path, metrics, suffix):
 
 
 def test_styled_keeps_the_docstring():
-    @styled
+    @_styled
     def draw():
         """Draw nothing."""
-        return new_figure()[0]
+        return _new_figure()[0]
 
     assert draw.__doc__ == "Draw nothing."
     assert draw().get_dpi() == 110

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from fibrolib.diagnostics import ZONES, model_label
 from fibrolib.errors import counted
 from fibrolib.inference import roc_points, select_predictions
-from fibrolib.plots.style import model_colour, model_dashes, new_figure, signed, styled, with_interval
+from fibrolib.plots.style import _model_dashes, _new_figure, _styled, model_colour, signed, with_interval
 from fibrolib.stages import cutoff_name, stage_name
 
 _ZONE_COLOURS = {"low": "#4C8FB8", "indeterminate": "#D9D9D9", "high": "#C8553D", "missing": "white"}
@@ -25,27 +25,20 @@ def _best_first(metrics: pd.DataFrame) -> pd.DataFrame:
     return metrics.dropna(subset=["auc"]).sort_values("auc", ascending=False, kind="stable")
 
 
-@styled
+@_styled
 def plot_roc(predictions: pd.DataFrame, metrics: pd.DataFrame, *, split: str = "test") -> Figure:
     """Empirical ROC curves of all diagnostics, best area first in the legend, with their operating points.
 
-    Parameters
-    ----------
-    predictions : DataFrame
-        The predictions table.
-    metrics : DataFrame
-        From `fibrolib.inference.summarise_models` on the same split.
-    split : str
-        Which patients.
+    `metrics` comes from `fibrolib.inference.summarise_models` on the same predictions and split.
     """
     scores = select_predictions(predictions, split)
-    figure, axes = new_figure(width=6.6, height=4.2)
+    figure, axes = _new_figure(width=6.6, height=4.2)
     plot = axes[0, 0]
     plot.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":")
     for row in _best_first(metrics).itertuples():
         complete = scores[["y_true", row.model]].dropna()
         curve = roc_points(complete["y_true"], complete[row.model])
-        colour, style = model_colour(row.model), model_dashes(row.model)
+        colour, style = model_colour(row.model), _model_dashes(row.model)
         area = with_interval(row.auc, row.auc_low, row.auc_high)
         label = f"{model_label(row.model)}: {area}"
         plot.plot(curve["fpr"], curve["tpr"], color=colour, linestyle=style, linewidth=1.7, label=label)
@@ -66,11 +59,11 @@ def _counts(scores: pd.DataFrame, metrics: pd.DataFrame, split: str) -> str:
     return text if (metrics["n"] == len(scores)).all() else f"{text}\n(fewer where a value is missing)"
 
 
-@styled
+@_styled
 def plot_forest(metrics: pd.DataFrame) -> Figure:
     """AUC of each diagnostic with its 95 % interval (`metrics` from `fibrolib.inference.summarise_models`)."""
     rows = _best_first(metrics)
-    figure, axes = new_figure(width=6.5, height=1.0 + 0.42 * len(rows))
+    figure, axes = _new_figure(width=6.5, height=1.0 + 0.42 * len(rows))
     plot = axes[0, 0]
     for place, row in enumerate(rows.itertuples()):
         colour = model_colour(row.model)
@@ -89,7 +82,7 @@ def plot_forest(metrics: pd.DataFrame) -> Figure:
     return figure
 
 
-@styled
+@_styled
 def plot_delong_matrix(comparisons: pd.DataFrame) -> Figure:
     """Every pair of diagnostics: difference in AUC (row minus column), its interval, and Holm's p-value.
 
@@ -97,7 +90,7 @@ def plot_delong_matrix(comparisons: pd.DataFrame) -> Figure:
     """
     names = list(dict.fromkeys([*comparisons["a"], *comparisons["b"]]))
     size = len(names) - 1
-    figure, axes = new_figure(width=1.6 + 1.15 * size, height=0.8 + 0.66 * size)
+    figure, axes = _new_figure(width=1.6 + 1.15 * size, height=0.8 + 0.66 * size)
     plot = axes[0, 0]
     shades = np.full((size, size), np.nan)
     for row in comparisons.itertuples():
@@ -131,21 +124,14 @@ def _write_pair(plot: Axes, x: int, y: int, row: tuple) -> None:
     plot.text(x, y + 0.12, below, ha="center", va="center", fontsize="x-small", color=colour)
 
 
-@styled
+@_styled
 def plot_zones(zones: pd.DataFrame, cutoff: int, *, metavir: bool = True) -> Figure:
     """Patients that published cut-offs call low, indeterminate or high, split by the truth.
 
-    Parameters
-    ----------
-    zones : DataFrame
-        Column ``index`` (which index), and those of `fibrolib.diagnostics.tabulate_zones`.
-    cutoff : int
-        Lowest stage that counts as diseased.
-    metavir : bool
-        Whether stages are METAVIR.
+    `zones` has the columns of `fibrolib.diagnostics.tabulate_zones` and ``index`` (which index).
     """
     names = list(dict.fromkeys(zones["index"]))
-    figure, axes = new_figure(width=6.5, height=1.0 + 0.8 * len(names))
+    figure, axes = _new_figure(width=6.5, height=1.0 + 0.8 * len(names))
     plot = axes[0, 0]
     bars = [(name, side) for name in names for side in ("diseased", "healthy")]
     for place, (name, side) in enumerate(bars):
@@ -196,20 +182,15 @@ def _draw_counts(plot: Axes, counts: pd.DataFrame, metavir: bool):
     return image
 
 
-@styled
+@_styled
 def plot_confusion(confusions: Mapping[str, Mapping[str, pd.DataFrame]], *, metavir: bool = True) -> Figure:
     """Predicted against true stages, a row of panels per group of patients and a panel per net.
 
-    Parameters
-    ----------
-    confusions : mapping of str to mapping of str to DataFrame
-        By group (a key of `GROUPS`) and net: counts, true stages in rows, predicted ones in columns. Shade: share of
-        the true stage.
-    metavir : bool
-        Whether stages are METAVIR.
+    `confusions` holds counts by group (a key of `GROUPS`) and net: true stages in rows, predicted ones in columns.
+    Shade: share of the true stage.
     """
     down, across = len(confusions), max(len(nets) for nets in confusions.values())
-    figure, axes = new_figure(down, across, width=2.3 * across + 0.9, height=2.35 * down + 0.3)
+    figure, axes = _new_figure(down, across, width=2.3 * across + 0.9, height=2.35 * down + 0.3)
     for line, (group, nets) in zip(axes, confusions.items(), strict=True):
         for plot, (name, counts) in zip(line, nets.items(), strict=True):
             image = _draw_counts(plot, counts, metavir)

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
 from fibrolib.plots.accuracy import GROUPS
-from fibrolib.plots.style import model_colour, new_figure, styled
+from fibrolib.plots.style import _new_figure, _styled, model_colour
 from fibrolib.stages import cutoff_name
 
 ORACLES = {"oracle_still": "Oracle, still image", "oracle_moving": "Oracle, video"}
@@ -26,22 +26,16 @@ _SPREAD = 0.25
 """Distance between two nets in one row."""
 
 
-@styled
+@_styled
 def plot_answers(few: pd.DataFrame, many: pd.DataFrame, cutoff: int) -> Figure:
     """AUC of each diagnostic on the study's test patients and on the simulated test set, with both oracles.
 
-    Parameters
-    ----------
-    few : DataFrame
-        ``model, n, auc, auc_low, auc_high`` on the test patients.
-    many : DataFrame
-        The same on the simulated patients, and ``oracle_still``, ``oracle_moving``.
-    cutoff : int
-        Lowest stage that counts as diseased.
+    `few` (test patients) and `many` (simulated ones, with the rows ``oracle_still`` and ``oracle_moving``) have
+    ``model, n, auc, auc_low, auc_high``.
     """
     few, many = few.set_index("model"), many.set_index("model")
     names = [name for name in many.index if name not in ORACLES]
-    figure, axes = new_figure(width=6.5, height=1.5 + 0.5 * len(names))
+    figure, axes = _new_figure(width=6.5, height=1.5 + 0.5 * len(names))
     plot = axes[0, 0]
     for place, name in enumerate(names):
         for table, away, marker, face in ((few, -0.14, "s", "white"), (many, 0.14, "o", model_colour(name))):
@@ -73,26 +67,19 @@ def _count(table: pd.DataFrame, group: str) -> str:
     return counted(int(table["n"].max()), GROUPS[group])
 
 
-@styled
+@_styled
 def plot_motion_use(table: pd.DataFrame, ceilings: pd.DataFrame, cutoff: int) -> Figure:
     """AUC per net and perturbation of the clip, a panel per scenario, the oracles of its patients as lines.
 
     Squares: clips as filmed, the first perturbation of the table. A filled dot differs from them (p < 0.05, Holm).
-
-    Parameters
-    ----------
-    table : DataFrame
-        ``scenario, model, perturbation, n, auc, auc_low, auc_high, p_holm``; ``p_holm`` is missing for clips as filmed.
-    ceilings : DataFrame
-        ``scenario, still, moving``: AUC of the oracles.
-    cutoff : int
-        Lowest stage that counts as diseased.
+    `table`: ``scenario, model, perturbation, n, auc, auc_low, auc_high, p_holm`` (missing for clips as filmed);
+    `ceilings`, AUC of the oracles: ``scenario, still, moving``.
     """
     scenarios, perturbations, nets = (
         table[column].unique().tolist() for column in ("scenario", "perturbation", "model")
     )
     size = {"width": 2.9 * len(scenarios) + 0.6, "height": 1.5 + 0.2 * len(nets) * len(perturbations)}
-    figure, axes = new_figure(1, len(scenarios), sharex=True, sharey=True, **size)
+    figure, axes = _new_figure(1, len(scenarios), sharex=True, sharey=True, **size)
     for plot, scenario in zip(axes[0], scenarios, strict=True):
         rows = table[table["scenario"] == scenario]
         for place, perturbation in enumerate(perturbations):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fibrolib.attribution import Explanation
-from fibrolib.plots.style import hide_ticks, new_figure, styled
+from fibrolib.plots.style import _hide_ticks, _new_figure, _styled
 
 OPACITY = 0.55
 """Of the most relevant place: ultrasound shows through everywhere."""
@@ -38,12 +38,7 @@ def _colour_scale(height: int, width: int) -> NDArray[np.uint8]:
 
 
 def beside_overlay(explanation: Explanation, opacity: float = OPACITY) -> NDArray[np.uint8]:
-    """Every frame, the same frame under its map, and the colour scale, separated by white stripes.
-
-    Returns
-    -------
-    ndarray of uint8, shape (frames, height, 2 width + 8, 3)
-    """
+    """Frames, the same under their maps, and the colour scale: ``(frames, height, 2 width + 8, 3)`` of uint8."""
     plain = np.repeat(explanation.frames[..., None], 3, axis=3)
     count, height = plain.shape[:2]
     gap = np.full((count, height, 2, 3), 255, np.uint8)
@@ -59,21 +54,17 @@ def film(explanation: Explanation, zoom: int = 3) -> NDArray[np.uint8]:
     return np.pad(np.stack(large), ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), constant_values=255)
 
 
-@styled
+@_styled
 def plot_maps(plates: Mapping[str, Explanation], *, region: str = "capsule") -> Figure:
     """A row per patient: frame, map and overlay where least and where most moves, and M-mode (not for stills).
 
-    Parameters
-    ----------
-    plates : mapping of str to Explanation
-        By title of the patient (a stage, never a name).
-    region : str
-        What the marked region is; outlined where there is one.
+    `plates` holds maps by title of the patient (a stage, never a name); the marked `region` is outlined where there is
+    one.
     """
     moving = all(len(cam.frames) > 1 for cam in plates.values())
     columns = 7 if moving else 3
     size = {"width": 1.35 * columns + 0.9, "height": 1.42 * len(plates) + 0.5}
-    figure, axes = new_figure(len(plates), columns, **size)
+    figure, axes = _new_figure(len(plates), columns, **size)
     for line, (title, cam) in zip(axes, plates.items(), strict=True):
         for triple, frame in zip((line[:3], line[3:6]), _least_and_most(cam) if moving else (0,), strict=False):
             _draw_triple(triple, cam, frame)
@@ -105,7 +96,7 @@ def _draw_triple(line: NDArray, cam: Explanation, frame: int) -> None:
     line[2].imshow(_overlay_frames(cam)[frame])
     for plot in line:
         _outline_region(plot, cam, frame)
-        hide_ticks(plot)
+        _hide_ticks(plot)
     if len(cam.frames) > 1:
         line[0].set_xlabel(f"{cam.times[frame]:.2f} s", fontsize="x-small", labelpad=1)
 
@@ -121,12 +112,12 @@ def _draw_mmode(plot: Axes, overlay: Axes, cam: Explanation) -> None:
     column = int(cam.relevance.sum(axis=(0, 1)).argmax()) if cam.relevance.any() else cam.frames.shape[2] // 2
     plot.imshow(_overlay_frames(cam)[:, :, column].transpose(1, 0, 2), aspect="auto")
     overlay.axvline(column, color="white", linewidth=0.7, linestyle=(0, (3, 2)))
-    hide_ticks(plot)
+    _hide_ticks(plot)
     plot.set_box_aspect(1)
     plot.set_xlabel(f"{np.ptp(cam.times):.1f} s", fontsize="x-small", labelpad=1)
 
 
-@styled
+@_styled
 def plot_overlays(rows: Mapping[str, Mapping[str, Explanation]], *, region: str = "capsule") -> Figure:
     """In each row the middle frame of a clip, then the same frame under several maps.
 
@@ -134,7 +125,7 @@ def plot_overlays(rows: Mapping[str, Mapping[str, Explanation]], *, region: str 
     """
     columns: Sequence[str] = list(next(iter(rows.values())))
     size = {"width": 1.5 * (len(columns) + 1) + 1.3, "height": 1.55 * len(rows) + 0.6}
-    figure, axes = new_figure(len(rows), len(columns) + 1, **size)
+    figure, axes = _new_figure(len(rows), len(columns) + 1, **size)
     for line, (title, maps) in zip(axes, rows.items(), strict=True):
         for plot, column in zip(line[1:], columns, strict=True):
             cam = maps[column]
@@ -155,4 +146,4 @@ def plot_overlays(rows: Mapping[str, Mapping[str, Explanation]], *, region: str 
 
 def _finish(plot, cam: Explanation, frame: int) -> None:
     _outline_region(plot, cam, frame)
-    hide_ticks(plot)
+    _hide_ticks(plot)

@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, ScalarFormatter
 from fibrolib.cohort.columns import NUMBERS
 from fibrolib.diagnostics import ColumnSpec
 from fibrolib.errors import counted
-from fibrolib.plots.style import SPLIT_COLOURS, SPLIT_LABELS, hide_ticks, new_figure, stage_colours, styled
+from fibrolib.plots.style import SPLIT_COLOURS, SPLIT_LABELS, _hide_ticks, _new_figure, _stage_colours, _styled
 from fibrolib.stages import at_least, cutoff_name, stage_name
 from fibrolib.video import Clip
 
@@ -31,26 +31,12 @@ def _box(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
     axes.text(x, y, text, ha="center", va="center", bbox=box, linespacing=1.5)
 
 
-@styled
+@_styled
 def plot_flow(
     split: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bool = True, n_videos: int | None = None
 ) -> Figure:
-    """Flow of patients into the three sides of the split.
-
-    Parameters
-    ----------
-    split : Series of str
-        ``train``, ``validation`` or ``test``, indexed by patient.
-    stages : Series of int
-        Indexed by patient.
-    cutoff : int
-        Lowest stage that counts as diseased.
-    metavir : bool
-        Whether stages are METAVIR.
-    n_videos : int or None
-        Number of videos of all patients.
-    """
-    figure, axes = new_figure(width=6.5, height=2.9)
+    """Flow of patients into the three sides of the split (``train, validation, test``); series indexed by patient."""
+    figure, axes = _new_figure(width=6.5, height=2.9)
     plot = axes[0, 0]
     name = cutoff_name(cutoff, metavir)
     diseased = pd.Series(at_least(stages, cutoff), index=stages.index)
@@ -77,10 +63,10 @@ def plot_flow(
     return figure
 
 
-@styled
+@_styled
 def plot_stages(split: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bool = True) -> Figure:
     """Patients per stage on each side of the split; parameters as for `plot_flow`."""
-    figure, axes = new_figure(width=6.0, height=3.2)
+    figure, axes = _new_figure(width=6.0, height=3.2)
     plot = axes[0, 0]
     levels = np.arange(stages.min(), stages.max() + 1)
     counts = pd.crosstab(stages, split.reindex(stages.index)).reindex(
@@ -100,7 +86,7 @@ def plot_stages(split: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bo
     return figure
 
 
-@styled
+@_styled
 def plot_labs(
     patients: pd.DataFrame,
     columns: Sequence[str],
@@ -110,20 +96,11 @@ def plot_labs(
 ) -> Figure:
     """Numbers of the patients by stage: every patient a dot, with median and quartiles.
 
-    Parameters
-    ----------
-    patients : DataFrame
-        One row per patient, with ``stage`` and the columns.
-    columns : sequence of str
-        Names out of `numbers`.
-    numbers : mapping of str to ColumnSpec
-        `Cohort.numbers`.
-    metavir : bool
-        Whether stages are METAVIR.
+    `columns` are names out of `numbers` (`Cohort.numbers`).
     """
     across = min(len(columns), 3)
     down = -(-len(columns) // across)
-    figure, axes = new_figure(down, across, width=2.5 * across, height=2.4 * down)
+    figure, axes = _new_figure(down, across, width=2.5 * across, height=2.4 * down)
     for plot, column in zip(axes.flat, columns, strict=False):
         spec = numbers[column]
         _draw_by_stage(plot, patients, column, log=spec.distribution == "log-normal", metavir=metavir)
@@ -142,7 +119,7 @@ def _draw_by_stage(plot: Axes, patients: pd.DataFrame, column: str, *, log: bool
     plot.boxplot(values, positions=range(len(values)), widths=0.6, showfliers=False, **lines)
     # Without jitter equal values hide each other; seaborn would draw it from numpy's global generator.
     jitter = np.random.default_rng(0)
-    for position, (dots, colour) in enumerate(zip(values, stage_colours(len(levels)), strict=True)):
+    for position, (dots, colour) in enumerate(zip(values, _stage_colours(len(levels)), strict=True)):
         x = position + jitter.uniform(-0.16, 0.16, len(dots))
         plot.scatter(x, dots, s=9, color=colour, edgecolor="0.3", linewidth=0.3, zorder=3)
     if log:  # plain numbers at 1, 2 and 5
@@ -154,10 +131,10 @@ def _draw_by_stage(plot: Axes, patients: pd.DataFrame, column: str, *, log: bool
     sns.despine(ax=plot)
 
 
-@styled
+@_styled
 def plot_carriers(truth: pd.DataFrame) -> Figure:
     """The carriers of fibrosis by stage, as `plot_labs`; `truth`: ``stage, texture, capsule, strain`` (a fraction)."""
-    figure, axes = new_figure(1, 3, width=7.5, height=2.7)
+    figure, axes = _new_figure(1, 3, width=7.5, height=2.7)
     percent = truth.assign(strain=100 * truth["strain"])
     for plot, (column, (title, unit)) in zip(axes[0], CARRIERS.items(), strict=True):
         _draw_by_stage(plot, percent, column, log=column == "strain")
@@ -166,13 +143,13 @@ def plot_carriers(truth: pd.DataFrame) -> Figure:
     return figure
 
 
-@styled
+@_styled
 def plot_agreement(truth: pd.DataFrame) -> Figure:
     """Measured against true stiffness (`truth`: ``stage, stiffness_kpa, swe_kpa``), a dot per virtual patient."""
-    figure, axes = new_figure(width=4.2, height=3.4)
+    figure, axes = _new_figure(width=4.2, height=3.4)
     plot = axes[0, 0]
     levels = np.arange(truth["stage"].min(), truth["stage"].max() + 1)
-    for level, colour in zip(levels, stage_colours(len(levels)), strict=True):
+    for level, colour in zip(levels, _stage_colours(len(levels)), strict=True):
         dots = truth[truth["stage"] == level]
         marks = {"s": 20, "color": colour, "edgecolor": "0.3", "linewidth": 0.4}
         plot.scatter(dots["stiffness_kpa"], dots["swe_kpa"], label=stage_name(level), **marks)
@@ -185,15 +162,15 @@ def plot_agreement(truth: pd.DataFrame) -> Figure:
     return figure
 
 
-@styled
+@_styled
 def plot_sample_frames(clips: Mapping[str, Clip]) -> Figure:
     """The middle frame of each preprocessed clip, by title, with the marked region outlined where there is one."""
-    figure, axes = new_figure(1, len(clips), width=2.1 * len(clips), height=2.4)
+    figure, axes = _new_figure(1, len(clips), width=2.1 * len(clips), height=2.4)
     for plot, (title, clip) in zip(axes[0], clips.items(), strict=True):
         middle = len(clip.frames) // 2
         plot.imshow(clip.frames[middle], cmap="gray", vmin=0, vmax=255)
         if clip.roi is not None and clip.roi[middle].any():
             plot.contour(clip.roi[middle].astype(float), levels=[0.5], colors="#56B4E9", linewidths=0.8)
         plot.set_title(title)
-        hide_ticks(plot)
+        _hide_ticks(plot)
     return figure

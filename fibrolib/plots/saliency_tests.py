@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from fibrolib.attribution import TIMES
 from fibrolib.diagnostics import model_label
-from fibrolib.plots.style import method_label, model_colour, new_figure, stage_colours, styled
+from fibrolib.plots.style import _new_figure, _stage_colours, _styled, method_label, model_colour
 from fibrolib.stages import stage_name
 
 # Okabe & Ito; methods are told apart by marker too.
@@ -27,14 +27,14 @@ _ORDER_LABELS = {"relevance": "most relevant first", "random": "at random", "cen
 _SIGNAL_LOOKS = {"capsule": ("#D55E00", "D"), "texture": ("#0072B2", "o"), "motion": ("#009E73", "^")}
 
 
-@styled
+@_styled
 def plot_sanity(judged: pd.DataFrame) -> Figure:
     """Sanity tests (from `fibrolib.attribution.judge`): a panel per test, a row per net; grey is where they pass."""
     judged = judged if "model" in judged else judged.assign(model="")
     tests, models = list(dict.fromkeys(judged["test"])), list(dict.fromkeys(judged["model"]))
     methods = list(dict.fromkeys(judged["method"]))
     size = {"width": 1.75 * len(tests) + 1.6, "height": 0.26 * len(methods) * len(models) + 1.1}
-    figure, axes = new_figure(len(models), len(tests), sharey="row", sharex=True, **size)
+    figure, axes = _new_figure(len(models), len(tests), sharey="row", sharex=True, **size)
     for line, model in zip(axes, models, strict=True):
         for plot, test in zip(line, tests, strict=True):
             rows = judged[(judged["model"] == model) & (judged["test"] == test)].set_index("method")
@@ -61,14 +61,14 @@ def _draw_judgement(plot, at: int, row: pd.Series, look: tuple[str, str]) -> Non
     plot.plot(row["value"], at, marker, markerfacecolor=face, markeredgecolor=colour, markersize=5)
 
 
-@styled
+@_styled
 def plot_cascade(cascade: pd.DataFrame, *, line: float = 0.3) -> Figure:
     """How fast maps change while a net's weights are randomised from its head downwards; a panel per net.
 
     `cascade` comes from `fibrolib.attribution.cascading_randomisation`; correlations within `line` count as negligible.
     """
     models = list(dict.fromkeys(cascade["model"]))
-    figure, axes = new_figure(1, len(models), width=2.5 * len(models) + 1.7, height=2.9, sharey=True, sharex=True)
+    figure, axes = _new_figure(1, len(models), width=2.5 * len(models) + 1.7, height=2.9, sharey=True, sharex=True)
     for plot, model in zip(axes[0], models, strict=True):
         plot.axhspan(-line, line, color="0.92", linewidth=0)
         for method, rows in cascade[cascade["model"] == model].groupby("method", sort=False):
@@ -83,7 +83,7 @@ def plot_cascade(cascade: pd.DataFrame, *, line: float = 0.3) -> Figure:
     return figure
 
 
-@styled
+@_styled
 def plot_faithfulness(curves: pd.DataFrame) -> Figure:
     """Score against the share removed or put back: a row per method, a column per curve.
 
@@ -91,7 +91,7 @@ def plot_faithfulness(curves: pd.DataFrame) -> Figure:
     """
     methods, kinds = (list(dict.fromkeys(curves[name])) for name in ("method", "curve"))
     size = {"width": 2.1 * len(kinds) + 1.6, "height": 1.45 * len(methods) + 0.5}
-    figure, axes = new_figure(len(methods), len(kinds), sharex=True, sharey=True, **size)
+    figure, axes = _new_figure(len(methods), len(kinds), sharex=True, sharey=True, **size)
     for line, method in zip(axes, methods, strict=True):
         for plot, kind in zip(line, kinds, strict=True):
             rows = curves[(curves["method"] == method) & (curves["curve"] == kind)]
@@ -109,14 +109,14 @@ def plot_faithfulness(curves: pd.DataFrame) -> Figure:
     return figure
 
 
-@styled
+@_styled
 def plot_depth(bands: pd.DataFrame) -> Figure:
     """Relevance by depth beside the area there: a panel per net.
 
     `bands` comes from `fibrolib.attribution.Explanation.by_depth`, averaged over patients, with ``method, model``.
     """
     models = list(dict.fromkeys(bands["model"]))
-    figure, axes = new_figure(1, len(models), width=2.3 * len(models) + 1.7, height=3.0, sharey=True, sharex=True)
+    figure, axes = _new_figure(1, len(models), width=2.3 * len(models) + 1.7, height=3.0, sharey=True, sharex=True)
     for plot, model in zip(axes[0], models, strict=True):
         rows = bands[bands["model"] == model]
         area = rows.groupby("depth")["area"].mean()
@@ -135,22 +135,17 @@ def plot_depth(bands: pd.DataFrame) -> Figure:
     return figure
 
 
-@styled
+@_styled
 def plot_planted(summary: pd.DataFrame, judged: pd.DataFrame) -> Figure:
     """Relevance on each region over its share by chance, by place of the signal; a row per net, a column per region.
 
-    Parameters
-    ----------
-    summary : DataFrame
-        From `fibrolib.attribution.summarise_shares`, with ``region, signal, model, method, layer``.
-    judged : DataFrame
-        From `fibrolib.attribution.judge_planted`: what maps so coarse could reach on the capsule at best, and what an
-        even map of the liver puts there.
+    `summary` comes from `fibrolib.attribution.summarise_shares`, `judged` from `judge_planted`: what maps so coarse
+    could reach on the capsule at best, and what an even map of the liver puts there.
     """
     models, regions = (list(dict.fromkeys(summary[name])) for name in ("model", "region"))
     configs = list(dict.fromkeys(zip(summary["method"], summary["layer"], strict=True)))
     size = {"width": 3.4 * len(regions) + 2.4, "height": (0.42 * len(configs) + 0.35) * len(models) + 0.8}
-    figure, axes = new_figure(len(models), len(regions), sharey=True, sharex="col", **size)
+    figure, axes = _new_figure(len(models), len(regions), sharey=True, sharex="col", **size)
     for line, model in zip(axes, models, strict=True):
         for plot, region in zip(line, regions, strict=True):
             rows = summary[(summary["model"] == model) & (summary["region"] == region)]
@@ -196,24 +191,17 @@ def _legend(plot) -> tuple[list, list]:
     return list(handles.values()), list(handles)
 
 
-@styled
+@_styled
 def plot_shares(attribution: pd.DataFrame, *, metavir: bool = True, region: str = "capsule") -> Figure:
     """Share of relevance on a region against its share of the area, a panel per net and a dot per patient.
 
-    Parameters
-    ----------
-    attribution : DataFrame
-        ``model, stage, relevance, area``, one row per patient and model.
-    metavir : bool
-        Whether stages are METAVIR.
-    region : str
-        What the region is.
+    `attribution` has a row per patient and model: ``model, stage, relevance, area``.
     """
     attribution = attribution.dropna(subset=["relevance"])
     names = list(dict.fromkeys(attribution["model"]))
     levels = np.arange(attribution["stage"].min(), attribution["stage"].max() + 1)
-    colours = dict(zip(levels, stage_colours(len(levels)), strict=True))
-    figure, axes = new_figure(1, len(names), width=2.6 * len(names) + 0.9, height=3.1, sharex=True, sharey=True)
+    colours = dict(zip(levels, _stage_colours(len(levels)), strict=True))
+    figure, axes = _new_figure(1, len(names), width=2.6 * len(names) + 0.9, height=3.1, sharex=True, sharey=True)
     top = 110 * max(attribution["relevance"].max(), attribution["area"].max())
     for plot, name in zip(axes[0], names, strict=True):
         rows = attribution[attribution["model"] == name]

@@ -44,18 +44,18 @@ def model_colour(name: str) -> str:
     return record.colour or spare if record else spare
 
 
-def model_dashes(name: str) -> str:
+def _model_dashes(name: str) -> str:
     """Line style of a diagnostic: nets solid, indices dashed, so that the two also differ in grey print."""
     record = find_diagnostic(name)
     return (0, (4, 1.5)) if record and record.kind == "index" else "solid"
 
 
-def stage_colours(n_stages: int) -> list[tuple[float, float, float]]:
+def _stage_colours(n_stages: int) -> list[tuple[float, float, float]]:
     """Colours of stages, light to dark with severity."""
     return sns.color_palette("YlOrBr", n_stages + 1)[1:]
 
 
-def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     """Decorate a function that draws: paper context, ticks, nothing left behind in matplotlib's settings."""
 
     @functools.wraps(draw)
@@ -70,20 +70,10 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return wrapper
 
 
-def new_figure(
+def _new_figure(
     rows: int = 1, columns: int = 1, *, width: float = 6.5, height: float = 4.0, **options: Any
 ) -> tuple[Figure, Any]:
-    """Figure and array of axes, shape (rows, columns), laid out without overlap.
-
-    Parameters
-    ----------
-    rows, columns : int
-        Panels.
-    width, height : float
-        Inches.
-    **options
-        Passed to `matplotlib.pyplot.subplots`.
-    """
+    """Figure (width and height in inches) and array of axes, shape (rows, columns), laid out without overlap."""
     figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained", **options)
     # pyplot makes Jupyter ready to show figures; closed at once, it shows each only where a cell returns it.
     plt.close(figure)
@@ -98,7 +88,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(path, bbox_inches="tight", dpi=_DPI, metadata=metadata)
 
 
-def hide_ticks(axes: Axes) -> None:
+def _hide_ticks(axes: Axes) -> None:
     """Turn a panel into a picture: no ticks, no frame."""
     axes.set(xticks=[], yticks=[])
     sns.despine(ax=axes, left=True, bottom=True)
@@ -129,10 +119,7 @@ def signed(value: float) -> str:
 def setting_label(setting: Mapping[str, object]) -> str:
     """Parameters of a model in words, such as "learning rate 0.1, weights simulation"; empty where none is set.
 
-    Parameters
-    ----------
-    setting : mapping
-        Parameters by name; options of a net as a mapping of their own, or as ``options.<name>``.
+    Options of a net are a mapping of their own, or named ``options.<name>``.
     """
     named: dict[str, object] = {}
     for name, value in setting.items():

@@ -13,31 +13,26 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from fibrolib.plots.style import hide_ticks, model_colour, new_figure, setting_label, styled
+from fibrolib.plots.style import _hide_ticks, _new_figure, _styled, model_colour, setting_label
 
 _MOST_FRAMES = 6
 """Frames of a clip that are drawn."""
 _CURVES = {"train_loss": "Training loss", "valid_loss": "Validation loss", "valid_auc": "Validation AUC"}
 
 
-@styled
+@_styled
 def plot_search(search: pd.DataFrame, name: str) -> Figure:
-    """AUC of each fold at each setting tried, the best first and in the model's colour.
+    """AUC of each fold at each setting tried, the best first and in the colour of the model `name`.
 
-    Parameters
-    ----------
-    search : DataFrame
-        One row per setting: its parameters (missing where the setting leaves the model's own), ``auc_fold1`` ...,
-        ``auc_mean``. Of equal ones the first is the best, as in `fibrolib.learning.evaluate`.
-    name : str
-        The model.
+    `search` has a row per setting: its parameters (missing where the setting leaves the model's own), ``auc_fold1``
+    ..., ``auc_mean``. Of equal ones the first is the best, as in `fibrolib.learning.evaluate`.
     """
     folds = [column for column in search if column.startswith("auc_fold")]
     rows = search.sort_values("auc_mean", ascending=False, kind="stable").reset_index(drop=True)
     usual = "the model's own settings" if len(rows) > 1 else "the only setting"
     labels = [_setting(row, usual) for _, row in rows.iterrows()]
     n_lines = max(label.count("\n") + 1 for label in labels)
-    figure, axes = new_figure(width=6.0, height=1.3 + (0.25 + 0.2 * n_lines) * len(search))
+    figure, axes = _new_figure(width=6.0, height=1.3 + (0.25 + 0.2 * n_lines) * len(search))
     plot = axes[0, 0]
     for place, row in rows.iterrows():
         colour = model_colour(name) if place == 0 else "0.55"
@@ -59,10 +54,10 @@ def _setting(row: pd.Series, usual: str) -> str:
     return textwrap.fill(", ".join(words), 44).replace("\N{NO-BREAK SPACE}", " ") or usual
 
 
-@styled
+@_styled
 def plot_schedule(factors: Mapping[str, NDArray[np.floating]], name: str) -> Figure:
     """Share of the full learning rate at each step, by setting; the first line has the colour of the model `name`."""
-    figure, axes = new_figure(width=6.0, height=2.6 + 0.2 * len(factors))
+    figure, axes = _new_figure(width=6.0, height=2.6 + 0.2 * len(factors))
     plot = axes[0, 0]
     for number, (label, values) in enumerate(factors.items()):
         colour, dashes = (model_colour(name), "solid") if number == 0 else (str(0.3 + 0.4 / number), (0, (4, 1.5)))
@@ -74,19 +69,14 @@ def plot_schedule(factors: Mapping[str, NDArray[np.floating]], name: str) -> Fig
     return figure
 
 
-@styled
+@_styled
 def plot_curves(histories: pd.DataFrame, name: str) -> Figure:
     """Training curves: folds as thin lines inside the band they span, the final fit as a thick line.
 
-    Parameters
-    ----------
-    histories : DataFrame
-        ``epoch, fold`` (missing for the final fit), ``train_loss``, and where available ``valid_loss, valid_auc``.
-    name : str
-        The model.
+    `histories`: ``epoch, fold`` (missing for the final fit), ``train_loss``, where available ``valid_loss, valid_auc``.
     """
     curves = {column: title for column, title in _CURVES.items() if column in histories}
-    figure, axes = new_figure(1, len(curves), width=2.7 * len(curves), height=2.8)
+    figure, axes = _new_figure(1, len(curves), width=2.7 * len(curves), height=2.8)
     for plot, (column, title) in zip(axes[0], curves.items(), strict=True):
         _draw_curve(plot, histories, column, model_colour(name))
         plot.set_title(title)
@@ -119,15 +109,12 @@ def _draw_curve(plot: Axes, histories: pd.DataFrame, column: str, colour: str) -
         plot.plot(best["epoch"], best[column], linestyle="", label="epoch kept", **mark)
 
 
-@styled
+@_styled
 def plot_model_view(views: Mapping[str, Mapping[str, NDArray[np.floating]]]) -> Figure:
     """Input of a net: a row for each patient and channel, a column for each of a few frames.
 
-    Parameters
-    ----------
-    views : mapping of str to mapping of str to ndarray, shape (frames, height, width)
-        Channels by name, by title of the patient (a stage, never a patient's name). ``grey value`` is drawn in grey, a
-        channel with negative values around zero, any other from black upwards.
+    `views` holds, by title of the patient (a stage, never a name), channels ``(frames, height, width)`` by name. ``grey
+    value`` is drawn in grey, a channel with negative values around zero, any other from black upwards.
     """
     rows = [(title, name, channel) for title, channels in views.items() for name, channel in channels.items()]
     if all(len(channel) == 1 for *_, channel in rows):
@@ -135,7 +122,7 @@ def plot_model_view(views: Mapping[str, Mapping[str, NDArray[np.floating]]]) -> 
     least = min(len(channel) for *_, channel in rows)  # one frame has no difference to a next
     frames = np.linspace(0, least - 1, min(_MOST_FRAMES, least)).round().astype(int)
     columns = len(frames)
-    figure, axes = new_figure(len(rows), columns, width=0.5 + 1.22 * columns, height=0.2 + 1.36 * len(rows))
+    figure, axes = _new_figure(len(rows), columns, width=0.5 + 1.22 * columns, height=0.2 + 1.36 * len(rows))
     limits = _limits(rows)
     for line, (title, name, channel) in zip(axes, rows, strict=True):
         for plot, frame in zip(line, frames, strict=True):
@@ -143,18 +130,18 @@ def plot_model_view(views: Mapping[str, Mapping[str, NDArray[np.floating]]]) -> 
             between = f"frames {frame + 1} to {frame + 2}"
             place = between if "difference" in name else f"frame {frame + 1}"
             plot.set_xlabel(place, fontsize="x-small", labelpad=1)
-            hide_ticks(plot)
+            _hide_ticks(plot)
         line[0].set_ylabel(f"{title}\n{name}", fontsize="small")
     return figure
 
 
 def _stills(rows: list[tuple[str, str, NDArray[np.floating]]]) -> Figure:
-    figure, axes = new_figure(1, len(rows), width=2.0 * len(rows), height=2.3)
+    figure, axes = _new_figure(1, len(rows), width=2.0 * len(rows), height=2.3)
     limits = _limits(rows)
     for plot, (title, name, channel) in zip(axes[0], rows, strict=True):
         plot.imshow(channel[0], **limits[name])
         plot.set_title(title)
-        hide_ticks(plot)
+        _hide_ticks(plot)
     return figure
 
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fibrolib.diagnostics import model_label
-from fibrolib.plots.style import model_colour, model_dashes, new_figure, styled
+from fibrolib.plots.style import _model_dashes, _new_figure, _styled, model_colour
 
 _GUIDE = {"color": "0.6", "linewidth": 0.8, "linestyle": ":"}
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -36,7 +36,7 @@ def _panels(names: Sequence[str], height: float, **options) -> tuple[Figure, dic
     """Up to three panels in a row, one for each diagnostic."""
     columns = max(1, min(3, len(names)))
     rows = max(1, -(-len(names) // columns))
-    figure, axes = new_figure(
+    figure, axes = _new_figure(
         rows, columns, width=0.4 + 2.1 * columns, height=0.4 + height * rows, sharex=True, sharey=True, **options
     )
     for spare in axes.flat[len(names) :]:
@@ -49,18 +49,11 @@ def _count(plot: Axes, n: int, height: float) -> None:
     plot.text(0.98, height, f"n = {n}", ha="right", va=side, fontsize="small", transform=plot.transAxes)
 
 
-@styled
+@_styled
 def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: str = "test") -> Figure:
     """Smooth calibration curve of each diagnostic with its band, and every patient as a tick.
 
-    Parameters
-    ----------
-    curves : DataFrame
-        From `fibrolib.inference.calibration_curves`.
-    predictions : DataFrame
-        The predictions table they were computed from.
-    split : str
-        Which patients.
+    `curves` comes from `fibrolib.inference.calibration_curves` of the same `predictions` and `split`.
     """
     curves = curves.dropna(subset=["observed"])
     figure, panels = _panels(list(dict.fromkeys(curves["model"])), 2.1)
@@ -70,7 +63,7 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: 
         colour = model_colour(name)
         plot.plot([0, 1], [0, 1], **_GUIDE)
         plot.fill_between(curve["predicted"], curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0)
-        plot.plot(curve["predicted"], curve["observed"], color=colour, linestyle=model_dashes(name), linewidth=1.7)
+        plot.plot(curve["predicted"], curve["observed"], color=colour, linestyle=_model_dashes(name), linewidth=1.7)
         for truth, level in ((1, 1.04), (0, -0.04)):
             scores = rows.loc[rows["y_true"] == truth, "y_score"].dropna()
             plot.plot(scores, np.full(len(scores), level), "|", color="0.35", markersize=5, markeredgewidth=0.8)
@@ -83,7 +76,7 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: 
     return figure
 
 
-@styled
+@_styled
 def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
     """Net benefit (from `decision_curves`) up to the threshold `most`, beside treating everybody (grey) and nobody."""
     curves = curves[curves["net_benefit"].notna() & (curves["threshold"] <= most)]
@@ -95,7 +88,7 @@ def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
         plot.axhline(0, **_GUIDE)
         plot.plot(curve["threshold"], curve["treat_all"], color="0.5", linewidth=1)
         plot.fill_between(curve["threshold"], curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0)
-        plot.plot(curve["threshold"], curve["net_benefit"], color=colour, linestyle=model_dashes(name), linewidth=1.7)
+        plot.plot(curve["threshold"], curve["net_benefit"], color=colour, linestyle=_model_dashes(name), linewidth=1.7)
         plot.set_title(model_label(name))
         _count(plot, int(curve["n"].iloc[0]), 0.97)
         plot.set(xlim=(0, most), ylim=(-0.4 * top, top))
@@ -105,11 +98,11 @@ def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
     return figure
 
 
-@styled
+@_styled
 def plot_split_luck(redraws: pd.DataFrame, own: Mapping[str, float]) -> Figure:
     """AUC of each diagnostic over many random splits (`redraw_splits`), and in the study's `own`."""
     names = list(dict.fromkeys(redraws["model"]))
-    figure, axes = new_figure(width=6.5, height=0.9 + 0.55 * len(names))
+    figure, axes = _new_figure(width=6.5, height=0.9 + 0.55 * len(names))
     plot = axes[0, 0]
     for place, name in enumerate(names):
         areas = redraws.loc[redraws["model"] == name, "auc"].dropna()
@@ -138,22 +131,14 @@ def plot_split_luck(redraws: pd.DataFrame, own: Mapping[str, float]) -> Figure:
     return figure
 
 
-@styled
+@_styled
 def plot_coverage(coverage: pd.DataFrame, x: str, label: str, *, confidence_level: float = 0.95) -> Figure:
     """Coverage of several interval methods over the true value.
 
-    Parameters
-    ----------
-    coverage : DataFrame
-        Columns `x`, ``method`` and ``coverage``; ``error`` where the coverage was simulated.
-    x : str
-        Column of the true value.
-    label : str
-        What it is.
-    confidence_level : float
-        Nominal coverage.
+    `coverage` has the columns `x` (the true value; `label` says of what), ``method, coverage``, and ``error`` where the
+    coverage was simulated.
     """
-    figure, axes = new_figure(width=6.5, height=3.2)
+    figure, axes = _new_figure(width=6.5, height=3.2)
     plot = axes[0, 0]
     plot.axhline(confidence_level, **_GUIDE)
     groups = list(coverage.groupby("method", sort=False))
@@ -172,18 +157,10 @@ def plot_coverage(coverage: pd.DataFrame, x: str, label: str, *, confidence_leve
     return figure
 
 
-@styled
+@_styled
 def plot_power(curves: Mapping[str, pd.DataFrame], *, marks: Mapping[str, int] | None = None) -> Figure:
-    """Power over the number of patients.
-
-    Parameters
-    ----------
-    curves : mapping of str to DataFrame
-        By label, ``n`` and ``power``.
-    marks : mapping of str to int, optional
-        Numbers of patients to be marked, by label.
-    """
-    figure, axes = new_figure(width=6.5, height=3.4)
+    """Power over the number of patients: tables of ``n`` and ``power`` by label; `marks` are numbers of patients."""
+    figure, axes = _new_figure(width=6.5, height=3.4)
     plot = axes[0, 0]
     plot.axhline(0.8, **_GUIDE)
     for colour, (label, curve) in zip(_LINES, curves.items(), strict=False):
@@ -198,20 +175,13 @@ def plot_power(curves: Mapping[str, pd.DataFrame], *, marks: Mapping[str, int] |
     return figure
 
 
-@styled
+@_styled
 def plot_attainable(printed: Mapping[str, float], grids: Mapping[str, Sequence[float]], *, decimals: int = 3) -> Figure:
-    """Printed areas between the areas that can occur at all.
+    """Printed areas, by model, between the areas that can occur at all, by label.
 
-    Parameters
-    ----------
-    printed : mapping of str to float
-        Printed area of each model.
-    grids : mapping of str to sequence of float
-        By label, all areas that can occur.
-    decimals : int
-        Decimals printed: the stripe is all that rounds to the printed number.
+    The stripe is all that rounds to the printed number at so many `decimals`.
     """
-    figure, axes = new_figure(1, len(printed), width=6.8, height=0.9 + 0.4 * len(grids), sharey=True)
+    figure, axes = _new_figure(1, len(printed), width=6.8, height=0.9 + 0.4 * len(grids), sharey=True)
     half, reach = 0.5 * 10.0**-decimals, 8.5 * 10.0**-decimals
     for plot, (model, value) in zip(axes[0], printed.items(), strict=True):
         plot.axvspan(value - half, value + half, color="#D55E00", alpha=0.3, linewidth=0)
@@ -230,13 +200,13 @@ def plot_attainable(printed: Mapping[str, float], grids: Mapping[str, Sequence[f
     return figure
 
 
-@styled
+@_styled
 def plot_pvalue_range(ranges: Mapping[str, pd.DataFrame], *, plausible: tuple[float, float] = (0.3, 0.8)) -> Figure:
     """p-value of each comparison over the correlation of its two areas; `plausible` correlations are shaded.
 
     `ranges` holds, by comparison, the table of `fibrolib.inference.comparison_range`.
     """
-    figure, axes = new_figure(width=6.5, height=3.2)
+    figure, axes = _new_figure(width=6.5, height=3.2)
     plot = axes[0, 0]
     plot.axvspan(*plausible, color="0.92", linewidth=0)
     plot.text(np.mean(plausible), 1.02, "plausible (assumption)", ha="center", fontsize="small", color="0.3")

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from fibrolib.plots.patients import CARRIERS
-from fibrolib.plots.style import hide_ticks, new_figure, styled
+from fibrolib.plots.style import _hide_ticks, _new_figure, _styled
 from fibrolib.stages import cutoff_name
 
 TRUTH_COLOUR = "#F0E442"
@@ -41,10 +41,10 @@ _MARGINS = {"left": 0.02, "right": 0.985, "bottom": 0.1, "top": 0.94, "hspace": 
 def _draw_picture(plot: Axes, picture: NDArray[np.uint8]) -> None:
     """Show a grey picture without ticks."""
     plot.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="lanczos")
-    hide_ticks(plot)
+    _hide_ticks(plot)
 
 
-@styled
+@_styled
 def plot_plate(
     rows: Mapping[str, Sequence[NDArray[np.uint8]]],
     titles: Sequence[str],
@@ -52,23 +52,15 @@ def plot_plate(
     scale: float | None = None,
     width: float = 9.0,
 ) -> Figure:
-    """Frames in rows and columns, with a bar of two centimetres in each row where the scale is given.
+    """Frames in rows and columns (`titles`), with a bar of two centimetres in each row where the scale is given.
 
-    Parameters
-    ----------
-    rows : mapping of str to sequence of ndarray of uint8, shape (height, width)
-        Frames by the title of their row; those of one row have one size.
-    titles : sequence of str
-        Of the columns.
-    scale : float or None
-        Millimetres per pixel.
-    width : float
-        Of the figure, inches.
+    `rows` holds frames ``(height, width)`` by the title of their row, those of one row of one size; `scale` is in
+    millimetres per pixel, `width` in inches.
     """
     shapes = [pictures[0].shape for pictures in rows.values()]
     heights = [width / len(titles) * high / wide for high, wide in shapes]
     size = {"width": width, "height": sum(heights) + 0.3, "height_ratios": heights}
-    figure, axes = new_figure(len(rows), len(titles), **size)
+    figure, axes = _new_figure(len(rows), len(titles), **size)
     for line, (label, pictures) in zip(axes, rows.items(), strict=True):
         for plot, picture in zip(line, pictures, strict=True):
             _draw_picture(plot, picture)
@@ -101,24 +93,16 @@ def _draw_mmode(
     plot.set(xlabel="Time (s)", xlim=(0, seconds), ylim=(half, -half))
 
 
-@styled
+@_styled
 def plot_mmode(
     strips: Mapping[str, NDArray[np.uint8]], paths: Mapping[str, NDArray], *, seconds: float, scale: float
 ) -> Figure:
     """M-mode strips under each other, with the true path of the tissue in the middle.
 
-    Parameters
-    ----------
-    strips : mapping of str to ndarray of uint8, shape (depth, frames)
-        By title.
-    paths : mapping of str to ndarray, shape (frames,)
-        True depth of the tissue in the middle of each strip, mm.
-    seconds : float
-        Length of the strips.
-    scale : float
-        Millimetres per pixel of depth.
+    By title: strips ``(depth, frames)`` of uint8, `seconds` long, at `scale` millimetres per pixel of depth; paths
+    ``(frames,)``, the true depth in mm.
     """
-    figure, axes = new_figure(len(strips), width=7.0, height=0.4 + 1.9 * len(strips), sharex=True)
+    figure, axes = _new_figure(len(strips), width=7.0, height=0.4 + 1.9 * len(strips), sharex=True)
     for plot, (title, strip) in zip(axes[:, 0], strips.items(), strict=True):
         path = paths[title]
         _draw_mmode(plot, strip, seconds, scale, path)
@@ -137,20 +121,12 @@ def _draw_arrows(plot: Axes, nodes: NDArray[np.intp], displacement: NDArray, sca
     (rows, columns), (right, down) = (part[..., *every] for part in (nodes, np.moveaxis(displacement, -1, 0)))
     valid = np.isfinite(right)
     length = _MAGNIFIED / scale
-    plot.quiver(
-        *(part[valid] for part in (columns, rows, right * length, down * length)),
-        angles="xy",
-        scale_units="xy",
-        scale=1,
-        color=TRUTH_COLOUR,
-        width=0.006,
-        headwidth=4,
-        headlength=5,
-        minlength=0.5,
-    )
+    arrows = {"color": TRUTH_COLOUR, "width": 0.006, "headwidth": 4, "headlength": 5, "minlength": 0.5}
+    vectors = (part[valid] for part in (columns, rows, right * length, down * length))
+    plot.quiver(*vectors, angles="xy", scale_units="xy", scale=1, **arrows)
 
 
-@styled
+@_styled
 def plot_movement(
     pictures: Mapping[str, NDArray[np.uint8]],
     nodes: NDArray[np.intp],
@@ -161,21 +137,12 @@ def plot_movement(
 ) -> Figure:
     """True displacement towards systole: arrows on the frame, and the strain as colour below it.
 
-    Parameters
-    ----------
-    pictures : mapping of str to ndarray of uint8, shape (height, width)
-        Frames by title.
-    nodes : ndarray of int, shape (2, grid rows, grid columns)
-        Row and column of the nodes on the frames.
-    displacements : mapping of str to ndarray, shape (grid rows, grid columns, 2)
-        Right and down, mm; NaN where nothing is drawn.
-    strains : mapping of str to ndarray, shape (grid rows, grid columns)
-        Largest principal strain.
-    scale : float
-        Millimetres per pixel.
+    By title: frames ``(height, width)`` of uint8; displacements ``(grid rows, grid columns, 2)`` to the right and down
+    in mm, NaN where nothing is drawn; largest principal strains ``(grid rows, grid columns)``. `nodes`, ``(2, grid
+    rows, grid columns)``, are rows and columns on the frames; `scale` is in millimetres per pixel.
     """
     width = 2.9 * len(pictures) + 0.8
-    figure, axes = new_figure(2, len(pictures), width=width, height=5.0)
+    figure, axes = _new_figure(2, len(pictures), width=width, height=5.0)
     most = 100 * max(np.nanmax(strain) for strain in strains.values())
     step = (nodes[0, 1, 0] - nodes[0, 0, 0]) / 2
     extent = (nodes[1].min() - step, nodes[1].max() + step, nodes[0].max() + step, nodes[0].min() - step)
@@ -196,13 +163,13 @@ def plot_movement(
     return figure
 
 
-@styled
+@_styled
 def plot_masks(pictures: Mapping[str, tuple[NDArray[np.uint8], Mapping[str, NDArray[np.bool_]]]]) -> Figure:
     """Frames with their true regions outlined.
 
     `pictures` holds, by title, a frame and boolean masks of its size, named as in `REGIONS`.
     """
-    figure, axes = new_figure(1, len(pictures), width=3.3 * len(pictures), height=3.1)
+    figure, axes = _new_figure(1, len(pictures), width=3.3 * len(pictures), height=3.1)
     for plot, (title, (picture, masks)) in zip(axes[0], pictures.items(), strict=True):
         _draw_picture(plot, picture)
         for region, mask in masks.items():
@@ -215,25 +182,21 @@ def plot_masks(pictures: Mapping[str, tuple[NDArray[np.uint8], Mapping[str, NDAr
     return figure
 
 
-@styled
+@_styled
 def plot_ceilings(ceilings: pd.DataFrame) -> Figure:
     """AUC of the oracle against each dial: dashed for a still image, solid for video.
 
-    Parameters
-    ----------
-    ceilings : DataFrame
-        ``dial`` (str), ``value``, ``cutoff``, ``still``, ``moving``: AUCs, one row per dial, value and cut-off; and
-        ``n``, the simulated patients they were computed on.
+    `ceilings` has a row per ``dial``, ``value`` and ``cutoff``: AUCs ``still`` and ``moving``, on ``n`` simulated
+    patients.
     """
     strengths = list(dict.fromkeys(ceilings["dial"]))
-    figure, axes = new_figure(1, len(strengths), width=2.5 * len(strengths) + 1.5, height=3.0, sharey=True)
+    figure, axes = _new_figure(1, len(strengths), width=2.5 * len(strengths) + 1.5, height=3.0, sharey=True)
     for plot, dial in zip(axes[0], strengths, strict=True):
         for cutoff, rows in ceilings[ceilings["dial"] == dial].groupby("cutoff"):
             colour = CUTOFF_COLOURS[cutoff]
-            plot.plot(rows["value"], rows["moving"], color=colour, marker="o", markersize=3.5)
-            plot.plot(
-                rows["value"], rows["still"], color=colour, marker="o", markersize=3.5, linestyle="--", mfc="white"
-            )
+            look = {"color": colour, "marker": "o", "markersize": 3.5}
+            plot.plot(rows["value"], rows["moving"], **look)
+            plot.plot(rows["value"], rows["still"], linestyle="--", mfc="white", **look)
             plot.fill_between(rows["value"], rows["still"], rows["moving"], color=colour, alpha=0.15, linewidth=0)
         plot.axvline(1, color="0.6", linewidth=0.8, linestyle=":")
         plot.set_title(f"Dial: {dial}")
@@ -247,7 +210,7 @@ def plot_ceilings(ceilings: pd.DataFrame) -> Figure:
     return figure
 
 
-@styled
+@_styled
 def plot_patient(
     picture: NDArray[np.uint8],
     strip: NDArray[np.uint8],
@@ -263,28 +226,10 @@ def plot_patient(
 ) -> Figure:
     """One virtual patient: frame at systole, M-mode, its carriers among all patients, and the ceilings.
 
-    Parameters
-    ----------
-    picture : ndarray of uint8, shape (height, width)
-        The frame at systole.
-    strip : ndarray of uint8, shape (depth, frames)
-        M-mode.
-    path : ndarray, shape (frames,)
-        True depth of the tissue in the strip's middle, mm.
-    field : ndarray of shape (2, rows, columns), ndarray of shape (rows, columns, 2)
-        Nodes on the frame, and their displacement in mm.
-    seconds : float
-        Length of the strip.
-    scale : float
-        Millimetres per pixel.
-    patient : row of `draw_patients`
-        The patient.
-    others : DataFrame
-        Many patients at the same dials: ``stage, texture, capsule, strain``.
-    cutoff : int
-        Lowest stage that counts as diseased.
-    ceilings : mapping of str to float
-        AUC of the oracle on `others`, by the name of what it sees.
+    `picture`, `strip` (`seconds` long) and `path` are as for `plot_mmode` and `plot_movement`, `field` holds the
+    latter's nodes and displacement; `patient` is a row of `draw_patients`; `others` are many patients at the same
+    dials, with ``stage, texture, capsule, strain``; `ceilings` are AUCs of the oracle on them, by the name of what it
+    sees.
     """
     figure = Figure(figsize=(9.4, 5.4))  # of no window and no layout engine: this one is drawn at every move
     axes = figure.subplots(2, 3, gridspec_kw=_MARGINS)
