@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from fibrolib.inference import Estimate, InferenceError, auc, auc_ci, estimates_table, wilson
 from fibrolib.inference.intervals import _acceleration, _bca_limits, _newcombe_limits
@@ -33,11 +33,45 @@ def test_every_method_stays_within_zero_and_one_and_holds_the_estimate(method, s
 
 def test_logit_limits_follow_the_closed_form():
     y, score = sample(1)
-    found = auc_ci(y, score)
-    assert found.method == "logit"
+    found = auc_ci(y, score, "logit")
     for limit, z in ((found.low, -1), (found.high, 1)):
         reach = z * stats.norm.ppf(0.975) * found.standard_error / (found.value * (1 - found.value))
         assert np.log(limit / (1 - limit)) == pytest.approx(np.log(found.value / (1 - found.value)) + reach)
+
+
+def test_the_default_reaches_from_the_lower_to_the_higher_limit_of_both():
+    y, score = sample(1)
+    logit, newcombe, found = (auc_ci(y, score, method) for method in ("logit", "newcombe", "auto"))
+    assert (found.low, found.high) == (min(logit.low, newcombe.low), max(logit.high, newcombe.high))
+    # Three cases: the logit limits alone, with Student's t for a mean of three in place of z.
+    score = np.concatenate(([0.5, 20.5, 90.5], np.arange(100)))
+    few = auc_ci(np.repeat([1, 0], (3, 100)), score)
+    placed = np.array([1, 21, 91]) / 100
+    below = (placed[:, None] < 0.01 * np.arange(1, 101)).sum(axis=0) / 3
+    variances = placed.var(ddof=1) / 3, below.var(ddof=1) / 100
+    df = sum(variances) ** 2 / (variances[0] ** 2 / 2 + variances[1] ** 2 / 99)
+    reach = stats.t.ppf(0.975, df) * few.standard_error / (few.value * (1 - few.value))
+    assert few.low == pytest.approx(special.expit(special.logit(few.value) - reach), rel=0.03)
+
+
+# What was found: the logit interval covers .79, .83, .86, .85 here (true area; None: a five-level score).
+@pytest.mark.parametrize(
+    ("sizes", "area", "levels"),
+    [((5, 200), 0.95, 0), ((3, 100), 0.8, 0), ((10, 200), 0.95, 0), ((50, 50), 0.978, 5)],
+)
+def test_default_interval_covers_with_few_cases_and_with_levels(sizes, area, levels):
+    rng = np.random.default_rng(sum(sizes))
+    y = np.repeat([1, 0], sizes)
+    shift = np.sqrt(2) * stats.norm.ppf(area)
+    cuts = np.linspace(0.5, shift - 0.2, 4) if levels else None
+
+    def seen(score):
+        return np.searchsorted(cuts, score).astype(float) if levels else score
+
+    truth = auc(np.repeat([1, 0], 20_000), seen(rng.normal(size=40_000) + np.repeat([shift, 0], 20_000)))
+    found = [auc_ci(y, seen(rng.normal(size=len(y)) + shift * y)) for _ in range(300)]
+    # 300 draws at a true coverage of 0.95 stay above 0.91 with probability 0.998.
+    assert np.mean([each.low <= truth <= each.high for each in found]) > 0.91
 
 
 def test_newcombe_limits_solve_their_own_equation():

@@ -230,7 +230,7 @@ def test_the_joint_test_in_a_sentence():
     row = {"models": 6, "n": 17, "statistic": 8.25, "df": 5, "df_error": 11.0, "p": 0.4, "test": "DeLong, joint (F)"}
     text = report.describe_joint(pd.DataFrame([row | {"note": "only 8 patients"}]))
     assert "all 6 areas are equal (DeLong, joint (F), 17 patients scored by all)" in text
-    assert "T² = 8.25 on 5 and 11 degrees of freedom, **p = 0.400**" in text
+    assert "F = 8.25 on 5.0 and 11.0 degrees of freedom, **p = 0.400**" in text
     assert text.endswith("; only 8 patients.")
     refused = report.describe_joint(pd.DataFrame([row | {"p": np.nan, "note": "one class"}]))
     assert "cannot be tested" in refused

@@ -100,20 +100,23 @@ def _join_notes(*notes: str) -> str:
     return "; ".join(filter(None, notes))
 
 
-def _normal_quantile(confidence_level: float) -> float:
-    """Standard errors on either side of a two-sided normal interval."""
-    return float(special.ndtri((1 + confidence_level) / 2))
+def _normal_quantile(confidence_level: float, df: float = np.inf) -> float:
+    """Standard errors on either side of a two-sided interval: normal, or Student's t with `df` degrees of freedom."""
+    share = (1 + confidence_level) / 2
+    return float(special.ndtri(share) if np.isinf(df) else special.stdtrit(df, share))
 
 
-def _normal_limits(value: float, error: float, confidence_level: float, least: float = 0.0) -> Limits:
-    """Normal interval, cut at `least` and 1."""
-    reach = _normal_quantile(confidence_level) * error
+def _normal_limits(
+    value: float, error: float, confidence_level: float, least: float = 0.0, df: float = np.inf
+) -> Limits:
+    """Normal (or Student's) interval, cut at `least` and 1."""
+    reach = _normal_quantile(confidence_level, df) * error
     return float(max(least, value - reach)), float(min(1.0, value + reach))
 
 
-def _logit_limits(value: float, error: float, confidence_level: float) -> Limits:
-    """Normal interval on the logit scale, for a value in (0, 1)."""
-    centre, reach = special.logit(value), _normal_quantile(confidence_level) * error / (value * (1 - value))
+def _logit_limits(value: float, error: float, confidence_level: float, df: float = np.inf) -> Limits:
+    """Normal (or Student's) interval on the logit scale, for a value in (0, 1)."""
+    centre, reach = special.logit(value), _normal_quantile(confidence_level, df) * error / (value * (1 - value))
     return float(special.expit(centre - reach)), float(special.expit(centre + reach))
 
 
@@ -139,6 +142,22 @@ def _newcombe_limits(area: float, n_positive: int, n_negative: int, confidence_l
 
     # The formula is symmetric: the upper limit of an area is the lower limit of its complement.
     return lower(area), 1 - lower(1 - area)
+
+
+def _satterthwaite(variances: Sequence[float], sizes: Sequence[int]) -> float:
+    """Degrees of freedom of a sum of variances, each estimated from so many patients."""
+    parts = sum(variance**2 / (size - 1) for variance, size in zip(variances, sizes, strict=True))
+    return float(sum(variances) ** 2 / parts) if parts > 0 else float("inf")
+
+
+def _mover_limits(a: float, b: float, limits_a: Limits, limits_b: Limits, correlation: float) -> Limits:
+    """Limits of ``a - b`` from those of either (Zou & Donner, Stat Med 2008;27:1693)."""
+
+    def reach(one: float, other: float) -> float:
+        return float(np.sqrt(max(0.0, one**2 + other**2 - 2 * correlation * one * other)))
+
+    low, high = reach(a - limits_a[0], limits_b[1] - b), reach(limits_a[1] - a, b - limits_b[0])
+    return max(-1.0, a - b - low), min(1.0, a - b + high)
 
 
 def wilson(count: int, n: int, name: str = "proportion", confidence_level: float = 0.95) -> Estimate:

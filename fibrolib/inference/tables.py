@@ -48,7 +48,7 @@ def compare_models(
     predictions : DataFrame
         The predictions table.
     test : {"delong", "permutation", "mcnemar"}
-        DeLong's test of the areas; the exact permutation test of the areas, which has no interval; the exact McNemar
+        DeLong's test of the areas (:func:`delong_test`); the exact permutation test of the areas; the exact McNemar
         test of the accuracies at `thresholds`.
     thresholds : mapping of str to float, optional
         For "mcnemar": operating points from :func:`choose_thresholds`; models without one are left out.
@@ -66,8 +66,8 @@ def compare_models(
     -------
     DataFrame
         One row for each pair: ``a, b, n, difference, ci_low, ci_high, p, p_holm, test, note``, and for "delong" also
-        ``z, auc_a, auc_b``; "permutation" has no limits. Pairs that cannot be tested have NaN and a note, and do not
-        count in the correction.
+        ``z, auc_a, auc_b``; limits of "permutation" are left out. Pairs that cannot be tested have NaN and a note, and
+        do not count in the correction.
     """
     if test not in _NAMES or (test == "mcnemar" and thresholds is None):
         raise ValueError(f"test must be one of {', '.join(_NAMES)}, 'mcnemar' with thresholds; it is {test!r}")

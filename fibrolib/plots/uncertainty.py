@@ -19,6 +19,7 @@ _METHOD_LABELS = {
     "delong": "DeLong, normal",
     "logit": "DeLong, logit",
     "newcombe": "Newcombe",
+    "auto": "logit and Newcombe",
     "bootstrap": "BCa bootstrap",
     "jeffreys": "Jeffreys posteriors",
     "normal": "Wald (textbook)",

@@ -129,7 +129,7 @@ def describe_joint(joint: pd.DataFrame) -> str:
     p = _p_value(row.p)
     text = (
         f"That all {row.models} areas are equal ({row.test}, {counted(row.n, 'patient')} scored by all): "
-        f"T² = {row.statistic:.2f} on {row.df} and {row.df_error:.0f} degrees of freedom, "
+        f"F = {row.statistic:.2f} on {row.df:.1f} and {row.df_error:.1f} degrees of freedom, "
         f"**p {p if p.startswith('<') else f'= {p}'}**. This is one test, so it needs no correction"
     )
     return f"{text}; {row.note}." if row.note else f"{text}."
