@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +19,11 @@ class OwnFile:
     folder: Path
     text: str
     digest: str
+
+    def load(self) -> None:
+        """Run the file in this process, which then knows its object by name, unless it does already."""
+        if self not in known_files():
+            LOADED[self.name] = getattr(run_file(self.folder / self.path), self.text.rpartition(":")[2]), self
 
     @property
     def path(self) -> str:
@@ -56,12 +60,5 @@ def known_object(name: str) -> object | None:
 
 
 def known_files() -> tuple[OwnFile, ...]:
-    """All files that were loaded; another process loads them by `know_files`."""
+    """All files that were loaded."""
     return tuple(own for _, own in LOADED.values())
-
-
-def know_files(files: Sequence[OwnFile]) -> None:
-    """Load the files that another process of the same run has loaded."""
-    for own in files:
-        if own not in known_files():
-            LOADED[own.name] = getattr(run_file(own.folder / own.path), own.text.rpartition(":")[2]), own

@@ -37,9 +37,7 @@ SIGNALS = {
 """Signal strengths of the three scenarios, turned up until a perfect reader has an AUC of .97, .95 and .89 at F2 and
 above: a net that fails to learn has nothing to explain."""
 
-
-REGIONS = ("capsule", "liver")
-"""Regions that maps are counted on."""
+REGIONS = ("capsule", "liver")  # that maps are counted on
 
 _PLACES = {"capsule": "capsule", "texture": "liver", "motion": "liver"}
 """The region that each signal is in. Texture and motion are everywhere in the liver, with its outermost millimetres,

@@ -232,17 +232,13 @@ class SaliencyTests:
 
     def sanity(self) -> pd.DataFrame:
         """Rank correlations of the sanity tests (`sanity_values`) on the few patients, with ``model``; kept."""
-        return self._tables("sanity", self._sanity_job, (sanity_values, fit_without_fold, fit_shuffled))
 
-    def _sanity_job(self, name: str):
-        return delayed(sanity_values)(
-            self.net(name),
-            list(self.clips(name, few=True).values()),
-            self.methods,
-            other_training=_nets_of_folds(self.nets, name),
-            random_labels=self._shuffled[name],
-            seed=self.nets.seed,
-        )
+        def job(name: str):
+            clips, others = list(self.clips(name, few=True).values()), _nets_of_folds(self.nets, name)
+            options = {"other_training": others, "random_labels": self._shuffled[name], "seed": self.nets.seed}
+            return delayed(sanity_values)(self.net(name), clips, self.methods, **options)
+
+        return self._tables("sanity", job, (sanity_values, fit_without_fold, fit_shuffled))
 
     @cached_property
     def _shuffled(self) -> dict[str, list[NetClassifier]]:
@@ -250,11 +246,12 @@ class SaliencyTests:
 
     def cascade(self) -> pd.DataFrame:
         """The nets shuffled from the head down (`cascading_randomisation`), few patients, with ``model``; kept."""
-        return self._tables("cascade", self._cascade_job, (cascading_randomisation,))
 
-    def _cascade_job(self, name: str):
-        clips, seed = list(self.clips(name, few=True).values()), self.nets.seed
-        return delayed(cascading_randomisation)(self.net(name), clips, self.methods, seed=seed)
+        def job(name: str):
+            clips, seed = list(self.clips(name, few=True).values()), self.nets.seed
+            return delayed(cascading_randomisation)(self.net(name), clips, self.methods, seed=seed)
+
+        return self._tables("cascade", job, (cascading_randomisation,))
 
     def faithfulness(self) -> pd.DataFrame:
         """Deletion, insertion and ROAD of the few patients (`faithfulness_by_method`), with ``model``; kept."""

@@ -49,11 +49,6 @@ def typical_patient(severity: float, seed: int = 0, strengths: SignalStrengths |
         Strength of the signals; by default the published effects.
     **scan : float
         Columns of `draw_patients` to set, such as ``breath_mm=0``; unknown ones raise a `TypeError`.
-
-    Returns
-    -------
-    named tuple
-        A row as of ``draw_patients(...).itertuples(index=False)``, without blood values.
     """
     strengths = strengths or SignalStrengths()
     drawn = draw_patients(1, seed, strengths).drop(columns=["ast", "alt", "platelets"])

@@ -27,7 +27,7 @@ from fibrolib.learning.clips import (
 )
 from fibrolib.learning.training import _initialise_linear_probe, _make_net, pick_device, torch_threads
 from fibrolib.nets import build_net, give_back_memory, import_torchvision, stage_probabilities, write_tensors
-from fibrolib.own_files import know_files, known_files
+from fibrolib.own_files import known_files
 from fibrolib.provenance import code_digest
 
 
@@ -201,7 +201,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         return state
 
     def __setstate__(self, state: dict) -> None:
-        know_files(state["own_files"])
+        for file in state["own_files"]:
+            file.load()
         super().__setstate__({name: value for name, value in state.items() if name != "own_files"})
         if "module_" in state:
             import_torchvision()

@@ -39,21 +39,9 @@ def run_study(
 ) -> Path:
     """Run the notebooks and build ``report.html``; what an earlier run finished is not done again.
 
-    Parameters
-    ----------
-    request : Request
-        Cohort, profile, cut-off, seed and run folder.
-    further : dict or None
-        Further notebook parameters.
-    console : Console or None
-        Where progress is shown.
-    overwrite : bool
-        Whether another study in the run folder is moved aside, under a dated name. Nothing is deleted.
-
-    Raises
-    ------
-    FibrolibError
-        The input is wrong (before any work), the folder holds another study or is in use, or a notebook raises.
+    ``further`` are further notebook parameters; ``overwrite`` moves another study in the run folder aside and deletes
+    nothing. Raises `FibrolibError` where the input is wrong (before any work), the folder holds another study or is in
+    use, or a notebook raises.
     """
     console = console or Console()
     _refuse_options_of_run(request, further or {})
@@ -73,8 +61,10 @@ def _say(console: Console, text: str) -> None:
 
 def _run(study: Study, further: dict, console: Console) -> Path:
     progress = _Progress(console)
-    _announce(study, console)
+    _say(console, f"Run folder: {study.folder.path}")
     if study.reference:
+        if study.folder.path.name.startswith(study.reference):
+            _say(console, "  Its name is a reference: the name of the table or its folder could identify a person.")
         _check(study, progress, console)
     study.folder.claim()
     if not study.reference:
@@ -94,12 +84,6 @@ def _run(study: Study, further: dict, console: Console) -> Path:
     if study.profile.caveat:
         _say(console, study.profile.caveat)
     return report
-
-
-def _announce(study: Study, console: Console) -> None:
-    _say(console, f"Run folder: {study.folder.path}")
-    if study.reference and study.folder.path.name.startswith(study.reference):
-        _say(console, "  Its name is a reference, because the name of the table or its folder could identify a person.")
 
 
 def _run_notebooks(study: Study, further: dict, content: str, progress: _Progress, console: Console) -> None:

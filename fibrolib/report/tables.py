@@ -36,68 +36,44 @@ _MEASURES = {
     "kappa": "Kappa (quadratic)",
     "obuchowski": "Obuchowski measure",
 }
-Verdict = Callable[[pd.DataFrame, pd.DataFrame, pd.DataFrame], "bool | None"]
-
-
-def _sane(test: str) -> Verdict:
-    """Verdict of a sanity test; None where it was not made."""
-
-    def verdict(sanity: pd.DataFrame, _gains: pd.DataFrame, _planted: pd.DataFrame) -> bool | None:
-        rows = sanity[sanity["test"] == test]
-        return bool(rows["passed"].iloc[0]) if len(rows) else None
-
-    return verdict
-
-
-def _faithful(_sanity: pd.DataFrame, gains: pd.DataFrame, _planted: pd.DataFrame) -> bool | None:
-    """Better than random and centre-out order, by whole intervals, in at least two of three curves."""
-    if gains.empty:
-        return None
-    better = gains.assign(better=gains["gain_low"] > 0).groupby("curve")["better"].all()
-    return bool(better.sum() >= 2)
-
-
-def _finds_planted(_sanity: pd.DataFrame, _gains: pd.DataFrame, planted: pd.DataFrame) -> bool | None:
-    """Found where it was planted, and not found where it was not."""
-    return bool(planted["passed"].all()) if len(planted) else None
-
-
-CLAIMS: dict[str, tuple[str, Verdict | None]] = {
-    "The evidence of this network is in this region": ("other weights, other map", _sane("shuffled net")),
-    "The network learned this region from the labels": ("other labels, other map", _sane("random labels")),
-    "The region is reproducible in another training": ("other patients, same map", _sane("other training")),
-    "The map does not depend on brightness": ("other gain, same map", _sane("gain")),
-    "The map follows the tissue, not the position on the screen": ("shifted image, shifted map", _sane("shift")),
-    "The score depends on the marked region": ("removed first, the score falls faster", _faithful),
-    "The marked region shows the disease": ("planted truth", _finds_planted),
-    "The network reasons like a clinician": ("no map can show this", None),
+CLAIMS = {
+    "The evidence of this network is in this region": ("other weights, other map", "shuffled net"),
+    "The network learned this region from the labels": ("other labels, other map", "random labels"),
+    "The region is reproducible in another training": ("other patients, same map", "other training"),
+    "The map does not depend on brightness": ("other gain, same map", "gain"),
+    "The map follows the tissue, not the position on the screen": ("shifted image, shifted map", "shift"),
+    "The score depends on the marked region": ("removed first, the score falls faster", "faithfulness"),
+    "The marked region shows the disease": ("planted truth", "planted"),
+    "The network reasons like a clinician": ("no map can show this", "none"),
 }
-"""Claims that are made with a picture of a map, in the order of what they ask; the test each needs, and its verdict."""
+"""Claims that are made with a picture of a map, in the order of what they ask; the test each needs, and its key."""
+
+
+def _verdicts(sanity: pd.DataFrame, gains: pd.DataFrame, planted: pd.DataFrame) -> dict[str, bool]:
+    """Verdicts of the tests that were made of one net and method, by key; no test can support the last claim."""
+    verdicts = {"none": False, **sanity.drop_duplicates("test").set_index("test")["passed"].astype(bool)}
+    if len(gains):  # better than random and centre-out order, by whole intervals, in at least two of three curves
+        verdicts["faithfulness"] = (gains["gain_low"] > 0).groupby(gains["curve"]).all().sum() >= 2
+    if len(planted):  # found where it was planted, and not found where it was not
+        verdicts["planted"] = planted["passed"].all()
+    return {key: bool(verdict) for key, verdict in verdicts.items()}
 
 
 def readable_claims(
     sanity: pd.DataFrame, gains: pd.DataFrame, planted: pd.DataFrame, method: str = "gradcam"
 ) -> pd.DataFrame:
-    """Which claims the maps of a method support, net by net.
+    """Which claims the maps of a method support: ``yes``, ``no``, or a dash where the test was not made, net by net.
 
-    Parameters
-    ----------
-    sanity, gains, planted : DataFrame
-        From `judge`, `summarise_faithfulness`, `judge_planted` of `fibrolib.attribution`, with ``model, method``.
-    method : str
-        The saliency method.
-
-    Returns
-    -------
-    DataFrame
-        ``Claim``, ``Test`` and a column per net: ``yes``, ``no``, or a dash where the test was not made.
+    Tables from `judge`, `summarise_faithfulness`, `judge_planted` of `fibrolib.attribution`, with ``model, method``.
     """
     own = planted[planted["layer"] != "fine"]
     columns: dict[str, list[str]] = {"Claim": list(CLAIMS), "Test": [test for test, _ in CLAIMS.values()]}
     for model in dict.fromkeys(sanity["model"]):
         tables = [table[(table["model"] == model) & (table["method"] == method)] for table in (sanity, gains, own)]
-        verdicts = [False if verdict is None else verdict(*tables) for _, verdict in CLAIMS.values()]
-        columns[model_label(model)] = [{True: "yes", False: "no", None: "–"}[verdict] for verdict in verdicts]
+        verdicts = _verdicts(*tables)
+        columns[model_label(model)] = [
+            {True: "yes", False: "no", None: "–"}[verdicts.get(key)] for _, key in CLAIMS.values()
+        ]
     return pd.DataFrame(columns)
 
 

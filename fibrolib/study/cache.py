@@ -70,7 +70,11 @@ class ResultCache:
                 unfinished = Path(folder) / finished.name
                 unfinished.mkdir()
                 save(result, unfinished)
-                self._finish_first(unfinished, finished)
+                try:
+                    finish(unfinished, finished)
+                except OSError:
+                    if not finished.exists():  # a notebook beside this one may just have finished the same
+                        raise
         return load(finished)
 
     def get_or_compute_tables(
@@ -85,15 +89,6 @@ class ResultCache:
         """`get_or_compute` one table."""
         tables = self.get_or_compute_tables(name, cache_key, lambda: {"table": compute()}, made_by=made_by)
         return tables["table"]
-
-    @staticmethod
-    def _finish_first(unfinished: Path, finished: Path) -> None:
-        """Give a result its name, unless a notebook beside this one has just finished the same."""
-        try:
-            finish(unfinished, finished)
-        except OSError:
-            if not finished.exists():
-                raise
 
 
 def _save_tables(tables: dict[str, pd.DataFrame], folder: Path) -> None:

@@ -25,8 +25,7 @@ BUILT_IN = ("smoke", "quick", "paper")
 INSTALLATION_TEST = "A test of the installation: its numbers mean nothing."
 """What a run says whose profile is made to test the installation."""
 
-MODELS = ("cnn2d", "cnn2d_lstm", "cnn3d")
-"""The nets that the numbered notebooks are about."""
+MODELS = ("cnn2d", "cnn2d_lstm", "cnn3d")  # the nets that the numbered notebooks are about
 
 _SECTIONS = {
     "cohort": {"patients": 1},
@@ -249,17 +248,10 @@ def _check_top_level(name: str, table: dict) -> None:
 
 
 def load_profile(name: str) -> Profile:
-    """Read a profile; files that it names under ``[[diagnostics]]`` are run.
+    """Read a profile: ``smoke``, ``quick``, ``paper``, or a TOML file, whose ``[[diagnostics]]`` files are run.
 
-    Parameters
-    ----------
-    name : str
-        ``smoke``, ``quick``, ``paper``, or the path of a TOML file of the same form.
-
-    Raises
-    ------
-    FibrolibError
-        There is no such profile, it is not TOML, a setting is missing or unknown, or a diagnostic cannot be used.
+    Raises `FibrolibError` where there is no such profile, it is not TOML, a setting is missing or unknown, or a
+    diagnostic cannot be used.
     """
     title, text = _read(name)
     try:

@@ -22,29 +22,13 @@ def _top(package: Path) -> Path:
 PROJECT = _top(Path(__file__).resolve().parents[1])
 """Top of the checkout; of an installed wheel, the working directory."""
 
-STAMP = ".made-for"
-"""A file that every run folder has."""
-
-INSIDE = ".."
-"""Run folder of an executed copy: the one it lies in, seen from the folder of the notebooks."""
+STAMP = ".made-for"  # a file that every run folder has
+INSIDE = ".."  # run folder of an executed copy: the one it lies in, seen from the folder of the notebooks
 
 
 def _from_project(path: str | Path) -> Path:
     """Absolute path; a relative one is taken from `PROJECT`."""
     return (PROJECT / Path(path).expanduser()).resolve()
-
-
-def _find_run_folder(out: str | Path) -> Path:
-    """Absolute path of a run folder; `INSIDE` names no place, so that a run folder may be moved."""
-    if str(out) != INSIDE:
-        return _from_project(out)
-    folder = Path.cwd().parent
-    if not (folder / STAMP).is_file():
-        raise FibrolibError(
-            f"out = '{INSIDE}' means the run folder that a notebook lies in, and {folder} is none. Open the notebook "
-            "where the run left it, or set 'out' to the run folder."
-        )
-    return folder
 
 
 @dataclass(frozen=True)
@@ -63,8 +47,16 @@ class Request:
 
     @property
     def run_folder(self) -> Path:
-        """Absolute path of the run folder."""
-        return _find_run_folder(self.out)
+        """Absolute path of the run folder; `INSIDE` names no place, so that a run folder may be moved."""
+        if self.out != INSIDE:
+            return _from_project(self.out)
+        folder = Path.cwd().parent
+        if not (folder / STAMP).is_file():
+            raise FibrolibError(
+                f"out = '{INSIDE}' means the run folder that a notebook lies in, and {folder} is none. Open the "
+                "notebook where the run left it, or set 'out' to the run folder."
+            )
+        return folder
 
     def virtual_folder(self, patients: int) -> Path:
         """Folder of the virtual cohort; beside the run folders, so that runs share it."""
