@@ -52,7 +52,7 @@ def main() -> None:
             stated = comparison_power(a, b, m, n, correlation=r)
             plain = comparison_power(a, b, m, n, correlation=r, draws=0).power
             found = observed_power(a, b, r, m, n, draws)
-            off = abs(stated.power - found) > 0.03 + 2 * np.sqrt(found * (1 - found) / draws)
+            off = bool(abs(stated.power - found) > 0.03 + 2 * np.sqrt(found * (1 - found) / draws))
             line = f"{a} {b} {r}: {m:3d} + {n:3d}  {stated.power:.3f}  {found:.3f}  {plain:.3f}{'  OFF' * off}"
             wrong += [line] * off
             print(line, flush=True)

@@ -20,6 +20,7 @@ from fibrolib.diagnostics import (
     IndexInputError,
     apri,
     fib4,
+    stiffness,
     tabulate_cutoffs,
     tabulate_zones,
     zones,
@@ -231,3 +232,77 @@ def test_the_upper_limit_of_ast_is_a_setting(patients):
     )
     assert low.index(X) == pytest.approx(2 * high.index(X))
     assert low.predict_proba(X) == pytest.approx(high.predict_proba(X), abs=1e-6)
+
+
+def many(**changed) -> dict:
+    """30 patients, by argument of FIB-4."""
+    rng = np.random.default_rng(0)
+    values = {"age": rng.uniform(40, 70, 30), "ast": rng.uniform(20, 90, 30), "alt": rng.uniform(20, 90, 30)}
+    values["platelets"] = rng.uniform(90, 300, 30)
+    return values | {name: change(values[name]) for name, change in changed.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message", "unit"),
+    [
+        ("platelets", lambda v: 1000 * v, r"not 10⁹/L but plainly per µL.*30 such values of 30", "per µL"),
+        ("platelets", lambda v: 1000 * v, "unit={'platelets': 'per µL'}", "1/mm³"),
+        ("platelets", lambda v: v / 10, "half of 30 values.*10⁴/µL", "10^4/uL"),
+        ("platelets", lambda v: v, "", "10^3/µL"),
+        ("ast", lambda v: v / 60, "plainly µkat/L", {"ast": "ukat/L"}),
+        ("age", lambda v: 2026 - v, "age: nobody has .* years.*year of birth", None),
+        ("alt", lambda v: 1e6 * v, "alt: nobody has", None),
+    ],
+)
+def test_other_units_are_refused_by_name_and_converted_if_said(name, change, message, unit):
+    right, given = fib4(**many()), many(**{name: change})
+    if message:
+        with pytest.raises(IndexInputError, match=message):
+            fib4(**given)
+    if unit:
+        assert fib4(**given, unit=unit) == pytest.approx(right)
+
+
+def test_units_of_stiffness_and_unknown_units():
+    assert stiffness([1.2, 2.0], unit="m/s") == pytest.approx([4.32, 12.0])
+    with pytest.raises(IndexInputError, match="plainly Pa, 6000 Pa = 6 kPa"):
+        stiffness([6000, 7000])
+    for unit in ("mmol/L", {"platelets": "mmol/L"}, {"plt": "per µL"}):
+        with pytest.raises(IndexInputError, match=r"mmol/L|plt"):
+            fib4(**many(), unit=unit)
+    X = pd.DataFrame({"swe_kpa": [6000.0, 7000, 9000, 12000]})
+    with pytest.raises(IndexInputError, match="plainly Pa"):
+        SWE.classifier().fit(X, [0, 1, 2, 3])
+
+
+def test_labels_of_the_patients_survive():
+    table = pd.DataFrame(many(), index=[f"p{i}" for i in range(30)])
+    found = fib4(table["age"], table["ast"], table["alt"], table["platelets"])
+    assert found.index.equals(table.index)
+    assert zones(found, FIB4).index.equals(table.index)
+    assert apri(table["ast"], 200).index.equals(table.index)
+    with pytest.raises(IndexInputError, match="indices differ"):
+        apri(table["ast"], table["platelets"].iloc[::-1])
+
+
+@pytest.mark.parametrize("which", [FIB4, "FIB4", "fib4", "Fib-4", FIB4.published_cutoff()])
+def test_zones_take_a_diagnostic_or_its_name_and_name_their_population(which):
+    found = zones([1.0, 2.0, 4.0], which, age=[50, 50, 50])
+    assert found.tolist() == ["low", "indeterminate", "high"]
+    assert "HIV/HCV co-infection" in found.name
+    assert "ages not given" in zones([1.0], which).name
+
+
+def test_options_of_zones():
+    assert "fatty liver" in zones([1.0], "fib-4", population="Fatty").name
+    assert zones([8.0], SWE, stage=4).tolist() == ["low"]
+    with pytest.raises(IndexInputError, match=r"no index 'fib5'.*FIB-4"):
+        zones([1.0], "fib5")
+    with pytest.raises(IndexInputError, match="2 values of the index but 1 age"):
+        zones([1.0, 2.0], FIB4, age=[50])
+
+
+def test_zones_of_any_case_are_counted():
+    assert tabulate_zones(["LOW", "High"], [0, 1])["n"].sum() == 2
+    with pytest.raises(IndexInputError, match="zones are low, indeterminate, high, not middle"):
+        tabulate_zones(["middle"], [0])

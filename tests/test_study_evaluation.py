@@ -170,3 +170,8 @@ def test_the_kept_result_is_of_no_other_estimator(nets):
 def test_a_gpu_is_not_shared():
     assert evaluation.net_workers("cuda") == 1
     assert evaluation.net_workers("cpu") == joblib.cpu_count()
+
+
+def test_an_index_in_another_unit_is_left_out_in_a_sentence(patients):
+    pascals = patients.assign(swe_kpa=1000 * patients["swe_kpa"])
+    assert "plainly Pa" in _missing_requirements(SWE, pascals, 1, 2)

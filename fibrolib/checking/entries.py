@@ -25,11 +25,11 @@ from fibrolib.cohort.columns import (
     numbers_of,
 )
 from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
+from fibrolib.diagnostics.units import year_of_birth
 from fibrolib.errors import counted
 
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _VALUES_IN_COMMON = 4  # *assumption*: so many equal laboratory values are no coincidence
-_YEARS_OF_BIRTH = (1900, 2100)
 _MIN_FOR_MEDIAN = 5
 _FAR, _NEAR = 5, 1.6  # times the median (*assumption*): a value beyond, which another unit brings within
 _MAX_SPELLINGS = 10
@@ -161,11 +161,9 @@ def _value_findings(
 
 
 def _column_in_another_unit(column: str, spec: ColumnSpec, values: pd.Series) -> list[Finding]:
-    if spec.low_median is None or len(values) < _MIN_FOR_MEDIAN:
-        return []
-    limit, unit = spec.low_median
-    median = float(values.median())
-    if median >= limit:
+    median = float(values.median()) if len(values) >= _MIN_FOR_MEDIAN else np.inf
+    unit = spec.unit_of_median(median)
+    if unit is None:
         return []
     message = (
         f"half of all values are at most {median:g}: that is not {spec.unit} but {unit.name}. "
@@ -194,10 +192,9 @@ def _odd_values(column: str, spec: ColumnSpec, values: pd.Series) -> list[Findin
     findings = []
     in_unit: dict[str, list[tuple[int, float, float]]] = defaultdict(list)
     for line, value in values.items():
-        unit = spec.below if value < spec.low else spec.above if value > spec.high else None
-        converted = unit.convert(value) if unit else np.nan
-        if spec.low <= converted <= spec.high:
-            in_unit[unit.name].append((line, value, converted))
+        unit = spec.unit_of(value)
+        if unit:
+            in_unit[unit.name].append((line, value, unit.convert(value)))
         elif not spec.low <= value <= spec.high:
             findings.append(_outside(column, line, value, spec))
         elif len(values) >= _MIN_FOR_MEDIAN:
@@ -225,7 +222,7 @@ def _factor(one: float, other: float) -> float:
 
 def _outside(column: str, line: int, value: float, spec: ColumnSpec) -> Finding:
     told, quoted = f"{value:g} {spec.unit}", ()
-    if column == "age" and _YEARS_OF_BIRTH[0] <= value <= _YEARS_OF_BIRTH[1]:
+    if year_of_birth(column, value):
         told, quoted = f"'{value:g}'", (f"{value:g}",)
     message = f"{told} is outside {spec.low:g} to {spec.high:g}: no such patient is likely."
     if quoted:

@@ -1,30 +1,20 @@
 """Diagnostics: one record each; users add their own (docs/extend.md). Years, U/L, 10^9/L and kPa throughout."""
 
-from fibrolib.diagnostics.indices import (
-    ZONES,
-    IndexClassifier,
-    IndexInputError,
-    PublishedCutoff,
-    apri,
-    fib4,
-    tabulate_zones,
-    zones,
-)
+from fibrolib.diagnostics.indices import IndexClassifier, PublishedCutoff, apri, fib4, stiffness
 from fibrolib.diagnostics.records import (
     APRI,
     BUILT_IN,
     FIB4,
     INDICES,
     SWE,
-    ColumnSpec,
     Diagnostic,
     DiagnosticError,
-    OtherUnit,
     find_diagnostic,
     load_diagnostic,
     model_label,
-    tabulate_cutoffs,
 )
+from fibrolib.diagnostics.units import ColumnSpec, IndexInputError, OtherUnit
+from fibrolib.diagnostics.zones import ZONES, tabulate_cutoffs, tabulate_zones, zones
 
 __all__ = [
     "APRI",
@@ -45,6 +35,7 @@ __all__ = [
     "find_diagnostic",
     "load_diagnostic",
     "model_label",
+    "stiffness",
     "tabulate_cutoffs",
     "tabulate_zones",
     "zones",

@@ -1,8 +1,8 @@
-"""Indices of blood and stiffness: formulae, zones of published cut-offs, and a scikit-learn classifier of an index."""
+"""Indices of blood and stiffness: formulae, published cut-offs, and a scikit-learn classifier of an index."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,63 +13,109 @@ from scipy import optimize, special
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from fibrolib.errors import FibrolibError, counted
-from fibrolib.stages import at_least, check_stages
+from fibrolib.diagnostics.units import (
+    AGE,
+    ALT,
+    AST,
+    PLATELETS,
+    STIFFNESS,
+    ColumnSpec,
+    IndexInputError,
+    in_own_unit,
+    positive_values,
+)
+from fibrolib.errors import counted
+from fibrolib.stages import at_least
 
 _AST_UPPER_LIMIT = 40.0  # U/L; the customary value; laboratories differ (*assumption* where none is given)
-
-ZONES = ("low", "indeterminate", "high")
-"""What a pair of cut-offs says: disease ruled out, nothing, disease ruled in."""
 
 _MIN_SLOPE = 0.01
 """Log odds for each standard deviation of the log index, at least: keeps the curve rising, and so the AUC the index's
 own, when a small sample happens to point the other way (*assumption*: any small positive number would do)."""
 
 
-class IndexInputError(FibrolibError, ValueError):
-    """Values that an index cannot be computed from; the message names the column."""
-
-
-def fib4(age: ArrayLike, ast: ArrayLike, alt: ArrayLike, platelets: ArrayLike) -> NDArray[np.float64]:
+def fib4(
+    age: ArrayLike,
+    ast: ArrayLike,
+    alt: ArrayLike,
+    platelets: ArrayLike,
+    *,
+    unit: str | Mapping[str, str] | None = None,
+) -> pd.Series | NDArray[np.float64]:
     """FIB-4 (Sterling 2006): ``age * AST / (platelets * sqrt(ALT))``.
 
     Parameters
     ----------
     age, ast, alt, platelets : array_like
-        Years, U/L, U/L and 10^9/L; NaN where missing, and so is the result. They broadcast. A value that is zero,
-        negative or infinite is an `IndexInputError`.
+        Years, U/L, U/L and 10^9/L; NaN where missing, and so is the result. They broadcast.
+    unit : str or mapping of str to str, optional
+        Other units: ``"per µL"`` or ``"10^4/µL"`` of platelets, ``"µkat/L"`` of AST and ALT; by argument, as in
+        ``{"ast": "µkat/L"}``, where only one of them is meant.
+
+    Returns
+    -------
+    Series or ndarray of float
+        A Series, with its index, if one of the arguments is.
+
+    Raises
+    ------
+    IndexInputError
+        A value is zero, negative or infinite, is plainly in another unit (the message says which), or is one that
+        nobody has; Series have different indices.
 
     Examples
     --------
     >>> float(fib4(age=60, ast=80, alt=64, platelets=150))
     4.0
+    >>> float(fib4(age=60, ast=80, alt=64, platelets=150_000, unit="per µL"))
+    4.0
     """
-    names = ("age", "ast", "alt", "platelets")
-    age, ast, alt, platelets = map(_positive_values, names, (age, ast, alt, platelets))
-    return age * ast / (platelets * np.sqrt(alt))
+    given = {"age": (age, AGE), "ast": (ast, AST), "alt": (alt, ALT), "platelets": (platelets, PLATELETS)}
+    age, ast, alt, platelets = _own_units(given, unit)
+    return _labelled(age * ast / (platelets * np.sqrt(alt)), given, "FIB-4")
 
 
-def apri(ast: ArrayLike, platelets: ArrayLike, *, upper_limit: float = _AST_UPPER_LIMIT) -> NDArray[np.float64]:
+def apri(
+    ast: ArrayLike,
+    platelets: ArrayLike,
+    *,
+    upper_limit: float = _AST_UPPER_LIMIT,
+    unit: str | Mapping[str, str] | None = None,
+) -> pd.Series | NDArray[np.float64]:
     """AST to platelet ratio index (Wai 2003): ``100 * (AST / upper_limit) / platelets``.
 
-    Units, missing values and errors are those of `fib4`; `upper_limit` is the laboratory's upper limit of normal of AST
-    in U/L.
+    Units, missing values, result and errors are those of `fib4`; `upper_limit` is the laboratory's upper limit of
+    normal of AST in U/L.
     """
-    ast, platelets = _positive_values("ast", ast), _positive_values("platelets", platelets)
-    return 100 * (ast / _positive_values("upper_limit", upper_limit)) / platelets
+    given = {"ast": (ast, AST), "platelets": (platelets, PLATELETS)}
+    ast, platelets = _own_units(given, unit)
+    return _labelled(100 * (ast / positive_values("upper_limit", upper_limit)) / platelets, given, "APRI")
 
 
-def _positive_values(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    """Floats of the same shape, NaN where missing; `name` is for the message."""
-    try:
-        numbers = pd.to_numeric(pd.Series(np.ravel(values)))
-    except (TypeError, ValueError) as error:
-        raise IndexInputError(f"{name} must hold numbers: {error}") from error
-    array = numbers.to_numpy(dtype=float, na_value=np.nan).reshape(np.shape(values))
-    wrong = ~(np.isnan(array) | ((array > 0) & np.isfinite(array)))
-    if wrong.any():
-        raise IndexInputError(f"{name} must be positive and finite (or missing), found {array[wrong].flat[0]:g}")
-    return array
+def stiffness(swe_kpa: ArrayLike, *, unit: str | None = None) -> pd.Series | NDArray[np.float64]:
+    """Stiffness as measured, in kPa; `unit` may be "m/s" (of the shear wave) or "Pa". Errors as of `fib4`."""
+    given = {"swe_kpa": (swe_kpa, STIFFNESS)}
+    return _labelled(_own_units(given, unit)[0], given, "SWE")
+
+
+def _own_units(
+    given: Mapping[str, tuple[ArrayLike, ColumnSpec]], unit: str | Mapping[str, str] | None
+) -> list[NDArray[np.float64]]:
+    """Arguments in the units of the formula."""
+    unknown = set(unit) - set(given) if isinstance(unit, Mapping) else set()
+    if unknown or (isinstance(unit, str) and not any(spec.converter(unit) for _, spec in given.values())):
+        raise IndexInputError(f"unit names {sorted(unknown) or repr(unit)}, but the index reads {', '.join(given)}")
+    return [in_own_unit(name, values, spec, unit) for name, (values, spec) in given.items()]
+
+
+def _labelled(
+    index: NDArray[np.float64], given: Mapping[str, tuple[ArrayLike, ColumnSpec]], name: str
+) -> pd.Series | NDArray[np.float64]:
+    """The index with the patients' labels, if the arguments have them."""
+    labels = [values.index for values, _ in given.values() if isinstance(values, pd.Series)]
+    if any(not other.equals(labels[0]) for other in labels):
+        raise IndexInputError(f"{', '.join(given)} must be of the same patients: their indices differ")
+    return pd.Series(index, index=labels[0], name=name) if labels else index
 
 
 @dataclass(frozen=True)
@@ -88,7 +134,7 @@ class PublishedCutoff:
     low_from_65 : float or None
         Lower cut-off from the age of 65 on, where one was published.
     from_age : float or None
-        Age in years from which on it was validated; patients below get a zone of their own.
+        Age below which the cut-offs are not validated.
     """
 
     stage: int
@@ -98,64 +144,6 @@ class PublishedCutoff:
     source: str
     low_from_65: float | None = None
     from_age: float | None = None
-
-
-def zones(
-    index: ArrayLike, published: PublishedCutoff, *, direction: int = 1, age: ArrayLike | None = None
-) -> pd.Series:
-    """What a published cut-off says of each patient.
-
-    Parameters
-    ----------
-    index, published
-        Values of the index, NaN where missing, and a cut-off from `Diagnostic.published_cutoff`.
-    direction : {1, -1}
-        As of `Diagnostic`.
-    age : array_like, shape (n,), optional
-        Years; the limits of age of the cut-off are then used: a lower cut-off from 65 on, and no result below
-        `from_age`.
-
-    Returns
-    -------
-    Series of ordered categories, shape (n,)
-        Risk of disease, one of `ZONES`, indexed like `index`: "low" below the lower cut-off, "high" from the upper one
-        on; missing where the index is. A single cut-off leaves nobody indeterminate. Patients too young for the
-        cut-off are in a further category, such as "age < 35".
-    """
-    values = pd.Series(index, dtype=float)
-    low = np.full(len(values), published.low)
-    if age is not None and published.low_from_65 is not None:
-        low[np.asarray(age, dtype=float) >= 65] = published.low_from_65
-    codes = np.where(values >= published.high, 2, np.where(values < low, 0, 1))
-    codes = codes if direction > 0 else 2 - codes
-    categories = list(ZONES)
-    if age is not None and published.from_age is not None:
-        categories.append(f"age < {published.from_age:g}")
-        codes[np.asarray(age, dtype=float) < published.from_age] = len(ZONES)
-    codes[values.isna()] = -1
-    return pd.Series(pd.Categorical.from_codes(codes, categories, ordered=True), index=values.index, name="zone")
-
-
-def tabulate_zones(zone: Sequence[str] | pd.Series, y_true: ArrayLike) -> pd.DataFrame:
-    """Count patients by zone and truth.
-
-    `zone` is that of `zones`, `y_true` 0 or 1. Rows are "low", "indeterminate", "high", patients too young for the
-    cut-off if there are any, and "missing"; columns ``zone, n, diseased, healthy, share`` (of all patients) and
-    ``prevalence`` (of disease in the zone; NaN in an empty one).
-    """
-    truth = check_stages(y_true, "y_true")
-    if truth.max() > 1:
-        raise IndexInputError(f"y_true must hold 0 and 1 only, found {truth.max()}: apply the stage cut-off first")
-    names = pd.Series(zone).astype(object).fillna("missing").to_numpy()
-    if len(names) != len(truth):
-        raise ValueError(f"{counted(len(names), 'zone')} for {counted(len(truth), 'patient')}")
-    listed = [*ZONES, *sorted(set(names).difference([*ZONES, "missing"])), "missing"]
-    rows = [(name, int(np.sum(names == name)), int(np.sum(truth[names == name]))) for name in listed]
-    table = pd.DataFrame(rows, columns=["zone", "n", "diseased"])
-    table["healthy"] = table["n"] - table["diseased"]
-    table["share"] = table["n"] / len(truth)
-    table["prevalence"] = table["diseased"] / table["n"].where(table["n"] > 0)
-    return table
 
 
 class IndexClassifier(ClassifierMixin, BaseEstimator):
@@ -214,8 +202,8 @@ class IndexClassifier(ClassifierMixin, BaseEstimator):
         absent = [column for column in self.columns if column not in X]
         if absent:
             raise IndexInputError(f"{self.name} needs the column '{absent[0]}', which the cohort does not have")
-        inputs = [_positive_values(column, X[column]) for column in self.columns]
-        return _positive_values(self.name, self.formula(*inputs))
+        inputs = [positive_values(column, X[column]) for column in self.columns]
+        return positive_values(self.name, self.formula(*inputs))
 
     def fit(self, X: pd.DataFrame, y: ArrayLike, validation: tuple[pd.DataFrame, ArrayLike] | None = None) -> Self:
         """Fit the curve to patients `X` with stages `y`; `validation` is not needed, as nothing is stopped early."""

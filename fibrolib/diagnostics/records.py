@@ -10,51 +10,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 
-from fibrolib.diagnostics.indices import IndexClassifier, PublishedCutoff, apri, fib4
+from fibrolib.diagnostics.indices import IndexClassifier, PublishedCutoff, apri, fib4, stiffness
+from fibrolib.diagnostics.units import AGE, ALT, AST, PLATELETS, STIFFNESS, ColumnSpec
 from fibrolib.errors import FibrolibError
 from fibrolib.own_files import LOADED, OwnFile, known_files, known_object, run_file
-
-
-@dataclass(frozen=True)
-class OtherUnit:
-    """Another unit that a column may have been filled in with, and the function to the column's own unit."""
-
-    name: str
-    convert: Callable[[float], float]
-
-
-@dataclass(frozen=True)
-class ColumnSpec:
-    """A column of positive numbers, one per patient.
-
-    Parameters
-    ----------
-    unit, label : str
-        Its unit, and its name in figures and tables; empty: the column's own.
-    low, high : float
-        Plausible values; others get a warning.
-    distribution : {'skewed', 'normal', 'log-normal'}
-        How values are spread between patients. Normal ones are given as mean and standard deviation, others as median
-        and quartiles; log-normal ones are drawn on a logarithmic axis.
-    below, above : OtherUnit or None
-        The unit that explains values below `low`, and above `high`.
-    low_median : tuple of (float, OtherUnit) or None
-        A median that no hospital's patients fall below, and the unit that explains it if they do.
-    """
-
-    unit: str
-    low: float
-    high: float
-    label: str = ""
-    distribution: str = "skewed"
-    below: OtherUnit | None = None
-    above: OtherUnit | None = None
-    low_median: tuple[float, OtherUnit] | None = None
 
 
 class DiagnosticError(FibrolibError, ValueError):
@@ -126,7 +88,8 @@ class Diagnostic:
         The population must contain the word `population`, such as ``"fatty"``; empty: the first one listed. A
         `DiagnosticError` says that there is none.
         """
-        listed = [published for published in self.cutoffs if population in published.population]
+        wanted = population.casefold()
+        listed = [published for published in self.cutoffs if wanted in published.population.casefold()]
         if not listed:
             populations = "; ".join(dict.fromkeys(published.population for published in self.cutoffs)) or "none at all"
             wanted = f" for '{population}'" if population else ""
@@ -172,25 +135,6 @@ def _faults_of_net(record: Diagnostic) -> Iterable[str]:
         yield "its network must be a subclass of fibrolib.nets.ClipNetwork, or a function that returns one."
 
 
-# A katal is a mole per second and U/L a micromole per minute and litre: 1 µkat/L = 60 U/L, exactly.
-_KATAL = OtherUnit("µkat/L", lambda value: 60 * value)
-# Young's modulus of soft tissue is 3 x density x (shear wave speed)², the density 1000 kg/m³ (EFSUMB guideline 2013).
-_SPEED = OtherUnit("m/s", lambda value: 3 * value**2)
-_PASCAL = OtherUnit("Pa", lambda value: value / 1000)
-_PER_MICROLITRE = OtherUnit("per µL", lambda value: value / 1000)
-_TEN_THOUSANDS = OtherUnit("10⁴/µL", lambda value: 10 * value)
-
-# Plausible values are *assumptions*, wide enough for cirrhosis and acute hepatitis; 1.5-75 kPa is what FibroScan
-# reports. So are the lowest medians: healthy livers measure 4-6 kPa, which is 1.2-1.4 m/s; platelets of
-# 150-400 x 10⁹/L are 15-40 x 10⁴/µL, as in Japan.
-_AGE = ColumnSpec("years", 18, 100, "Age", "normal")
-_AST = ColumnSpec("U/L", 5, 5000, "AST", "log-normal", below=_KATAL)
-_ALT = ColumnSpec("U/L", 5, 5000, "ALT", "log-normal", below=_KATAL)
-_PLATELETS = ColumnSpec("10⁹/L", 10, 1500, "Platelets", above=_PER_MICROLITRE, low_median=(45.0, _TEN_THOUSANDS))
-_STIFFNESS = ColumnSpec(
-    "kPa", 1.5, 75, "Stiffness (SWE)", "log-normal", below=_SPEED, above=_PASCAL, low_median=(2.6, _SPEED)
-)
-
 _CHB_602 = "chronic hepatitis B, 602 patients in 14 hospitals"
 _CHB_327 = "chronic hepatitis B, 327 patients"
 
@@ -198,8 +142,8 @@ SWE = Diagnostic(
     "swe",
     "SWE",
     colour="#009E73",
-    columns={"swe_kpa": _STIFFNESS},
-    formula=np.asarray,  # measured, not computed
+    columns={"swe_kpa": STIFFNESS},
+    formula=stiffness,
     cutoffs=(
         PublishedCutoff(2, 6.85, 6.85, _CHB_602, "2D-SWE, multicentre"),
         PublishedCutoff(3, 7.43, 7.43, _CHB_602, "2D-SWE, multicentre"),
@@ -215,11 +159,11 @@ FIB4 = Diagnostic(
     "fib4",
     "FIB-4",
     colour="#E69F00",
-    columns={"age": _AGE, "ast": _AST, "alt": _ALT, "platelets": _PLATELETS},
+    columns={"age": AGE, "ast": AST, "alt": ALT, "platelets": PLATELETS},
     formula=fib4,
-    cutoffs=(  # for advanced fibrosis; below 35 years not validated (McPherson 2017, Am J Gastroenterol 112:740)
-        PublishedCutoff(3, 1.45, 3.25, "HIV/HCV co-infection", "Sterling 2006, Hepatology 43:1317", None, 35),
-        PublishedCutoff(3, 1.30, 2.67, "fatty liver", "Shah 2009; from 65 years McPherson 2017", 2.0, 35),
+    cutoffs=(  # for advanced fibrosis; below 35 years McPherson 2017 (Am J Gastroenterol 112:740) found them of no use
+        PublishedCutoff(3, 1.45, 3.25, "HIV/HCV co-infection", "Sterling 2006, Hepatology 43:1317", from_age=35),
+        PublishedCutoff(3, 1.30, 2.67, "fatty liver", "Shah 2009; ages: McPherson 2017", 2.0, from_age=35),
     ),
     citation="Sterling 2006, Hepatology 43:1317",
 )
@@ -228,7 +172,7 @@ APRI = Diagnostic(
     "apri",
     "APRI",
     colour="#56B4E9",
-    columns={"ast": _AST, "platelets": _PLATELETS},
+    columns={"ast": AST, "platelets": PLATELETS},
     formula=apri,
     cutoffs=(
         PublishedCutoff(2, 0.5, 1.5, "chronic hepatitis C", "Wai 2003, Hepatology 38:518"),
@@ -248,12 +192,6 @@ BUILT_IN = (
     *INDICES,
 )
 """All diagnostics of every study; the profile says what its nets are made of."""
-
-
-def tabulate_cutoffs(diagnostics: Iterable[Diagnostic] = INDICES) -> pd.DataFrame:
-    """Published cut-offs: ``index`` (name of the diagnostic), and the fields of `PublishedCutoff`."""
-    rows = [{"index": each.name, **vars(published)} for each in diagnostics for published in each.cutoffs]
-    return pd.DataFrame(rows, columns=["index", *PublishedCutoff.__dataclass_fields__])
 
 
 def find_diagnostic(name: str) -> Diagnostic | None:

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from sklearn.base import clone
 
-from fibrolib.diagnostics import Diagnostic, model_label
+from fibrolib.diagnostics import Diagnostic, IndexInputError, model_label
 from fibrolib.errors import FibrolibError, counted
 from fibrolib.learning import PERTURBATIONS, VIEWS, Evaluation, NetClassifier, evaluate, pick_device
 from fibrolib.nets import give_back_memory
@@ -50,6 +50,11 @@ def _missing_requirements(index: Diagnostic, patients: pd.DataFrame, cutoff: int
     if absent:
         return f"{label} needs {', '.join(absent)}, which this cohort does not have."
     complete = patients.dropna(subset=columns)
+    if index.formula is not None:
+        try:
+            index.classifier(cutoff).index(complete)
+        except IndexInputError as error:
+            return f"{label} is left out. {error}."
     for part, needed in (("train", n_folds), ("validation", 1), ("test", 1)):
         diseased = at_least(complete.loc[complete["split"] == part, "stage"], cutoff)
         if min(diseased.sum(), len(diseased) - diseased.sum()) < needed:

@@ -60,7 +60,7 @@ _ALTERNATIVES = ("two-sided", "greater", "less")
 _ENOUGH = 100
 """From so many patients in the smaller class on the normal approximation is right to 0.03 (``benchmarks/power.py``)."""
 
-_DRAWS = 2000
+_DRAWS = 4000
 _BLOCK = 1_000_000
 """Scores held at once while simulating."""
 
@@ -169,7 +169,7 @@ def auc_power(
     confidence_level : float
         One minus the significance level.
     draws, seed : int, optional
-        Samples simulated; 0 for the normal approximation. Default 2000 samples where a class has fewer than 100
+        Samples simulated; 0 for the normal approximation. Default 4000 samples where a class has fewer than 100
         patients, else none.
 
     Returns
