@@ -157,8 +157,10 @@ def test_evidence_where_there_is_no_area():
 
 def test_choice_by_its_lead_and_the_spread_of_folds():
     search = pd.DataFrame({"auc_mean": [0.70, 0.78], "auc_sd": [0.02, 0.10]})
-    assert "leads the next of 2 by 0.08, less than that spread" in report.describe_choice(search)
-    assert "by 0.08, more than that spread" in report.describe_choice(search.assign(auc_sd=0.05))
+    assert "is 0.08 above the next best of 2, less than this deviation" in report.describe_choice(search)
+    assert "is 0.08 above the next best of 2, more than this deviation" in report.describe_choice(
+        search.assign(auc_sd=0.05)
+    )
     assert report.describe_choice(search.iloc[1:]).startswith(
         "Cross-validation: mean AUC 0.78, standard deviation between folds 0.10. Only one setting was tried"
     )

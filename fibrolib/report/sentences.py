@@ -83,8 +83,8 @@ def describe_choice(search: pd.DataFrame) -> str:
     lead = mean - rows["auc_mean"].iloc[1]
     beside = "less" if lead < spread else "more"
     return (
-        f"{text} The chosen setting leads the next of {len(rows)} by {lead:.2f}, {beside} than that spread. The folds "
-        "share their training patients, so this does not establish that it is better."
+        f"{text} The chosen setting is {lead:.2f} above the next best of {len(rows)}, {beside} than this deviation. "
+        "The folds share their training patients, so this does not establish that it is better."
     )
 
 
