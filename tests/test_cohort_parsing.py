@@ -45,7 +45,7 @@ def rows(**further):
 # Text files
 
 
-@pytest.mark.parametrize("mark", ["sep={}\r\n", '"sep={}"\n', "\ufeffsep={}\n"])
+@pytest.mark.parametrize("mark", ["sep={}\r\n", "SEP={};;\n", '"sep={}"\n', "\ufeffsep={}\n"])
 @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
 def test_excel_s_line_about_the_separator(folder, mark, separator):
     text = clean().to_csv(index=False, sep=separator)
@@ -126,6 +126,7 @@ CHINESE = {"patient_id": "患者编号", "video": "video", "stage": "stage"}
         ("gb18030", "张三丰", "remark", "GB18030"),
         ("cp932", "佐藤花子", "生年月日", "Shift-JIS"),
         ("cp932", "ヤマダ タロウ", "remark", "Shift-JIS"),
+        ("cp932", "肝臓", "remark", "Shift-JIS"),
         ("cp932", "超音波の動画です。肝臓の右葉を撮影しました", "remark", "Shift-JIS"),
         ("big5", "陳大文", "年齡", "Big5"),
         ("cp949", "김철수", "생년월일", "EUC-KR"),
@@ -355,6 +356,24 @@ def test_a_thousand_beside_decimal_commas_may_be_two_numbers(folder):
     assert (ast[:2], platelets[:2]) == ((2, "ast"), (2, "platelets"))
     assert "write 1050 if '.' separates thousands, 1.05 if" in ast[2]
     assert "write 182000 if '.' separates thousands, 182 if" in platelets[2]
+
+
+def test_three_decimals_after_a_comma_are_decimals_where_other_cells_have_one(folder):
+    table = clean().assign(swe_kpa="7,125", bmi="25,5")
+    table.to_csv(folder / "cohort.csv", sep=";", index=False)
+    assert set(read_cohort(folder / "cohort.csv").table["swe_kpa"]) == {7.125}
+
+
+@pytest.mark.parametrize("end", [b"\x1a", b"\0" * 50])
+def test_what_old_programs_end_a_file_with(folder, end):
+    (folder / "cohort.csv").write_bytes(clean().to_csv(index=False).encode() + end)
+    assert rows_of(folder / "cohort.csv") == EXPECTED
+
+
+def test_rows_quoted_as_a_whole(folder):
+    lines = clean().to_csv(index=False).splitlines()
+    (folder / "cohort.csv").write_text("\n".join(f'"{line}"' for line in lines), "utf-8")
+    assert rows_of(folder / "cohort.csv") == EXPECTED
 
 
 def test_three_decimals_are_no_thousands_where_points_are_decimal(folder):

@@ -12,7 +12,6 @@ import pandas as pd
 
 from fibrolib.checking.identifiers import identifier_findings
 from fibrolib.checking.report import Finding
-from fibrolib.cohort import THOUSANDS
 from fibrolib.cohort.columns import (
     DEVICE,
     IDENTIFYING,
@@ -176,8 +175,12 @@ def _twofold(column: str, spec: ColumnSpec, values: pd.Series, text: pd.Series) 
     """Values such as 1.050 that only make sense as a thousand, or in another unit: both readings, none applied."""
     findings = []
     for line, value in values.items():
-        if THOUSANDS.fullmatch(text[line]) and not spec.low <= value <= spec.high and 1000 * value <= spec.high:
-            message = f"'{text[line]}' may be {1000 * value:g} {spec.unit} with a separator of thousands"
+        if (
+            re.fullmatch(r"\d{1,3}[.,]\d{3}0?", text[line])
+            and not spec.low <= value <= spec.high
+            and 1000 * value <= spec.high
+        ):
+            message = f"{value:g} may be {1000 * value:g} {spec.unit} with a separator of thousands"
             if spec.below and spec.low <= spec.below.convert(value) <= spec.high:
                 converted = spec.below.convert(value)
                 message += f", or {value:g} {spec.below.name}, which is {converted:.3g} {spec.unit}"

@@ -2,7 +2,7 @@
 
 from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, REQUIRED, VIRTUAL_PREFIX
 from fibrolib.cohort.parsing import read_text_table, table_file
-from fibrolib.cohort.schema import THOUSANDS, is_there
+from fibrolib.cohort.schema import is_there
 from fibrolib.cohort.split import PARTS, split_patients
 from fibrolib.cohort.table import Cohort, Inspection, inspect_cohort, read_cohort, write_cohort
 
@@ -12,7 +12,6 @@ __all__ = [
     "OPTIONAL",
     "PARTS",
     "REQUIRED",
-    "THOUSANDS",
     "VIRTUAL_PREFIX",
     "Cohort",
     "Inspection",

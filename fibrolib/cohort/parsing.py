@@ -30,7 +30,7 @@ _MISSING = {"", "na", "n/a", "#n/a", "nan", "none", "null"}
 _INVISIBLE = re.compile("ï»¿|[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x19\x1b-\x1f\x7f\ufffd]")
 _DELIMITERS = ",;\t|"
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?')
+_SEPARATOR_LINE = re.compile(r'"?sep=\s?([,;|\t])"?', re.IGNORECASE)
 _LANGUAGES = {
     "gb18030": "GB18030 (Chinese)",
     "cp932": "Shift-JIS (Japanese)",
@@ -43,6 +43,9 @@ _LANGUAGES = {
     "utf-16-be": "UTF-16",
 }
 """Encodings that are recognised besides UTF-8, as spreadsheet programs write them."""
+
+_COMMON_LETTERS = {"gb18030": "gb2312", "cp932": "shift_jis", "big5": "big5", "cp949": "iso2022_kr"}
+"""The letters of an Asian encoding that are in common use; others look like text of another encoding."""
 
 _MAX_BYTES = 200_000_000  # of an Excel file, unpacked
 _TITLE_LINES = 10  # so many lines may stand above the header
@@ -105,6 +108,7 @@ def _reader(path: Path) -> Callable[[Path], _Raw]:
 
 def _from_csv(path: Path) -> _Raw:
     text, notes = _decoded(path)
+    text = text.rstrip("\0\x1a")  # what old programs end a file with
     if re.match(r"\s*<(!doctype|html|table|\?xml)", text, re.IGNORECASE):
         raise CohortError(str(path), [Problem("this is a web page (HTML or XML) and no table. Save it as .xlsx.")])
     separator = _SEPARATOR_LINE.match(text)
@@ -117,7 +121,13 @@ def _from_csv(path: Path) -> _Raw:
             line = reader.line_num + 1
     except csv.Error as error:
         raise CohortError(str(path), [Problem(f"the table cannot be read from here on ({error}).", line)]) from error
-    return _Raw(records[1:] if separator else records, notes, decimal_comma=delimiter != ",")
+    records = [(line, cells) for line, cells in records[bool(separator) :] if any(cell.strip() for cell in cells)]
+    if all(len(cells) == 1 for _, cells in records) and (inner := _delimiter(records[0][1][0] if records else "")):
+        rows = csv.reader([cells[0] for _, cells in records], delimiter=inner)  # each row was quoted as a whole
+        if records and inner in records[0][1][0]:
+            records = [(line, cells) for (line, _), cells in zip(records, rows, strict=False)]
+            delimiter = inner
+    return _Raw(records, notes, decimal_comma=delimiter != ",")
 
 
 def _decoded(path: Path) -> tuple[str, list[Problem]]:
@@ -129,7 +139,7 @@ def _decoded(path: Path) -> tuple[str, list[Problem]]:
     except (UnicodeDecodeError, LookupError) as error:
         message = "this is no text in UTF-8 or another encoding that can be recognised. Save it as 'CSV UTF-8'."
         raise CohortError(str(path), [Problem(message)]) from error
-    if len(_CONTROLS.findall(text)) > len(text) / 1000:
+    if len(_CONTROLS.findall(text.rstrip("\0\x1a"))) > max(len(text) / 100, 1):
         raise CohortError(str(path), [Problem("this is no table: it holds characters that no text has.")])
     if encoding == "utf-8-sig":
         return text, []
@@ -156,12 +166,18 @@ def _encoding(content: bytes) -> str:
 
 def _recognised(content: bytes) -> str:
     """An encoding in which columns of the table are recognised, else the one that charset-normalizer finds likely."""
-    columns = {}
+    columns, common = {}, []
     for encoding in list(_LANGUAGES)[:6]:
         try:
-            lines = content.decode(encoding).splitlines()
+            text = content.decode(encoding)
+            lines = text.splitlines()
         except UnicodeDecodeError:
             continue
+        try:
+            text.encode(_COMMON_LETTERS[encoding])
+            common.append(encoding)
+        except (KeyError, UnicodeEncodeError):
+            pass
         header = next((line for line in lines if line.strip()), "")
         foreign = [name for name in re.split(f"[{_DELIMITERS}]", header) if not name.isascii()]
         columns[encoding] = sum(meant_column(name, NUMBERS) is not None for name in foreign)
@@ -171,7 +187,9 @@ def _recognised(content: bytes) -> str:
         return "cp1252"
     if _kana_share(content) > 0.2:
         return "cp932"
-    likely = charset_normalizer.from_bytes(content, cp_isolation=list(columns)).best() if columns else None
+    if len(common) == 1:
+        return common[0]
+    likely = charset_normalizer.from_bytes(content, cp_isolation=common or list(columns)).best() if columns else None
     return likely.encoding if likely else ""
 
 
@@ -338,14 +356,16 @@ def _with_points(table: pd.DataFrame, numbers: Collection[str]) -> bool:
     replaced = False
     for name in table.columns.intersection(list(numbers)):
         commas = table[name].map(lambda cell: cell is not None and "," in cell and "." not in cell).astype(bool)
-        table.loc[commas, name] = table.loc[commas, name].str.replace(",", ".")
-        replaced |= bool(commas.any())
+        cells = table.loc[commas, name]
+        thousand = cells.str.fullmatch(r"\d{1,3},\d{3}").astype(bool)
+        table.loc[commas, name] = cells.str.replace(",", ".") + thousand.map({True: "0", False: ""})  # 7,125 is 7.1250
+        replaced |= bool((~thousand).any())
     return replaced
 
 
 def _tidy(text: str) -> str:
     """Text without outer spaces and invisible characters, which copies from web pages and PDF files hold."""
-    return _INVISIBLE.sub("", text).strip()
+    return re.sub("[\u00a0\u2007\u202f\u3000]", " ", _INVISIBLE.sub("", text)).strip()
 
 
 def _cell(text: str, column: str) -> str | None:

@@ -31,7 +31,7 @@ from fibrolib.stages import METAVIR
 _STAGE_IN_WORDS = re.compile(r"[^\W\d_]+[\s_-]*([0-4])")
 _TWO_STAGES = re.compile(r"[^\W\d_]*[\s_-]*([0-4])\s*(?:-|–|/|to|or)\s*[^\W\d_]*([0-4])", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"\d+,(\d{1,2}|\d{4,})")
-THOUSANDS = re.compile(r"\d{1,3}([.,])\d{3}")
+_THOUSANDS = re.compile(r"\d{1,3}([.,])\d{3}")
 """A thousand with a separator, or a number with three decimals: 1.050 and 182,000 may mean either."""
 
 _WITH_UNIT = re.compile(r"(\d+(?:[.,]\d+)?)\s*([^\W\d_][^,;]*|%|[×x*].*)")
@@ -175,7 +175,7 @@ def _number_reader(text: pd.DataFrame) -> Callable[[str], float | None]:
     """`_number`; but where a table has decimal commas, 1.050 may be a thousand, and is no number."""
     if not text.attrs.get("decimal_comma"):
         return _number
-    return lambda value: None if THOUSANDS.fullmatch(value) else _number(value)
+    return lambda value: None if _THOUSANDS.fullmatch(value) else _number(value)
 
 
 def _within(root: Path, text: str, outside: bool = False) -> Path | None:
@@ -239,7 +239,7 @@ def _explain_stage(value: str) -> str:
 def _explain_number(value: str, unit: str) -> str:
     fault = "is no number" if _number(value) is None else "is not above 0"
     bare = value.lstrip("<>≤≥= ")
-    if THOUSANDS.fullmatch(value):
+    if _THOUSANDS.fullmatch(value):
         whole, decimal = re.sub("[.,]", "", value), float(value.replace(",", "."))
         fault = (
             f"is no number that can be read for sure: write {whole} if '{value[-4]}' separates "
