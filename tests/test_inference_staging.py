@@ -117,3 +117,15 @@ def test_few_patients_are_named():
     called = np.roll(truth, 20) // 2
     assert "only 17 patients" in quadratic_kappa(truth[:17], called[:17]).note
     assert quadratic_kappa(truth, called).note == ""
+
+
+def test_the_penalty_may_count_stages_that_the_cohort_lacks(data):
+    present = data[data["stage"] < 4]
+    stages, score = present["stage"], present["a"]
+    own, whole = obuchowski(stages, score), obuchowski(stages, score, scale=range(5))
+    # One stage more: every distance is over 4 in place of 3.
+    assert 1 - whole.value == pytest.approx((1 - own.value) * 3 / 4)
+    assert whole.standard_error == pytest.approx(own.standard_error * 3 / 4)
+    assert obuchowski(stages, score, scale=range(4)) == own
+    with pytest.raises(InferenceError, match="outside the scale"):
+        obuchowski(stages, score, scale=range(3))

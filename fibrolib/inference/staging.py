@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -31,6 +31,7 @@ def obuchowski(
     *,
     prevalence: Mapping[int, float] | None = None,
     penalise: bool = True,
+    scale: Sequence[int] | None = None,
     confidence_level: float = 0.95,
 ) -> Estimate:
     """Weighted mean of the areas between all pairs of stages (Obuchowski, Acad Radiol 2005;12:1198).
@@ -49,6 +50,9 @@ def obuchowski(
         Prevalence of each stage in the population of interest; default that of the sample.
     penalise : bool
         False: all pairs count alike, whatever their distance.
+    scale : sequence of int, optional
+        All stages that there are, for example ``range(5)``: with it the penalty does not hang on the stages that a
+        cohort happens to hold, so that cohorts without the last one compare. Default the stages present.
     confidence_level : float
         For example 0.95.
 
@@ -65,7 +69,7 @@ def obuchowski(
     """
     _check_level(confidence_level)
     stages = _check_staged(stage)
-    value, components = _components(stages, _check_scores(y_score, len(stages)), prevalence, penalise)
+    value, components = _components(stages, _check_scores(y_score, len(stages)), prevalence, penalise, scale)
     error = float(np.sqrt(_variance(stages, components)))
     limits, note = (float("nan"), float("nan")), "the estimated variance is zero: no interval"
     if error > 0:
@@ -80,13 +84,14 @@ def obuchowski_test(
     *,
     prevalence: Mapping[int, float] | None = None,
     penalise: bool = True,
+    scale: Sequence[int] | None = None,
     confidence_level: float = 0.95,
 ) -> Comparison:
     """Test whether two scores of the same patients have equal Obuchowski measures; options of :func:`obuchowski`."""
     _check_level(confidence_level)
     stages = _check_staged(stage)
     (a, parts_a), (b, parts_b) = (
-        _components(stages, _check_scores(score, len(stages), name), prevalence, penalise)
+        _components(stages, _check_scores(score, len(stages), name), prevalence, penalise, scale)
         for score, name in ((score_a, "score_a"), (score_b, "score_b"))
     )
     error = float(np.sqrt(_variance(stages, parts_a - parts_b)))
@@ -110,12 +115,19 @@ def _check_staged(stage: ArrayLike) -> _Integers:
 
 
 def _components(
-    stages: _Integers, score: _Floats, prevalence: Mapping[int, float] | None, penalise: bool
+    stages: _Integers,
+    score: _Floats,
+    prevalence: Mapping[int, float] | None,
+    penalise: bool,
+    scale: Sequence[int] | None,
 ) -> tuple[float, _Floats]:
     """The measure, and each patient's share in it (the structural components, weighted)."""
     present = np.unique(stages).tolist()
     weights = _pair_weights(stages, present, prevalence)
-    span = present[-1] - present[0]
+    levels = present if scale is None else sorted(scale)
+    if not levels[0] <= present[0] <= present[-1] <= levels[-1]:
+        raise InferenceError(f"stages {present[0]} to {present[-1]} lie outside the scale {list(levels)}")
+    span = levels[-1] - levels[0]
     lost, components = 0.0, np.zeros(len(stages))
     for low, high in combinations(present, 2):
         factor = weights[low, high] * ((high - low) / span if penalise else 1.0)
