@@ -153,7 +153,7 @@ class PixelData:
         stated = self._stated_count()
         if "NumberOfFrames" in self._dataset and stated != self.count and self.count:
             self._note(
-                "frame-count", f"the header says {counted(stated, 'frame')}, the file holds {self.count}: all are read."
+                "frame-count", f"the header says {counted(stated, 'frame')}, the file holds {self.count}: those are read."
             )
 
     # Decoding
@@ -222,7 +222,8 @@ class PixelData:
             dataset.PhotometricInterpretation = meaning
         if differences is not None and differences != (meaning != "RGB"):
             dataset.PhotometricInterpretation = "YBR_FULL" if differences else "RGB"
-            self._note("colours", f"the header says {meaning}, but the colours are not coded so: the pixels count.")
+            real = "brightness and colour differences (YBR)" if differences else "red, green and blue"
+            self._note("colours", f"the header says {meaning}, but the pixels hold {real}: they are read as such.")
 
     def _palette(self) -> GreyScale:
         """Black and white of the palette's entries, which may hold 8 bits in 16."""
