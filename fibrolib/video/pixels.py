@@ -152,9 +152,8 @@ class PixelData:
     def _compare_count(self) -> None:
         stated = self._stated_count()
         if "NumberOfFrames" in self._dataset and stated != self.count and self.count:
-            self._note(
-                "frame-count", f"the header says {counted(stated, 'frame')}, the file holds {self.count}: those are read."
-            )
+            here = f"the file holds {self.count}: those are read."
+            self._note("frame-count", f"the header says {counted(stated, 'frame')}, {here}")
 
     # Decoding
 
