@@ -133,6 +133,7 @@ CHINESE = {"patient_id": "患者编号", "video": "video", "stage": "stage"}
         ("cp1251", "Иванов Пётр", "Фамилия", "Windows-1251"),
         ("cp1252", "Müller", "Größe", "Windows-1252"),
         ("cp1252", "Jörg Weiß", "remark", "Windows-1252"),
+        ("cp1252", "Größe", "remark", "Windows-1252"),
         ("cp1252", "Âgnès Lefèvre", "Âge (ans)", "Windows-1252"),
         ("cp1252", "Muñoz Ibáñez", "Número", "Windows-1252"),
     ],

@@ -201,8 +201,9 @@ def _kana_share(content: bytes) -> float:
 
 def _single_letters(content: bytes) -> bool:
     """Whether bytes above ASCII stand alone among Latin letters, as in ``Müller``: Asian encodings look otherwise."""
-    runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", content)]
-    return bool(runs) and sum(length == 1 for length in runs) > len(runs) / 2 and b"\x81" not in content
+    runs = re.findall(rb"([A-Za-z]?)([\x80-\xff]+)(?=([A-Za-z]?))", content)
+    western = sum(len(run) == 1 or (len(run) < 4 and before != b"" and after != b"") for before, run, after in runs)
+    return western > len(runs) / 2 and b"\x81" not in content
 
 
 def _delimiter(text: str) -> str:
