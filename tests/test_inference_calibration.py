@@ -232,3 +232,18 @@ def test_every_model_gets_its_curve_or_a_note():
     alone = calibration_curve(y, scores["one"], n_points=5)["observed"]
     assert found["observed"].tolist()[:5] == pytest.approx(alone.tolist())
     assert "probabilities" in found["note"].iloc[5]
+
+
+def test_separated_classes_do_not_make_the_intercept_sure():
+    """Cases at .8 and controls at .2, all right: the limits are the likelihood's own."""
+    y, p = np.repeat([1, 0], 8), np.repeat([0.8, 0.2], 8)
+    found = calibration_metrics(y, p, n_resamples=100)["intercept"]
+    # By symmetry the estimate is 0; the drop of the log likelihood at a limit is that of Student's t.
+    drop = stats.t.ppf(0.975, 15) ** 2 / 2
+
+    def likelihood(shift):
+        return -8 * (np.logaddexp(0, -np.log(4) - shift) + np.logaddexp(0, -np.log(4) + shift))
+
+    assert found.value == pytest.approx(0, abs=1e-9)
+    assert likelihood(0) - likelihood(found.high) == pytest.approx(drop)
+    assert found.low == pytest.approx(-found.high)

@@ -183,7 +183,9 @@ def _dispersion(positive: _Booleans, log_odds: _Floats) -> float:
     expected = special.expit(log_odds)
     observed, model = float(np.sum((positive - expected) ** 2)), float(np.sum(expected * (1 - expected)))
     n = len(positive)
-    return observed * n / (n - 1) / model if model > 0 else 1.0
+    # Small residuals of probabilities that separate the classes are no precision.
+    separated = log_odds[positive].min() >= log_odds[~positive].max()
+    return observed * n / (n - 1) / model if model > 0 and not separated else 1.0
 
 
 def _matching_shift(positive: _Booleans, log_odds: _Floats) -> float:

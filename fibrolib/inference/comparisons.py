@@ -210,9 +210,10 @@ def delong_test(
     df = float("inf") if method == "proc" else _satterthwaite(own, sizes)
     note = _join_notes(_ranking_note(areas, variance), _small_sample_note(*sizes))
     found = _compare("DeLong, paired", areas, np.sqrt(variance), len(positive), level, note, df, alternative)
-    if method != "auto" or not variance > 0:
+    # Two scores without error in these patients may still differ: their areas' own limits say by how much.
+    if method != "auto" or not (variance > 0 or areas in ((0.0, 0.0), (1.0, 1.0))):
         return found
-    if not _unbalanced(sizes) and min(sizes) < _ENOUGH_FOR_T:
+    if variance > 0 and not _unbalanced(sizes) and min(sizes) < _ENOUGH_FOR_T:
         pvalue = _exchange_pvalue(positive, score_a, score_b, alternative)
         found = replace(found, pvalue=pvalue, note=_join_notes("p by exchange within patients", note))
     correlation = (sum(single) - variance) / 2 / np.sqrt(np.prod(single)) if min(single) > 0 else 0.0
