@@ -166,7 +166,7 @@ def test_results_have_the_promised_form(results):
             low, high = entry[f"{name}_ci"]
             assert 0 <= low <= entry[name] <= high <= 1
     assert results["joint"]["models"] == 6
-    families = [results[f"{name}comparisons"] for name in ("", "exchange_", "accuracy_")]
+    families = [results[f"{name}comparisons"] for name in ("", "permutation_", "accuracy_")]
     assert [len(pairs) for pairs in families] == [15, 15, 15]
     assert {group: len(pairs) for group, pairs in results["staging_comparisons"].items()} == {"test": 3, "fresh": 3}
     for pair in [pair for pairs in families for pair in pairs]:
@@ -238,7 +238,7 @@ def test_a_cohort_of_ones_own_has_no_notebook_about_virtual_patients(tmp_path, p
     pd.DataFrame(rows).to_csv(tmp_path / "cohort.csv", index=False)
     written = io.StringIO()
     study = Study(Request(cohort=str(tmp_path / "cohort.csv"), out=str(tmp_path / "run")))
-    chosen = [path.name for path in _notebooks_for(study, Console(file=written))]
+    chosen = [path.name for path in _notebooks_for(study.cohort.virtual, Console(file=written))]
     assert chosen == [name for name in NOTEBOOKS if name.removesuffix(".ipynb") not in left_out]
     assert [line.split(":")[0].split()[-1] for line in written.getvalue().splitlines()] == left_out
 
