@@ -146,14 +146,12 @@ class Stream(Source):
         super().__init__(path)
 
     def _open(self) -> None:
-        container, stream = self._container()
-        with container:
-            self.container = container.format.name
-            self.fps = usable_rate(stream.average_rate)
+        """Nothing is opened before it is read: to open a video costs as much as to decode some frames."""
 
     def _times(self) -> NDArray[np.float64]:
         container, stream = self._container()
         with container:
+            self.fps = usable_rate(stream.average_rate)
             packets = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
             stamps = [packet.pts if packet.pts is not None else packet.dts for packet in packets]
             if None in stamps or len(set(stamps)) < len(stamps) or stream.time_base is None:
@@ -165,6 +163,7 @@ class Stream(Source):
         # One reformatter for all frames: to set a new one up for each frame costs several times the conversion.
         reformatter, turned, stamped = VideoReformatter(), False, True
         with container:
+            self.container = container.format.name
             for index, frame in enumerate(_progressive(self._decoded(container, stream))):
                 self._note_oddities(frame)
                 turn = _upright(frame)
@@ -276,6 +275,8 @@ def _converted(frame: av.VideoFrame, reformatter: VideoReformatter, form: str) -
 
 def _upright(frame: av.VideoFrame) -> Callable[[NDArray], NDArray]:
     """What turns, and mirrors, a frame as its display matrix says (ISO/IEC 14496-12, matrix a, b, u, c, d, ...)."""
+    if not frame.side_data:
+        return lambda picture: picture
     matrix = next((np.frombuffer(bytes(data), "<i4") for data in frame.side_data if _is_display(data)), None)
     if matrix is None or len(matrix) < 5:
         return lambda picture: picture
