@@ -85,7 +85,7 @@ def test_it_is_in_the_figures_and_in_the_report(out, label):
         assert f"<!-- {label}" in (out / "figures" / f"{figure}.svg").read_text("utf-8"), figure
     report = (out / "report.html").read_text("utf-8")
     assert f"<th>{label}</th>" in report
-    assert f"Of the user's own: {label}, from <code>" in report
+    assert f"User-defined diagnostic: {label}, from <code>" in report
 
 
 def test_scores_are_those_of_the_formula(out, table):
