@@ -39,7 +39,7 @@ def scores(rng: np.random.Generator, y: np.ndarray, k: int, area: float, correla
 def tests(draws: int) -> None:
     """DeLong's paired test where both areas are equal; its interval there and where they are not."""
     print(f"Type I error of DeLong's test (default; as pROC; permutation), coverage, {draws} draws")
-    slack = 2 * np.sqrt(0.05 * 0.95 / draws)
+    slack, broken = 2 * np.sqrt(0.05 * 0.95 / draws), []
     for m, n in SIZES:
         y = np.arange(m + n) < m
         for area, correlation, spread in (
@@ -60,8 +60,15 @@ def tests(draws: int) -> None:
                 inside += [found.low <= 0 <= found.high, apart.low <= gap <= apart.high]
             cells = "  ".join(f"{share:.3f}" for share in (*rejected / draws, *inside / draws))
             print(f"  {m:3d} + {n:3d}  areas {area}  correlation {correlation}  spread {spread}:  {cells}", flush=True)
-            assert rejected[0] / draws < 0.06 + slack, rejected
-            assert min(inside) / draws > 0.93 - slack, inside
+            # Curves of different shape in classes beyond 1 to 10 are the stated exception (docs/statistics.md).
+            most = 0.09 if spread != 1 and n > 10 * m else 0.06
+            cell = f"{m} + {n}, areas {area}, correlation {correlation}, spread {spread}"
+            if rejected[0] / draws > most + slack:
+                broken.append(f"type I error {rejected[0] / draws:.3f}: {cell}")
+            if min(inside) / draws < 0.93 - slack:
+                broken.append(f"coverage {min(inside) / draws:.3f}: {cell}")
+    if broken:
+        raise SystemExit("\n".join(["Broken promises:", *broken]))
 
 
 def joint(draws: int) -> None:
