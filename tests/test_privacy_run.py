@@ -1,6 +1,7 @@
 """A hospital's DICOM cohort runs to its report, and not one byte of the run folder tells whose it is."""
 
 import base64
+import contextlib
 import gzip
 import io
 import json
@@ -127,7 +128,8 @@ def contents(data, depth=0):
     elif data[:2] in (b"\x78\x9c", b"\x78\xda", b"\x78\x01"):
         yield zlib.decompressobj().decompress(data)
     if data[:1] == b"{":
-        yield repr(json.loads(data)).encode()
+        with contextlib.suppress(ValueError):  # what only looks like JSON: a hash that is read as base64
+            yield repr(json.loads(data)).encode()
     for found in re.finditer(rb"[A-Za-z0-9+/]{64,}={0,2}", data):
         whole = len(found[0]) // 4 * 4
         yield from contents(base64.b64decode(found[0][:whole]), depth + 1)
