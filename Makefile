@@ -12,7 +12,7 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 
-.PHONY: help env report test lab lint simulate clean
+.PHONY: help env report example test lab lint simulate clean
 
 help:                  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
@@ -28,6 +28,10 @@ $(READY): constraints.txt pyproject.toml
 
 report: env            ## run the study: PROFILE=smoke|quick|paper COHORT= CUTOFF= SEED= OUT= OVERWRITE=1 PSEUDONYMOUS=1
 	$(BIN)/fibrolib run --profile '$(PROFILE)' --cohort '$(COHORT)' --cutoff '$(CUTOFF)' --seed '$(SEED)' --out '$(OUT)' $(if $(OVERWRITE),--overwrite) $(if $(PSEUDONYMOUS),--pseudonymous)
+
+example: env           ## run the study (quick, seed 0) and copy it, with small pictures, into reports/example
+	$(BIN)/fibrolib run --profile quick --seed 0
+	$(BIN)/python reports/make_example.py reports/virtual-quick-cutoff2-seed0
 
 test: env              ## lint and run all tests
 	$(BIN)/ruff check .
