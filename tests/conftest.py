@@ -8,9 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from fibrolib.privacy import VARIABLE
 from fibrolib.video import Clip, save_clip
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
+settings.load_profile("untimed")
 
 _WHOLE_RUNS = ("test_pipeline.py", "test_privacy_run.py", "test_docs_extend.py")
 
