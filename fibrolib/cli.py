@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -206,6 +205,7 @@ def _run(
 ) -> None:
     """Run the study and write the report."""
     from fibrolib.privacy import register
+    from fibrolib.progress import hidden
     from fibrolib.report import run_study
     from fibrolib.study import Request, load_profile
 
@@ -215,8 +215,7 @@ def _run(
     folder = str(Path(out).resolve()) if out else ""
     profile = str(Path(profile).resolve()) if profile.endswith(".toml") else profile
     request = Request(reference, profile, cutoff, seed, folder)
-    os.environ["FIBROLIB_PROGRESS"] = "0"  # bars are for notebooks; a run shows where it is in its own way
-    with _stopped_in_a_sentence():
+    with _stopped_in_a_sentence(), hidden():  # bars are for notebooks; a run shows where it is in its own way
         report = run_study(request, _parameters(parameter or []), overwrite=overwrite)
     typer.echo(f"Report: {report}")
 

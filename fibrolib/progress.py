@@ -5,6 +5,7 @@ Nothing is shown where the environment variable ``FIBROLIB_PROGRESS`` is ``0``.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -40,6 +41,19 @@ def track(
         for result in results:
             yield result
             done += 1
+
+
+@contextmanager
+def hidden() -> Iterator[None]:
+    """Show no bars inside the block, in processes that it starts either."""
+    before = os.environ.get("FIBROLIB_PROGRESS")
+    os.environ["FIBROLIB_PROGRESS"] = "0"
+    try:
+        yield
+    finally:
+        del os.environ["FIBROLIB_PROGRESS"]
+        if before is not None:
+            os.environ["FIBROLIB_PROGRESS"] = before
 
 
 @contextmanager

@@ -16,6 +16,28 @@ from fibrolib.video import Clip, save_clip
 settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
 settings.load_profile("untimed")
 
+SMALL_PROFILE = """
+[cohort]
+patients = 20
+[population]
+patients = 10
+[clips]
+size = 32
+fps = 10.0
+max_frames = 8
+[stills]
+size = 32
+[folds]
+n = 2
+[models.cnn2d]
+architecture = "frame_cnn"
+[models.cnn2d_lstm]
+architecture = "frame_lstm"
+[models.cnn3d]
+architecture = "r3d_18"
+"""
+"""A profile with what it must have."""
+
 _WHOLE_RUNS = ("test_pipeline.py", "test_privacy_run.py", "test_docs_extend.py")
 
 
@@ -29,12 +51,6 @@ def interruptible() -> None:
     """Ctrl-C as at a terminal: a shell lets what it starts in the background ignore the signal, children inherit it."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.fixture(autouse=True)
-def progress_shown(monkeypatch) -> None:
-    """A command run inside the tests' own process switches the bars off for good: every test begins with them on."""
-    monkeypatch.setenv("FIBROLIB_PROGRESS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -65,6 +81,24 @@ def make_patients(folder, n_patients=24, *, n_stages=3, side=24, n_frames=10, si
         save_clip(still, Clip(frames[:1], 20.0, sector, roi[:1]))
         rows.append({"patient_id": f"p{number:02d}", "stage": stage, "clips": (clip,), "stills": (still,)})
     return pd.DataFrame(rows).set_index("patient_id")
+
+
+def make_predictions():
+    """Scores of 60 patients by three models of unlike strength: 36 of training, 12 of validation, 12 of test."""
+    stages, random = np.arange(60) % 5, np.random.default_rng(2)
+    rows = {
+        "patient_id": [f"virtual-{number:03d}" for number in range(60)],
+        "split": ["train"] * 36 + ["validation"] * 12 + ["test"] * 12,
+        "fold": None,
+        "repeat": 0,
+        "stage": stages,
+    }
+    parts = [
+        pd.DataFrame(rows).assign(model=model, y_true=(stages >= 2).astype(int), y_score=score)
+        for model, strength in {"cnn3d": 2.0, "swe": 1.5, "mine": 0.3}.items()
+        for score in [1 / (1 + np.exp(-strength * (stages - 2) - random.normal(0, 2, 60)))]
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 @pytest.fixture(scope="session")

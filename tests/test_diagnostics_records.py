@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import SMALL_PROFILE
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
@@ -48,28 +49,7 @@ NET = HEAD + (
     "        return self.cam_layer(clips).mean(dim=(2, 3, 4))\n"
     "SMALL = Diagnostic('small', 'Small net', kind='net', network=Small)\n"
 )
-PROFILE = """
-[[diagnostics]]
-import = "{}"
-[cohort]
-patients = 20
-[population]
-patients = 10
-[clips]
-size = 32
-fps = 10.0
-max_frames = 8
-[stills]
-size = 32
-[folds]
-n = 2
-[models.cnn2d]
-architecture = "frame_cnn"
-[models.cnn2d_lstm]
-architecture = "frame_lstm"
-[models.cnn3d]
-architecture = "r3d_18"
-"""
+PROFILE = '[[diagnostics]]\nimport = "{}"\n' + SMALL_PROFILE
 USED = '[models.small]\narchitecture = "small"\n'
 
 

@@ -4,6 +4,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import make_predictions
 
 from fibrolib import plots
 from fibrolib.diagnostics import model_label, tabulate_zones
@@ -11,22 +12,12 @@ from fibrolib.inference import compare_models, summarise_models
 from fibrolib.plots import signed
 
 N = 60
-SIDES = ["train"] * 36 + ["validation"] * 12 + ["test"] * 12
 STAGES = np.arange(N) % 5
-IDS = [f"virtual-{number:03d}" for number in range(N)]
-STRENGTHS = {"cnn3d": 2.0, "swe": 1.5, "mine": 0.3}
 
 
 @pytest.fixture(scope="module")
 def predictions():
-    random = np.random.default_rng(2)
-    rows = {"patient_id": IDS, "split": SIDES, "fold": None, "repeat": 0, "stage": STAGES}
-    parts = [
-        pd.DataFrame(rows).assign(model=model, y_true=(STAGES >= 2).astype(int), y_score=score)
-        for model, strength in STRENGTHS.items()
-        for score in [1 / (1 + np.exp(-strength * (STAGES - 2) - random.normal(0, 2, N)))]
-    ]
-    return pd.concat(parts, ignore_index=True)
+    return make_predictions()
 
 
 @pytest.fixture(scope="module")

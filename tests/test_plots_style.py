@@ -1,9 +1,8 @@
 """Colours, and that drawing leaves nothing behind."""
 
 import matplotlib as mpl
-import numpy as np
-import pandas as pd
 import pytest
+from conftest import make_predictions
 from matplotlib import pyplot as plt
 
 from fibrolib import plots
@@ -11,28 +10,10 @@ from fibrolib.diagnostics import BUILT_IN, model_label
 from fibrolib.inference import summarise_models
 from fibrolib.plots.style import _model_dashes, _new_figure, _styled
 
-N = 60
-SIDES = ["train"] * 36 + ["validation"] * 12 + ["test"] * 12
-STAGES = np.arange(N) % 5
-IDS = [f"virtual-{number:03d}" for number in range(N)]
-STRENGTHS = {"cnn3d": 2.0, "swe": 1.5, "mine": 0.3}
-
 
 @pytest.fixture(scope="module")
-def predictions():
-    random = np.random.default_rng(2)
-    rows = {"patient_id": IDS, "split": SIDES, "fold": None, "repeat": 0, "stage": STAGES}
-    parts = [
-        pd.DataFrame(rows).assign(model=model, y_true=(STAGES >= 2).astype(int), y_score=score)
-        for model, strength in STRENGTHS.items()
-        for score in [1 / (1 + np.exp(-strength * (STAGES - 2) - random.normal(0, 2, N)))]
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-@pytest.fixture(scope="module")
-def metrics(predictions):
-    return summarise_models(predictions)
+def metrics():
+    return summarise_models(make_predictions())
 
 
 def test_models_differ_in_colour_and_groups_in_line():

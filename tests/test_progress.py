@@ -107,6 +107,17 @@ def test_step_inside_another_speaks_for_both(tmp_path):
         raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize("before", [None, "1"])
+def test_bars_are_hidden_in_a_block_and_not_after_it(monkeypatch, before):
+    monkeypatch.delenv("FIBROLIB_PROGRESS", raising=False)
+    if before is not None:
+        monkeypatch.setenv("FIBROLIB_PROGRESS", before)
+    with pytest.raises(ValueError, match="wrong"), progress.hidden():
+        assert os.environ["FIBROLIB_PROGRESS"] == "0"
+        raise ValueError("wrong")
+    assert os.environ.get("FIBROLIB_PROGRESS") == before
+
+
 def test_errors_pass_unchanged():
     with pytest.raises(ValueError, match="wrong"), watch("Failing", lambda: 0, 1, "turns"):
         raise ValueError("wrong")

@@ -1,34 +1,20 @@
 from importlib import resources
 
 import pytest
+from conftest import SMALL_PROFILE
 
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.study.profiles import BUILT_IN, load_profile
 
-TEXT = """
-[cohort]
-patients = 20
-[population]
-patients = 10
-[clips]
-size = 32
-fps = 10.0
-max_frames = 8
-[stills]
-size = 32
-[folds]
-n = 2
-[models.cnn2d]
-architecture = "frame_cnn"
-[models.cnn2d_lstm]
-architecture = "frame_lstm"
-[models.cnn3d]
-architecture = "r3d_18"
+TEXT = (
+    SMALL_PROFILE
+    + """\
 options = { dropout = 0.5 }
 epochs = 1
 grid = { learning_rate = [1e-3, 1e-2], weight_decay = [0.0, 0.1, 0.2] }
 """
+)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

@@ -294,7 +294,7 @@ class _JointTest(NamedTuple):
 
 
 def delong_joint_test(y_true: ArrayLike, scores: ArrayLike, *, reference: str = "f") -> _JointTest:
-    """Test whether k ROC areas on the same patients, are all equal.
+    """Test whether k ROC areas on the same patients are all equal.
 
     `scores` holds one column for each score, or is a list of scores, ``[a, b]``.
 

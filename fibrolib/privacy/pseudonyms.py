@@ -31,22 +31,6 @@ from fibrolib.errors import FibrolibError
 from fibrolib.video.stills import RATE_FILE, SUFFIXES, pictures_in
 from fibrolib.video.streams import VIDEO_SUFFIXES
 
-__all__ = [
-    "MEDIA_SUFFIXES",
-    "VARIABLE",
-    "find_table",
-    "is_reference",
-    "may_leave_folder",
-    "open_cohort",
-    "private_folder",
-    "pseudonym",
-    "read_key",
-    "register",
-    "revealed",
-    "who_is_who",
-    "write_private",
-]
-
 VARIABLE = "FIBROLIB_PRIVATE"
 """Environment variable that names another folder."""
 
