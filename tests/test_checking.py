@@ -10,8 +10,8 @@ from dirty_cohort import FAULTS, N_PATIENTS, clean_table, liver, spoilt_table, w
 from sklearn.metrics import roc_auc_score
 
 from fibrolib.checking import CheckReport, Finding, check_cohort
-from fibrolib.checking.entries import _column_findings, _missing_findings, _value_findings, table_findings
-from fibrolib.checking.identifiers import identifier_findings
+from fibrolib.checking.entries import _column_findings, _missing_findings, _table_findings, _value_findings
+from fibrolib.checking.identifiers import _identifier_findings
 from fibrolib.checking.sample import (
     _power_findings,
     _shortcut_findings,
@@ -297,7 +297,7 @@ def test_power_follows_the_size_of_the_test_part():
     ],
 )
 def test_identifiers_that_tell_or_were_changed(identifier, kind, words):
-    found = identifier_findings(pd.DataFrame({"patient_id": ["P1", identifier]}, index=[2, 3], dtype=object))
+    found = _identifier_findings(pd.DataFrame({"patient_id": ["P1", identifier]}, index=[2, 3], dtype=object))
     assert [finding.rows for finding in found if finding.kind == kind and words in finding.message] == [(3,)]
     assert identifier not in "".join(finding.anonymous for finding in found)
 
@@ -319,12 +319,12 @@ def test_identifiers_that_tell_or_were_changed(identifier, kind, words):
     ],
 )
 def test_pseudonyms_are_no_news(identifier):
-    assert identifier_findings(pd.DataFrame({"patient_id": [identifier]}, dtype=object)) == []
+    assert _identifier_findings(pd.DataFrame({"patient_id": [identifier]}, dtype=object)) == []
 
 
 def test_a_column_of_identity_numbers_is_told_whatever_it_is_called():
     text = pd.DataFrame({"patient_id": ["P1", "P2"], "key": ["110101199003071003", "110101199003071011"]}, dtype=object)
-    assert kinds(identifier_findings(text)) == [("identifying-column", "key")]
+    assert kinds(_identifier_findings(text)) == [("identifying-column", "key")]
 
 
 @pytest.mark.parametrize(
@@ -382,11 +382,11 @@ def test_a_thousand_with_a_point_has_two_readings(column, text, words):
 def test_stiffness_of_several_devices_is_told():
     table = columns().assign(swe_device=["FibroScan", "Aixplorer"] * (N_PATIENTS // 2))
     text = clean_table().set_axis(LINES).astype(str).assign(swe_device=table["swe_device"])
-    (finding,) = [each for each in table_findings(text, table) if each.kind == "several-devices"]
+    (finding,) = [each for each in _table_findings(text, table) if each.kind == "several-devices"]
     assert "2 devices ('FibroScan', 'Aixplorer')" in finding.message
     assert "Fibro" not in finding.anonymous
     one = table.assign(swe_device="FibroScan")
-    assert not {"several-devices", "unused-columns"} & {each.kind for each in table_findings(text, one)}
+    assert not {"several-devices", "unused-columns"} & {each.kind for each in _table_findings(text, one)}
 
 
 def test_how_a_table_was_read_is_a_finding(folder):

@@ -480,7 +480,7 @@ def test_one_file_that_fails_does_not_cost_the_others(own, tmp_path, monkeypatch
     source = tmp_path / "source"
     for name in ("a.mp4", "b.mp4"):
         tagged_video(source / name)
-    said, write = [], copies.write_copy
+    said, write = [], copies._write_copy
 
     def fail_at_first(kind, path, *given):
         assert names_file(tmp_path)  # the list of names is written before the copies
@@ -488,7 +488,7 @@ def test_one_file_that_fails_does_not_cost_the_others(own, tmp_path, monkeypatch
             raise RuntimeError("Alias 'uint0' was removed")
         return write(kind, path, *given)
 
-    monkeypatch.setattr(sys.modules["fibrolib.deidentify.deidentify"], "write_copy", fail_at_first)
+    monkeypatch.setattr(sys.modules["fibrolib.deidentify.deidentify"], "_write_copy", fail_at_first)
     report, names = deidentify(source, tmp_path / "out", say=said.append)
     assert [result.outcome for result in report.results].count("written") == 1
     assert "the copy cannot be made" in said[0]

@@ -16,7 +16,6 @@ from fibrolib.diagnostics import (
     APRI,
     FIB4,
     SWE,
-    IndexClassifier,
     IndexInputError,
     apri,
     fib4,
@@ -25,6 +24,7 @@ from fibrolib.diagnostics import (
     tabulate_zones,
     zones,
 )
+from fibrolib.diagnostics.indices import _IndexClassifier
 from fibrolib.errors import FibrolibError
 
 INDICES = (FIB4, APRI, SWE)
@@ -228,7 +228,7 @@ def test_the_manners_of_a_scikit_learn_classifier(record, patients):
 def test_the_upper_limit_of_ast_is_a_setting(patients):
     X, stage = patients
     low, high = (
-        IndexClassifier(partial(apri, upper_limit=limit), ("ast", "platelets")).fit(X, stage) for limit in (30, 60)
+        _IndexClassifier(partial(apri, upper_limit=limit), ("ast", "platelets")).fit(X, stage) for limit in (30, 60)
     )
     assert low.index(X) == pytest.approx(2 * high.index(X))
     assert low.predict_proba(X) == pytest.approx(high.predict_proba(X), abs=1e-6)

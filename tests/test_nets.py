@@ -8,7 +8,6 @@ from fibrolib.errors import FibrolibError
 from fibrolib.nets import (
     PACKAGED,
     Backbone,
-    FrameCNN,
     OrdinalHead,
     OrdinalLoss,
     build_net,
@@ -18,6 +17,7 @@ from fibrolib.nets import (
     stage_probabilities,
 )
 from fibrolib.nets.backbone import _StatisticsPool
+from fibrolib.nets.frame import _FrameCNN
 from fibrolib.nets.initial_weights import _FEATURES_ONLY
 from fibrolib.nets.ordinal import _cumulative_targets
 from fibrolib.nets.volume import MotionStem
@@ -112,7 +112,7 @@ def test_unknown_architecture_lists_the_known():
 
 def test_unknown_backbone_is_a_sentence():
     with pytest.raises(FibrolibError, match="timm knows no backbone 'efficientnet_lite99'"):
-        FrameCNN(5, "efficientnet_lite99")
+        _FrameCNN(5, "efficientnet_lite99")
 
 
 def test_imagenet_weights_of_the_package_recognise_the_scaling():
@@ -131,7 +131,7 @@ def test_imagenet_weights_of_the_package_recognise_the_scaling():
 
 @pytest.mark.parametrize("weights", ["imagenet", "simulation"])
 def test_a_net_that_starts_from_weights_keeps_its_statistics_in_training(weights):
-    net = FrameCNN(3, weights=weights)
+    net = _FrameCNN(3, weights=weights)
     net.train()
     running = {name: value for name, value in net.named_buffers() if "running" in name}
     before = {name: value.clone() for name, value in running.items()}
@@ -202,9 +202,9 @@ def test_maps_that_come_out_of_a_layer_without_weights_hold_those_before_it(name
 
 
 def test_a_net_that_starts_from_chance_learns_all_of_it():
-    assert all(weights.requires_grad for weights in FrameCNN(3, weights="scratch").parameters())
-    assert not all(weights.requires_grad for weights in FrameCNN(3, weights="imagenet").parameters())
-    assert all(weights.requires_grad for weights in FrameCNN(3, weights="imagenet", freeze_to_stride=0).parameters())
+    assert all(weights.requires_grad for weights in _FrameCNN(3, weights="scratch").parameters())
+    assert not all(weights.requires_grad for weights in _FrameCNN(3, weights="imagenet").parameters())
+    assert all(weights.requires_grad for weights in _FrameCNN(3, weights="imagenet", freeze_to_stride=0).parameters())
 
 
 @pytest.mark.parametrize("name", ["frame_cnn", "frame_lstm", "motion_slowfast"])

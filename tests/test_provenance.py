@@ -120,8 +120,8 @@ def test_what_an_evaluation_does_not_use_leaves_its_key(copied, file, pattern, r
 @pytest.mark.parametrize(
     ("file", "pattern", "replacement"),
     [
-        ("nets/frame.py", r"^(class FrameCNN.*)$", r"number = 1\n\n\n\1"),
-        ("nets/build.py", r'"frame_lstm": FrameLSTM', '"frame_lstm": FrameCNN'),
+        ("nets/frame.py", r"^(class _FrameCNN.*)$", r"number = 1\n\n\n\1"),
+        ("nets/build.py", r'"frame_lstm": FrameLSTM', '"frame_lstm": _FrameCNN'),
         ("learning/training.py", r"warmup: float = 0\.1", "warmup: float = 0.2"),
         ("learning/evaluation.py", r"^_USUAL_CUTOFF = 2", "_USUAL_CUTOFF = 3"),
         ("stages.py", r">= cutoff\)\.astype", "> cutoff).astype"),

@@ -2,6 +2,6 @@
 
 from fibrolib.checking.check import check_cohort
 from fibrolib.checking.report import ANNOUNCED, LEAKS, CheckReport, Finding
-from fibrolib.checking.template import Template, write_template
+from fibrolib.checking.template import write_template
 
-__all__ = ["ANNOUNCED", "LEAKS", "CheckReport", "Finding", "Template", "check_cohort", "write_template"]
+__all__ = ["ANNOUNCED", "LEAKS", "CheckReport", "Finding", "check_cohort", "write_template"]

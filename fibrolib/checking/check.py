@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from fibrolib.checking.entries import table_findings
-from fibrolib.checking.files import file_findings
+from fibrolib.checking.entries import _table_findings
+from fibrolib.checking.files import _file_findings
 from fibrolib.checking.report import CheckReport, Finding
-from fibrolib.checking.sample import sample_findings
+from fibrolib.checking.sample import _sample_findings
 from fibrolib.cohort import FILES, inspect_cohort, is_there
 from fibrolib.cohort.columns import numbers_of
 from fibrolib.diagnostics import INDICES, Diagnostic
@@ -52,11 +52,11 @@ def check_cohort(
     table = _existing_files_only(cohort.table, cohort.root, outside)
     findings = _of_problems(cohort.problems, "error", "table")
     findings += _of_problems(cohort.text.attrs.get("notes", ()), "warning", "table-read")
-    findings += table_findings(cohort.text, table, diagnostics)
+    findings += _table_findings(cohort.text, table, diagnostics)
     surveys, summary = {}, ()
     if not table.empty:
-        surveys, of_files = file_findings(table, cohort.root, clip_frames, n_jobs, track)
-        of_sample, summary = sample_findings(table, surveys, cutoff, numbers_of(diagnostics))
+        surveys, of_files = _file_findings(table, cohort.root, clip_frames, n_jobs, track)
+        of_sample, summary = _sample_findings(table, surveys, cutoff, numbers_of(diagnostics))
         findings += [*of_files, *of_sample]
     findings.sort(key=lambda finding: (finding.severity, finding.rows[:1], finding.column or ""))
     return CheckReport(cohort.name, tuple(findings), summary, table, surveys)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from fibrolib.checking.identifiers import identifier_findings
+from fibrolib.checking.identifiers import _identifier_findings
 from fibrolib.checking.report import Finding
 from fibrolib.cohort.columns import (
     DEVICE,
@@ -34,7 +34,7 @@ _FAR, _NEAR = 5, 1.6  # times the median (*assumption*): a value beyond, which a
 _MAX_SPELLINGS = 10
 
 
-def table_findings(
+def _table_findings(
     text: pd.DataFrame, table: pd.DataFrame, diagnostics: Sequence[Diagnostic] = INDICES
 ) -> list[Finding]:
     """Everything to be said about the table without its files.
@@ -48,7 +48,7 @@ def table_findings(
     if table.empty:
         return findings
     findings += _spelt_twice(table)
-    findings += identifier_findings(text)
+    findings += _identifier_findings(text)
     findings += _same_values(table, numbers)
     findings += _mixture(table)
     findings += _value_findings(table, numbers, text)

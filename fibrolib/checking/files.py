@@ -48,7 +48,7 @@ _MIN_SHARED_CUT = 250  # the same for the best of many margins
 _BLOCK = 256  # videos compared at once: bounds the memory
 
 
-def file_findings(
+def _file_findings(
     table: pd.DataFrame, root: Path, clip_frames: int, n_jobs: int, track: Callable[[Iterable, int], Iterable]
 ) -> tuple[Surveys, list[Finding]]:
     """Decode all videos and images once, one frame at a time, and say what is wrong with them and with the masks.

@@ -48,7 +48,7 @@ _IDENTITY_NUMBERS = [
 ]
 
 
-def identifier_findings(text: pd.DataFrame) -> list[Finding]:
+def _identifier_findings(text: pd.DataFrame) -> list[Finding]:
     """Identifiers, by kind of fault with all their lines, and other columns that hold identity numbers.
 
     `text` is what the file says, indexed by line.

@@ -38,7 +38,7 @@ _SURVEYED = {
 }
 
 
-def sample_findings(
+def _sample_findings(
     table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str] = NUMBERS
 ) -> tuple[list[Finding], tuple[str, ...]]:
     """What concerns the cohort as a whole, as far as stages are known, and sentences that sum it up.

@@ -35,7 +35,7 @@ _COUNTERS = re.compile(
 
 
 @dataclass(frozen=True)
-class Template:
+class _Template:
     """What `write_template` wrote: the table, how many patients and videos, how patients were told apart in words.
 
     `sure` is whether that needs no second look; `left_out` tells of files of the folder that are not listed; `ids` has
@@ -53,7 +53,7 @@ class Template:
 
 def write_template(
     folder: str | Path, source: str | Path, pattern: str = "", pseudonym: Callable[[str], str] | None = None
-) -> Template:
+) -> _Template:
     """Write ``cohort.csv`` for the videos of a folder; its clinical columns are empty but for what DICOM headers say.
 
     Patients are told apart by `pattern`, else by the PatientID of DICOM headers, else by folder or file name. Where the
@@ -94,7 +94,7 @@ def write_template(
     write_cohort(_table(found.headers, names, source, base), table)
     header_ids = [header.get("PatientID", "") for header in found.headers.values()]
     ids = {name: given for name, given in zip(names, header_ids, strict=True) if given and not pattern}
-    return Template(table, len(set(names)), len(names), rule, sure, found.left_out(), ids)
+    return _Template(table, len(set(names)), len(names), rule, sure, found.left_out(), ids)
 
 
 @dataclass

@@ -4,7 +4,7 @@ from fibrolib.cohort.columns import FILES, NUMBERS, OPTIONAL, REQUIRED, VIRTUAL_
 from fibrolib.cohort.parsing import read_text_table, table_file
 from fibrolib.cohort.schema import is_there
 from fibrolib.cohort.split import PARTS, split_patients
-from fibrolib.cohort.table import Cohort, Inspection, inspect_cohort, read_cohort, write_cohort
+from fibrolib.cohort.table import Cohort, inspect_cohort, read_cohort, write_cohort
 
 __all__ = [
     "FILES",
@@ -14,7 +14,6 @@ __all__ = [
     "REQUIRED",
     "VIRTUAL_PREFIX",
     "Cohort",
-    "Inspection",
     "inspect_cohort",
     "is_there",
     "read_cohort",

@@ -144,7 +144,7 @@ _STAGE = re.compile(rf"{_ONE_STAGE}(?:\s*[(\[]\s*{_ONE_STAGE}\s*[)\]])?")
 """A stage, with words that only say that it is one, and perhaps the same again in brackets: ``2 (F2)``."""
 
 
-def stage_number(text: str) -> int | None:
+def _stage_number(text: str) -> int | None:
     """The stage that a text means without doubt: ``2``, ``2.0``, ``F2``, ``Stadium 2``, ``2 (F2)``; else None.
 
     Other scales (``Ishak 2``) and an activity (``A2``) are not understood; a whole number is taken as it is.

@@ -19,9 +19,9 @@ from fibrolib.cohort.columns import (
     OPTIONAL,
     REQUIRED,
     VIRTUAL_PREFIX,
+    _stage_number,
     meant_column,
     numbers_of,
-    stage_number,
 )
 from fibrolib.cohort.split import PARTS
 from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
@@ -66,7 +66,7 @@ def text_problems(
     return [*_undeclared_columns(text, diagnostics), *_cell_problems(text, root, outside, numbers_of(diagnostics))]
 
 
-def typed_table(text: pd.DataFrame, root: Path, numbers: Collection[str] = NUMBERS) -> pd.DataFrame:
+def _typed_table(text: pd.DataFrame, root: Path, numbers: Collection[str] = NUMBERS) -> pd.DataFrame:
     """Columns of the right type, in the documented order; what cannot be converted becomes NaN or None."""
     table = text.reindex(columns=list(dict.fromkeys([*REQUIRED, *OPTIONAL, *numbers, *text])))
     table = table.astype(object).where(table.notna(), None)
@@ -75,7 +75,7 @@ def typed_table(text: pd.DataFrame, root: Path, numbers: Collection[str] = NUMBE
         table[name] = table[name].map(number, na_action="ignore").astype(float)
     for name in FILES:
         table[name] = pd.Series([_relative(root, value) for value in table[name]], index=table.index, dtype=object)
-    stages = table["stage"].map(stage_number, na_action="ignore")
+    stages = table["stage"].map(_stage_number, na_action="ignore")
     table["stage"] = stages.astype(np.int64) if stages.notna().all() else stages
     return table
 
@@ -150,7 +150,7 @@ def _schema(text: pd.DataFrame, root: Path, outside: bool, numbers: Mapping[str,
     ]
     rules = {
         "patient_id": [],
-        "stage": [check("stage", lambda value: stage_number(value) in METAVIR)],
+        "stage": [check("stage", lambda value: _stage_number(value) in METAVIR)],
         "split": [check("split", lambda value: value in PARTS)],
         **{name: [check("number", lambda value: (number(value) or 0) > 0)] for name in numbers},
         **dict.fromkeys(FILES, file_rules),
@@ -231,7 +231,7 @@ def _explain_stage(value: str) -> str:
             f"'{value}' is no whole number but two stages, {two[1]} and {two[2]}: write one of them, by the same rule "
             "for all patients, or leave the patient out."
         )
-    if stage_number(value) is None:
+    if _stage_number(value) is None:
         return f"'{value}' is no whole number: write one stage, 0 to 4."
     return f"stage {value} is outside 0 to 4 (METAVIR). Translate other scales first."
 

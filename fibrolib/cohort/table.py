@@ -14,7 +14,7 @@ import pandas as pd
 from fibrolib.atomic import write_atomically
 from fibrolib.cohort.columns import FILES, NUMBERS, PATIENT_LEVEL, REQUIRED, VIRTUAL_PREFIX, numbers_of
 from fibrolib.cohort.parsing import read_text_table, table_file
-from fibrolib.cohort.schema import absolute, text_problems, typed_table
+from fibrolib.cohort.schema import _typed_table, absolute, text_problems
 from fibrolib.cohort.split import FRACTIONS, PARTS, part_sizes
 from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
 from fibrolib.errors import CohortError, Problem, counted
@@ -95,7 +95,7 @@ def read_cohort(
 
 
 @dataclass(frozen=True, eq=False)
-class Inspection:
+class _Inspection:
     """A cohort table as far as it can be read, with all that is wrong with it, in the order of the lines.
 
     `table` is that of `Cohort`, indexed by line; a cell that was refused is NaN or None, and a table that cannot be
@@ -111,26 +111,26 @@ class Inspection:
 
 def inspect_cohort(
     path: str | Path, cutoff: int = 2, *, outside: bool = False, diagnostics: Sequence[Diagnostic] = INDICES
-) -> Inspection:
+) -> _Inspection:
     """Like `read_cohort`, but return what is wrong instead of raising it; an error only where there is no table."""
     path = Path(path)
     root = absolute(path).parent
     file, sheet = table_file(path)
     name = (root.name if file.stem == "cohort" else file.stem) + f" {sheet}" * bool(sheet)
     numbers = numbers_of(diagnostics)
-    nothing = typed_table(pd.DataFrame(dtype=object), root, numbers)
+    nothing = _typed_table(pd.DataFrame(dtype=object), root, numbers)
     try:
         text = read_text_table(path, numbers)
     except CohortError as error:
-        return Inspection(name, root, nothing, nothing, error.problems)
+        return _Inspection(name, root, nothing, nothing, error.problems)
     problems = text_problems(text, root, outside, diagnostics)
     if text.empty or not set(REQUIRED).issubset(text):
-        return Inspection(name, root, nothing, text, tuple(problems))
-    table = typed_table(text, root, numbers)
+        return _Inspection(name, root, nothing, text, tuple(problems))
+    table = _typed_table(text, root, numbers)
     problems += [*_videos_listed_twice(table), *_contradictions(table, numbers), *_incomplete_split(table)]
     if not any(problem.column in ("patient_id", "stage", "split") for problem in problems):
         problems += _class_problems(_one_row_per_patient(table, root, numbers), cutoff)
-    return Inspection(name, root, table, text, tuple(sorted(problems, key=lambda problem: problem.row or 0)))
+    return _Inspection(name, root, table, text, tuple(sorted(problems, key=lambda problem: problem.row or 0)))
 
 
 def write_cohort(table: pd.DataFrame, path: str | Path) -> None:

@@ -32,13 +32,11 @@ from fibrolib.video.reading import open_source
 from fibrolib.video.stills import is_picture_file
 from fibrolib.video.writing import derived_uid, write_timed_video
 
-__all__ = ["KINDS", "Picture", "RefusedError", "find_picture", "write_copy", "write_mask"]
-
 KINDS = {"dicom": ".dcm", "video": ".mp4", "image": ".png", "mask": ".png", "arrays of a mask": ".npz"}
 """Kinds of files, and the endings of their copies."""
 
 
-class RefusedError(Exception):
+class _RefusedError(Exception):
     """A file that is not written, with the reason; the reason names nobody."""
 
 
@@ -48,7 +46,7 @@ _WHOLE = 0.98
 
 
 @dataclass(frozen=True)
-class Picture:
+class _Picture:
     """The ultrasound picture of a file."""
 
     sector: Sector
@@ -63,36 +61,35 @@ class Picture:
         return float(self.sector.mask.mean())
 
 
-def find_picture(path: Path, whole: bool = False) -> Picture:
+def _find_picture(path: Path, whole: bool = False) -> _Picture:
     """Find the ultrasound picture of a video, DICOM file or image.
 
-    With `whole`, pictures that fill the frame are accepted: nothing is blanked. A RefusedError where there is no
+    With `whole`, pictures that fill the frame are accepted: nothing is blanked. A _RefusedError where there is no
     ultrasound picture, or nothing would be blanked and that was not accepted.
     """
     video = read_video(path, max_frames=1)
     frames = video.frames if video.overview is None else video.overview
     sector = find_sector(frames, video.region)
     if not sector.found:
-        raise RefusedError("no ultrasound picture was found in it")
+        raise _RefusedError("no ultrasound picture was found in it")
     look = ()
     if sector.mask.mean() >= _WHOLE:
         if not whole:
-            raise RefusedError(
+            raise _RefusedError(
                 "the picture seems to fill the frame, so nothing would be blanked. Look at it; if there is no text on "
                 "it, ask for it with --whole"
             )
         look = ("the picture fills the frame: nothing was blanked",)
-    return Picture(sector, frames.max(axis=0) * sector.mask, video.fps, video.pixel_aspect, look)
+    return _Picture(sector, frames.max(axis=0) * sector.mask, video.fps, video.pixel_aspect, look)
 
 
-def write_copy(
-    kind: str, source: Path, target: Path, picture: Picture, key: bytes, patient: str = ""
+def _write_copy(
+    kind: str, source: Path, target: Path, picture: _Picture, key: bytes, patient: str = ""
 ) -> tuple[Counter[str], tuple[str, ...]]:
     """Write a copy of a video, folder of pictures, DICOM file or image that appears whole or not at all.
 
-    `kind` is one of `KINDS`; `patient` is the patient's pseudonym, by default that of the Patient ID. Returns how often
-    which attribute, metadata or other stream was removed or replaced, and what a person must look at. A RefusedError if
-    it is no ultrasound or too large, a VideoError if it cannot be decoded.
+    `patient` is the patient's pseudonym, by default that of the Patient ID. Returns how often which attribute, metadata
+    or other stream was removed or replaced, and what a person must look at.
     """
     if kind == "dicom":
         return _write_dicom(source, target, picture, key, patient), ()
@@ -109,7 +106,7 @@ _REGIONS = ("capsule", "image_capsule")
 _FILE_TYPE = {"major_brand", "minor_version", "compatible_brands"}  # say what kind of MP4 it is, not whose
 
 
-def _write_video(source: Path, target: Path, picture: Picture) -> Counter[str]:
+def _write_video(source: Path, target: Path, picture: _Picture) -> Counter[str]:
     """Encode a video again (H.264 in MP4, in colour, each frame at its time), without metadata and other streams."""
     mask = picture.sector.mask[..., np.newaxis]
     removed = Counter({"names of pictures": 1}) if source.is_dir() else _metadata(source)
@@ -119,7 +116,7 @@ def _write_video(source: Path, target: Path, picture: Picture) -> Counter[str]:
     return removed
 
 
-def _write_image(source: Path, target: Path, picture: Picture) -> tuple[Counter[str], tuple[str, ...]]:
+def _write_image(source: Path, target: Path, picture: _Picture) -> tuple[Counter[str], tuple[str, ...]]:
     """Write an image as PNG, without EXIF, comments or profiles; also return what a person must look at."""
     (_, grey, pixels) = next(open_source(source).frames(lambda index: True, lambda index: True))
     if (pixels == pixels[..., :1]).all():
@@ -132,10 +129,10 @@ def _write_image(source: Path, target: Path, picture: Picture) -> tuple[Counter[
     return _metadata(source), (f"only the first of its {pages} pictures was kept",) * (pages > 1)
 
 
-def write_mask(source: Path, target: Path) -> None:
+def _write_mask(source: Path, target: Path) -> None:
     """Write a mask that belongs to a video or image: only where the region is."""
     if source.suffix.lower() == ".json":
-        raise RefusedError("outlines in JSON may hold the picture and its path; draw the mask as an image")
+        raise _RefusedError("outlines in JSON may hold the picture and its path; draw the mask as an image")
     if source.suffix.lower() != ".npz":
         write_image(target, np.uint8(255) * (read_image(source) != 0))
         return
@@ -168,7 +165,7 @@ _LARGEST = 2**32 - 2
 """Bytes: the most that uncompressed pixel data may have (PS3.5 A.2)."""
 
 
-def _write_dicom(source: Path, target: Path, picture: Picture, key: bytes, patient: str = "") -> Counter[str]:
+def _write_dicom(source: Path, target: Path, picture: _Picture, key: bytes, patient: str = "") -> Counter[str]:
     """Write a DICOM file with a clean header and black around the ultrasound picture.
 
     Pixels are decoded and written uncompressed, one frame at a time; colour as RGB. Frame times and ultrasound regions
@@ -177,7 +174,7 @@ def _write_dicom(source: Path, target: Path, picture: Picture, key: bytes, patie
     cine = Cine(source)
     dataset = cine.dataset
     if str(dataset.get("Modality") or "") not in _ULTRASOUND:
-        raise RefusedError("it is no ultrasound, by its modality")
+        raise _RefusedError("it is no ultrasound, by its modality")
     with tempfile.TemporaryFile(dir=target.parent) as pixels:
         count, frame = _write_pixels(cine, picture.sector.mask, pixels)
         pixels.seek(0)
@@ -200,9 +197,9 @@ def _write_pixels(cine: Cine, mask: NDArray[np.bool_], file: IO[bytes]) -> tuple
     black, count = _black(cine.dataset), 0
     for frame in cine.pixels(range(len(cine.times))):
         if frame.shape[:2] != mask.shape:
-            raise RefusedError("its frames are not all of one size")
+            raise _RefusedError("its frames are not all of one size")
         if len(cine.times) * frame.nbytes > _LARGEST:
-            raise RefusedError("uncompressed it is larger than DICOM allows (4 GiB)")
+            raise _RefusedError("uncompressed it is larger than DICOM allows (4 GiB)")
         inside = mask if frame.ndim == 2 else mask[..., np.newaxis]
         blanked = np.where(inside, frame, frame.dtype.type(black))
         file.write(blanked.astype(frame.dtype.newbyteorder("<")).tobytes())

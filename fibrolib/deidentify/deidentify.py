@@ -23,14 +23,12 @@ from PIL import Image
 from fibrolib.atomic import replacing
 from fibrolib.cohort import FILES, OPTIONAL, REQUIRED, read_text_table, table_file, write_cohort
 from fibrolib.cohort.schema import text_problems
-from fibrolib.deidentify.copies import KINDS, RefusedError, find_picture, write_copy, write_mask
+from fibrolib.deidentify.copies import KINDS, _find_picture, _RefusedError, _write_copy, _write_mask
 from fibrolib.errors import CohortError, FibrolibError, VideoError
 from fibrolib.privacy import MEDIA_SUFFIXES, private_folder, pseudonym, read_key, write_private
 from fibrolib.video import is_still
 from fibrolib.video.dicom import is_dicom
 from fibrolib.video.streams import one_line
-
-__all__ = ["FileResult", "Report", "deidentify"]
 
 _LOOK_AT_ALL = (
     "Look at every picture (look.html) before you hand the files on: text, a name or a date inside the ultrasound "
@@ -39,7 +37,7 @@ _LOOK_AT_ALL = (
 
 
 @dataclass(frozen=True)
-class FileResult:
+class _FileResult:
     """What became of one file."""
 
     file: str  # its new name within the folder; without the ending if it was not written
@@ -52,12 +50,12 @@ class FileResult:
 
 
 @dataclass(frozen=True)
-class Report:
+class _Report:
     """What became of all files, in the order of the new names."""
 
-    results: Sequence[FileResult]
+    results: Sequence[_FileResult]
 
-    def of(self, outcome: str) -> list[FileResult]:
+    def of(self, outcome: str) -> list[_FileResult]:
         """The files of one outcome."""
         return [result for result in self.results if result.outcome == outcome]
 
@@ -107,7 +105,7 @@ def deidentify(
     whole: bool = False,
     say: Callable[[str], object] = print,
     track: Callable[[Iterable, int], Iterable] = lambda jobs, total: jobs,
-) -> tuple[Report, Path]:
+) -> tuple[_Report, Path]:
     """Write copies of ultrasound files that say nothing of the patient, and a report.
 
     `source` is a file, a folder, or a cohort table: then its files, and a new table with pseudonyms. `out` is the
@@ -125,7 +123,7 @@ def deidentify(
     _write_names(jobs, results, out, key)  # before the first copy: whatever happens, it can be told whose it is
     for job in track(jobs, len(jobs)):
         results[job.source] = _make_safe(job, out, key, whole, say, sheet)
-    report = Report(sorted(results.values(), key=lambda result: result.file))
+    report = _Report(sorted(results.values(), key=lambda result: result.file))
     if table is not None:
         _write_table(table, source.parent, results, key, out / "cohort.csv")
     for name, text in (("txt", report.text()), ("json", report.json())):
@@ -158,29 +156,29 @@ def _check_folder(source: Path, out: Path) -> None:
 
 def _make_safe(
     job: _Job, out: Path, key: bytes, whole: bool, say: Callable[[str], object], sheet: _Sheet
-) -> FileResult:
+) -> _FileResult:
     try:
         kind = _kind(job)
         if not kind:
-            return FileResult(job.name, "left out", reason="it is no picture or video")
+            return _FileResult(job.name, "left out", reason="it is no picture or video")
         name = f"{job.name}{KINDS[kind]}"
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         if job.mask:
-            write_mask(job.source, out / name)
-            return FileResult(name, "written", kind)
-        picture = find_picture(job.source, whole)
-        removed, look = write_copy(kind, job.source, out / name, picture, key, job.patient)
-    except RefusedError as refusal:
+            _write_mask(job.source, out / name)
+            return _FileResult(name, "written", kind)
+        picture = _find_picture(job.source, whole)
+        removed, look = _write_copy(kind, job.source, out / name, picture, key, job.patient)
+    except _RefusedError as refusal:
         say(f"{job.source}: not written: {refusal}.")
-        return FileResult(job.name, "refused", reason=str(refusal))
+        return _FileResult(job.name, "refused", reason=str(refusal))
     except VideoError as error:
         say(str(error))
-        return FileResult(job.name, "refused", reason="it cannot be read")
+        return _FileResult(job.name, "refused", reason="it cannot be read")
     except Exception as error:  # one file never costs the copies of the others
         say(f"{job.source}: not written: the copy cannot be made ({one_line(error)}).")
-        return FileResult(job.name, "refused", reason=f"the copy cannot be made ({type(error).__name__})")
+        return _FileResult(job.name, "refused", reason=f"the copy cannot be made ({type(error).__name__})")
     sheet.add(name, picture.brightest)
-    return FileResult(name, "written", kind, dict(removed), round(picture.kept, 4), (*picture.look, *look))
+    return _FileResult(name, "written", kind, dict(removed), round(picture.kept, 4), (*picture.look, *look))
 
 
 def _kind(job: _Job) -> str:
@@ -209,7 +207,7 @@ def _may_hold_picture(path: Path) -> bool:
     return "Rows" in header or not len(header)
 
 
-def _write_table(table: pd.DataFrame, root: Path, results: dict[Path, FileResult], key: bytes, path: Path) -> None:
+def _write_table(table: pd.DataFrame, root: Path, results: dict[Path, _FileResult], key: bytes, path: Path) -> None:
     """The cohort table with pseudonyms and new names; rows whose video was refused are left out."""
     new = table[[name for name in (*REQUIRED, *OPTIONAL) if name in table]].copy()
     new["patient_id"] = [pseudonym(key, "p", name) for name in table["patient_id"]]
@@ -225,7 +223,7 @@ def _write(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _write_names(jobs: list[_Job], results: dict[Path, FileResult], out: Path, key: bytes) -> Path:
+def _write_names(jobs: list[_Job], results: dict[Path, _FileResult], out: Path, key: bytes) -> Path:
     """The list of new and old names, for the user alone."""
     names = {job: results[job.source].file if job.source in results else job.name for job in jobs}
     path, text = private_folder() / "deidentified" / f"{pseudonym(key, 'out', str(out))}.csv", io.StringIO()

@@ -1,6 +1,6 @@
 """Diagnostics: one record each; users add their own (docs/extend.md). Years, U/L, 10^9/L and kPa throughout."""
 
-from fibrolib.diagnostics.indices import IndexClassifier, PublishedCutoff, apri, fib4, stiffness
+from fibrolib.diagnostics.indices import PublishedCutoff, apri, fib4, stiffness
 from fibrolib.diagnostics.records import (
     APRI,
     BUILT_IN,
@@ -26,7 +26,6 @@ __all__ = [
     "ColumnSpec",
     "Diagnostic",
     "DiagnosticError",
-    "IndexClassifier",
     "IndexInputError",
     "OtherUnit",
     "PublishedCutoff",

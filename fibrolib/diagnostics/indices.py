@@ -21,8 +21,8 @@ from fibrolib.diagnostics.units import (
     STIFFNESS,
     ColumnSpec,
     IndexInputError,
-    in_own_unit,
-    positive_values,
+    _in_own_unit,
+    _positive_values,
 )
 from fibrolib.errors import counted
 from fibrolib.stages import at_least
@@ -89,7 +89,7 @@ def apri(
     """
     given = {"ast": (ast, AST), "platelets": (platelets, PLATELETS)}
     ast, platelets = _own_units(given, unit)
-    return _labelled(100 * (ast / positive_values("upper_limit", upper_limit)) / platelets, given, "APRI")
+    return _labelled(100 * (ast / _positive_values("upper_limit", upper_limit)) / platelets, given, "APRI")
 
 
 def stiffness(swe_kpa: ArrayLike, *, unit: str | None = None) -> pd.Series | NDArray[np.float64]:
@@ -105,7 +105,7 @@ def _own_units(
     unknown = set(unit) - set(given) if isinstance(unit, Mapping) else set()
     if unknown or (isinstance(unit, str) and not any(spec.converter(unit) for _, spec in given.values())):
         raise IndexInputError(f"unit names {sorted(unknown) or repr(unit)}, but the index reads {', '.join(given)}")
-    return [in_own_unit(name, values, spec, unit) for name, (values, spec) in given.items()]
+    return [_in_own_unit(name, values, spec, unit) for name, (values, spec) in given.items()]
 
 
 def _labelled(
@@ -146,7 +146,7 @@ class PublishedCutoff:
     from_age: float | None = None
 
 
-class IndexClassifier(ClassifierMixin, BaseEstimator):
+class _IndexClassifier(ClassifierMixin, BaseEstimator):
     """Classify by one index: fitting learns how the index maps to a probability, never its order.
 
     A logistic curve over the log of the index gives the probability of ``stage >= cutoff``. Its slope has the sign of
@@ -202,8 +202,8 @@ class IndexClassifier(ClassifierMixin, BaseEstimator):
         absent = [column for column in self.columns if column not in X]
         if absent:
             raise IndexInputError(f"{self.name} needs the column '{absent[0]}', which the cohort does not have")
-        inputs = [positive_values(column, X[column]) for column in self.columns]
-        return positive_values(self.name, self.formula(*inputs))
+        inputs = [_positive_values(column, X[column]) for column in self.columns]
+        return _positive_values(self.name, self.formula(*inputs))
 
     def fit(self, X: pd.DataFrame, y: ArrayLike, validation: tuple[pd.DataFrame, ArrayLike] | None = None) -> Self:
         """Fit the curve to patients `X` with stages `y`; `validation` is not needed, as nothing is stopped early."""

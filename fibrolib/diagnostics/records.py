@@ -13,7 +13,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 
-from fibrolib.diagnostics.indices import IndexClassifier, PublishedCutoff, apri, fib4, stiffness
+from fibrolib.diagnostics.indices import PublishedCutoff, _IndexClassifier, apri, fib4, stiffness
 from fibrolib.diagnostics.units import AGE, ALT, AST, PLATELETS, STIFFNESS, ColumnSpec
 from fibrolib.errors import FibrolibError
 from fibrolib.own_files import LOADED, OwnFile, known_files, known_object, run_file
@@ -39,7 +39,7 @@ class Diagnostic:
         Of an index: the columns of the cohort table that it reads.
     formula : callable or None
         Of an index: gets one array per column, in their order, and returns positive numbers, which a logistic curve
-        maps to a probability (`IndexClassifier`).
+        maps to a probability (`_IndexClassifier`).
     estimator : estimator or None
         Of an index, in place of a formula: a scikit-learn classifier or pipeline with ``predict_proba``, not fitted.
     network : callable or None
@@ -78,7 +78,7 @@ class Diagnostic:
         """A classifier of ``stage >= cutoff``, not fitted, for `fibrolib.learning.evaluate`."""
         if self.formula is not None:
             reads = {"name": self.label, "direction": self.direction}
-            return IndexClassifier(self.formula, tuple(self.columns), **reads, cutoff=cutoff)
+            return _IndexClassifier(self.formula, tuple(self.columns), **reads, cutoff=cutoff)
         estimator = clone(self.estimator)
         return estimator.set_params(cutoff=cutoff) if "cutoff" in estimator.get_params(deep=False) else estimator
 

@@ -104,7 +104,7 @@ def year_of_birth(column: str, value: float) -> bool:
     return column == "age" and _YEARS_OF_BIRTH[0] <= value <= _YEARS_OF_BIRTH[1]
 
 
-def positive_values(name: str, values: ArrayLike) -> _Floats:
+def _positive_values(name: str, values: ArrayLike) -> _Floats:
     """Floats of the same shape, NaN where missing or masked; `name` is for the message."""
     if np.ma.isMaskedArray(values):
         values = values.astype(object).filled(np.nan)
@@ -119,9 +119,9 @@ def positive_values(name: str, values: ArrayLike) -> _Floats:
     return array
 
 
-def in_own_unit(name: str, values: ArrayLike, spec: ColumnSpec, unit: str | Mapping[str, str] | None) -> _Floats:
+def _in_own_unit(name: str, values: ArrayLike, spec: ColumnSpec, unit: str | Mapping[str, str] | None) -> _Floats:
     """Values in the unit of the column; an `IndexInputError` where they are plainly in another, or of nobody."""
-    array = positive_values(name, values)
+    array = _positive_values(name, values)
     given = unit.get(name) if isinstance(unit, Mapping) else unit if unit and spec.converter(unit) else None
     if given:
         convert = spec.converter(given)

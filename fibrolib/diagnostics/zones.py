@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from fibrolib.diagnostics.indices import PublishedCutoff
 from fibrolib.diagnostics.records import BUILT_IN, INDICES, Diagnostic, find_diagnostic
-from fibrolib.diagnostics.units import IndexInputError, positive_values
+from fibrolib.diagnostics.units import IndexInputError, _positive_values
 from fibrolib.errors import counted
 from fibrolib.stages import check_stages
 
@@ -59,8 +59,8 @@ def zones(
                 f"there is no index {published!r}: choose one of {', '.join(i.label for i in INDICES)}"
             )
     cut = record.published_cutoff(stage, population=population) if record else published
-    values = pd.Series(positive_values("index", index), index=index.index if isinstance(index, pd.Series) else None)
-    years = np.full(len(values), np.nan) if age is None else positive_values("age", age)
+    values = pd.Series(_positive_values("index", index), index=index.index if isinstance(index, pd.Series) else None)
+    years = np.full(len(values), np.nan) if age is None else _positive_values("age", age)
     if years.shape != (len(values),):
         raise IndexInputError(f"{counted(len(values), 'value')} of the index but {counted(np.size(years), 'age')}")
     low = np.where((years >= 65) & (cut.low_from_65 is not None), cut.low_from_65 or cut.low, cut.low)

@@ -5,10 +5,10 @@ Every network has a ``head`` (`OrdinalHead`) and a ``cam_layer``; a still image 
 
 from fibrolib.nets.backbone import PACKAGED, Backbone, give_back_memory, import_torchvision
 from fibrolib.nets.build import ARCHITECTURES, build_net, count_weights, describe_layers, net_options
-from fibrolib.nets.frame import FrameCNN, FrameLSTM
+from fibrolib.nets.frame import FrameLSTM
 from fibrolib.nets.initial_weights import WEIGHTS, ClipNetwork, check_options, write_tensors
 from fibrolib.nets.ordinal import OrdinalHead, OrdinalLoss, stage_probabilities
-from fibrolib.nets.volume import MotionSlowFast, MotionStem
+from fibrolib.nets.volume import MotionStem
 
 __all__ = [
     "ARCHITECTURES",
@@ -16,9 +16,7 @@ __all__ = [
     "WEIGHTS",
     "Backbone",
     "ClipNetwork",
-    "FrameCNN",
     "FrameLSTM",
-    "MotionSlowFast",
     "MotionStem",
     "OrdinalHead",
     "OrdinalLoss",

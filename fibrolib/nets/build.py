@@ -11,17 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from fibrolib.errors import FibrolibError
-from fibrolib.nets.frame import FrameCNN, FrameLSTM
+from fibrolib.nets.frame import FrameLSTM, _FrameCNN
 from fibrolib.nets.initial_weights import ClipNetwork
 from fibrolib.nets.ordinal import OrdinalHead
-from fibrolib.nets.volume import _TORCHVISION_NETS, MotionSlowFast, _MotionResNet3d, _TorchvisionNet3d
+from fibrolib.nets.volume import _TORCHVISION_NETS, _MotionResNet3d, _MotionSlowFast, _TorchvisionNet3d
 from fibrolib.own_files import known_object
 
 ARCHITECTURES: dict[str, Callable[..., ClipNetwork]] = {
-    "frame_cnn": FrameCNN,
+    "frame_cnn": _FrameCNN,
     "frame_lstm": FrameLSTM,
     "motion_resnet3d": _MotionResNet3d,
-    "motion_slowfast": MotionSlowFast,
+    "motion_slowfast": _MotionSlowFast,
     **{name: partial(_TorchvisionNet3d, name=name) for name in _TORCHVISION_NETS},
 }
 """Networks of the package, by name."""

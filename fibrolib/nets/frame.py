@@ -30,7 +30,7 @@ class _FrameNetwork(ClipNetwork):
         return self.pool(self.backbone(frames)).unflatten(0, (len(clips), -1))
 
 
-class FrameCNN(_FrameNetwork):
+class _FrameCNN(_FrameNetwork):
     """A 2D-CNN on still images; the features of several frames of a clip are averaged.
 
     Parameters
@@ -81,7 +81,7 @@ class FrameLSTM(_FrameNetwork):
     Parameters
     ----------
     n_stages, backbone, weights, freeze_to_stride, dropout, scales, deviations
-        As for `FrameCNN`.
+        As for `_FrameCNN`.
     hidden : int
         Size of the LSTM's state.
     direct : bool or None

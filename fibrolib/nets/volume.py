@@ -127,7 +127,7 @@ class _MotionResNet3d(ClipNetwork):
         return self.pathway.motion(clips)
 
 
-class MotionSlowFast(ClipNetwork):
+class _MotionSlowFast(ClipNetwork):
     """SlowFast for small cohorts and slow machines (after Feichtenhofer et al. 2019).
 
     The *slow* pathway is an image backbone on a few frames: texture and outlines hardly change within two seconds, and
@@ -137,16 +137,16 @@ class MotionSlowFast(ClipNetwork):
     Parameters
     ----------
     n_stages, backbone, dropout
-        As for `FrameCNN`; the backbone is that of the slow pathway.
+        As for `_FrameCNN`; the backbone is that of the slow pathway.
     slow_frames : int
         Frames of the slow pathway, spread over the clip.
     width : int
         Channels of the first layer of the fast pathway; they double twice.
     weights : str
-        As for `FrameCNN`. ``imagenet`` initialises the slow pathway only; with ``interpolated``, the fast one has
+        As for `_FrameCNN`. ``imagenet`` initialises the slow pathway only; with ``interpolated``, the fast one has
         simulation weights.
     freeze_to_stride, scales, deviations
-        As for `FrameCNN`: layers and scales of the slow pathway, deviations of the joined maps.
+        As for `_FrameCNN`: layers and scales of the slow pathway, deviations of the joined maps.
     direct : bool or None
         Pass the slow maps on beside the joined maps.
     """
