@@ -26,8 +26,8 @@ from sklearn.metrics import roc_auc_score
 
 from fibrolib.diagnostics import apri, fib4
 from fibrolib.phantom import MOVING, STILL, SignalStrengths, draw_patients, oracle_auc, render_clip, simulate_cohort
-from fibrolib.phantom.geometry import PolarGrid
-from fibrolib.phantom.imaging import PointSpread, Receiver
+from fibrolib.phantom.geometry import _PolarGrid
+from fibrolib.phantom.imaging import _PointSpread, _Receiver
 
 PUBLISHED_AUC = {  # >= F2, >= F3, F4
     "SWE": (0.878, 0.932, 0.942),  # n = 327; the other large study: .887 / .912 / .832
@@ -183,16 +183,16 @@ def pymust(scatterers: int) -> None:
     widths = [_full_width(point.max(axis=1), 0.1), _full_width(point.max(axis=0), 0.002)]
     theirs, slow = image(r, theta, np.ones(scatterers))
 
-    spread = PointSpread(probe.fc / 1e6, widths[0], widths[1], 70.0, 0.0)
+    spread = _PointSpread(probe.fc / 1e6, widths[0], widths[1], 70.0, 0.0)
     scene = r.astype("f4"), theta.astype("f4"), np.ones(scatterers, "c8")
-    usual = Receiver(PolarGrid(140.0), spread, 1.0)
+    usual = _Receiver(_PolarGrid(140.0), spread, 1.0)
     usual.envelope(*scene)
     start = time.perf_counter()
     usual.envelope(*scene)
     quick = time.perf_counter() - start
     # PyMUST's full aperture and bandwidth resolve more than our default grid: compare on a finer one.
-    fine = PolarGrid(100.0, rows=1520, columns=832)
-    ours = map_coordinates(Receiver(fine, spread, 1.0).envelope(*scene), fine.index(*grid), order=1)
+    fine = _PolarGrid(100.0, rows=1520, columns=832)
+    ours = map_coordinates(_Receiver(fine, spread, 1.0).envelope(*scene), fine.index(*grid), order=1)
     print(f"{scatterers} scatterers: PyMUST transmit {slow:.1f} s, ours {1e3 * quick:.1f} ms, {slow / quick:.0f} times")
     print(
         f"point at 70 mm, PyMUST: {widths[0]:.2f} mm axially, {1e3 * widths[1]:.1f} mrad laterally; ours set to these"

@@ -5,23 +5,23 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fibrolib.phantom.anatomy import LABELS, Anatomy, _Vessels
-from fibrolib.phantom.geometry import FACE_RADIUS, PolarGrid, plane_from_polar
-from fibrolib.phantom.patients import nodule_height
+from fibrolib.phantom.anatomy import LABELS, _Anatomy, _Vessels
+from fibrolib.phantom.geometry import FACE_RADIUS, _plane_from_polar, _PolarGrid
+from fibrolib.phantom.patients import _nodule_height
 
-GRID = PolarGrid(140.0)
-X, Y = plane_from_polar(GRID.r[:, None], GRID.theta)
+GRID = _PolarGrid(140.0)
+X, Y = _plane_from_polar(GRID.r[:, None], GRID.theta)
 
 
 def draw(seed=0, **changes):
     patient = SimpleNamespace(**{"bmi": 25.0, "fat": 0.1, "texture": 0.0, "capsule": 0.0, **changes})
-    return Anatomy.draw(patient, GRID, np.random.default_rng(seed))
+    return _Anatomy.draw(patient, GRID, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("carrier", [-1.0, 1.0, 4.0, 12.0])
 def test_nodules_have_the_height_of_the_carrier(carrier):
     anatomy = draw(capsule=carrier)
-    assert anatomy.surface.nodules.std() == pytest.approx(nodule_height(carrier))
+    assert anatomy.surface.nodules.std() == pytest.approx(_nodule_height(carrier))
 
 
 def test_carriers_do_not_move_the_anatomy():

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from fibrolib.phantom.geometry import HALF_ANGLE, PolarGrid
-from fibrolib.phantom.imaging import SCANNERS, PointSpread, Receiver, ScanConverter
+from fibrolib.phantom.geometry import HALF_ANGLE, _PolarGrid
+from fibrolib.phantom.imaging import SCANNERS, _PointSpread, _Receiver, _ScanConverter
 
-GRID = PolarGrid(140.0)
-SPREAD = PointSpread(3.2, 1.1, 0.017, 70.0)
+GRID = _PolarGrid(140.0)
+SPREAD = _PointSpread(3.2, 1.1, 0.017, 70.0)
 
 
 def cloud(seed, count=90_000):
@@ -23,7 +23,7 @@ def cloud(seed, count=90_000):
 
 @pytest.fixture(scope="module")
 def receiver():
-    return Receiver(GRID, SPREAD, 90_000 / np.prod(GRID.shape))
+    return _Receiver(GRID, SPREAD, 90_000 / np.prod(GRID.shape))
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_compression_is_logarithmic_and_bounded():
 
 
 def test_scan_conversion_keeps_places():
-    converter = ScanConverter(GRID)
+    converter = _ScanConverter(GRID)
     r, theta = np.meshgrid(GRID.r, GRID.theta, indexing="ij")
     assert converter(r.astype("f4")) == pytest.approx(converter.r, abs=1e-3)
     assert converter(theta.astype("f4")) == pytest.approx(converter.theta, abs=1e-5)

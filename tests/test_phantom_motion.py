@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fibrolib.phantom import draw_patients
-from fibrolib.phantom.motion import _HEART, HeartPush, Motion, _waveform
+from fibrolib.phantom.motion import _HEART, _HeartPush, _Motion, _waveform
 
-PUSH = HeartPush(5.0, 100.0, 0.2, 23.0, 30.0)
+PUSH = _HeartPush(5.0, 100.0, 0.2, 23.0, 30.0)
 PATIENT = SimpleNamespace(fps=25.0, heart_rate=78.0, strain=0.1, breath_mm=3.0, tremor_mm=0.05)
 
 
@@ -20,7 +20,7 @@ def strain_tensor(push, step=0.5):
     return xx, yy, (xy + yx) / 2
 
 
-@pytest.mark.parametrize("push", [PUSH, HeartPush(-20.0, 90.0, -0.3, 20.0, 36.0)])
+@pytest.mark.parametrize("push", [PUSH, _HeartPush(-20.0, 90.0, -0.3, 20.0, 36.0)])
 def test_the_push_has_unit_peak_strain_and_loses_no_area(push):
     xx, yy, shear = strain_tensor(push)
     principal = np.hypot((xx - yy) / 2, shear)
@@ -42,7 +42,7 @@ def test_heart_waveform_is_periodic_and_peaks_at_one():
 
 
 def test_heart_rate_is_the_peak_of_the_spectrum():
-    motion = Motion.draw(PATIENT, PUSH, 500, np.random.default_rng(0))
+    motion = _Motion.draw(PATIENT, PUSH, 500, np.random.default_rng(0))
     power = np.abs(np.fft.rfft(motion.heart - motion.heart.mean(), 8192))
     rate = np.fft.rfftfreq(8192, 1 / PATIENT.fps)
     band = (rate > 0.6) & (rate < 2.0)
@@ -51,7 +51,7 @@ def test_heart_rate_is_the_peak_of_the_spectrum():
 
 def test_only_the_heartbeat_depends_on_strain():
     soft, stiff = (
-        Motion.draw(SimpleNamespace(**{**vars(PATIENT), "strain": strain}), PUSH, 50, np.random.default_rng(1))
+        _Motion.draw(SimpleNamespace(**{**vars(PATIENT), "strain": strain}), PUSH, 50, np.random.default_rng(1))
         for strain in (0.12, 0.04)
     )
     assert soft.heart == pytest.approx(3 * stiff.heart)
@@ -62,7 +62,7 @@ def test_only_the_heartbeat_depends_on_strain():
 def test_veins_follow_the_heart_with_a_delay_and_a_little():
     still = SimpleNamespace(**{**vars(PATIENT), "strain": 1.0, "heart_rate": 75.0})
     for seed in range(5):
-        motion = Motion.draw(still, PUSH, 500, np.random.default_rng(seed))
+        motion = _Motion.draw(still, PUSH, 500, np.random.default_rng(seed))
         assert 0.03 < np.ptp(motion.pulse) < 0.45  # mm, of a radius of about 2.5
         # Filled when the atrium contracts, at .92 of the beat, and later by the delay; the push peaks at .18.
         lags = np.arange(20)
@@ -73,7 +73,7 @@ def test_veins_follow_the_heart_with_a_delay_and_a_little():
 def test_breathing_also_goes_deep_and_out_of_the_plane():
     deep, none = (
         [
-            Motion.draw(
+            _Motion.draw(
                 SimpleNamespace(**{**vars(PATIENT), "breath_mm": breath}), PUSH, 60, np.random.default_rng(seed)
             )
             for seed in range(20)
@@ -87,7 +87,7 @@ def test_breathing_also_goes_deep_and_out_of_the_plane():
 
 
 def test_everything_but_the_heart_starts_at_rest():
-    motion = Motion.draw(PATIENT, PUSH, 50, np.random.default_rng(2))
+    motion = _Motion.draw(PATIENT, PUSH, 50, np.random.default_rng(2))
     for name in ("swing", "press"):
         assert abs(getattr(motion, name)[0]) < 0.2  # tremor only
     assert motion.rise[0] == 0

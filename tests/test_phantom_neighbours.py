@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, PolarGrid, plane_from_polar
-from fibrolib.phantom.neighbours import Diaphragm, Organs, Wall, _Organ
+from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, _plane_from_polar, _PolarGrid
+from fibrolib.phantom.neighbours import _Diaphragm, _Organ, _Organs, _Wall
 
-GRID = PolarGrid(140.0)
+GRID = _PolarGrid(140.0)
 LIVER = 24.0 + 6 * GRID.theta**2
 
 
 def test_layers_of_the_wall_follow_each_other_inside_the_wall():
     for seed in range(40):
-        wall = Wall.draw(25.0, np.random.default_rng(seed))
+        wall = _Wall.draw(25.0, np.random.default_rng(seed))
         fasciae = wall.fasciae(LIVER, GRID.theta)
         assert len(wall.levels) == len(fasciae) + 1
         assert (np.diff(wall.ends) > 0).all()
@@ -21,19 +21,19 @@ def test_layers_of_the_wall_follow_each_other_inside_the_wall():
 
 
 def test_heavier_patients_have_more_fat_under_the_skin():
-    shares = [np.mean([Wall.draw(bmi, np.random.default_rng(seed)).ends[0] for seed in range(50)]) for bmi in (20, 34)]
+    shares = [np.mean([_Wall.draw(bmi, np.random.default_rng(seed)).ends[0] for seed in range(50)]) for bmi in (20, 34)]
     assert shares[1] > shares[0] + 0.1
 
 
 def test_walls_differ_between_patients():
-    walls = [Wall.draw(25.0, np.random.default_rng(seed)) for seed in range(40)]
+    walls = [_Wall.draw(25.0, np.random.default_rng(seed)) for seed in range(40)]
     assert {len(wall.ends) for wall in walls} == {2, 3, 4}
     assert np.std([wall.ends[0] for wall in walls]) > 0.04
     assert np.std([wall.levels[0] for wall in walls]) > 1  # dB
 
 
 def test_echo_is_bright_at_skin_and_fasciae():
-    wall = Wall.draw(34.0, np.random.default_rng(3))
+    wall = _Wall.draw(34.0, np.random.default_rng(3))
     echo = np.mean([wall.echo(GRID.r, GRID.theta, LIVER, np.random.default_rng(seed)) for seed in range(20)], axis=0)
     assert echo.shape == GRID.shape
     assert echo[(GRID.r > 0) & (GRID.r < wall.skin)].mean() == pytest.approx(6.0, abs=1.0)
@@ -47,7 +47,7 @@ THETA = np.linspace(-HALF_ANGLE, HALF_ANGLE, 2001)
 
 def test_the_diaphragm_is_smooth_and_no_parabola():
     for seed in range(30):
-        depth = Diaphragm.draw(140.0, 0.0, np.random.default_rng(seed)).depth(THETA)
+        depth = _Diaphragm.draw(140.0, 0.0, np.random.default_rng(seed)).depth(THETA)
         slope = np.gradient(depth, THETA)
         assert np.abs(np.diff(slope)).max() < 3.0  # mm per radian: no corner, also where the two bows meet
         assert depth.min() > 60
@@ -58,7 +58,7 @@ def test_the_diaphragm_is_smooth_and_no_parabola():
 def test_the_diaphragm_ends_at_the_sides_but_not_under_the_heart():
     ends = []
     for seed in range(40):
-        diaphragm = Diaphragm.draw(140.0, 0.0, np.random.default_rng(seed))
+        diaphragm = _Diaphragm.draw(140.0, 0.0, np.random.default_rng(seed))
         assert diaphragm.visibility(np.linspace(-0.16, 0.16, 9)).min() > 0.85
         ends.append(diaphragm.visibility([-HALF_ANGLE, HALF_ANGLE]))
     assert 0.2 < np.mean(np.array(ends) < 0.5) < 0.8
@@ -67,13 +67,13 @@ def test_the_diaphragm_ends_at_the_sides_but_not_under_the_heart():
 @pytest.mark.parametrize("side", [-1.0, 1.0])
 def test_the_diaphragm_is_not_visible_under_the_kidney(side):
     for seed in range(10):
-        diaphragm = Diaphragm.draw(140.0, side, np.random.default_rng(seed))
+        diaphragm = _Diaphragm.draw(140.0, side, np.random.default_rng(seed))
         assert diaphragm.visibility(0.35 * side) < 0.05
         assert diaphragm.visibility(-0.1 * side) > 0.9
 
 
 def test_the_lung_shows_the_liver_mirrored():
-    diaphragm = Diaphragm(100.0, 0.0, (0.0, 0.0), np.zeros((0, 3)), (-9.0, 9.0), 0.05)
+    diaphragm = _Diaphragm(100.0, 0.0, (0.0, 0.0), np.zeros((0, 3)), (-9.0, 9.0), 0.05)
     lung_depth = GRID.r[:, None] - diaphragm.depth(GRID.theta) + 0 * GRID.theta
     plain = np.zeros(GRID.shape)
     spot = np.where(np.abs(lung_depth + 15) < 3, -25.0, plain)
@@ -88,12 +88,12 @@ def test_the_lung_shows_the_liver_mirrored():
     assert (without[lung_depth > 0] < 3).all()
 
 
-X, Y = (place.astype("f4") for place in plane_from_polar(GRID.r[:, None], GRID.theta))
+X, Y = (place.astype("f4") for place in _plane_from_polar(GRID.r[:, None], GRID.theta))
 SPAN = (20.0, 108.0)
 
 
 def organs(seed, heart=1.0):
-    return Organs.draw(X, Y, SPAN, heart, 0.1, np.random.default_rng(seed))
+    return _Organs.draw(X, Y, SPAN, heart, 0.1, np.random.default_rng(seed))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from fibrolib.phantom import (
     draw_unstaged_patients,
     physical_quantities,
 )
-from fibrolib.phantom.patients import clustering, nodule_height, random_stream
+from fibrolib.phantom.patients import _clustering, _nodule_height, _random_stream
 
 PUBLISHED = {  # >= F2, >= F3, F4
     "swe": (0.878, 0.932, 0.942),
@@ -111,17 +111,17 @@ def test_impossible_requests_are_refused():
 def test_streams_of_chance_are_independent():
     # numpy pads a list of seeds with zeros, so that [3, 0] and [3, 0, 0] would be one stream.
     keys = [(0, 0), (0, 1), (1, 0, 0), (1, 0, 1), (1, 1, 0), (0,), ()]
-    firsts = {random_stream(3, *key).random() for key in keys}
+    firsts = {_random_stream(3, *key).random() for key in keys}
     assert len(firsts) == len(keys)
 
 
 def test_signals_grow_with_their_carriers_and_stay_finite():
     carriers = np.linspace(-4, 8, 40)
-    assert (np.diff([nodule_height(value) for value in carriers]) > 0).all()
-    spread, septa = np.array([clustering(value) for value in carriers]).T
+    assert (np.diff([_nodule_height(value) for value in carriers]) > 0).all()
+    spread, septa = np.array([_clustering(value) for value in carriers]).T
     assert (np.diff(spread) > 0).all()
     assert (np.diff(septa) > 0).all()
-    assert nodule_height(1e3) <= 2.5
+    assert _nodule_height(1e3) <= 2.5
     assert spread.max() < 8
 
 
@@ -151,7 +151,8 @@ def test_quantities_are_even_and_independent():
 def test_quantities_are_those_the_renderer_uses():
     patients = draw_unstaged_patients(3, 2)
     expected = [
-        (clustering(row.texture)[0], nodule_height(row.capsule), row.strain) for row in patients.itertuples(index=False)
+        (_clustering(row.texture)[0], _nodule_height(row.capsule), row.strain)
+        for row in patients.itertuples(index=False)
     ]
     np.testing.assert_allclose(np.exp(physical_quantities(patients)), expected)
     assert len(QUANTITIES) == 3

@@ -7,12 +7,12 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from fibrolib.phantom import draw_patients, render_view
-from fibrolib.phantom.anatomy import Anatomy
-from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, PolarGrid
-from fibrolib.phantom.motion import Motion
+from fibrolib.phantom.anatomy import _Anatomy
+from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, _PolarGrid
+from fibrolib.phantom.motion import _Motion
 from fibrolib.phantom.render import _clip_length, _Origins, _Tissue
 
-GRID = PolarGrid(140.0)
+GRID = _PolarGrid(140.0)
 
 
 def patient(**changes):
@@ -186,8 +186,8 @@ TYPICAL = SimpleNamespace(
 @pytest.fixture(scope="module", params=[0, 1, 2])
 def view(request):
     rng = np.random.default_rng(request.param)
-    anatomy = Anatomy.draw(TYPICAL, GRID, rng)
-    return anatomy, Motion.draw(TYPICAL, anatomy.push, 40, rng)
+    anatomy = _Anatomy.draw(TYPICAL, GRID, rng)
+    return anatomy, _Motion.draw(TYPICAL, anatomy.push, 40, rng)
 
 
 def test_origins_undo_the_movement(view):

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fibrolib.phantom.anatomy import Anatomy
-from fibrolib.phantom.geometry import PolarGrid
-from fibrolib.phantom.scatterers import Attenuation, Scatterers, _Cover
+from fibrolib.phantom.anatomy import _Anatomy
+from fibrolib.phantom.geometry import _PolarGrid
+from fibrolib.phantom.scatterers import _Attenuation, _Cover, _Scatterers
 
-GRID = PolarGrid(140.0)
+GRID = _PolarGrid(140.0)
 
 
 def patient(**changes):
@@ -18,8 +18,8 @@ def patient(**changes):
 
 def view(seed=0, **changes):
     rng = np.random.default_rng(seed)
-    anatomy = Anatomy.draw(patient(**changes), GRID, rng)
-    return anatomy, Scatterers.draw(patient(**changes), anatomy, rng)
+    anatomy = _Anatomy.draw(patient(**changes), GRID, rng)
+    return anatomy, _Scatterers.draw(patient(**changes), anatomy, rng)
 
 
 def of_parenchyma(anatomy, points):
@@ -46,19 +46,19 @@ def test_wall_stays_and_liver_slides():
 
 @pytest.fixture(scope="module")
 def anatomy():
-    return Anatomy.draw(patient(fat=0.1), GRID, np.random.default_rng(0))
+    return _Anatomy.draw(patient(fat=0.1), GRID, np.random.default_rng(0))
 
 
 def test_fat_dims_the_depth(anatomy):
     rows = [
-        np.median(Attenuation.draw(patient(fat=fat), anatomy, np.random.default_rng(1)).factor[-20])
+        np.median(_Attenuation.draw(patient(fat=fat), anatomy, np.random.default_rng(1)).factor[-20])
         for fat in (0.0, 0.8)
     ]
     assert rows[1] < 0.6 * rows[0]
 
 
 def test_some_views_are_covered_at_one_side(anatomy):
-    attenuations = [Attenuation.draw(patient(fat=0.1), anatomy, np.random.default_rng(seed)) for seed in range(60)]
+    attenuations = [_Attenuation.draw(patient(fat=0.1), anatomy, np.random.default_rng(seed)) for seed in range(60)]
     covers = [attenuation.cover for attenuation in attenuations if attenuation.cover is not None]
     assert 0.25 < len(covers) / len(attenuations) < 0.6
     assert {cover.side for cover in covers} == {-1.0, 1.0}
@@ -72,7 +72,7 @@ def test_some_views_are_covered_at_one_side(anatomy):
 def test_a_cover_moves_with_the_liver_and_hides_what_is_behind_it(side):
     loss = np.full(GRID.shape, 3.0, "f4")
     cover = _Cover(side, 0.3, 0.01, 0.8, loss, np.ones(GRID.shape, "c8"))
-    attenuation = Attenuation(GRID.theta, np.ones(GRID.shape, "f4"), cover)
+    attenuation = _Attenuation(GRID.theta, np.ones(GRID.shape, "f4"), cover)
     for slide in (0.0, 0.05, -0.05):
         factor, echo = attenuation.at(slide)
         edge = np.interp(0.5, np.sort(np.abs(echo[0])), GRID.theta[np.argsort(np.abs(echo[0]))])
@@ -82,7 +82,7 @@ def test_a_cover_moves_with_the_liver_and_hides_what_is_behind_it(side):
 
 
 def test_without_a_cover_nothing_is_added():
-    attenuation = Attenuation(GRID.theta, np.full(GRID.shape, 0.5, "f4"), None)
+    attenuation = _Attenuation(GRID.theta, np.full(GRID.shape, 0.5, "f4"), None)
     factor, echo = attenuation.at(0.02)
     assert factor is attenuation.factor
     assert echo == 0

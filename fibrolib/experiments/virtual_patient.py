@@ -14,15 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fibrolib.inference import auc
-from fibrolib.phantom import (
-    MOVING,
-    STILL,
-    Rendering,
-    SignalStrengths,
-    draw_patients,
-    oracle_score,
-    render_view,
-)
+from fibrolib.phantom import MOVING, STILL, Rendering, SignalStrengths, draw_patients, oracle_score, render_view
 from fibrolib.plots import plot_patient, png_bytes
 from fibrolib.stages import at_least
 

@@ -9,7 +9,7 @@ from fibrolib.phantom.patients import (
     physical_quantities,
 )
 from fibrolib.phantom.render import Rendering, render_clip, render_image, render_view
-from fibrolib.phantom.simulate import Truth, read_truth, simulate_cohort
+from fibrolib.phantom.simulate import read_truth, simulate_cohort
 
 __all__ = [
     "MOVING",
@@ -17,7 +17,6 @@ __all__ = [
     "STILL",
     "Rendering",
     "SignalStrengths",
-    "Truth",
     "draw_patients",
     "draw_unstaged_patients",
     "oracle_auc",

@@ -9,10 +9,10 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
-from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, PolarGrid, plane_from_polar
-from fibrolib.phantom.motion import HeartPush
-from fibrolib.phantom.neighbours import Diaphragm, Organs, Wall
-from fibrolib.phantom.patients import nodule_height
+from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, _plane_from_polar, _PolarGrid
+from fibrolib.phantom.motion import _HeartPush
+from fibrolib.phantom.neighbours import _Diaphragm, _Organs, _Wall
+from fibrolib.phantom.patients import _nodule_height
 
 # Names and bits of the label map: vessels are part of the liver; the neighbouring organs are not.
 LABELS = {"liver": 1, "vessels": 2, "capsule": 4, "gallbladder": 8, "kidney": 16}
@@ -20,36 +20,36 @@ _CAPSULE_BAND = (-1.0, 3.0)  # mm below the surface: what a reader would call th
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class _Anatomy:
     """One view of one patient at rest; maps have the shape of the grid."""
 
-    grid: PolarGrid
+    grid: _PolarGrid
     surface: _Surface
-    wall: Wall
-    diaphragm: Diaphragm
-    organs: Organs
+    wall: _Wall
+    diaphragm: _Diaphragm
+    organs: _Organs
     vessels: _Vessels
     liver_depth: NDArray[np.float32]  # below the nodular surface, mm; negative in the abdominal wall
     lung_depth: NDArray[np.float32]  # beyond the diaphragm, mm; negative in the liver
     labels: NDArray[np.uint8]  # bits of `LABELS`
-    push: HeartPush
+    push: _HeartPush
     swelling: NDArray[np.complex64]  # how tissue moves when hepatic veins widen, see `_Vessels.swelling`
 
     @classmethod
-    def draw(cls, patient: object, grid: PolarGrid, rng: Generator) -> Anatomy:
+    def draw(cls, patient: object, grid: _PolarGrid, rng: Generator) -> _Anatomy:
         """Draw a view of a patient (attributes ``bmi, fat, capsule``); another `rng` gives another section."""
         surface = _Surface.draw(patient, rng)
-        wall = Wall.draw(patient.bmi, rng)
+        wall = _Wall.draw(patient.bmi, rng)
         heart = rng.uniform(-0.16, 0.16)  # the sonographer keeps the heart's neighbourhood in the picture
         r, theta = grid.r[:, None], grid.theta
-        x, y = (coordinate.astype(np.float32) for coordinate in plane_from_polar(r, theta))
-        organs = Organs.draw(x, y, (surface.depth, 0.77 * grid.depth), heart, patient.fat, rng)
-        diaphragm = Diaphragm.draw(grid.depth, 0.0 if organs.kidney is None else -np.sign(heart), rng)
+        x, y = (coordinate.astype(np.float32) for coordinate in _plane_from_polar(r, theta))
+        organs = _Organs.draw(x, y, (surface.depth, 0.77 * grid.depth), heart, patient.fat, rng)
+        diaphragm = _Diaphragm.draw(grid.depth, 0.0 if organs.kidney is None else -np.sign(heart), rng)
         liver_depth = r - (surface.smooth_depth(theta) + surface.nodule_depth(theta))
         lung_depth = r - diaphragm.depth(theta)
         liver = (liver_depth > 0) & (lung_depth < 0) & (organs.distance() > 0) & ~organs.behind_kidney
         free = (liver_depth > 7) & (lung_depth < -2) & (organs.distance() > 4) & liver
-        place = (float(coordinate) for coordinate in plane_from_polar(diaphragm.depth(heart) + 2, heart))
+        place = (float(coordinate) for coordinate in _plane_from_polar(diaphragm.depth(heart) + 2, heart))
         vessels = _Vessels.draw(x, y, surface.depth, diaphragm.r, rng).end_outside(free)
         return cls(
             grid=grid,
@@ -61,7 +61,7 @@ class Anatomy:
             liver_depth=liver_depth.astype(np.float32),
             lung_depth=lung_depth.astype(np.float32),
             labels=_labels(liver, liver_depth, vessels, organs),
-            push=HeartPush(*place, rng.uniform(-0.3, 0.3), rng.uniform(20, 26), rng.uniform(26, 36)),
+            push=_HeartPush(*place, rng.uniform(-0.3, 0.3), rng.uniform(20, 26), rng.uniform(26, 36)),
             swelling=vessels.swelling(grid),
         )
 
@@ -71,7 +71,7 @@ class Anatomy:
         return self.labels & (LABELS["liver"] | LABELS["vessels"]) == LABELS["liver"]
 
 
-def _labels(liver: NDArray, liver_depth: NDArray, vessels: _Vessels, organs: Organs) -> NDArray[np.uint8]:
+def _labels(liver: NDArray, liver_depth: NDArray, vessels: _Vessels, organs: _Organs) -> NDArray[np.uint8]:
     regions = {
         "liver": liver,
         "vessels": liver & (vessels.distance < 0),
@@ -101,7 +101,7 @@ class _Surface:
         length = rng.uniform(1.6, 2.8) / step
         noise = rng.standard_normal(theta.size)
         nodules = gaussian_filter1d(noise, length) - gaussian_filter1d(noise, 2 * length)
-        nodules *= nodule_height(patient.capsule) / nodules.std()
+        nodules *= _nodule_height(patient.capsule) / nodules.std()
         return cls(float(depth), rng.normal(0, 4), rng.uniform(-12, 12), theta, nodules)
 
     def smooth_depth(self, theta: ArrayLike) -> NDArray:
@@ -144,7 +144,7 @@ class _Vessels:
         """The same vessels, ended where they would leave the `allowed` places."""
         return _Vessels(_end_outside(self.portal, allowed), _end_outside(self.hepatic, allowed))
 
-    def swelling(self, grid: PolarGrid) -> NDArray[np.complex64]:
+    def swelling(self, grid: _PolarGrid) -> NDArray[np.complex64]:
         """Displacement of the tissue around hepatic veins that widen, per mm that their walls move.
 
         Depth (mm) is the real part, angle (radians) the imaginary part. It fades over 4 mm (assumption).

@@ -15,20 +15,20 @@ FACE_RADIUS = 55.0  # of the probe's face, mm (abdominal convex probes: 50-60)
 HALF_ANGLE = np.radians(30.0)  # half of the opening angle
 
 
-def plane_from_polar(r: ArrayLike, theta: ArrayLike) -> tuple[NDArray, NDArray]:
+def _plane_from_polar(r: ArrayLike, theta: ArrayLike) -> tuple[NDArray, NDArray]:
     """`(x, y)` in mm of depth `r` (mm) and angle `theta` (radians)."""
     radius = np.asarray(r) + FACE_RADIUS
     return radius * np.sin(theta), radius * np.cos(theta) - FACE_RADIUS
 
 
-def polar_from_plane(x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
+def _polar_from_plane(x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
     """`(r, theta)` of a point on the plane (mm)."""
     height = np.asarray(y) + FACE_RADIUS
     return np.hypot(x, height) - FACE_RADIUS, np.arctan2(x, height)
 
 
 @dataclass(frozen=True)
-class PolarGrid:
+class _PolarGrid:
     """Samples of the beam-formed picture: `rows` depths by `columns` beams, evenly spaced.
 
     A guard band of `guard` samples on all four sides holds tissue that is imaged and thrown away; `shape`, `r`, `theta`

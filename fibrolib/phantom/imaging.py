@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.fft import fft, fftfreq, ifft
 from scipy.sparse import csr_matrix
 
-from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, PolarGrid, polar_from_plane
+from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, _polar_from_plane, _PolarGrid
 
 SCREEN = (256, 320)  # height and width, pixels
 _TOP, _CENTRE, _FAN_HEIGHT = 34, 150, 208  # row of the fan's upper edge, column of its axis, rows to its deepest point
@@ -24,7 +24,7 @@ _SOUND_SPEED = 1540.0  # m/s, the value every scanner assumes
 
 
 @dataclass(frozen=True)
-class PointSpread:
+class _PointSpread:
     """Resolution of a scanner: full widths at half maximum of the echo amplitude of a point."""
 
     frequency: float  # centre frequency, MHz
@@ -42,13 +42,13 @@ class PointSpread:
 _WIDTH = 2 * np.sqrt(2 * np.log(2))  # full width at half maximum of a Gaussian, in sigma
 
 
-class Receiver:
+class _Receiver:
     """Beam-forms echoes of point scatterers on a polar grid.
 
     With `density` scatterers of unit amplitude per grid sample, the mean echo power is 1.
     """
 
-    def __init__(self, grid: PolarGrid, spread: PointSpread, density: float) -> None:
+    def __init__(self, grid: _PolarGrid, spread: _PointSpread, density: float) -> None:
         self.grid = grid
         self.wavenumber = np.float32(4e-3 * np.pi * spread.frequency * 1e6 / _SOUND_SPEED)  # there and back, rad/mm
         axial = spread.axial / _WIDTH / grid.steps[0]
@@ -84,19 +84,19 @@ class Receiver:
         return np.abs(ifft(field, axis=0, overwrite_x=True))
 
 
-class ScanConverter:
+class _ScanConverter:
     """From the polar grid to the screen, by bilinear weights computed once.
 
     `sector` marks the pixels inside the fan; `r` and `theta` are their places on the polar plane. `origin` is the row
     and column of the middle of the probe's face, `scale` the millimetres per pixel.
     """
 
-    def __init__(self, grid: PolarGrid) -> None:
+    def __init__(self, grid: _PolarGrid) -> None:
         above = (1 - np.cos(HALF_ANGLE)) * FACE_RADIUS  # the face's corners lie above its middle
         self.scale = (grid.depth + above) / _FAN_HEIGHT
         self.origin = (_TOP + above / self.scale, float(_CENTRE))
         rows, columns = np.indices(SCREEN)
-        r, theta = polar_from_plane(*self.plane(rows, columns))
+        r, theta = _polar_from_plane(*self.plane(rows, columns))
         self.sector = (r >= 0) & (r <= grid.depth) & (np.abs(theta) <= HALF_ANGLE)
         self.r, self.theta = r[self.sector].astype(np.float32), theta[self.sector].astype(np.float32)
         self._weights = _bilinear(grid, self.r, self.theta)
@@ -110,7 +110,7 @@ class ScanConverter:
         return self._weights @ polar.ravel()
 
 
-def _bilinear(grid: PolarGrid, r: NDArray, theta: NDArray) -> csr_matrix:
+def _bilinear(grid: _PolarGrid, r: NDArray, theta: NDArray) -> csr_matrix:
     """Weights by which samples of a grid make the values at places; beyond the grid, those of its edge."""
     rows, columns = grid.shape
     row, column = grid.index(r, theta)
@@ -129,11 +129,11 @@ def _bilinear(grid: PolarGrid, r: NDArray, theta: NDArray) -> csr_matrix:
 
 
 @dataclass(frozen=True)
-class Scanner:
+class _Scanner:
     """An invented ultrasound machine."""
 
     name: str  # on the screen
-    spread: PointSpread
+    spread: _PointSpread
     gamma: float  # exponent of its grey map: above 1 darkens the middle
     noise_db: float  # electronic noise at the deepest row, in decibels of average liver, at average gain
     preset: str  # words in the corner of the screen
@@ -147,7 +147,7 @@ class Scanner:
         level = (20 * np.log10(np.maximum(envelope, 1e-6)) + gain) / dynamic_range + 0.45
         return (255 * np.clip(level, 0, 1) ** self.gamma).astype(np.float32)
 
-    def draw_screen(self, patient: object, converter: ScanConverter) -> NDArray[np.uint8]:
+    def draw_screen(self, patient: object, converter: _ScanConverter) -> NDArray[np.uint8]:
         """The screen but for the fan, which is black: words, depth scale, grey bar.
 
         The patient's attributes ``patient_id, fps, gain_db, depth_mm, dynamic_range_db`` are used.
@@ -171,7 +171,7 @@ class Scanner:
         return screen
 
 
-def _draw_depth_scale(draw: ImageDraw.ImageDraw, focus: float, depth: float, converter: ScanConverter) -> None:
+def _draw_depth_scale(draw: ImageDraw.ImageDraw, focus: float, depth: float, converter: _ScanConverter) -> None:
     """Ticks every centimetre, a number every five, and a mark at the focus."""
     column = SCREEN[1] - 4
     for centimetre in range(int(depth / 10) + 1):
@@ -187,7 +187,7 @@ def _draw_depth_scale(draw: ImageDraw.ImageDraw, focus: float, depth: float, con
 # Indexed by a patient's `scanner`. Assumptions: abdominal imaging at 3-3.6 MHz; widths a little above a real
 # machine's, as a pixel here is .7 mm.
 SCANNERS = (
-    Scanner("ORION 5", PointSpread(3.2, 1.10, 0.0170, 70.0), 1.05, -21.0, "ABD GEN", False),
-    Scanner("HEPAVUE S", PointSpread(3.6, 0.95, 0.0155, 60.0), 1.30, -18.0, "LIVER C5-1", True),
-    Scanner("Meridia X2", PointSpread(3.0, 1.25, 0.0190, 80.0), 0.90, -24.0, "Abdomen 2", False),
+    _Scanner("ORION 5", _PointSpread(3.2, 1.10, 0.0170, 70.0), 1.05, -21.0, "ABD GEN", False),
+    _Scanner("HEPAVUE S", _PointSpread(3.6, 0.95, 0.0155, 60.0), 1.30, -18.0, "LIVER C5-1", True),
+    _Scanner("Meridia X2", _PointSpread(3.0, 1.25, 0.0190, 80.0), 0.90, -24.0, "Abdomen 2", False),
 )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
-from fibrolib.phantom.geometry import FACE_RADIUS, plane_from_polar
+from fibrolib.phantom.geometry import FACE_RADIUS, _plane_from_polar
 
 # Waveforms of one heartbeat: height, centre and width of bumps, in heartbeats since the R wave.
 # Displacement of the liver's dome, 0 (rest) to about 1 (systole): contraction of the ventricle, its rebound, and the
@@ -38,7 +38,7 @@ _SOFT = 5.0  # mm, rounds the corner of the field behind the contact
 
 
 @dataclass(frozen=True)
-class HeartPush:
+class _HeartPush:
     """The field of displacement under the heart, for a peak strain of 1.
 
     The field is the curl of a stream function, so no area is lost: tissue gives way sideways.
@@ -82,10 +82,10 @@ _VEIN_MM = (0.05, 0.25)  # assumption: 2 to 10 % of the radius of a vein, indepe
 
 
 @dataclass(frozen=True)
-class Motion:
+class _Motion:
     """Everything that moves in one clip; arrays have one value per frame."""
 
-    push: HeartPush
+    push: _HeartPush
     heart: NDArray[np.float64]  # peak strain of the heartbeat
     slide: NDArray[np.float64]  # turn of the liver against the abdominal wall by breathing and heart, radians
     swing: NDArray[np.float64]  # turn of the whole picture under the moving hand, radians
@@ -95,7 +95,7 @@ class Motion:
     pulse: NDArray[np.float64]  # how far the walls of the hepatic veins have moved outwards, mm
 
     @classmethod
-    def draw(cls, patient: object, push: HeartPush, frames: int, rng: Generator) -> Motion:
+    def draw(cls, patient: object, push: _HeartPush, frames: int, rng: Generator) -> _Motion:
         """Draw the motion of one clip of a patient (attributes ``fps, heart_rate, strain, breath_mm, tremor_mm``).
 
         Only `heart` depends on the patient's strain.
@@ -123,7 +123,7 @@ class Motion:
 
     def heart_field(self, r: NDArray, theta: NDArray) -> tuple[NDArray, NDArray]:
         """Displacement in depth (mm) and angle (radians) at rest positions, per unit of peak strain."""
-        dx, dy = self.push.displacement(*plane_from_polar(r, theta))
+        dx, dy = self.push.displacement(*_plane_from_polar(r, theta))
         sine, cosine = np.sin(theta), np.cos(theta)
         return dx * sine + dy * cosine, (dx * cosine - dy * sine) / (FACE_RADIUS + r)
 

@@ -13,11 +13,11 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
-from fibrolib.phantom.geometry import PolarGrid
+from fibrolib.phantom.geometry import _PolarGrid
 
 
 @dataclass(frozen=True)
-class Wall:
+class _Wall:
     """The abdominal wall: skin, fat, one to three muscles with their fasciae, and a dark strip before the liver."""
 
     skin: float  # thickness, mm
@@ -28,7 +28,7 @@ class Wall:
     stripes: tuple[float, float, float]  # of the muscle fibres: dB, thickness (rows), length (columns)
 
     @classmethod
-    def draw(cls, bmi: float, rng: Generator) -> Wall:
+    def draw(cls, bmi: float, rng: Generator) -> _Wall:
         """Draw a wall; heavier patients have more fat under the skin."""
         muscles = rng.integers(1, 4)
         fat = np.clip(0.36 + 0.012 * (bmi - 24) + rng.normal(0, 0.08), 0.2, 0.66)
@@ -60,7 +60,7 @@ class Wall:
 
 
 @dataclass(frozen=True)
-class Diaphragm:
+class _Diaphragm:
     """A bow with an uneven course, visible where the beam meets it squarely enough."""
 
     r: float  # depth of its deepest place before the waves are added, mm
@@ -71,7 +71,7 @@ class Diaphragm:
     fade: float  # over how many radians it fades
 
     @classmethod
-    def draw(cls, depth: float, kidney: float, rng: Generator) -> Diaphragm:
+    def draw(cls, depth: float, kidney: float, rng: Generator) -> _Diaphragm:
         """Draw the diaphragm of a picture of `depth` mm.
 
         `kidney` is the side of the kidney (its sign), before which no diaphragm is visible; 0 for none.
@@ -102,7 +102,7 @@ class Diaphragm:
         left, right = ((np.asarray(theta) - end) / self.fade for end in self.ends)
         return 1 / (1 + np.exp(-left)) / (1 + np.exp(right))
 
-    def echo_behind(self, level: NDArray, lung_depth: NDArray, grid: PolarGrid, rng: Generator) -> NDArray[np.float32]:
+    def echo_behind(self, level: NDArray, lung_depth: NDArray, grid: _PolarGrid, rng: Generator) -> NDArray[np.float32]:
         """Echo level behind it, given the `level` before it and the distance `lung_depth` beyond it (mm) on the grid.
 
         Where it is visible: the liver's mirror image with bands of reverberation. Elsewhere: the dark of the flank.
@@ -146,7 +146,7 @@ _GALLBLADDER_SHARE, _KIDNEY_SHARE, _LIGAMENT_SHARE = 0.25, 0.22, 0.18
 
 
 @dataclass(frozen=True)
-class Organs:
+class _Organs:
     """The organs that one view shows; None where it does not."""
 
     gallbladder: _Organ | None
@@ -156,7 +156,7 @@ class Organs:
     @classmethod
     def draw(
         cls, x: NDArray, y: NDArray, span: tuple[float, float], heart: float, fat: float, rng: Generator
-    ) -> Organs:
+    ) -> _Organs:
         """Draw the organs of one view at places `(x, y)` (mm).
 
         `span` holds the depths of the liver's surface and of the diaphragm on the axis, mm. Gallbladder and kidney lie

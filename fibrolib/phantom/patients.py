@@ -99,12 +99,12 @@ class SignalStrengths:
         return np.interp(severity, range(5), _LOG_STIFFNESS)
 
 
-def nodule_height(capsule: float) -> float:
+def _nodule_height(capsule: float) -> float:
     """Root-mean-square height of surface nodules, mm: about .25 for a smooth liver, 1.2 in cirrhosis (assumption)."""
     return float(2.5 * np.tanh(0.1 * np.exp(0.42 * capsule)))
 
 
-def clustering(texture: float) -> tuple[float, float]:
+def _clustering(texture: float) -> tuple[float, float]:
     """Scatterer clustering (standard deviation) and height of septa, both in dB; the scale is an assumption."""
     rise = np.log1p(np.exp(0.9 * texture))
     return float(0.5 + 7.0 * np.tanh(rise / 3)), float(12.0 * np.tanh(rise / 3))
@@ -159,7 +159,7 @@ def draw_patients(n: int, seed: int = 0, strengths: SignalStrengths | None = Non
     if n < 1:
         raise ValueError(f"at least one patient is needed, not {n}")
     strengths = strengths or SignalStrengths()
-    uniform = {name: random_stream(seed, 0, stream).random(n) for stream, name in enumerate(_DRAWS)}
+    uniform = {name: _random_stream(seed, 0, stream).random(n) for stream, name in enumerate(_DRAWS)}
     normal = {name: ndtri(np.clip(values, 1e-9, 1 - 1e-9)) for name, values in uniform.items()}
     stage = np.searchsorted(np.cumsum(STAGE_MIX)[:-1], uniform["stage"], side="right")
     severity = stage + uniform["severity"] - 0.5
@@ -175,7 +175,7 @@ def draw_patients(n: int, seed: int = 0, strengths: SignalStrengths | None = Non
     return pd.DataFrame(columns)
 
 
-def random_stream(seed: int, *key: int) -> Generator:
+def _random_stream(seed: int, *key: int) -> Generator:
     """Independent random numbers per key: ``(0, column)`` of the table, ``(1, patient, view)`` of the pictures."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
@@ -244,8 +244,8 @@ _RANGES = (-2.5, 4.0), (-2.5, 6.5), np.log((0.02, 0.30))  # of texture, capsule,
 
 def physical_quantities(patients: pd.DataFrame) -> NDArray[np.float64]:
     """What could be measured in pictures of `draw_patients`' patients: natural logarithms of `QUANTITIES`, (n, 3)."""
-    spread = [clustering(texture)[0] for texture in patients["texture"]]
-    height = [nodule_height(capsule) for capsule in patients["capsule"]]
+    spread = [_clustering(texture)[0] for texture in patients["texture"]]
+    height = [_nodule_height(capsule) for capsule in patients["capsule"]]
     return np.log(np.column_stack([spread, height, patients["strain"]]))
 
 
@@ -257,5 +257,5 @@ def draw_unstaged_patients(n: int, seed: int) -> pd.DataFrame:
     Keep the seed apart from those of cohorts.
     """
     patients = draw_patients(n, seed).drop(columns=["stage", "severity", "stiffness_kpa", "swe_kpa", *BLOOD])
-    texture, capsule, strain = (random_stream(seed, 2, i).uniform(*limits, n) for i, limits in enumerate(_RANGES))
+    texture, capsule, strain = (_random_stream(seed, 2, i).uniform(*limits, n) for i, limits in enumerate(_RANGES))
     return patients.assign(texture=texture, capsule=capsule, strain=np.exp(strain))

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from fibrolib.phantom.anatomy import LABELS, Anatomy
-from fibrolib.phantom.geometry import FACE_RADIUS, PolarGrid, polar_from_plane
-from fibrolib.phantom.imaging import SCANNERS, SCREEN, Receiver, ScanConverter
-from fibrolib.phantom.motion import Motion
-from fibrolib.phantom.patients import random_stream
-from fibrolib.phantom.scatterers import Attenuation, Scatterers
+from fibrolib.phantom.anatomy import LABELS, _Anatomy
+from fibrolib.phantom.geometry import FACE_RADIUS, _polar_from_plane, _PolarGrid
+from fibrolib.phantom.imaging import SCANNERS, SCREEN, _Receiver, _ScanConverter
+from fibrolib.phantom.motion import _Motion
+from fibrolib.phantom.patients import _random_stream
+from fibrolib.phantom.scatterers import _Attenuation, _Scatterers
 from fibrolib.video.sector import Box, box_around
 
 
@@ -63,7 +63,7 @@ def render_clip(
     if take < 1:
         raise ValueError(f"videos are counted from 1, not {take}")
     view = 0 if take == 1 else take  # view 1 is the image's
-    stream = random_stream(seed[0], 1, seed[1], view)
+    stream = _random_stream(seed[0], 1, seed[1], view)
     return render_view(patient, frames or _clip_length(patient), stream, truth=truth)
 
 
@@ -73,18 +73,18 @@ def _clip_length(patient: object) -> int:
 
 def render_image(patient: object, seed: tuple[int, int], *, truth: bool = True) -> Rendering:
     """The still image of a patient, from another view than the clip's; parameters as of `render_clip`."""
-    return render_view(patient, 1, random_stream(seed[0], 1, seed[1], 1), truth=truth)
+    return render_view(patient, 1, _random_stream(seed[0], 1, seed[1], 1), truth=truth)
 
 
 def render_view(patient: object, frames: int, rng: Generator, *, truth: bool = True) -> Rendering:
     """Simulate one view of a patient, of one frame for a still image; another `rng` gives another view."""
-    grid, scanner = PolarGrid(patient.depth_mm), SCANNERS[patient.scanner]
-    anatomy = Anatomy.draw(patient, grid, rng)
-    points = Scatterers.draw(patient, anatomy, rng)
-    attenuation = Attenuation.draw(patient, anatomy, rng)
-    motion = Motion.draw(patient, anatomy.push, frames, rng)
-    converter = ScanConverter(grid)
-    receiver = Receiver(grid, scanner.spread, points.density)
+    grid, scanner = _PolarGrid(patient.depth_mm), SCANNERS[patient.scanner]
+    anatomy = _Anatomy.draw(patient, grid, rng)
+    points = _Scatterers.draw(patient, anatomy, rng)
+    attenuation = _Attenuation.draw(patient, anatomy, rng)
+    motion = _Motion.draw(patient, anatomy.push, frames, rng)
+    converter = _ScanConverter(grid)
+    receiver = _Receiver(grid, scanner.spread, points.density)
     tissue = _Tissue(anatomy, motion, points.r, points.theta, points.inside)
     noise = _Noise(grid, scanner.noise_db, frames, rng)
     screens = np.repeat(scanner.draw_screen(patient, converter)[None], frames, axis=0)
@@ -105,7 +105,7 @@ def render_view(patient: object, frames: int, rng: Generator, *, truth: bool = T
 class _Tissue:
     """Points of tissue that move, from where they rest; `inside` says which slide with the liver."""
 
-    def __init__(self, anatomy: Anatomy, motion: Motion, r: NDArray, theta: NDArray, inside: NDArray) -> None:
+    def __init__(self, anatomy: _Anatomy, motion: _Motion, r: NDArray, theta: NDArray, inside: NDArray) -> None:
         self.r, self.theta, self._motion, self._surface = r, theta, motion, anatomy.surface
         self._slides = inside.astype(r.dtype)
         down, turn = motion.heart_field(r, theta)
@@ -134,7 +134,7 @@ class _Tissue:
 class _Origins:
     """The reverse of `_Tissue`: samples of an anatomy's grid whose tissue is seen at fixed places `(r, theta)`."""
 
-    def __init__(self, anatomy: Anatomy, motion: Motion, r: NDArray, theta: NDArray) -> None:
+    def __init__(self, anatomy: _Anatomy, motion: _Motion, r: NDArray, theta: NDArray) -> None:
         self._grid, self._surface, self._motion = anatomy.grid, anatomy.surface, motion
         self._r, self._theta, self._press = r, theta, _press_share(r)
         depth, angle = np.meshgrid(anatomy.grid.r, anatomy.grid.theta, indexing="ij")
@@ -172,7 +172,7 @@ def _deep_share(liver_depth: NDArray) -> NDArray:
 class _Noise:
     """Electronic noise, which the gain curve lifts by 18 dB over the depth: windows of one field, for speed."""
 
-    def __init__(self, grid: PolarGrid, noise_db: float, frames: int, rng: Generator) -> None:
+    def __init__(self, grid: _PolarGrid, noise_db: float, frames: int, rng: Generator) -> None:
         rows, columns = grid.shape
         spare = (rows // 2, columns // 2) if frames > 1 else (0, 0)
         numbers = rng.standard_normal((rows + spare[0], columns + spare[1], 2), np.float32)
@@ -187,7 +187,7 @@ class _Noise:
         return self._level * self._field[row : row + rows, column : column + columns]
 
 
-def _masks(anatomy: Anatomy, motion: Motion, converter: ScanConverter, frames: int) -> dict[str, NDArray[np.bool_]]:
+def _masks(anatomy: _Anatomy, motion: _Motion, converter: _ScanConverter, frames: int) -> dict[str, NDArray[np.bool_]]:
     """Which tissue each pixel shows: pixels are followed back to where their tissue rests."""
     origins, rest = _Origins(anatomy, motion, converter.r, converter.theta), anatomy.labels.ravel()
     labels = np.zeros((frames, *SCREEN), np.uint8)
@@ -196,11 +196,13 @@ def _masks(anatomy: Anatomy, motion: Motion, converter: ScanConverter, frames: i
     return {name: labels & bit != 0 for name, bit in LABELS.items()}
 
 
-def _displacement(anatomy: Anatomy, motion: Motion, converter: ScanConverter, frames: int) -> tuple[NDArray, NDArray]:
+def _displacement(
+    anatomy: _Anatomy, motion: _Motion, converter: _ScanConverter, frames: int
+) -> tuple[NDArray, NDArray]:
     """Nodes at every eighth pixel, and the displacement of their tissue."""
     nodes = np.stack(np.meshgrid(*(np.arange(4, size, 8) for size in SCREEN), indexing="ij"))
     x, y = converter.plane(*nodes)
-    r, theta = polar_from_plane(x, y)
+    r, theta = _polar_from_plane(x, y)
     inside = anatomy.grid.nearest(anatomy.liver_depth, r, theta) > 0
     tissue = _Tissue(anatomy, motion, r, theta, inside)
     in_fan = converter.sector[tuple(nodes)]

@@ -9,13 +9,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
 
-from fibrolib.phantom.anatomy import Anatomy
-from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, PolarGrid, plane_from_polar
-from fibrolib.phantom.patients import clustering
+from fibrolib.phantom.anatomy import _Anatomy
+from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, _plane_from_polar, _PolarGrid
+from fibrolib.phantom.patients import _clustering
 
 
 @dataclass(frozen=True)
-class Scatterers:
+class _Scatterers:
     """Point scatterers at rest; arrays have one value per scatterer."""
 
     r: NDArray[np.float32]  # mm
@@ -26,7 +26,7 @@ class Scatterers:
     density: float  # tissue scatterers per grid sample
 
     @classmethod
-    def draw(cls, patient: object, anatomy: Anatomy, rng: Generator, count: int = 90_000) -> Scatterers:
+    def draw(cls, patient: object, anatomy: _Anatomy, rng: Generator, count: int = 90_000) -> _Scatterers:
         """Fill an anatomy with `count` tissue scatterers and the specular lines of fascia, capsule and diaphragm.
 
         At the default about nine lie in a resolution cell, enough for developed speckle. The patient's attributes
@@ -52,7 +52,7 @@ def _sample(image: NDArray, place: NDArray) -> NDArray[np.float32]:
     return map_coordinates(image, place, order=1, mode="nearest", output=np.float32)
 
 
-def _level_map(patient: object, anatomy: Anatomy, rng: Generator) -> NDArray[np.float32]:
+def _level_map(patient: object, anatomy: _Anatomy, rng: Generator) -> NDArray[np.float32]:
     """Decibels of echo on the grid, average liver being 0, without the fine structure of the parenchyma."""
     liver_depth, lung_depth = anatomy.liver_depth, anatomy.lung_depth
     vessels, diaphragm, grid = anatomy.vessels, anatomy.diaphragm, anatomy.grid
@@ -74,11 +74,11 @@ def _level_map(patient: object, anatomy: Anatomy, rng: Generator) -> NDArray[np.
     return level.astype(np.float32)
 
 
-def _parenchyma(patient: object, anatomy: Anatomy, place: NDArray, rng: Generator) -> NDArray[np.float32]:
+def _parenchyma(patient: object, anatomy: _Anatomy, place: NDArray, rng: Generator) -> NDArray[np.float32]:
     """Decibels that clustering, septa and the liver's slow unevenness add to each scatterer inside the liver."""
     grid = anatomy.grid
-    x, y = plane_from_polar(*grid.polar(*place))
-    spread, height = clustering(patient.texture)
+    x, y = _plane_from_polar(*grid.polar(*place))
+    spread, height = _clustering(patient.texture)
     cluster, net, slow = (_noise_at(x, y, grid, size, rng) for size in (1.3, 2.6, 12.0))
     added = spread * cluster + height * np.exp(-((net / 0.22) ** 2))
     liver = (_sample(anatomy.liver_depth, place) > 0.5) & anatomy.parenchyma[tuple(np.rint(place).astype(np.intp))]
@@ -90,7 +90,7 @@ def _parenchyma(patient: object, anatomy: Anatomy, place: NDArray, rng: Generato
 _PIXEL = 0.8  # of the plane's noise fields, mm
 
 
-def _noise_at(x: NDArray, y: NDArray, grid: PolarGrid, size: float, rng: Generator) -> NDArray[np.float32]:
+def _noise_at(x: NDArray, y: NDArray, grid: _PolarGrid, size: float, rng: Generator) -> NDArray[np.float32]:
     """A standard normal field of correlation length `size` (mm, a Gaussian's sigma) at places of the plane."""
     half = (FACE_RADIUS + grid.depth + 12) * np.sin(HALF_ANGLE + 0.08)
     shape = (int((grid.depth + 40) / _PIXEL), int(2 * half / _PIXEL))
@@ -98,7 +98,7 @@ def _noise_at(x: NDArray, y: NDArray, grid: PolarGrid, size: float, rng: Generat
     return _sample(noise / noise.std(), np.stack([(y + 25) / _PIXEL, (x + half) / _PIXEL]))
 
 
-def _specular_lines(anatomy: Anatomy, patient: object, rng: Generator) -> tuple[NDArray, ...]:
+def _specular_lines(anatomy: _Anatomy, patient: object, rng: Generator) -> tuple[NDArray, ...]:
     """Specular lines: points so close, and of one phase, that they shine only where the beam meets them squarely."""
     theta = np.arange(-HALF_ANGLE - 0.15, HALF_ANGLE + 0.15, 0.25 / (FACE_RADIUS + anatomy.surface.depth))
     surface, nodules = anatomy.surface.smooth_depth(theta), anatomy.surface.nodule_depth(theta)
@@ -140,7 +140,7 @@ class _Cover:
 
 
 @dataclass(frozen=True)
-class Attenuation:
+class _Attenuation:
     """What is lost between the probe and each sample of the grid: fat, uneven beams, a rib or the lung at the edge."""
 
     theta: NDArray[np.float64]  # angles of the beams
@@ -148,7 +148,7 @@ class Attenuation:
     cover: _Cover | None
 
     @classmethod
-    def draw(cls, patient: object, anatomy: Anatomy, rng: Generator) -> Attenuation:
+    def draw(cls, patient: object, anatomy: _Anatomy, rng: Generator) -> _Attenuation:
         """Draw what is lost in one view.
 
         The patient's ``fat`` attenuates more than the gain curve expects (half of 2 x 3.3 MHz x .25 dB/cm/MHz is left
@@ -176,7 +176,7 @@ class Attenuation:
         return self.factor * np.exp(-coverage * self.cover.loss), coverage * self.cover.echo
 
 
-def _draw_rib(anatomy: Anatomy, rng: Generator) -> _Cover:
+def _draw_rib(anatomy: _Anatomy, rng: Generator) -> _Cover:
     """A bright face in the wall and black behind it; it moves a little against the probe."""
     grid, face = anatomy.grid, anatomy.surface.depth * rng.uniform(0.55, 0.85)
     depth = grid.r[:, None] - face - 30 * (np.abs(grid.theta) - 0.5) ** 2
@@ -185,7 +185,7 @@ def _draw_rib(anatomy: Anatomy, rng: Generator) -> _Cover:
     return _cover(edge, 24 * np.clip(depth / 4, 0, 1), level, rng)
 
 
-def _draw_lung(anatomy: Anatomy, rng: Generator) -> _Cover:
+def _draw_lung(anatomy: _Anatomy, rng: Generator) -> _Cover:
     """The pleura shines and repeats itself in grey haze; with the liver it comes and goes like a curtain."""
     grid = anatomy.grid
     pleura = anatomy.surface.smooth_depth(grid.theta) - 1.5

@@ -161,7 +161,7 @@ _IMAGE = "image_"  # stands before the names of the still image's masks
 
 
 @dataclass(frozen=True)
-class Truth:
+class _Truth:
     """Where tissue was, and how it moved, when a virtual video was taken.
 
     `image_masks`, of shape (height, width), are those of the still image, and empty for a patient's further videos. For
@@ -190,7 +190,7 @@ def _write_truth(path: Path, clip: Rendering, still: Rendering | None = None) ->
         )
 
 
-def read_truth(path: str | Path) -> Truth:
+def read_truth(path: str | Path) -> _Truth:
     """Read the truth of a video of a virtual cohort, a file that the table's column ``roi`` names.
 
     Raises
@@ -204,7 +204,7 @@ def read_truth(path: str | Path) -> Truth:
             f"{path}: no such file. The column 'roi' of a virtual cohort's table names its truth files."
         )
     with open_arrays(path, "the truth of a virtual video", "Expected a file that simulate_cohort wrote.") as arrays:
-        return Truth(
+        return _Truth(
             masks={name: arrays[name] for name in LABELS},
             image_masks={name: arrays[_IMAGE + name] for name in LABELS if _IMAGE + name in arrays},
             displacement=arrays["displacement"],
