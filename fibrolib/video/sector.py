@@ -113,24 +113,28 @@ def _opened(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     # Padded with the edge's own values: a picture that reaches the edge of the frame is not worn away there.
     reach = max(1, round(radius))
     padded = np.pad(mask, reach, mode="edge")
-    return ndimage.binary_opening(padded, _disk(radius))[reach:-reach, reach:-reach]
+    return _dilated(_eroded(padded, reach), reach)[reach:-reach, reach:-reach]
 
 
 def _closed(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     reach = max(1, round(radius))
-    return ndimage.binary_closing(np.pad(mask, reach), _disk(radius))[reach:-reach, reach:-reach]
+    return _eroded(_dilated(np.pad(mask, reach), reach), reach)[reach:-reach, reach:-reach]
 
 
-def _disk(radius: float) -> NDArray[np.bool_]:
-    reach = max(1, round(radius))
-    y, x = np.ogrid[-reach : reach + 1, -reach : reach + 1]
-    return y**2 + x**2 <= reach**2
+def _eroded(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Erosion by a disk, through the distance transform: many times faster than pixel by pixel."""
+    return ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1] > reach
+
+
+def _dilated(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    return ndimage.distance_transform_edt(~mask) <= reach if mask.any() else mask
 
 
 def _filled_hull(region: NDArray[np.bool_], block: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    rows, columns = np.nonzero(region)
-    # All four corners of every block, so that the hull encloses whole blocks.
-    corners = [(columns + right, rows + low) for right in (0, 1) for low in (0, 1)]
+    rows = np.flatnonzero(region.any(axis=1))
+    left, right = region[rows].argmax(axis=1), region.shape[1] - region[rows, ::-1].argmax(axis=1)
+    # All corners of the outermost blocks of each row, so that the hull encloses whole blocks.
+    corners = [(columns, rows + low) for columns in (left, right) for low in (0, 1)]
     points = np.concatenate([np.stack(corner, axis=1) * block for corner in corners])
     try:
         outline = points[ConvexHull(points).vertices]

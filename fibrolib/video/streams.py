@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -160,16 +161,16 @@ class Stream(Source):
 
     def _frames(self, wanted: Wanted, coloured: Wanted) -> Iterator[Frame]:
         container, stream = self._container()
-        # One reformatter for all frames: to set a new one up for each frame costs several times the conversion.
-        reformatter, turned, stamped = VideoReformatter(), False, True
+        # One reformatter for all frames, of each kind: to set one up costs several times the conversion.
+        reformatters, turned, stamped = defaultdict(VideoReformatter), False, True
         with container:
             self.container = container.format.name
             for index, frame in enumerate(_progressive(self._decoded(container, stream))):
                 self._note_oddities(frame)
                 turn = _upright(frame)
                 turned, stamped = turn(np.empty((2, 1))).shape == (1, 2), stamped and frame.time is not None
-                grey = turn(_converted(frame, reformatter, "gray")) if wanted(index) else None
-                yield frame.time, grey, turn(_converted(frame, reformatter, "rgb24")) if coloured(index) else None
+                grey = turn(_converted(frame, reformatters, "gray")) if wanted(index) else None
+                yield frame.time, grey, turn(_converted(frame, reformatters, "rgb24")) if coloured(index) else None
             aspect = float(stream.sample_aspect_ratio or 1)
             self.pixel_aspect = 1 / aspect if turned else aspect
             self.fps = usable_rate(stream.average_rate)
@@ -264,13 +265,13 @@ def _pulled(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
             return
 
 
-def _converted(frame: av.VideoFrame, reformatter: VideoReformatter, form: str) -> NDArray[np.uint8]:
+def _converted(frame: av.VideoFrame, reformatters: dict[str, VideoReformatter], form: str) -> NDArray[np.uint8]:
     if any(component.is_alpha for component in frame.format.components):
-        pixels = reformatter.reformat(frame, format="rgba").to_ndarray()
+        pixels = reformatters["rgba"].reformat(frame, format="rgba", threads=1).to_ndarray()
         if pixels[..., 3].min() < 255:
             colours = on_black(pixels)
             return luma(colours) if form == "gray" else colours
-    return reformatter.reformat(frame, format=form).to_ndarray()
+    return reformatters[form].reformat(frame, format=form, threads=1).to_ndarray()
 
 
 def _upright(frame: av.VideoFrame) -> Callable[[NDArray], NDArray]:
