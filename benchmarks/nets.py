@@ -1,6 +1,6 @@
 """The nets on virtual patients, beside their ceilings, their rivals and themselves without movement.
 
-python benchmarks/nets.py headline    # AUC in a fresh population, way to the oracle, DeLong; by weights (--weights)
+python benchmarks/nets.py headline    # AUC in a fresh population, way to the oracle, tests; by weights (--weights)
 python benchmarks/nets.py controls    # frames shuffled, frozen ...; a cohort whose movement says nothing
 python benchmarks/nets.py rivals      # r3d_18, frozen ImageNet features, hand-made features: the same patients
 python benchmarks/nets.py size        # 20 to 300 training patients
@@ -32,7 +32,7 @@ from weights import WEIGHTS, settings_from
 
 from fibrolib.cohort import read_cohort, split_patients
 from fibrolib.experiments.simulated_test_set import fresh_patients
-from fibrolib.inference import auc_ci, delong_test
+from fibrolib.inference import auc_ci, compare_trainings, delong_test
 from fibrolib.learning import PERTURBATIONS, NetClassifier
 from fibrolib.nets import Backbone, build_net
 from fibrolib.phantom import MOVING, STILL, SignalStrengths, oracle_score, simulate_cohort
@@ -150,22 +150,20 @@ def headline(seeds: range, patients: int, weights_list: tuple[str, ...]) -> None
         show(pd.DataFrame(rows))
     truth = at_least(fresh["stage"], CUTOFF)
     rows = []
-    for weights, seed in ((weights, seed) for weights in weights_list for seed in seeds):
+    for weights in weights_list:
         for rival in ("cnn2d_lstm", "cnn2d"):
-            pair = [scores[name, seed, weights][:, CUTOFF - 1] for name in ("cnn3d", rival)]
-            found = delong_test(truth, *pair)
-            low, high = found.confidence_interval
-            rows.append(
-                {
-                    "weights": weights,
-                    "seed": seed,
-                    "cnn3d minus": rival,
-                    "difference": found.difference,
-                    "low": low,
-                    "high": high,
-                    "p": found.pvalue,
-                }
-            )
+            pair = [[scores[name, seed, weights][:, CUTOFF - 1] for seed in seeds] for name in ("cnn3d", rival)]
+            tests = [
+                (f"seed {seed}", delong_test(truth, *each))
+                for seed, each in zip(seeds, zip(*pair, strict=True), strict=True)
+            ]
+            if len(seeds) > 1:
+                tests.append(("any training", compare_trainings(truth, *pair)))
+            for trained, found in tests:
+                row = {"weights": weights, "cnn3d minus": rival, "trained with": trained}
+                row |= {"difference": found.difference, "low": found.low, "high": found.high, "p": found.pvalue}
+                rows.append(row)
+    print("DeLong's test of each training; 'any training': trainings as random (compare_trainings).\n")
     show(pd.DataFrame(rows), 4)
 
 

@@ -14,13 +14,24 @@ from fibrolib.inference import (
     adjust_pvalues,
     auc,
     auc_ci,
+    calibration_curve,
     calibration_metrics,
     choose_threshold,
     classification_metrics,
+    compare_trainings,
+    confusion,
+    coords,
     delong_joint_test,
     delong_test,
+    mcnemar_test,
     obuchowski,
+    partial_auc,
+    partial_auc_test,
+    permutation_test,
     quadratic_kappa,
+    roc_points,
+    sensitivity_at_specificity,
+    share_of_ceiling,
     wilson,
 )
 from fibrolib.inference.appraisal import (
@@ -30,6 +41,8 @@ from fibrolib.inference.appraisal import (
     implied_intervals,
     matching_confusions,
     needed_correlation,
+    pilot_power,
+    pilot_sample_size,
     proportion_coverage,
 )
 from fibrolib.stages import at_least
@@ -128,3 +141,51 @@ def test_a_target_met_exactly_is_met():
     y, score = np.repeat([1, 0], 100), np.concatenate((np.repeat([3.0, 1.0], [93, 7]), np.full(100, 2.0)))
     assert choose_threshold(y, score, "sensitivity", target=0.93) == 2.5
     assert choose_threshold(1 - y, -score, "specificity", target=0.93) == -2.5
+
+
+LABELLED = {
+    "auc": lambda y, **o: auc(y, A, **o),
+    "auc_ci": lambda y, **o: auc_ci(y, A, **o).confidence_interval,
+    "roc_points": lambda y, **o: roc_points(y, A, **o).to_numpy().tolist(),
+    "choose_threshold": lambda y, **o: choose_threshold(y, A, **o),
+    "coords": lambda y, **o: coords(y, A, **o).to_numpy().tolist(),
+    "sensitivity_at_specificity": lambda y, **o: sensitivity_at_specificity(y, A, 0.5, **o).confidence_interval,
+    "partial_auc": lambda y, **o: partial_auc(y, A, (0.5, 1), **o).confidence_interval,
+    "partial_auc_test": lambda y, **o: partial_auc_test(y, A, B, (0.5, 1), **o).pvalue,
+    "delong_test": lambda y, **o: delong_test(y, A, B, **o).pvalue,
+    "delong_test, unpaired": lambda y, **o: delong_test((y, y), A, B, paired=False, **o).pvalue,
+    "delong_joint_test": lambda y, **o: delong_joint_test(y, [A, B], **o).pvalue,
+    "permutation_test": lambda y, **o: permutation_test(y, A, B, **o).pvalue,
+    "compare_trainings": lambda y, **o: compare_trainings(y, [A, B], [B, A], **o).pvalue,
+    "share_of_ceiling": lambda y, **o: share_of_ceiling(y, A, B, **o).value,
+    "mcnemar_test": lambda y, **o: mcnemar_test(y, y, y, **o).value_a,
+    "confusion": lambda y, **o: confusion(y, A, 3.5, **o),
+    "classification_metrics": lambda y, **o: classification_metrics(y, A, 3.5, **o)["ppv"].high,
+    "calibration_metrics": lambda y, **o: calibration_metrics(y, np.array(A) / 7, n_resamples=100, **o)["slope"].value,
+    "calibration_curve": lambda y, **o: calibration_curve(y, np.array(A) / 7, **o)["observed"].tolist(),
+    "pilot_power": lambda y, **o: pilot_power(y, A, B, 50, 50, **o).power,
+    "pilot_sample_size": lambda y, **o: pilot_sample_size(y, A, B, **o).n_positive,
+}
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_truth_may_be_labels(name):
+    expected = LABELLED[name](Y)
+    for labels in (
+        np.where(Y, "F4", "below"),
+        pd.Series(Y).map({1: "F4", 0: "below"}),
+        ["F4" if y else "-" for y in Y],
+    ):
+        assert LABELLED[name](labels, pos_label="F4") == expected
+    assert LABELLED[name](np.array(Y) + 1, pos_label=2) == expected
+    with pytest.raises(InferenceError, match=r"pos_label='F5'; it holds 'below', 'F4'"):
+        LABELLED[name](np.where(Y, "F4", "below"), pos_label="F5")
+    with pytest.raises(InferenceError, match="must hold two labels"):
+        LABELLED[name](["F4", "F3", "F2", "F4", "F3", "F2"], pos_label="F4")
+
+
+def test_labels_without_a_name_and_missing_ones():
+    with pytest.raises(InferenceError, match="name the label of the condition by pos_label"):
+        auc(["ill", "well"] * 3, A)
+    with pytest.raises(InferenceError, match="found nan"):
+        auc(["ill", "well", None, "ill", "well", "ill"], A, pos_label="ill")

@@ -10,7 +10,7 @@ from scipy import special, stats
 
 from fibrolib.inference import Estimate, InferenceError, auc, auc_ci, estimates_table, wilson
 from fibrolib.inference.intervals import _acceleration, _bca_limits, _newcombe_limits
-from fibrolib.inference.roc import AUC_METHODS
+from fibrolib.inference.roc import _METHODS as AUC_METHODS
 
 Y = np.repeat([1, 0], (8, 9))
 

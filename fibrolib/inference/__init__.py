@@ -10,18 +10,14 @@ from fibrolib.inference.calibration import (
     summarise_calibration,
 )
 from fibrolib.inference.checks import InferenceError
-from fibrolib.inference.comparisons import (
-    Comparison,
-    delong_joint_test,
-    delong_test,
-    mcnemar_test,
-    permutation_test,
-    share_of_ceiling,
-)
+from fibrolib.inference.comparisons import Comparison, mcnemar_test
+from fibrolib.inference.delong import delong_joint_test, delong_test, share_of_ceiling
 from fibrolib.inference.intervals import Estimate, estimates_table, wilson
 from fibrolib.inference.metrics import classification_metrics, confusion, decision_curves
+from fibrolib.inference.partial import partial_auc, partial_auc_test
+from fibrolib.inference.permutation import permutation_test
 from fibrolib.inference.predictions import select_predictions
-from fibrolib.inference.roc import auc, auc_ci, choose_threshold, roc_points
+from fibrolib.inference.roc import auc, auc_ci, roc_points
 from fibrolib.inference.staging import obuchowski, obuchowski_test, quadratic_kappa
 from fibrolib.inference.tables import (
     adjust_pvalues,
@@ -31,6 +27,8 @@ from fibrolib.inference.tables import (
     joint_test,
     summarise_models,
 )
+from fibrolib.inference.thresholds import choose_threshold, coords, sensitivity_at_specificity
+from fibrolib.inference.trainings import compare_trainings
 
 __all__ = [
     "Comparison",
@@ -47,7 +45,9 @@ __all__ = [
     "classification_metrics",
     "compare_models",
     "compare_staging",
+    "compare_trainings",
     "confusion",
+    "coords",
     "decision_curves",
     "delong_joint_test",
     "delong_test",
@@ -56,10 +56,13 @@ __all__ = [
     "mcnemar_test",
     "obuchowski",
     "obuchowski_test",
+    "partial_auc",
+    "partial_auc_test",
     "permutation_test",
     "quadratic_kappa",
     "roc_points",
     "select_predictions",
+    "sensitivity_at_specificity",
     "share_of_ceiling",
     "summarise_calibration",
     "summarise_models",

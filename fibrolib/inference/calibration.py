@@ -52,11 +52,17 @@ _NO_FIT: _Fit = (float("nan"),) * 3
 
 
 def calibration_metrics(
-    y_true: ArrayLike, y_prob: ArrayLike, *, confidence_level: float = 0.95, n_resamples: int = 1000, seed: int = 0
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    *,
+    pos_label: object = None,
+    confidence_level: float = 0.95,
+    n_resamples: int = 1000,
+    seed: int = 0,
 ) -> dict[str, Estimate]:
     """Calibration of one model's probabilities; the numbers are described in :func:`summarise_calibration`."""
     _check_level(confidence_level), _check_resamples(n_resamples)
-    positive = _check_labels(y_true, least=1)
+    positive = _check_labels(y_true, least=1, pos_label=pos_label)
     probability = _check_probabilities(y_prob, len(positive))
     rng = np.random.default_rng(seed)
     warning = _small_sample_note(*_class_sizes(positive))
@@ -245,11 +251,16 @@ def _crossing(excess_drop: Callable[[float], float], start: float, side: float) 
 
 
 def calibration_curve(
-    y_true: ArrayLike, y_prob: ArrayLike, *, n_points: int = 51, confidence_level: float = 0.95
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    *,
+    pos_label: object = None,
+    n_points: int = 51,
+    confidence_level: float = 0.95,
 ) -> pd.DataFrame:
     """Share of patients with the condition along one model's predicted probability; see :func:`calibration_curves`."""
     _check_level(confidence_level), _check_size(n_points, "n_points", least=2)
-    positive = _check_labels(y_true, least=1)
+    positive = _check_labels(y_true, least=1, pos_label=pos_label)
     probability = _check_probabilities(y_prob, len(positive))
     grid = np.unique(np.linspace(probability.min(), probability.max(), n_points))
     weights = np.stack([_lowess_weights(point, probability) for point in grid])

@@ -8,7 +8,7 @@ Names with an underscore are shared within `fibrolib.inference` only.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,8 @@ def _as_float(values: ArrayLike, name: str) -> _Floats:
         array = pd.Series(values).to_numpy(dtype=np.float64, na_value=np.nan) if nullable else values
         return np.asarray(array, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InferenceError(f"{name} must hold numbers only: {error}") from error
+        hint = "; name the label of the condition by pos_label" if name.startswith("y_true") else ""
+        raise InferenceError(f"{name} must hold numbers only: {error}{hint}") from error
 
 
 def _few(items: Iterable[Hashable], most: int = 5) -> str:
@@ -44,9 +45,9 @@ def _few(items: Iterable[Hashable], most: int = 5) -> str:
     return ", ".join(map(str, items[:most])) + (", ..." if len(items) > most else "")
 
 
-def _check_labels(y_true: ArrayLike, name: str = "y_true", *, least: int = 0) -> _Booleans:
-    """Truth as booleans: 0 and 1 only, at least `least` patients in each class."""
-    values = _as_float(y_true, name)
+def _check_labels(y_true: ArrayLike, name: str = "y_true", *, least: int = 0, pos_label: object = None) -> _Booleans:
+    """Truth as booleans, at least `least` patients in each class: 0 and 1 only, or two labels and the diseased one."""
+    values = _as_float(y_true, name) if pos_label is None else _has_label(y_true, name, pos_label)
     if values.ndim != 1 or values.size == 0:
         raise InferenceError(f"{name} must be a list with one entry for each patient; its shape is {values.shape}")
     positive = values == 1
@@ -62,6 +63,17 @@ def _check_labels(y_true: ArrayLike, name: str = "y_true", *, least: int = 0) ->
             "choose another cut-off or more patients"
         )
     return positive
+
+
+def _has_label(labels: ArrayLike, name: str, pos_label: object) -> _Floats:
+    """1 where a label is that of the diseased, 0 where it is the other one, NaN where it is missing."""
+    labels = np.ma.filled(labels.astype(object), None) if np.ma.isMaskedArray(labels) else labels
+    series = pd.Series(labels)
+    known = list(series.dropna().unique())
+    if len(known) > 2 or (len(known) == 2 and pos_label not in known):
+        listed = _few(map(repr, known))
+        raise InferenceError(f"{name} must hold two labels, one of them pos_label={pos_label!r}; it holds {listed}")
+    return (series == pos_label).astype(float).where(series.notna()).to_numpy()
 
 
 def _class_sizes(positive: _Booleans) -> tuple[int, int]:
@@ -140,6 +152,15 @@ def _check_number(value: float, name: str, allowed: str, **limits) -> float:
     if number.ndim:
         raise ValueError(f"{name} must be one number; its shape is {number.shape}")
     return float(number)
+
+
+_ALTERNATIVES = ("two-sided", "greater", "less")
+
+
+def _check_choice(value: str, name: str, known: Collection[str]) -> str:
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+    return value
 
 
 def _check_share(share: float, name: str) -> float:

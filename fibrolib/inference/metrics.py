@@ -92,11 +92,11 @@ COMPOSITES: dict[str, tuple[str, Metric]] = {
 }
 
 
-def confusion(y_true: ArrayLike, y_score: ArrayLike, threshold: float) -> Counts:
+def confusion(y_true: ArrayLike, y_score: ArrayLike, threshold: float, *, pos_label: object = None) -> Counts:
     """``tp, fn, fp, tn`` at a threshold chosen on other patients; positive where ``y_score >= threshold``."""
     if np.isnan(threshold):
         raise ValueError("threshold must be a number, it is NaN")
-    positive = _check_labels(y_true)
+    positive = _check_labels(y_true, pos_label=pos_label)
     called = _check_scores(y_score, len(positive)) >= threshold
     tp, fp = int(np.sum(positive & called)), int(np.sum(~positive & called))
     n_positive, n_negative = _class_sizes(positive)
@@ -108,6 +108,7 @@ def classification_metrics(
     y_score: ArrayLike,
     threshold: float,
     *,
+    pos_label: object = None,
     confidence_level: float = 0.95,
     method: str = "jeffreys",
     prevalence: float | None = None,
@@ -122,7 +123,7 @@ def classification_metrics(
     resampled within each class; too narrow at small n or few errors).
     """
     _check_level(confidence_level), _check_resamples(n_resamples)
-    positive = _check_labels(y_true, least=1)
+    positive = _check_labels(y_true, least=1, pos_label=pos_label)
     counts = confusion(positive, y_score, threshold)
     composites = COMPOSITES | (_predictive_values(prevalence) if prevalence is not None else {})
     note = _small_sample_note(*_class_sizes(positive))

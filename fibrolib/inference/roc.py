@@ -1,4 +1,4 @@
-"""The area under the ROC curve with its interval, the curve, and the operating point on it.
+"""The area under the ROC curve with its interval, and the curve.
 
 Names with an underscore are shared within `fibrolib.inference` only.
 """
@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from fibrolib.inference.checks import (
+    _check_choice,
     _check_labels,
     _check_level,
     _check_resamples,
     _check_scores,
-    _check_share,
     _class_sizes,
 )
 from fibrolib.inference.intervals import (
@@ -29,10 +29,9 @@ from fibrolib.inference.intervals import (
     _small_sample_note,
 )
 
-__all__ = ["AUC_METHODS", "THRESHOLD_RULES", "auc", "auc_ci", "choose_threshold", "roc_points"]
+__all__ = ["auc", "auc_ci", "roc_points"]
 
-AUC_METHODS = ("auto", "delong", "logit", "newcombe", "bootstrap")
-THRESHOLD_RULES = ("youden", "sensitivity", "specificity")
+_METHODS = ("auto", "delong", "logit", "newcombe", "bootstrap")
 
 _BLOCK = 4_000_000
 """Numbers held at once while resampling: keeps memory flat for any sample size (assumption: about 100 MB)."""
@@ -90,22 +89,24 @@ def _auto_limits(area: float, variances: tuple[float, float], sizes: tuple[int, 
     return min(newcombe[0], logit[0]), max(newcombe[1], logit[1])
 
 
-def auc(y_true: ArrayLike, y_score: ArrayLike) -> float:
+def auc(y_true: ArrayLike, y_score: ArrayLike, *, pos_label: object = None) -> float:
     """Area under the ROC curve, ties counted half.
 
     Parameters
     ----------
     y_true : array_like, shape (n,)
-        0 and 1.
+        0 and 1, or two labels.
     y_score : array_like, shape (n,)
         Higher means more likely diseased; an area below 0.5 stays below 0.5.
+    pos_label : object, optional
+        Label of the diseased, for example "cirrhosis"; needed where `y_true` does not hold 0 and 1.
 
     Raises
     ------
     InferenceError
         One class only, NaN or infinite scores, wrong shapes.
     """
-    positive = _check_labels(y_true, least=1)
+    positive = _check_labels(y_true, least=1, pos_label=pos_label)
     return _area(positive, _placements(positive, _check_scores(y_score, len(positive))))
 
 
@@ -114,6 +115,7 @@ def auc_ci(
     y_score: ArrayLike,
     method: str = "auto",
     *,
+    pos_label: object = None,
     confidence_level: float = 0.95,
     n_resamples: int = 2000,
     seed: int = 0,
@@ -122,10 +124,8 @@ def auc_ci(
 
     Parameters
     ----------
-    y_true : array_like, shape (n,)
-        0 and 1.
-    y_score : array_like, shape (n,)
-        One finite score for each patient; higher means more likely diseased.
+    y_true, y_score, pos_label
+        As in :func:`auc`.
     method : {"auto", "delong", "logit", "newcombe", "bootstrap"}
         "delong": normal interval, cut at 0 and 1 as in pROC. "logit": DeLong's variance on the logit scale.
         "newcombe": method 5 of Newcombe (Stat Med 2006;25:559), which needs no estimated variance. "bootstrap": BCa,
@@ -156,9 +156,8 @@ def auc_ci(
     1.0
     """
     _check_level(confidence_level), _check_resamples(n_resamples)
-    if method not in AUC_METHODS:
-        raise ValueError(f"method must be one of {AUC_METHODS}, not {method!r}")
-    positive = _check_labels(y_true, least=1)
+    _check_choice(method, "method", _METHODS)
+    positive = _check_labels(y_true, least=1, pos_label=pos_label)
     score, sizes = _check_scores(y_score, len(positive)), _class_sizes(positive)
     placed = _placements(positive, score)
     area = _area(positive, placed)
@@ -212,12 +211,12 @@ def _resampled_counts(
     return np.bincount(drawn.ravel(), minlength=rows * n_levels).reshape(rows, n_levels)
 
 
-def roc_points(y_true: ArrayLike, y_score: ArrayLike) -> pd.DataFrame:
+def roc_points(y_true: ArrayLike, y_score: ArrayLike, *, pos_label: object = None) -> pd.DataFrame:
     """Corners ``threshold, fpr, tpr`` of the empirical ROC curve from (0, 0) to (1, 1).
 
     A patient is called positive where ``score >= threshold``; at the first threshold, which is infinite, nobody is.
     """
-    positive = _check_labels(y_true, least=1)
+    positive = _check_labels(y_true, least=1, pos_label=pos_label)
     score = _check_scores(y_score, len(positive))
     thresholds = np.concatenate(([np.inf], np.unique(score)[::-1]))
     fpr, tpr = (
@@ -225,40 +224,3 @@ def roc_points(y_true: ArrayLike, y_score: ArrayLike) -> pd.DataFrame:
         for group in (~positive, positive)
     )
     return pd.DataFrame({"threshold": thresholds, "fpr": fpr, "tpr": tpr})
-
-
-def choose_threshold(y_true: ArrayLike, y_score: ArrayLike, rule: str = "youden", *, target: float = 0.9) -> float:
-    """The threshold at which a patient is called positive: ``score >= threshold``, chosen on validation patients.
-
-    "youden": greatest sensitivity + specificity (of several, the one with the two closest together); "sensitivity": the
-    highest threshold whose sensitivity reaches `target`; "specificity": the lowest whose specificity does. Halfway
-    between neighbouring scores where there are two, so that it does not depend on one patient.
-    """
-    if rule not in THRESHOLD_RULES:
-        raise ValueError(f"rule must be one of {THRESHOLD_RULES}, not {rule!r}")
-    _check_share(target, "target")
-    positive = _check_labels(y_true, least=1)
-    least = target - 1e-12  # 93 of 100 is a target of .93 met exactly, though not in binary numbers
-    thresholds, sensitivity, specificity = _rates(positive, _check_scores(y_score, len(positive)))
-    if rule == "sensitivity":
-        return float(thresholds[np.flatnonzero(sensitivity >= least)[-1]])
-    if rule == "specificity":
-        return float(thresholds[np.flatnonzero(specificity >= least)[0]])
-    youden = sensitivity + specificity
-    best = np.flatnonzero(youden >= youden.max() - 1e-12)
-    return float(thresholds[best[np.argmin(np.abs(sensitivity - specificity)[best])]])
-
-
-def _rates(positive: _Booleans, score: _Floats) -> tuple[_Floats, _Floats, _Floats]:
-    """Thresholds in rising order (all positive first, none last) with sensitivity and specificity at each."""
-    levels, level = np.unique(score, return_inverse=True)
-    low, high = levels[:-1], levels[1:]
-    # Halves first: no overflow. Neighbouring floats have nothing between them: the upper one separates them as well.
-    middle = low / 2 + high / 2
-    halfway = np.where((middle > low) & (middle <= high), middle, high)
-    thresholds = np.concatenate((levels[:1], halfway, [np.nextafter(levels[-1], np.inf)]))
-    missed, cleared = (
-        np.concatenate(([0], np.cumsum(np.bincount(level[group], minlength=len(levels)))))
-        for group in (positive, ~positive)
-    )
-    return thresholds, 1 - missed / missed[-1], cleared / cleared[-1]

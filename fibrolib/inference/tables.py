@@ -12,12 +12,15 @@ from numpy.typing import ArrayLike
 from statsmodels.stats.multitest import multipletests
 
 from fibrolib.inference.checks import InferenceError, _as_float, _check_real
-from fibrolib.inference.comparisons import Comparison, delong_joint_test, delong_test, mcnemar_test, permutation_test
+from fibrolib.inference.comparisons import Comparison, mcnemar_test
+from fibrolib.inference.delong import delong_joint_test, delong_test
 from fibrolib.inference.intervals import _join_notes
 from fibrolib.inference.metrics import classification_metrics
+from fibrolib.inference.permutation import permutation_test
 from fibrolib.inference.predictions import select_predictions
-from fibrolib.inference.roc import auc_ci, choose_threshold
+from fibrolib.inference.roc import auc_ci
 from fibrolib.inference.staging import obuchowski_test
+from fibrolib.inference.thresholds import choose_threshold
 
 __all__ = ["adjust_pvalues", "choose_thresholds", "compare_models", "compare_staging", "joint_test", "summarise_models"]
 

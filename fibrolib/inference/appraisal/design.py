@@ -272,6 +272,7 @@ def pilot_power(
     n_negative: int,
     *,
     alternative: str = "two-sided",
+    pos_label: object = None,
     confidence_level: float = 0.95,
 ) -> Power:
     """Power of a study whose patients are like those of a pilot, from the pilot's two ROC curves.
@@ -283,6 +284,8 @@ def pilot_power(
         DeLong's covariance is carried over to the new class sizes.
     n_positive, n_negative, alternative, confidence_level
         As in :func:`comparison_power`.
+    pos_label
+        As in :func:`auc`.
 
     Returns
     -------
@@ -294,7 +297,7 @@ def pilot_power(
     InferenceError
         As :func:`delong_test`; also where the pilot's scores do not differ.
     """
-    power_at, _ = _pilot(y_true, score_a, score_b, alternative, confidence_level)
+    power_at, _ = _pilot(y_true, score_a, score_b, alternative, confidence_level, pos_label)
     return power_at(n_positive, n_negative)
 
 
@@ -306,10 +309,11 @@ def pilot_sample_size(
     power: float = 0.8,
     ratio: float = 1.0,
     alternative: str = "two-sided",
+    pos_label: object = None,
     confidence_level: float = 0.95,
 ) -> Power:
     """Least cases and controls that give the wanted power, from a pilot's two ROC curves; see :func:`pilot_power`."""
-    power_at, difference = _pilot(y_true, score_a, score_b, alternative, confidence_level)
+    power_at, difference = _pilot(y_true, score_a, score_b, alternative, confidence_level, pos_label)
     return _smallest(power_at, difference, power, ratio, alternative)
 
 
@@ -406,13 +410,18 @@ def _statistics(scores: _Floats, m: int, n: int) -> _Floats:
 
 
 def _pilot(
-    y_true: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, alternative: str, confidence_level: float
+    y_true: ArrayLike,
+    score_a: ArrayLike,
+    score_b: ArrayLike,
+    alternative: str,
+    confidence_level: float,
+    pos_label: object,
 ) -> tuple[Callable[[int, int], Power], float]:
     """Power at class sizes, and the difference of the areas, of a pilot."""
     _check_level(confidence_level)
     if alternative not in _ALTERNATIVES:
         raise ValueError(f"alternative must be one of {_ALTERNATIVES}, not {alternative!r}")
-    positive = _check_labels(y_true, least=2)
+    positive = _check_labels(y_true, least=2, pos_label=pos_label)
     sizes = _class_sizes(positive)
     a, b = (
         _placements(positive, _check_scores(score, len(positive), name))

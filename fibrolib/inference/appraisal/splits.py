@@ -18,7 +18,8 @@ from fibrolib.errors import counted
 from fibrolib.inference.checks import InferenceError, _check_level
 from fibrolib.inference.metrics import COMPOSITES, confusion
 from fibrolib.inference.predictions import SPLITS, _check_predictions, _wide_scores
-from fibrolib.inference.roc import auc, choose_threshold
+from fibrolib.inference.roc import auc
+from fibrolib.inference.thresholds import choose_threshold
 
 __all__ = ["compare_redraws", "optimism", "redraw_splits", "summarise_folds", "summarise_redraws"]
 

@@ -1,0 +1,318 @@
+"""DeLong's tests of two or more ROC areas, and the share of a better score's gain.
+
+DeLong, DeLong & Clarke-Pearson, Biometrics 1988;44:837; numbers agree with R's pROC (``tests/reference``).
+Names with an underscore are shared within `fibrolib.inference` only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from fibrolib.inference.checks import (
+    _ALTERNATIVES,
+    InferenceError,
+    _as_float,
+    _check_choice,
+    _check_labels,
+    _check_level,
+    _check_scores,
+    _class_sizes,
+)
+from fibrolib.inference.comparisons import Comparison, _compare
+from fibrolib.inference.intervals import (
+    Estimate,
+    Limits,
+    _join_notes,
+    _mover_limits,
+    _normal_quantile,
+    _satterthwaite,
+    _small_sample_note,
+)
+from fibrolib.inference.permutation import _exchange_pvalue
+from fibrolib.inference.roc import (
+    _area,
+    _auto_limits,
+    _covariance_parts,
+    _placement_covariance,
+    _placements,
+    _unbalanced,
+    _variances,
+)
+
+__all__ = ["delong_joint_test", "delong_test", "share_of_ceiling"]
+
+_METHODS = ("auto", "t", "proc")
+
+_ENOUGH_FOR_T = 30
+"""From so many patients in each class on, t is not too careful (``docs/statistics.md``)."""
+
+_Booleans = NDArray[np.bool_]
+_Floats = NDArray[np.float64]
+
+
+def delong_test(
+    y_true: ArrayLike,
+    score_a: ArrayLike,
+    score_b: ArrayLike,
+    *,
+    method: str = "auto",
+    alternative: str = "two-sided",
+    paired: bool = True,
+    pos_label: object = None,
+    confidence_level: float = 0.95,
+) -> Comparison:
+    """Test whether two ROC areas are equal.
+
+    Parameters
+    ----------
+    y_true : array_like, shape (n,), or a pair of them
+        0 and 1; each patient once. Unpaired: ``(y_a, y_b)``, the truth of either cohort.
+    score_a, score_b : array_like, shape (n,)
+        One score for each patient; higher means more likely diseased. Unpaired: lengths as in ``(y_a, y_b)``.
+    method : {"auto", "t", "proc"}
+        "t": Student's t with Satterthwaite's degrees of freedom from the variances of cases and controls, so that the
+        smaller class counts. "auto": the same, but where neither class is more than twice as large as the other and
+        the smaller has fewer than 30 patients (there t is too careful) p comes from exchanging both scores' ranks
+        within patients: the larger p of the difference and of DeLong's statistic. Its limits come from those of
+        either area (:func:`auc_ci`) and DeLong's correlation (Zou & Donner, Stat Med 2008;27:1693); near 0.05 they and
+        p may disagree. "proc": as R's pROC, normal if paired, Welch's t if not; too many false alarms with few cases.
+    alternative : {"two-sided", "greater", "less"}
+        "greater": the area of `score_a` is the greater one. The interval is always two-sided.
+    paired : bool
+        Whether both scores belong to the same patients.
+    pos_label
+        As in :func:`auc`.
+    confidence_level : float
+        Of the interval of the difference.
+
+    Returns
+    -------
+    Comparison
+        Scores that rank all patients alike have difference 0 and p = 1. Where the estimated variance is zero although
+        the areas differ (both ranked without error, in opposite directions), there is no test: p is NaN and `note`
+        says so, where pROC returns p = 0.
+
+    Raises
+    ------
+    InferenceError
+        Fewer than two patients in a class, NaN or infinite scores, wrong shapes.
+    ValueError
+        Unknown `method` or `alternative`, or a confidence level outside (0, 1).
+
+    Examples
+    --------
+    >>> delong_test([0, 0, 0, 1, 1, 1], [1, 2, 4, 3, 5, 6], [2, 1, 5, 3, 4, 6]).difference
+    0.111...
+    """
+    level = _check_level(confidence_level)
+    _check_choice(method, "method", _METHODS)
+    _check_choice(alternative, "alternative", _ALTERNATIVES)
+    if not paired:
+        return _unpaired(y_true, score_a, score_b, method, alternative, level, pos_label)
+    positive, placed = _placed_columns(y_true, score_a, score_b, pos_label=pos_label)
+    sizes = _class_sizes(positive)
+    areas, parts = tuple(_area(positive, column) for column in placed), [_variances(positive, c) for c in placed]
+    # The variance of the difference comes from the differences: exactly zero for a score against itself.
+    own = _variances(positive, placed[0] - placed[1])
+    variance, single = sum(own), [sum(part) for part in parts]
+    df = float("inf") if method == "proc" else _satterthwaite(own, sizes)
+    note = _join_notes(_ranking_note(areas, variance), _small_sample_note(*sizes))
+    found = _compare("DeLong, paired", areas, np.sqrt(variance), len(positive), level, note, df, alternative)
+    # Two scores without error in these patients may still differ: their areas' own limits say by how much.
+    if method != "auto" or not (variance > 0 or areas in ((0.0, 0.0), (1.0, 1.0))):
+        return found
+    if variance > 0 and not _unbalanced(sizes) and min(sizes) < _ENOUGH_FOR_T:
+        pvalue = _exchange_pvalue(positive, score_a, score_b, alternative)
+        found = replace(found, pvalue=pvalue, note=_join_notes("p by exchange within patients", note))
+    correlation = (sum(single) - variance) / 2 / np.sqrt(np.prod(single)) if min(single) > 0 else 0.0
+    limits = (_auto_limits(area, part, sizes, level) for area, part in zip(areas, parts, strict=True))
+    low, high = _mover_limits(*areas, *limits, correlation)
+    return replace(found, low=low, high=high)
+
+
+def _unpaired(truths, score_a, score_b, method: str, alternative: str, level: float, pos_label: object) -> Comparison:
+    """DeLong's test of two cohorts."""
+    if not (isinstance(truths, tuple | list) and len(truths) == 2 and all(np.ndim(truth) == 1 for truth in truths)):
+        raise InferenceError("an unpaired test needs the truth of either cohort: y_true=(y_a, y_b)")
+    cohorts = [
+        _placed_columns(truth, score, name=f"of cohort {letter}", pos_label=pos_label)
+        for truth, score, letter in zip(truths, (score_a, score_b), "ab", strict=True)
+    ]
+    areas = tuple(_area(positive, placed[0]) for positive, placed in cohorts)
+    parts, sizes = [_variances(y, placed[0]) for y, placed in cohorts], [_class_sizes(y) for y, _ in cohorts]
+    if method == "proc":
+        df = _satterthwaite([sum(part) for part in parts], [sum(size) for size in sizes])
+    else:
+        df = _satterthwaite(sum(parts, ()), sum(sizes, ()))
+    error, n, small = np.sqrt(sum(map(sum, parts))), sum(map(sum, sizes)), min(map(min, sizes))
+    note = _join_notes(_ranking_note(areas, error), _small_sample_note(small, small))
+    found = _compare("DeLong, unpaired", areas, error, n, level, note, df, alternative)
+    if method != "auto" or not error > 0:
+        return found
+    limits = (_auto_limits(area, part, size, level) for area, part, size in zip(areas, parts, sizes, strict=True))
+    low, high = _mover_limits(*areas, *limits, 0.0)
+    return replace(found, low=low, high=high)
+
+
+def _ranking_note(areas: tuple[float, float], variance: float) -> str:
+    flawless = [letter for letter, area in zip("ab", areas, strict=True) if area in (0.0, 1.0)]
+    if variance == 0 and areas[0] == areas[1]:
+        return "both scores order the patients alike (or without error): nothing to tell apart, p is 1 by definition"
+    if variance > 0 and flawless:
+        return f"score {' and '.join(flawless)} ranks without error, as if its area were certain"
+    return ""
+
+
+class _JointTest(NamedTuple):
+    """Result of :func:`delong_joint_test`: chi-square of DeLong 1988, eq. 5, or F, and the k areas."""
+
+    statistic: float
+    df: float
+    df_error: float
+    pvalue: float
+    auc: tuple[float, ...]
+    n: int
+    note: str
+
+
+def delong_joint_test(
+    y_true: ArrayLike, scores: ArrayLike, *, reference: str = "f", pos_label: object = None
+) -> _JointTest:
+    """Test whether k ROC areas on the same patients are all equal.
+
+    `scores` holds one column for each score, or is a list of scores, ``[a, b]``.
+
+    "f" compares the spread of the areas with the trace of DeLong's covariance (the ANOVA-type statistic of Brunner,
+    Dette & Munk, J Am Stat Assoc 1997;92:1494), with Greenhouse and Geisser's correction and Satterthwaite's degrees of
+    freedom from cases and controls; with two scores it is the square of Student's t in :func:`delong_test`. It keeps
+    its level from 3 and 10 patients up and is careful with many scores of few patients (``docs/statistics.md``).
+    "chi2" is DeLong 1988, eq. 5, which takes the covariance as known: for many patients in both classes, and
+    `df_error` is infinite. Columns that all rank the patients alike give statistic 0 and p = 1. Where no test is
+    possible p is NaN and `note` says why.
+    """
+    _check_choice(reference, "reference", ("f", "chi2"))
+    positive, placed = _placed_columns(y_true, *_as_table(scores, len(y_true)).T, pos_label=pos_label)
+    if len(placed) < 2:
+        raise ValueError("a joint test needs at least two scores")
+    areas, sizes = np.array([_area(positive, column) for column in placed]), _class_sizes(positive)
+    note = _small_sample_note(*sizes)
+    joint = _chi_square if reference == "chi2" else _anova_type
+    statistic, df, df_error = joint(positive, placed, areas)
+    if np.isnan(statistic):
+        note, pvalue = "the estimated variance is zero although areas differ: no test is possible", float("nan")
+    elif df == 0:
+        pvalue = 1.0
+    else:
+        pvalue = special.chdtrc(df, statistic) if np.isinf(df_error) else special.fdtrc(df, df_error, statistic)
+    return _JointTest(statistic, df, df_error, float(pvalue), tuple(areas.tolist()), sum(sizes), note)
+
+
+def _chi_square(positive: _Booleans, placed: _Floats, areas: _Floats) -> tuple[float, float, float]:
+    # Contrasts of neighbouring scores, taken before the covariance so that equal columns give exact zeros.
+    contrasts, covariance = np.diff(areas), _placement_covariance(positive, np.diff(placed, axis=0))
+    inverse = np.linalg.pinv(covariance, hermitian=True)
+    # A difference in a direction without variance cannot be weighed.
+    known = np.allclose(covariance @ inverse @ contrasts, contrasts, atol=1e-9)
+    statistic = float(contrasts @ inverse @ contrasts) if known else float("nan")
+    return statistic, int(np.linalg.matrix_rank(covariance, hermitian=True)), float("inf")
+
+
+def _anova_type(positive: _Booleans, placed: _Floats, areas: _Floats) -> tuple[float, float, float]:
+    # Centred by way of differences: equal columns give exact zeros.
+    contrasts = placed - placed[0]
+    parts = _covariance_parts(positive, contrasts - contrasts.mean(axis=0))
+    covariance, traces = sum(parts), [float(np.trace(part)) for part in parts]
+    apart = float(np.sum((areas - areas.mean()) ** 2)) if np.ptp(areas) > 0 else 0.0
+    # Less is rounding: placements are halves of whole numbers.
+    if sum(traces) < 1e-20:
+        return (float("nan") if apart else 0.0), 0, float("inf")
+    df = sum(traces) ** 2 / float(np.sum(covariance**2))
+    return apart / sum(traces), df, df * _satterthwaite(traces, _class_sizes(positive))
+
+
+def _placed_columns(
+    y_true: ArrayLike, *scores: ArrayLike, name: str = "", pos_label: object = None
+) -> tuple[_Booleans, _Floats]:
+    """Truth, and the placements by each score, shape (k, n)."""
+    positive = _check_labels(y_true, f"y_true {name}".strip(), least=2, pos_label=pos_label)
+    names = (
+        [f"score_{letter}" for letter in "ab"] if len(scores) == 2 else [f"score {i + 1}" for i in range(len(scores))]
+    )
+    checked = [
+        _check_scores(score, len(positive), f"{each} {name}".strip()) for score, each in zip(scores, names, strict=True)
+    ]
+    return positive, np.stack([_placements(positive, score) for score in checked])
+
+
+def _as_table(scores: ArrayLike, n: int) -> _Floats:
+    """Floats of shape (n, k), NaN where masked; a list of k scores is the table turned round."""
+    if not isinstance(scores, (list, tuple)):
+        table = _as_float(scores, "scores")
+    elif len({np.shape(each) for each in scores}) == 1:
+        table = np.stack([_as_float(each, "scores") for each in scores])
+    else:
+        raise InferenceError("scores must all have as many entries")
+    if not 0 < table.ndim <= 2:
+        raise InferenceError(f"scores must have one column for each score; their shape is {table.shape}")
+    table = table[:, None] if table.ndim == 1 else table
+    return table.T if table.shape[1] == n != len(table) else table
+
+
+def share_of_ceiling(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    ceiling: ArrayLike,
+    *,
+    pos_label: object = None,
+    confidence_level: float = 0.95,
+) -> Estimate:
+    """Share of the achievable AUC gain: a score's area less one half, over that of a better score.
+
+    Parameters
+    ----------
+    y_true : array_like, shape (n,)
+        0 and 1.
+    y_score, ceiling : array_like, shape (n,)
+        One finite score for each patient; `ceiling` is the better one, for example an oracle's.
+    confidence_level : float
+        For example 0.95.
+
+    Returns
+    -------
+    Estimate
+        Limits after Fieller (J R Stat Soc B 1954;16:175) from DeLong's covariance: both areas are uncertain, and
+        correlated. Above 1 the score is ahead. Without limits, and with a `note`, where the ceiling itself does not
+        differ from chance.
+
+    Raises
+    ------
+    InferenceError
+        Fewer than two patients in a class, NaN or infinite scores, wrong shapes.
+    ValueError
+        A level outside (0, 1).
+    """
+    level = _check_level(confidence_level)
+    positive, placed = _placed_columns(y_true, y_score, ceiling, pos_label=pos_label)
+    gain, achievable = (_area(positive, column) - 0.5 for column in placed)
+    value = gain / achievable if achievable else float("nan")
+    low, high = _fieller_limits(gain, achievable, _placement_covariance(positive, placed), level)
+    note = "the ceiling is not told from chance: no limits" if np.isnan(low) else ""
+    return Estimate("share of the way to the ceiling", value, low, high, len(positive), level, "Fieller", note=note)
+
+
+def _fieller_limits(a: float, b: float, covariance: _Floats, confidence_level: float) -> Limits:
+    """All ratios r for which ``a - r b`` does not differ significantly from 0."""
+    z = _normal_quantile(confidence_level)
+    square = b**2 - z**2 * covariance[1, 1]
+    twice = a * b - z**2 * covariance[0, 1]
+    constant = a**2 - z**2 * covariance[0, 0]
+    if square <= 0:
+        return float("nan"), float("nan")
+    # Rounding may leave a tiny negative number where both scores rank alike.
+    reach = np.sqrt(max(0.0, twice**2 - square * constant))
+    return float((twice - reach) / square), float((twice + reach) / square)

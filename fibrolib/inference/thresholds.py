@@ -1,0 +1,206 @@
+"""Operating points: thresholds, what they give, and how far a chosen one may move.
+
+Names with an underscore are shared within `fibrolib.inference` only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, special, stats
+
+from fibrolib.errors import counted
+from fibrolib.inference.checks import (
+    _check_choice,
+    _check_labels,
+    _check_level,
+    _check_real,
+    _check_scores,
+    _check_share,
+    _class_sizes,
+)
+from fibrolib.inference.intervals import Estimate, Limits, _join_notes, _small_sample_note
+from fibrolib.inference.metrics import classification_metrics
+
+__all__ = ["choose_threshold", "coords", "sensitivity_at_specificity"]
+
+_RULES = ("youden", "sensitivity", "specificity")
+
+_Booleans = NDArray[np.bool_]
+_Floats = NDArray[np.float64]
+
+
+def choose_threshold(
+    y_true: ArrayLike, y_score: ArrayLike, rule: str = "youden", *, target: float = 0.9, pos_label: object = None
+) -> float:
+    """The threshold at which a patient is called positive: ``score >= threshold``, chosen on validation patients.
+
+    "youden": greatest sensitivity + specificity (of several, the one with the two closest together); "sensitivity": the
+    highest threshold whose sensitivity reaches `target`; "specificity": the lowest whose specificity does. Halfway
+    between neighbouring scores where there are two, so that it does not depend on one patient.
+    """
+    _check_choice(rule, "rule", _RULES), _check_share(target, "target")
+    positive = _check_labels(y_true, least=1, pos_label=pos_label)
+    return _chosen(positive, _check_scores(y_score, len(positive)), rule, target)
+
+
+def _chosen(positive: _Booleans, score: _Floats, rule: str, target: float) -> float:
+    least = target - 1e-12  # 93 of 100 is a target of .93 met exactly, though not in binary numbers
+    thresholds, sensitivity, specificity = _rates(positive, score)
+    if rule == "sensitivity":
+        return float(thresholds[np.flatnonzero(sensitivity >= least)[-1]])
+    if rule == "specificity":
+        return float(thresholds[np.flatnonzero(specificity >= least)[0]])
+    youden = sensitivity + specificity
+    best = np.flatnonzero(youden >= youden.max() - 1e-12)
+    return float(thresholds[best[np.argmin(np.abs(sensitivity - specificity)[best])]])
+
+
+def _rates(positive: _Booleans, score: _Floats) -> tuple[_Floats, _Floats, _Floats]:
+    """Thresholds in rising order (all positive first, none last) with sensitivity and specificity at each."""
+    levels, level = np.unique(score, return_inverse=True)
+    low, high = levels[:-1], levels[1:]
+    # Halves first: no overflow. Neighbouring floats have nothing between them: the upper one separates them as well.
+    middle = low / 2 + high / 2
+    halfway = np.where((middle > low) & (middle <= high), middle, high)
+    thresholds = np.concatenate((levels[:1], halfway, [np.nextafter(levels[-1], np.inf)]))
+    missed, cleared = (
+        np.concatenate(([0], np.cumsum(np.bincount(level[group], minlength=len(levels)))))
+        for group in (positive, ~positive)
+    )
+    return thresholds, 1 - missed / missed[-1], cleared / cleared[-1]
+
+
+def _threshold_limits(
+    positive: _Booleans, score: _Floats, rule: str, target: float, level: float, n_resamples: int
+) -> Limits:
+    """Quantiles of the thresholds that resampled patients (within each class) would have chosen."""
+    rng, groups = np.random.default_rng(0), (score[positive], score[~positive])
+    truth = np.repeat([True, False], _class_sizes(positive))
+    drawn = (np.concatenate([rng.choice(group, len(group)) for group in groups]) for _ in range(n_resamples))
+    low, high = np.quantile([_chosen(truth, each, rule, target) for each in drawn], [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def coords(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    threshold: ArrayLike | None = None,
+    sensitivity: ArrayLike | None = None,
+    specificity: ArrayLike | None = None,
+    prevalence: float | None = None,
+    pos_label: object = None,
+    confidence_level: float = 0.95,
+) -> pd.DataFrame:
+    """Sensitivity, specificity and predictive values at points of the ROC curve, as ``coords`` of R's pROC.
+
+    Parameters
+    ----------
+    y_true, y_score, pos_label
+        As in :func:`auc`; positive where ``y_score >= threshold``.
+    threshold, sensitivity, specificity : float or array_like, optional
+        Which points, by one of the three; default "best", the greatest Youden index. A sensitivity or specificity is
+        that to be reached, by :func:`choose_threshold` (pROC interpolates between points that thresholds give).
+    prevalence : float, optional
+        For predictive values in a population; default that of these patients.
+    confidence_level : float
+        For example 0.95.
+
+    Returns
+    -------
+    DataFrame
+        One row for each point: ``threshold``; ``sensitivity, specificity, ppv, npv``, each with ``<name>_low`` and
+        ``<name>_high`` (Wilson; at a prevalence: Jeffreys); ``note``. Limits take the threshold as given: where these
+        patients choose it, see :func:`sensitivity_at_specificity`.
+
+    Raises
+    ------
+    InferenceError
+        As :func:`auc`.
+    ValueError
+        More than one of the three, or a share outside its range.
+    """
+    asked = {"threshold": threshold, "sensitivity": sensitivity, "specificity": specificity}
+    asked = {name: np.atleast_1d(values) for name, values in asked.items() if values is not None} or {"best": [0.0]}
+    if len(asked) > 1:
+        raise ValueError(f"give one of {', '.join(asked)}")
+    ((kind, values),) = asked.items()
+    positive = _check_labels(y_true, least=1, pos_label=pos_label)
+    score = _check_scores(y_score, len(positive))
+    if kind == "threshold":
+        cuts = _check_real(values, kind, "a number", low=-np.inf, high=np.inf)
+    else:
+        targets = _check_real(values, kind, "a share between 0 and 1", low=0, high=1)
+        cuts = [_chosen(positive, score, "youden" if kind == "best" else kind, target) for target in targets]
+    rows = []
+    for cut in cuts:
+        options = {"prevalence": prevalence, "confidence_level": confidence_level}
+        found, row = classification_metrics(positive, score, cut, **options), {"threshold": cut}
+        for name in ("sensitivity", "specificity", "ppv", "npv"):
+            estimate = found.get(f"{name}_at_prevalence", found[name])
+            row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+        rows.append(row)
+    chosen = "threshold chosen on these patients" * (kind != "threshold")
+    return pd.DataFrame(rows).assign(note=_join_notes(chosen, _small_sample_note(*_class_sizes(positive))))
+
+
+def sensitivity_at_specificity(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    specificity: float = 0.9,
+    *,
+    pos_label: object = None,
+    confidence_level: float = 0.95,
+) -> Estimate:
+    """Sensitivity at a fixed specificity; its interval knows that the same patients set the threshold.
+
+    Parameters
+    ----------
+    y_true, y_score, pos_label
+        As in :func:`auc`.
+    specificity : float
+        To be reached, in (0, 1). For the specificity at a fixed sensitivity exchange the classes: ``1 - y_true`` and
+        ``-y_score``.
+    confidence_level : float
+        For example 0.95.
+
+    Returns
+    -------
+    Estimate
+        At the lowest threshold that reaches the specificity in these patients. How many controls lie below the
+        population's threshold is binomial, so it falls between known controls with known probabilities; limits are
+        quantiles of Jeffreys' posteriors of the sensitivity, mixed with these. A note where the controls are too few
+        for the threshold to lie among them.
+
+    Raises
+    ------
+    InferenceError
+        As :func:`auc`.
+    ValueError
+        A specificity or level outside (0, 1).
+    """
+    share, level = _check_level(specificity, "specificity"), _check_level(confidence_level)
+    positive = _check_labels(y_true, least=1, pos_label=pos_label)
+    score, (m, n) = _check_scores(y_score, len(positive)), _class_sizes(positive)
+    value = float(np.mean(score[positive] >= _chosen(positive, score, "specificity", share)))
+    # Cases above no control's score, ..., above that of the highest; between two controls either may hold.
+    cases, controls = np.sort(score[positive]), np.sort(score[~positive])
+    below = (np.searchsorted(cases, controls, "left") + np.searchsorted(cases, controls, "right")) / 2
+    above = m - np.concatenate(([0], below, [m]))
+    between = stats.binom.pmf(np.arange(n + 1), n, share)
+    weights = (np.append(between, 0) + np.append(0, between)) / 2
+
+    def quantile(tail: float) -> float:
+        def excess(x: float) -> float:
+            return float(weights @ special.betainc(above + 0.5, m - above + 0.5, x)) - tail
+
+        return float(optimize.brentq(excess, 0.0, 1.0))
+
+    low, high = quantile((1 - level) / 2), quantile((1 + level) / 2)
+    note = _small_sample_note(m, n)
+    if between[n] > (1 - level) / 2:
+        note = _join_notes(f"{counted(n, 'control')}: too few to place the threshold of this specificity", note)
+    name = f"sensitivity at a specificity of {share:g}"
+    return Estimate(name, value, min(low, value), max(high, value), m + n, level, "Jeffreys, mixed", note=note)
