@@ -27,8 +27,7 @@ from fibrolib.diagnostics import (
 from fibrolib.errors import CohortError, FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.own_files import LOADED
-from fibrolib.plots import model_colour
-from fibrolib.plots.style import _model_dashes
+from fibrolib.plots.style import _model_colour, _model_dashes
 from fibrolib.study import load_profile
 
 MARKER = {"marker": ColumnSpec("ng/mL", 1, 100)}
@@ -82,7 +81,7 @@ def test_an_index_of_ones_own_follows_those_of_the_package(write):
     assert list(profile.indices) == ["swe", "fib4", "apri", "mine"]
     assert model_label("mine") == "My marker"
     assert _model_dashes("mine") == _model_dashes("swe")
-    assert model_colour("mine") not in [record.colour for record in BUILT_IN]
+    assert _model_colour("mine") not in [record.colour for record in BUILT_IN]
 
 
 def test_another_file_is_another_study(write):

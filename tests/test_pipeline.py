@@ -21,7 +21,7 @@ from fibrolib.learning import NetClassifier
 from fibrolib.report.notebooks import _notebook_sources
 from fibrolib.report.pipeline import _notebooks_for
 from fibrolib.study import Request, Study
-from fibrolib.study.request import STAMP
+from fibrolib.study.request import _STAMP
 
 NETS = ["cnn2d", "cnn2d_lstm", "cnn3d"]
 INDICES = ["swe", "fib4", "apri"]
@@ -86,7 +86,7 @@ def alone(resumed):
     """
     out = resumed.parent / "alone"
     shutil.copytree(resumed / "notebooks", out / "notebooks")
-    shutil.copy(resumed / STAMP, out)  # or it would be no run folder
+    shutil.copy(resumed / _STAMP, out)  # or it would be no run folder
     options = ["--nbval-lax", "-p", "no:cacheprovider", "-p", "no:xdist", "--nbval-cell-timeout=300", "-q"]
     executed = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *NOTEBOOKS[::-1]],

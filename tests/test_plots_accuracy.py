@@ -10,6 +10,7 @@ from fibrolib import plots
 from fibrolib.diagnostics import model_label, tabulate_zones
 from fibrolib.inference import compare_models, summarise_models
 from fibrolib.plots import signed
+from fibrolib.plots.style import _model_colour
 
 N = 60
 STAGES = np.arange(N) % 5
@@ -45,7 +46,7 @@ def test_roc_curve_encloses_its_auc(predictions, metrics):
     for row in metrics.itertuples():
         line = line_of(axes, f"{model_label(row.model)}: ")
         assert np.trapezoid(line.get_ydata(), line.get_xdata()) == pytest.approx(row.auc)
-        assert line.get_color() == plots.model_colour(row.model)
+        assert line.get_color() == _model_colour(row.model)
     assert axes.get_aspect() == 1
 
 
@@ -63,7 +64,7 @@ def test_roc_marks_the_operating_point(predictions, metrics):
     marks = [line for line in axes.get_lines() if line.get_marker() == "o" and len(line.get_xdata())]
     dots = {(line.get_color(), *line.get_xydata()[0]) for line in marks}
     for row in metrics.itertuples():
-        assert (plots.model_colour(row.model), 1 - row.specificity, row.sensitivity) in dots
+        assert (_model_colour(row.model), 1 - row.specificity, row.sensitivity) in dots
 
 
 def test_forest_draws_each_interval(metrics):

@@ -11,7 +11,7 @@ from fibrolib import plots, report
 from fibrolib.attribution import TESTS, judge, judge_planted, summarise_shares
 from fibrolib.plots.maps import _overlay_frames
 from fibrolib.report import readable_claims
-from fibrolib.report.tables import CLAIMS
+from fibrolib.report.tables import _CLAIMS
 
 
 def cam(n_frames, *, roi=True, peak=1.0):
@@ -227,7 +227,7 @@ def test_a_claim_is_granted_by_its_own_test_alone(sanity):
     planted = judge_planted(scores(3.4, 0.9))
     found = readable_claims(sanity, better, planted).set_index("Claim")["net"]
     assert found.tolist() == ["yes", "no", "yes", "yes", "no", "yes", "yes", "no"]
-    assert list(found.index) == list(CLAIMS)
+    assert list(found.index) == list(_CLAIMS)
     assert readable_claims(sanity, gains({"deletion": 0.1, "ROAD": -0.1}), planted)["net"].iloc[5] == "no"
     assert readable_claims(sanity, better, judge_planted(scores(3.4, 1.7)))["net"].iloc[6] == "no"
 

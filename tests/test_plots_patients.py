@@ -7,7 +7,7 @@ import pytest
 from matplotlib.container import BarContainer
 
 from fibrolib import plots
-from fibrolib.plots.style import SPLIT_LABELS
+from fibrolib.plots.style import _SPLIT_LABELS
 from fibrolib.video import Clip
 
 N = 60
@@ -39,7 +39,7 @@ def texts(figure):
 def test_flow_counts_every_side(split, patients):
     written = texts(plots.plot_flow(split, patients["stage"], 2, n_videos=61))
     assert "60 patients, 61 videos" in written
-    for side, label in SPLIT_LABELS.items():
+    for side, label in _SPLIT_LABELS.items():
         chosen = STAGES[np.array(SIDES) == side]
         assert f"{label.capitalize()}: {len(chosen)} patients" in written
         assert f"≥ F2: {(chosen >= 2).sum()}, below: {(chosen < 2).sum()}" in written

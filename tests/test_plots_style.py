@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from fibrolib import plots
 from fibrolib.diagnostics import BUILT_IN, model_label
 from fibrolib.inference import summarise_models
-from fibrolib.plots.style import _model_dashes, _new_figure, _styled
+from fibrolib.plots.style import _model_colour, _model_dashes, _new_figure, _styled
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def test_models_differ_in_colour_and_groups_in_line():
     assert len({record.colour for record in BUILT_IN}) == len({record.label for record in BUILT_IN}) == len(BUILT_IN)
     assert _model_dashes("cnn3d") != _model_dashes("fib4")
     assert model_label("mine") == "mine"
-    assert plots.model_colour("mine") == plots.model_colour("mine") not in [record.colour for record in BUILT_IN]
+    assert _model_colour("mine") == _model_colour("mine") not in [record.colour for record in BUILT_IN]
 
 
 def test_drawing_leaves_matplotlib_as_it_was(metrics):

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from fibrolib import plots, report
+from fibrolib.plots.style import _model_colour
 
 
 def texts(figure):
@@ -29,8 +30,8 @@ def test_search_colours_the_chosen_setting(search):
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["learning rate 0.004", "learning rate 0.001"]
     best, other = axes.collections
     assert best.get_offsets()[:, 0].tolist() == [0.8, 0.9]
-    assert mpl.colors.same_color(best.get_facecolor()[0][:3], plots.model_colour("cnn3d"))
-    assert not mpl.colors.same_color(other.get_facecolor()[0][:3], plots.model_colour("cnn3d"))
+    assert mpl.colors.same_color(best.get_facecolor()[0][:3], _model_colour("cnn3d"))
+    assert not mpl.colors.same_color(other.get_facecolor()[0][:3], _model_colour("cnn3d"))
 
 
 def test_search_names_what_each_setting_sets(search):

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from fibrolib import plots
-from fibrolib.plots.patients import CARRIERS
-from fibrolib.plots.virtual import CUTOFF_COLOURS, TRUTH_COLOUR
+from fibrolib.plots.patients import _CARRIERS
+from fibrolib.plots.virtual import _CUTOFF_COLOURS, _TRUTH_COLOUR
 
 SCALE = 0.5
 SHAPE = (64, 80)
@@ -100,7 +100,7 @@ def test_masks_are_outlined_in_colours_of_their_own():
 
 def test_carriers_show_every_patient(truth):
     figure = plots.plot_carriers(truth)
-    for axes, column in zip(figure.axes, CARRIERS, strict=True):
+    for axes, column in zip(figure.axes, _CARRIERS, strict=True):
         dots = np.concatenate([dots.get_offsets()[:, 1] for dots in axes.collections])
         assert sorted(dots) == pytest.approx(sorted(truth[column] * (100 if column == "strain" else 1)))
 
@@ -120,7 +120,7 @@ def test_ceilings_are_dashed_for_stills_and_solid_for_videos():
     assert figure.axes[0].get_ylabel() == "Highest AUC possible\nin 5,000 virtual patients"
     lines = [line for line in figure.axes[0].get_lines() if len(line.get_xdata()) == 2 and line.get_marker() == "o"]
     assert {(line.get_color(), line.get_linestyle(), line.get_ydata()[0]) for line in lines} == {
-        (CUTOFF_COLOURS[cutoff], style, auc) for cutoff in (2, 4) for style, auc in (("--", 0.7), ("-", 0.8))
+        (_CUTOFF_COLOURS[cutoff], style, auc) for cutoff in (2, 4) for style, auc in (("--", 0.7), ("-", 0.8))
     }
 
 
@@ -142,7 +142,7 @@ def panels(truth):
 
 
 def test_panels_place_the_patient_among_the_others(panels, truth):
-    for axes, column in zip(panels.axes[3:], CARRIERS, strict=True):
+    for axes, column in zip(panels.axes[3:], _CARRIERS, strict=True):
         (line,) = axes.get_lines()
         assert line.get_xdata()[0] == pytest.approx(truth.iloc[4][column] * (100 if column == "strain" else 1))
     assert "below F2" in texts(panels)
@@ -152,7 +152,7 @@ def test_panels_tell_the_ceilings_and_of_how_many_patients(panels, truth):
     assert panels.axes[2].get_xlabel() == f"AUC in {len(truth)} virtual patients"
     bars = panels.axes[2].patches
     assert [bar.get_width() for bar in bars] == [0.83, 0.87]
-    assert mpl.colors.same_color(bars[1].get_facecolor(), TRUTH_COLOUR)
+    assert mpl.colors.same_color(bars[1].get_facecolor(), _TRUTH_COLOUR)
     assert "still image" in texts(panels)
     assert "0.87" in texts(panels)
 

@@ -14,7 +14,6 @@ from fibrolib.plots.saliency_tests import (
 )
 from fibrolib.plots.style import (
     method_label,
-    model_colour,
     png_bytes,
     save_figure,
     setting_label,
@@ -51,7 +50,6 @@ __all__ = [
     "film",
     "interval_label",
     "method_label",
-    "model_colour",
     "plot_agreement",
     "plot_answers",
     "plot_attainable",

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from fibrolib.diagnostics import ZONES, model_label
 from fibrolib.errors import counted
 from fibrolib.inference import roc_points, select_predictions
-from fibrolib.plots.style import _model_dashes, _new_figure, _styled, model_colour, signed, with_interval
+from fibrolib.plots.style import _model_colour, _model_dashes, _new_figure, _styled, signed, with_interval
 from fibrolib.stages import cutoff_name, stage_name
 
 _ZONE_COLOURS = {"low": "#4C8FB8", "indeterminate": "#D9D9D9", "high": "#C8553D", "missing": "white"}
@@ -38,7 +38,7 @@ def plot_roc(predictions: pd.DataFrame, metrics: pd.DataFrame, *, split: str = "
     for row in _best_first(metrics).itertuples():
         complete = scores[["y_true", row.model]].dropna()
         curve = roc_points(complete["y_true"], complete[row.model])
-        colour, style = model_colour(row.model), _model_dashes(row.model)
+        colour, style = _model_colour(row.model), _model_dashes(row.model)
         area = with_interval(row.auc, row.auc_low, row.auc_high)
         label = f"{model_label(row.model)}: {area}"
         plot.plot(curve["fpr"], curve["tpr"], color=colour, linestyle=style, linewidth=1.7, label=label)
@@ -66,7 +66,7 @@ def plot_forest(metrics: pd.DataFrame) -> Figure:
     figure, axes = _new_figure(width=6.5, height=1.0 + 0.42 * len(rows))
     plot = axes[0, 0]
     for place, row in enumerate(rows.itertuples()):
-        colour = model_colour(row.model)
+        colour = _model_colour(row.model)
         plot.plot([row.auc_low, row.auc_high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
         plot.plot(row.auc, place, "s", color=colour, markersize=7, clip_on=False)
         text = f"{with_interval(row.auc, row.auc_low, row.auc_high)}   n = {row.n}"
@@ -194,7 +194,7 @@ def plot_confusion(confusions: Mapping[str, Mapping[str, pd.DataFrame]], *, meta
     for line, (group, nets) in zip(axes, confusions.items(), strict=True):
         for plot, (name, counts) in zip(line, nets.items(), strict=True):
             image = _draw_counts(plot, counts, metavir)
-            plot.set_title(model_label(name), color=model_colour(name))
+            plot.set_title(model_label(name), color=_model_colour(name))
         n = int(next(iter(nets.values())).to_numpy().sum())
         line[0].set_ylabel(f"{counted(n, GROUPS[group])}\nTrue stage")
     for plot in axes[-1]:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
 from fibrolib.plots.accuracy import GROUPS
-from fibrolib.plots.style import _new_figure, _styled, model_colour
+from fibrolib.plots.style import _model_colour, _new_figure, _styled
 from fibrolib.stages import cutoff_name
 
 ORACLES = {"oracle_still": "Oracle, still image", "oracle_moving": "Oracle, video"}
@@ -38,9 +38,9 @@ def plot_answers(few: pd.DataFrame, many: pd.DataFrame, cutoff: int) -> Figure:
     figure, axes = _new_figure(width=6.5, height=1.5 + 0.5 * len(names))
     plot = axes[0, 0]
     for place, name in enumerate(names):
-        for table, away, marker, face in ((few, -0.14, "s", "white"), (many, 0.14, "o", model_colour(name))):
+        for table, away, marker, face in ((few, -0.14, "s", "white"), (many, 0.14, "o", _model_colour(name))):
             if name in table.index:
-                row, colour = table.loc[name], model_colour(name)
+                row, colour = table.loc[name], _model_colour(name)
                 width = 1.2 if table is few else 2.4
                 plot.plot([row["auc_low"], row["auc_high"]], [place + away] * 2, color=colour, linewidth=width)
                 plot.plot(row["auc"], place + away, marker, color=colour, markersize=6, markerfacecolor=face)
@@ -105,7 +105,7 @@ def plot_motion_use(table: pd.DataFrame, ceilings: pd.DataFrame, cutoff: int) ->
 
 
 def _draw_area(plot: Axes, row: tuple, height: float, *, is_reference: bool) -> None:
-    colour = model_colour(row.model)
+    colour = _model_colour(row.model)
     plot.plot([row.auc_low, row.auc_high], [height, height], color=colour, linewidth=1.6, solid_capstyle="butt")
     # A comparison with NaN is false: a test that could not be done leaves the mark open.
     kind = _REFERENCE if is_reference else _DIFFERS if row.p_holm < 0.05 else _OPEN
@@ -115,7 +115,7 @@ def _draw_area(plot: Axes, row: tuple, height: float, *, is_reference: bool) -> 
 def _legend(nets: list[str]) -> list[Line2D]:
     marks = {"as filmed": _REFERENCE, "differs from as filmed (p < 0.05, Holm)": _DIFFERS, "no difference shown": _OPEN}
     return [
-        *(Line2D([], [], color=model_colour(net), linewidth=2, label=model_label(net)) for net in nets),
+        *(Line2D([], [], color=_model_colour(net), linewidth=2, label=model_label(net)) for net in nets),
         *(Line2D([], [], color="0.25", linewidth=1, linestyle=style, label=name) for style, name in _CEILINGS.values()),
         *(Line2D([], [], linestyle="none", color="0.3", label=label, **kind) for label, kind in marks.items()),
     ]

@@ -14,11 +14,11 @@ from matplotlib.ticker import LogLocator, MaxNLocator, ScalarFormatter
 from fibrolib.cohort.columns import NUMBERS
 from fibrolib.diagnostics import ColumnSpec
 from fibrolib.errors import counted
-from fibrolib.plots.style import SPLIT_COLOURS, SPLIT_LABELS, _hide_ticks, _new_figure, _stage_colours, _styled
+from fibrolib.plots.style import _SPLIT_COLOURS, _SPLIT_LABELS, _hide_ticks, _new_figure, _stage_colours, _styled
 from fibrolib.stages import at_least, cutoff_name, stage_name
 from fibrolib.video import Clip
 
-CARRIERS = {
+_CARRIERS = {
     "texture": ("Texture: clustering", "SD between patients"),
     "capsule": ("Capsule: nodularity", "SD between patients"),
     "strain": ("Motion: peak strain", "per cent"),
@@ -49,13 +49,13 @@ def plot_flow(
         "black",
     )
     uses = {"train": "cross-validation, final fit", "validation": "early stopping, threshold", "test": "scored once"}
-    for x, (side, label) in zip((0.16, 0.5, 0.84), SPLIT_LABELS.items(), strict=True):
+    for x, (side, label) in zip((0.16, 0.5, 0.84), _SPLIT_LABELS.items(), strict=True):
         chosen = split.index[split == side]
         reached = int(diseased.loc[chosen].sum())
         counts = f"{name}: {reached}, below: {len(chosen) - reached}"
         text = f"{label.capitalize()}: {counted(len(chosen), 'patient')}\n{counts}\n{uses[side]}"
         plot.annotate("", xy=(x, 0.36), xytext=(x, 0.55), arrowprops={"arrowstyle": "-|>", "color": "black"})
-        _box(plot, x, 0.18, text, SPLIT_COLOURS[side])
+        _box(plot, x, 0.18, text, _SPLIT_COLOURS[side])
     plot.plot([0.5, 0.5], [0.74, 0.55], color="black", linewidth=1)
     plot.plot([0.16, 0.84], [0.55, 0.55], color="black", linewidth=1)
     plot.set(xlim=(0, 1), ylim=(0, 1))
@@ -70,11 +70,11 @@ def plot_stages(split: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bo
     plot = axes[0, 0]
     levels = np.arange(stages.min(), stages.max() + 1)
     counts = pd.crosstab(stages, split.reindex(stages.index)).reindex(
-        index=levels, columns=list(SPLIT_LABELS), fill_value=0
+        index=levels, columns=list(_SPLIT_LABELS), fill_value=0
     )
-    for shift, (side, label) in zip((-0.27, 0, 0.27), SPLIT_LABELS.items(), strict=True):
+    for shift, (side, label) in zip((-0.27, 0, 0.27), _SPLIT_LABELS.items(), strict=True):
         label = f"{label} (n = {counts[side].sum()})"
-        bars = plot.bar(np.arange(len(levels)) + shift, counts[side], 0.25, color=SPLIT_COLOURS[side], label=label)
+        bars = plot.bar(np.arange(len(levels)) + shift, counts[side], 0.25, color=_SPLIT_COLOURS[side], label=label)
         plot.bar_label(bars, fontsize="small", padding=1)
     plot.axvline(cutoff - levels[0] - 0.5, color="black", linestyle=":", linewidth=1)
     plot.set_xticks(range(len(levels)), [stage_name(level, metavir) for level in levels])
@@ -136,7 +136,7 @@ def plot_carriers(truth: pd.DataFrame) -> Figure:
     """The carriers of fibrosis by stage, as `plot_labs`; `truth`: ``stage, texture, capsule, strain`` (a fraction)."""
     figure, axes = _new_figure(1, 3, width=7.5, height=2.7)
     percent = truth.assign(strain=100 * truth["strain"])
-    for plot, (column, (title, unit)) in zip(axes[0], CARRIERS.items(), strict=True):
+    for plot, (column, (title, unit)) in zip(axes[0], _CARRIERS.items(), strict=True):
         _draw_by_stage(plot, percent, column, log=column == "strain")
         plot.set_title(title)
         plot.set(xlabel="", ylabel=unit)

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from fibrolib.attribution import TIMES
 from fibrolib.diagnostics import model_label
-from fibrolib.plots.style import _new_figure, _stage_colours, _styled, method_label, model_colour
+from fibrolib.plots.style import _model_colour, _new_figure, _stage_colours, _styled, method_label
 from fibrolib.stages import stage_name
 
 # Okabe & Ito; methods are told apart by marker too.
@@ -210,7 +210,7 @@ def plot_shares(attribution: pd.DataFrame, *, metavir: bool = True, region: str 
             dots = 100 * rows.loc[rows["stage"] == level, ["area", "relevance"]]
             look = {"s": 26, "color": colours[level], "edgecolor": "0.3", "clip_on": False}
             plot.scatter(dots["area"], dots["relevance"], label=stage_name(level, metavir), **look)
-        plot.set_title(f"{model_label(name)} (n = {len(rows)})", color=model_colour(name))
+        plot.set_title(f"{model_label(name)} (n = {len(rows)})", color=_model_colour(name))
         plot.set(xlabel=f"Area on the {region} (%)", xlim=(0, 115 * attribution["area"].max()), ylim=(0, top))
         sns.despine(ax=plot)
     axes[0, 0].set_ylabel("Relevance (%)")

@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 
 from fibrolib.diagnostics import find_diagnostic
 
-SPLIT_COLOURS = {"train": "#4C566A", "validation": "#9AA5B8", "test": "#D08770"}
+_SPLIT_COLOURS = {"train": "#4C566A", "validation": "#9AA5B8", "test": "#D08770"}
 """Colour of a side of the split."""
-SPLIT_LABELS = {"train": "training", "validation": "validation", "test": "test"}
+_SPLIT_LABELS = {"train": "training", "validation": "validation", "test": "test"}
 _FURTHER_COLOURS = ("#000000", "#7F6A00", "#5D3A9B", "#994F00", "#6E6E6E")
 _DPI = 150
 """Pixels per inch of written PNG files."""
@@ -37,7 +37,7 @@ _METHOD_LABELS = {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++", "layercam": 
 _LAYER_LABELS = {"own": "", "fine": ", fine layer", "pixels": ""}
 
 
-def model_colour(name: str) -> str:
+def _model_colour(name: str) -> str:
     """Colour of a diagnostic; one that has none gets a spare colour, always the same for the same name."""
     record = find_diagnostic(name)
     spare = _FURTHER_COLOURS[zlib.crc32(name.encode()) % len(_FURTHER_COLOURS)]

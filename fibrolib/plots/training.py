@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from fibrolib.plots.style import _hide_ticks, _new_figure, _styled, model_colour, setting_label
+from fibrolib.plots.style import _hide_ticks, _model_colour, _new_figure, _styled, setting_label
 
 _MOST_FRAMES = 6
 """Frames of a clip that are drawn."""
@@ -35,7 +35,7 @@ def plot_search(search: pd.DataFrame, name: str) -> Figure:
     figure, axes = _new_figure(width=6.0, height=1.3 + (0.25 + 0.2 * n_lines) * len(search))
     plot = axes[0, 0]
     for place, row in rows.iterrows():
-        colour = model_colour(name) if place == 0 else "0.55"
+        colour = _model_colour(name) if place == 0 else "0.55"
         plot.scatter(row[folds].astype(float), np.full(len(folds), place), s=28, color=colour, alpha=0.75, linewidth=0)
         plot.plot([row["auc_mean"]] * 2, [place - 0.28, place + 0.28], color=colour, linewidth=2.2)
     plot.set_yticks(range(len(rows)), labels)
@@ -60,7 +60,7 @@ def plot_schedule(factors: Mapping[str, NDArray[np.floating]], name: str) -> Fig
     figure, axes = _new_figure(width=6.0, height=2.6 + 0.2 * len(factors))
     plot = axes[0, 0]
     for number, (label, values) in enumerate(factors.items()):
-        colour, dashes = (model_colour(name), "solid") if number == 0 else (str(0.3 + 0.4 / number), (0, (4, 1.5)))
+        colour, dashes = (_model_colour(name), "solid") if number == 0 else (str(0.3 + 0.4 / number), (0, (4, 1.5)))
         plot.plot(np.arange(1, len(values) + 1), values, marker=".", color=colour, linestyle=dashes, label=label)
     plot.set(xlabel="Training step (batch)", ylabel="Factor of the learning rate", ylim=(-0.03, 1.05))
     plot.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
@@ -78,7 +78,7 @@ def plot_curves(histories: pd.DataFrame, name: str) -> Figure:
     curves = {column: title for column, title in _CURVES.items() if column in histories}
     figure, axes = _new_figure(1, len(curves), width=2.7 * len(curves), height=2.8)
     for plot, (column, title) in zip(axes[0], curves.items(), strict=True):
-        _draw_curve(plot, histories, column, model_colour(name))
+        _draw_curve(plot, histories, column, _model_colour(name))
         plot.set_title(title)
         plot.set(xlabel="Epoch", xlim=(0.5, histories["epoch"].max() + 0.5))
         plot.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))

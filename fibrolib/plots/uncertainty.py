@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fibrolib.diagnostics import model_label
-from fibrolib.plots.style import _model_dashes, _new_figure, _styled, model_colour
+from fibrolib.plots.style import _model_colour, _model_dashes, _new_figure, _styled
 
 _GUIDE = {"color": "0.6", "linewidth": 0.8, "linestyle": ":"}
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -61,7 +61,7 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: 
     for name, plot in panels.items():
         curve = curves[curves["model"] == name]
         rows = predictions[(predictions["model"] == name) & (predictions["split"] == split)]
-        colour = model_colour(name)
+        colour = _model_colour(name)
         plot.plot([0, 1], [0, 1], **_GUIDE)
         plot.fill_between(curve["predicted"], curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0)
         plot.plot(curve["predicted"], curve["observed"], color=colour, linestyle=_model_dashes(name), linewidth=1.7)
@@ -85,7 +85,7 @@ def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
     top = float(max(curves["high"].max(), curves["treat_all"].max())) + 0.03
     for name, plot in panels.items():
         curve = curves[curves["model"] == name]
-        colour = model_colour(name)
+        colour = _model_colour(name)
         plot.axhline(0, **_GUIDE)
         plot.plot(curve["threshold"], curve["treat_all"], color="0.5", linewidth=1)
         plot.fill_between(curve["threshold"], curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0)
@@ -107,7 +107,7 @@ def plot_split_luck(redraws: pd.DataFrame, own: Mapping[str, float]) -> Figure:
     plot = axes[0, 0]
     for place, name in enumerate(names):
         areas = redraws.loc[redraws["model"] == name, "auc"].dropna()
-        colour = model_colour(name)
+        colour = _model_colour(name)
         levels, counts = np.unique(areas.round(2), return_counts=True)
         # Every redraw as a bar of a two-sided histogram: areas of few patients come in steps.
         plot.vlines(levels, place - 0.42 * counts / counts.max(), place + 0.42 * counts / counts.max(), color=colour)

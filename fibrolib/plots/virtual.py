@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from fibrolib.plots.patients import CARRIERS
+from fibrolib.plots.patients import _CARRIERS
 from fibrolib.plots.style import _hide_ticks, _new_figure, _styled
 from fibrolib.stages import cutoff_name
 
-TRUTH_COLOUR = "#F0E442"
+_TRUTH_COLOUR = "#F0E442"
 """What was simulated and not seen: yellow in every figure, readable on black and on grey (Okabe & Ito)."""
 _STRAIN_MAP = "magma"
 _MAGNIFIED = 5.0
@@ -32,7 +32,7 @@ REGIONS = {
     "kidney": "#F0E442",
 }
 """Regions that the true masks may mark, and their colours; the capsule as in every other figure."""
-CUTOFF_COLOURS = {1: "#999999", 2: "#0072B2", 3: "#CC79A7", 4: "#D55E00"}
+_CUTOFF_COLOURS = {1: "#999999", 2: "#0072B2", 3: "#CC79A7", 4: "#D55E00"}
 """Colour of a cut-off where several stand in one panel."""
 _BELOW, _ABOVE = "#4C566A", "#D08770"
 _MARGINS = {"left": 0.02, "right": 0.985, "bottom": 0.1, "top": 0.94, "hspace": 0.45, "wspace": 0.22}
@@ -89,7 +89,7 @@ def _draw_mmode(
     plot.imshow(strip, cmap="gray", vmin=0, vmax=255, aspect="auto", extent=extent, interpolation="bilinear")
     if path is not None:
         middle = (np.arange(len(path)) + 0.5) * seconds / len(path)
-        plot.plot(middle, path, color=TRUTH_COLOUR, linewidth=1.2, linestyle=(0, (4, 2)))
+        plot.plot(middle, path, color=_TRUTH_COLOUR, linewidth=1.2, linestyle=(0, (4, 2)))
     plot.set(xlabel="Time (s)", xlim=(0, seconds), ylim=(half, -half))
 
 
@@ -121,7 +121,7 @@ def _draw_arrows(plot: Axes, nodes: NDArray[np.intp], displacement: NDArray, sca
     (rows, columns), (right, down) = (part[..., *every] for part in (nodes, np.moveaxis(displacement, -1, 0)))
     valid = np.isfinite(right)
     length = _MAGNIFIED / scale
-    arrows = {"color": TRUTH_COLOUR, "width": 0.006, "headwidth": 4, "headlength": 5, "minlength": 0.5}
+    arrows = {"color": _TRUTH_COLOUR, "width": 0.006, "headwidth": 4, "headlength": 5, "minlength": 0.5}
     vectors = (part[valid] for part in (columns, rows, right * length, down * length))
     plot.quiver(*vectors, angles="xy", scale_units="xy", scale=1, **arrows)
 
@@ -193,7 +193,7 @@ def plot_ceilings(ceilings: pd.DataFrame) -> Figure:
     figure, axes = _new_figure(1, len(strengths), width=2.5 * len(strengths) + 1.5, height=3.0, sharey=True)
     for plot, dial in zip(axes[0], strengths, strict=True):
         for cutoff, rows in ceilings[ceilings["dial"] == dial].groupby("cutoff"):
-            colour = CUTOFF_COLOURS[cutoff]
+            colour = _CUTOFF_COLOURS[cutoff]
             look = {"color": colour, "marker": "o", "markersize": 3.5}
             plot.plot(rows["value"], rows["moving"], **look)
             plot.plot(rows["value"], rows["still"], linestyle="--", mfc="white", **look)
@@ -204,7 +204,7 @@ def plot_ceilings(ceilings: pd.DataFrame) -> Figure:
         sns.despine(ax=plot)
     axes[0, 0].set_ylabel(f"Highest AUC possible\nin {ceilings['n'].iloc[0]:,} virtual patients")
     cutoffs = sorted(ceilings["cutoff"].unique(), reverse=True)
-    handles = [Line2D([], [], color=CUTOFF_COLOURS[cutoff], label=cutoff_name(cutoff)) for cutoff in cutoffs]
+    handles = [Line2D([], [], color=_CUTOFF_COLOURS[cutoff], label=cutoff_name(cutoff)) for cutoff in cutoffs]
     handles += [Line2D([], [], color="0.2", label="video"), Line2D([], [], color="0.2", ls="--", label="still image")]
     axes[0, -1].legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
@@ -241,7 +241,7 @@ def plot_patient(
     axes[0, 1].set_ylabel("Depth (mm)", labelpad=0)
     _ceilings(axes[0, 2], ceilings, cutoff, len(others))
     diseased = others["stage"].to_numpy() >= cutoff
-    for plot, (column, (title, unit)) in zip(axes[1], CARRIERS.items(), strict=True):
+    for plot, (column, (title, unit)) in zip(axes[1], _CARRIERS.items(), strict=True):
         factor = 100 if column == "strain" else 1
         _crowd(plot, factor * others[column].to_numpy(), factor * getattr(patient, column), diseased)
         plot.set_title(title)
@@ -263,7 +263,7 @@ def _crowd(plot: Axes, values: NDArray, own: float, diseased: NDArray[np.bool_])
 
 def _ceilings(plot: Axes, ceilings: Mapping[str, float], cutoff: int, n: int) -> None:
     """Draw a bar for each thing an oracle may see."""
-    bars = plot.barh(range(len(ceilings)), list(ceilings.values()), 0.55, color=["0.8", TRUTH_COLOUR], edgecolor="0.3")
+    bars = plot.barh(range(len(ceilings)), list(ceilings.values()), 0.55, color=["0.8", _TRUTH_COLOUR], edgecolor="0.3")
     plot.bar_label(bars, fmt="%.2f", padding=3)
     for row, name in enumerate(ceilings):
         plot.text(0.51, row, name, va="center")

@@ -36,7 +36,7 @@ _MEASURES = {
     "kappa": "Kappa (quadratic)",
     "obuchowski": "Obuchowski measure",
 }
-CLAIMS = {
+_CLAIMS = {
     "The evidence of this network is in this region": ("other weights, other map", "shuffled net"),
     "The network learned this region from the labels": ("other labels, other map", "random labels"),
     "The region is reproducible in another training": ("other patients, same map", "other training"),
@@ -67,12 +67,12 @@ def readable_claims(
     Tables from `judge`, `summarise_faithfulness`, `judge_planted` of `fibrolib.attribution`, with ``model, method``.
     """
     own = planted[planted["layer"] != "fine"]
-    columns: dict[str, list[str]] = {"Claim": list(CLAIMS), "Test": [test for test, _ in CLAIMS.values()]}
+    columns: dict[str, list[str]] = {"Claim": list(_CLAIMS), "Test": [test for test, _ in _CLAIMS.values()]}
     for model in dict.fromkeys(sanity["model"]):
         tables = [table[(table["model"] == model) & (table["method"] == method)] for table in (sanity, gains, own)]
         verdicts = _verdicts(*tables)
         columns[model_label(model)] = [
-            {True: "yes", False: "no", None: "–"}[verdicts.get(key)] for _, key in CLAIMS.values()
+            {True: "yes", False: "no", None: "–"}[verdicts.get(key)] for _, key in _CLAIMS.values()
         ]
     return pd.DataFrame(columns)
 

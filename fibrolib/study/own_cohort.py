@@ -21,7 +21,7 @@ from fibrolib.errors import FibrolibError
 from fibrolib.privacy import find_table, is_reference, may_leave_folder, open_cohort, private_folder, register
 from fibrolib.study.cache import digest
 from fibrolib.study.profiles import BUILT_IN, Profile
-from fibrolib.study.request import INSIDE, Request, _from_project
+from fibrolib.study.request import _INSIDE, Request, _from_project
 from fibrolib.study.runfolder import RunFolder
 from fibrolib.video import file_digest
 from fibrolib.workers import n_workers
@@ -130,7 +130,7 @@ def _open_own_cohort(reference: str, request: Request, diagnostics: Sequence[Dia
     try:
         return open_cohort(reference, request.cutoff, diagnostics=diagnostics)
     except FibrolibError:
-        if request.out != INSIDE:
+        if request.out != _INSIDE:
             raise
     raise FibrolibError("The cohort table can no longer be read. 'fibrolib check' on it tells why.")
 
@@ -143,8 +143,8 @@ def request_for_copies(request: Request, reference: str, profile: Profile, folde
     name = request.profile
     if name not in BUILT_IN:
         files = [file.path for _, file in profile.own]
-        name = f"{INSIDE}/profile/{folder.save_profile(Path(name), files).name}"
-    return replace(request, cohort=reference, profile=name, out=INSIDE)
+        name = f"{_INSIDE}/profile/{folder.save_profile(Path(name), files).name}"
+    return replace(request, cohort=reference, profile=name, out=_INSIDE)
 
 
 def validate_cohort(

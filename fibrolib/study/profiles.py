@@ -22,10 +22,10 @@ from fibrolib.nets import ARCHITECTURES, build_net, check_options, net_options
 from fibrolib.own_files import OwnFile
 
 BUILT_IN = ("smoke", "quick", "paper")
-INSTALLATION_TEST = "A test of the installation: its numbers mean nothing."
+_INSTALLATION_TEST = "A test of the installation: its numbers mean nothing."
 """What a run says whose profile is made to test the installation."""
 
-MODELS = ("cnn2d", "cnn2d_lstm", "cnn3d")  # the nets that the numbered notebooks are about
+_MODELS = ("cnn2d", "cnn2d_lstm", "cnn3d")  # the nets that the numbered notebooks are about
 
 _SECTIONS = {
     "cohort": {"patients": 1},
@@ -90,7 +90,7 @@ class Profile:
     @property
     def caveat(self) -> str:
         """What must be said wherever a number of such a run is shown; empty where nothing must."""
-        return INSTALLATION_TEST if self.installation_test else ""
+        return _INSTALLATION_TEST if self.installation_test else ""
 
     def model(self, name: str) -> _ModelSettings:
         """Settings of one net."""
@@ -267,7 +267,7 @@ def load_profile(name: str) -> Profile:
             value = table[section][key]
             if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
                 raise FibrolibError(f"Profile '{name}': {key} in [{section}] must be a number of at least {least}.")
-    absent = [model for model in MODELS if model not in table.get("models", {})]
+    absent = [model for model in _MODELS if model not in table.get("models", {})]
     if absent:
         raise FibrolibError(f"Profile '{name}' lacks the section [models.{absent[0]}]; the notebooks need it.")
     own = _own_diagnostics(name, table.get("diagnostics", []))

@@ -22,8 +22,8 @@ def _top(package: Path) -> Path:
 PROJECT = _top(Path(__file__).resolve().parents[1])
 """Top of the checkout; of an installed wheel, the working directory."""
 
-STAMP = ".made-for"  # a file that every run folder has
-INSIDE = ".."  # run folder of an executed copy: the one it lies in, seen from the folder of the notebooks
+_STAMP = ".made-for"  # a file that every run folder has
+_INSIDE = ".."  # run folder of an executed copy: the one it lies in, seen from the folder of the notebooks
 
 
 def _from_project(path: str | Path) -> Path:
@@ -47,13 +47,13 @@ class Request:
 
     @property
     def run_folder(self) -> Path:
-        """Absolute path of the run folder; `INSIDE` names no place, so that a run folder may be moved."""
-        if self.out != INSIDE:
+        """Absolute path of the run folder; `_INSIDE` names no place, so that a run folder may be moved."""
+        if self.out != _INSIDE:
             return _from_project(self.out)
         folder = Path.cwd().parent
-        if not (folder / STAMP).is_file():
+        if not (folder / _STAMP).is_file():
             raise FibrolibError(
-                f"out = '{INSIDE}' means the run folder that a notebook lies in, and {folder} is none. Open the "
+                f"out = '{_INSIDE}' means the run folder that a notebook lies in, and {folder} is none. Open the "
                 "notebook where the run left it, or set 'out' to the run folder."
             )
         return folder

@@ -23,7 +23,7 @@ from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.plots import save_figure
 from fibrolib.study.cache import ResultCache
-from fibrolib.study.request import STAMP
+from fibrolib.study.request import _STAMP
 from fibrolib.video import write_video
 
 _LOCK = ".lock"
@@ -89,7 +89,7 @@ class RunFolder:
         with self.hold():
             self.refuse_other_content()
             text = json.dumps({"key": self.key, **self._asked}, indent=2, ensure_ascii=False)
-            write_atomically(self.path / STAMP, lambda path: path.write_text(text + "\n", "utf-8"))
+            write_atomically(self.path / _STAMP, lambda path: path.write_text(text + "\n", "utf-8"))
 
     def move_other_study_aside(self) -> Path | None:
         """Give a folder that holds another study a dated name."""
@@ -128,7 +128,7 @@ class RunFolder:
     def _stamp(self) -> dict | None:
         """What the folder was made for; None where it is no run folder."""
         try:
-            text = (self.path / STAMP).read_text("utf-8")
+            text = (self.path / _STAMP).read_text("utf-8")
         except (FileNotFoundError, NotADirectoryError):
             return None
         try:
