@@ -1,7 +1,16 @@
 """Figures: draws what other rooms computed. The only room that imports matplotlib and seaborn."""
 
-from fibrolib.plots.accuracy import GROUPS, plot_confusion, plot_delong_matrix, plot_forest, plot_roc, plot_zones
-from fibrolib.plots.comparisons import ORACLES, plot_answers, plot_motion_use
+from fibrolib.plots.accuracy import (
+    GROUPS,
+    ORACLES,
+    plot_answers,
+    plot_confusion,
+    plot_delong_matrix,
+    plot_forest,
+    plot_motion_use,
+    plot_roc,
+    plot_zones,
+)
 from fibrolib.plots.maps import OPACITY, beside_overlay, film, plot_maps, plot_overlays
 from fibrolib.plots.patients import plot_agreement, plot_carriers, plot_flow, plot_labs, plot_sample_frames, plot_stages
 from fibrolib.plots.saliency_tests import (

@@ -1,4 +1,4 @@
-"""How well diagnostics separate patients: ROC curves, forest plot, DeLong matrix, zones, confusion matrices."""
+"""How well diagnostics separate patients: ROC, AUC with intervals, DeLong matrix, zones, confusion matrices."""
 
 from __future__ import annotations
 
@@ -9,16 +9,36 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from fibrolib.diagnostics import ZONES, model_label
 from fibrolib.errors import counted
 from fibrolib.inference import roc_points, select_predictions
-from fibrolib.plots.style import _model_colour, _model_dashes, _new_figure, _styled, signed, with_interval
+from fibrolib.plots.style import (
+    _GUIDE,
+    _model_colour,
+    _model_dashes,
+    _name_rows,
+    _new_figure,
+    _new_plot,
+    _styled,
+    signed,
+    with_interval,
+)
 from fibrolib.stages import cutoff_name, stage_name
 
 _ZONE_COLOURS = {"low": "#4C8FB8", "indeterminate": "#D9D9D9", "high": "#C8553D", "missing": "white"}
 GROUPS = {"test": "test patient", "fresh": "independent simulated patient"}
 """What a patient of each group is called."""
+ORACLES = {"oracle_still": "Oracle, still image", "oracle_moving": "Oracle, video"}
+_CEILINGS = {"moving": ("solid", "oracle, video"), "still": ((0, (4, 2)), "oracle, still image")}
+"""Line and name of a ceiling, as in `plot_ceilings`."""
+_REFERENCE = {"marker": "s", "markersize": 5}
+_DIFFERS = {"marker": "o", "markersize": 5.5}
+_OPEN = _DIFFERS | {"markerfacecolor": "white"}
+"""Marks of a clip as filmed, of one that differs from it, and of one that was not shown to."""
+_SPREAD = 0.25
+"""Distance between two nets in one row."""
 
 
 def _best_first(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -32,53 +52,42 @@ def plot_roc(predictions: pd.DataFrame, metrics: pd.DataFrame, *, split: str = "
     `metrics` comes from `fibrolib.inference.summarise_models` on the same predictions and split.
     """
     scores = select_predictions(predictions, split)
-    figure, axes = _new_figure(width=6.6, height=4.2)
-    plot = axes[0, 0]
-    plot.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":")
+    figure, plot = _new_plot(6.6, 4.2)
+    plot.plot([0, 1], [0, 1], **_GUIDE)
     for row in _best_first(metrics).itertuples():
         complete = scores[["y_true", row.model]].dropna()
         curve = roc_points(complete["y_true"], complete[row.model])
         colour, style = _model_colour(row.model), _model_dashes(row.model)
-        area = with_interval(row.auc, row.auc_low, row.auc_high)
-        label = f"{model_label(row.model)}: {area}"
+        label = f"{model_label(row.model)}: {with_interval(row.auc, row.auc_low, row.auc_high)}"
         plot.plot(curve["fpr"], curve["tpr"], color=colour, linestyle=style, linewidth=1.7, label=label)
         if not np.isnan(row.sensitivity):
             plot.plot(1 - row.specificity, row.sensitivity, "o", color=colour, markersize=6, markeredgecolor="white")
     plot.plot([], [], "o", color="0.4", markeredgecolor="white", label="operating point")
-    counts = _counts(scores, metrics, split)
+    diseased = int(scores["y_true"].sum())
+    counts = f"{split} patients: {diseased} with, {len(scores) - diseased} without"
+    if (metrics["n"] != len(scores)).any():
+        counts += "\n(fewer where a value is missing)"
     plot.set(xlabel="1 − specificity", ylabel="Sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     plot.legend(loc="upper left", bbox_to_anchor=(1.02, 1), title=f"AUC (95 % CI)\n{counts}", alignment="left")
     sns.despine(ax=plot)
     return figure
 
 
-def _counts(scores: pd.DataFrame, metrics: pd.DataFrame, split: str) -> str:
-    """How many patients of each class; some diagnostics may have scored fewer."""
-    diseased = int(scores["y_true"].sum())
-    text = f"{split} patients: {diseased} with, {len(scores) - diseased} without"
-    return text if (metrics["n"] == len(scores)).all() else f"{text}\n(fewer where a value is missing)"
-
-
 @_styled
 def plot_forest(metrics: pd.DataFrame) -> Figure:
     """AUC of each diagnostic with its 95 % interval (`metrics` from `fibrolib.inference.summarise_models`)."""
     rows = _best_first(metrics)
-    figure, axes = _new_figure(width=6.5, height=1.0 + 0.42 * len(rows))
-    plot = axes[0, 0]
+    figure, plot = _new_plot(6.5, 1.0 + 0.42 * len(rows))
     for place, row in enumerate(rows.itertuples()):
         colour = _model_colour(row.model)
         plot.plot([row.auc_low, row.auc_high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
         plot.plot(row.auc, place, "s", color=colour, markersize=7, clip_on=False)
         text = f"{with_interval(row.auc, row.auc_low, row.auc_high)}   n = {row.n}"
         plot.text(1.04, place, text, va="center", transform=plot.get_yaxis_transform())
-    plot.axvline(0.5, color="0.6", linewidth=0.8, linestyle=":")
-    plot.set_yticks(range(len(rows)), [model_label(name) for name in rows["model"]])
+    plot.axvline(0.5, **_GUIDE)
     lowest = min(0.4, rows["auc_low"].min() - 0.02)
-    plot.set(
-        xlabel="AUC with 95 % confidence interval (dotted: chance)", xlim=(lowest, 1), ylim=(len(rows) - 0.5, -0.5)
-    )
-    plot.tick_params(axis="y", length=0)
-    sns.despine(ax=plot, left=True)
+    plot.set(xlabel="AUC with 95 % confidence interval (dotted: chance)", xlim=(lowest, 1))
+    _name_rows(plot, [model_label(name) for name in rows["model"]])
     return figure
 
 
@@ -90,8 +99,7 @@ def plot_delong_matrix(comparisons: pd.DataFrame) -> Figure:
     """
     names = list(dict.fromkeys([*comparisons["a"], *comparisons["b"]]))
     size = len(names) - 1
-    figure, axes = _new_figure(width=1.6 + 1.15 * size, height=0.8 + 0.66 * size)
-    plot = axes[0, 0]
+    figure, plot = _new_plot(1.6 + 1.15 * size, 0.8 + 0.66 * size)
     shades = np.full((size, size), np.nan)
     for row in comparisons.itertuples():
         # A pair (a, b) stands in a's row; the diagonal would hold nothing.
@@ -131,31 +139,26 @@ def plot_zones(zones: pd.DataFrame, cutoff: int, *, metavir: bool = True) -> Fig
     `zones` has the columns of `fibrolib.diagnostics.tabulate_zones` and ``index`` (which index).
     """
     names = list(dict.fromkeys(zones["index"]))
-    figure, axes = _new_figure(width=6.5, height=1.0 + 0.8 * len(names))
-    plot = axes[0, 0]
+    figure, plot = _new_plot(6.5, 1.0 + 0.8 * len(names))
     bars = [(name, side) for name in names for side in ("diseased", "healthy")]
     for place, (name, side) in enumerate(bars):
-        counts = zones[zones["index"] == name].set_index("zone")[side]
-        _stack(plot, place, counts)
+        _stack(plot, place, zones[zones["index"] == name].set_index("zone")[side])
     words = {"diseased": cutoff_name(cutoff, metavir), "healthy": f"below {stage_name(cutoff, metavir)}"}
-    plot.set_yticks(range(len(bars)), [f"{model_label(name)}: {words[side]}" for name, side in bars])
-    plot.set(xlabel="Patients", ylim=(len(bars) - 0.5, -0.5))
+    plot.set_xlabel("Patients")
     present = [zone for zone in _zones(zones["zone"]) if zones.loc[zones["zone"] == zone, "n"].sum() or zone in ZONES]
-    handles = [plot.barh([0], [0], color=_zone_colour(zone), edgecolor="0.3", label=zone) for zone in present]
+    handles = [plot.barh([0], [0], **_zone_look(zone), label=zone) for zone in present]
     plot.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles))
-    plot.tick_params(axis="y", length=0)
-    sns.despine(ax=plot, left=True)
+    _name_rows(plot, [f"{model_label(name)}: {words[side]}" for name, side in bars])
     return figure
 
 
 def _zones(names: Iterable[str]) -> list[str]:
     """Zones in the order of the bars: patients too young for a cut-off come before those without a value."""
-    others = sorted(set(names).difference(_ZONE_COLOURS))
-    return [*ZONES, *others, "missing"]
+    return [*ZONES, *sorted(set(names).difference(_ZONE_COLOURS)), "missing"]
 
 
-def _zone_colour(zone: str) -> str:
-    return _ZONE_COLOURS.get(zone, "#EFE3B0")
+def _zone_look(zone: str) -> dict[str, str]:
+    return {"color": _ZONE_COLOURS.get(zone, "#EFE3B0"), "edgecolor": "0.3"}
 
 
 def _stack(plot: Axes, place: int, counts: pd.Series) -> None:
@@ -163,7 +166,7 @@ def _stack(plot: Axes, place: int, counts: pd.Series) -> None:
     for zone in _zones(counts.index):
         n = int(counts.get(zone, 0))
         if n:
-            plot.barh(place, n, left=left, height=0.72, color=_zone_colour(zone), edgecolor="0.3", linewidth=0.6)
+            plot.barh(place, n, left=left, height=0.72, linewidth=0.6, **_zone_look(zone))
             plot.text(left + n / 2, place, str(n), ha="center", va="center", fontsize="small")
         left += n
 
@@ -201,3 +204,96 @@ def plot_confusion(confusions: Mapping[str, Mapping[str, pd.DataFrame]], *, meta
         plot.set_xlabel("Called stage")
     figure.colorbar(image, ax=axes, shrink=0.6, label="Share of the true stage (%)")
     return figure
+
+
+@_styled
+def plot_answers(few: pd.DataFrame, many: pd.DataFrame, cutoff: int) -> Figure:
+    """AUC of each diagnostic on the study's test patients and on the simulated test set, with both oracles.
+
+    `few` (test patients) and `many` (simulated ones, with the rows ``oracle_still`` and ``oracle_moving``) have
+    ``model, n, auc, auc_low, auc_high``.
+    """
+    few, many = few.set_index("model"), many.set_index("model")
+    names = [name for name in many.index if name not in ORACLES]
+    figure, plot = _new_plot(6.5, 1.5 + 0.5 * len(names))
+    for place, name in enumerate(names):
+        for table, away, marker, face in ((few, -0.14, "s", "white"), (many, 0.14, "o", _model_colour(name))):
+            if name in table.index:
+                row, colour = table.loc[name], _model_colour(name)
+                width = 1.2 if table is few else 2.4
+                plot.plot([row["auc_low"], row["auc_high"]], [place + away] * 2, color=colour, linewidth=width)
+                plot.plot(row["auc"], place + away, marker, color=colour, markersize=6, markerfacecolor=face)
+    for oracle, (style, _) in _CEILINGS.items():
+        plot.axvline(many.loc[f"oracle_{oracle}", "auc"], color="0.25", linewidth=1.0, linestyle=style, zorder=0)
+    plot.axvline(0.5, **_GUIDE)
+    plot.set(xlabel=_area_label(cutoff), xlim=(min(0.4, few["auc_low"].min() - 0.02), 1.01))
+    _name_rows(plot, [model_label(name) for name in names])
+    mark = {"color": "0.3", "markersize": 6}
+    handles = [
+        Line2D([], [], marker="s", markerfacecolor="white", linewidth=1.2, **mark, label=_count(few, "test")),
+        Line2D([], [], marker="o", linewidth=2.4, **mark, label=_count(many, "fresh")),
+        *(
+            Line2D([], [], color="0.25", linewidth=1, linestyle=style, label=ORACLES[f"oracle_{oracle}"])
+            for oracle, (style, _) in _CEILINGS.items()
+        ),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _area_label(cutoff: int) -> str:
+    return f"AUC at {cutoff_name(cutoff)} with 95 % interval (dotted: chance)"
+
+
+def _count(table: pd.DataFrame, group: str) -> str:
+    return counted(int(table["n"].max()), GROUPS[group])
+
+
+@_styled
+def plot_motion_use(table: pd.DataFrame, ceilings: pd.DataFrame, cutoff: int) -> Figure:
+    """AUC per net and perturbation of the clip, a panel per scenario, the oracles of its patients as lines.
+
+    Squares: clips as filmed, the first perturbation of the table. A filled dot differs from them (p < 0.05, Holm).
+    `table`: ``scenario, model, perturbation, n, auc, auc_low, auc_high, p_holm`` (missing for clips as filmed);
+    `ceilings`, AUC of the oracles: ``scenario, still, moving``.
+    """
+    scenarios, perturbations, nets = (
+        table[column].unique().tolist() for column in ("scenario", "perturbation", "model")
+    )
+    size = {"width": 2.9 * len(scenarios) + 0.6, "height": 1.5 + 0.2 * len(nets) * len(perturbations)}
+    figure, axes = _new_figure(1, len(scenarios), sharex=True, sharey=True, **size)
+    for plot, scenario in zip(axes[0], scenarios, strict=True):
+        rows = table[table["scenario"] == scenario]
+        for place, perturbation in enumerate(perturbations):
+            beside = rows[rows["perturbation"] == perturbation]
+            for number, row in enumerate(beside.itertuples()):
+                height = place + (number - (len(beside) - 1) / 2) * _SPREAD
+                _draw_area(plot, row, height, is_reference=place == 0)
+        lines = ceilings.set_index("scenario").loc[scenario]
+        for column, (style, _) in _CEILINGS.items():
+            plot.axvline(lines[column], color="0.25", linewidth=1.0, linestyle=style, zorder=0)
+        plot.axvline(0.5, **_GUIDE, zorder=0)
+        plot.axhline(0.5, color="0.85", linewidth=0.8, zorder=0)
+        plot.set_title(f"{scenario} (n = {rows['n'].iloc[0]})")
+        _name_rows(plot, perturbations)
+    axes[0, 0].set_xlim(max(0.0, min(0.3, table["auc_low"].min() - 0.02)), 1.01)
+    axes[0, (len(scenarios) - 1) // 2].set_xlabel(_area_label(cutoff))
+    figure.legend(handles=_legend(nets), loc="outside lower center", ncols=4)
+    return figure
+
+
+def _draw_area(plot: Axes, row: tuple, height: float, *, is_reference: bool) -> None:
+    colour = _model_colour(row.model)
+    plot.plot([row.auc_low, row.auc_high], [height, height], color=colour, linewidth=1.6, solid_capstyle="butt")
+    # A comparison with NaN is false: a test that could not be done leaves the mark open.
+    kind = _REFERENCE if is_reference else _DIFFERS if row.p_holm < 0.05 else _OPEN
+    plot.plot(row.auc, height, color=colour, **kind)
+
+
+def _legend(nets: list[str]) -> list[Line2D]:
+    marks = {"as filmed": _REFERENCE, "differs from as filmed (p < 0.05, Holm)": _DIFFERS, "no difference shown": _OPEN}
+    return [
+        *(Line2D([], [], color=_model_colour(net), linewidth=2, label=model_label(net)) for net in nets),
+        *(Line2D([], [], color="0.25", linewidth=1, linestyle=style, label=name) for style, name in _CEILINGS.values()),
+        *(Line2D([], [], linestyle="none", color="0.3", label=label, **kind) for label, kind in marks.items()),
+    ]

@@ -14,7 +14,16 @@ from matplotlib.ticker import LogLocator, MaxNLocator, ScalarFormatter
 from fibrolib.cohort.columns import NUMBERS
 from fibrolib.diagnostics import ColumnSpec
 from fibrolib.errors import counted
-from fibrolib.plots.style import _SPLIT_COLOURS, _SPLIT_LABELS, _hide_ticks, _new_figure, _stage_colours, _styled
+from fibrolib.plots.style import (
+    _SPLIT_COLOURS,
+    _SPLIT_LABELS,
+    _draw_picture,
+    _new_figure,
+    _new_plot,
+    _outline,
+    _stage_colours,
+    _styled,
+)
 from fibrolib.stages import at_least, cutoff_name, stage_name
 from fibrolib.video import Clip
 
@@ -36,18 +45,12 @@ def plot_flow(
     split: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bool = True, n_videos: int | None = None
 ) -> Figure:
     """Flow of patients into the three sides of the split (``train, validation, test``); series indexed by patient."""
-    figure, axes = _new_figure(width=6.5, height=2.9)
-    plot = axes[0, 0]
+    figure, plot = _new_plot(6.5, 2.9)
     name = cutoff_name(cutoff, metavir)
     diseased = pd.Series(at_least(stages, cutoff), index=stages.index)
     videos = "" if n_videos is None else f", {counted(n_videos, 'video')}"
-    _box(
-        plot,
-        0.5,
-        0.85,
-        f"{counted(len(split), 'patient')}{videos}\n{name}: {counted(diseased.sum(), 'patient')}",
-        "black",
-    )
+    everybody = f"{counted(len(split), 'patient')}{videos}\n{name}: {counted(diseased.sum(), 'patient')}"
+    _box(plot, 0.5, 0.85, everybody, "black")
     uses = {"train": "cross-validation, final fit", "validation": "early stopping, threshold", "test": "scored once"}
     for x, (side, label) in zip((0.16, 0.5, 0.84), _SPLIT_LABELS.items(), strict=True):
         chosen = split.index[split == side]
@@ -66,12 +69,10 @@ def plot_flow(
 @_styled
 def plot_stages(split: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bool = True) -> Figure:
     """Patients per stage on each side of the split; parameters as for `plot_flow`."""
-    figure, axes = _new_figure(width=6.0, height=3.2)
-    plot = axes[0, 0]
+    figure, plot = _new_plot(6.0, 3.2)
     levels = np.arange(stages.min(), stages.max() + 1)
-    counts = pd.crosstab(stages, split.reindex(stages.index)).reindex(
-        index=levels, columns=list(_SPLIT_LABELS), fill_value=0
-    )
+    counts = pd.crosstab(stages, split.reindex(stages.index))
+    counts = counts.reindex(index=levels, columns=list(_SPLIT_LABELS), fill_value=0)
     for shift, (side, label) in zip((-0.27, 0, 0.27), _SPLIT_LABELS.items(), strict=True):
         label = f"{label} (n = {counts[side].sum()})"
         bars = plot.bar(np.arange(len(levels)) + shift, counts[side], 0.25, color=_SPLIT_COLOURS[side], label=label)
@@ -88,16 +89,9 @@ def plot_stages(split: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bo
 
 @_styled
 def plot_labs(
-    patients: pd.DataFrame,
-    columns: Sequence[str],
-    *,
-    numbers: Mapping[str, ColumnSpec] = NUMBERS,
-    metavir: bool = True,
+    patients: pd.DataFrame, columns: Sequence[str], *, numbers: Mapping[str, ColumnSpec] = NUMBERS, metavir: bool = True
 ) -> Figure:
-    """Numbers of the patients by stage: every patient a dot, with median and quartiles.
-
-    `columns` are names out of `numbers` (`Cohort.numbers`).
-    """
+    """Numbers of the patients by stage, a dot each, with median and quartiles; `columns` are names out of `numbers`."""
     across = min(len(columns), 3)
     down = -(-len(columns) // across)
     figure, axes = _new_figure(down, across, width=2.5 * across, height=2.4 * down)
@@ -146,8 +140,7 @@ def plot_carriers(truth: pd.DataFrame) -> Figure:
 @_styled
 def plot_agreement(truth: pd.DataFrame) -> Figure:
     """Measured against true stiffness (`truth`: ``stage, stiffness_kpa, swe_kpa``), a dot per virtual patient."""
-    figure, axes = _new_figure(width=4.2, height=3.4)
-    plot = axes[0, 0]
+    figure, plot = _new_plot(4.2, 3.4)
     levels = np.arange(truth["stage"].min(), truth["stage"].max() + 1)
     for level, colour in zip(levels, _stage_colours(len(levels)), strict=True):
         dots = truth[truth["stage"] == level]
@@ -168,9 +161,7 @@ def plot_sample_frames(clips: Mapping[str, Clip]) -> Figure:
     figure, axes = _new_figure(1, len(clips), width=2.1 * len(clips), height=2.4)
     for plot, (title, clip) in zip(axes[0], clips.items(), strict=True):
         middle = len(clip.frames) // 2
-        plot.imshow(clip.frames[middle], cmap="gray", vmin=0, vmax=255)
-        if clip.roi is not None and clip.roi[middle].any():
-            plot.contour(clip.roi[middle].astype(float), levels=[0.5], colors="#56B4E9", linewidths=0.8)
+        _draw_picture(plot, clip.frames[middle])
+        _outline(plot, clip.roi if clip.roi is None else clip.roi[middle])
         plot.set_title(title)
-        _hide_ticks(plot)
     return figure

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from fibrolib.attribution import TIMES
 from fibrolib.diagnostics import model_label
-from fibrolib.plots.style import _model_colour, _new_figure, _stage_colours, _styled, method_label
+from fibrolib.plots.style import _GUIDE, _model_colour, _name_rows, _new_figure, _stage_colours, _styled, method_label
 from fibrolib.stages import stage_name
 
 # Okabe & Ito; methods are told apart by marker too.
@@ -43,15 +43,18 @@ def plot_sanity(judged: pd.DataFrame) -> Figure:
             for at, method in enumerate(methods):
                 if method in rows.index:
                     _draw_judgement(plot, at, rows.loc[method], _METHOD_LOOKS[method])
-            plot.set(xlim=(-1.05, 1.05), ylim=(len(methods) - 0.5, -0.5), xticks=[-1, 0, 1])
-            plot.set_yticks(range(len(methods)), [method_label(method) for method in methods])
-            sns.despine(ax=plot, left=True)
-            plot.tick_params(axis="y", length=0)
+            plot.set(xlim=(-1.05, 1.05), xticks=[-1, 0, 1])
+            _name_rows(plot, [method_label(method) for method in methods])
         line[0].set_ylabel(model_label(model).replace(" + ", "\n+ "), fontweight="bold", fontsize="small")
     for plot, test in zip(axes[0], tests, strict=True):
         plot.set_title(test, fontsize="small")
     figure.supxlabel("Rank correlation of maps (grey: pass; filled: passed)", fontsize="small")
     return figure
+
+
+def _look(method: str) -> dict[str, str]:
+    colour, marker = _METHOD_LOOKS[method]
+    return {"color": colour, "marker": marker, "label": method_label(method)}
 
 
 def _draw_judgement(plot, at: int, row: pd.Series, look: tuple[str, str]) -> None:
@@ -63,18 +66,14 @@ def _draw_judgement(plot, at: int, row: pd.Series, look: tuple[str, str]) -> Non
 
 @_styled
 def plot_cascade(cascade: pd.DataFrame, *, line: float = 0.3) -> Figure:
-    """How fast maps change while a net's weights are randomised from its head downwards; a panel per net.
-
-    `cascade` comes from `fibrolib.attribution.cascading_randomisation`; correlations within `line` count as negligible.
-    """
+    """How fast maps change while weights are randomised (`cascading_randomisation`); within `line`: negligible."""
     models = list(dict.fromkeys(cascade["model"]))
     figure, axes = _new_figure(1, len(models), width=2.5 * len(models) + 1.7, height=2.9, sharey=True, sharex=True)
     for plot, model in zip(axes[0], models, strict=True):
         plot.axhspan(-line, line, color="0.92", linewidth=0)
         for method, rows in cascade[cascade["model"] == model].groupby("method", sort=False):
-            colour, marker = _METHOD_LOOKS[method]
             mean = rows.groupby("share")["correlation"].mean()
-            plot.plot(100 * mean.index, mean, color=colour, marker=marker, markersize=4, label=method_label(method))
+            plot.plot(100 * mean.index, mean, markersize=4, **_look(method))
         plot.set_title(model_label(model))
         plot.set(xlabel="Layers shuffled (%)", ylim=(-0.6, 1.05))
         sns.despine(ax=plot)
@@ -85,10 +84,7 @@ def plot_cascade(cascade: pd.DataFrame, *, line: float = 0.3) -> Figure:
 
 @_styled
 def plot_faithfulness(curves: pd.DataFrame) -> Figure:
-    """Score against the share removed or put back: a row per method, a column per curve.
-
-    `curves` comes from `fibrolib.attribution.faithfulness_by_method`, of one net.
-    """
+    """Score of a net against the share removed or put back, a row per method (`faithfulness_by_method`)."""
     methods, kinds = (list(dict.fromkeys(curves[name])) for name in ("method", "curve"))
     size = {"width": 2.1 * len(kinds) + 1.6, "height": 1.45 * len(methods) + 0.5}
     figure, axes = _new_figure(len(methods), len(kinds), sharex=True, sharey=True, **size)
@@ -122,11 +118,8 @@ def plot_depth(bands: pd.DataFrame) -> Figure:
         area = rows.groupby("depth")["area"].mean()
         plot.barh(100 * area.index, 100 * area, height=80 / len(area), color="0.88", label="share of the image")
         for method, part in rows.groupby("method", sort=False):
-            colour, marker = _METHOD_LOOKS[method]
             mean = part.groupby("depth")["relevance"].mean()
-            plot.plot(
-                100 * mean, 100 * mean.index, color=colour, marker=marker, markersize=4, label=method_label(method)
-            )
+            plot.plot(100 * mean, 100 * mean.index, markersize=4, **_look(method))
         plot.set_title(model_label(model))
         plot.set(xlabel="Relevance (%)", ylim=(100, 0))
         sns.despine(ax=plot)
@@ -152,29 +145,26 @@ def plot_planted(summary: pd.DataFrame, judged: pd.DataFrame) -> Figure:
             plot.axvline(1, color="0.5", linewidth=0.8)
             for at, (method, layer) in enumerate(configs):
                 _draw_signals(plot, at, rows[(rows["method"] == method) & (rows["layer"] == layer)])
-            plot.set(xscale="log", ylim=(len(configs) - 0.5, -0.5))
-            plot.set_yticks(range(len(configs)), [method_label(*config) for config in configs])
-            sns.despine(ax=plot, left=True)
-            plot.tick_params(axis="y", length=0)
+            plot.set_xscale("log")
+            _name_rows(plot, [method_label(*config) for config in configs])
         line[0].set_ylabel(model_label(model).replace(" + ", "\n+ "), fontweight="bold", fontsize="small")
         verdicts = judged[judged["model"] == model]
         best = verdicts[verdicts["signal"] == "capsule"].set_index(["method", "layer"])["attainable"]
         line[0].axvline(TIMES, color="0.5", linewidth=0.8, linestyle=(0, (4, 2)))
         line[0].axvline(verdicts["chance"].max(), color="0.5", linewidth=0.8, linestyle=":")
-        line[0].plot(
-            best[configs], range(len(configs)), "|", color="0.3", markersize=9, label="best possible at this resolution"
-        )
+        look = {"color": "0.3", "markersize": 9, "label": "best possible at this resolution"}
+        line[0].plot(best[configs], range(len(configs)), "|", **look)
     for plot, region in zip(axes[0], regions, strict=True):
         plot.set_title(f"relevance on the {region}", fontsize="small")
     for plot in axes[-1]:
         plot.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         plot.xaxis.set_minor_locator(NullLocator())
-    figure.supxlabel(
-        f"Ratio to the share of the image (line: 1; dotted: even map of the liver; dashed: {TIMES:g})",
-        fontsize="small",
-    )
-    axes[0, 0].legend(*_legend(axes[0, 0]), loc="lower left", bbox_to_anchor=(0, 1.12), ncols=2, fontsize="x-small")
+    label = f"Ratio to the share of the image (line: 1; dotted: even map of the liver; dashed: {TIMES:g})"
+    figure.supxlabel(label, fontsize="small")
+    handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1], strict=True))  # one for each label
+    where = {"loc": "lower left", "bbox_to_anchor": (0, 1.12), "ncols": 2, "fontsize": "x-small"}
+    axes[0, 0].legend(handles.values(), handles, **where)
     return figure
 
 
@@ -184,11 +174,6 @@ def _draw_signals(plot, at: int, rows: pd.DataFrame) -> None:
             height = at + 0.22 * (number - 1)
             plot.plot([row.ratio_low, row.ratio_high], [height, height], color=colour, linewidth=1.3)
             plot.plot(row.ratio, height, marker, color=colour, markersize=4.5, label=f"signal in the {signal}")
-
-
-def _legend(plot) -> tuple[list, list]:
-    handles = dict(zip(*plot.get_legend_handles_labels()[::-1], strict=True))
-    return list(handles.values()), list(handles)
 
 
 @_styled
@@ -205,7 +190,7 @@ def plot_shares(attribution: pd.DataFrame, *, metavir: bool = True, region: str 
     top = 110 * max(attribution["relevance"].max(), attribution["area"].max())
     for plot, name in zip(axes[0], names, strict=True):
         rows = attribution[attribution["model"] == name]
-        plot.plot([0, top], [0, top], color="0.6", linewidth=0.8, linestyle=":", label="no preference")
+        plot.plot([0, top], [0, top], **_GUIDE, label="no preference")
         for level in levels:
             dots = 100 * rows.loc[rows["stage"] == level, ["area", "relevance"]]
             look = {"s": 26, "color": colours[level], "edgecolor": "0.3", "clip_on": False}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,17 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from fibrolib.diagnostics import find_diagnostic
 
 _SPLIT_COLOURS = {"train": "#4C566A", "validation": "#9AA5B8", "test": "#D08770"}
 """Colour of a side of the split."""
 _SPLIT_LABELS = {"train": "training", "validation": "validation", "test": "test"}
+_OUTLINE = "#56B4E9"
+"""Of a marked region: sky blue (Okabe & Ito), which inferno does not hold."""
+_GUIDE = {"color": "0.6", "linewidth": 0.8, "linestyle": ":"}
+"""Line of chance, of equality, or of a limit."""
 _FURTHER_COLOURS = ("#000000", "#7F6A00", "#5D3A9B", "#994F00", "#6E6E6E")
 _DPI = 150
 """Pixels per inch of written PNG files."""
@@ -40,8 +45,7 @@ _LAYER_LABELS = {"own": "", "fine": ", fine layer", "pixels": ""}
 def _model_colour(name: str) -> str:
     """Colour of a diagnostic; one that has none gets a spare colour, always the same for the same name."""
     record = find_diagnostic(name)
-    spare = _FURTHER_COLOURS[zlib.crc32(name.encode()) % len(_FURTHER_COLOURS)]
-    return record.colour or spare if record else spare
+    return (record and record.colour) or _FURTHER_COLOURS[zlib.crc32(name.encode()) % len(_FURTHER_COLOURS)]
 
 
 def _model_dashes(name: str) -> str:
@@ -80,6 +84,20 @@ def _new_figure(
     return figure, axes
 
 
+def _new_plot(width: float, height: float) -> tuple[Figure, Axes]:
+    """Figure of a single panel, and that panel."""
+    figure, axes = _new_figure(width=width, height=height)
+    return figure, axes[0, 0]
+
+
+def _name_rows(plot: Axes, names: Sequence[str]) -> None:
+    """Name the rows of a panel from the top downwards, with neither ticks nor frame at their side."""
+    plot.set_yticks(range(len(names)), names)
+    plot.set_ylim(len(names) - 0.5, -0.5)
+    plot.tick_params(axis="y", length=0)
+    sns.despine(ax=plot, left=True)
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG or SVG, by the suffix of `path`; the same figure gives the same bytes."""
     # matplotlib names the parts of an SVG by random numbers and writes the date into it, unless told otherwise.
@@ -92,6 +110,18 @@ def _hide_ticks(axes: Axes) -> None:
     """Turn a panel into a picture: no ticks, no frame."""
     axes.set(xticks=[], yticks=[])
     sns.despine(ax=axes, left=True, bottom=True)
+
+
+def _draw_picture(plot: Axes, picture: NDArray, interpolation: str = "nearest") -> None:
+    """Show a grey picture of uint8 without ticks."""
+    plot.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation=interpolation)
+    _hide_ticks(plot)
+
+
+def _outline(plot: Axes, mask: NDArray[np.bool_] | None, colour: str = _OUTLINE, width: float = 0.8) -> None:
+    """Draw the outline of a region of a picture, where there is one."""
+    if mask is not None and mask.any():
+        plot.contour(mask.astype(float), levels=[0.5], colors=colour, linewidths=width)
 
 
 def with_interval(value: float, low: float, high: float) -> str:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from fibrolib.plots.style import _hide_ticks, _model_colour, _new_figure, _styled, setting_label
+from fibrolib.plots.style import _GUIDE, _hide_ticks, _model_colour, _new_figure, _new_plot, _styled, setting_label
 
 _MOST_FRAMES = 6
 """Frames of a clip that are drawn."""
@@ -32,14 +32,13 @@ def plot_search(search: pd.DataFrame, name: str) -> Figure:
     usual = "the model's own settings" if len(rows) > 1 else "the only setting"
     labels = [_setting(row, usual) for _, row in rows.iterrows()]
     n_lines = max(label.count("\n") + 1 for label in labels)
-    figure, axes = _new_figure(width=6.0, height=1.3 + (0.25 + 0.2 * n_lines) * len(search))
-    plot = axes[0, 0]
+    figure, plot = _new_plot(6.0, 1.3 + (0.25 + 0.2 * n_lines) * len(search))
     for place, row in rows.iterrows():
         colour = _model_colour(name) if place == 0 else "0.55"
         plot.scatter(row[folds].astype(float), np.full(len(folds), place), s=28, color=colour, alpha=0.75, linewidth=0)
         plot.plot([row["auc_mean"]] * 2, [place - 0.28, place + 0.28], color=colour, linewidth=2.2)
     plot.set_yticks(range(len(rows)), labels)
-    plot.axvline(0.5, color="0.6", linewidth=0.8, linestyle=":")
+    plot.axvline(0.5, **_GUIDE)
     lowest = min(0.4, float(search[folds].min(axis=None)) - 0.03)
     label = f"AUC of a held-out fold\n({len(folds)} folds; bar: mean; dotted: chance)"
     plot.set(xlabel=label, xlim=(lowest, 1.02), ylim=(len(rows) - 0.5, -0.5))
@@ -57,8 +56,7 @@ def _setting(row: pd.Series, usual: str) -> str:
 @_styled
 def plot_schedule(factors: Mapping[str, NDArray[np.floating]], name: str) -> Figure:
     """Share of the full learning rate at each step, by setting; the first line has the colour of the model `name`."""
-    figure, axes = _new_figure(width=6.0, height=2.6 + 0.2 * len(factors))
-    plot = axes[0, 0]
+    figure, plot = _new_plot(6.0, 2.6 + 0.2 * len(factors))
     for number, (label, values) in enumerate(factors.items()):
         colour, dashes = (_model_colour(name), "solid") if number == 0 else (str(0.3 + 0.4 / number), (0, (4, 1.5)))
         plot.plot(np.arange(1, len(values) + 1), values, marker=".", color=colour, linestyle=dashes, label=label)
@@ -90,7 +88,7 @@ def plot_curves(histories: pd.DataFrame, name: str) -> Figure:
         plot.set_ylim(min(limits) - margin, max(limits) + margin)
     if "valid_auc" in curves:
         axes[0, -1].set_ylim(min(0.4, axes[0, -1].get_ylim()[0]), 1.02)
-        axes[0, -1].axhline(0.5, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
+        axes[0, -1].axhline(0.5, **_GUIDE, zorder=0)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(handles))
     return figure
@@ -121,14 +119,13 @@ def plot_model_view(views: Mapping[str, Mapping[str, NDArray[np.floating]]]) -> 
         return _stills(rows)
     least = min(len(channel) for *_, channel in rows)  # one frame has no difference to a next
     frames = np.linspace(0, least - 1, min(_MOST_FRAMES, least)).round().astype(int)
-    columns = len(frames)
-    figure, axes = _new_figure(len(rows), columns, width=0.5 + 1.22 * columns, height=0.2 + 1.36 * len(rows))
+    size = {"width": 0.5 + 1.22 * len(frames), "height": 0.2 + 1.36 * len(rows)}
+    figure, axes = _new_figure(len(rows), len(frames), **size)
     limits = _limits(rows)
     for line, (title, name, channel) in zip(axes, rows, strict=True):
         for plot, frame in zip(line, frames, strict=True):
             plot.imshow(channel[frame], **limits[name])
-            between = f"frames {frame + 1} to {frame + 2}"
-            place = between if "difference" in name else f"frame {frame + 1}"
+            place = f"frames {frame + 1} to {frame + 2}" if "difference" in name else f"frame {frame + 1}"
             plot.set_xlabel(place, fontsize="x-small", labelpad=1)
             _hide_ticks(plot)
         line[0].set_ylabel(f"{title}\n{name}", fontsize="small")

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fibrolib.diagnostics import model_label
-from fibrolib.plots.style import _model_colour, _model_dashes, _new_figure, _styled
+from fibrolib.plots.style import _GUIDE, _model_colour, _model_dashes, _name_rows, _new_figure, _new_plot, _styled
 
-_GUIDE = {"color": "0.6", "linewidth": 0.8, "linestyle": ":"}
+_PLAUSIBLE = (0.3, 0.8)  # correlations of two areas in the same patients
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _METHOD_LABELS = {
     "delong": "DeLong, normal",
@@ -33,16 +33,27 @@ def interval_label(method: str) -> str:
     return _METHOD_LABELS.get(method, method)
 
 
-def _panels(names: Sequence[str], height: float, **options) -> tuple[Figure, dict[str, Axes]]:
-    """Up to three panels in a row, one for each diagnostic."""
+def _panels(curves: pd.DataFrame, height: float, x: str, y: str) -> tuple[Figure, dict[str, Axes]]:
+    """Up to three panels in a row, one for each diagnostic, and the labels of their axes."""
+    names = curves["model"].unique()
     columns = max(1, min(3, len(names)))
     rows = max(1, -(-len(names) // columns))
-    figure, axes = _new_figure(
-        rows, columns, width=0.4 + 2.1 * columns, height=0.4 + height * rows, sharex=True, sharey=True, **options
-    )
+    size = {"width": 0.4 + 2.1 * columns, "height": 0.4 + height * rows}
+    figure, axes = _new_figure(rows, columns, sharex=True, sharey=True, **size)
     for spare in axes.flat[len(names) :]:
         spare.remove()
+    figure.supxlabel(x, fontsize="medium")
+    figure.supylabel(y, fontsize="medium")
+    sns.despine(figure)
     return figure, dict(zip(names, axes.flat[: len(names)], strict=True))
+
+
+def _draw_band(plot: Axes, curve: pd.DataFrame, x: str, y: str, name: str) -> None:
+    """Draw the curve of a diagnostic over its band."""
+    colour = _model_colour(name)
+    plot.fill_between(curve[x], curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0)
+    plot.plot(curve[x], curve[y], color=colour, linestyle=_model_dashes(name), linewidth=1.7)
+    plot.set_title(model_label(name))
 
 
 def _count(plot: Axes, n: int, height: float) -> None:
@@ -57,23 +68,16 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: 
     `curves` comes from `fibrolib.inference.calibration_curves` of the same `predictions` and `split`.
     """
     curves = curves.dropna(subset=["observed"])
-    figure, panels = _panels(list(dict.fromkeys(curves["model"])), 2.1)
+    figure, panels = _panels(curves, 2.1, "Predicted probability", "Proportion with the condition")
     for name, plot in panels.items():
-        curve = curves[curves["model"] == name]
         rows = predictions[(predictions["model"] == name) & (predictions["split"] == split)]
-        colour = _model_colour(name)
         plot.plot([0, 1], [0, 1], **_GUIDE)
-        plot.fill_between(curve["predicted"], curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0)
-        plot.plot(curve["predicted"], curve["observed"], color=colour, linestyle=_model_dashes(name), linewidth=1.7)
+        _draw_band(plot, curves[curves["model"] == name], "predicted", "observed", name)
         for truth, level in ((1, 1.04), (0, -0.04)):
             scores = rows.loc[rows["y_true"] == truth, "y_score"].dropna()
             plot.plot(scores, np.full(len(scores), level), "|", color="0.35", markersize=5, markeredgewidth=0.8)
-        plot.set_title(model_label(name))
         _count(plot, int(rows["y_score"].notna().sum()), 0.12)
         plot.set(xlim=(-0.02, 1.02), ylim=(-0.09, 1.09), aspect="equal")
-    figure.supxlabel("Predicted probability", fontsize="medium")
-    figure.supylabel("Proportion with the condition", fontsize="medium")
-    sns.despine(figure)
     return figure
 
 
@@ -81,21 +85,15 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: 
 def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
     """Net benefit (from `decision_curves`) up to the threshold `most`, beside treating everybody (grey) and nobody."""
     curves = curves[curves["net_benefit"].notna() & (curves["threshold"] <= most)]
-    figure, panels = _panels(list(dict.fromkeys(curves["model"])), 1.9)
+    figure, panels = _panels(curves, 1.9, "Threshold probability for treatment", "Net benefit")
     top = float(max(curves["high"].max(), curves["treat_all"].max())) + 0.03
     for name, plot in panels.items():
         curve = curves[curves["model"] == name]
-        colour = _model_colour(name)
         plot.axhline(0, **_GUIDE)
         plot.plot(curve["threshold"], curve["treat_all"], color="0.5", linewidth=1)
-        plot.fill_between(curve["threshold"], curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0)
-        plot.plot(curve["threshold"], curve["net_benefit"], color=colour, linestyle=_model_dashes(name), linewidth=1.7)
-        plot.set_title(model_label(name))
+        _draw_band(plot, curve, "threshold", "net_benefit", name)
         _count(plot, int(curve["n"].iloc[0]), 0.97)
         plot.set(xlim=(0, most), ylim=(-0.4 * top, top))
-    figure.supxlabel("Threshold probability for treatment", fontsize="medium")
-    figure.supylabel("Net benefit", fontsize="medium")
-    sns.despine(figure)
     return figure
 
 
@@ -103,45 +101,38 @@ def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
 def plot_split_luck(redraws: pd.DataFrame, own: Mapping[str, float]) -> Figure:
     """AUC of each diagnostic over many random splits (`redraw_splits`), and in the study's `own`."""
     names = list(dict.fromkeys(redraws["model"]))
-    figure, axes = _new_figure(width=6.5, height=0.9 + 0.55 * len(names))
-    plot = axes[0, 0]
+    figure, plot = _new_plot(6.5, 0.9 + 0.55 * len(names))
     for place, name in enumerate(names):
         areas = redraws.loc[redraws["model"] == name, "auc"].dropna()
-        colour = _model_colour(name)
         levels, counts = np.unique(areas.round(2), return_counts=True)
         # Every redraw as a bar of a two-sided histogram: areas of few patients come in steps.
-        plot.vlines(levels, place - 0.42 * counts / counts.max(), place + 0.42 * counts / counts.max(), color=colour)
+        half = 0.42 * counts / counts.max()
+        plot.vlines(levels, place - half, place + half, color=_model_colour(name))
         low, middle, high = areas.quantile([0.025, 0.5, 0.975])
         plot.text(1.03, place, f"{low:.2f} to {high:.2f}", va="center", transform=plot.get_yaxis_transform())
         plot.plot(middle, place, "o", color="white", markeredgecolor="black", markersize=5)
         plot.plot(own.get(name, np.nan), place, "D", color="black", markersize=5)
-    plot.plot([], [], "D", color="black", linestyle="none", label="split of the study")
-    plot.plot(
-        [], [], "o", color="white", markeredgecolor="black", linestyle="none", label="median of the random splits"
-    )
+    plot.plot([], [], "D", color="black", label="split of the study")
+    plot.plot([], [], "o", color="white", markeredgecolor="black", label="median of the random splits")
     plot.axvline(0.5, **_GUIDE)
-    plot.text(
-        1.03, 1.0, "95 % of the random splits", transform=plot.transAxes, va="bottom", fontsize="small", color="0.3"
-    )
-    plot.set_yticks(range(len(names)), [model_label(name) for name in names])
+    note = {"transform": plot.transAxes, "va": "bottom", "fontsize": "small", "color": "0.3"}
+    plot.text(1.03, 1.0, "95 % of the random splits", **note)
     plot.set(xlabel="AUC on the test patients of a random split", xlim=(min(0.4, redraws["auc"].min() - 0.02), 1.01))
-    plot.set_ylim(len(names) - 0.4, -0.6)
     plot.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    plot.tick_params(axis="y", length=0)
-    sns.despine(ax=plot, left=True)
+    _name_rows(plot, [model_label(name) for name in names])
+    plot.set_ylim(len(names) - 0.4, -0.6)
     return figure
 
 
 @_styled
-def plot_coverage(coverage: pd.DataFrame, x: str, label: str, *, confidence_level: float = 0.95) -> Figure:
-    """Coverage of several interval methods over the true value.
+def plot_coverage(coverage: pd.DataFrame, x: str, label: str) -> Figure:
+    """Coverage of several methods of 95 % intervals over the true value.
 
     `coverage` has the columns `x` (the true value; `label` says of what), ``method, coverage``, and ``error`` where the
     coverage was simulated.
     """
-    figure, axes = _new_figure(width=6.5, height=3.2)
-    plot = axes[0, 0]
-    plot.axhline(confidence_level, **_GUIDE)
+    figure, plot = _new_plot(6.5, 3.2)
+    plot.axhline(0.95, **_GUIDE)
     groups = list(coverage.groupby("method", sort=False))
     for place, (colour, (method, rows)) in enumerate(zip(_LINES, groups, strict=False)):
         name = interval_label(method)
@@ -153,7 +144,7 @@ def plot_coverage(coverage: pd.DataFrame, x: str, label: str, *, confidence_leve
         plot.errorbar(beside, rows["coverage"], yerr=2 * rows["error"], color=colour, fmt="o", capsize=2, label=name)
         plot.set_xticks(rows[x])
     plot.set(xlabel=label, ylabel="Coverage (share of intervals that include the true value)", ylim=(None, 1.01))
-    plot.legend(loc="upper left", bbox_to_anchor=(1.01, 1), title=f"dotted: promised {confidence_level:g}")
+    plot.legend(loc="upper left", bbox_to_anchor=(1.01, 1), title="dotted: promised 0.95")
     sns.despine(ax=plot)
     return figure
 
@@ -161,8 +152,7 @@ def plot_coverage(coverage: pd.DataFrame, x: str, label: str, *, confidence_leve
 @_styled
 def plot_power(curves: Mapping[str, pd.DataFrame], *, marks: Mapping[str, int] | None = None) -> Figure:
     """Power over the number of patients: tables of ``n`` and ``power`` by label; `marks` are numbers of patients."""
-    figure, axes = _new_figure(width=6.5, height=3.4)
-    plot = axes[0, 0]
+    figure, plot = _new_plot(6.5, 3.4)
     plot.axhline(0.8, **_GUIDE)
     for colour, (label, curve) in zip(_LINES, curves.items(), strict=False):
         plot.plot(curve["n"], curve["power"], color=colour, label=label, linewidth=1.7)
@@ -178,10 +168,7 @@ def plot_power(curves: Mapping[str, pd.DataFrame], *, marks: Mapping[str, int] |
 
 @_styled
 def plot_attainable(printed: Mapping[str, float], grids: Mapping[str, Sequence[float]], *, decimals: int = 3) -> Figure:
-    """Printed areas, by model, between the areas that can occur at all, by label.
-
-    The stripe is all that rounds to the printed number at so many `decimals`.
-    """
+    """Printed areas, by model, between those that can occur at all; stripe: what rounds to it at so many `decimals`."""
     figure, axes = _new_figure(1, len(printed), width=6.8, height=0.9 + 0.4 * len(grids), sharey=True)
     half, reach = 0.5 * 10.0**-decimals, 8.5 * 10.0**-decimals
     for plot, (model, value) in zip(axes[0], printed.items(), strict=True):
@@ -191,26 +178,20 @@ def plot_attainable(printed: Mapping[str, float], grids: Mapping[str, Sequence[f
             fits = np.abs(near - value) <= half + 1e-12
             plot.plot(near[~fits], np.full((~fits).sum(), place), "|", color="0.6", markersize=12)
             plot.plot(near[fits], np.full(fits.sum(), place), "|", color="black", markersize=15, markeredgewidth=2.2)
-        plot.set(xlim=(value - reach, value + reach), ylim=(len(grids) - 0.5, -0.5), xticks=[value])
+        plot.set(xlim=(value - reach, value + reach), xticks=[value])
         plot.set_title(model_label(model))
         plot.xaxis.set_major_formatter(f"{{x:.{decimals}f}}")
-        plot.tick_params(axis="y", length=0)
-    axes[0, 0].set_yticks(range(len(grids)), list(grids))
+        _name_rows(plot, list(grids))
     figure.supxlabel("Published AUC (stripe: values that round to it; ticks: possible values)", fontsize="medium")
-    sns.despine(figure, left=True)
     return figure
 
 
 @_styled
-def plot_pvalue_range(ranges: Mapping[str, pd.DataFrame], *, plausible: tuple[float, float] = (0.3, 0.8)) -> Figure:
-    """p-value of each comparison over the correlation of its two areas; `plausible` correlations are shaded.
-
-    `ranges` holds, by comparison, the table of `fibrolib.inference.comparison_range`.
-    """
-    figure, axes = _new_figure(width=6.5, height=3.2)
-    plot = axes[0, 0]
-    plot.axvspan(*plausible, color="0.92", linewidth=0)
-    plot.text(np.mean(plausible), 1.02, "plausible (assumption)", ha="center", fontsize="small", color="0.3")
+def plot_pvalue_range(ranges: Mapping[str, pd.DataFrame]) -> Figure:
+    """p-value of each comparison over the correlation of its two areas (tables of `comparison_range`)."""
+    figure, plot = _new_plot(6.5, 3.2)
+    plot.axvspan(*_PLAUSIBLE, color="0.92", linewidth=0)
+    plot.text(np.mean(_PLAUSIBLE), 1.02, "plausible (assumption)", ha="center", fontsize="small", color="0.3")
     plot.axhline(0.05, **_GUIDE)
     for colour, (label, table) in zip(_LINES, ranges.items(), strict=False):
         plot.plot(table["correlation"], table["p"], color=colour, linewidth=1.7, label=label)

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from fibrolib.plots.patients import _CARRIERS
-from fibrolib.plots.style import _hide_ticks, _new_figure, _styled
+from fibrolib.plots.style import _GUIDE, _draw_picture, _new_figure, _outline, _styled
 from fibrolib.stages import cutoff_name
 
 _TRUTH_COLOUR = "#F0E442"
@@ -38,12 +38,6 @@ _BELOW, _ABOVE = "#4C566A", "#D08770"
 _MARGINS = {"left": 0.02, "right": 0.985, "bottom": 0.1, "top": 0.94, "hspace": 0.45, "wspace": 0.22}
 
 
-def _draw_picture(plot: Axes, picture: NDArray[np.uint8]) -> None:
-    """Show a grey picture without ticks."""
-    plot.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="lanczos")
-    _hide_ticks(plot)
-
-
 @_styled
 def plot_plate(
     rows: Mapping[str, Sequence[NDArray[np.uint8]]],
@@ -63,7 +57,7 @@ def plot_plate(
     figure, axes = _new_figure(len(rows), len(titles), **size)
     for line, (label, pictures) in zip(axes, rows.items(), strict=True):
         for plot, picture in zip(line, pictures, strict=True):
-            _draw_picture(plot, picture)
+            _draw_picture(plot, picture, "lanczos")
         line[0].set_ylabel(label)
         if scale is not None:
             _scale_bar(line[0], scale)
@@ -80,16 +74,13 @@ def _scale_bar(plot: Axes, scale: float) -> None:
     plot.text(left, 0.955 * high, "2 cm", color="white", fontsize="x-small", va="bottom")
 
 
-def _draw_mmode(
-    plot: Axes, strip: NDArray[np.uint8], seconds: float, scale: float, path: NDArray | None = None
-) -> None:
+def _draw_mmode(plot: Axes, strip: NDArray[np.uint8], seconds: float, scale: float, path: NDArray) -> None:
     """Draw one M-mode strip (`seconds` long), and over it the true depth of the tissue in its middle (`path`, mm)."""
     half = len(strip) * scale / 2
     extent = (0, seconds, half, -half)
     plot.imshow(strip, cmap="gray", vmin=0, vmax=255, aspect="auto", extent=extent, interpolation="bilinear")
-    if path is not None:
-        middle = (np.arange(len(path)) + 0.5) * seconds / len(path)
-        plot.plot(middle, path, color=_TRUTH_COLOUR, linewidth=1.2, linestyle=(0, (4, 2)))
+    middle = (np.arange(len(path)) + 0.5) * seconds / len(path)
+    plot.plot(middle, path, color=_TRUTH_COLOUR, linewidth=1.2, linestyle=(0, (4, 2)))
     plot.set(xlabel="Time (s)", xlim=(0, seconds), ylim=(half, -half))
 
 
@@ -99,14 +90,12 @@ def plot_mmode(
 ) -> Figure:
     """M-mode strips under each other, with the true path of the tissue in the middle.
 
-    By title: strips ``(depth, frames)`` of uint8, `seconds` long, at `scale` millimetres per pixel of depth; paths
-    ``(frames,)``, the true depth in mm.
+    By title: strips ``(depth, frames)`` of `seconds` at `scale` millimetres per pixel; paths ``(frames,)``, in mm.
     """
     figure, axes = _new_figure(len(strips), width=7.0, height=0.4 + 1.9 * len(strips), sharex=True)
     for plot, (title, strip) in zip(axes[:, 0], strips.items(), strict=True):
-        path = paths[title]
-        _draw_mmode(plot, strip, seconds, scale, path)
-        plot.set_title(f"{title}: the tissue in the middle moves by {np.ptp(path):.1f} mm")
+        _draw_mmode(plot, strip, seconds, scale, paths[title])
+        plot.set_title(f"{title}: the tissue in the middle moves by {np.ptp(paths[title]):.1f} mm")
         plot.set_ylabel("Depth from the\nmiddle (mm)")
     for plot in axes[:-1, 0]:
         plot.set_xlabel("")
@@ -147,9 +136,9 @@ def plot_movement(
     step = (nodes[0, 1, 0] - nodes[0, 0, 0]) / 2
     extent = (nodes[1].min() - step, nodes[1].max() + step, nodes[0].max() + step, nodes[0].min() - step)
     for (above, below), (title, picture) in zip(axes.T, pictures.items(), strict=True):
-        _draw_picture(above, picture)
+        _draw_picture(above, picture, "lanczos")
         _draw_arrows(above, nodes, displacements[title], scale)
-        _draw_picture(below, picture)
+        _draw_picture(below, picture, "lanczos")
         strain = 100 * strains[title]
         shade = {"cmap": _STRAIN_MAP, "vmin": 0, "vmax": most, "alpha": 0.8, "interpolation": "bilinear"}
         below.imshow(np.ma.masked_invalid(strain), extent=extent, **shade)
@@ -165,16 +154,12 @@ def plot_movement(
 
 @_styled
 def plot_masks(pictures: Mapping[str, tuple[NDArray[np.uint8], Mapping[str, NDArray[np.bool_]]]]) -> Figure:
-    """Frames with their true regions outlined.
-
-    `pictures` holds, by title, a frame and boolean masks of its size, named as in `REGIONS`.
-    """
+    """Frames with their true regions outlined; by title, a frame and masks of its size, named as in `REGIONS`."""
     figure, axes = _new_figure(1, len(pictures), width=3.3 * len(pictures), height=3.1)
     for plot, (title, (picture, masks)) in zip(axes[0], pictures.items(), strict=True):
-        _draw_picture(plot, picture)
+        _draw_picture(plot, picture, "lanczos")
         for region, mask in masks.items():
-            if mask.any():
-                plot.contour(mask.astype(float), levels=[0.5], colors=REGIONS[region], linewidths=1.0)
+            _outline(plot, mask, REGIONS[region], 1.0)
         plot.set_title(title)
     drawn = {region for _, masks in pictures.values() for region, mask in masks.items() if mask.any()}
     handles = [Line2D([], [], color=REGIONS[region], label=region) for region in REGIONS if region in drawn]
@@ -186,8 +171,7 @@ def plot_masks(pictures: Mapping[str, tuple[NDArray[np.uint8], Mapping[str, NDAr
 def plot_ceilings(ceilings: pd.DataFrame) -> Figure:
     """AUC of the oracle against each dial: dashed for a still image, solid for video.
 
-    `ceilings` has a row per ``dial``, ``value`` and ``cutoff``: AUCs ``still`` and ``moving``, on ``n`` simulated
-    patients.
+    `ceilings` has a row per ``dial``, ``value`` and ``cutoff``: AUCs ``still`` and ``moving``, on ``n`` patients.
     """
     strengths = list(dict.fromkeys(ceilings["dial"]))
     figure, axes = _new_figure(1, len(strengths), width=2.5 * len(strengths) + 1.5, height=3.0, sharey=True)
@@ -198,7 +182,7 @@ def plot_ceilings(ceilings: pd.DataFrame) -> Figure:
             plot.plot(rows["value"], rows["moving"], **look)
             plot.plot(rows["value"], rows["still"], linestyle="--", mfc="white", **look)
             plot.fill_between(rows["value"], rows["still"], rows["moving"], color=colour, alpha=0.15, linewidth=0)
-        plot.axvline(1, color="0.6", linewidth=0.8, linestyle=":")
+        plot.axvline(1, **_GUIDE)
         plot.set_title(f"Dial: {dial}")
         plot.set(xlabel="Setting (dotted: published effect)", ylim=(0.65, 1.0))
         sns.despine(ax=plot)
@@ -233,7 +217,7 @@ def plot_patient(
     """
     figure = Figure(figsize=(9.4, 5.4))  # of no window and no layout engine: this one is drawn at every move
     axes = figure.subplots(2, 3, gridspec_kw=_MARGINS)
-    _draw_picture(axes[0, 0], picture)
+    _draw_picture(axes[0, 0], picture, "lanczos")
     _draw_arrows(axes[0, 0], *field, scale)
     axes[0, 0].set_title("Systole (arrows: displacement, 5 x)")
     _draw_mmode(axes[0, 1], strip, seconds, scale, path)
