@@ -29,6 +29,7 @@ def test_search_colours_the_chosen_setting(search):
     axes = plots.plot_search(search, "cnn3d").axes[0]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["learning rate 0.004", "learning rate 0.001"]
     best, other = axes.collections
+    assert [line.get_xdata()[0] for line in axes.get_lines()[-3:-1]] == [0.8, 0.9]  # one line joins the dots of a fold
     assert best.get_offsets()[:, 0].tolist() == [0.8, 0.9]
     assert mpl.colors.same_color(best.get_facecolor()[0][:3], _model_colour("cnn3d"))
     assert not mpl.colors.same_color(other.get_facecolor()[0][:3], _model_colour("cnn3d"))
@@ -47,6 +48,12 @@ def test_search_names_a_setting_that_sets_nothing(search):
     tried = search.drop(columns="learning_rate").assign(**{"options.freeze_to_stride": [np.nan, 0.0]})
     labels = [tick.get_text() for tick in plots.plot_search(tried, "cnn3d").axes[0].get_yticklabels()]
     assert labels == ["freeze to stride 0", "the model's own settings"]
+
+
+def test_search_names_the_initial_weights_where_these_tell_settings_apart(search):
+    tried = search.assign(weights=["interpolated", "simulation"])
+    labels = [tick.get_text() for tick in plots.plot_search(tried, "cnn3d").axes[0].get_yticklabels()]
+    assert labels == ["simulation", "interpolated"]
 
 
 def test_search_of_a_single_setting(search):
@@ -85,14 +92,14 @@ def test_model_view_has_a_row_per_channel():
     movement = np.diff(frames, axis=0)
     channels = {"grey value": frames, "absolute difference": abs(movement), "signed difference": movement}
     figure = plots.plot_model_view({"F0": channels, "F4": channels})
-    grid = np.array(figure.axes).reshape(6, 6)
+    grid = np.array(figure.axes).reshape(6, 3)
     low, high = grid[2, 0].images[0].get_clim()
     assert low == -high
     assert grid[0, 0].images[0].get_clim() == (0, 1)
     assert grid[3, 0].get_ylabel() == "F4\ngrey value"
-    np.testing.assert_array_equal(grid[2, 5].images[0].get_array(), movement[7])
-    np.testing.assert_array_equal(grid[0, 5].images[0].get_array(), frames[7])
-    assert [grid[row, 5].get_xlabel() for row in (0, 1)] == ["frame 8", "frames 8 to 9"]
+    np.testing.assert_array_equal(grid[2, 2].images[0].get_array(), movement[7])
+    np.testing.assert_array_equal(grid[0, 2].images[0].get_array(), frames[7])
+    assert [grid[row, 2].get_xlabel() for row in (0, 1)] == ["frame 8", "frames 8 to 9"]
 
 
 def test_model_view_of_stills_is_one_row():

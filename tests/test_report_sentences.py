@@ -137,9 +137,9 @@ def test_published_numbers_stand_beside_ours():
 @pytest.mark.parametrize(
     ("auc", "low", "high", "said"),
     [
-        (0.85, 0.6, 0.95, "0.85 (95 % CI 0.60 to 0.95). The interval lies above 0.5: better than chance."),
-        (0.6, 0.4, 0.8, "0.60 (95 % CI 0.40 to 0.80). The interval includes 0.5: not shown to be better than chance."),
-        (0.2, 0.1, 0.4, "0.20 (95 % CI 0.10 to 0.40). The interval lies below 0.5: worse than chance."),
+        (0.85, 0.6, 0.95, "0.85 (95 % CI 0.60–0.95). The interval lies above 0.5: better than chance."),
+        (0.6, 0.4, 0.8, "0.60 (95 % CI 0.40–0.80). The interval includes 0.5: not shown to be better than chance."),
+        (0.2, 0.1, 0.4, "0.20 (95 % CI 0.10–0.40). The interval lies below 0.5: worse than chance."),
         (1.0, np.nan, np.nan, "1.00, without an interval (few): it is not known whether this is better than chance."),
     ],
 )
@@ -149,21 +149,28 @@ def test_evidence_against_chance(auc, low, high, said):
     assert text == f"AUC of the 2D-CNN in 17 test patients: {said}"
 
 
+def test_evidence_beside_the_cross_validated_mean():
+    metrics = pd.DataFrame([{"model": "cnn2d", "n": 17, "auc": 0.9, "auc_low": 0.7, "auc_high": 0.95, "note": ""}])
+    text = report.describe_evidence(metrics, "cnn2d", 0.8)
+    assert "The test AUC is 0.10 above the cross-validated mean (0.80); its interval includes that mean." in text
+    below = report.describe_evidence(metrics, "cnn2d", 0.96)
+    assert "The test AUC is 0.06 below the cross-validated mean (0.96); its interval does not include" in below
+
+
 def test_evidence_where_there_is_no_area():
     row = {"model": "cnn2d", "n": 3, "auc": np.nan, "auc_low": np.nan, "auc_high": np.nan, "note": "one class only"}
     text = report.describe_evidence(pd.DataFrame([row]), "cnn2d")
     assert text == "Test patients: the 2D-CNN cannot be judged on them (one class only)."
 
 
-def test_choice_by_its_lead_and_the_spread_of_folds():
-    search = pd.DataFrame({"auc_mean": [0.70, 0.78], "auc_sd": [0.02, 0.10]})
-    assert "is 0.08 above the next best of 2, less than this deviation" in report.describe_choice(search)
-    assert "is 0.08 above the next best of 2, more than this deviation" in report.describe_choice(
-        search.assign(auc_sd=0.05)
+def test_choice_by_the_folds_in_which_it_leads():
+    folds = {"auc_fold1": [0.7, 0.9], "auc_fold2": [0.7, 0.66], "auc_fold3": [0.7, np.nan]}
+    search = pd.DataFrame({**folds, "auc_mean": [0.70, 0.78]})
+    assert report.describe_choice(search) == (
+        "Cross-validation: mean AUC 0.78, folds from 0.66 to 0.90. The chosen setting has a higher AUC than the next "
+        "best of 2 in 1 of 2 folds (mean difference 0.08)."
     )
-    assert report.describe_choice(search.iloc[1:]).startswith(
-        "Cross-validation: mean AUC 0.78, standard deviation between folds 0.10. Only one setting was tried"
-    )
+    assert "Only one setting was tried" in report.describe_choice(search.iloc[1:])
 
 
 def test_training_by_the_epoch_kept():
@@ -171,7 +178,7 @@ def test_training_by_the_epoch_kept():
     histories = pd.DataFrame(curves).assign(fold=pd.array([1, None, None, None], dtype="Int64"))
     assert report.describe_training(histories) == (
         "Training: of 3 epochs, the weights of epoch 2 are kept, with a validation loss of 0.60 and a training loss of "
-        "0.50."
+        "0.50. Epochs kept in the folds: 1."
     )
     alone = report.describe_training(histories.drop(columns="valid_loss"))
     assert alone == "Training: all 3 epochs were used; no validation loss was computed."

@@ -26,6 +26,7 @@ from fibrolib.plots.style import (
     png_bytes,
     save_figure,
     setting_label,
+    setting_names,
     signed,
     with_interval,
 )
@@ -100,6 +101,7 @@ __all__ = [
     "png_bytes",
     "save_figure",
     "setting_label",
+    "setting_names",
     "signed",
     "with_interval",
 ]

@@ -157,6 +157,15 @@ def setting_label(setting: Mapping[str, object]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in named.items())
 
 
+def setting_names(settings: Sequence[Mapping[str, object]]) -> list[str]:
+    """Short names of the settings of a grid: the initial weights where these tell them apart, else all parameters."""
+    weights = [str(setting.get("weights", "")) for setting in settings]
+    if all(weights) and len(set(weights)) == len(weights):
+        return weights
+    unset = "the model's own settings" if len(settings) > 1 else "the only setting"
+    return [setting_label(setting) or unset for setting in settings]
+
+
 def _short(value: object) -> str:
     return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from fibrolib.plots.style import _GUIDE, _hide_ticks, _model_colour, _new_figure, _new_plot, _styled, setting_label
+from fibrolib.plots.style import _GUIDE, _hide_ticks, _model_colour, _new_figure, _new_plot, _styled, setting_names
 
-_MOST_FRAMES = 6
+_MOST_FRAMES = 3
 """Frames of a clip that are drawn."""
 _CURVES = {"train_loss": "Training loss", "valid_loss": "Validation loss", "valid_auc": "Validation AUC"}
 
@@ -29,28 +29,28 @@ def plot_search(search: pd.DataFrame, name: str) -> Figure:
     """
     folds = [column for column in search if column.startswith("auc_fold")]
     rows = search.sort_values("auc_mean", ascending=False, kind="stable").reset_index(drop=True)
-    usual = "the model's own settings" if len(rows) > 1 else "the only setting"
-    labels = [_setting(row, usual) for _, row in rows.iterrows()]
+    tried = rows[[column for column in rows if not column.startswith("auc_") and column != "rank"]]
+    labels = [_broken(name) for name in setting_names([row.dropna().to_dict() for _, row in tried.iterrows()])]
     n_lines = max(label.count("\n") + 1 for label in labels)
     figure, plot = _new_plot(6.0, 1.3 + (0.25 + 0.2 * n_lines) * len(search))
     for place, row in rows.iterrows():
         colour = _model_colour(name) if place == 0 else "0.55"
         plot.scatter(row[folds].astype(float), np.full(len(folds), place), s=28, color=colour, alpha=0.75, linewidth=0)
         plot.plot([row["auc_mean"]] * 2, [place - 0.28, place + 0.28], color=colour, linewidth=2.2)
+    plot.plot(rows[folds].astype(float), range(len(rows)), color="0.8", linewidth=0.7, zorder=0)
     plot.set_yticks(range(len(rows)), labels)
     plot.axvline(0.5, **_GUIDE)
     lowest = min(0.4, float(search[folds].min(axis=None)) - 0.03)
-    label = f"AUC of a held-out fold\n({len(folds)} folds; bar: mean; dotted: chance)"
+    label = f"AUC of a held-out fold\n({len(folds)} folds, joined by lines; bar: mean; dotted: chance)"
     plot.set(xlabel=label, xlim=(lowest, 1.02), ylim=(len(rows) - 0.5, -0.5))
     sns.despine(ax=plot)
     return figure
 
 
-def _setting(row: pd.Series, usual: str) -> str:
-    """Parameters of a setting, in lines that break between them; `usual` where it names none."""
-    named = row[[column for column in row.index if not column.startswith("auc_") and column != "rank"]].dropna()
-    words = [setting_label({name: value}).replace(" ", "\N{NO-BREAK SPACE}") for name, value in named.items()]
-    return textwrap.fill(", ".join(words), 44).replace("\N{NO-BREAK SPACE}", " ") or usual
+def _broken(name: str) -> str:
+    """Name of a setting in lines that break between its parameters."""
+    words = name.replace(" ", "\N{NO-BREAK SPACE}").replace(",\N{NO-BREAK SPACE}", ", ")
+    return textwrap.fill(words, 44).replace("\N{NO-BREAK SPACE}", " ")
 
 
 @_styled
@@ -61,7 +61,8 @@ def plot_schedule(factors: Mapping[str, NDArray[np.floating]], name: str) -> Fig
         colour, dashes = (_model_colour(name), "solid") if number == 0 else (str(0.3 + 0.4 / number), (0, (4, 1.5)))
         plot.plot(np.arange(1, len(values) + 1), values, marker=".", color=colour, linestyle=dashes, label=label)
     plot.set(xlabel="Training step (batch)", ylabel="Factor of the learning rate", ylim=(-0.03, 1.05))
-    plot.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+    plot.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, steps=[1, 2, 5, 10], min_n_ticks=1))
+    plot.set_xlim(left=0.5)
     figure.legend(loc="outside lower center", ncols=1)
     sns.despine(ax=plot)
     return figure
@@ -112,14 +113,15 @@ def plot_model_view(views: Mapping[str, Mapping[str, NDArray[np.floating]]]) -> 
     """Input of a net: a row for each patient and channel, a column for each of a few frames.
 
     `views` holds, by title of the patient (a stage, never a name), channels ``(frames, height, width)`` by name. ``grey
-    value`` is drawn in grey, a channel with negative values around zero, any other from black upwards.
+    value`` is drawn in grey, a channel with negative values around zero, any other from black upwards; a bar gives the
+    values of colours.
     """
     rows = [(title, name, channel) for title, channels in views.items() for name, channel in channels.items()]
     if all(len(channel) == 1 for *_, channel in rows):
         return _stills(rows)
     least = min(len(channel) for *_, channel in rows)  # one frame has no difference to a next
     frames = np.linspace(0, least - 1, min(_MOST_FRAMES, least)).round().astype(int)
-    size = {"width": 0.5 + 1.22 * len(frames), "height": 0.2 + 1.36 * len(rows)}
+    size = {"width": 1.1 + 1.8 * len(frames), "height": 0.2 + 2.0 * len(rows)}
     figure, axes = _new_figure(len(rows), len(frames), **size)
     limits = _limits(rows)
     for line, (title, name, channel) in zip(axes, rows, strict=True):
@@ -129,6 +131,9 @@ def plot_model_view(views: Mapping[str, Mapping[str, NDArray[np.floating]]]) -> 
             plot.set_xlabel(place, fontsize="x-small", labelpad=1)
             _hide_ticks(plot)
         line[0].set_ylabel(f"{title}\n{name}", fontsize="small")
+        if name != "grey value":
+            bar = line[-1].inset_axes([1.04, 0.08, 0.04, 0.84])
+            figure.colorbar(line[-1].images[0], cax=bar).ax.tick_params(labelsize="x-small")
     return figure
 
 

@@ -30,7 +30,7 @@ def describe_model(metrics: pd.DataFrame, name: str, condition: str) -> str:
         return f"**{model_label(name)}** cannot be judged on these patients: {row['note']}."
     text = (
         f"**{model_label(name)}**, {condition}, {counted(row['n'], 'test patient')}, {row['n_positive']} with it: "
-        f"AUC **{row['auc']:.3f}** (95 % CI {row['auc_low']:.2f} to {row['auc_high']:.2f})."
+        f"AUC **{row['auc']:.3f}** (95 % CI {row['auc_low']:.2f}–{row['auc_high']:.2f})."
     )
     if np.isnan(row["threshold"]):
         return f"{text} No operating point: {row['note']}."
@@ -57,46 +57,58 @@ def describe_folds(cv_auc: np.ndarray, n_settings: int) -> str:
     return f"{text}. It is the best of {n_settings} settings, so this mean is slightly optimistic."
 
 
-def describe_evidence(metrics: pd.DataFrame, name: str) -> str:
-    """Whether the test patients show that a diagnostic is better than chance (`metrics` as for `describe_model`)."""
+def describe_evidence(metrics: pd.DataFrame, name: str, cv_mean: float = np.nan) -> str:
+    """Whether the test patients show that a diagnostic is better than chance (`metrics` as for `describe_model`).
+
+    The mean AUC of the folds, where given, is compared with the interval.
+    """
     row = metrics.set_index("model").loc[name]
     if np.isnan(row["auc"]):
         return f"Test patients: the {model_label(name)} cannot be judged on them ({row['note']})."
     area = f"AUC of the {model_label(name)} in {counted(row['n'], 'test patient')}: {row['auc']:.2f}"
     if np.isnan(row["auc_low"]):
         return f"{area}, without an interval ({row['note']}): it is not known whether this is better than chance."
-    interval = f"95 % CI {row['auc_low']:.2f} to {row['auc_high']:.2f}"
+    verdict = "includes 0.5: not shown to be better than chance"
     if row["auc_low"] > 0.5:
-        return f"{area} ({interval}). The interval lies above 0.5: better than chance."
-    if row["auc_high"] < 0.5:
-        return f"{area} ({interval}). The interval lies below 0.5: worse than chance."
-    return f"{area} ({interval}). The interval includes 0.5: not shown to be better than chance."
+        verdict = "lies above 0.5: better than chance"
+    elif row["auc_high"] < 0.5:
+        verdict = "lies below 0.5: worse than chance"
+    text = f"{area} (95 % CI {row['auc_low']:.2f}–{row['auc_high']:.2f}). The interval {verdict}."
+    if np.isnan(cv_mean):
+        return text
+    gap, inside = row["auc"] - cv_mean, row["auc_low"] <= cv_mean <= row["auc_high"]
+    return (
+        f"{text} The test AUC is {abs(gap):.2f} {'above' if gap > 0 else 'below'} the cross-validated mean "
+        f"({cv_mean:.2f}); its interval {'includes' if inside else 'does not include'} that mean."
+    )
 
 
 def describe_choice(search: pd.DataFrame) -> str:
-    """By how much the chosen setting of `Evaluation.search` leads, beside the spread between folds, as Markdown."""
+    """In how many folds the chosen setting of `Evaluation.search` leads, and by how much on average, as Markdown."""
     rows = search.sort_values("auc_mean", ascending=False, kind="stable")
-    mean, spread = rows["auc_mean"].iloc[0], rows["auc_sd"].iloc[0]
-    text = f"Cross-validation: mean AUC {mean:.2f}, standard deviation between folds {spread:.2f}."
+    folds = rows.filter(regex=r"^auc_fold\d+$")
+    low, high = folds.iloc[0].min(), folds.iloc[0].max()
+    text = f"Cross-validation: mean AUC {rows['auc_mean'].iloc[0]:.2f}, folds from {low:.2f} to {high:.2f}."
     if len(rows) == 1:
         return f"{text} Only one setting was tried, so no setting is shown to be better than another."
-    lead = mean - rows["auc_mean"].iloc[1]
-    beside = "less" if lead < spread else "more"
+    leads = (folds.iloc[0] - folds.iloc[1]).dropna()
     return (
-        f"{text} The chosen setting is {lead:.2f} above the next best of {len(rows)}, {beside} than this deviation. "
-        "The folds share their training patients, so this does not establish that it is better."
+        f"{text} The chosen setting has a higher AUC than the next best of {len(rows)} in {(leads > 0).sum()} of "
+        f"{counted(len(leads), 'fold')} (mean difference {leads.mean():.2f})."
     )
 
 
 def describe_training(histories: pd.DataFrame) -> str:
-    """Which epoch of the final fit was kept, and its losses, from `Evaluation.histories`, as Markdown."""
+    """Which epochs were kept, and the losses of the final fit, from `Evaluation.histories`, as Markdown."""
     final = histories[histories["fold"].isna()]
     if "valid_loss" not in final or final["valid_loss"].isna().all():
         return f"Training: all {counted(len(final), 'epoch')} were used; no validation loss was computed."
     best = final.loc[final["valid_loss"].idxmin()]
+    lowest = histories.groupby("fold")["valid_loss"].idxmin()
     return (
         f"Training: of {counted(len(final), 'epoch')}, the weights of epoch {int(best['epoch'])} are kept, with a "
-        f"validation loss of {best['valid_loss']:.2f} and a training loss of {best['train_loss']:.2f}."
+        f"validation loss of {best['valid_loss']:.2f} and a training loss of {best['train_loss']:.2f}. "
+        f"Epochs kept in the folds: {', '.join(map(str, histories.loc[lowest, 'epoch']))}."
     )
 
 
