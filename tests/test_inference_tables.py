@@ -25,6 +25,7 @@ from fibrolib.inference import (
     permutation_test,
     select_predictions,
     summarise_models,
+    threshold_ranges,
 )
 from fibrolib.inference.appraisal.splits import _auc_by_fold
 
@@ -302,3 +303,31 @@ def test_staging_is_compared_on_the_patients_of_both(staged_predictions):
     refused = compare_staging(stage[lonely], wide[lonely])
     assert refused["p"].isna().all()
     assert "one patient only" in refused["note"].iloc[0]
+
+
+def test_range_of_a_threshold_is_that_of_resampled_patients():
+    rng = np.random.default_rng(3)
+    y = np.repeat([1, 0], (7, 9))
+    score = y + rng.normal(size=16)
+    parts = {"validation": score, "test": rng.normal(size=16), "train": -score}
+    tables = [
+        pd.DataFrame({"patient_id": [f"{split}{i}" for i in range(16)], "y_true": y, "y_score": scores, "split": split})
+        for split, scores in parts.items()
+    ]
+    table = pd.concat(tables).assign(model="cnn3d", repeat=0)
+    found = threshold_ranges(table, n_resamples=2000).iloc[0]
+    drawn = []
+    for _ in range(2000):
+        rows = np.concatenate((rng.integers(0, 7, 7), rng.integers(7, 16, 9)))
+        drawn.append(choose_threshold(y[rows], score[rows]))
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    # Quantiles of few possible thresholds: a neighbouring one is another seed's.
+    assert (found["threshold_low"], found["threshold_high"]) == pytest.approx((low, high), abs=0.15)
+    assert found["threshold_low"] <= found["threshold"] <= found["threshold_high"]
+    assert found["threshold"] == choose_threshold(y, score)
+    assert found["threshold_source"] == "the validation patients"
+    of_folds = threshold_ranges(table, split="train").iloc[0]
+    assert of_folds["threshold"] == choose_threshold(y, -score)
+    assert "out-of-fold" in of_folds["threshold_source"]
+    with pytest.raises(ValueError, match="flatters"):
+        threshold_ranges(table, split="test")

@@ -58,6 +58,14 @@ def test_metrics_in_words(metrics):
     assert (table.loc["Patients"] == "12").all()
 
 
+def test_range_and_source_of_a_threshold_are_told(metrics):
+    ranged = metrics.assign(threshold_low=0.3, threshold_high=0.714, threshold_source="out-of-fold scores")
+    text = report.describe_model(ranged, "cnn3d", "≥ F2")
+    assert "operating point taken from out-of-fold scores (score ≥ " in text
+    assert "; resampled, they would have chosen 0.30 to 0.71)" in text
+    assert report.readable("metrics", ranged).loc["Threshold (95 % of resamples)", "3D-CNN"].endswith("(0.30–0.71)")
+
+
 def test_a_model_that_cannot_be_judged_says_why(metrics):
     broken = metrics.assign(auc=np.nan, note="only one class")
     assert "only one class" in report.describe_model(broken, "swe", "≥ F2")
@@ -204,6 +212,12 @@ def test_only_corrected_p_values_count():
     some = pairs([0.2, 0.3], note=["few patients; ties", "few patients"]).assign(n=[14, 17])
     assert "14 to 17 patients" in report.describe_comparisons(some)
     assert report.describe_comparisons(some).endswith("Caveats: few patients.")
+
+
+def test_one_training_is_said_to_be_one():
+    said = "these nets (one training each)"
+    assert said in report.describe_comparisons(pairs([0.06, 0.5]))
+    assert said not in report.describe_comparisons(pairs([0.06, 0.5]).assign(a="swe", b=["fib4", "apri"]))
 
 
 def test_every_row_names_its_test_its_patients_and_its_correction():

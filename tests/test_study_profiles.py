@@ -65,6 +65,14 @@ def test_a_profile_made_from_smoke_keeps_its_caveat_under_another_name(tmp_path)
     assert load_profile(str(path)).caveat == ""
 
 
+def test_operating_points_may_come_from_out_of_fold_scores(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(TEXT)
+    assert load_profile(str(path)).threshold_split == "validation"
+    path.write_text(f'threshold_source = "out_of_fold"\n{TEXT}')
+    assert load_profile(str(path)).threshold_split == "train"
+
+
 def test_a_grid_that_chooses_the_net_may_give_it_options_of_its_own(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(TEXT.replace("grid = {", 'grid = { architecture = ["frame_lstm"], options = [{ hidden = 8 }],'))
@@ -76,6 +84,10 @@ def test_a_grid_that_chooses_the_net_may_give_it_options_of_its_own(tmp_path):
     [
         (("[cohort]", "instalation_test = true\n[cohort]"), "unknown setting or section 'instalation_test'"),
         (("[cohort]", "installation_test = 1\n[cohort]"), "installation_test must be true or false"),
+        (
+            ("[cohort]", "threshold_source = 'test'\n[cohort]"),
+            "threshold_source must be one of validation, out_of_fold",
+        ),
         (("fps = 10.0\n", ""), r"section \[clips\] lacks fps"),
         (("epochs = 1", "epoks = 1"), "unknown setting 'epoks'"),
         (("epochs = 1", "seed = 1"), "unknown setting 'seed'"),

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fibrolib.inference import auc, obuchowski_test, quadratic_kappa
+from fibrolib.inference import auc, obuchowski, obuchowski_test, quadratic_kappa
 from fibrolib.stages import at_least
 from fibrolib.study.tables import Staging, _expected_stages, _predicted_stages, staging_tables
 
@@ -123,3 +123,13 @@ def test_nets_are_compared_by_the_expected_stage():
     ).comparisons.itertuples()
     expected = obuchowski_test(STAGES, *(_expected_stages(each) for each in cumulative_probs.values()))
     assert (row.n, row.p, row.difference) == pytest.approx((10, expected.pvalue, expected.difference))
+
+
+def test_the_scale_is_that_of_the_net_and_not_of_the_patients():
+    """Without F4 the greatest distance is still four stages: penalties are three quarters of those of F0 to F3."""
+    cumulative_probs = reached_of([0, 2, 1, 1, 1, 3, 2, 3, 3, 4])
+    staging = Staging(STAGES[:8], {"cnn3d": cumulative_probs, "cnn2d": reached_of(STAGES)})
+    row = staging.summary.iloc[0]
+    short = obuchowski(STAGES[:8], _expected_stages(cumulative_probs)[:8])
+    assert 1 - row["obuchowski"] == pytest.approx(0.75 * (1 - short.value))
+    assert staging.comparisons["difference"].iloc[0] == pytest.approx(0.75 * (short.value - 1))

@@ -26,6 +26,7 @@ from fibrolib.inference.tables import (
     compare_staging,
     joint_test,
     summarise_models,
+    threshold_ranges,
 )
 from fibrolib.inference.thresholds import choose_threshold, coords, sensitivity_at_specificity
 from fibrolib.inference.trainings import compare_trainings
@@ -66,5 +67,6 @@ __all__ = [
     "share_of_ceiling",
     "summarise_calibration",
     "summarise_models",
+    "threshold_ranges",
     "wilson",
 ]

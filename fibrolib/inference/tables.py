@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from statsmodels.stats.multitest import multipletests
 
-from fibrolib.inference.checks import InferenceError, _as_float, _check_real
+from fibrolib.inference.checks import InferenceError, _as_float, _check_level, _check_real, _check_resamples
 from fibrolib.inference.comparisons import Comparison, mcnemar_test
 from fibrolib.inference.delong import delong_joint_test, delong_test
 from fibrolib.inference.intervals import _join_notes
@@ -20,9 +20,17 @@ from fibrolib.inference.permutation import permutation_test
 from fibrolib.inference.predictions import select_predictions
 from fibrolib.inference.roc import auc_ci
 from fibrolib.inference.staging import obuchowski_test
-from fibrolib.inference.thresholds import choose_threshold
+from fibrolib.inference.thresholds import _threshold_limits, choose_threshold
 
-__all__ = ["adjust_pvalues", "choose_thresholds", "compare_models", "compare_staging", "joint_test", "summarise_models"]
+__all__ = [
+    "adjust_pvalues",
+    "choose_thresholds",
+    "compare_models",
+    "compare_staging",
+    "joint_test",
+    "summarise_models",
+    "threshold_ranges",
+]
 
 
 _COLUMNS = {
@@ -170,6 +178,7 @@ def compare_staging(
     scores: pd.DataFrame,
     *,
     prevalence: Mapping[int, float] | None = None,
+    scale: Sequence[int] | None = None,
     confidence_level: float = 0.95,
 ) -> pd.DataFrame:
     """Paired test of the Obuchowski measure between every two scores, with Holm's correction.
@@ -180,7 +189,7 @@ def compare_staging(
         True stages.
     scores : DataFrame, shape (n, k)
         One column for each model, for example the expected stage; NaN where a model has no score.
-    prevalence, confidence_level
+    prevalence, scale, confidence_level
         As in :func:`obuchowski_test`.
 
     Returns
@@ -189,7 +198,7 @@ def compare_staging(
         As of :func:`compare_models`: ``a, b, n, difference, ci_low, ci_high, p, p_holm, test, note``.
     """
     stages = pd.Series(np.asarray(stage), index=scores.index)
-    options = {"prevalence": prevalence, "confidence_level": confidence_level}
+    options = {"prevalence": prevalence, "scale": scale, "confidence_level": confidence_level}
     table = _compare_pairs(scores, lambda a, b: obuchowski_test(stages[a.index], a, b, **options), "Obuchowski, paired")
     return table[_COLUMNS["mcnemar"].split()]
 
@@ -199,17 +208,53 @@ def choose_thresholds(
 ) -> dict[str, float]:
     """One operating point for each model by :func:`choose_threshold`, from patients that are not tested on.
 
-    NaN where a model's scores there do not hold both classes; `split` "test" raises ValueError.
+    `split` is "validation" or, for out-of-fold scores, "train". NaN where a model's scores there do not hold both
+    classes; `split` "test" raises ValueError.
+    """
+    options = {"rule": rule, "target": target, "split": split, "repeat": repeat}
+    return threshold_ranges(predictions, **options, n_resamples=0).set_index("model")["threshold"].to_dict()
+
+
+def threshold_ranges(
+    predictions: pd.DataFrame,
+    rule: str = "youden",
+    *,
+    target: float = 0.9,
+    split: str = "validation",
+    repeat: int = 0,
+    confidence_level: float = 0.95,
+    n_resamples: int = 500,
+) -> pd.DataFrame:
+    """How far the operating points of :func:`choose_thresholds` would move with other patients.
+
+    Parameters
+    ----------
+    predictions, rule, target, split, repeat
+        As in :func:`choose_thresholds`.
+    confidence_level : float
+        Share of the resamples between the limits.
+    n_resamples : int
+        Of the bootstrap: patients drawn with replacement within each class. 0: no limits.
+
+    Returns
+    -------
+    DataFrame
+        One row for each model: ``model, threshold, threshold_low, threshold_high, threshold_source``.
     """
     if split == "test":
         raise ValueError("an operating point chosen on the test patients flatters the model: use validation or train")
-    wide = select_predictions(predictions, split, repeat=repeat)
-    thresholds = {}
+    level, wide = _check_level(confidence_level), select_predictions(predictions, split, repeat=repeat)
+    source = {"validation": "the validation patients", "train": "out-of-fold scores of the training patients"}[split]
+    rows = []
     for model in wide.columns[1:]:
         truth, score = wide[["y_true", model]].dropna().to_numpy().T
-        two_classes = len(np.unique(truth)) == 2
-        thresholds[model] = choose_threshold(truth, score, rule, target=target) if two_classes else float("nan")
-    return thresholds
+        chosen, limits = float("nan"), (float("nan"),) * 2
+        if len(np.unique(truth)) == 2:
+            chosen = choose_threshold(truth, score, rule, target=target)
+            if n_resamples:
+                limits = _threshold_limits(truth == 1, score, rule, target, level, _check_resamples(n_resamples))
+        rows.append((model, chosen, *limits, source))
+    return pd.DataFrame(rows, columns=["model", "threshold", "threshold_low", "threshold_high", "threshold_source"])
 
 
 def summarise_models(
@@ -260,7 +305,7 @@ def _summary(scored: pd.DataFrame, threshold: float, level: float) -> dict[str, 
         return {"note": str(error)}
     note, estimates = area.note, {"auc": area}
     if np.isnan(threshold):
-        note = _join_notes(note, "no operating point: the validation patients do not hold both classes")
+        note = _join_notes(note, "no operating point: the patients it is chosen on do not hold both classes")
     else:
         estimates |= classification_metrics(*scored.to_numpy().T, threshold, confidence_level=level)
     columns: dict[str, object] = {}

@@ -149,6 +149,7 @@ def _build_report(folder: RunFolder, found: dict, run: dict, tables: Mapping[str
         checked=_checked(files),
         run=run,
         files=files,
+        threshold_source=tables["metrics"]["threshold_source"].iloc[0],
         auc_methods=tables["metrics"]["auc_method"].dropna().unique(),
         metrics=html(metrics, index=True),
         summary=html(metrics.loc[["AUC", "Accuracy", "Sensitivity", "Specificity"]], index=True),

@@ -32,6 +32,7 @@ def _model_entry(row: pd.Series, evaluation: Evaluation, threshold: float) -> di
         **{metric: row[metric] for metric in _METRICS},
         **{f"{metric}_ci": [row[f"{metric}_low"], row[f"{metric}_high"]] for metric in _METRICS},
         "threshold": threshold,
+        "threshold_range": [row["threshold_low"], row["threshold_high"]],
         "cv_auc": evaluation.cv_auc.tolist(),
         "settings": evaluation.best,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from fibrolib.diagnostics import model_label
+from fibrolib.diagnostics import INDICES, model_label
 from fibrolib.errors import counted
 from fibrolib.plots import with_interval
 from fibrolib.report.tables import _p_value
@@ -40,9 +40,16 @@ def describe_model(metrics: pd.DataFrame, name: str, condition: str) -> str:
         for name in ("accuracy", "sensitivity", "specificity")
     )
     return (
-        f"{text} At the operating point taken from the validation patients (score ≥ {row['threshold']:.3g}), "
+        f"{text} At the operating point taken from {row.get('threshold_source', 'the validation patients')} "
+        f"(score ≥ {row['threshold']:.3g}{_range(row)}), "
         f"{right} of {row['n']} {'is' if right == 1 else 'are'} classified correctly: {measures}."
     )
+
+
+def _range(row: pd.Series) -> str:
+    if np.isnan(row.get("threshold_low", np.nan)):
+        return ""
+    return f"; resampled, they would have chosen {row['threshold_low']:.2f} to {row['threshold_high']:.2f}"
 
 
 def describe_folds(cv_auc: np.ndarray, n_settings: int) -> str:
@@ -172,6 +179,8 @@ def describe_comparisons(comparisons: pd.DataFrame, check: pd.DataFrame | None =
         f"{text}. The 95 % interval of a difference is typically {width:.2f} wide: "
         "if it includes both zero and a large difference, the data do not show whether the diagnostics are equal."
     )
+    if not {*tested["a"], *tested["b"]} <= {record.name for record in INDICES}:
+        text += " The tests are of these nets (one training each): another training would give other scores."
     # A note on one pair stays in the table; one that every pair carries is about the patients.
     notes = [note.split("; ") for note in tested["note"]]
     shared = [note for note in notes[0] if note and all(note in others for others in notes)]

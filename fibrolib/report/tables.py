@@ -82,6 +82,8 @@ def _metrics(metrics: pd.DataFrame) -> pd.DataFrame:
     rows = metrics.sort_values("auc", ascending=False, kind="stable", na_position="last")
     table = {"Patients": rows["n"].astype(str).to_list()}
     table |= {title: _intervals(rows, name) for name, title in _METRICS.items() if name in rows}
+    if "threshold_low" in rows:
+        table["Threshold (95 % of resamples)"] = _intervals(rows, "threshold")
     return pd.DataFrame(table, index=rows["model"].map(model_label).to_list()).T
 
 

@@ -36,6 +36,9 @@ _SECTIONS = {
 }
 """Sections of numbers: each number with its least value."""
 
+_THRESHOLD_SPLITS = {"validation": "validation", "out_of_fold": "train"}
+"""Where operating points come from, and the split of those scores in the predictions table."""
+
 _STAGES = 5  # METAVIR
 _NOT_SETTABLE = {"self", "cutoff", "n_stages", "seed", "memory"}
 
@@ -79,6 +82,7 @@ class Profile:
     n_folds: int
     models: tuple[_ModelSettings, ...]
     installation_test: bool = False  # a run only shows that everything works: its numbers mean nothing
+    threshold_source: str = "validation"  # or "out_of_fold": what operating points are chosen on
     own: tuple[tuple[Diagnostic, OwnFile], ...] = ()
 
     @property
@@ -86,6 +90,11 @@ class Profile:
         """Diagnostics that read numbers, by name, in the order of tables."""
         own = [record for record, _ in self.own if record.kind == "index"]
         return {record.name: record for record in (*INDICES, *own)}
+
+    @property
+    def threshold_split(self) -> str:
+        """Split of the predictions table that operating points are chosen on."""
+        return _THRESHOLD_SPLITS[self.threshold_source]
 
     @property
     def caveat(self) -> str:
@@ -239,12 +248,14 @@ def _try_to_build(architecture: str, options: dict) -> None:
 
 def _check_top_level(name: str, table: dict) -> None:
     """Raise where a name at the top is unknown: ``instalation_test`` must not go unnoticed."""
-    known = ["installation_test", "diagnostics", *_SECTIONS, "models"]
+    known = ["installation_test", "threshold_source", "diagnostics", *_SECTIONS, "models"]
     for key in table:
         if key not in known:
             raise FibrolibError(f"Profile '{name}': unknown setting or section '{key}'. Known: {', '.join(known)}.")
     if not isinstance(table.get("installation_test", False), bool):
         raise FibrolibError(f"Profile '{name}': installation_test must be true or false.")
+    if table.get("threshold_source", "validation") not in _THRESHOLD_SPLITS:
+        raise FibrolibError(f"Profile '{name}': threshold_source must be one of {', '.join(_THRESHOLD_SPLITS)}.")
 
 
 def load_profile(name: str) -> Profile:
@@ -286,5 +297,6 @@ def load_profile(name: str) -> Profile:
         n_folds=table["folds"]["n"],
         models=tuple(models),
         installation_test=table.get("installation_test", False),
+        threshold_source=table.get("threshold_source", "validation"),
         own=own,
     )

@@ -180,14 +180,15 @@ class Study:
 
     @cached_property
     def thresholds(self) -> dict[str, float]:
-        """Operating point per model, chosen on the validation patients (Youden)."""
-        return choose_thresholds(self.predictions)
+        """Operating point per model (Youden), from the profile's ``threshold_source``."""
+        return choose_thresholds(self.predictions, split=self.profile.threshold_split)
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
         """Metrics and tests on the test patients (`_performance_tables`), computed once and written to ``tables/``."""
-        key, made_by = {"predictions": self.predictions}, (choose_thresholds, _performance_tables)
-        compute = partial(_performance_tables, self.predictions, self.thresholds)
+        split, made_by = self.profile.threshold_split, (_performance_tables,)
+        key = {"predictions": self.predictions, "threshold_split": split}
+        compute = partial(_performance_tables, self.predictions, split)
         return self.folder.get_or_compute_tables("performance", key, compute, made_by=made_by)
 
     @property

@@ -18,6 +18,7 @@ from fibrolib.inference import (
     obuchowski,
     quadratic_kappa,
     summarise_models,
+    threshold_ranges,
     wilson,
 )
 from fibrolib.stages import at_least
@@ -41,14 +42,16 @@ PUBLISHED = pd.DataFrame(
 _MEASURES = ("exact", "kappa", "obuchowski")
 
 
-def _performance_tables(predictions: pd.DataFrame, thresholds: Mapping[str, float]) -> dict[str, pd.DataFrame]:
-    """What is estimated and tested on the test patients, from the predictions table and an operating point per model.
+def _performance_tables(predictions: pd.DataFrame, threshold_split: str) -> dict[str, pd.DataFrame]:
+    """What is estimated and tested on the test patients, with operating points from another split.
 
     ``metrics``, ``joint_test``, and of every two models ``comparisons`` (DeLong), ``permutation_comparisons`` and
     ``accuracy_comparisons`` (McNemar).
     """
+    ranges = threshold_ranges(predictions, split=threshold_split)
+    thresholds = ranges.set_index("model")["threshold"].to_dict()
     return {
-        "metrics": summarise_models(predictions, thresholds),
+        "metrics": summarise_models(predictions, thresholds).merge(ranges.drop(columns="threshold"), on="model"),
         "comparisons": compare_models(predictions),
         "joint_test": joint_test(predictions),
         "permutation_comparisons": compare_models(predictions, "permutation"),
@@ -78,9 +81,13 @@ class Staging:
     cumulative_probs: Mapping[str, pd.DataFrame]
     ceilings: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
+    def _scale(self, name: str) -> range:
+        """All stages that the net knows, present or not."""
+        return range(self.cumulative_probs[name].shape[1] + 1)
+
     def confusion(self, name: str) -> pd.DataFrame:
         """Patients by true stage (rows) and called stage (columns); every stage has its row and column."""
-        scale = range(self.cumulative_probs[name].shape[1] + 1)
+        scale = self._scale(name)
         called = _predicted_stages(self.cumulative_probs[name]).reindex(self.stages.index)
         table = pd.crosstab(self.stages.to_numpy(), called.to_numpy())
         table = table.reindex(index=scale, columns=scale, fill_value=0)
@@ -93,15 +100,15 @@ class Staging:
 
     def _row(self, name: str) -> dict[str, object]:
         cumulative_probs = self.cumulative_probs[name].reindex(self.stages.index)
-        called = _predicted_stages(cumulative_probs)
+        called, scale = _predicted_stages(cumulative_probs), self._scale(name)
         exact = wilson(int((called == self.stages).sum()), len(called))
         found = {
             "exact": lambda: exact,
             "kappa": lambda: quadratic_kappa(self.stages, called),
-            "obuchowski": lambda: obuchowski(self.stages, _expected_stages(cumulative_probs)),
+            "obuchowski": lambda: obuchowski(self.stages, _expected_stages(cumulative_probs), scale=scale),
         }
         # Ties count half, as chance does.
-        (chance, *_), _ = _estimated(lambda: obuchowski(self.stages, np.zeros(len(called))))
+        (chance, *_), _ = _estimated(lambda: obuchowski(self.stages, np.zeros(len(called)), scale=scale))
         row: dict[str, object] = {"model": name, "n": len(called)}
         notes = []
         for measure in _MEASURES:
@@ -116,7 +123,8 @@ class Staging:
         scores = pd.DataFrame(
             {name: _expected_stages(cumulative_probs) for name, cumulative_probs in self.cumulative_probs.items()}
         )
-        return compare_staging(self.stages, scores.reindex(self.stages.index))
+        scale = self._scale(next(iter(self.cumulative_probs)))
+        return compare_staging(self.stages, scores.reindex(self.stages.index), scale=scale)
 
     def aucs(self, cutoffs: Sequence[int]) -> pd.DataFrame:
         """AUC at several cut-offs from the one model."""
