@@ -126,7 +126,7 @@ def delong_test(
     # Two scores without error in these patients may still differ: their areas' own limits say by how much.
     if method != "auto" or not (variance > 0 or areas in ((0.0, 0.0), (1.0, 1.0))):
         return found
-    if variance > 0 and not _unbalanced(sizes) and min(sizes) < _ENOUGH_FOR_T:
+    if variance > 0 and _exchanges(sizes):
         pvalue = _exchange_pvalue(positive, score_a, score_b, alternative)
         found = replace(found, pvalue=pvalue, note=_join_notes("p by exchange within patients", note))
     correlation = (sum(single) - variance) / 2 / np.sqrt(np.prod(single)) if min(single) > 0 else 0.0
@@ -157,6 +157,11 @@ def _unpaired(truths, score_a, score_b, method: str, alternative: str, level: fl
     limits = (_auto_limits(area, part, size, level) for area, part, size in zip(areas, parts, sizes, strict=True))
     low, high = _mover_limits(*areas, *limits, 0.0)
     return replace(found, low=low, high=high)
+
+
+def _exchanges(sizes: tuple[int, int]) -> bool:
+    """Whether p comes from exchange by default."""
+    return not _unbalanced(sizes) and min(sizes) < _ENOUGH_FOR_T
 
 
 def _ranking_note(areas: tuple[float, float], variance: float) -> str:

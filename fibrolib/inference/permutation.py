@@ -86,35 +86,49 @@ def _exchange_pvalue(positive: _Booleans, score_a: ArrayLike, score_b: ArrayLike
     a, b = stats.rankdata(score_a), stats.rankdata(score_b)
     # Neither the order of patients nor that of scores may matter.
     order = np.lexsort((a * b, a + b, ~positive))
-    a, b, (m, n) = a[order], b[order], _class_sizes(positive)
+    a, b = a[order], b[order]
     exact, _, _ = _difference_pvalue(_exchange_terms(positive[order], a, b), alternative)
+    _, t = _exchanged(a, b, int(np.count_nonzero(positive)), _signs(len(positive), _DRAWS))
+    return max(exact, float(_share_beyond(t, alternative)))
+
+
+def _exchanged(a: _Floats, b: _Floats, m: int, signs: _Floats) -> tuple[_Floats, _Floats]:
+    """Difference of the areas and DeLong's t for each row of `signs`, from ranks of shape (..., n), m cases first."""
+    n = a.shape[-1] - m
 
     def wins(cases: _Floats, controls: _Floats) -> _Floats:
-        return np.sign(cases[:m, None] - controls[None, m:])
+        return np.sign(cases[..., :m, None] - controls[..., None, m:])
 
     same, crossed = wins(a, a) - wins(b, b), wins(a, b) - wins(b, a)
     alike, unlike = (same + crossed) / 4, (same - crossed) / 4
     # Differences of placements are linear in the signs of the patients.
-    own = np.diag(np.concatenate((alike.sum(axis=1) / n, unlike.sum(axis=0) / m)))
-    own[m:, :m], own[:m, m:] = unlike.T / n, alike / m
-    placed = _signs(m + n) @ own
-    cases, controls = placed[:, :m], placed[:, m:]
-    difference = cases.mean(axis=1)
-    squares = (np.einsum("ij,ij->i", each, each) / each.shape[1] - difference**2 for each in (cases, controls))
-    variance = sum(square / (size - 1) for square, size in zip(squares, (m, n), strict=True))
+    shares, patient = np.zeros((*a.shape, m + n)), np.arange(m + n)
+    shares[..., :m, m:], shares[..., m:, :m] = alike / m, np.swapaxes(unlike, -1, -2) / n
+    shares[..., patient, patient] = np.concatenate((alike.sum(axis=-1) / n, unlike.sum(axis=-2) / m), axis=-1)
+    placed = signs @ shares
+    difference = placed[..., :m].mean(axis=-1)
+    variance = sum(
+        (np.einsum("...i,...i->...", part, part) / part.shape[-1] - difference**2) / (part.shape[-1] - 1)
+        for part in (placed[..., :m], placed[..., m:])
+    )
     difference[np.abs(difference) < 1e-12] = 0.0
     # Below this a variance is rounding: such a difference is beyond all others.
-    t = difference / np.sqrt(np.where(variance > 1e-14, variance, 1e-30))
+    return difference, difference / np.sqrt(np.where(variance > 1e-14, variance, 1e-30))
+
+
+def _share_beyond(statistic: _Floats, alternative: str) -> _Floats:
+    """Share of the exchanges, and of their opposites, at least as extreme as the first: p of the last axis."""
+    observed = statistic[..., :1]
     if alternative == "two-sided":
-        return max(exact, float(np.mean(np.abs(t) >= abs(t[0]) - 1e-9)))
-    observed = t[0] if alternative == "greater" else -t[0]
-    return max(exact, float(np.mean([each >= observed - 1e-9 for each in (t, -t)])))
+        return np.mean(np.abs(statistic) >= np.abs(observed) - 1e-9, axis=-1)
+    observed = observed if alternative == "greater" else -observed
+    return sum(np.mean(each >= observed - 1e-9, axis=-1) for each in (statistic, -statistic)) / 2
 
 
 @lru_cache(maxsize=8)
-def _signs(n: int) -> _Floats:
+def _signs(n: int, draws: int) -> _Floats:
     """Random exchanges, shape (draws, n): 1 for a patient's ranks as observed (as in the first row), -1 exchanged."""
-    signs = 2.0 * np.random.default_rng(0).integers(0, 2, (_DRAWS, n)) - 1
+    signs = 2.0 * np.random.default_rng(0).integers(0, 2, (draws, n)) - 1
     signs[0] = 1
     return signs
 

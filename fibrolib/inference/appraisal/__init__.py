@@ -1,18 +1,6 @@
 """Judging a study: forensics of printed numbers, power, coverage of intervals, luck of the split."""
 
-from fibrolib.inference.appraisal.design import (
-    Power,
-    auc_coverage,
-    auc_power,
-    auc_sample_size,
-    comparison_power,
-    comparison_sample_size,
-    metric_coverage,
-    pilot_power,
-    pilot_sample_size,
-    power_curve,
-    proportion_coverage,
-)
+from fibrolib.inference.appraisal.coverage import auc_coverage, metric_coverage, proportion_coverage
 from fibrolib.inference.appraisal.forensics import (
     area_bounds,
     attainable_areas,
@@ -20,6 +8,16 @@ from fibrolib.inference.appraisal.forensics import (
     implied_intervals,
     matching_confusions,
     needed_correlation,
+)
+from fibrolib.inference.appraisal.power import (
+    Power,
+    auc_power,
+    auc_sample_size,
+    comparison_power,
+    comparison_sample_size,
+    pilot_power,
+    pilot_sample_size,
+    power_curve,
 )
 from fibrolib.inference.appraisal.splits import (
     compare_redraws,

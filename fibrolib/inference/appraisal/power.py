@@ -1,11 +1,11 @@
-"""What a study of a given size can show: power, sample size, and coverage of its intervals.
+"""What a study of a given size can show: power and sample size.
 
 Scores are binormal with equal spread. The variance of an area (Bamber, J Math Psychol 1975;12:387) and the covariance
 of two are exact at any size; under the null hypothesis both areas are their mean. In samples with fewer than
-100 patients in a class the normal approximation misses the power of DeLong's test by up to 0.2, so there the test is
-simulated. Either way powers are right to 0.03 (``benchmarks/power.py``). R's pROC takes the first area for both under
-the null hypothesis, and an approximate variance: for 0.92 against 0.75 (correlation 0.9) it asks for 6 a class, with
-the areas exchanged for 39; 14 are needed. Coverage is simulated, or exact where all samples can be listed.
+100 patients in a class the normal approximation misses the power of :func:`delong_test` by up to 0.2, so there the test
+is simulated as it is by default, exchange of ranks included. Either way powers are right to 0.03
+(``benchmarks/power.py``). R's pROC takes the first area for both under the null hypothesis, and an approximate
+variance: for 0.92 against 0.75 (correlation 0.9) it asks for 6 a class, with the areas exchanged for 39.
 """
 
 from __future__ import annotations
@@ -18,44 +18,35 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
-from statsmodels.stats.proportion import proportion_confint
 
 from fibrolib.inference.checks import (
+    _ALTERNATIVES,
     InferenceError,
+    _check_choice,
     _check_classes,
     _check_correlation,
     _check_labels,
     _check_level,
     _check_ratio,
-    _check_real,
-    _check_resamples,
     _check_scores,
-    _check_share,
     _check_size,
     _class_sizes,
 )
-from fibrolib.inference.intervals import COMPOSITE_METHODS, Limits, _composite_limits, _small_sample_note, wilson
-from fibrolib.inference.metrics import COMPOSITES
-from fibrolib.inference.roc import _area, _placements, auc_ci
+from fibrolib.inference.delong import _exchanges
+from fibrolib.inference.intervals import Limits, _small_sample_note, wilson
+from fibrolib.inference.permutation import _exchanged, _share_beyond, _signs
+from fibrolib.inference.roc import _area, _placements
 
 __all__ = [
     "Power",
-    "auc_coverage",
     "auc_power",
     "auc_sample_size",
     "comparison_power",
     "comparison_sample_size",
-    "metric_coverage",
     "pilot_power",
     "pilot_sample_size",
     "power_curve",
-    "proportion_coverage",
 ]
-
-_TOLERANCE = 1e-9
-"""A limit may miss the truth by rounding alone."""
-
-_ALTERNATIVES = ("two-sided", "greater", "less")
 
 _ENOUGH = 100
 """From so many patients in the smaller class on the normal approximation is right to 0.03 (``benchmarks/power.py``)."""
@@ -63,6 +54,9 @@ _ENOUGH = 100
 _DRAWS = 4000
 _BLOCK = 1_000_000
 """Scores held at once while simulating."""
+
+_EXCHANGES = 100
+"""Random exchanges in each simulated sample; with their opposites twice as many."""
 
 _MOST_CASES = 1_000_000
 
@@ -125,8 +119,7 @@ class _Plan:
         _check_level(self.confidence_level)
         if self.draws is not None:
             _check_size(self.draws, "draws", least=0)
-        if self.alternative not in _ALTERNATIVES:
-            raise ValueError(f"alternative must be one of {_ALTERNATIVES}, not {self.alternative!r}")
+        _check_choice(self.alternative, "alternative", _ALTERNATIVES)
 
     @property
     def difference(self) -> float:
@@ -141,8 +134,8 @@ class _Plan:
             null = (sum(self.areas) / 2,) * 2 if len(self.areas) > 1 else (0.5,)
             errors = (np.sqrt(_difference_variance(areas, self.correlation, m, n)) for areas in (null, self.areas))
             return Power(_normal_power(self.difference, *errors, **test), m, n, **test)
-        z = _simulated_statistics(self.areas, self.correlation, m, n, draws, self.seed)
-        share = wilson(int(np.count_nonzero(_significant(z, **test))), draws)
+        pvalues = _simulated_pvalues(self.areas, self.correlation, m, n, draws, self.seed, self.alternative)
+        share = wilson(int(np.count_nonzero(pvalues <= 1 - self.confidence_level)), draws)
         return Power(share.value, m, n, **test, method=f"simulation of {draws} samples", low=share.low, high=share.high)
 
 
@@ -376,37 +369,58 @@ def _upper_tail(confidence_level: float, alternative: str) -> float:
     return (1 + confidence_level) / 2 if alternative == "two-sided" else confidence_level
 
 
-def _significant(z: _Floats, confidence_level: float, alternative: str) -> NDArray[np.bool_]:
-    towards = {"two-sided": np.abs(z), "greater": z, "less": -z}[alternative]
-    return towards > special.ndtri(_upper_tail(confidence_level, alternative))
-
-
-def _simulated_statistics(
-    areas: tuple[float, ...], correlation: float, m: int, n: int, draws: int, seed: int
+def _simulated_pvalues(
+    areas: tuple[float, ...], correlation: float, m: int, n: int, draws: int, seed: int, alternative: str
 ) -> _Floats:
-    """Test statistics of simulated samples; 0 where a sample allows no test."""
+    """P-values of simulated samples; 1 where a sample allows no test."""
     rng, k = np.random.default_rng(seed), len(areas)
-    shifts = np.sqrt(2) * special.ndtri(np.sort(areas)[::-1])[:, None]  # the order changes the sign only
+    # The order of the areas changes the sign only.
+    swapped, shifts = areas[0] < areas[-1], np.sqrt(2) * special.ndtri(np.sort(areas)[::-1])[:, None]
+    side = {"greater": "less", "less": "greater"}.get(alternative, alternative) if swapped else alternative
     root = np.linalg.cholesky(np.array([[1, correlation], [correlation, 1 + 1e-12]]))[:k, :k]
-    rows = max(1, _BLOCK // (k * (m + n)))
-    parts = []
+    test = _mann_whitney if k == 1 else _delong_exchanged if _exchanges((m, n)) else _delong
+    rows, parts = max(1, _BLOCK // ((_EXCHANGES if test is _delong_exchanged else k) * (m + n))), []
     for start in range(0, draws, rows):
         scores = root @ rng.normal(size=(min(rows, draws - start), k, m + n))
         scores[..., :m] += shifts
-        parts.append(_statistics(scores, m, n))
-    return np.concatenate(parts) * (-1 if areas[0] < areas[-1] else 1)
+        parts.append(test(_ranks(scores), scores, m, side))
+    return np.concatenate(parts)
 
 
-def _statistics(scores: _Floats, m: int, n: int) -> _Floats:
-    """Mann-Whitney's z of one score, DeLong's of two, of samples of shape (draws, scores, m cases + n controls)."""
-    ranks = [np.argsort(np.argsort(part, axis=-1), axis=-1) for part in (scores, scores[..., :m], scores[..., m:])]
-    cases, controls = (ranks[0][..., :m] - ranks[1]) / n, 1 - (ranks[0][..., m:] - ranks[2]) / m
-    if scores.shape[1] == 1:
-        return (cases[:, 0].mean(axis=-1) - 0.5) / np.sqrt((m + n + 1) / (12 * m * n))
-    cases, controls = cases[:, 0] - cases[:, 1], controls[:, 0] - controls[:, 1]
-    variance = cases.var(axis=-1, ddof=1) / m + controls.var(axis=-1, ddof=1) / n if min(m, n) > 1 else 0.0
-    difference = cases.mean(axis=-1)
-    return np.divide(difference, np.sqrt(variance), out=np.zeros(len(difference)), where=variance > 0)
+def _ranks(scores: _Floats) -> NDArray[np.int64]:
+    return np.argsort(np.argsort(scores, axis=-1), axis=-1)
+
+
+def _mann_whitney(ranks: NDArray[np.int64], _: _Floats, m: int, alternative: str) -> _Floats:
+    n = ranks.shape[-1] - m
+    area = (ranks[:, 0, :m].mean(axis=-1) - (m - 1) / 2) / n
+    return _tails((area - 0.5) / np.sqrt((m + n + 1) / (12 * m * n)), np.inf, alternative)
+
+
+def _delong(ranks: NDArray[np.int64], scores: _Floats, m: int, alternative: str) -> _Floats:
+    """Student's t as in :func:`delong_test`."""
+    n = ranks.shape[-1] - m
+    cases = np.subtract(*np.moveaxis(ranks[..., :m] - _ranks(scores[..., :m]), 1, 0)) / n
+    controls = np.subtract(*np.moveaxis(_ranks(scores[..., m:]) - ranks[..., m:], 1, 0)) / m
+    if min(m, n) < 2:
+        return np.ones(len(ranks))
+    parts = np.stack([cases.var(axis=-1, ddof=1) / m, controls.var(axis=-1, ddof=1) / n])
+    variance, flat = parts.sum(axis=0), parts.sum(axis=0) == 0
+    df = variance**2 / np.where(flat, 1, parts[0] ** 2 / (m - 1) + parts[1] ** 2 / (n - 1))
+    t = cases.mean(axis=-1) / np.sqrt(np.where(flat, 1, variance))
+    return np.where(flat, 1.0, _tails(t, np.where(flat, 1, df), alternative))
+
+
+def _delong_exchanged(ranks: NDArray[np.int64], _: _Floats, m: int, alternative: str) -> _Floats:
+    """The larger p of the difference and of DeLong's statistic, as in :func:`delong_test`, over fewer exchanges."""
+    statistics = _exchanged(*np.moveaxis(ranks, 1, 0), m, _signs(ranks.shape[-1], _EXCHANGES))
+    return np.maximum(*(_share_beyond(statistic, alternative) for statistic in statistics))
+
+
+def _tails(statistic: _Floats, df: float | _Floats, alternative: str) -> _Floats:
+    towards = {"two-sided": -np.abs(statistic), "greater": -statistic, "less": statistic}[alternative]
+    share = special.ndtr(towards) if np.isscalar(df) else special.stdtr(df, towards)
+    return 2 * share if alternative == "two-sided" else share
 
 
 def _pilot(
@@ -419,8 +433,7 @@ def _pilot(
 ) -> tuple[Callable[[int, int], Power], float]:
     """Power at class sizes, and the difference of the areas, of a pilot."""
     _check_level(confidence_level)
-    if alternative not in _ALTERNATIVES:
-        raise ValueError(f"alternative must be one of {_ALTERNATIVES}, not {alternative!r}")
+    _check_choice(alternative, "alternative", _ALTERNATIVES)
     positive = _check_labels(y_true, least=2, pos_label=pos_label)
     sizes = _class_sizes(positive)
     a, b = (
@@ -463,139 +476,3 @@ def _smallest(
         tried = at(middle)
         low, high, found = (low, middle, tried) if tried.power >= power else (middle, high, found)
     return found
-
-
-def auc_coverage(
-    auc: float,
-    n_positive: int,
-    n_negative: int,
-    *,
-    methods: Sequence[str] = ("delong", "bootstrap", "newcombe", "logit"),
-    spread: float = 1.0,
-    confidence_level: float = 0.95,
-    draws: int = 1000,
-    n_resamples: int = 500,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Coverage of intervals of an area, on simulated binormal scores.
-
-    Parameters
-    ----------
-    auc : float
-        True area, in (0, 1).
-    n_positive, n_negative : int
-        Patients in each sample.
-    methods, confidence_level
-        As in :func:`auc_ci`.
-    spread : float
-        Standard deviation of the cases' scores, that of the controls being 1.
-    draws, n_resamples, seed : int
-        Samples drawn; resamples of each bootstrap; seed.
-
-    Returns
-    -------
-    DataFrame
-        ``auc, method, coverage, error, width, at_end, least, most, draws``: share of intervals that hold the area and
-        its standard error, their mean width, the share of those that end at exactly 0 or 1 although the sample's area
-        does not, and the lowest and highest limit.
-    """
-    _check_level(auc, "a true area"), _check_classes(n_positive, n_negative), _check_resamples(n_resamples)
-    _check_ratio(spread, "spread"), _check_size(draws, "draws")
-    rng = np.random.default_rng(seed)
-    y = np.repeat([True, False], (n_positive, n_negative))
-    shift = np.sqrt(1 + spread**2) * special.ndtri(auc)
-    samples = [rng.normal(size=len(y)) * np.where(y, spread, 1) + shift * y for _ in range(draws)]
-    options = {"confidence_level": confidence_level, "n_resamples": n_resamples}
-    rows = []
-    for method in methods:
-        estimates = [auc_ci(y, score, method, **options) for score in samples]
-        low, high, value = np.array([(each.low, each.high, each.value) for each in estimates]).T
-        inside = float(np.mean((low <= auc) & (auc <= high)))
-        row = {"auc": auc, "method": method, "coverage": inside, "error": np.sqrt(inside * (1 - inside) / draws)}
-        at_end = ((low == 0) & (value > 0)) | ((high == 1) & (value < 1))
-        row |= {"width": (high - low).mean(), "at_end": at_end.mean(), "least": low.min(), "most": high.max()}
-        rows.append(row | {"draws": draws})
-    return pd.DataFrame(rows)
-
-
-def metric_coverage(
-    metric: str,
-    n_positive: int,
-    n_negative: int,
-    sensitivity: float,
-    specificity: float,
-    *,
-    methods: Sequence[str] = COMPOSITE_METHODS,
-    confidence_level: float = 0.95,
-    n_resamples: int = 2000,
-) -> pd.DataFrame:
-    """Exact coverage of a composite metric's intervals: every possible table, weighted by its probability.
-
-    Parameters
-    ----------
-    metric : str
-        "f1_macro", "f1", "precision_macro", "recall_macro", "lr_positive" or "lr_negative".
-    n_positive, n_negative : int
-        Patients in each sample.
-    sensitivity, specificity : float
-        The truth.
-    methods : sequence of {"jeffreys", "bootstrap"}
-        As in :func:`classification_metrics`.
-    confidence_level, n_resamples
-        As in :func:`auc_coverage`.
-
-    Returns
-    -------
-    DataFrame
-        ``metric, truth, method, coverage``.
-    """
-    m, n = _check_classes(n_positive, n_negative)
-    _check_share(sensitivity, "sensitivity"), _check_share(specificity, "specificity"), _check_level(confidence_level)
-    _check_resamples(n_resamples)
-    if metric not in COMPOSITES:
-        raise ValueError(f"metric must be one of {', '.join(COMPOSITES)}, not {metric!r}")
-    value = COMPOSITES[metric][1]
-    truth = float(value(m * sensitivity, m * (1 - sensitivity), n * (1 - specificity), n * specificity))
-    weights = np.outer(
-        stats.binom.pmf(np.arange(m + 1), m, sensitivity), stats.binom.pmf(np.arange(n + 1), n, specificity)
-    )
-    rows = []
-    for method in methods:
-        covered = 0.0
-        for (tp, tn), weight in np.ndenumerate(weights):
-            counts = (tp, m - tp, n - tn, tn)
-            low, high = _composite_limits(value, counts, confidence_level, method, n_resamples)
-            covered += weight * (low - _TOLERANCE <= truth <= high + _TOLERANCE)
-        rows.append({"metric": metric, "truth": truth, "method": method, "coverage": covered})
-    return pd.DataFrame(rows)
-
-
-def proportion_coverage(
-    n: int, truths: ArrayLike, *, methods: Sequence[str] = ("normal", "wilson"), confidence_level: float = 0.95
-) -> pd.DataFrame:
-    """Exact coverage of intervals of a proportion among `n` patients.
-
-    Parameters
-    ----------
-    n : int
-        Patients.
-    truths : array_like of float
-        True proportions.
-    methods, confidence_level
-        As of statsmodels' ``proportion_confint``; "normal" is the textbook's (Wald).
-
-    Returns
-    -------
-    DataFrame
-        ``method, truth, coverage``.
-    """
-    counts = np.arange(_check_size(n, "n") + 1)
-    _check_level(confidence_level)
-    truth = _check_real(truths, "truths", "shares between 0 and 1", low=0, high=1)
-    chance = stats.binom.pmf(counts[:, None], n, truth)
-    tables = []
-    for method in methods:
-        low, high = proportion_confint(counts, n, alpha=1 - confidence_level, method=method)
-        inside = (low[:, None] - _TOLERANCE <= truth) & (truth <= high[:, None] + _TOLERANCE)
-        tables.append(pd.DataFrame({"method": method, "truth": truth, "coverage": np.sum(chance * inside, axis=0)}))
-    return pd.concat(tables, ignore_index=True)
