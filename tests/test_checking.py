@@ -19,6 +19,7 @@ from fibrolib.checking.sample import (
     _stage_findings,
     _test_sizes,
 )
+from fibrolib.cohort import NUMBERS
 from fibrolib.errors import FibrolibError
 from fibrolib.video import fingerprints, write_video
 from fibrolib.video.survey import survey_video
@@ -420,15 +421,15 @@ def test_what_the_files_give_away(clean, attribute, feature):
     table = clean[1]
     values = np.where(table["stage"] >= 2, 30, 25) + np.arange(len(table)) % 4  # 30-33 against 25-28
     surveys = surveys_with(clean, **{attribute: values})
-    (finding,) = _shortcut_findings(table, surveys, 2)
+    (finding,) = _shortcut_findings(table, surveys, 2, NUMBERS)
     assert finding.message.startswith(f"{feature} alone predicts ≥ F2: AUC 1.00")
     low = surveys_with(clean, **{attribute: -values})
-    assert "AUC 1.00" in _shortcut_findings(table, low, 2)[0].message
+    assert "AUC 1.00" in _shortcut_findings(table, low, 2, NUMBERS)[0].message
 
 
 def test_the_container_gives_the_stage_away(clean):
     kept = np.where(clean[1]["stage"] >= 2, "dicom", "mp4")
-    found = _shortcut_findings(clean[1], surveys_with(clean, container=kept), 2)
+    found = _shortcut_findings(clean[1], surveys_with(clean, container=kept), 2, NUMBERS)
     assert [finding.message.split(" alone")[0] for finding in found] == ["the file type (dicom)", "the file type (mp4)"]
 
 
@@ -442,20 +443,20 @@ def test_the_container_gives_the_stage_away(clean):
 )
 def test_further_columns_that_give_the_stage_away(clean, column, values):
     table = clean[1].assign(**{column: values(clean[1]["stage"] >= 2)})
-    found = _shortcut_findings(table, clean[2], 2)
+    found = _shortcut_findings(table, clean[2], 2, NUMBERS)
     assert {finding.column for finding in found} == {column}
 
 
 def test_what_is_missing_can_give_the_stage_away(clean):
     table = clean[1].copy()
     table.loc[table["stage"] >= 2, "swe_kpa"] = np.nan
-    (finding,) = _shortcut_findings(table, clean[2], 2)
+    (finding,) = _shortcut_findings(table, clean[2], 2, NUMBERS)
     assert finding.message.startswith("whether 'swe_kpa' is empty alone predicts")
 
 
 def test_areas_are_those_of_scikit_learn(clean):
     _, table, surveys = clean
-    found = _shortcut_table(table, surveys, 2)
+    found = _shortcut_table(table, surveys, 2, NUMBERS)
     values = [surveys[video].brightness for video in table["video"]]
     expected = roc_auc_score(table["stage"] >= 2, values)
     assert found["brightness"].value == pytest.approx(expected)
@@ -467,7 +468,7 @@ def test_clean_cohorts_are_seldom_accused(clean):
     for _ in range(60):
         values = random.normal(size=len(clean[1]))
         table = clean[1].assign(stage=random.permutation(clean[1]["stage"]), scanner=random.choice(list("AB"), 80))
-        accused += bool(_shortcut_findings(table, surveys_with(clean, fps=values), 2))
+        accused += bool(_shortcut_findings(table, surveys_with(clean, fps=values), 2, NUMBERS))
     assert accused <= 8  # of 60 at 5 %: more in one case of 250 (binomial)
 
 

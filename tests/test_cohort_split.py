@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fibrolib.cohort import PARTS, split_patients
-from fibrolib.cohort.split import FRACTIONS, part_sizes
+from fibrolib.cohort.split import part_sizes
 
 
 def patients(stages: list[int]) -> pd.DataFrame:
@@ -26,13 +26,7 @@ def test_the_study_has_77_16_and_17_patients():
     ("total", "expected"), [(0, (0, 0, 0)), (1, (1, 0, 0)), (20, (14, 3, 3)), (43, (30, 6, 7)), (110, (77, 16, 17))]
 )
 def test_part_sizes(total, expected):
-    assert part_sizes(total, FRACTIONS) == expected
-
-
-@pytest.mark.parametrize("fractions", [(0.7, 0.3), (0.7, 0.2, 0.2), (1.2, -0.1, -0.1)])
-def test_part_sizes_refuses_what_are_no_shares(fractions):
-    with pytest.raises(ValueError, match="sum to 1"):
-        part_sizes(10, fractions)
+    assert part_sizes(total) == expected
 
 
 @settings(max_examples=80, deadline=None)
@@ -41,7 +35,7 @@ def test_every_stage_and_every_cutoff_is_in_proportion(stages, seed):
     table = patients(stages)
     split = split_patients(table, seed)
     assert split.index.equals(table.index)
-    assert sizes(split) == part_sizes(len(stages), FRACTIONS)
+    assert sizes(split) == part_sizes(len(stages))
     share = np.array(sizes(split)) / len(stages)
     groups = [table["stage"] == stage for stage in range(5)] + [table["stage"] >= cutoff for cutoff in range(1, 5)]
     for group in groups:
@@ -49,7 +43,7 @@ def test_every_stage_and_every_cutoff_is_in_proportion(stages, seed):
 
 
 def test_classes_of_one_patient_are_split_too():
-    assert sizes(split_patients(patients([0] * 12 + [1, 2, 3, 4]), seed=3)) == part_sizes(16, FRACTIONS)
+    assert sizes(split_patients(patients([0] * 12 + [1, 2, 3, 4]), seed=3)) == part_sizes(16)
 
 
 def test_the_seed_decides_and_the_order_of_rows_does_not():

@@ -30,23 +30,16 @@ def check_cohort(
     n_jobs: int = 1,
     track: Callable[[Iterable, int], Iterable] = lambda results, total: results,
 ) -> CheckReport:
-    """Say everything that is wrong with a cohort, at once and by line.
+    """Say everything that is wrong with a cohort, at once and by line; a FibrolibError only if there is no such table.
 
     Parameters
     ----------
     path, cutoff, outside, diagnostics
         As for `fibrolib.cohort.read_cohort`.
-    clip_frames : int
-        Frames of a clip; shorter videos are named.
-    n_jobs : int
-        Threads that decode; -1 for one per core.
+    clip_frames, n_jobs : int
+        Frames of a clip (shorter videos are named); threads that decode, -1 for one per core.
     track : callable
         Shows progress: gets the results as they come and their number, passes them on.
-
-    Raises
-    ------
-    FibrolibError
-        There is no such table.
     """
     cohort = inspect_cohort(path, cutoff, outside=outside, diagnostics=diagnostics)
     table = _existing_files_only(cohort.table, cohort.root, outside)

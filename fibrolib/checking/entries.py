@@ -27,7 +27,6 @@ from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
 from fibrolib.diagnostics.units import year_of_birth
 from fibrolib.errors import counted
 
-_LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _VALUES_IN_COMMON = 4  # *assumption*: so many equal laboratory values are no coincidence
 _MIN_FOR_MEDIAN = 5
 _FAR, _NEAR = 5, 1.6  # times the median (*assumption*): a value beyond, which another unit brings within
@@ -37,40 +36,26 @@ _MAX_SPELLINGS = 10
 def _table_findings(
     text: pd.DataFrame, table: pd.DataFrame, diagnostics: Sequence[Diagnostic] = INDICES
 ) -> list[Finding]:
-    """Everything to be said about the table without its files.
-
-    `text` is what the file says, text or None, indexed by line; `table` the same, typed: NaN or None where a cell is
-    empty or was refused, and where a file is not there.
-    """
+    """Everything to be said about the table without its files: `text` is what it says, `table` the same, typed."""
     numbers = numbers_of(diagnostics)
     virtual = "patient_id" in text and any(str(name).startswith(VIRTUAL_PREFIX) for name in text["patient_id"])
     findings = _column_findings(text.columns, virtual, numbers)
     if table.empty:
         return findings
-    findings += _spelt_twice(table)
-    findings += _identifier_findings(text)
-    findings += _same_values(table, numbers)
-    findings += _mixture(table)
-    findings += _value_findings(table, numbers, text)
-    findings += _missing_findings(table, diagnostics)
-    findings += _devices(table)
-    findings += _worded_stages(text["stage"], table["stage"])
-    return findings
+    findings += [*_spelt_twice(table), *_identifier_findings(text), *_same_values(table, numbers), *_mixture(table)]
+    findings += [*_value_findings(table, numbers, text), *_missing_findings(table, diagnostics), *_devices(table)]
+    return findings + _worded_stages(text["stage"], table["stage"])
 
 
 def _column_findings(columns: Iterable[str], virtual: bool, numbers: Collection[str] = NUMBERS) -> list[Finding]:
-    """Columns that tell who a patient is, and those that the study does not read, with what they may be meant for.
-
-    A column that stands for a required one that is missing is told with the error. The table of `virtual` patients has
-    further columns that nobody put there.
-    """
+    """Columns that tell who a patient is, and those that the study does not read, with what they may be meant for."""
     columns = list(columns)
     read = {*REQUIRED, *OPTIONAL, DEVICE, *numbers, *(VIRTUAL_FURTHER if virtual else ())}
     meant = {name: meant_column(name, columns) for name in columns if name not in read}
-    identifying = [name for name, column in meant.items() if column == IDENTIFYING]
     message = "this column tells who a patient is; nothing here needs it. Delete it."
+    identifying = [name for name, column in meant.items() if column == IDENTIFYING]
     findings = [Finding("warning", "identifying-column", message, (1,), name) for name in identifying]
-    told_elsewhere = {IDENTIFYING, *set(REQUIRED).difference(columns)}
+    told_elsewhere = {IDENTIFYING, *set(REQUIRED).difference(columns)}  # a missing column's stand-in: with the error
     unused = {name: column for name, column in meant.items() if column not in told_elsewhere}
     if unused:
         listed = ", ".join(_with_meaning(name, column, columns) for name, column in unused.items())
@@ -101,7 +86,7 @@ def _spellings(values: pd.Series, key: Callable[[str], str]) -> list[list[str]]:
 def _folded_id(identifier: str) -> str:
     """An identifier without case, zeros in front of numbers, spaces, punctuation and typographic variants."""
     text = re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", identifier).casefold())
-    return "".join(_LEADING_ZEROS.sub("", part) + " " * part[-1:].isdigit() for part in text.split())
+    return "".join(re.sub(r"(?<!\d)0+(?=\d)", "", part) + " " * part[-1:].isdigit() for part in text.split())
 
 
 def _spelt_twice(table: pd.DataFrame) -> list[Finding]:
@@ -137,9 +122,9 @@ def _same_values(table: pd.DataFrame, numbers: Collection[str]) -> list[Finding]
 
 def _mixture(table: pd.DataFrame) -> list[Finding]:
     virtual = table["patient_id"].dropna().str.startswith(VIRTUAL_PREFIX)
-    if virtual.all() or not virtual.any():
+    if virtual.nunique() < 2:
         return []
-    fewer = virtual if virtual.sum() <= (~virtual).sum() else ~virtual
+    fewer = virtual if virtual.mean() <= 0.5 else ~virtual
     message = "virtual patients among real ones: every result would be marked as virtual. Keep them apart."
     return [Finding("warning", "mixture", message, fewer.index[fewer], "patient_id")]
 
@@ -173,21 +158,16 @@ def _column_in_another_unit(column: str, spec: ColumnSpec, values: pd.Series) ->
 
 def _twofold(column: str, spec: ColumnSpec, values: pd.Series, text: pd.Series) -> list[Finding]:
     """Values such as 1.050 that only make sense as a thousand, or in another unit: both readings, none applied."""
+    separated = text[values.index].str.fullmatch(r"\d{1,3}[.,]\d{3}0?").astype(bool)
     findings = []
-    for line, value in values.items():
-        if (
-            re.fullmatch(r"\d{1,3}[.,]\d{3}0?", text[line])
-            and not spec.low <= value <= spec.high
-            and 1000 * value <= spec.high
-        ):
-            message = f"{value:g} may be {1000 * value:g} {spec.unit} with a separator of thousands"
-            if spec.below and spec.low <= spec.below.convert(value) <= spec.high:
-                converted = spec.below.convert(value)
-                message += f", or {value:g} {spec.below.name}, which is {converted:.3g} {spec.unit}"
-            else:
-                message += f", or {value:g} {spec.unit}"
-            message += ". Look it up, and write it without a separator."
-            findings.append(Finding("warning", "unit", message, (line,), column))
+    for line, value in values[separated & ~values.between(spec.low, spec.high) & (1000 * values <= spec.high)].items():
+        unit = spec.unit_of(value)
+        other = f"{unit.name}, which is {unit.convert(value):.3g} {spec.unit}" if unit else spec.unit
+        message = (
+            f"{value:g} may be {1000 * value:g} {spec.unit} with a separator of thousands, or {value:g} {other}. Look "
+            "it up, and write it without a separator."
+        )
+        findings.append(Finding("warning", "unit", message, (line,), column))
     return findings
 
 
@@ -207,10 +187,9 @@ def _odd_values(column: str, spec: ColumnSpec, values: pd.Series) -> list[Findin
 
 def _far_from_median(column: str, line: int, value: float, spec: ColumnSpec, median: float) -> list[Finding]:
     """A value far from the column's median that another unit brings close to it."""
-    units = [spec.below, spec.above, spec.low_median[1] if spec.low_median else None]
-    for unit in dict.fromkeys(filter(None, units)):
+    for unit in spec.other_units:
         converted = unit.convert(value)
-        if _factor(value, median) > _FAR and _factor(converted, median) < _NEAR:
+        if max(value / median, median / value) > _FAR and 1 / _NEAR < converted / median < _NEAR:
             message = (
                 f"{value:g} is far from the column's median of {median:g} {spec.unit}. Is it in {unit.name}? "
                 f"{value:g} {unit.name} = {converted:.3g} {spec.unit}."
@@ -219,19 +198,14 @@ def _far_from_median(column: str, line: int, value: float, spec: ColumnSpec, med
     return []
 
 
-def _factor(one: float, other: float) -> float:
-    return max(one / other, other / one)
-
-
 def _outside(column: str, line: int, value: float, spec: ColumnSpec) -> Finding:
-    told, quoted = f"{value:g} {spec.unit}", ()
+    told, hint, quoted = f"{value:g} {spec.unit}", "", ()
     if year_of_birth(column, value):
+        hint = " Is it the year of birth? The age in years is expected."
         told, quoted = f"'{value:g}'", (f"{value:g}",)
-    message = f"{told} is outside {spec.low:g} to {spec.high:g}: no such patient is likely."
-    if quoted:
-        message += " Is it the year of birth? The age in years is expected."
     elif column == "age" and value < spec.low:
-        message += " Is it a child? FIB-4 is not made for children."
+        hint = " Is it a child? FIB-4 is not made for children."
+    message = f"{told} is outside {spec.low:g} to {spec.high:g}: no such patient is likely.{hint}"
     return Finding("warning", "implausible", message, (line,), column, quoted=quoted)
 
 
@@ -285,12 +259,9 @@ def _missing_findings(table: pd.DataFrame, diagnostics: Sequence[Diagnostic] = I
         values = table.groupby("patient_id")[column].first()
         lacking = values.index[values.isna()]
         if 0 < len(lacking) < len(values):
-            needing = [i.label for i in diagnostics if column in i.columns and i.name not in impossible]
-            effect = (
-                f"{' and '.join(needing)} will be computed for the others only; nets use these patients all the same."
-                if needing
-                else "nothing is computed from it."
-            )
+            needing = " and ".join(i.label for i in diagnostics if column in i.columns and i.name not in impossible)
+            effect = f"{needing} will be computed for the others only; nets use these patients all the same."
+            effect = effect if needing else "nothing is computed from it."
             message = f"no value in {len(lacking)} of {counted(len(values), 'patient')}: {effect}"
             lines = table.index[table["patient_id"].isin(lacking)]
             findings.append(Finding("warning", "missing", message, lines, column))

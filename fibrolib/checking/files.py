@@ -30,8 +30,6 @@ _COLOURED = 12  # pixels; 71 real videos without overlays have none
 _MARKED = 20  # pixels; see `fibrolib.video.survey`
 _SHORT = 1.0  # seconds: one heartbeat at 60 a minute, and the movement is what the video is for
 
-_USELESS = {"no-picture"}
-
 _ALIKE = 0.9
 """Agreement of two fingerprints above which they show the same (*assumption*, set on 71 real lung videos: copies
 scaled, re-encoded, brightened or cut at the front reach 0.93 to 1; videos of different views at the most 0.85)."""
@@ -56,10 +54,8 @@ def _file_findings(
     `table` is typed, indexed by line, and names no file that is not there; the rest is as for `check_cohort`.
     """
     surveys, findings = _survey_files(table, root, n_jobs, track)
-    findings += _content_findings(table, surveys, clip_frames)
-    findings += _mask_findings(table, root, surveys)
-    findings += _copy_findings(table, root, surveys)
-    return surveys, findings
+    findings += [*_content_findings(table, surveys, clip_frames), *_mask_findings(table, root, surveys)]
+    return surveys, findings + _copy_findings(table, root, surveys)
 
 
 def _survey_files(
@@ -81,11 +77,10 @@ def _survey_files(
 
 
 def _survey(root: Path, name: str) -> VideoSurvey | str:
-    """The survey, or what is wrong in words."""
+    """The survey, or what is wrong in words, with the file's name as the table has it."""
     try:
         return survey_video(root / name)
     except VideoError as error:
-        # The table says where the file is; the folder above it is not the reader's concern.
         return str(error).replace(str(root / name), name)
 
 
@@ -98,7 +93,7 @@ def _content_findings(table: pd.DataFrame, surveys: Surveys, clip_frames: int) -
             for kind, message in faults(surveys[name]) if name in surveys else ():
                 lines[kind, message, column].append(line)
     return [
-        Finding("error" if kind in _USELESS else "warning", kind, message, rows, column)
+        Finding("error" if kind == "no-picture" else "warning", kind, message, rows, column)
         for (kind, message, column), rows in lines.items()
     ]
 
@@ -107,10 +102,8 @@ def _video_faults(survey: VideoSurvey, clip_frames: int) -> Iterable[tuple[str, 
     if survey.n_frames == 1:
         yield "one-frame", "the file holds one frame: a picture, and no video. Nets that look at movement see none."
     elif survey.n_frames < clip_frames:
-        yield (
-            "few-frames",
-            f"{survey.n_frames} frames, fewer than the {clip_frames} of a clip: the nets play it back and forth.",
-        )
+        few = f"{survey.n_frames} frames, fewer than the {clip_frames} of a clip: the nets play it back and forth."
+        yield "few-frames", few
     if survey.n_frames > 1 and survey.motion < _STILL:
         yield "still", "nothing moves: a still picture saved as a video. Nets that look at movement see none."
     elif survey.n_frames >= clip_frames and survey.duration < _SHORT:
@@ -188,17 +181,13 @@ def _copy_findings(table: pd.DataFrame, root: Path, surveys: Surveys) -> list[Fi
 
 def _equal_pairs(root: Path, rows: pd.DataFrame, column: str) -> list[tuple[int, int]]:
     """Lines of the first and of each later file with the same bytes."""
-    first: dict[str, int] = {}
-    pairs = []
+    digests = {}
     for line, name in rows[column].items():
-        if (root / name).is_dir():
-            continue
-        with (root / name).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest in first:
-            pairs.append((first[digest], line))
-        first.setdefault(digest, line)
-    return pairs
+        if (root / name).is_file():
+            with (root / name).open("rb") as file:
+                digests[line] = hashlib.file_digest(file, "sha256").digest()
+    first = {digest: line for line, digest in reversed(digests.items())}
+    return [(first[digest], line) for line, digest in digests.items() if first[digest] != line]
 
 
 def _alike_pairs(names: pd.Series, surveys: Surveys) -> list[tuple[int, int, str]]:
@@ -224,20 +213,18 @@ def _alike_pairs(names: pd.Series, surveys: Surveys) -> list[tuple[int, int, str
 
 def _how(plain: float, turned: float, prints: list[NDArray[np.int8]], cut: Callable, first: int, second: int) -> str:
     """In what way two files are alike; empty where they are not."""
-    if plain >= _ALIKE:
-        return "alike"
-    if turned >= _ALIKE:
-        return "mirrored"
-    for one, other in ((first, second), (second, first)):
-        if _likeness(cut(one), prints[other], _MIN_SHARED_CUT).max() >= _ALIKE:
-            return "cut"
-    return ""
+    if max(plain, turned) >= _ALIKE:
+        return "alike" if plain >= _ALIKE else "mirrored"
+    pairs = ((cut(first), prints[second]), (cut(second), prints[first]))
+    return "cut" if any(_likeness(*pair, _MIN_SHARED_CUT).max() >= _ALIKE for pair in pairs) else ""
 
 
 def _best(one: list[NDArray[np.int8]], other: list[NDArray[np.int8]], mirrored: bool) -> NDArray[np.float32]:
     """The best agreement of any frame of a video with any of another; shape (videos, videos)."""
-    turned = [_mirrored(prints) for prints in other] if mirrored else other
-    agreement = _likeness(np.concatenate(one), np.concatenate(turned))
+    theirs = np.concatenate(other)
+    if mirrored:  # the cells run back, and each step changes its sign
+        theirs = -theirs.reshape(-1, GRID, GRID)[:, :, ::-1].reshape(len(theirs), -1)
+    agreement = _likeness(np.concatenate(one), theirs)
     starts = [np.cumsum([0, *(len(prints) for prints in side[:-1])]) for side in (one, other)]
     return np.maximum.reduceat(np.maximum.reduceat(agreement, starts[0], axis=0), starts[1], axis=1)
 
@@ -247,11 +234,6 @@ def _likeness(one: NDArray[np.int8], other: NDArray[np.int8], min_shared: int = 
     a, b = one.astype(np.float32), other.astype(np.float32)
     shared = np.abs(a) @ np.abs(b).T
     return np.where(shared >= min_shared, (a @ b.T) / np.maximum(shared, 1), 0)
-
-
-def _mirrored(prints: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Fingerprints of the frames with left and right exchanged: the cells run back, each step changes its sign."""
-    return -prints.reshape(-1, GRID, GRID)[:, :, ::-1].reshape(len(prints), -1)
 
 
 def _copy_finding(rows: pd.DataFrame, column: str, first: int, second: int, how: str) -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Callable
 
@@ -49,10 +48,7 @@ _IDENTITY_NUMBERS = [
 
 
 def _identifier_findings(text: pd.DataFrame) -> list[Finding]:
-    """Identifiers, by kind of fault with all their lines, and other columns that hold identity numbers.
-
-    `text` is what the file says, indexed by line.
-    """
+    """Identifiers, by kind of fault with all their lines, and other columns that hold identity numbers."""
     findings = []
     for kind, applies, message in _RULES:
         lines = [line for line, name in text["patient_id"].dropna().items() if applies(name)]
@@ -67,22 +63,12 @@ def _identifier_findings(text: pd.DataFrame) -> list[Finding]:
     return findings
 
 
-def _is_made_date(name: str) -> bool:
-    return MADE_DATE.fullmatch(name) is not None and not re.fullmatch(r"[\d-]+", name)
-
-
 def _is_identity_number(text: str) -> bool:
-    return _is_chinese_identity_number(text) or any(pattern.fullmatch(text) for pattern in _IDENTITY_NUMBERS)
-
-
-def _is_chinese_identity_number(text: str) -> bool:
-    """18 digits with the date of birth in the middle; the check digit is not looked at: it may have been rounded."""
-    if not re.fullmatch(r"[1-9]\d{16}[\dXx]", text):
-        return False
-    try:
-        return datetime.date(int(text[6:10]), int(text[10:12]), int(text[12:14])).year >= 1900
-    except ValueError:
-        return False
+    """One of `_IDENTITY_NUMBERS`, or a Chinese one: 18 digits (the last may be rounded) with the date of birth."""
+    if re.fullmatch(r"[1-9]\d{16}[\dXx]", text):
+        birth = pd.to_datetime(text[6:14], format="%Y%m%d", errors="coerce")
+        return bool(birth.year >= 1900)
+    return any(pattern.fullmatch(text) for pattern in _IDENTITY_NUMBERS)
 
 
 def _is_name(text: str) -> bool:
@@ -93,30 +79,21 @@ def _is_name(text: str) -> bool:
     return any(matches(text) for matches in patterns)
 
 
+_SEVERAL = "several patients may now be one. Take the identifiers from their source again, as text."
 _RULES: tuple[tuple[str, Callable[[str], object], str], ...] = (
     ("mangled-id", _EXPONENT.fullmatch, "a spreadsheet has changed this number; several patients may now be one."),
+    ("mangled-id", _ROUNDED.fullmatch, f"a spreadsheet has rounded this number to 15 digits: {_SEVERAL}"),
     (
         "mangled-id",
-        _ROUNDED.fullmatch,
-        "a spreadsheet has rounded this number to 15 digits: several patients may now be one. Take the identifiers "
-        "from their source again, as text.",
-    ),
-    (
-        "mangled-id",
-        _is_made_date,
-        "a spreadsheet has turned this identifier into a date; several patients may now be one. Take the identifiers "
-        "from their source again, as text.",
+        lambda name: MADE_DATE.fullmatch(name) and not re.fullmatch(r"[\d-]+", name),
+        f"a spreadsheet has turned this identifier into a date; {_SEVERAL}",
     ),
     (
         "id-like-missing",
         lambda name: name.lower() in {"na", "n/a", "nan", "none", "null", "-", "?"},
         "this was read as the identifier of one patient. Where it means 'not known', give each patient an identifier.",
     ),
-    (
-        "identifying-id",
-        _is_identity_number,
-        "this identity number tells who a patient is. Use a pseudonym.",
-    ),
+    ("identifying-id", _is_identity_number, "this identity number tells who a patient is. Use a pseudonym."),
     ("identifying-id", _is_name, "this looks like a person's name. Use a pseudonym."),
     ("date-in-id", _DATE.search, "this holds a date, which can tell who a patient is. Use a pseudonym."),
 )

@@ -40,17 +40,16 @@ class Finding:
 
     Parameters
     ----------
-    severity : {"error", "warning"}
-        An error stops a run, or makes its result false; a warning says what to look at or how to read the result.
-    kind, message : str
-        A short name for programs; what was found, what was expected, what to do.
+    severity, kind, message : str
+        "error" (stops a run, or makes its result false) or "warning"; a short name for programs; what was found, what
+        was expected, what to do.
     rows : iterable of int
         Lines of the table as a text editor counts them (the header is line 1); empty where all of it is meant.
     column, suggestion : str or None
         Name of the column, and what to write instead where that is known.
     quoted : iterable of str
-        Texts of the table that the message repeats, each between single quotes: identifiers and paths may tell who a
-        patient is, and are left out wherever a finding is kept (`anonymous`).
+        Texts of the table that the message repeats between single quotes: they may tell who a patient is, and are left
+        out wherever a finding is kept (`anonymous`).
     """
 
     severity: Literal["error", "warning"]
@@ -92,12 +91,8 @@ class CheckReport:
 
     Parameters
     ----------
-    name : str
-        What the cohort is called.
-    findings : tuple of Finding
-        Errors first, then by line.
-    summary : tuple of str
-        Sentences about what was read.
+    name, findings, summary : str, tuple of Finding, tuple of str
+        What the cohort is called; errors first, then by line; sentences about what was read.
     table, surveys
         The table as far as it could be read, indexed by line, and what each of its files is like.
     """

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from fibrolib.checking.report import Finding, Surveys
-from fibrolib.cohort.columns import DEVICE, NUMBERS, OPTIONAL, REQUIRED
-from fibrolib.cohort.split import FRACTIONS, part_sizes
+from fibrolib.cohort.columns import DEVICE, OPTIONAL, REQUIRED
+from fibrolib.cohort.split import part_sizes
 from fibrolib.errors import counted
 from fibrolib.inference import Estimate, auc_ci
 from fibrolib.inference.appraisal import auc_power, auc_sample_size, comparison_power, comparison_sample_size
@@ -27,6 +27,10 @@ _MAX_LEVELS = 12
 _ABOUT = re.compile(r"^(?:the column|whether) '(.*?)'(?: \('(.*)'\))?|", re.DOTALL)
 """The column that a feature is about, and the value of an indicator, which may be a name."""
 
+_WITHOUT = {
+    "image": "No video has an image: the middle frame of each is taken.",
+    "roi": "No video has a mask (roi): maps of relevance can be looked at, but not be counted.",
+}
 _SURVEYED = {
     "image width": "width",
     "image height": "height",
@@ -39,15 +43,12 @@ _SURVEYED = {
 
 
 def _sample_findings(
-    table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str] = NUMBERS
+    table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str]
 ) -> tuple[list[Finding], tuple[str, ...]]:
-    """What concerns the cohort as a whole, as far as stages are known, and sentences that sum it up.
-
-    `table` is typed and indexed by line; `numbers` are the columns of numbers that the study reads.
-    """
+    """What concerns the cohort as a whole, as far as stages are known, and sentences that sum it up."""
     patients = table[table["patient_id"].notna() & table["stage"].notna()].drop_duplicates("patient_id")
     counts = f"{counted(table['patient_id'].nunique(), 'patient')}, {counted(len(table), 'video')}."
-    summary = [counts, *_absent_files(table)]
+    summary = [counts, *(sentence for column, sentence in _WITHOUT.items() if table[column].isna().all())]
     if table["swe_kpa"].notna().any():
         summary.append(
             "Values of stiffness and their cut-offs differ between devices; the published ones are of 2D-SWE. Name the "
@@ -60,19 +61,8 @@ def _sample_findings(
     summary.append("Patients by stage: " + ", ".join(f"{stage_name(s, metavir)} {n}" for s, n in counts.items()) + ".")
     sizes = _test_sizes(patients, cutoff)
     summary.append(_power_summary(*sizes, cutoff, metavir))
-    findings = _stage_findings(patients)
-    findings += _power_findings(*sizes)
-    findings += _shortcut_findings(table, surveys, cutoff, numbers)
-    return findings, tuple(summary)
-
-
-def _absent_files(table: pd.DataFrame) -> list[str]:
-    """Sentences about files that the table names for no video, and what a run does without."""
-    without = {
-        "image": "No video has an image: the middle frame of each is taken.",
-        "roi": "No video has a mask (roi): maps of relevance can be looked at, but not be counted.",
-    }
-    return [sentence for column, sentence in without.items() if table[column].isna().all()]
+    findings = _stage_findings(patients) + _power_findings(*sizes)
+    return findings + _shortcut_findings(table, surveys, cutoff, numbers), tuple(summary)
 
 
 def _stage_findings(patients: pd.DataFrame) -> list[Finding]:
@@ -102,7 +92,7 @@ def _test_sizes(patients: pd.DataFrame, cutoff: int) -> tuple[int, int]:
     if patients["split"].notna().all():
         diseased = diseased[(patients["split"] == "test").to_numpy()]
         return int(diseased.sum()), int(len(diseased) - diseased.sum())
-    size = part_sizes(len(diseased), FRACTIONS)[-1]
+    size = part_sizes(len(diseased))[-1]
     positive = round(size * float(diseased.mean()))
     return positive, size - positive
 
@@ -133,18 +123,17 @@ def _power_summary(positive: int, negative: int, cutoff: int, metavir: bool) -> 
     )
 
 
-def _shortcut_findings(
-    table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str] = NUMBERS
-) -> list[Finding]:
-    """Features of the files and of the table's further columns that alone predict the stage.
+def _shortcut_findings(table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str]) -> list[Finding]:
+    """Features of the files and of the table's further columns that alone predict the stage, by their mean per patient.
 
-    One value per patient (mean over the patient's videos). The confidence level is raised for the number of features
-    (Bonferroni), so that a clean cohort is accused in one case of twenty at the most.
+    The confidence level is raised for the number of features (Bonferroni), so that few clean cohorts are accused.
     """
     areas = _shortcut_table(table, surveys, cutoff, numbers)
     findings = []
     for feature, estimate in areas.items():
-        area, low, high = _towards_disease(estimate)
+        area, low, high = estimate.value, estimate.low, estimate.high
+        if area < 0.5:  # low values go with the disease
+            area, low, high = 1 - area, 1 - high, 1 - low
         if low > 0.5 and area >= _MIN_AREA:
             name = cutoff_name(cutoff, is_metavir(table["stage"].dropna()))
             message = (
@@ -158,7 +147,7 @@ def _shortcut_findings(
 
 
 def _shortcut_table(
-    table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str] = NUMBERS
+    table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str]
 ) -> dict[str, Estimate]:
     """The AUC of each feature with its interval; constant features are left out."""
     usable = table[table["patient_id"].notna() & table["stage"].notna()]
@@ -167,23 +156,16 @@ def _shortcut_table(
     truth = at_least(usable.groupby("patient_id")["stage"].first().reindex(patients.index), cutoff)
     counts = usable.groupby("patient_id").size().reindex(patients.index)
     patients["number of videos"] = counts.astype(float)
+    available = {name: values.notna().to_numpy() for name, values in patients.items()}
     comparable = {
-        name: values.notna().to_numpy()
-        for name, values in patients.items()
-        if len(values.dropna().unique()) > 1 and 0 < truth[values.notna()].sum() < values.notna().sum()
+        name: rows
+        for name, rows in available.items()
+        if len(patients.loc[rows, name].unique()) > 1 and 0 < truth[rows].sum() < rows.sum()
     }
     level = 1 - (1 - _LEVEL) / max(1, len(comparable))
     return {
-        name: auc_ci(truth[available], patients.loc[available, name], confidence_level=level)
-        for name, available in comparable.items()
+        name: auc_ci(truth[rows], patients.loc[rows, name], confidence_level=level) for name, rows in comparable.items()
     }
-
-
-def _towards_disease(estimate: Estimate) -> tuple[float, float, float]:
-    """Area and limits, turned round where low values go with the disease."""
-    if estimate.value >= 0.5:
-        return estimate.value, estimate.low, estimate.high
-    return 1 - estimate.value, 1 - estimate.high, 1 - estimate.low
 
 
 def _of_files(table: pd.DataFrame, surveys: Surveys) -> pd.DataFrame:
@@ -234,7 +216,5 @@ def _indicators(values: pd.Series, name: str) -> dict[str, pd.Series]:
 def _lacking(table: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:
     """Whether a value is known at all: sicker patients are measured more."""
     columns = dict.fromkeys([*OPTIONAL, *numbers])
-    partly = [name for name in columns if name != "split" and 0 < table[name].isna().sum() < len(table)]
-    return pd.DataFrame(
-        {f"whether '{name}' is empty": table[name].isna().astype(float) for name in partly}, table.index
-    )
+    partly = [name for name in columns if name != "split" and 0 < table[name].isna().mean() < 1]
+    return table[partly].isna().astype(float).rename(columns="whether '{}' is empty".format)

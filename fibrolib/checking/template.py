@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,19 +36,15 @@ _COUNTERS = re.compile(
 
 @dataclass(frozen=True)
 class _Template:
-    """What `write_template` wrote: the table, how many patients and videos, how patients were told apart in words.
+    """What `write_template` wrote."""
 
-    `sure` is whether that needs no second look; `left_out` tells of files of the folder that are not listed; `ids` has
-    the PatientID of DICOM headers by the pseudonym that stands for it in the table.
-    """
-
-    path: Path
+    path: Path  # of the table
     patients: int
     videos: int
-    rule: str
-    sure: bool = True
-    left_out: tuple[str, ...] = ()
-    ids: dict[str, str] = field(default_factory=dict, repr=False)
+    rule: str  # how patients were told apart, in words
+    sure: bool  # whether that needs no second look
+    left_out: tuple[str, ...]  # files of the folder that are not listed
+    ids: dict[str, str] = field(repr=False)  # PatientID of DICOM headers by the pseudonym in the table
 
 
 def write_template(
@@ -61,20 +57,12 @@ def write_template(
 
     Parameters
     ----------
-    folder : str or Path
-        Where the table is written; made if it is not there.
-    source : str or Path
-        The videos.
+    folder, source : str or Path
+        Where the table is written (made if it is not there), and the videos.
     pattern : str, optional
         A regular expression that finds the patient in a video's path below `source`: its first group, or all of it.
     pseudonym : callable, optional
         Gets a PatientID and returns what stands for it in the table; by default a running number.
-
-    Raises
-    ------
-    FibrolibError
-        There are no videos, a table is there already, the pattern is none or does not fit, no link can be made, or
-        nothing tells patients apart.
     """
     folder, source = absolute(Path(folder)), absolute(Path(source))
     table = folder / "cohort.csv"
@@ -182,8 +170,7 @@ def _patients(
 ) -> tuple[list[str], str, bool]:
     """The patient of each video, how patients were told apart, and whether that is sure."""
     if pattern:
-        patient_of = _by_pattern(source, pattern)
-        return [patient_of(video) for video in headers], f"by the pattern {pattern}", True
+        return _by_pattern(headers, source, pattern), f"by the pattern {pattern}", True
     ids = {video: header.get("PatientID", "") for video, header in headers.items()}
     if not any(ids.values()):
         return _by_place(list(headers), source)
@@ -198,11 +185,8 @@ def _patients(
     neighbours = {video: {ids[other] for other in ids if other.parent == video.parent} - {""} for video in ids}
     if all(name or len(neighbours[video]) == 1 for video, name in ids.items()):
         known = [name or next(iter(neighbours[video])) for video, name in ids.items()]
-        return (
-            [name_of(name) for name in known],
-            f"{rule}; files without one belong to the patient of their folder",
-            False,
-        )
+        rule += "; files without one belong to the patient of their folder"
+        return [name_of(name) for name in known], rule, False
     names, place_rule, _ = _by_place(list(headers), source)
     mixed = [name_of(ids[video]) if ids[video] else name for video, name in zip(headers, names, strict=True)]
     return mixed, f"{rule}, where there is one, else {place_rule}: a patient may stand under two names", False
@@ -210,14 +194,10 @@ def _patients(
 
 def _ids_of_several(ids: dict[Path, str], headers: dict[Path, dict[str, str]]) -> list[str]:
     """PatientIDs under which more than one person stands."""
-    people: dict[str, list[tuple[str, str]]] = {}
-    for video, name in ids.items():
-        person = headers[video].get("PatientName", "").casefold(), headers[video].get("PatientBirthDate", "")
-        people.setdefault(name, []).append(person)
-    several = lambda values: len(set(filter(None, values))) > 1  # noqa: E731
-    return [
-        name for name, persons in people.items() if name and any(several(each) for each in zip(*persons, strict=True))
-    ]
+    people = pd.DataFrame(headers.values(), ids.values(), ["PatientName", "PatientBirthDate"], dtype=object)
+    people["PatientName"] = people["PatientName"].str.casefold()
+    different = people.groupby(level=0).nunique().gt(1).any(axis=1)
+    return [name for name in different.index[different] if name]
 
 
 def _by_place(videos: Sequence[Path], source: Path) -> tuple[list[str], str, bool]:
@@ -238,21 +218,18 @@ def _by_place(videos: Sequence[Path], source: Path) -> tuple[list[str], str, boo
     return names, "by the file name up to the first '_'", False
 
 
-def _by_pattern(source: Path, pattern: str) -> Callable[[Path], str]:
+def _by_pattern(videos: Iterable[Path], source: Path, pattern: str) -> list[str]:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
         raise FibrolibError(f"--pattern {pattern}: this is no regular expression ({error}).") from error
-
-    def patient_of(video: Path) -> str:
-        path = video.relative_to(source).as_posix()
+    names = []
+    for path in [video.relative_to(source).as_posix() for video in videos]:
         match = compiled.search(path)
-        name = (match[1] if compiled.groups else match[0]) if match else None
-        if not name:
+        names.append(match and match[min(compiled.groups, 1)])
+        if not names[-1]:
             raise FibrolibError(f"--pattern {pattern}: finds no patient in '{path}'.")
-        return name
-
-    return patient_of
+    return names
 
 
 def _table(headers: dict[Path, dict[str, str]], names: list[str], source: Path, base: Path) -> pd.DataFrame:
@@ -265,7 +242,10 @@ def _table(headers: dict[Path, dict[str, str]], names: list[str], source: Path, 
         "sex": [header.get("PatientSex") for header in headers.values()],
         **dict.fromkeys(NUMBERS),
         "examined": [_date(header) for header in headers.values()],
-        "scanner": [_scanner(header) for header in headers.values()],
+        "scanner": [
+            " ".join(header[tag] for tag in ("Manufacturer", "ManufacturerModelName") if tag in header) or None
+            for header in headers.values()
+        ],
     }
     table = pd.DataFrame(columns)
     ages = pd.Series([_age(header) for header in headers.values()], dtype=float)
@@ -286,10 +266,6 @@ def _age(header: dict[str, str]) -> float:
     birth = pd.to_datetime(header.get("PatientBirthDate"), format="%Y%m%d", errors="coerce")
     days = (pd.to_datetime(_date(header)) - birth).days if _date(header) and not pd.isna(birth) else -1
     return days // 365.25 if days >= 0 else float("nan")
-
-
-def _scanner(header: dict[str, str]) -> str | None:
-    return " ".join(filter(None, (header.get("Manufacturer"), header.get("ManufacturerModelName")))) or None
 
 
 def _linked(folder: Path, source: Path) -> Path:

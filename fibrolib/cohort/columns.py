@@ -145,10 +145,7 @@ _STAGE = re.compile(rf"{_ONE_STAGE}(?:\s*[(\[]\s*{_ONE_STAGE}\s*[)\]])?")
 
 
 def _stage_number(text: str) -> int | None:
-    """The stage that a text means without doubt: ``2``, ``2.0``, ``F2``, ``Stadium 2``, ``2 (F2)``; else None.
-
-    Other scales (``Ishak 2``) and an activity (``A2``) are not understood; a whole number is taken as it is.
-    """
+    """The stage that a text means without doubt: ``2``, ``2.0``, ``F2``, ``Stadium 2``, ``2 (F2)``; else None."""
     if re.fullmatch(r"[+-]?\d+(\.0*)?", text):
         return int(float(text))
     match = _STAGE.fullmatch(_unaccented(text))

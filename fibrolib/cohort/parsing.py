@@ -5,6 +5,7 @@ What spreadsheets do to a table is undone, or named, for all formats alike.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime
 import io
@@ -38,9 +39,7 @@ _LANGUAGES = {
     "cp949": "EUC-KR (Korean)",
     "cp1251": "Windows-1251 (Cyrillic)",
     "cp1252": "Windows-1252 (Western European)",
-    "utf-16": "UTF-16",
-    "utf-16-le": "UTF-16",
-    "utf-16-be": "UTF-16",
+    **dict.fromkeys(("utf-16", "utf-16-le", "utf-16-be"), "UTF-16"),
 }
 """Encodings that are recognised besides UTF-8, as spreadsheet programs write them."""
 
@@ -61,12 +60,10 @@ class _Raw:
 
 
 def read_text_table(path: Path, numbers: Collection[str] = NUMBERS) -> pd.DataFrame:
-    """Read CSV, Excel or Parquet; every cell stripped text, or None where it is empty.
+    """Read CSV, Excel or Parquet; every cell stripped text, or None where it is empty. The index is the line of a row.
 
-    The index is the line of each row as a text editor or a spreadsheet counts it (for Parquet: as if it were CSV). In
-    the columns `numbers`, decimal commas become points where commas do not separate cells; ``attrs["decimal_comma"]``
-    says that there were some. ``attrs["notes"]`` holds a `Problem` for each thing that was done to read the table. A
-    `CohortError` says what is no table.
+    In columns of `numbers`, decimal commas become points where commas do not separate cells (``attrs["decimal_comma"]``
+    is then true); ``attrs["notes"]`` tells what was done to read the table. A `CohortError` says what is no table.
     """
     file, _ = table_file(path)
     if not file.is_file():
@@ -122,9 +119,10 @@ def _from_csv(path: Path) -> _Raw:
     except csv.Error as error:
         raise CohortError(str(path), [Problem(f"the table cannot be read from here on ({error}).", line)]) from error
     records = [(line, cells) for line, cells in records[bool(separator) :] if any(cell.strip() for cell in cells)]
-    if all(len(cells) == 1 for _, cells in records) and (inner := _delimiter(records[0][1][0] if records else "")):
-        rows = csv.reader([cells[0] for _, cells in records], delimiter=inner)  # each row was quoted as a whole
-        if records and inner in records[0][1][0]:
+    if records and all(len(cells) == 1 for _, cells in records):
+        inner = _delimiter(records[0][1][0])
+        if inner in records[0][1][0]:  # each row was quoted as a whole
+            rows = csv.reader([cells[0] for _, cells in records], delimiter=inner)
             records = [(line, cells) for (line, _), cells in zip(records, rows, strict=False)]
             delimiter = inner
     return _Raw(records, notes, decimal_comma=delimiter != ",")
@@ -170,33 +168,21 @@ def _recognised(content: bytes) -> str:
     for encoding in list(_LANGUAGES)[:6]:
         try:
             text = content.decode(encoding)
-            lines = text.splitlines()
         except UnicodeDecodeError:
             continue
-        try:
+        with contextlib.suppress(KeyError, UnicodeEncodeError):
             text.encode(_COMMON_LETTERS[encoding])
             common.append(encoding)
-        except (KeyError, UnicodeEncodeError):
-            pass
-        header = next((line for line in lines if line.strip()), "")
-        foreign = [name for name in re.split(f"[{_DELIMITERS}]", header) if not name.isascii()]
+        foreign = [name for name in re.split(f"[{_DELIMITERS}]", _first_line(text)) if not name.isascii()]
         columns[encoding] = sum(meant_column(name, NUMBERS) is not None for name in foreign)
     if any(columns.values()):
         return max(columns, key=columns.get)
     if _single_letters(content):
         return "cp1252"
-    if _kana_share(content) > 0.2:
-        return "cp932"
     if len(common) == 1:
         return common[0]
     likely = charset_normalizer.from_bytes(content, cp_isolation=common or list(columns)).best() if columns else None
     return likely.encoding if likely else ""
-
-
-def _kana_share(content: bytes) -> float:
-    """How many characters beyond ASCII are Japanese kana, if the bytes are read as Shift-JIS."""
-    foreign = [letter for letter in content.decode("cp932", "ignore") if letter > "\x7f"]
-    return sum("\u3041" <= letter <= "\u30fe" for letter in foreign) / max(1, len(foreign))
 
 
 def _single_letters(content: bytes) -> bool:
@@ -206,9 +192,13 @@ def _single_letters(content: bytes) -> bool:
     return western > len(runs) / 2 and b"\x81" not in content
 
 
+def _first_line(text: str) -> str:
+    return next((line for line in text.splitlines() if line.strip()), "")
+
+
 def _delimiter(text: str) -> str:
     """The delimiter in whose header most columns are recognised; then the most frequent one."""
-    header = next((line for line in text.splitlines() if line.strip()), "")
+    header = _first_line(text)
 
     def recognised(delimiter: str) -> tuple[int, int]:
         cells = next(csv.reader([header], delimiter=delimiter), [])
@@ -243,26 +233,20 @@ def _from_excel(path: Path) -> _Raw:
         message = f"the sheet '{name}' was read, and not {others}. For another, write FILE.xlsx#SHEET."
         raw.notes.append(Problem(message))
     shown_by, without_result = _merged_cells(values[name]), []
-    for row in values[name].iter_rows(max_row=_last_row(values[name])):
+    # Formats may reach to row 1,048,576.
+    last = max((cell.row for cell in values[name]._cells.values() if cell.value is not None), default=1)
+    for row in values[name].iter_rows(max_row=last):
         cells = [shown_by.get(cell.coordinate, cell) for cell in row]
-        raw.records.append((row[0].row, [_as_shown(cell) for cell in cells]))
+        raw.records.append((row[0].row, [_as_text(cell.value, cell.number_format or "") for cell in cells]))
         formula = [cell.coordinate for cell in cells if formulas[name][cell.coordinate].data_type == "f"]
         without_result += [place for place in formula if values[name][place].value is None]
     if without_result:
-        message = (
-            f"formulas whose results are not stored in the file (cells {', '.join(without_result[:5])}). Open it in a "
-            "spreadsheet program and save it."
-        )
-        raise CohortError(str(path), [Problem(message)])
+        message = f"formulas whose results are not stored in the file (cells {', '.join(without_result[:5])}). "
+        raise CohortError(str(path), [Problem(message + "Open it in a spreadsheet program and save it.")])
     if shown_by:
         lines = sorted({cell.row for cell in shown_by.values()})
         raw.notes += [Problem("merged cells are read as if each of them held the value.", line) for line in lines]
     return raw
-
-
-def _last_row(sheet: Worksheet) -> int:
-    """The last row with a value: formats may reach to row 1,048,576."""
-    return max((cell.row for cell in sheet._cells.values() if cell.value is not None), default=1)
 
 
 def _merged_cells(sheet: Worksheet) -> dict[str, Cell]:
@@ -275,15 +259,10 @@ def _merged_cells(sheet: Worksheet) -> dict[str, Cell]:
     }
 
 
-def _as_shown(cell: Cell) -> str:
-    """A cell's text: whole numbers without a point, zeros in front as the format shows them, dates as 2021-03-04."""
-    value = cell.value
-    if isinstance(value, int) and not isinstance(value, bool) and re.fullmatch("0+", cell.number_format or ""):
-        return f"{value:0{len(cell.number_format)}d}"
-    return _as_text(value)
-
-
-def _as_text(value: object) -> str:
+def _as_text(value: object, number_format: str = "") -> str:
+    """Whole numbers without a point, zeros in front as the cell's format shows them, dates as 2021-03-04."""
+    if isinstance(value, int) and not isinstance(value, bool) and re.fullmatch("0+", number_format):
+        return f"{value:0{len(number_format)}d}"
     if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
         return ""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e22:
@@ -316,12 +295,9 @@ def _rectangular(path: Path, raw: _Raw) -> tuple[list[str], _Records]:
     (first, header), *rows = raw.records[start:]
     names = [_tidy(name) for name in header]
     n_named = max((place for place, name in enumerate(names, 1) if name), default=0)
+    message = f", but the header has {counted(n_named, 'column')}. Put text with commas in quotes."
     problems = [
-        Problem(
-            f"{counted(len(cells), 'cell')}, but the header has {counted(n_named, 'column')}. Put text with commas in "
-            "quotes.",
-            line,
-        )
+        Problem(counted(len(cells), "cell") + message, line)
         for line, cells in rows
         if any(cell.strip() for cell in cells[len(names) :])
     ]

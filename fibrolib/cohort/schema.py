@@ -55,10 +55,7 @@ _NAMED_STAGES = {"no fibrosis": 0, "cirrhosis": 4, "cirrhotic": 4, "i": 1, "ii":
 def text_problems(
     text: pd.DataFrame, root: Path, outside: bool = False, diagnostics: Sequence[Diagnostic] = INDICES
 ) -> list[Problem]:
-    """What is wrong with the columns and, where the required ones are there, with single cells.
-
-    `text` is that of `read_text_table`; files lie in `root`, the table's folder, or where allowed `outside` of it.
-    """
+    """What is wrong with the columns of `read_text_table` and, where the required ones are there, with single cells."""
     if missing := _missing_columns(list(text)):
         return missing
     if text.empty:
@@ -144,10 +141,8 @@ def _schema(text: pd.DataFrame, root: Path, outside: bool, numbers: Mapping[str,
         return _within(root, value, outside) is None or is_there(root, value, outside)
 
     number = _number_reader(text)
-    file_rules = [
-        check("inside", lambda value: _within(root, value, outside) is not None),
-        check("exists", there),
-    ]
+    inside = check("inside", lambda value: _within(root, value, outside) is not None)
+    file_rules = [inside, check("exists", there)]
     rules = {
         "patient_id": [],
         "stage": [check("stage", lambda value: _stage_number(value) in METAVIR)],
@@ -179,10 +174,7 @@ def _number_reader(text: pd.DataFrame) -> Callable[[str], float | None]:
 
 
 def _within(root: Path, text: str, outside: bool = False) -> Path | None:
-    """The absolute path of a file named in the table, or None where it would leave the table's folder and may not.
-
-    Links are not followed: one that somebody put into the folder is meant.
-    """
+    """The absolute path of a file named in the table, or None where it would leave its folder and may not."""
     path = absolute(root / text)
     return path if outside or path.is_relative_to(absolute(root)) else None
 
@@ -251,9 +243,8 @@ def _explain_number(value: str, unit: str) -> str:
     elif MADE_DATE.fullmatch(value):
         fault += ": a spreadsheet has turned it into a date. Look up what it was, and format the column as text"
     elif (with_unit := _WITH_UNIT.fullmatch(value)) and _number(with_unit[1].replace(",", ".")):
-        fault += (
-            f" alone: write {with_unit[1].replace(',', '.')} without '{with_unit[2]}', if that is the unit expected"
-        )
+        bare = with_unit[1].replace(",", ".")
+        fault += f" alone: write {bare} without '{with_unit[2]}', if that is the unit expected"
     elif _DECIMAL_COMMA.fullmatch(value):
         fault += f" with a decimal point: write {value.replace(',', '.')}"
     elif value[:1] in "<>≤≥" and _number(bare):
@@ -269,9 +260,8 @@ def _near_file(root: Path, value: str) -> str:
             names = sorted(path.name for path in folder.iterdir())
         except OSError:
             return ""
-        similar = [name for name in names if _same_letters(name, part)] or [
-            name for name in names if _same_letters(name.rpartition(".")[0], part)
-        ]
+        similar = [name for name in names if _same_letters(name, part)]
+        similar = similar or [name for name in names if _same_letters(name.rpartition(".")[0], part)]
         if part not in names and len(similar) != 1:
             return ""
         folder = folder / (part if part in names else similar[0])

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fibrolib.atomic import write_atomically
 from fibrolib.cohort.columns import FILES, NUMBERS, PATIENT_LEVEL, REQUIRED, VIRTUAL_PREFIX, numbers_of
 from fibrolib.cohort.parsing import read_text_table, table_file
 from fibrolib.cohort.schema import _typed_table, absolute, text_problems
-from fibrolib.cohort.split import FRACTIONS, PARTS, part_sizes
+from fibrolib.cohort.split import PARTS, part_sizes
 from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
 from fibrolib.errors import CohortError, Problem, counted
 from fibrolib.stages import at_least, cutoff_name, is_metavir
@@ -36,10 +37,9 @@ class Cohort:
     ----------
     name, root
         What it is called in reports, and the absolute path of the table's folder.
-    table : DataFrame
-        One row per video: the required and all optional columns (NaN or None where absent), then any further ones.
-    numbers : mapping of str to ColumnSpec
-        Columns of positive numbers, with those of the user's own diagnostics.
+    table, numbers : DataFrame, mapping of str to ColumnSpec
+        One row per video: the required and all optional columns (NaN or None where absent), then any further ones;
+        columns of positive numbers, with those of the user's own diagnostics.
     """
 
     name: str
@@ -77,15 +77,12 @@ def read_cohort(
 
     Parameters
     ----------
-    path : str or Path
-        CSV, Excel (``cohort.xlsx``, or ``cohort.xlsx#sheet``) or Parquet, one row per video.
-    cutoff : int
-        The lowest stage that counts as diseased; there must be patients on both sides of it.
-    outside : bool
-        Whether files may lie outside the table's folder; a table from elsewhere should not name any file of this
-        computer.
-    diagnostics : sequence of Diagnostic
-        Indices whose columns are read.
+    path, cutoff : str or Path, int
+        CSV, Excel (``cohort.xlsx``, or ``cohort.xlsx#sheet``) or Parquet, one row per video; the lowest stage that
+        counts as diseased: there must be patients on both sides of it.
+    outside, diagnostics : bool, sequence of Diagnostic
+        Whether files may lie outside the table's folder (a table from elsewhere should not name any file of this
+        computer); indices whose columns are read.
     """
     inspection = inspect_cohort(path, cutoff, outside=outside, diagnostics=diagnostics)
     if inspection.problems:
@@ -96,16 +93,12 @@ def read_cohort(
 
 @dataclass(frozen=True, eq=False)
 class _Inspection:
-    """A cohort table as far as it can be read, with all that is wrong with it, in the order of the lines.
-
-    `table` is that of `Cohort`, indexed by line; a cell that was refused is NaN or None, and a table that cannot be
-    read at all has no rows. `text` is what the file says: text or None.
-    """
+    """A cohort table as far as it can be read, with all that is wrong with it, in the order of the lines."""
 
     name: str
     root: Path
-    table: pd.DataFrame
-    text: pd.DataFrame
+    table: pd.DataFrame  # that of `Cohort`, by line; refused cells are NaN or None; no rows if it cannot be read at all
+    text: pd.DataFrame  # what the file says: text or None
     problems: tuple[Problem, ...]
 
 
@@ -182,7 +175,7 @@ def _incomplete_split(table: pd.DataFrame) -> list[Problem]:
     empty = table.index[table["split"].isna()]
     if len(empty) in (0, len(table)):
         return []
-    lines = ", ".join(str(line) for line in empty[:10]) + (", ..." if len(empty) > 10 else "")
+    lines = ", ".join(map(str, empty[:10])) + ", ..." * (len(empty) > 10)
     message = f"no split in {len(empty)} of {len(table)} rows (lines {lines}). Fill in all or leave the column out."
     return [Problem(message, int(empty[0]), "split")]
 
@@ -197,36 +190,33 @@ def _class_problems(patients: pd.DataFrame, cutoff: int) -> list[Problem]:
         listed = ", ".join(map(str, stages))
         message = f"the cut-off {name} leaves only one class: the stages in the table are {listed}; {advice}."
         return [Problem(message, column="stage")]
-    diseased = pd.Series(at_least(patients["stage"], cutoff), index=patients.index)
+    diseased = at_least(patients["stage"], cutoff)
+    classes = {name: diseased == 1, f"not {name}": diseased == 0}
     if patients["split"].notna().all():
-        return _problems_of_split(diseased, patients["split"], name)
-    return _too_few(diseased, name)
+        return _problems_of_split(classes, patients["split"])
+    return _too_few({kind: int(members.sum()) for kind, members in classes.items()})
 
 
-def _counts(diseased: pd.Series, name: str) -> list[tuple[int, str]]:
-    """Patients of each class, and what the class is called."""
-    return [(int(diseased.sum()), name), (int((1 - diseased).sum()), f"not {name}")]
-
-
-def _problems_of_split(diseased: pd.Series, split: pd.Series, name: str) -> list[Problem]:
+def _problems_of_split(classes: Mapping[str, NDArray[np.bool_]], split: pd.Series) -> list[Problem]:
     problems = []
     for part in PARTS:
         needed = _TRAINING_MINIMUM if part == "train" else 1
-        for count, kind in _counts(diseased[split == part], name):
+        for kind, members in classes.items():
+            count = int((members & (split == part)).sum())
             if count < needed:
                 message = f"the part '{part}' holds {counted(count, 'patient')} of {kind}; it needs at least {needed}."
                 problems.append(Problem(message, column="split"))
     return problems
 
 
-def _too_few(diseased: pd.Series, name: str) -> list[Problem]:
+def _too_few(counts: Mapping[str, int]) -> list[Problem]:
     """Without a split column: every part must be sure to get patients of both classes.
 
-    `split_patients` gives each part its proportional number of a class, rounded down or up; that is at least one where
-    the class has as many patients as there are of all for each patient of the smallest part.
+    A part gets its proportional number of a class, rounded down or up: at least one where the class has as many
+    patients as there are of all for each patient of the smallest part.
     """
-    total = len(diseased)
-    smallest = max(min(part_sizes(total, FRACTIONS)), 1)  # of three patients, one part gets none
+    total = sum(counts.values())
+    smallest = max(min(part_sizes(total)), 1)  # of three patients, one part gets none
     needed = max(_CLASS_MINIMUM, math.ceil(total / smallest))
     return [
         Problem(
@@ -234,6 +224,6 @@ def _too_few(diseased: pd.Series, name: str) -> list[Problem]:
             f"(five folds), validation and test to have some each. At least {needed} must be.",
             column="stage",
         )
-        for count, kind in _counts(diseased, name)
+        for kind, count in counts.items()
         if count < needed
     ]

@@ -62,11 +62,7 @@ class _Picture:
 
 
 def _find_picture(path: Path, whole: bool = False) -> _Picture:
-    """Find the ultrasound picture of a video, DICOM file or image.
-
-    With `whole`, pictures that fill the frame are accepted: nothing is blanked. A _RefusedError where there is no
-    ultrasound picture, or nothing would be blanked and that was not accepted.
-    """
+    """Find the ultrasound picture of a video, DICOM file or image; `whole` accepts one that fills the frame."""
     video = read_video(path, max_frames=1)
     frames = video.frames if video.overview is None else video.overview
     sector = find_sector(frames, video.region)
@@ -166,10 +162,9 @@ _LARGEST = 2**32 - 2
 
 
 def _write_dicom(source: Path, target: Path, picture: _Picture, key: bytes, patient: str = "") -> Counter[str]:
-    """Write a DICOM file with a clean header and black around the ultrasound picture.
+    """Write a DICOM file with a clean header, its pixels uncompressed (colour as RGB), black around the picture.
 
-    Pixels are decoded and written uncompressed, one frame at a time; colour as RGB. Frame times and ultrasound regions
-    are kept. Burned In Annotation is removed: text may be left in the picture, and only a person can tell.
+    Burned In Annotation is removed: text may be left in the picture, and only a person can tell.
     """
     cine = Cine(source)
     dataset = cine.dataset
@@ -221,9 +216,7 @@ def _black(dataset: Dataset) -> int:
 
 def _described(dataset: Dataset, count: int, frame: NDArray) -> Dataset:
     """A new header without the old preamble and file meta information, that tells what the pixels are."""
-    clean = Dataset()
-    for element in dataset:
-        clean.add(element)
+    clean = Dataset({element.tag: element for element in dataset})
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", "")) if hasattr(dataset, "file_meta") else ""
     if syntax in _LOSSY:
         clean.LossyImageCompression = "01"
@@ -251,17 +244,9 @@ _TABLE = dicom_anonymization_database_selector("dicomfields_2024b")
 # What the profile does not name but can hold free text, a date, or, being bytes, anything at all.
 _FREE = {"AE", "AS", "DA", "DT", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UR", "UT"}
 _FREE |= {"OB", "OD", "OF", "OL", "OV", "OW", "UN"}
-_PLAIN = {
-    "CodeMeaning",
-    "CodeValue",
-    "CodingSchemeDesignator",
-    "CodingSchemeVersion",
-    "Manufacturer",
-    "ManufacturerModelName",
-    "PixelData",
-    "SoftwareVersions",
-    *(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue", "Alpha")),
-}
+_PLAIN = {f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue", "Alpha")}
+_PLAIN |= {"CodeMeaning", "CodeValue", "CodingSchemeDesignator", "CodingSchemeVersion"}
+_PLAIN |= {"Manufacturer", "ManufacturerModelName", "PixelData", "SoftwareVersions"}
 _DRAWN = {0x5000, 0x6000}  # curves and overlays: drawn on the picture, text among them
 
 _Action = Callable[[Dataset, tuple[int, int]], None]
@@ -270,10 +255,9 @@ _Action = Callable[[Dataset, tuple[int, int]], None]
 def _clean_header(dataset: Dataset, key: bytes, patient: str = "") -> Counter[str]:
     """Remove from a header, nested sequences included, all that may tell who the patient is.
 
-    The basic application level confidentiality profile (PS3.15 annex E, table E.1-1, edition 2024b): X is removed, Z
-    emptied, D replaced by a dummy, U by another unique identifier that is the same for the same key. Private attributes
-    are removed. The profile keeps what it does not name; here, further free text, dates, bytes, overlays and curves are
-    removed too, and unique identifiers that the standard does not define are replaced.
+    The basic application level confidentiality profile (PS3.15 annex E, table E.1-1, edition 2024b). It keeps what it
+    does not name; here, further free text, dates, bytes, overlays and curves are removed too, and unique identifiers
+    that the standard does not define are replaced.
     """
     known_as = str(dataset.get("PatientID") or "").strip()
     before = Counter(_values(dataset))
@@ -286,11 +270,11 @@ def _clean_header(dataset: Dataset, key: bytes, patient: str = "") -> Counter[st
         "Basic Application Confidentiality Profile, PS3.15 2024b",
         f"fibrolib {fibrolib.__version__}: outside of ultrasound picture blanked",
     ]
-    dataset.DeidentificationMethodCodeSequence = [_code("113100", "Basic Application Confidentiality Profile")]
-    counts: Counter[str] = Counter()
-    for (name, _), times in lost.items():
-        counts[name] += times
-    return counts
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator = "113100", "DCM"
+    code.CodeMeaning = "Basic Application Confidentiality Profile"
+    dataset.DeidentificationMethodCodeSequence = [code]
+    return Counter(name for name, _ in lost.elements())
 
 
 def _actions(key: bytes) -> dict[tuple, _Action]:
@@ -344,18 +328,9 @@ def _dummy(dataset: Dataset, tag: tuple[int, int]) -> None:
 def _replace_uids(element: pydicom.DataElement, key: bytes) -> None:
     """Replace unique identifiers, except those of the standard: kinds of objects, codings."""
     old = element.value if isinstance(element.value, MultiValue) else [element.value]
-    new = [uid if not uid or UID(uid).type else _uid(key, uid) for uid in old]
+    code = {uid: hmac.new(key, f"uid\0{uid}".encode(), hashlib.sha256).digest() for uid in old}
+    new = [uid if not uid or UID(uid).type else derived_uid(code[uid]) for uid in old]
     element.value = new if len(new) > 1 else new[0]
-
-
-def _uid(key: bytes, uid: str) -> str:
-    return derived_uid(hmac.new(key, f"uid\0{uid}".encode(), hashlib.sha256).digest())
-
-
-def _code(value: str, meaning: str) -> Dataset:
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "DCM", meaning
-    return item
 
 
 def _values(dataset: Dataset) -> Iterator[tuple[str, str]]:

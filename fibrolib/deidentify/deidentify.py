@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import functools
 import io
 import json
 import os
@@ -20,7 +21,7 @@ import pydicom
 from numpy.typing import NDArray
 from PIL import Image
 
-from fibrolib.atomic import replacing
+from fibrolib.atomic import write_atomically
 from fibrolib.cohort import FILES, OPTIONAL, REQUIRED, read_text_table, table_file, write_cohort
 from fibrolib.cohort.schema import text_problems
 from fibrolib.deidentify.copies import KINDS, _find_picture, _RefusedError, _write_copy, _write_mask
@@ -34,6 +35,9 @@ _LOOK_AT_ALL = (
     "Look at every picture (look.html) before you hand the files on: text, a name or a date inside the ultrasound "
     "picture itself is not removed, and no program finds all of it."
 )
+
+
+_SIDE = 360  # pixels: a letter of twelve in a frame of a thousand can still be made out
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,6 @@ class _Report:
     results: Sequence[_FileResult]
 
     def of(self, outcome: str) -> list[_FileResult]:
-        """The files of one outcome."""
         return [result for result in self.results if result.outcome == outcome]
 
     @property
@@ -79,8 +82,7 @@ class _Report:
         """For people."""
         written, refused, left_out = (self.of(outcome) for outcome in ("written", "refused", "left out"))
         lines = [f"Files written: {len(written)}, refused: {len(refused)}, left out: {len(left_out)}."]
-        lines += [f"  refused: {result.file}: {result.reason}" for result in refused]
-        lines += [f"  left out: {result.file}: {result.reason}" for result in left_out]
+        lines += [f"  {result.outcome}: {result.file}: {result.reason}" for result in [*refused, *left_out]]
         lines += ["", "Removed or replaced (in how many files; how often):"]
         lines += [f"  {name}: {files}; {times}" for name, (files, times) in self.removed.items()] or ["  nothing"]
         shares = [result.kept for result in written if result.kept is not None]
@@ -110,8 +112,7 @@ def deidentify(
 
     `source` is a file, a folder, or a cohort table: then its files, and a new table with pseudonyms. `out` is the
     folder of the copies, not within `source` nor around it. `whole` accepts pictures that fill the frame, of which
-    nothing is blanked. `say` gets a sentence, with the true name, for each picture that is refused; `track` shows
-    progress.
+    nothing is blanked. `say` gets a sentence, with the true name, for each refused picture; `track` shows progress.
 
     Returns the report, also written to `out` as ``deidentified.txt`` and ``deidentified.json`` with the pictures as
     ``look.html``, and the path of the list of new and old names in the private folder.
@@ -119,16 +120,18 @@ def deidentify(
     source, out, key = Path(source).resolve(), Path(out).resolve(), read_key()
     table, jobs = _plan(source, key)
     _check_folder(source, out)
-    sheet, results = _Sheet(), {}
+    pictures, results = {}, {}
     _write_names(jobs, results, out, key)  # before the first copy: whatever happens, it can be told whose it is
     for job in track(jobs, len(jobs)):
-        results[job.source] = _make_safe(job, out, key, whole, say, sheet)
+        results[job.source] = _make_safe(job, out, key, whole, say, pictures)
     report = _Report(sorted(results.values(), key=lambda result: result.file))
     if table is not None:
         _write_table(table, source.parent, results, key, out / "cohort.csv")
-    for name, text in (("txt", report.text()), ("json", report.json())):
-        _write(out / f"deidentified.{name}", text)
-    _write(out / "look.html", sheet.html())
+    pages = jinja2.Environment(loader=jinja2.PackageLoader("fibrolib.deidentify", "."), autoescape=True)
+    page = pages.get_template("look.html.j2").render(look=_LOOK_AT_ALL, pictures=sorted(pictures.items()))
+    texts = {"deidentified.txt": report.text(), "deidentified.json": report.json(), "look.html": page}
+    for name, text in texts.items():
+        write_atomically(out / name, functools.partial(Path.write_text, data=text, encoding="utf-8"))
     return report, _write_names(jobs, results, out, key)
 
 
@@ -137,7 +140,10 @@ def _plan(source: Path, key: bytes) -> tuple[pd.DataFrame | None, list[_Job]]:
     if not file.exists():
         raise FibrolibError(f"{source}: there is no such file or folder.")
     if file.suffix.lower() in _TABLES and file.is_file():
-        table = _read_files_table(source)
+        text = read_text_table(source)  # it need not hold enough patients for a study
+        if problems := text_problems(text, source.parent):
+            raise CohortError(str(source), problems)
+        table = text.astype(object).where(text.notna(), None)
         return table, _jobs_of_table(table, source.parent, key)
     return None, _jobs_of_folder(source, key)
 
@@ -155,7 +161,7 @@ def _check_folder(source: Path, out: Path) -> None:
 
 
 def _make_safe(
-    job: _Job, out: Path, key: bytes, whole: bool, say: Callable[[str], object], sheet: _Sheet
+    job: _Job, out: Path, key: bytes, whole: bool, say: Callable[[str], object], pictures: dict[str, str]
 ) -> _FileResult:
     try:
         kind = _kind(job)
@@ -177,7 +183,7 @@ def _make_safe(
     except Exception as error:  # one file never costs the copies of the others
         say(f"{job.source}: not written: the copy cannot be made ({one_line(error)}).")
         return _FileResult(job.name, "refused", reason=f"the copy cannot be made ({type(error).__name__})")
-    sheet.add(name, picture.brightest)
+    pictures[name] = _thumbnail(picture.brightest)
     return _FileResult(name, "written", kind, dict(removed), round(picture.kept, 4), (*picture.look, *look))
 
 
@@ -218,9 +224,12 @@ def _write_table(table: pd.DataFrame, root: Path, results: dict[Path, _FileResul
     write_cohort(new[new["video"].notna()], path)
 
 
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+def _thumbnail(picture: NDArray[np.uint8]) -> str:
+    """A picture as small PNG, for the page of pictures to look at."""
+    image, buffer = Image.fromarray(picture), io.BytesIO()
+    image.thumbnail((_SIDE, _SIDE))
+    image.save(buffer, format="PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def _write_names(jobs: list[_Job], results: dict[Path, _FileResult], out: Path, key: bytes) -> Path:
@@ -232,8 +241,6 @@ def _write_names(jobs: list[_Job], results: dict[Path, _FileResult], out: Path, 
     rows.writerows([name, job.patient, str(job.source)] for job, name in names.items())
     return write_private(path, text.getvalue())
 
-
-# Which files, and their new names
 
 _TABLES = {".csv", ".parquet", ".pq", ".xlsx", ".xlsm"}
 """Endings of cohort tables."""
@@ -250,14 +257,15 @@ class _Job:
 
 
 def _jobs_of_folder(source: Path, key: bytes) -> list[_Job]:
-    """A file, or all files of a folder and its subfolders, in the order of their new names.
-
-    Folders keep their structure under new names: it may tell patients apart.
-    """
+    """A file, or all files of a folder and its subfolders, in the order of their new names; folders get new names."""
     if source.is_file():
         return [_Job(source, pseudonym(key, "f", source.name))]
     files = [Path(place) / name for place, _, names in os.walk(source) for name in names]
-    jobs = [_Job(path, _hidden(path.relative_to(source), key)) for path in files]
+    jobs = []
+    for path in files:
+        *folders, name = path.relative_to(source).parts
+        hidden = [*(pseudonym(key, "d", folder) for folder in folders), pseudonym(key, "f", name)]
+        jobs.append(_Job(path, "/".join(hidden)))
     return sorted(jobs, key=lambda job: job.name)
 
 
@@ -272,58 +280,3 @@ def _jobs_of_table(table: pd.DataFrame, root: Path, key: bytes) -> list[_Job]:
                 new = f"{patient}/{pseudonym(key, 'f', name)}"
                 jobs[name] = _Job(root / name, new, mask=column == "roi", patient=patient)
     return list(jobs.values())
-
-
-def _read_files_table(path: Path) -> pd.DataFrame:
-    """Read a cohort table as text; it need not hold enough patients for a study. A CohortError names what is wrong."""
-    text = read_text_table(path)
-    if problems := text_problems(text, path.parent):
-        raise CohortError(str(path), problems)
-    return text.astype(object).where(text.notna(), None)
-
-
-def _hidden(relative: Path, key: bytes) -> str:
-    *folders, name = relative.parts
-    return "/".join([*(pseudonym(key, "d", folder) for folder in folders), pseudonym(key, "f", name)])
-
-
-# The page of pictures to look at
-
-_SIDE = 360  # pixels: a letter of twelve in a frame of a thousand can still be made out
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Pictures to look at</title>
-<style>
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem; color: #222 }
-.sheet { display: flex; flex-wrap: wrap; gap: .8rem }
-figure { margin: 0; font-size: .8rem }
-img { background: #000; display: block }
-</style></head><body>
-<h1>Pictures to look at</h1>
-<p>{{ look }} Of a video each pixel is shown as bright as it ever gets, in frames spread over the file: words show that
-come and go.</p>
-<div class="sheet">
-{% for name, picture in pictures %}<figure><img alt="" src="data:image/png;base64,{{ picture }}">
-<figcaption>{{ name }}</figcaption></figure>
-{% endfor %}</div>
-</body></html>
-"""
-
-
-class _Sheet:
-    """Pictures, kept small until the page is made."""
-
-    def __init__(self) -> None:
-        self._pictures: list[tuple[str, str]] = []
-
-    def add(self, name: str, picture: NDArray[np.uint8]) -> None:
-        """Add a picture of shape (height, width) under the name of its file."""
-        image, buffer = Image.fromarray(picture), io.BytesIO()
-        image.thumbnail((_SIDE, _SIDE))
-        image.save(buffer, format="PNG")
-        self._pictures.append((name, base64.b64encode(buffer.getvalue()).decode()))
-
-    def html(self) -> str:
-        """The page."""
-        template = jinja2.Environment(autoescape=True).from_string(_PAGE)
-        return template.render(look=_LOOK_AT_ALL, pictures=sorted(self._pictures))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Self
 
 import numpy as np
@@ -30,8 +30,8 @@ from fibrolib.stages import at_least
 _AST_UPPER_LIMIT = 40.0  # U/L; the customary value; laboratories differ (*assumption* where none is given)
 
 _MIN_SLOPE = 0.01
-"""Log odds for each standard deviation of the log index, at least: keeps the curve rising, and so the AUC the index's
-own, when a small sample happens to point the other way (*assumption*: any small positive number would do)."""
+"""Log odds for each standard deviation of the log index, at least: the curve rises, and the AUC is the index's own, if
+a small sample points the other way (*assumption*: any small positive number would do)."""
 
 
 def fib4(
@@ -47,21 +47,15 @@ def fib4(
     Parameters
     ----------
     age, ast, alt, platelets : array_like
-        Years, U/L, U/L and 10^9/L; NaN where missing, and so is the result. They broadcast.
+        Years, U/L, U/L and 10^9/L; NaN where missing, and so is the result. A Series if one of them is.
     unit : str or mapping of str to str, optional
         Other units: ``"per µL"`` or ``"10^4/µL"`` of platelets, ``"µkat/L"`` of AST and ALT; by argument, as in
         ``{"ast": "µkat/L"}``, where only one of them is meant.
 
-    Returns
-    -------
-    Series or ndarray of float
-        A Series, with its index, if one of the arguments is.
-
     Raises
     ------
     IndexInputError
-        A value is zero, negative or infinite, is plainly in another unit (the message says which), or is one that
-        nobody has; Series have different indices.
+        A value is not positive, plainly in another unit, or one that nobody has; Series have different indices.
 
     Examples
     --------
@@ -124,17 +118,13 @@ class PublishedCutoff:
 
     Parameters
     ----------
-    stage : int
-        METAVIR stage from which on disease is meant.
-    low, high : float
-        Below `low` disease is unlikely, from `high` on likely; the other way round where low values of the index go
-        with high stages.
+    stage, low, high : int, float, float
+        METAVIR stage from which on disease is meant; below `low` it is unlikely, from `high` on likely (the other way
+        round where low values of the index go with high stages).
     population, source : str
         Where the values come from, and the citation.
-    low_from_65 : float or None
-        Lower cut-off from the age of 65 on, where one was published.
-    from_age : float or None
-        Age below which the cut-offs are not validated.
+    low_from_65, from_age : float or None
+        Lower cut-off from the age of 65 on, where published; age below which the cut-offs are not validated.
     """
 
     stage: int
@@ -146,54 +136,20 @@ class PublishedCutoff:
     from_age: float | None = None
 
 
+@dataclass(eq=False, repr=False)  # scikit-learn's own are kept
 class _IndexClassifier(ClassifierMixin, BaseEstimator):
-    """Classify by one index: fitting learns how the index maps to a probability, never its order.
+    """Classify by one index: a logistic curve over its log gives the probability of ``stage >= cutoff``.
 
-    A logistic curve over the log of the index gives the probability of ``stage >= cutoff``. Its slope has the sign of
-    `direction` (ridge penalty 1 on the standardised slope, as scikit-learn's default), so the ROC curve is that of the
-    index.
-
-    Parameters
-    ----------
-    formula : callable
-        Gets one array per column, in their order, and returns the index: positive numbers.
-    columns : sequence of str
-        Columns that it reads.
-    name : str
-        What the index is called in messages.
-    direction : {1, -1}
-        1 where high values go with high stages, -1 where low ones do.
-    cutoff : int
-        Lowest stage that counts as diseased.
-
-    Attributes
-    ----------
-    classes_ : ndarray
-        ``[0, 1]``.
-    intercept_, slope_ : float
-        Of the logistic curve over the natural log of the index.
-
-    Raises
-    ------
-    IndexInputError
-        A column is missing or empty, a value is zero, negative or infinite, or the patients to be fitted are all of
-        one class.
+    The slope has the sign of `direction` (ridge penalty 1 on the standardised slope, as scikit-learn's default), so the
+    ROC curve is that of the index. `formula` gets one array per column and returns positive numbers.
     """
 
-    def __init__(
-        self,
-        formula: Callable[..., ArrayLike],
-        columns: Sequence[str],
-        *,
-        name: str = "the index",
-        direction: int = 1,
-        cutoff: int = 2,
-    ) -> None:
-        self.formula = formula
-        self.columns = columns
-        self.name = name
-        self.direction = direction
-        self.cutoff = cutoff
+    formula: Callable[..., ArrayLike]
+    columns: Sequence[str]
+    _: KW_ONLY
+    name: str = "the index"
+    direction: int = 1
+    cutoff: int = 2
 
     def index(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """The index of each row, shape (n,); NaN where an input is missing."""

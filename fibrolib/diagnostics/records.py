@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -29,12 +28,10 @@ class Diagnostic:
 
     Parameters
     ----------
-    name, label : str
-        Its name in tables and files (lower-case letters, digits and ``_``), and its name for readers.
-    kind : {'index', 'net'}
-        Which of the two it is.
-    colour : str
-        Its colour in figures, ``#RRGGBB``; empty: a spare one.
+    name, label, kind : str
+        Its name in tables and files (lower-case letters, digits, ``_``); its name for readers; ``index`` or ``net``.
+    colour, citation : str
+        Its colour in figures, ``#RRGGBB`` (empty: a spare one); where it was published.
     columns : mapping of str to ColumnSpec
         Of an index: the columns of the cohort table that it reads.
     formula : callable or None
@@ -49,8 +46,6 @@ class Diagnostic:
         Of a formula: 1 where high values go with high stages, -1 where low ones do.
     cutoffs : tuple of PublishedCutoff
         Of a formula; the first of a stage is the default.
-    citation : str
-        Where it was published.
 
     Raises
     ------
@@ -145,12 +140,8 @@ SWE = Diagnostic(
     columns={"swe_kpa": STIFFNESS},
     formula=stiffness,
     cutoffs=(
-        PublishedCutoff(2, 6.85, 6.85, _CHB_602, "2D-SWE, multicentre"),
-        PublishedCutoff(3, 7.43, 7.43, _CHB_602, "2D-SWE, multicentre"),
-        PublishedCutoff(4, 8.03, 8.03, _CHB_602, "2D-SWE, multicentre"),
-        PublishedCutoff(2, 6.9, 6.9, _CHB_327, "2D-SWE, second cohort"),
-        PublishedCutoff(3, 7.9, 7.9, _CHB_327, "2D-SWE, second cohort"),
-        PublishedCutoff(4, 9.4, 9.4, _CHB_327, "2D-SWE, second cohort"),
+        *(PublishedCutoff(k, x, x, _CHB_602, "2D-SWE, multicentre") for k, x in ((2, 6.85), (3, 7.43), (4, 8.03))),
+        *(PublishedCutoff(k, x, x, _CHB_327, "2D-SWE, second cohort") for k, x in ((2, 6.9), (3, 7.9), (4, 9.4))),
     ),
     citation="EFSUMB guideline 2013",
 )
@@ -221,7 +212,11 @@ def load_diagnostic(text: str, folder: Path) -> tuple[Diagnostic, OwnFile]:
         raise DiagnosticError(str(error)) from error
     record = getattr(module, wanted, None)
     if not isinstance(record, Diagnostic):
-        raise DiagnosticError(f"'{text}': {_no_record(module, wanted, record)}")
+        there = [name for name, each in vars(module).items() if isinstance(each, Diagnostic)]
+        hint = f"Records in this file: {', '.join(there)}." if there else "There is no record in this file."
+        fault = f"'{wanted}' is no Diagnostic but {type(record).__name__}"
+        fault = f"the file has no object '{wanted}'" if record is None else fault
+        raise DiagnosticError(f"'{text}': {fault}. {hint}")
     if record.name in {built_in.name for built_in in BUILT_IN}:
         raise DiagnosticError(f"'{text}': the package has a diagnostic '{record.name}' already. Choose another name.")
     if record.kind == "net" and record.network is None:
@@ -249,12 +244,3 @@ def _path_and_object(text: str, folder: Path) -> tuple[Path, str]:
     if not path.is_file():
         raise DiagnosticError(f"'{text}': there is no file {path}. Its path is relative to the profile.")
     return path, wanted
-
-
-def _no_record(module: ModuleType, wanted: str, value: object) -> str:
-    """What is there in place of a record."""
-    records = [name for name, each in vars(module).items() if isinstance(each, Diagnostic)]
-    hint = f" Records in this file: {', '.join(records)}." if records else " There is no record in this file."
-    if value is None:
-        return f"the file has no object '{wanted}'.{hint}"
-    return f"'{wanted}' is no Diagnostic but {type(value).__name__}.{hint}"

@@ -37,21 +37,16 @@ class ColumnSpec:
 
     Parameters
     ----------
-    unit, label : str
-        Its unit, and its name in figures and tables; empty: the column's own.
-    low, high : float
-        Plausible values; others get a warning.
+    unit, label, same : str, str, tuple of str
+        Its unit; its name in figures and tables (empty: the column's own); other names of the unit.
+    low, high, possible : float, float, tuple of (float, float)
+        Plausible values (others get a warning); values that a person can have at all (the indices refuse others).
     distribution : {'skewed', 'normal', 'log-normal'}
-        How values are spread between patients. Normal ones are given as mean and standard deviation, others as median
-        and quartiles; log-normal ones are drawn on a logarithmic axis.
-    below, above : OtherUnit or None
-        The unit that explains values below `low`, and above `high`.
-    low_median : tuple of (float, OtherUnit) or None
-        A median that no hospital's patients fall below, and the unit that explains it if they do.
-    possible : tuple of (float, float)
-        Values that a person can have at all; the indices refuse others.
-    same : tuple of str
-        Other names of the unit.
+        Normal values are given as mean and standard deviation, others as median and quartiles; log-normal ones are
+        drawn on a logarithmic axis.
+    below, above, low_median : OtherUnit or None; tuple of (float, OtherUnit)
+        The units that explain values below `low`, and above `high`; a median that no hospital's patients fall below,
+        and the unit that explains it.
     """
 
     unit: str
@@ -74,26 +69,23 @@ class ColumnSpec:
         """The unit that explains a median no hospital's patients have."""
         return self.low_median[1] if self.low_median and median < self.low_median[0] else None
 
+    @property
+    def other_units(self) -> list[OtherUnit]:
+        """Units that the column may have been filled in with."""
+        units = (self.below, self.above, self.low_median[1] if self.low_median else None)
+        return [unit for unit in dict.fromkeys(units) if unit]
+
     def converter(self, unit: str) -> Callable[[float], float] | None:
         """From a unit, however it is written, to the column's own; None where the column is never given in it."""
-        others = (self.below, self.above, self.low_median[1] if self.low_median else None)
         known = {_folded(name): lambda value: value for name in (self.unit, *self.same)}
-        known |= {_folded(other.name): other.convert for other in others if other}
+        known |= {_folded(other.name): other.convert for other in self.other_units}
         return known.get(_folded(unit))
 
 
 def _folded(unit: str) -> str:
     """A unit without its typography: ``10^3/uL`` and ``10³ per µL`` are one."""
     text = unicodedata.normalize("NFKC", unit).casefold().replace("μ", "u")
-    for written, meant in (
-        ("per", "/"),
-        ("mm^3", "ul"),
-        ("mm3", "ul"),
-        ("mcl", "ul"),
-        ("^", ""),
-        ("×", "x"),
-        (" ", ""),
-    ):
+    for written, meant in {"per": "/", "mm^3": "ul", "mm3": "ul", "mcl": "ul", "^": "", "×": "x", " ": ""}.items():
         text = text.replace(written, meant)
     text = text.removeprefix("x").removeprefix("cells").replace("//", "/")
     return text.removeprefix("1") if text.startswith("1/") else text
@@ -126,15 +118,11 @@ def _in_own_unit(name: str, values: ArrayLike, spec: ColumnSpec, unit: str | Map
     if given:
         convert = spec.converter(given)
         if convert is None:
-            raise IndexInputError(f"{name} can be given in {', '.join(_units(spec))}, not in {given!r}")
+            units = ", ".join([spec.unit, *(other.name for other in spec.other_units)])
+            raise IndexInputError(f"{name} can be given in {units}, not in {given!r}")
         array = convert(array)
     _refuse_other_units(name, array[~np.isnan(array)], spec)
     return array
-
-
-def _units(spec: ColumnSpec) -> list[str]:
-    others = (spec.below, spec.above, spec.low_median[1] if spec.low_median else None)
-    return list(dict.fromkeys([spec.unit, *(other.name for other in others if other)]))
 
 
 def _refuse_other_units(name: str, values: _Floats, spec: ColumnSpec) -> None:
@@ -177,24 +165,8 @@ AGE = ColumnSpec("years", 18, 100, "Age", "normal", possible=(0, 125))
 _ENZYME = {"distribution": "log-normal", "below": _KATAL, "possible": (1, 50_000), "same": ("IU/L",)}
 AST = ColumnSpec("U/L", 5, 5000, "AST", **_ENZYME)
 ALT = ColumnSpec("U/L", 5, 5000, "ALT", **_ENZYME)
-PLATELETS = ColumnSpec(
-    "10⁹/L",
-    10,
-    1500,
-    "Platelets",
-    above=_PER_MICROLITRE,
-    low_median=(45.0, _TEN_THOUSANDS),
-    possible=(1, 5000),
-    same=("10³/µL", "G/L", "K/µL", "Gpt/L", "thousands/µL"),
-)
-STIFFNESS = ColumnSpec(
-    "kPa",
-    1.5,
-    75,
-    "Stiffness (SWE)",
-    "log-normal",
-    below=_SPEED,
-    above=_PASCAL,
-    low_median=(2.6, _SPEED),
-    possible=(0.5, 300),
-)
+_COUNT = {"above": _PER_MICROLITRE, "low_median": (45.0, _TEN_THOUSANDS), "possible": (1, 5000)}
+_THOUSANDS = ("10³/µL", "G/L", "K/µL", "Gpt/L", "thousands/µL")
+PLATELETS = ColumnSpec("10⁹/L", 10, 1500, "Platelets", **_COUNT, same=_THOUSANDS)
+_OTHER_STIFFNESS = {"below": _SPEED, "above": _PASCAL, "low_median": (2.6, _SPEED)}
+STIFFNESS = ColumnSpec("kPa", 1.5, 75, "Stiffness (SWE)", "log-normal", **_OTHER_STIFFNESS, possible=(0.5, 300))

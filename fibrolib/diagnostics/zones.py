@@ -31,24 +31,20 @@ def zones(
 
     Parameters
     ----------
-    index : array_like, shape (n,)
-        Values of the index, NaN where missing.
+    index, age : array_like, shape (n,)
+        Values of the index, NaN where missing; years, for cut-offs that depend on them.
     published : PublishedCutoff, Diagnostic or str
         A cut-off, or the diagnostic or its name in any case, such as ``"FIB-4"``, for `Diagnostic.published_cutoff`.
     stage, population
         Of a diagnostic: as of `Diagnostic.published_cutoff`.
     direction : {1, -1}, optional
         -1 where low values go with high stages; default that of the diagnostic, else 1.
-    age : array_like, shape (n,), optional
-        Years. Where the cut-offs have a lowest age, younger patients are in a zone of their own; where there is a lower
-        cut-off for patients from 65 on, it is used for them.
 
     Returns
     -------
     Series of categories, shape (n,)
         Risk of disease, one of `ZONES`, indexed like `index`: "low" below the lower cut-off, "high" from the upper one
-        on; missing where the index is. "age < 35", or as the cut-off has it: not validated at that age. A single
-        cut-off leaves nobody indeterminate. The name of the Series says from which population the cut-off is.
+        on; missing where the index is. "age < 35", or as the cut-off has it: not validated at that age.
     """
     record = published if isinstance(published, Diagnostic) else None
     if isinstance(published, str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from fibrolib.own_files import known_files
 from fibrolib.provenance import code_digest
 
 
+@dataclass(eq=False, repr=False)  # scikit-learn's own are kept
 class NetClassifier(ClassifierMixin, BaseEstimator):
     """A net that diagnoses patients from their prepared clips or still images.
 
@@ -45,25 +47,19 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         None leaves it to `options`.
     view : {'clips', 'stills'}
         Column of the patient table that the net reads.
-    cutoff : int
-        Stage at or above which a patient counts as diseased.
-    n_stages : int or None
-        Number of ordered stages; None takes one more than the highest of the training set. Give it where a fold might
-        miss the highest stage.
+    cutoff, n_stages : int
+        Stage at or above which a patient counts as diseased; number of ordered stages, None takes one more than the
+        highest of the training set: give it where a fold might miss the highest stage.
     clip_length, frame_stride, n_clips : int
         Frames per window, their distance, and windows averaged per video when scoring.
     learning_rate, backbone_lr_scale, weight_decay : float
         Of AdamW; the scale is a factor on the learning rate of pretrained layers.
     epochs, patience, batch_size : int
         Longest training, epochs without a better validation loss before it ends, windows per step.
-    augment : bool
-        Random changes of gain, grey map and position during training (`Augment`).
-    seed : int
-        Seed of weights, order, windows and augmentation.
-    device : str
-        ``auto``, ``cpu``, ``cuda``.
-    n_threads : int or None
-        Torch threads during fit and scoring; None leaves torch's choice.
+    augment, seed : bool, int
+        Random changes during training (`Augment`); seed of weights, order, windows and augmentation.
+    device, n_threads : str, int or None
+        ``auto``, ``cpu``, ``cuda``; torch threads during fit and scoring, None leaves torch's choice.
     memory : Path, str or None
         Folder of finished fits by content (settings, files, stages, code): an equal fit is loaded. None stores nothing.
 
@@ -73,50 +69,27 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         The trained net, its training curves (one row per epoch), and the number of stages it was trained for.
     """
 
-    def __init__(
-        self,
-        architecture: str = "motion_resnet3d",
-        options: dict | None = None,
-        *,
-        weights: str | None = None,
-        view: str = "clips",
-        cutoff: int = 2,
-        n_stages: int | None = None,
-        clip_length: int = 16,
-        frame_stride: int = 1,
-        n_clips: int = 3,
-        learning_rate: float = 1e-3,
-        backbone_lr_scale: float = 0.1,
-        weight_decay: float = 1e-2,
-        epochs: int = 20,
-        patience: int = 6,
-        batch_size: int = 8,
-        augment: bool = True,
-        seed: int = 0,
-        device: str = "auto",
-        n_threads: int | None = None,
-        memory: Path | str | None = None,
-    ) -> None:
-        self.architecture = architecture
-        self.options = options
-        self.weights = weights
-        self.view = view
-        self.cutoff = cutoff
-        self.n_stages = n_stages
-        self.clip_length = clip_length
-        self.frame_stride = frame_stride
-        self.n_clips = n_clips
-        self.learning_rate = learning_rate
-        self.backbone_lr_scale = backbone_lr_scale
-        self.weight_decay = weight_decay
-        self.epochs = epochs
-        self.patience = patience
-        self.batch_size = batch_size
-        self.augment = augment
-        self.seed = seed
-        self.device = device
-        self.n_threads = n_threads
-        self.memory = memory
+    architecture: str = "motion_resnet3d"
+    options: dict | None = None
+    _: KW_ONLY
+    weights: str | None = None
+    view: str = "clips"
+    cutoff: int = 2
+    n_stages: int | None = None
+    clip_length: int = 16
+    frame_stride: int = 1
+    n_clips: int = 3
+    learning_rate: float = 1e-3
+    backbone_lr_scale: float = 0.1
+    weight_decay: float = 1e-2
+    epochs: int = 20
+    patience: int = 6
+    batch_size: int = 8
+    augment: bool = True
+    seed: int = 0
+    device: str = "auto"
+    n_threads: int | None = None
+    memory: Path | str | None = None
 
     @property
     def columns(self) -> tuple[str]:
@@ -131,14 +104,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: pd.DataFrame, y: ArrayLike, validation: tuple[pd.DataFrame, ArrayLike] | None = None):
         """Train on patients.
 
-        Parameters
-        ----------
-        X : DataFrame
-            One row per patient with the column ``view``.
-        y : array_like of int, shape (n_patients,)
-            Stages (not yes/no labels: the net learns the order of all stages).
-        validation : tuple of (DataFrame, array_like) or None
-            Patients for early stopping; the net does not learn from them.
+        `X` has the column ``view``, `y` holds stages (not yes/no labels); `validation` has both for early stopping.
         """
         stages = np.asarray(y, dtype=np.int64)
         self.classes_ = np.array([0, 1])
@@ -164,10 +130,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
 
     @classmethod
     def load(cls, path: Path | str) -> NetClassifier:
-        """Read a classifier that `save` wrote; nothing in the file is executed.
-
-        FibrolibError if the file is not one of ours, or of a version whose nets had other shapes.
-        """
+        """Read a classifier that `save` wrote; nothing in the file is executed."""
         settings = _read_fit(Path(path))[2]
         classifier = cls(**settings)
         classifier.classes_, classifier.n_stages_ = np.array([0, 1]), settings["n_stages"]
@@ -223,14 +186,11 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         training = self._dataset(X, stages, training=True)
         module = self._build()
         module.head.start_at_prevalence(torch.tensor(stages))
-        stopping = None if validation is None else self._dataset(*validation)
-        net = _make_net(module, self, len(training), stopping)
+        net = _make_net(module, self, len(training), None if validation is None else self._dataset(*validation))
         with torch_threads(self.n_threads), torch.random.fork_rng():
             torch.manual_seed(self.seed)
             if module.uses_linear_probe:
-                _initialise_linear_probe(
-                    module, self._dataset(X, stages), batch_size=self.batch_size, device=net.device
-                )
+                _initialise_linear_probe(module, self._dataset(X, stages), self.batch_size, net.device)
             net.fit(training)
         self.module_, self.history_ = net.module_.eval(), net.curves
 

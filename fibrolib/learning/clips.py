@@ -116,9 +116,6 @@ def _last_start(n_frames: int, clip_length: int, frame_stride: int) -> int:
 class ClipDataset(Dataset):
     """Windows of clips with the stage (or other target) of their patient.
 
-    With ``augment``, one item per file and a random window each time (training); without, ``n_clips`` windows
-    spread over each file, always the same (scoring).
-
     Parameters
     ----------
     patients : DataFrame
@@ -128,11 +125,10 @@ class ClipDataset(Dataset):
     view, clip_length, frame_stride, n_clips
         As for `NetClassifier`.
     augment : Augment or None
-        Random changes for training.
-    perturbation : callable or None
-        One of `PERTURBATIONS`, applied to every window before augmentation.
-    seed : int
-        Seed of window starts and augmentation.
+        Random changes for training: one item per file, a random window each time. Without, ``n_clips`` windows spread
+        over each file, always the same (scoring).
+    perturbation, seed : callable or None, int
+        One of `PERTURBATIONS`, applied to every window before augmentation; seed of window starts and augmentation.
 
     Attributes
     ----------
@@ -162,15 +158,11 @@ class ClipDataset(Dataset):
         self.targets = np.zeros(len(patients), dtype=np.int64) if targets is None else np.asarray(targets)
         self._random = np.random.default_rng(seed)
         self._frames: dict[str, NDArray[np.uint8]] = {}
-        files = [(row, str(path)) for row, paths in enumerate(patients[view]) for path in paths]
-        self.items = [(row, path, start) for row, path in files for start in self._starts(path, n_clips)]
+        self.items: list[tuple[int, str, int | None]] = []  # row of the patient, file, start; None for a random one
+        for row, path in [(row, str(path)) for row, paths in enumerate(patients[view]) for path in paths]:
+            starts = [None] if augment else _spread_windows(len(self._read(path)), clip_length, frame_stride, n_clips)
+            self.items += [(row, path, start) for start in starts]
         self.owner = np.array([row for row, _, _ in self.items], dtype=np.int64)
-
-    def _starts(self, path: str, n_clips: int) -> list[int] | list[None]:
-        """Starts of a file's windows; None for a random one."""
-        if self.augment is not None:
-            return [None]
-        return _spread_windows(len(self._read(path)), self.clip_length, self.frame_stride, n_clips)
 
     def _read(self, path: str) -> NDArray[np.uint8]:
         if path in self._frames:

@@ -95,38 +95,30 @@ def evaluate(
     """Tune by cross-validation inside the training patients, fit on all of them, score validation and test once.
 
     The classifier is given only the columns that it declares, so it cannot see the stage. A ``fit`` with a parameter
-    ``validation`` receives the validation patients for early stopping; neither training nor stopping sees the held-out
-    fold.
+    ``validation`` receives the validation patients for early stopping; nothing sees the held-out fold.
 
     Parameters
     ----------
-    name : str
-        The diagnostic's name in the predictions table.
-    diagnostic : estimator
-        A scikit-learn classifier, or a pipeline that ends in one. One with a parameter ``cutoff`` is trained on stages
-        and predicts ``stage >= cutoff``; any other is trained on labels, 1 where ``stage >= cutoff``.
+    name, diagnostic : str, estimator
+        Its name in the predictions table; a scikit-learn classifier or pipeline. One with a parameter ``cutoff`` is
+        trained on stages and predicts ``stage >= cutoff``; any other is trained on labels, 1 where ``stage >= cutoff``.
     patients : DataFrame
-        One row per patient, indexed by patient, with ``stage``, ``split`` (``train``, ``validation`` or
-        ``test``) and what the diagnostic reads.
+        One row per patient, with ``stage``, ``split`` (``train``, ``validation``, ``test``) and what is read.
     columns : sequence of str or None
         Columns of `patients` that the diagnostic is given; None takes those of its attribute ``columns``.
     cutoff : int or None
         Stage at or above which a patient counts as diseased; None takes the diagnostic's own, and 2 where it has none.
     grid : dict, list of dict or None
         Parameter grid, or grids, of scikit-learn's `GridSearchCV`; None or empty keeps the diagnostic's own settings.
-    n_folds, seed : int
-        Folds of the training patients, and the seed of their division.
-    n_jobs : int
-        Processes, through joblib.
+    n_folds, seed, n_jobs : int
+        Folds of the training patients, the seed of their division, and processes, through joblib.
 
     Raises
     ------
     FibrolibError
-        If no columns are declared, one does not exist or holds the outcome, the cut-offs disagree, the diagnostic has
-        no probabilities, or it does not take the missing values of its columns.
+        Columns, cut-offs, missing values or a classifier without probabilities do not allow an evaluation.
     """
     candidates = [clone(diagnostic).set_params(**params) for params in ParameterGrid(grid or {})]
-    _check_probabilities(name, candidates)
     cutoff = _agreed_cutoff(name, diagnostic, candidates, cutoff)
     columns = _declared_columns(diagnostic, candidates) if columns is None else _as_list(columns)
     _check_columns(name, columns, patients)
@@ -192,17 +184,13 @@ def _probability(estimator: BaseEstimator, X: pd.DataFrame) -> NDArray[np.float6
     return np.asarray(estimator.predict_proba(X))[:, classes.index(1)]
 
 
-def _check_probabilities(name: str, candidates: list[BaseEstimator]) -> None:
-    for estimator in candidates:
-        if not hasattr(estimator, "predict_proba"):
-            raise FibrolibError(
-                f"{name}: {type(estimator).__name__} has no predict_proba, and probabilities are needed. Choose a "
-                "classifier that gives them, or put it into sklearn.calibration.CalibratedClassifierCV."
-            )
-
-
 def _agreed_cutoff(name: str, diagnostic: BaseEstimator, candidates: list[BaseEstimator], cutoff: int | None) -> int:
-    """The given cut-off, or the diagnostic's own; every candidate must have the same."""
+    """The given cut-off, or the diagnostic's own; every candidate must have the same, and give probabilities."""
+    for kind in {type(estimator).__name__ for estimator in candidates if not hasattr(estimator, "predict_proba")}:
+        raise FibrolibError(
+            f"{name}: {kind} has no predict_proba, and probabilities are needed. Choose a classifier that gives them, "
+            "or put it into sklearn.calibration.CalibratedClassifierCV."
+        )
     own = _own_cutoff(diagnostic)
     if cutoff is None:
         cutoff = _USUAL_CUTOFF if own is None else own
@@ -260,10 +248,7 @@ def _is_outcome(values: pd.Series, stages: pd.Series) -> bool:
 
 @contextmanager
 def _missing_values_named(name: str, X: pd.DataFrame) -> Iterator[None]:
-    """Name the columns with missing values if an estimator does not accept them.
-
-    Its tag ``allow_nan`` does not tell beforehand: in scikit-learn 1.9 it is False for many pipelines that impute.
-    """
+    """Name the columns with missing values if an estimator does not accept them; its tags do not tell beforehand."""
     try:
         yield
     except ValueError as error:
@@ -289,16 +274,12 @@ def _all_predictions(
         rows(estimator, parts["train"].iloc[held_out], "train", number)
         for number, ((_, held_out), estimator) in enumerate(zip(folds, fold_estimators, strict=True), start=1)
     ]
-    return pd.concat(
-        [*out_of_fold, *(rows(final, parts[side], side) for side in ("validation", "test"))], ignore_index=True
-    )
+    others = [rows(final, parts[side], side) for side in ("validation", "test")]
+    return pd.concat([*out_of_fold, *others], ignore_index=True)
 
 
 def _search_table(results: dict, n_folds: int) -> pd.DataFrame:
-    """Parameters, AUC of each fold, mean, spread and rank over the folds that have an AUC; one row per setting.
-
-    An option of a net is a column (``options.freeze_to_stride``).
-    """
+    """Parameters, AUC of each fold, mean, spread and rank over the folds that have an AUC; one row per setting."""
     parameters = pd.json_normalize(results["params"])
     folds = pd.DataFrame({f"auc_fold{k + 1}": results[f"split{k}_test_score"] for k in range(n_folds)})
     mean = folds.mean(axis=1)

@@ -18,6 +18,7 @@ from sklearn.metrics import roc_auc_score
 from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping, EpochScoring, LRScheduler
 from skorch.helper import predefined_split
+from skorch.utils import noop
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -120,14 +121,13 @@ def warm_cosine(step: int, total: int, warmup: float = 0.1) -> float:
 def _make_net(module: ClipNetwork, estimator, n_training: int, validation: ClipDataset | None) -> ClipNet:
     """The skorch net that trains a module on ``n_training`` windows with the parameters of a `NetClassifier`.
 
-    Early stopping restores the epoch with the lowest validation loss; without validation patients, all epochs are
-    trained. The validation AUC at the cut-off is only recorded.
+    Early stopping restores the epoch with the lowest validation loss; the AUC at the cut-off is only recorded.
     """
     steps = -(-n_training // estimator.batch_size) * estimator.epochs
     callbacks: list = [("schedule", ClipNet.cosine_schedule(steps))]
     if validation is not None:
         scoring = EpochScoring(partial(_valid_auc, cutoff=estimator.cutoff), lower_is_better=False, name="valid_auc")
-        stopping = _EarlyStopping(monitor="valid_loss", patience=estimator.patience, load_best=True, sink=_silent)
+        stopping = _EarlyStopping(monitor="valid_loss", patience=estimator.patience, load_best=True, sink=noop)
         callbacks += [("valid_auc", scoring), ("stopping", stopping)]
     pretrained = {"lr": estimator.learning_rate * estimator.backbone_lr_scale}
     return ClipNet(
@@ -147,13 +147,7 @@ def _make_net(module: ClipNetwork, estimator, n_training: int, validation: ClipD
     )
 
 
-def _silent(_: str) -> None:
-    """Drop skorch's messages: the history holds their content."""
-
-
-def _initialise_linear_probe(
-    module: ClipNetwork, windows: ClipDataset, *, batch_size: int, device: str = "cpu"
-) -> None:
+def _initialise_linear_probe(module: ClipNetwork, windows: ClipDataset, batch_size: int, device: str = "cpu") -> None:
     """Initialise embedding and head of a net as a linear probe on its pretrained features, in place.
 
     Layers without pretrained weights take their batch statistics from `windows` of the training patients. A ridge-
@@ -170,8 +164,7 @@ def _initialise_linear_probe(
     severity = features @ direction
     slope = severity.std(correction=0)
     if slope > _FLAT:
-        # Training sees embeddings standardised over windows; the probe was fitted to features standardised over
-        # patients.
+        # Training sees embeddings standardised over windows, the probe features standardised over patients.
         head.first.data += (means @ direction).mean() - severity.mean()
         module.embedding.start_along((direction / slope).to(device), features.to(device))
         module.head.start_from(slope, head)
@@ -182,9 +175,8 @@ def _initialise_linear_probe(
 def _fit_probe(features: Tensor, stages: Tensor, n_stages: int) -> tuple[Tensor, OrdinalHead]:
     """Fit an ordinal head with a ridge penalty to features ``(n_patients, n_features)``.
 
-    For two stages this is scikit-learn's ``LogisticRegression(C=0.01)`` on standardised features, with one undecided,
-    average patient more, or a stage without patients would have an infinite threshold. Returns the direction of
-    severity for raw features, and the head for standardised ones.
+    For two stages, scikit-learn's ``LogisticRegression(C=0.01)`` on standardised features with one undecided, average
+    patient more. Returns the direction of severity for raw features, and the head for standardised ones.
     """
     n, spread = len(features), features.std(0, correction=0)
     scale = torch.where(spread > _FLAT * spread.max(), spread, torch.inf)

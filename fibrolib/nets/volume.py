@@ -22,10 +22,9 @@ _FAST_SIDE = 56
 class MotionStem(nn.Module):
     """Grey value, absolute and signed difference to the next frame, after division by local contrast.
 
-    With 94 training patients, a 3D-CNN learned nothing from raw frames and reached an AUC of 0.90 from absolute
-    differences: a small cohort cannot teach the first layer to subtract. Contrast is divided out because gain and grey
-    map change every difference alike. ``window`` is the side of the square, in pixels, over which mean and contrast are
-    taken (odd); a contrast below ``floor``, a share of full scale, is not amplified (black screen, shadow).
+    A small cohort cannot teach the first layer to subtract; gain and grey map change every difference alike. Mean and
+    contrast are taken over squares of ``window`` pixels (odd); a contrast below ``floor``, a share of full scale, is
+    not amplified (black screen, shadow).
     """
 
     channels = ("grey value", "absolute difference", "signed difference")
@@ -53,10 +52,7 @@ def _convolution(n_in: int, n_out: int, stride: tuple[int, int, int] = (1, 1, 1)
 
 
 def _norm(n_channels: int) -> nn.BatchNorm3d:
-    """Batch normalisation with a high momentum: an epoch has ten steps, and statistics would lag behind the weights.
-
-    Group or instance norm would divide away the amplitude of movement, which is the signal.
-    """
+    """Batch normalisation with a high momentum (an epoch has ten steps); others would divide movement away."""
     return nn.BatchNorm3d(n_channels, momentum=0.3)
 
 
@@ -80,10 +76,7 @@ class _Block(nn.Module):
 
 
 class _MotionPathway(nn.Module):
-    """Nine layers of 3D residual network behind a `MotionStem`: 8 times coarser in space, 4 times in time.
-
-    The first layer has ``width`` channels; they double twice, to ``n_channels``.
-    """
+    """Nine layers of 3D residual network behind a `MotionStem`: 8 times coarser in space, 4 times in time."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -134,21 +127,9 @@ class _MotionSlowFast(ClipNetwork):
     ImageNet weights exist. The *fast* pathway is a `_MotionPathway` on all frames, at a fraction of the resolution,
     because movement is smooth in space. A 3D convolution joins their maps at the resolution of the slow ones.
 
-    Parameters
-    ----------
-    n_stages, backbone, dropout
-        As for `_FrameCNN`; the backbone is that of the slow pathway.
-    slow_frames : int
-        Frames of the slow pathway, spread over the clip.
-    width : int
-        Channels of the first layer of the fast pathway; they double twice.
-    weights : str
-        As for `_FrameCNN`. ``imagenet`` initialises the slow pathway only; with ``interpolated``, the fast one has
-        simulation weights.
-    freeze_to_stride, scales, deviations
-        As for `_FrameCNN`: layers and scales of the slow pathway, deviations of the joined maps.
-    direct : bool or None
-        Pass the slow maps on beside the joined maps.
+    `slow_frames` are spread over the clip; `width` is the number of channels of the fast pathway's first layer, which
+    double twice; with `direct`, the slow maps are passed on beside the joined maps. The rest is as for `FrameLSTM`:
+    ``imagenet`` initialises the slow pathway only; with ``interpolated``, the fast one has simulation weights.
     """
 
     def __init__(
@@ -218,10 +199,7 @@ class _Fusion(nn.Sequential):
 
 @torch.no_grad()
 def _start_as_projection(fusion: nn.Conv3d, n_slow: int) -> None:
-    """Initialise a convolution as random orthogonal projections, two thirds of the slow maps, one third of the fast.
-
-    A random filter would blur and mix pretrained maps, and thirty patients cannot undo it.
-    """
+    """Initialise a convolution as random orthogonal projections, two thirds of the slow maps, one third of the fast."""
     fusion.weight.zero_()
     slow = 2 * fusion.out_channels // 3
     nn.init.orthogonal_(fusion.weight[:slow, :n_slow, 1, 1, 1])

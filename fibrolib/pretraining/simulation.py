@@ -19,14 +19,8 @@ from safetensors.torch import load_file
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from fibrolib.learning import (
-    Augment,
-    ClipDataset,
-    ClipNet,
-    average_by_patient,
-    pick_device,
-)
-from fibrolib.nets import ClipNetwork, build_net, write_tensors
+from fibrolib.learning import Augment, ClipDataset, ClipNet, average_by_patient, pick_device
+from fibrolib.nets import build_net, write_tensors
 from fibrolib.phantom import QUANTITIES, draw_unstaged_patients, physical_quantities, render_clip, render_image
 from fibrolib.progress import track
 from fibrolib.video import prepare_clip, prepare_image, save_clip, write_image, write_video
@@ -73,8 +67,7 @@ def make_weights(
 ) -> None:
     """Make the packaged weights, ``<out>/<architecture>.safetensors``, of all nets or of `only` one.
 
-    Missing simulated pictures are made in the folder `pictures`, of as many `patients` as given by view, by `n_jobs`
-    workers. `report` is called with a sentence per net.
+    Missing simulated pictures are made in the folder `pictures`, of as many `patients` as given by view.
     """
     if only and only not in RECIPES:
         raise ValueError(f"there is no recipe for '{only}', choose one of {', '.join(RECIPES)}")
@@ -96,11 +89,10 @@ def make_weights(
 def _simulate_pictures(
     folder: Path, view: str, patients: int, seed: int, *, size: int = 224, max_frames: int = 48, n_jobs: int = 2
 ) -> pd.DataFrame:
-    """Simulate patients without a stage and prepare a clip, or a still image, of each (a fiftieth of the time).
+    """Simulate patients without a stage and prepare a clip, or a still image, of each, as of a cohort.
 
-    The pictures pass through the video encoder, the search for the sector and the crop, like those of a cohort. Files
-    in `folder` are named after seed and settings; existing ones are not made again. The table has one row per patient:
-    the column `view` (tuples of one path each) and the logarithms of `QUANTITIES`.
+    Files in `folder` are named after seed and settings; existing ones are not made again. The table has one row per
+    patient: the column `view` (tuples of one path each) and the logarithms of `QUANTITIES`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     table = draw_unstaged_patients(patients, seed)
@@ -162,12 +154,10 @@ def pretrain(
     ----------
     pictures : DataFrame
         One row per patient: a column of tuples of prepared files, and one of each quantity. The last tenth is held out.
-    out : Path
-        File of weights to write (half precision: half the size, and no difference after the first fine-tuning step).
+    out, initial_weights : Path
+        File of weights to write, in half precision; another, of which every tensor of equal name and shape is loaded.
     architecture, options, clips : str, dict, dict
         Arguments of `fibrolib.nets.build_net`; ``view``, ``clip_length`` and ``frame_stride`` of `ClipDataset`.
-    initial_weights : Path or None
-        Another file of weights; every tensor of the same name and shape is loaded.
 
     Returns
     -------
@@ -206,12 +196,8 @@ def pretrain(
     measured = average_by_patient(measured, test.owner, len(pictures) - n_training)
     pairs = zip(quantities, measured.T, values[n_training:].T, strict=True)
     correlations = {name: round(float(spearmanr(one, other).statistic), 3) for name, one, other in pairs}
-    _save(out, net, {"patients": n_training, "epochs": epochs, **correlations})
-    return correlations, pd.DataFrame({"train_loss": fitted.history[:, "train_loss"]})
-
-
-def _save(path: Path, net: ClipNetwork, made_by: dict) -> None:
-    """Write everything but the head."""
+    made_by = {"patients": n_training, "epochs": epochs, **correlations}
     state = {name: tensor for name, tensor in net.state_dict().items() if not name.startswith("head.")}
     state = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
-    write_tensors(path, state, {"made_for": json.dumps(net.made_for), "made_by": json.dumps(made_by)})
+    write_tensors(out, state, {"made_for": json.dumps(net.made_for), "made_by": json.dumps(made_by)})
+    return correlations, pd.DataFrame({"train_loss": fitted.history[:, "train_loss"]})

@@ -39,10 +39,7 @@ _ANYBODY_ELSE = 0o077  # permissions of group and others
 
 
 def private_folder() -> Path:
-    """Absolute path of the private folder: the user's data folder, or where ``FIBROLIB_PRIVATE`` says.
-
-    It lies neither beside a run, which is shared, nor beside the cohort, which may be copied or read by others.
-    """
+    """Absolute path of the private folder: the user's data folder, or where ``FIBROLIB_PRIVATE`` says."""
     folder = os.environ.get(VARIABLE) or platformdirs.user_data_path("fibrolib", appauthor=False)
     try:
         return Path(folder).expanduser().resolve()
@@ -63,13 +60,13 @@ def read_key() -> bytes:
             f"{path}: others may read the key to the pseudonyms. Run 'chmod 600 {path}', or, where the disk knows no "
             f"permissions, set {VARIABLE} to a folder on another."
         )
-    try:
-        key = bytes.fromhex(path.read_text("ascii").strip())
-    except (OSError, ValueError) as error:
-        raise _damaged(path) from error
-    if len(key) != _KEY_BYTES:
-        raise _damaged(path)
-    return key
+    text = path.read_bytes().decode("ascii", "replace").strip()
+    if not re.fullmatch(rf"[0-9a-fA-F]{{{2 * _KEY_BYTES}}}", text):
+        raise FibrolibError(
+            f"{path}: this is no key ({2 * _KEY_BYTES} hexadecimal digits). Put it back from a copy: a new one would "
+            "give every patient another pseudonym."
+        )
+    return bytes.fromhex(text)
 
 
 def write_private(path: Path, text: str) -> Path:
@@ -111,13 +108,6 @@ def _written_aside(path: Path, text: str) -> Path:
     return Path(name)
 
 
-def _damaged(path: Path) -> FibrolibError:
-    return FibrolibError(
-        f"{path}: this is no key ({2 * _KEY_BYTES} hexadecimal digits). Put it back from a copy: a new one would give "
-        "every patient another pseudonym."
-    )
-
-
 _LENGTH = 10
 """Letters: 50 bits, by which two of 10,000 patients get the same with a probability of 4 in 10⁸."""
 
@@ -125,8 +115,7 @@ _LENGTH = 10
 def pseudonym(key: bytes, kind: str, name: str) -> str:
     """A keyed hash of a name (HMAC with SHA-256, RFC 2104) that is fit for a file name, such as ``p-k3v7q2mtza``.
 
-    A plain hash would not do: anyone with a list of all patients of a hospital could hash the list and compare. `kind`
-    says what is named and stands in front; the same name of another kind gets another pseudonym.
+    `kind` says what is named and stands in front; the same name of another kind gets another pseudonym.
     """
     code = hmac.new(key, f"{kind}\0{name}".encode("utf-8", "surrogateescape"), hashlib.sha256).digest()
     return f"{kind}-{base64.b32encode(code).decode().lower()[:_LENGTH]}"
@@ -139,18 +128,12 @@ _LINKED = r"cohorts/cohort-[a-z2-7]{10}/files/f-[a-z2-7]{10}(\.\w+)?(/\d+\.\w+)?
 
 
 def _link(target: Path, place: Path, name: str) -> str:
-    """Link a file, or a folder of pictures, as ``place/name``; return the name with its ending.
-
-    The pictures of a folder are numbered in their order: their names may tell who the patient is.
-    """
+    """Link a file, or a folder of pictures, which are numbered, as ``place/name``; return the name with its ending."""
     suffix = target.suffix.lower()
     path = place / (name + suffix if suffix in MEDIA_SUFFIXES else name)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        if target.is_dir():
-            _link_pictures(target, path)
-        else:
-            _link_file(target, path)
+        (_link_pictures if target.is_dir() else _link_file)(target, path)
     except OSError as error:
         raise FibrolibError(
             f"{path}: no link to {target} can be made here ({error.strerror}). Set {VARIABLE} to a folder on a disk "
@@ -199,9 +182,8 @@ _REFERENCE = re.compile(r"cohort-[a-z2-7]{10}")
 def register(table: str | Path, *, pseudonymous: bool = False, outside: bool = False) -> str:
     """Note a cohort table in the private folder, and return the reference that stands for its path elsewhere.
 
-    A run, its executed notebooks and its report know a cohort by this reference alone (``cohort-k3v7q2mtza``; the same
-    for the same path, choice and key), since a path may hold a patient's name or a date. `pseudonymous`: ``patient_id``
-    holds pseudonyms already; they are kept. `outside`: the table may name files outside its folder.
+    A run knows a cohort by this reference alone, since a path may hold a patient's name or a date. `pseudonymous`:
+    ``patient_id`` holds pseudonyms already; they are kept. `outside`: the table may name files outside its folder.
     """
     path = absolute(Path(table))
     if not table_file(path)[0].is_file():
@@ -234,10 +216,8 @@ def may_leave_folder(reference: str) -> bool:
 def open_cohort(reference: str, cutoff: int = 2, *, diagnostics: Sequence[Diagnostic] = INDICES) -> Cohort:
     """Read and check a cohort, and replace all that may tell who a patient is by pseudonyms.
 
-    ``patient_id`` becomes a keyed hash, files get names of the same kind (links in the private folder), the cohort is
-    called by its reference, and columns are dropped that neither the study nor `diagnostics` declare. Who is who is
-    written to the private folder. A cohort of virtual patients only is left as it is. Error messages are for the user,
-    with the names of the table.
+    ``patient_id`` becomes a keyed hash, files get names of the same kind (links in the private folder), and columns are
+    dropped that neither the study nor `diagnostics` declare. A cohort of virtual patients only is left as it is.
     """
     entry, key = _entry(reference), read_key()
     cohort = read_cohort(entry["table"], cutoff, outside=entry["outside"], diagnostics=diagnostics)
@@ -248,8 +228,12 @@ def open_cohort(reference: str, cutoff: int = 2, *, diagnostics: Sequence[Diagno
     if not entry["pseudonymous"]:
         table["patient_id"] = _pseudonyms(key, cohort.table["patient_id"])
     for column in FILES:
-        table[column] = [_linked(key, cohort.root, name, place) for name in cohort.table[column]]
-    _write_who_is_who(reference, cohort.table, table)
+        table[column] = cohort.table[column].map(
+            lambda name: _link(cohort.root / name, place, pseudonym(key, "f", name)), na_action="ignore"
+        )
+    columns = ["patient_id", *FILES]
+    renamed = table[columns].rename(columns=lambda name: "pseudonym" if name == "patient_id" else f"{name}_in_run")
+    write_private(who_is_who(reference), pd.concat([renamed, cohort.table[columns]], axis=1).to_csv(index=False))
     return Cohort(reference, place, table, cohort.numbers)
 
 
@@ -277,13 +261,3 @@ def _pseudonyms(key: bytes, patients: pd.Series) -> list[str]:
     if len(set(pseudonyms.values())) < len(pseudonyms):
         raise FibrolibError("Two patients get the same pseudonym, by a rare chance. Write one of the ids differently.")
     return [pseudonyms.get(name, name) for name in patients]
-
-
-def _linked(key: bytes, root: Path, name: str | None, place: Path) -> str | None:
-    return None if name is None else _link(root / name, place, pseudonym(key, "f", name))
-
-
-def _write_who_is_who(reference: str, original: pd.DataFrame, renamed: pd.DataFrame) -> None:
-    columns = ["patient_id", *FILES]
-    table = renamed[columns].rename(columns=lambda name: "pseudonym" if name == "patient_id" else f"{name}_in_run")
-    write_private(who_is_who(reference), pd.concat([table, original[columns]], axis=1).to_csv(index=False))
