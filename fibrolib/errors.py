@@ -29,9 +29,7 @@ def _rendered(error: BaseException) -> list[str]:
 class FibrolibError(Exception):
     """A mistake in the input. The message is for the user; command line and notebooks show it without a traceback."""
 
-    def _render_traceback_(self) -> list[str]:
-        """Called by IPython."""
-        return _rendered(self)
+    _render_traceback_ = _rendered  # called by IPython
 
 
 class Interrupted(KeyboardInterrupt):
@@ -40,9 +38,7 @@ class Interrupted(KeyboardInterrupt):
     A `KeyboardInterrupt`, so that no ``except Exception`` on the way swallows it.
     """
 
-    def _render_traceback_(self) -> list[str]:
-        """Called by IPython."""
-        return _rendered(self)
+    _render_traceback_ = _rendered
 
 
 class VideoError(FibrolibError):

@@ -124,13 +124,9 @@ def _fresh(tables: Mapping[str, pd.DataFrame], caveat: str) -> dict | None:
 
 def _environment() -> Environment:
     """Templates that escape every text, and fail on a name that is not given."""
-    environment = Environment(
-        loader=PackageLoader("fibrolib.report", "."),
-        autoescape=select_autoescape(["html", "j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    loader, escape = PackageLoader("fibrolib.report", "."), select_autoescape(["html", "j2"])
+    environment = Environment(loader=loader, autoescape=escape, **options)
     environment.filters["bold"] = _bold
     environment.globals |= {"counted": counted, "model_label": model_label, "setting_label": setting_label}
     return environment
@@ -162,4 +158,4 @@ def _build_report(folder: RunFolder, found: dict, run: dict, tables: Mapping[str
         claims=files.table("claims"),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
-    return folder.save_report(text)
+    return folder.save_text("report.html", text)

@@ -120,10 +120,7 @@ def describe_training(histories: pd.DataFrame) -> str:
 
 
 def describe_attribution(table: pd.DataFrame, name: str, region: str = "capsule") -> str:
-    """Share of a net's relevance on a region beside the region's share of the area, as Markdown.
-
-    ``table`` has one row per patient: ``relevance`` (NaN where a map is empty) and ``area``.
-    """
+    """Share of a net's ``relevance`` on a region (NaN where a map is empty) beside its ``area``, as Markdown."""
     complete = table.dropna(subset=["relevance"])
     empty = len(table) - len(complete)
     if complete.empty:

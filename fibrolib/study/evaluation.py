@@ -21,7 +21,7 @@ from fibrolib.progress import watch
 from fibrolib.stages import at_least
 from fibrolib.study.cache import _load_evaluation, _save_evaluation, digest
 from fibrolib.study.preprocessing import _preprocessing_settings
-from fibrolib.study.profiles import Profile, _ModelSettings
+from fibrolib.study.profiles import Profile
 from fibrolib.study.runfolder import RunFolder
 from fibrolib.workers import n_workers
 
@@ -68,35 +68,20 @@ def _missing_requirements(index: Diagnostic, patients: pd.DataFrame, cutoff: int
 def _evaluate_index(index: Diagnostic, patients: pd.DataFrame, cutoff: int, n_folds: int, seed: int) -> Evaluation:
     """Evaluate a diagnostic that reads numbers, in the patients who have all of them."""
     columns = list(index.columns)
-    complete = patients.dropna(subset=columns)
     options = {"columns": columns, "cutoff": cutoff, "n_folds": n_folds, "seed": seed}
-    return evaluate(index.name, index.classifier(cutoff), complete, **options)
+    return evaluate(index.name, index.classifier(cutoff), patients.dropna(subset=columns), **options)
 
 
 @dataclass
 class NetEvaluations:
-    """Evaluations of the nets of a profile, by name; each is computed once and kept in the run folder, as are its fits.
+    """Evaluations of the nets of a profile, by name; each is computed once and kept in the run folder, as its fits."""
 
-    Parameters
-    ----------
-    patients : DataFrame
-        One row per patient: ``stage``, ``split``, and prepared files in ``clips`` and ``stills``.
-    profile : Profile
-        Settings of the nets, and the number of folds.
-    folder : RunFolder
-        Where evaluations, fits and nets are kept.
-    cutoff, seed : int
-        Lowest stage that counts as diseased; seed of the folds and the nets.
-    virtual : bool
-        Whether the patients are virtual.
-    """
-
-    patients: pd.DataFrame
-    profile: Profile
-    folder: RunFolder
-    cutoff: int
-    seed: int
-    virtual: bool
+    patients: pd.DataFrame  # one row per patient: ``stage``, ``split``, and prepared files in ``clips`` and ``stills``
+    profile: Profile  # settings of the nets, and the number of folds
+    folder: RunFolder  # where evaluations, fits and nets are kept
+    cutoff: int  # lowest stage that counts as diseased
+    seed: int  # of the folds and the nets
+    virtual: bool  # whether the patients are virtual
     _finished: dict[str, Evaluation] = field(default_factory=dict)
 
     @property
@@ -105,19 +90,12 @@ class NetEvaluations:
         return [settings.name for settings in self.profile.models]
 
     def __getitem__(self, name: str) -> Evaluation:
-        if name not in self._finished:
-            self._finished[name] = self._evaluate_once(evaluate, self.arguments(name))
-        return self._finished[name]
+        return self._evaluate_once(evaluate, self.arguments(name))
 
     def classifier(self, name: str) -> NetClassifier:
         """A net of the profile, not fitted."""
-        return NetClassifier(
-            **self.profile.model(name).arguments,
-            cutoff=self.cutoff,
-            n_stages=int(self.patients["stage"].max()) + 1,
-            seed=self.seed,
-            n_threads=1,
-        )
+        settings = {"cutoff": self.cutoff, "n_stages": int(self.patients["stage"].max()) + 1, "seed": self.seed}
+        return NetClassifier(**self.profile.model(name).arguments, **settings, n_threads=1)
 
     def arguments(self, name: str) -> dict:
         """What `evaluate` is called with for a net; notebooks 03 to 05 build the same in their cells."""
@@ -165,10 +143,7 @@ class NetEvaluations:
         def cached_evaluate(*args, **kwargs) -> Evaluation:
             arguments = signature(procedure).bind(*args, **kwargs).arguments
             self._refuse_other(arguments)
-            name = arguments["name"]
-            if name not in self._finished:
-                self._finished[name] = self._evaluate_once(procedure, arguments)
-            return self._finished[name]
+            return self._evaluate_once(procedure, arguments)
 
         return cached_evaluate
 
@@ -192,33 +167,31 @@ class NetEvaluations:
     def _evaluate_once(self, procedure: Callable[..., Evaluation], arguments: dict) -> Evaluation:
         """Load the kept evaluation of a net, or call `evaluate` with these arguments and keep the result."""
         name = arguments["name"]
-        done, total = self.fits_finished(name)
-        label = f"{'Training' if done < total else 'Loading'} the {model_label(name)}"
-        with watch(label, lambda: self.fits_finished(name)[0], total, "fits", kept=self.folder.path):
-            evaluation = self._load_or_evaluate(procedure, arguments)
-        gc.collect()
-        give_back_memory()
-        return evaluation
+        if name not in self._finished:
+            done, total = self.fits_finished(name)
+            label = f"{'Training' if done < total else 'Loading'} the {model_label(name)}"
+            with watch(label, lambda: self.fits_finished(name)[0], total, "fits", kept=self.folder.path):
+                self._finished[name] = self._load_or_evaluate(name, procedure, arguments)
+            gc.collect()
+            give_back_memory()
+        return self._finished[name]
 
-    def _load_or_evaluate(self, procedure: Callable[..., Evaluation], arguments: dict) -> Evaluation:
-        settings = self.profile.model(arguments["name"])
-        net = clone(arguments["diagnostic"]).set_params(n_threads=1, memory=self.fits(settings.name))
+    def _load_or_evaluate(self, name: str, procedure: Callable[..., Evaluation], arguments: dict) -> Evaluation:
+        net = clone(arguments["diagnostic"]).set_params(n_threads=1, memory=self.fits(name))
+        passes = self.profile.model(name).n_settings * self.profile.n_folds * net.epochs * len(self.patients)
+        n_jobs = net_workers(net.device) if passes >= _WORTH_PROCESSES else 1
         evaluation = self.folder.cache.get_or_compute(
-            settings.name,
-            self.cache_key(settings.name),
-            lambda: procedure(**{**arguments, "diagnostic": net, "n_jobs": self._n_jobs(net, settings)}),
+            name,
+            self.cache_key(name),
+            lambda: procedure(**{**arguments, "diagnostic": net, "n_jobs": n_jobs}),
             _save_evaluation,
             _load_evaluation,
             made_by=EVALUATION,
         )
         preprocessing = _preprocessing_settings(self.profile, evaluation.final.view, self.virtual)
-        self.folder.save_model(settings.name, evaluation.final, preprocessing)
+        self.folder.save_json(f"models/{name}", preprocessing)  # for `preprocessing.score_video`
+        self.folder.write(f"models/{name}.safetensors", evaluation.final.save)
         return evaluation
-
-    def _n_jobs(self, net: NetClassifier, settings: _ModelSettings) -> int:
-        """Processes for the fits of a net: small ones are done before processes start."""
-        passes = settings.n_settings * self.profile.n_folds * net.epochs * len(self.patients)
-        return net_workers(net.device) if passes >= _WORTH_PROCESSES else 1
 
     def _refuse_other(self, arguments: dict) -> None:
         """Raise unless `evaluate` is given what the kept evaluation of that net was made with."""
@@ -241,8 +214,8 @@ def _file_names(patients: pd.DataFrame) -> list[list[str]]:
 def _comparable(arguments: dict) -> dict:
     """Arguments of `evaluate` as values that can be compared, the estimator's parameters one by one."""
     net, patients = arguments["diagnostic"], arguments["patients"]
-    parameters = {key: value for key, value in net.settings.items() if key != "n_threads"}
     plain = {key: value for key, value in arguments.items() if key not in ("diagnostic", "n_jobs")}
     plain["grid"] = plain.get("grid") or []
     plain["patients"] = patients[["stage", "split", "clips", "stills"]].to_dict("index")
-    return {**plain, **{f"{type(net).__name__}.{key}": value for key, value in parameters.items()}}
+    parameters = {f"{type(net).__name__}.{key}": value for key, value in net.settings.items() if key != "n_threads"}
+    return plain | parameters

@@ -46,13 +46,9 @@ class Study:
     """A cohort, a profile and a run folder.
 
     Every attribute is computed when it is first read, and what is slow is kept in the run folder, so notebooks can be
-    opened alone and in any order. ``reference`` stands for the cohort's table in the run folder
-    (`fibrolib.privacy.register`) and is empty for the virtual cohort.
-
-    Raises
-    ------
-    FibrolibError
-        The profile is unknown, there is no such table, or the private folder lies in the run folder.
+    opened alone and in any order. ``reference`` stands for the table (`fibrolib.privacy.register`) and is empty
+    for the virtual cohort. Raises `FibrolibError` where the profile is unknown, there is no such table, or the private
+    folder lies in the run folder.
     """
 
     def __init__(self, request: Request) -> None:
@@ -175,7 +171,7 @@ class Study:
     def predictions(self) -> pd.DataFrame:
         """The predictions table of all diagnostics; also written to the run folder."""
         table = pd.concat([self.evaluation(name).predictions for name in self.models], ignore_index=True)
-        self.folder.save_predictions(table)
+        self.folder.write("predictions.csv", lambda path: table.to_csv(path, index=False))
         return table
 
     @cached_property
@@ -217,21 +213,19 @@ class Study:
     def gradcams(self, name: str) -> dict[str, list[Explanation]]:
         """Grad-CAM of a net for the test patients, by patient, one map per prepared file; made once per session."""
         if name not in self._gradcams:
-            classifier = self.evaluation(name).final
-            test = self.patients[self.patients["split"] == "test"]
-            maps = (
-                attribute_methods(classifier, [load_clip(path) for path in paths], ["gradcam"])["gradcam"]
-                for paths in test[classifier.view]
-            )
+            net = self.evaluation(name).final
+            files = self.patients.loc[self.patients["split"] == "test", net.view]
             label = f"Grad-CAM of the {model_label(name)}"
-            self._gradcams[name] = dict(zip(test.index, track(maps, label, len(test), "patients"), strict=True))
+            self._gradcams[name] = {
+                patient: attribute_methods(net, [load_clip(path) for path in paths], ["gradcam"])["gradcam"]
+                for patient, paths in track(files.items(), label, len(files), "patients")
+            }
         return self._gradcams[name]
 
     def attribution(self, name: str) -> pd.DataFrame:
-        """Share of Grad-CAM relevance on the marked region (the capsule), beside its share of the sector's area; kept.
+        """Share of Grad-CAM relevance on the marked region (the capsule) beside its share of the area; kept.
 
-        One row per test patient (means over videos): ``patient_id, model, stage, score`` and
-        `Explanation.mask_scores`; no rows where the cohort has no masks.
+        A row per test patient: ``patient_id, model, stage, score``, `Explanation.mask_scores`; none without masks.
         """
         return self.folder.cache.get_or_compute_table(
             f"attribution-{name}",
@@ -242,10 +236,6 @@ class Study:
 
     def description(self) -> dict:
         """What the study was asked for, and what the report says of it, as plain values: a part of run.json."""
-        own = [
-            {"label": record.label, "text": file.text, "digest": file.digest, "citation": record.citation}
-            for record, file in self.profile.own
-        ]
         return {
             "cohort": self.cohort.digest(),
             "seed": self.request.seed,
@@ -255,7 +245,10 @@ class Study:
             "metavir": self.cohort.metavir,
             "nets": self.nets,
             "indices": self.indices,
-            "own": own,
+            "own": [
+                {"label": record.label, "text": file.text, "digest": file.digest, "citation": record.citation}
+                for record, file in self.profile.own
+            ],
         }
 
     def summary(self) -> dict:
