@@ -22,20 +22,8 @@ PARSING = threading.RLock()
 """Threads parse code, and headers of numpy's files, one after another: in Python 3.11 two at a time can end in a
 SystemError (python/cpython#106905)."""
 
-_NUMERICAL = {
-    "PIL": "pillow",
-    "av": "av",
-    "captum": "captum",
-    "numpy": "numpy",
-    "pydicom": "pydicom",
-    "scipy": "scipy",
-    "sklearn": "scikit-learn",
-    "skorch": "skorch",
-    "statsmodels": "statsmodels",
-    "timm": "timm",
-    "torch": "torch",
-    "torchvision": "torchvision",
-}
+_SAME_NAME = ("av", "captum", "numpy", "pydicom", "scipy", "skorch", "statsmodels", "timm", "torch", "torchvision")
+_NUMERICAL = {"PIL": "pillow", "sklearn": "scikit-learn", **dict(zip(_SAME_NAME, _SAME_NAME, strict=True))}
 """Packages whose version may change a number: name in ``import``, name of the distribution."""
 
 

@@ -133,10 +133,7 @@ def _environment() -> Environment:
 
 
 def _build_report(folder: RunFolder, found: dict, run: dict, tables: Mapping[str, pd.DataFrame]) -> Path:
-    """Write ``report.html`` into the run folder: one file that needs no other. Nothing is computed.
-
-    ``found`` and ``run`` are the content of results.json and of run.json, ``tables`` those of `_results_json`.
-    """
+    """Write ``report.html`` from the content of results.json, of run.json, and the tables; nothing is computed."""
     environment, caveat = _environment(), found["caveat"] or ""
     metrics, tests = readable("metrics", tables["metrics"]), _tests(tables, caveat)
     files, html = _Folder(folder.path, caveat), partial(_as_html, caption=caveat)

@@ -151,15 +151,12 @@ def _notebooks_for(virtual: bool, progress: _Progress) -> list[Path]:
 
 
 def _run_in_order(work: Callable[[_T], object], dependencies: Mapping[_T, Collection[_T]], max_workers: int) -> None:
-    """Work on every item in threads, none before its dependencies; with one worker, in the order given.
-
-    What others wait for goes first, then what comes last, which takes longer. An exception is raised at once: nothing
-    is begun afterwards, and what is under way goes on by itself.
-    """
+    """Work on every item in threads, none before its dependencies; after an exception none is begun."""
     if max_workers == 1:
         for item in dependencies:
             work(item)
         return
+    # What others wait for goes first, then what comes last, which takes longer.
     awaited = {item for before in dependencies.values() for item in before}
     rank = {item: (item not in awaited, -place) for place, item in enumerate(dependencies)}
     order = TopologicalSorter(dependencies)

@@ -74,10 +74,7 @@ class _Progress:
 
     @contextmanager
     def step(self, label: str, detail: _Detail | None = None) -> Iterator[None]:
-        """Show a step while it is under way and record how long it took; steps may overlap, in several threads.
-
-        `detail` returns where the step is and the time left; steps that share one are shown together.
-        """
+        """Show a step while it is under way, and record its time; steps may overlap, and may share a `detail`."""
         begun = time.monotonic()
         self._begin(label, detail)
         try:

@@ -107,11 +107,7 @@ def _results_json(
     thresholds: Mapping[str, float],
     tables: Mapping[str, pd.DataFrame],
 ) -> dict:
-    """Content of results.json; the same for the same seed on the same machine.
-
-    ``tables`` has those of the simulated test set where the cohort is virtual, those of staging where there are more
-    than two stages, and ``attribution-<net>``; what is absent is None in ``population`` and ``staging``.
-    """
+    """Content of results.json, the same for the same seed on the same machine; a table that is absent gives None."""
     metrics = tables["metrics"].set_index("model")
     (joint,) = tables["joint_test"].drop(columns="note").to_dict("records")
     shares = {name: tables[f"attribution-{name}"] for name in sorted(evaluations) if f"attribution-{name}" in tables}

@@ -57,11 +57,7 @@ class ResultCache:
         *,
         made_by: Sequence,
     ) -> T:
-        """Load a result, or compute and save it first (``save`` gets an empty folder, ``load`` that folder).
-
-        What is returned has always been read from disk, so a run that resumes sees the same bytes as one that did not
-        stop.
-        """
+        """Load a result, or compute and save it first (``save`` gets an empty folder); it is always read from disk."""
         finished = self._place(name, cache_key, made_by)
         if not finished.exists():
             result = compute()

@@ -135,10 +135,7 @@ class NetEvaluations:
         return min(len(list(finished)), total), total
 
     def cached(self, procedure: Callable[..., Evaluation]) -> Callable[..., Evaluation]:
-        """`fibrolib.learning.evaluate` with its results kept in the run folder, as joblib's ``Memory.cache`` does it.
-
-        Arguments other than those of the profile raise `FibrolibError`: other notebooks read what is kept.
-        """
+        """`evaluate` with its results kept, as joblib's ``Memory.cache`` does; for the profile's arguments alone."""
 
         def cached_evaluate(*args, **kwargs) -> Evaluation:
             arguments = signature(procedure).bind(*args, **kwargs).arguments
@@ -148,10 +145,7 @@ class NetEvaluations:
         return cached_evaluate
 
     def cumulative_probs(self, name: str, patients: pd.DataFrame, perturbation: str = "") -> pd.DataFrame:
-        """P(stage >= 1), ... of patients with prepared files, by a fitted net: columns ``1, 2, ...``; kept.
-
-        `perturbation` is a key of `fibrolib.learning.PERTURBATIONS`, or empty for the clips as they are.
-        """
+        """P(stage >= 1), ... by a fitted net, kept: columns ``1, 2, ...``; `perturbation`: a key of `PERTURBATIONS`."""
         files, ids = _file_names(patients), patients.index.tolist()
         key = {"net": self.cache_key(name), "patients": ids, "files": files, "perturbation": perturbation}
 

@@ -41,10 +41,7 @@ _DATE_OR_NUMBER = re.compile(r"\d{5,}|\d{1,4}[-_. ]\d{1,2}[-_. ]\d{1,4}")
 
 
 def _name_run_folder(request: Request, reference: str, profile: Profile) -> Request:
-    """A request whose run folder is named: the one given, or one that no different request shares.
-
-    A cohort's name is followed by a part of its reference, the name of a profile's file by a hash of its content.
-    """
+    """A request whose run folder is named: the one given, or one that no different request shares."""
     if request.out:
         return request
     name, cohort = request.profile, reference or "virtual"
@@ -56,14 +53,11 @@ def _name_run_folder(request: Request, reference: str, profile: Profile) -> Requ
 
 
 def _cohort_label(table: Path) -> str:
-    """A cohort's name for a folder, from its file or its folder; empty where that could tell who somebody is.
-
-    It could if it holds a date, a long number, a name of this user or a patient, a word in capital letters, or two
-    words that are not of the field; so could the folder of a single patient.
-    """
+    """A cohort's name for a folder, from its file or its folder; empty where that could tell who somebody is."""
     file, _ = table_file(table)
     name = file.parent.name if file.stem == "cohort" else file.stem
     label = _plain(name)
+    # What could: a date, a long number, a user's or patient's name, capital letters, two words not of the field.
     strange = [word for word in re.findall(r"[^\W\d_]{2,}", name) if word.lower() not in _WORDS.split()]
     personal = (
         not label
@@ -122,10 +116,7 @@ def _open_own_cohort(reference: str, request: Request, diagnostics: Sequence[Dia
 
 
 def request_for_copies(request: Request, reference: str, profile: Profile, folder: RunFolder) -> Request:
-    """The request as executed copies in the run folder carry it: without a path, which might name a patient.
-
-    The user's private folder resolves the cohort's reference; a profile's file and the files it names are copied.
-    """
+    """The request as executed copies carry it: without paths, which might name a patient; a profile is copied."""
     name = request.profile
     if name not in BUILT_IN:
         source = Path(name)

@@ -51,15 +51,12 @@ class _ClipSettings:
 
 @dataclass(frozen=True)
 class _ModelSettings:
-    """A net of the study: arguments of `NetClassifier`, and the grids that are searched one after the other.
-
-    `own` holds hashes of the user's files that define its networks, by the name of the network.
-    """
+    """A net of the study: arguments of `NetClassifier`, and the grids that are searched one after the other."""
 
     name: str
     arguments: dict = field(default_factory=dict)
     grid: list[dict] = field(default_factory=list)
-    own: dict[str, str] = field(default_factory=dict)
+    own: dict[str, str] = field(default_factory=dict)  # hashes of the user's files, by the name of the network
 
     @property
     def n_settings(self) -> int:

@@ -1,8 +1,4 @@
-"""What a user asks of a run, and where its files are.
-
-Notebooks and runs start in different folders, so every path is anchored at the top of the checkout or, of an installed
-wheel, at the working directory.
-"""
+"""What a user asks of a run, and where its files are, wherever it is started."""
 
 from __future__ import annotations
 

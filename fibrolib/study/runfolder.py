@@ -85,10 +85,7 @@ class RunFolder:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Hold the folder for this process, which may take it again; another process raises `FibrolibError`.
-
-        The folder is made, and removed at the end where nothing was written into it.
-        """
+        """Hold the folder for this process, which may take it again; another one raises `FibrolibError`."""
         _make(self.path)
         # Of the operating system: it goes with the process, however that ends. A singleton: it counts how often taken.
         lock = FileLock(self.path / _LOCK, timeout=0, thread_local=False, is_singleton=True)

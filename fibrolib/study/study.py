@@ -145,10 +145,7 @@ class Study:
         return NetEvaluations(*given, virtual=self.cohort.virtual)
 
     def evaluation(self, name: str) -> Evaluation:
-        """Tuned, cross-validated, fitted and scored diagnostic, a net or an index; that of a net is kept.
-
-        Raises `FibrolibError` where the cohort lacks what the diagnostic needs, or the profile has no such net.
-        """
+        """Tuned, cross-validated, fitted and scored diagnostic; raises where the cohort lacks what it needs."""
         if name not in self.profile.indices:
             return self.net_evaluations[name]
         if name in self.reasons:
