@@ -1,8 +1,8 @@
 """Do the tests and intervals hold what they promise? Type I error and coverage by simulation.
 
-Run: ``python benchmarks/interval_coverage.py [draws] [section ...]``; sections are ``tests``, ``joint``, ``areas``,
-``composites``, ``calibration``, all of them if none is named. Scores are binormal; `spread` is that of the cases
-over that of the controls. Fails where a promise of the project is broken.
+Run: ``python benchmarks/interval_coverage.py [draws] [section ...]``; sections are ``tests``, ``difference``,
+``joint``, ``areas``, ``partial``, ``trainings``, ``composites``, ``calibration``, all of them if none is named. Scores
+are binormal; `spread` is that of the cases over that of the controls. Fails where a promise of the project is broken.
 """
 
 from __future__ import annotations
@@ -15,9 +15,13 @@ from scipy import special
 from fibrolib.inference import (
     calibration_curve,
     calibration_metrics,
+    compare_trainings,
     delong_joint_test,
     delong_test,
+    partial_auc,
+    partial_auc_test,
     permutation_test,
+    sensitivity_at_specificity,
 )
 from fibrolib.inference.appraisal import auc_coverage, metric_coverage
 
@@ -69,6 +73,60 @@ def tests(draws: int) -> None:
                 broken.append(f"coverage {min(inside) / draws:.3f}: {cell}")
     if broken:
         raise SystemExit("\n".join(["Broken promises:", *broken]))
+
+
+def difference(draws: int) -> None:
+    """Interval of the difference where the areas differ."""
+    print(f"Coverage of the difference of two areas (default; as pROC), {draws} draws")
+    for m, n in SIZES:
+        y = np.arange(m + n) < m
+        for pair, correlation in (((0.92, 0.75), 0.5), ((0.98, 0.8), 0.5), ((0.85, 0.75), 0.8)):
+            rng, inside = np.random.default_rng(m + n), np.zeros(2)
+            for _ in range(draws):
+                shared = np.sqrt(correlation) * rng.normal(size=m + n)
+                noise = np.sqrt(1 - correlation) * rng.normal(size=(2, m + n)) + shared
+                a, b = noise + np.sqrt(2) * special.ndtri(pair)[:, None] * y
+                found = [delong_test(y, a, b, method=method) for method in ("auto", "proc")]
+                inside += [each.low <= pair[0] - pair[1] <= each.high for each in found]
+            print(f"  {m:3d} + {n:3d}  {pair}  correlation {correlation}:  {inside / draws}", flush=True)
+            assert inside[0] / draws > 0.93 - 2 * np.sqrt(0.05 * 0.95 / draws)
+
+
+def partial(draws: int) -> None:
+    """Partial areas, and the sensitivity at the same specificity."""
+    print(f"Specificities from 1 - width on: coverage, type I error; coverage of the sensitivity there; {draws} draws")
+    for m, n in ((10, 50), (20, 20), (8, 9), (50, 50), (50, 200), (10, 200), (200, 20)):
+        y, rng = np.arange(m + n) < m, np.random.default_rng(m)
+        for area in (0.7, 0.95):
+            for width in (0.1, 0.2, 0.5):
+                shift, hits = np.sqrt(2) * special.ndtri(area), np.zeros(3)
+                grid = (np.arange(20_000) + 0.5) / 20_000 * width
+                truth = special.ndtr(shift + special.ndtri(grid)).mean() * width
+                reached, bounds = special.ndtr(shift + special.ndtri(width)), (1 - width, 1)
+                for _ in range(draws):
+                    a, b = scores(rng, y, 2, area, 0.7)
+                    found, at = partial_auc(y, a, bounds), sensitivity_at_specificity(y, a, 1 - width)
+                    rejected = partial_auc_test(y, a, b, bounds).pvalue <= 0.05
+                    hits += [found.low <= truth <= found.high, rejected, at.low <= reached <= at.high]
+                cells = "  ".join(f"{share:.3f}" for share in hits / draws)
+                print(f"  {m:3d} + {n:3d}  AUC {area}  width {width}:  {cells}", flush=True)
+                assert min(hits[0], hits[2]) / draws > 0.93 - 2 * np.sqrt(0.05 * 0.95 / draws)
+
+
+def trainings(draws: int) -> None:
+    """Two kinds of model of equal mean area; the strength of a training varies by `spread`, patients are shared."""
+    print(f"Trainings as readers: type I error, coverage; type I error of DeLong's test of one training; {draws} draws")
+    for m, n in ((10, 100), (20, 60), (50, 150), (100, 400)):
+        y, rng = np.arange(m + n) < m, np.random.default_rng(m)
+        for k, spread in ((3, 0.3), (5, 0.3), (5, 0.0)):
+            hits = np.zeros(3)
+            for _ in range(draws):
+                shared = 0.8 * rng.normal(size=m + n)
+                a, b = (1.5 + spread * rng.normal(size=(2, k, 1))) * y + shared + 0.6 * rng.normal(size=(2, k, m + n))
+                found = compare_trainings(y, a.T, b.T)
+                hits += [found.pvalue <= 0.05, found.low <= 0 <= found.high, delong_test(y, a[0], b[0]).pvalue <= 0.05]
+            print(f"  {m:3d} + {n:3d}  {k} trainings, spread {spread}:  {hits / draws}", flush=True)
+            assert hits[0] / draws < 0.06 + 2 * np.sqrt(0.05 * 0.95 / draws)
 
 
 def joint(draws: int) -> None:
@@ -131,7 +189,7 @@ def calibration(draws: int) -> None:
             samples = [_sample(rng, risk, said, n) for _ in range(draws)]
             inside = {key: [] for key in [*truth, "band"]}
             for seed, (y, p) in enumerate(samples):
-                found = calibration_metrics(y, p, n_resamples=150 if seed < few else 1, seed=seed)
+                found = calibration_metrics(y, p, n_resamples=150 if seed < few else 100, seed=seed)
                 for key in truth if seed < few else ("intercept", "slope"):
                     inside[key].append(found[key].low <= truth[key] <= found[key].high)
                 curve = calibration_curve(y, p, n_points=21)
@@ -157,7 +215,10 @@ def _shift_of(said: np.ndarray, risk: np.ndarray) -> float:
     return float(np.interp(0, lack, shifts))
 
 
-SECTIONS = {"tests": tests, "joint": joint, "areas": areas, "composites": composites, "calibration": calibration}
+SECTIONS = {
+    section.__name__: section
+    for section in (tests, difference, joint, areas, partial, trainings, composites, calibration)
+}
 
 
 def main() -> None:

@@ -13,7 +13,15 @@ from hypothesis.extra import numpy as hnp
 from scipy import special, stats
 from sklearn.metrics import roc_auc_score
 
-from fibrolib.inference import InferenceError, auc, auc_ci, delong_joint_test, delong_test, share_of_ceiling
+from fibrolib.inference import (
+    InferenceError,
+    auc,
+    auc_ci,
+    delong_joint_test,
+    delong_test,
+    permutation_test,
+    share_of_ceiling,
+)
 from fibrolib.inference.delong import _placed_columns
 from fibrolib.inference.roc import _placement_covariance, _placements
 
@@ -423,3 +431,11 @@ def test_there_is_no_way_to_a_ceiling_of_chance():
     assert np.isnan([found.low, found.high]).all()
     assert "not told from chance" in found.note
     assert np.isnan(share_of_ceiling(Y_HUNDRED, rng.normal(size=100), np.zeros(100)).value)
+
+
+def test_the_known_exception_is_noted():
+    rng, y = np.random.default_rng(0), np.repeat([1, 0], (10, 101))
+    a, b = rng.normal(size=(2, 111))
+    for test in (delong_test, permutation_test):
+        assert "more than ten times as large" in test(y, a, b).note
+        assert "ten times" not in test(y[:-1], a[:-1], b[:-1]).note

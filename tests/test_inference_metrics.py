@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 from sklearn import metrics as sk
 
 from fibrolib.inference import InferenceError, classification_metrics, confusion, decision_curves
@@ -232,3 +232,33 @@ def test_patients_of_one_class_leave_a_note_and_no_numbers():
     found = decision_curves(table.assign(split="test", repeat=0))
     assert found["net_benefit"].isna().all()
     assert "both classes" in found["note"].iloc[0]
+
+
+# What was found: with the prevalence taken as known the band covers .19 to .45 at low thresholds.
+@pytest.mark.parametrize(("n", "prevalence"), [(17, 0.5), (60, 0.2)])
+def test_band_that_includes_prevalence_covers_the_population(n, prevalence):
+    rng, cuts, gap = np.random.default_rng(n), np.array([0.1, 0.3, 0.6]), 1.5
+
+    def probability(score: np.ndarray) -> np.ndarray:
+        return special.expit(special.logit(prevalence) + gap * score - gap**2 / 2)
+
+    # Scores at each cut, from Bayes' rule, and the true rates above them.
+    scores = (special.logit(cuts) - special.logit(prevalence) + gap**2 / 2) / gap
+    truth = prevalence * special.ndtr(gap - scores) - (1 - prevalence) * special.ndtr(-scores) * cuts / (1 - cuts)
+    covered, draws = np.zeros((2, 3)), 0
+    while draws < 300:
+        y = rng.random(n) < prevalence
+        if not 0 < y.sum() < n:
+            continue
+        p, draws = probability(rng.normal(size=n) + gap * y), draws + 1
+        for row, include in zip(covered, (False, True), strict=True):
+            band = _decision_curve(y, p, thresholds=cuts, include_prevalence=include)
+            row += (band["low"] <= truth) & (truth <= band["high"])
+    # 300 draws at a true coverage of 0.95 stay above 0.91 with probability 0.998.
+    assert (covered[1] / 300 > 0.91).all()
+    assert covered[0, 0] / 300 < 0.7
+
+
+def test_a_given_prevalence_is_known():
+    with pytest.raises(ValueError, match="include_prevalence"):
+        _decision_curve([0, 1], [0.2, 0.8], prevalence=0.3, include_prevalence=True)

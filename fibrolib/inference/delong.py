@@ -30,6 +30,7 @@ from fibrolib.inference.intervals import (
     _join_notes,
     _mover_limits,
     _normal_quantile,
+    _ratio_note,
     _satterthwaite,
     _small_sample_note,
 )
@@ -121,7 +122,7 @@ def delong_test(
     own = _variances(positive, placed[0] - placed[1])
     variance, single = sum(own), [sum(part) for part in parts]
     df = float("inf") if method == "proc" else _satterthwaite(own, sizes)
-    note = _join_notes(_ranking_note(areas, variance), _small_sample_note(*sizes))
+    note = _join_notes(_ranking_note(areas, variance), _small_sample_note(*sizes), _ratio_note(*sizes))
     found = _compare("DeLong, paired", areas, np.sqrt(variance), len(positive), level, note, df, alternative)
     # Two scores without error in these patients may still differ: their areas' own limits say by how much.
     if method != "auto" or not (variance > 0 or areas in ((0.0, 0.0), (1.0, 1.0))):

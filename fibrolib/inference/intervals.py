@@ -96,6 +96,13 @@ def _small_sample_note(n_positive: int, n_negative: int) -> str:
     return f"only {counted(least, 'patient')} in the smaller class: approximate" if least < _SMALL_CLASS else ""
 
 
+def _ratio_note(n_positive: int, n_negative: int) -> str:
+    """The known exception of ``docs/statistics.md``, for tests of two areas."""
+    if max(n_positive, n_negative) <= 10 * min(n_positive, n_negative):
+        return ""
+    return "one class is more than ten times as large: if the curves differ in shape, p is too small (.09 for .05)"
+
+
 def _join_notes(*notes: str) -> str:
     return "; ".join(filter(None, notes))
 

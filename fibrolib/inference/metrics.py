@@ -26,9 +26,11 @@ from fibrolib.inference.checks import (
 from fibrolib.inference.intervals import (
     Counts,
     Estimate,
+    Limits,
     Metric,
     _composite_limits,
     _join_notes,
+    _mover_limits,
     _small_sample_note,
     wilson,
 )
@@ -173,6 +175,7 @@ def _decision_curve(
     *,
     thresholds: Sequence[float] = _THRESHOLDS,
     prevalence: float | None = None,
+    include_prevalence: bool = False,
     confidence_level: float = 0.95,
 ) -> pd.DataFrame:
     """Net benefit of one model over threshold probabilities; see :func:`decision_curves`."""
@@ -185,6 +188,8 @@ def _decision_curve(
     positive = _check_labels(y_true, least=1)
     m, n = _class_sizes(positive)
     probability = _check_probabilities(y_prob, len(positive))
+    if include_prevalence and prevalence is not None:
+        raise ValueError("include_prevalence is for the prevalence of these patients; a given one is known")
     share = _check_level(prevalence, "prevalence") if prevalence is not None else m / (m + n)
     true_positives, false_positives = (
         len(group) - np.searchsorted(np.sort(group), cuts, side="left")
@@ -195,8 +200,29 @@ def _decision_curve(
         counts, metric = (tp, m - tp, fp, n - fp), partial(_net_benefit, cut=cut, prevalence=share)
         value, treat_all = metric(*counts), share - (1 - share) * cut / (1 - cut)
         avoided = (value - treat_all) * (1 - cut) / cut
-        rows.append((cut, value, *_composite_limits(metric, counts, confidence_level), treat_all, avoided))
+        if include_prevalence:
+            limits = _sampled_benefit_limits(tp, fp, m + n, cut, confidence_level)
+        else:
+            limits = _composite_limits(metric, counts, confidence_level)
+        rows.append((cut, value, *limits, treat_all, avoided))
     return pd.DataFrame(rows, columns=list(_CURVE_COLUMNS[:6])).assign(n=m + n, note=_small_sample_note(m, n))
+
+
+def _sampled_benefit_limits(tp: int, fp: int, n: int, cut: float, level: float) -> Limits:
+    """Limits of a net benefit whose prevalence is estimated, too: true and false positives are two shares of n.
+
+    Wilson's of either share, joined with the correlation of a multinomial (Zou & Donner, Stat Med 2008;27:1693).
+    """
+    shares = [wilson(count, n, confidence_level=level) for count in (tp, fp)]
+    a, b = (each.value for each in shares)
+    spread = (1 - a) * (1 - b)
+    # Times 1 - cut both terms are shares: (1 - cut) a - cut b.
+    scaled = [
+        tuple(weight * x for x in each.confidence_interval) for weight, each in zip((1 - cut, cut), shares, strict=True)
+    ]
+    correlation = -np.sqrt(a * b / spread) if spread else 0.0
+    low, high = _mover_limits((1 - cut) * a, cut * b, *scaled, correlation)
+    return low / (1 - cut), high / (1 - cut)
 
 
 def decision_curves(
@@ -207,6 +233,7 @@ def decision_curves(
     models: Sequence[str] | None = None,
     thresholds: Sequence[float] = _THRESHOLDS,
     prevalence: float | None = None,
+    include_prevalence: bool = False,
     confidence_level: float = 0.95,
 ) -> pd.DataFrame:
     """Decision curve of every model: net benefit over threshold probabilities (Vickers & Elkin, MDM 2006;26:565).
@@ -223,6 +250,8 @@ def decision_curves(
         Threshold probabilities, each in (0, 1).
     prevalence : float, optional
         Of the population of interest, where that of the sample was chosen by design; default that of the sample.
+    include_prevalence : bool
+        Whether limits allow for another sample's prevalence; else they take it as known.
     confidence_level : float
         Of the limits at each threshold (not of the whole curve at once).
 
@@ -231,7 +260,7 @@ def decision_curves(
     DataFrame
         ``model, threshold, net_benefit, low, high, treat_all, avoided, n, note``. ``treat_all`` is the net benefit of
         treating everybody (that of treating nobody is 0); ``avoided`` the treatments avoided per patient, compared with
-        treating all, at equal net benefit. Limits take the prevalence as known. A model that is refused (one class
+        treating all, at equal net benefit. A model that is refused (one class
         only, scores that are no probabilities) has one row with a note and no numbers.
 
     Raises
@@ -241,5 +270,6 @@ def decision_curves(
     ValueError
         A threshold, level or prevalence outside (0, 1).
     """
-    curve = partial(_decision_curve, thresholds=thresholds, prevalence=prevalence, confidence_level=confidence_level)
+    options = {"thresholds": thresholds, "prevalence": prevalence, "include_prevalence": include_prevalence}
+    curve = partial(_decision_curve, **options, confidence_level=confidence_level)
     return _by_model(predictions, curve, _CURVE_COLUMNS, split, repeat, models)

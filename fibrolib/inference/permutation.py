@@ -20,7 +20,7 @@ from fibrolib.inference.checks import (
     _class_sizes,
 )
 from fibrolib.inference.comparisons import Comparison
-from fibrolib.inference.intervals import _normal_quantile
+from fibrolib.inference.intervals import _join_notes, _normal_quantile, _ratio_note
 from fibrolib.inference.roc import _area, _placements
 
 __all__ = ["permutation_test"]
@@ -65,7 +65,8 @@ def permutation_test(
     terms = _exchange_terms(positive, *ranks)
     pvalue, widest, exact = _difference_pvalue(terms, alternative, level)
     areas = tuple(_area(positive, _placements(positive, rank)) for rank in ranks)
-    note = "" if exact else "many patients: the sum over the exchanges is taken as normal"
+    normal = "" if exact else "many patients: the sum over the exchanges is taken as normal"
+    note = _join_notes(normal, _ratio_note(m, n))
     difference, reach = terms.sum() / (4 * m * n), widest / (4 * m * n)
     limits = max(-1.0, difference - reach), min(1.0, difference + reach)
     return Comparison("permutation, paired", *areas, difference, pvalue, m + n, *limits, level, note=note)

@@ -55,7 +55,7 @@ _DRAWS = 4000
 _BLOCK = 1_000_000
 """Scores held at once while simulating."""
 
-_EXCHANGES = 100
+_EXCHANGES = 200
 """Random exchanges in each simulated sample; with their opposites twice as many."""
 
 _MOST_CASES = 1_000_000
