@@ -1,6 +1,7 @@
 """Odd files as scanners, toolkits and spreadsheets export them: read rightly, or refused in words."""
 
 import io
+import itertools
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -498,6 +499,26 @@ def test_enormous_pictures_are_refused_before_they_are_decoded(tmp_path):
     path = save(tmp_path / "a.dcm", Rows=40000, Columns=40000)
     with pytest.raises(VideoError, match=r"a\.dcm: the picture is 40000 x 40000 pixels"):
         read_video(path)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.dcm", "a.webp", "pictures"])
+def test_a_file_that_takes_too_long_is_refused(tmp_path, monkeypatch, name):
+    path = tmp_path / name
+    if name == "a.mp4":
+        encode(path, FRAMES)
+    elif name == "a.dcm":
+        save(path)
+    elif name == "a.webp":
+        first, *rest = map(Image.fromarray, FRAMES)
+        first.save(path, save_all=True, append_images=rest)
+    else:
+        path.mkdir()
+        for number, frame in enumerate(FRAMES):
+            Image.fromarray(frame).save(path / f"{number}.png")
+    monkeypatch.setattr("fibrolib.video.streams.monotonic", itertools.count().__next__)  # a second for each look
+    with pytest.raises(VideoError, match=rf"{name}: this file takes longer than 5 s to read.*Export a shorter"):
+        survey_video(path, 5)
+    assert survey_video(path, 100).n_frames == survey_video(path).n_frames == COUNT
 
 
 def test_whatever_a_decoder_raises_names_the_file(tmp_path, monkeypatch):

@@ -28,6 +28,7 @@ _SMALL = 64  # pixels, the shorter side
 _SLIVER = 0.05  # share of the frame
 _COLOURED = 12  # pixels; 71 real videos without overlays have none
 _MARKED = 20  # pixels; see `fibrolib.video.survey`
+_SECONDS = 60.0  # that reading one file may take
 _SHORT = 1.0  # seconds: one heartbeat at 60 a minute, and the movement is what the video is for
 
 _ALIKE = 0.9
@@ -79,7 +80,7 @@ def _survey_files(
 def _survey(root: Path, name: str) -> VideoSurvey | str:
     """The survey, or what is wrong in words, with the file's name as the table has it."""
     try:
-        return survey_video(root / name)
+        return survey_video(root / name, _SECONDS)
     except VideoError as error:
         return str(error).replace(str(root / name), name)
 

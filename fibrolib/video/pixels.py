@@ -62,7 +62,7 @@ class PixelData:
         self.stream: Stream | None = None
         syntax = _transfer_syntax(dataset)
         if syntax.startswith(_VIDEO_SYNTAXES):
-            self.stream = Stream(path, b"".join(list(generate_fragments(dataset.PixelData))[1:]))
+            self.stream = Stream(path, content=b"".join(list(generate_fragments(dataset.PixelData))[1:]))
             self.count = len(self.stream.expected_times())
         elif _is_encapsulated(dataset.PixelData):
             self._open_encapsulated()

@@ -91,10 +91,10 @@ def read_video(path: str | Path, *, max_frames: int | None = None, fps: float | 
     return Video(np.stack(frames), rate, source.path, stamps, first, source.pixel_aspect, survey, source.region, notes)
 
 
-def open_source(path: str | Path) -> Source:
+def open_source(path: str | Path, seconds: float | None = None) -> Source:
     """What gives the frames of a file, or folder of pictures, one at a time; what a file is, its content tells.
 
-    A VideoError if the file is missing, empty, may not be read, or is no picture or video.
+    A VideoError if the file is missing, empty, may not be read, is no picture or video, or takes longer than `seconds`.
     """
     path = Path(path)
     _check_exists(path)
@@ -102,7 +102,7 @@ def open_source(path: str | Path) -> Source:
         kind = Pictures if path.is_dir() else Cine if is_dicom(path) else Pictures if is_picture_file(path) else Stream
     except OSError as error:
         raise VideoError(f"{path}: the file cannot be read ({error.strerror}).") from error
-    return kind(path)
+    return kind(path, seconds)
 
 
 def is_still(path: str | Path) -> bool:

@@ -59,6 +59,7 @@ class Pictures(Source):
                 return [0]
             sizes = []
             for page in range(image.n_frames):
+                self._check_time()
                 image.seek(page)
                 sizes.append(image.size)
                 if image.format == "WEBP":

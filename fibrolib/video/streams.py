@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from time import monotonic
 
 import av
 import numpy as np
@@ -46,9 +47,9 @@ _SLOWEST_FPS, _FASTEST_FPS = 0.5, 1000.0
 _LARGEST_SIDE, _MOST_PIXELS = 8192, 64_000_000
 """A picture beyond is refused before it is decoded: a file of some kilobytes can ask for gigabytes."""
 
-_MOST_MOVING = 10_000_000  # pixels of a video, above those of 4K: a decoder holds up to sixteen frames
+_MOST_MOVING = 36_000_000  # pixels of a video, the most of H.264 and H.265: a decoder holds several frames
 
-_FOR_MANY_THREADS = 4_000_000  # pixels; larger frames are decoded by few threads, to bound the memory
+_FOR_MANY_THREADS = 4_000_000  # pixels; larger frames are decoded by one thread, to bound the memory
 
 _MATRICES = {0, 1, 2, 4, 5, 6, 7, 9}  # ITU-T H.273: colour matrices that FFmpeg converts
 _UNSPECIFIED = 2
@@ -113,11 +114,20 @@ class Source:
     pixel_aspect = 1.0
     region: tuple[int, int, int, int] | None = None
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seconds: float | None = None) -> None:
         self.path = path
         self.notes: list[tuple[str, str]] = []
+        self._seconds, self._start = seconds, monotonic()
         with _reading(path):
             self._open()
+
+    def _check_time(self) -> None:
+        """Refuse the file where reading it takes longer than `seconds`; asked between frames and between packets."""
+        if self._seconds is not None and monotonic() - self._start > self._seconds:
+            raise VideoError(
+                f"{self.path}: this file takes longer than {self._seconds:g} s to read, so it was not read to its end. "
+                "Export a shorter stretch, or a smaller picture."
+            )
 
     def note(self, kind: str, sentence: str) -> None:
         """Keep what is odd in the file, once."""
@@ -132,7 +142,9 @@ class Source:
     def frames(self, wanted: Wanted, coloured: Wanted = lambda index: False) -> Iterator[Frame]:
         """Every frame; what is not wanted is not decoded where that can be avoided."""
         with _reading(self.path):
-            yield from self._frames(wanted, coloured)
+            for frame in self._frames(wanted, coloured):
+                self._check_time()
+                yield frame
 
     def note_guessed_rate(self) -> None:
         """Say that nothing in the file tells the frame rate."""
@@ -142,9 +154,9 @@ class Source:
 class Stream(Source):
     """A video file, or a video that lies within another file (`content`)."""
 
-    def __init__(self, path: Path, content: bytes | None = None) -> None:
+    def __init__(self, path: Path, seconds: float | None = None, content: bytes | None = None) -> None:
         self._content = content
-        super().__init__(path)
+        super().__init__(path, seconds)
 
     def _open(self) -> None:
         """Nothing is opened before it is read: to open a video costs as much as to decode some frames."""
@@ -153,25 +165,26 @@ class Stream(Source):
         container, stream = self._container()
         with container:
             self.fps = usable_rate(stream.average_rate)
-            packets = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
-            stamps = [packet.pts if packet.pts is not None else packet.dts for packet in packets]
+            packets = self._demuxed(container, stream)
+            stamps = [_stamp(packet) for packet in packets if packet.size and not packet.is_discard]
             if None in stamps or len(set(stamps)) < len(stamps) or stream.time_base is None:
-                return np.arange(len(packets)) / (usable_rate(stream.average_rate) or DEFAULT_FPS)
+                return np.arange(len(stamps)) / (usable_rate(stream.average_rate) or DEFAULT_FPS)
             return np.sort(np.array(stamps, dtype=np.float64)) * float(stream.time_base)
 
     def _frames(self, wanted: Wanted, coloured: Wanted) -> Iterator[Frame]:
         container, stream = self._container()
         # One reformatter for all frames, of each kind: to set one up costs several times the conversion.
-        reformatters, turned, stamped = defaultdict(VideoReformatter), False, True
+        reformatters, turn, stamped = defaultdict(VideoReformatter), None, True
         with container:
             self.container = container.format.name
             for index, frame in enumerate(_progressive(self._decoded(container, stream))):
                 self._note_oddities(frame)
-                turn = _upright(frame)
-                turned, stamped = turn(np.empty((2, 1))).shape == (1, 2), stamped and frame.time is not None
+                # Asked of the first alone: PyAV ties a frame to its side data, and frees neither for a while.
+                turn, stamped = turn or _upright(frame), stamped and frame.time is not None
                 grey = turn(_converted(frame, reformatters, "gray")) if wanted(index) else None
                 yield frame.time, grey, turn(_converted(frame, reformatters, "rgb24")) if coloured(index) else None
             aspect = float(stream.sample_aspect_ratio or 1)
+            turned = turn is not None and turn(np.empty((2, 1))).shape == (1, 2)
             self.pixel_aspect = 1 / aspect if turned else aspect
             self.fps = usable_rate(stream.average_rate)
             if not (self.fps or stamped):
@@ -196,13 +209,18 @@ class Stream(Source):
         check_size(self.path, stream.width or 0, stream.height or 0, _MOST_MOVING)
         stream.thread_type = "AUTO"
         if (stream.width or 0) * (stream.height or 0) > _FOR_MANY_THREADS:
-            stream.codec_context.thread_count = 2  # each thread holds frames of its own
+            stream.codec_context.thread_count = 1  # each thread holds frames of its own
         return container, stream
+
+    def _demuxed(self, container, stream) -> Iterator[av.Packet]:
+        for packet in container.demux(stream):
+            self._check_time()
+            yield packet
 
     def _decoded(self, container, stream) -> Iterator[av.VideoFrame]:
         count = 0
         try:
-            for packet in container.demux(stream):
+            for packet in self._demuxed(container, stream):
                 if packet.is_corrupt:
                     raise self._broken(count, "the last packet is incomplete")
                 for frame in packet.decode():
@@ -232,6 +250,10 @@ class Stream(Source):
                 "colour-matrix", "the file names a way of coding colours that is not known: only grey is certain."
             )
             frame.colorspace = _UNSPECIFIED
+
+
+def _stamp(packet: av.Packet) -> int | None:
+    return packet.dts if packet.pts is None else packet.pts
 
 
 def _progressive(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ _LOWEST, _HIGHEST = 0.005, 0.995  # percentiles of the grey levels, without sing
 
 _LARGE = 2_100_000  # pixels, as in full HD: larger frames are looked at in a smaller size, to bound the memory
 
+_STRIP = 64  # rows
 _THUMBNAIL = 192  # pixels
 _OUTLINE = (0, 200, 80)
 
@@ -66,10 +68,13 @@ class VideoSurvey:
         return self.n_frames / self.fps
 
 
-def survey_video(path: str | Path) -> VideoSurvey:
-    """Decode a whole video or image, one frame at a time, and describe it; a VideoError if it cannot be decoded."""
+def survey_video(path: str | Path, seconds: float | None = None) -> VideoSurvey:
+    """Decode a whole video or image, one frame at a time, and describe it.
+
+    A VideoError if it cannot be decoded, or not within `seconds`.
+    """
     path = Path(path)
-    source = open_source(path)
+    source = open_source(path, seconds)
     step = max(1, -(-len(source.expected_times()) // _FRAMES_KEPT))
     sample, shapes = _Sample([], [], []), set()
     in_colour = _EVERY_COLOURED * step
@@ -124,7 +129,7 @@ def _describe(source: Source, sample: _Sample, shape: tuple[int, int]) -> VideoS
         contrast=float(np.sqrt(variance_inside.mean() + mean_inside.var())),
         saturation=float(np.mean([(frame[sector.mask] == 255).mean() for frame in frames])),
         motion=float(np.sqrt(variance_inside).mean()),
-        coloured=_coloured_pixels(np.stack(sample.colours), inside) if sample.colours else 0.0,
+        coloured=_coloured_pixels(sample.colours, inside) if sample.colours else 0.0,
         marks=_still_marks(mean, np.sqrt(variance), inside),
         small=_miniature(frames[printed], sector),
         whole=_outlined(whole, sector.mask),
@@ -133,9 +138,12 @@ def _describe(source: Source, sample: _Sample, shape: tuple[int, int]) -> VideoS
 
 
 def _reduced(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A frame of bounded size, by means over blocks of pixels."""
+    """A frame of bounded size, by means over blocks of pixels; in strips, as Pillow copies what it is given."""
     factor = int(np.ceil(np.sqrt(frame.shape[0] * frame.shape[1] / _LARGE)))
-    return np.asarray(Image.fromarray(frame).reduce(factor)) if factor > 1 else frame
+    if factor == 1:
+        return frame
+    strips = np.split(frame, range(_STRIP * factor, len(frame), _STRIP * factor))
+    return np.concatenate([np.asarray(Image.fromarray(strip).reduce(factor)) for strip in strips])
 
 
 def _over_time(frames: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -181,23 +189,25 @@ def _well_inside(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return ndimage.binary_erosion(mask, iterations=max(1, round(_BORDER * min(mask.shape))))
 
 
-def _coloured_pixels(frames: NDArray[np.uint8], inside: NDArray[np.bool_]) -> float:
-    """How many pixels are coloured differently from the picture as a whole; mean over the frames.
+def _coloured_pixels(frames: Sequence[NDArray[np.uint8]], inside: NDArray[np.bool_]) -> float:
+    """How many pixels are coloured differently from the picture as a whole; mean over the frames (height, width, 3).
 
-    Frames are (n, height, width, 3). A tint of the whole picture is no overlay: the commonest colour of pixels of equal
-    brightness is subtracted first.
+    A tint of the whole picture is no overlay: the commonest colour of pixels of equal brightness is subtracted first.
     """
-    pixels = frames[:, inside].reshape(-1, 3).astype(np.int16)
-    strength = np.ptp(pixels, axis=1)
-    if not len(strength) or strength.max() < _COLOURED:  # most videos: nothing is coloured at all
-        return 0.0
-    luma = pixels.mean(axis=1)
+    return float(np.mean([_coloured_in(frame, inside) for frame in frames]))
+
+
+def _coloured_in(frame: NDArray[np.uint8], inside: NDArray[np.bool_]) -> int:
+    pixels = frame[inside].astype(np.int16)
+    if np.ptp(pixels, axis=1).max(initial=0) < _COLOURED:  # most videos: nothing is coloured at all
+        return 0
+    luma = pixels.mean(axis=1, dtype=np.float32)
     chroma = pixels - luma[:, None]
     bins = (luma * _LUMA_BINS / 256).astype(int)
     for level in np.unique(bins):
         chosen = bins == level
         chroma[chosen] -= np.median(chroma[chosen], axis=0)
-    return float((np.ptp(chroma, axis=1) >= _COLOURED).sum() / len(frames))
+    return int((np.ptp(chroma, axis=1) >= _COLOURED).sum())
 
 
 def _still_marks(mean: NDArray[np.float32], flicker: NDArray[np.float32], inside: NDArray[np.bool_]) -> int:
