@@ -50,10 +50,7 @@ _BLOCK = 256  # videos compared at once: bounds the memory
 def _file_findings(
     table: pd.DataFrame, root: Path, clip_frames: int, n_jobs: int, track: Callable[[Iterable, int], Iterable]
 ) -> tuple[Surveys, list[Finding]]:
-    """Decode all videos and images once, one frame at a time, and say what is wrong with them and with the masks.
-
-    `table` is typed, indexed by line, and names no file that is not there; the rest is as for `check_cohort`.
-    """
+    """Decode all videos and images once, one frame at a time, and say what is wrong with them and with the masks."""
     surveys, findings = _survey_files(table, root, n_jobs, track)
     findings += [*_content_findings(table, surveys, clip_frames), *_mask_findings(table, root, surveys)]
     return surveys, findings + _copy_findings(table, root, surveys)

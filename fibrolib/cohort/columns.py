@@ -178,8 +178,7 @@ _TELLING_WORDS = [_folded(name) for name in _IDENTIFYING_WORDS.split(", ")]
 def meant_column(name: str, present: Collection[str] = ()) -> str | None:
     """The column of the study that another name stands for, as ``GOT (U/l)`` for ``ast``; `IDENTIFYING`; or None.
 
-    Other names come first, then names whose words all mean one column (``AST/GOT``), then typing errors: these only for
-    columns that are not `present`.
+    Names whose words all mean one column (``AST/GOT``) count, and typing errors for columns that are not `present`.
     """
     words = _words(name)
     joined = "".join(words)

@@ -127,10 +127,7 @@ def inspect_cohort(
 
 
 def write_cohort(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a cohort table as CSV, or as Parquet where `path` ends so; atomically.
-
-    `table` has one row per video and at least the required columns; its paths are relative to the folder of `path`.
-    """
+    """Write a cohort table, its paths relative to the folder of `path`, as CSV, or Parquet where `path` ends so."""
     missing = [name for name in REQUIRED if name not in table]
     if missing:
         raise ValueError(f"the table lacks the columns {missing}")

@@ -78,10 +78,9 @@ class Diagnostic:
         return estimator.set_params(cutoff=cutoff) if "cutoff" in estimator.get_params(deep=False) else estimator
 
     def published_cutoff(self, cutoff: int = 2, *, population: str = "") -> PublishedCutoff:
-        """The published cut-off of the nearest stage to `cutoff`, the lower of two: compare its `stage`.
+        """The published cut-off of the nearest stage to `cutoff`, the lower of two, or a `DiagnosticError`.
 
-        The population must contain the word `population`, such as ``"fatty"``; empty: the first one listed. A
-        `DiagnosticError` says that there is none.
+        The population must contain the word `population`, such as ``"fatty"``; empty: the first one listed.
         """
         wanted = population.casefold()
         listed = [published for published in self.cutoffs if wanted in published.population.casefold()]
@@ -200,8 +199,7 @@ def model_label(name: str) -> str:
 def load_diagnostic(text: str, folder: Path) -> tuple[Diagnostic, OwnFile]:
     """Run a user's Python file and take a diagnostic out of it; this process then finds it by its name.
 
-    `text` is ``elf.py:ELF``: a file in `folder` (of the profile) or below, and the name of an object in it. A
-    `DiagnosticError` says why that is not possible.
+    `text` is ``elf.py:ELF``: a file in `folder` (of the profile) or below, and the name of an object in it.
     """
     path, wanted = _path_and_object(text, folder)
     try:

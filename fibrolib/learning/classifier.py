@@ -40,11 +40,9 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     ----------
     architecture : str
         A name of `fibrolib.nets.build_net`.
-    options : dict or None
-        Further arguments of the net, such as ``{"backbone": "resnet18"}``.
-    weights : str or None
-        The net's option of that name (initial weights), as a parameter of its own so that a grid search can choose it;
-        None leaves it to `options`.
+    options, weights : dict, str or None
+        Further arguments of the net, such as ``{"backbone": "resnet18"}``; one of them, the initial weights, as a
+        parameter of its own so that a grid search can choose it.
     view : {'clips', 'stills'}
         Column of the patient table that the net reads.
     cutoff, n_stages : int
@@ -52,10 +50,9 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         highest of the training set: give it where a fold might miss the highest stage.
     clip_length, frame_stride, n_clips : int
         Frames per window, their distance, and windows averaged per video when scoring.
-    learning_rate, backbone_lr_scale, weight_decay : float
-        Of AdamW; the scale is a factor on the learning rate of pretrained layers.
-    epochs, patience, batch_size : int
-        Longest training, epochs without a better validation loss before it ends, windows per step.
+    learning_rate, backbone_lr_scale, weight_decay, epochs, patience, batch_size
+        Of AdamW (the scale is a factor on the learning rate of pretrained layers); longest training, epochs without a
+        better validation loss before it ends, windows per step.
     augment, seed : bool, int
         Random changes during training (`Augment`); seed of weights, order, windows and augmentation.
     device, n_threads : str, int or None
@@ -216,10 +213,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         return _take_window(values, starts[len(starts) // 2], self.clip_length, self.frame_stride)
 
     def predict_cumulative(self, X: pd.DataFrame, perturbation: Perturbation | None = None) -> NDArray[np.float64]:
-        """P(stage >= 1), P(stage >= 2), ..., ``(n_patients, n_stages - 1)``, averaged over windows and videos.
-
-        `perturbation`, such as one of `PERTURBATIONS`, changes every window.
-        """
+        """P(stage >= 1), P(stage >= 2), ..., ``(n_patients, n_stages - 1)``; `perturbation` changes every window."""
         stage = self.predict_stage_proba(X, perturbation)
         return stage[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
 

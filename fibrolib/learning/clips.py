@@ -23,10 +23,7 @@ _IN_MEMORY = 1 << 25
 
 @dataclass(frozen=True)
 class Augment:
-    """Random changes of a whole window that keep the diagnosis; all frames change alike, so movement stays.
-
-    Clips are neither sped up nor reversed: displacement between frames is the signal, and a heartbeat has a direction.
-    """
+    """Random changes of a whole window that keep the diagnosis; all frames change alike, so movement stays."""
 
     gain: float = 0.15  # largest relative change of brightness (the gain knob)
     gamma: float = 0.15  # largest change of the exponent of the grey map (the dynamic-range knob)

@@ -41,10 +41,7 @@ class Evaluation:
 
 
 def auc_at_cutoff(estimator: BaseEstimator, X: pd.DataFrame, y) -> float:
-    """Scorer for scikit-learn: AUC at the estimator's own cut-off, over the patients it can score.
-
-    For an estimator without a cut-off, `y` holds labels, 0 and 1, in place of stages. NaN without patients on one side.
-    """
+    """Scorer for scikit-learn: AUC at the estimator's own cut-off (labels, without one), over patients it scores."""
     scores = _probability(estimator, X)
     scored = np.isfinite(scores)
     cutoff = _own_cutoff(estimator)

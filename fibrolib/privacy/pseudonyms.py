@@ -1,7 +1,6 @@
-"""Keep patients' names, ids, dates and paths out of everything that a run leaves behind.
+"""The private folder: key to the pseudonyms, where tables are, who is who, and links to files under other names.
 
-The private folder belongs to one user and is never part of a run: it holds the key to the pseudonyms, for each cohort
-the path of its table and the list of who is who, and links to the files under names that tell nothing.
+It belongs to one user and is never part of a run.
 """
 
 from __future__ import annotations
