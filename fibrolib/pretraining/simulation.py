@@ -195,8 +195,12 @@ def pretrain(
     measured = average_by_patient(measured, test.owner, len(pictures) - n_training)
     pairs = zip(quantities, measured.T, values[n_training:].T, strict=True)
     correlations = {name: round(float(spearmanr(one, other).statistic), 3) for name, one, other in pairs}
-    made_by = {"patients": n_training, "epochs": epochs, **correlations}
+    _save(out, net, {"patients": n_training, "epochs": epochs, **correlations})
+    return correlations, pd.DataFrame({"train_loss": fitted.history[:, "train_loss"]})
+
+
+def _save(path: Path, net: nn.Module, made_by: dict) -> None:
+    """Write everything but the head."""
     state = {name: tensor for name, tensor in net.state_dict().items() if not name.startswith("head.")}
     state = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
-    write_tensors(out, state, {"made_for": json.dumps(net.made_for), "made_by": json.dumps(made_by)})
-    return correlations, pd.DataFrame({"train_loss": fitted.history[:, "train_loss"]})
+    write_tensors(path, state, {"made_for": json.dumps(net.made_for), "made_by": json.dumps(made_by)})
