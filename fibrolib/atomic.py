@@ -15,7 +15,10 @@ UNFINISHED = ".unfinished-"
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a path in a folder of its own; what is there at the end, unless the body raises, replaces ``path``."""
+    """Give a path of the same name in a folder of its own; what is there at the end takes the place of ``path``.
+
+    Where the body raises, or the process is killed, ``path`` stays as it was.
+    """
     path = Path(path)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as folder:
         unfinished = Path(folder) / path.name

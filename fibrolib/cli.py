@@ -16,7 +16,6 @@ import typer
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 from rich.progress import track
-from typer import Argument, Option
 
 from fibrolib import __version__
 from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError, counted
@@ -30,11 +29,13 @@ app = typer.Typer(
 )
 _error_console = Console(stderr=True)
 
-Seed = Annotated[int, Option(help="Random seed.", min=0)]
-Cutoff = Annotated[int, Option(help="Lowest stage that counts as diseased.", min=min(CONDITIONS), max=max(CONDITIONS))]
+Seed = Annotated[int, typer.Option(help="Random seed.", min=0)]
+Cutoff = Annotated[
+    int, typer.Option(help="Lowest stage that counts as diseased.", min=min(CONDITIONS), max=max(CONDITIONS))
+]
 
-OwnProfile = Annotated[str, Option("--profile", help="TOML file that names user-defined diagnostics.")]
-Outside = Annotated[bool, Option("--outside", help="Allow files outside the table's folder.")]
+OwnProfile = Annotated[str, typer.Option("--profile", help="TOML file that names user-defined diagnostics.")]
+Outside = Annotated[bool, typer.Option("--outside", help="Allow files outside the table's folder.")]
 
 
 def main() -> None:
@@ -83,7 +84,7 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Options of the command itself."""
@@ -91,11 +92,11 @@ def _options(
 
 @app.command("simulate")
 def _simulate(
-    out: Annotated[Path, Option(help="Folder of the cohort.")],
-    patients: Annotated[int, Option(help="Number of virtual patients.", min=1)] = 110,
+    out: Annotated[Path, typer.Option(help="Folder of the cohort.")],
+    patients: Annotated[int, typer.Option(help="Number of virtual patients.", min=1)] = 110,
     seed: Seed = 0,
-    videos: Annotated[int, Option(help="Videos per patient, each of another view.", min=1)] = 1,
-    dicom: Annotated[bool, Option("--dicom", help="Write videos and images as uncompressed DICOM.")] = False,
+    videos: Annotated[int, typer.Option(help="Videos per patient, each of another view.", min=1)] = 1,
+    dicom: Annotated[bool, typer.Option("--dicom", help="Write videos and images as uncompressed DICOM.")] = False,
 ) -> None:
     """Simulate a virtual cohort: videos, images, laboratory values, true masks and cohort.csv."""
     from fibrolib.phantom import simulate_cohort
@@ -106,9 +107,9 @@ def _simulate(
 
 @app.command("init")
 def _init(
-    folder: Annotated[Path, Argument(help="Folder of the new table.")],
-    source: Annotated[Path, Option("--from", help="Folder of videos.")],
-    pattern: Annotated[str, Option(help="Regular expression for the patient id in a video's path.")] = "",
+    folder: Annotated[Path, typer.Argument(help="Folder of the new table.")],
+    source: Annotated[Path, typer.Option("--from", help="Folder of videos.")],
+    pattern: Annotated[str, typer.Option(help="Regular expression for the patient id in a video's path.")] = "",
 ) -> None:
     """Write a first cohort.csv for a folder of videos, and list what to complete."""
     from fibrolib.checking import write_template
@@ -135,12 +136,14 @@ def _init(
 
 @app.command("check")
 def _check(
-    cohort: Annotated[Path, Argument(help="Cohort table: CSV, Excel (.xlsx, .xlsx#sheet) or Parquet.")],
+    cohort: Annotated[Path, typer.Argument(help="Cohort table: CSV, Excel (.xlsx, .xlsx#sheet) or Parquet.")],
     cutoff: Cutoff = 2,
-    as_json: Annotated[bool, Option("--json", help="Print the findings as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     outside: Outside = False,
     profile: OwnProfile = "",
-    page: Annotated[str, Option(help="Write an HTML page that shows each video, and the input of the networks.")] = "",
+    page: Annotated[
+        str, typer.Option(help="Write an HTML page that shows each video, and the input of the networks.")
+    ] = "",
 ) -> None:
     """List all problems of a cohort and its files, by line. Exit status: 0 no problems, 1 warnings, 2 errors."""
     from fibrolib.checking import check_cohort
@@ -162,10 +165,10 @@ def _check(
 
 @app.command("deidentify")
 def _deidentify(
-    source: Annotated[Path, Argument(help="A file, a folder, or a cohort table.")],
-    out: Annotated[Path, Argument(help="Folder of the copies.")],
+    source: Annotated[Path, typer.Argument(help="A file, a folder, or a cohort table.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the copies.")],
     whole: Annotated[
-        bool, Option("--whole", help="Accept images that fill the frame; nothing is set to black.")
+        bool, typer.Option("--whole", help="Accept images that fill the frame; nothing is set to black.")
     ] = False,
 ) -> None:
     """Copy ultrasound files without names, ids, dates, and text around the image.
@@ -182,21 +185,23 @@ def _deidentify(
 
 @app.command("run")
 def _run(
-    cohort: Annotated[str, Option(help="Cohort table. Default: the virtual cohort.")] = "",
-    profile: Annotated[str, Option(help="smoke, quick, paper, or a TOML file.")] = "quick",
+    cohort: Annotated[str, typer.Option(help="Cohort table. Default: the virtual cohort.")] = "",
+    profile: Annotated[str, typer.Option(help="smoke, quick, paper, or a TOML file.")] = "quick",
     cutoff: Cutoff = 2,
     seed: Seed = 0,
     out: Annotated[
-        str, Option(help="Run folder. Default: reports/..., named after cohort, profile, cut-off and seed.")
+        str, typer.Option(help="Run folder. Default: reports/..., named after cohort, profile, cut-off and seed.")
     ] = "",
     overwrite: Annotated[
-        bool, Option("--overwrite", help="If the run folder holds another study, rename it (adds a date).")
+        bool, typer.Option("--overwrite", help="If the run folder holds another study, rename it (adds a date).")
     ] = False,
     pseudonymous: Annotated[
-        bool, Option("--pseudonymous", help="Keep patient_id, because it is already a pseudonym.")
+        bool, typer.Option("--pseudonymous", help="Keep patient_id, because it is already a pseudonym.")
     ] = False,
     outside: Outside = False,
-    parameter: Annotated[list[str] | None, Option("--parameter", "-p", help="Notebook parameter, NAME=VALUE.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", help="Notebook parameter, NAME=VALUE.")
+    ] = None,
 ) -> None:
     """Run the study and write the report."""
     from fibrolib.privacy import register
@@ -217,8 +222,8 @@ def _run(
 
 @app.command("score")
 def _score(
-    model: Annotated[Path, Argument(help="models/NAME.safetensors of a run.")],
-    video: Annotated[Path, Argument(help="Video, DICOM cine or image.")],
+    model: Annotated[Path, typer.Argument(help="models/NAME.safetensors of a run.")],
+    video: Annotated[Path, typer.Argument(help="Video, DICOM cine or image.")],
     profile: OwnProfile = "",
 ) -> None:
     """Print the stage probabilities of one video. For research only, not for patient care."""
@@ -240,11 +245,11 @@ def _score(
 
 @app.command("pretrain")
 def _pretrain(
-    out: Annotated[Path, Option(help="Folder of the weights.")],
-    pictures: Annotated[Path, Option(help="Folder of the simulated images.")],
-    stills: Annotated[int, Option(help="Simulated patients with a still image.", min=20)] = 3000,
-    clips: Annotated[int, Option(help="Simulated patients with a clip.", min=20)] = 600,
-    only: Annotated[str, Option(help="One architecture. Default: all.")] = "",
+    out: Annotated[Path, typer.Option(help="Folder of the weights.")],
+    pictures: Annotated[Path, typer.Option(help="Folder of the simulated images.")],
+    stills: Annotated[int, typer.Option(help="Simulated patients with a still image.", min=20)] = 3000,
+    clips: Annotated[int, typer.Option(help="Simulated patients with a clip.", min=20)] = 600,
+    only: Annotated[str, typer.Option(help="One architecture. Default: all.")] = "",
 ) -> None:
     """Repeat the simulation pretraining and write its weights."""
     from fibrolib.pretraining import RECIPES, make_weights

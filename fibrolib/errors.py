@@ -29,7 +29,9 @@ def _rendered(error: BaseException) -> list[str]:
 class FibrolibError(Exception):
     """A mistake in the input. The message is for the user; command line and notebooks show it without a traceback."""
 
-    _render_traceback_ = _rendered  # called by IPython
+    def _render_traceback_(self) -> list[str]:
+        """Called by IPython."""
+        return _rendered(self)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -38,7 +40,9 @@ class Interrupted(KeyboardInterrupt):
     A `KeyboardInterrupt`, so that no ``except Exception`` on the way swallows it.
     """
 
-    _render_traceback_ = _rendered
+    def _render_traceback_(self) -> list[str]:
+        """Called by IPython."""
+        return _rendered(self)
 
 
 class VideoError(FibrolibError):

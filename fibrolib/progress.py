@@ -1,4 +1,7 @@
-"""Progress bars with the time left, and interrupts that say what is kept; no bars where ``FIBROLIB_PROGRESS=0``."""
+"""Progress bars with the time left, and interrupts that say what is kept: for work that takes longer than two seconds.
+
+Nothing is shown where the environment variable ``FIBROLIB_PROGRESS`` is ``0``.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ def track(
 ) -> Iterator[T]:
     """Pass results on as they come, under a progress bar that counts ``unit`` (a plural) up to ``total``.
 
-    ``kept`` is the folder of finished parts, if any. An `Interrupted` takes the place of a `KeyboardInterrupt`.
+    ``kept`` is the folder that keeps finished parts, if any. An `Interrupted` takes the place of a `KeyboardInterrupt`.
     """
     done = before
     with watch(label, lambda: done, total, unit, kept):
@@ -55,9 +58,10 @@ def hidden() -> Iterator[None]:
 
 @contextmanager
 def watch(label: str, count: Callable[[], int], total: int, unit: str, kept: Path | None = None) -> Iterator[None]:
-    """Show a progress bar over work that reports nothing itself; others as for `track`.
+    """Show a progress bar over work that reports nothing itself; ``count`` says how much is finished.
 
-    ``count``, called in another thread, says how much is finished; at the beginning, what an interrupted run has left.
+    ``count`` is called in another thread. What it returns at the beginning is left from an interrupted run, and does
+    not count for the time left. Other parameters and errors as of `track`.
     """
     finished = threading.Event()
     shower = threading.Thread(target=_show, args=(finished, label, count, total, unit), daemon=True)

@@ -1,8 +1,9 @@
 """A hash of the code that functions can reach, part of the key of what is kept of their results.
 
-That code is a function's *import closure*: the module that defines it, the modules of this package that this one
-imports, and so on, read from the source. Faces (``__init__``) only hand names on and are left out; so are comments,
-docstrings, and imports for type checking. Packaged weights count, and versions of packages that make numbers.
+The code a function can reach is its *import closure*: the module that defines it, the modules of this package that this
+one imports (inside functions, too), and so on. It is read from the source. A room's face (``__init__``) only hands
+names on and is left out; so are comments, docstrings, and imports for type checking. Packaged weights of the rooms
+count, and the versions of packages that make numbers.
 """
 
 from __future__ import annotations
@@ -22,8 +23,20 @@ PARSING = threading.RLock()
 """Threads parse code, and headers of numpy's files, one after another: in Python 3.11 two at a time can end in a
 SystemError (python/cpython#106905)."""
 
-_SAME_NAME = ("av", "captum", "numpy", "pydicom", "scipy", "skorch", "statsmodels", "timm", "torch", "torchvision")
-_NUMERICAL = {"PIL": "pillow", "sklearn": "scikit-learn", **dict(zip(_SAME_NAME, _SAME_NAME, strict=True))}
+_NUMERICAL = {
+    "PIL": "pillow",
+    "av": "av",
+    "captum": "captum",
+    "numpy": "numpy",
+    "pydicom": "pydicom",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "skorch": "skorch",
+    "statsmodels": "statsmodels",
+    "timm": "timm",
+    "torch": "torch",
+    "torchvision": "torchvision",
+}
 """Packages whose version may change a number: name in ``import``, name of the distribution."""
 
 
@@ -33,17 +46,23 @@ class _SourceTree:
     def __init__(self, package: Path) -> None:
         self.package, self.name = package, package.name
         # All at once: a file that is edited under a running study must not change its keys.
-        self.sources = {self._module_at(path): path.read_bytes() for path in sorted(package.rglob("*.py"))}
+        self._sources = {self._module_at(path): path.read_bytes() for path in sorted(package.rglob("*.py"))}
         self._modules: dict[str, _Module] = {}
 
     def _module_at(self, path: Path) -> str:
         parts = path.relative_to(self.package.parent).with_suffix("").parts
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
+    def __contains__(self, module: str) -> bool:
+        return module in self._sources
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
     def module(self, name: str) -> _Module:
         """A parsed module of the package."""
         if name not in self._modules:
-            self._modules[name] = _Module(self.sources[name])
+            self._modules[name] = _Module(self._sources[name])
         return self._modules[name]
 
     def closure(self, modules: Iterable[str]) -> frozenset[str]:
@@ -58,16 +77,20 @@ class _SourceTree:
 
     def imported_by(self, module: _Module) -> set[str]:
         """Modules of the package that define what a module imports."""
-        own = [taken for taken in module.imports if taken[0].split(".")[0] == self.name]
-        return {self._defining(source, name) for source, name in own}
+        return {self._defining(source, name) for source, name in module.imports if self._is_own(source)}
+
+    def _is_own(self, module: str) -> bool:
+        return module.split(".")[0] == self.name
 
     def _defining(self, source: str, name: str | None) -> str:
         """The module that defines a name imported from another one; with no name, that one itself."""
-        if name is not None and f"{source}.{name}" in self.sources:
+        if name is not None and f"{source}.{name}" in self:
             return f"{source}.{name}"
-        is_face = any(other.startswith(f"{source}.") for other in self.sources)
-        handed_on = self.module(source).handed_on if is_face else {}
+        handed_on = self.module(source).handed_on if self._is_face(source) else {}
         return self._defining(*handed_on[name]) if name in handed_on else source
+
+    def _is_face(self, module: str) -> bool:
+        return any(other.startswith(f"{module}.") for other in self)
 
     def digest(self, modules: Iterable[str]) -> str:
         """Hash of the code of modules, without what they import, and of the packaged weights of their rooms."""
@@ -140,8 +163,8 @@ def _import_closure(*made_by: object) -> frozenset[str]:
     """Names of the modules of this package that functions or classes can reach."""
     own = _own()
     modules = {each.__module__ for each in made_by}
-    users = [own.imported_by(_of_user(name)) for name in modules if name not in own.sources]
-    return own.closure(modules.intersection(own.sources).union(*users))
+    users = [own.imported_by(_of_user(name)) for name in modules if name not in own]
+    return own.closure(modules.intersection(own).union(*users))
 
 
 def _of_user(name: str) -> _Module:
@@ -157,7 +180,7 @@ def code_digest(*made_by: object) -> str:
     """Hash of all the code that functions or classes can reach: part of the key of what they make."""
     own = _own()
     closure = _import_closure(*made_by)
-    users = [_of_user(name) for name in sorted({each.__module__ for each in made_by}) if name not in own.sources]
+    users = [_of_user(name) for name in sorted({each.__module__ for each in made_by}) if name not in own]
     imported = {source.split(".")[0] for each in [*map(own.module, closure), *users] for source, _ in each.imports}
     versions = [f"{name} {metadata.version(_NUMERICAL[name])}" for name in sorted(imported.intersection(_NUMERICAL))]
     return _hash([own.digest(closure).encode(), *(each.code for each in users), *map(str.encode, versions)])
@@ -166,4 +189,4 @@ def code_digest(*made_by: object) -> str:
 @cache
 def package_digest() -> str:
     """Hash of all code of this package."""
-    return _own().digest(_own().sources)
+    return _own().digest(_own())

@@ -22,7 +22,10 @@ class StageError(FibrolibError, ValueError):
 
 
 def is_metavir(stages: Iterable[int]) -> bool:
-    """Whether stages are METAVIR's: more than two, none above 4; 0 and 1 alone are a yes/no label of any disease."""
+    """Whether stages can be read as METAVIR: more than two of them, none above 4.
+
+    A table that holds only 0 and 1 is taken for a yes/no label of any disease, and is not called F0/F1.
+    """
     present = {int(stage) for stage in stages}
     return len(present) > 2 and present <= set(METAVIR)
 

@@ -52,7 +52,10 @@ def _interrupts_held() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet_workers() -> Iterator[None]:
-    """Let joblib start processes that are silent when interrupted or renewed; they end after a while without work."""
+    """Let joblib start processes that are silent when interrupted, or when renewed because they have grown.
+
+    They end when they have been idle for a while, and at an interrupt or error at once.
+    """
     with warnings.catch_warnings(), parallel_config(backend="fibrolib"):
         warnings.filterwarnings("ignore", "A worker stopped", UserWarning)
         yield

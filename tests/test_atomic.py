@@ -42,7 +42,7 @@ FULL = """
         "figures/f.png": lambda path: folder.save_figure("f", figure),
         "figures/f.svg": lambda path: folder.save_figure("f", figure),
         "results.json": lambda path: folder.save_json("results", {"a": ["b"] * 4000}),
-        "report.html": lambda path: folder.save_text("report.html", "a" * 9000),
+        "report.html": lambda path: folder.save_report("a" * 9000),
         "kept": lambda path: ResultCache(out / "kept").get_or_compute(
             "kept", {}, lambda: "a" * 9000, lambda text, place: (place / "a").write_text(text), str,
             made_by=(ResultCache,)),

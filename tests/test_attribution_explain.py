@@ -15,10 +15,9 @@ from fibrolib.attribution import (
     fine_layer,
     list_layers,
 )
-from fibrolib.attribution.explain import _as_batch, _window_scores, input_channels, middle_window
+from fibrolib.attribution.explain import _as_batch, _window_scores, middle_window
 from fibrolib.attribution.methods import _block_occlusion, _integrated_gradients, _neutral
 from fibrolib.errors import FibrolibError
-from fibrolib.learning import NetClassifier
 from fibrolib.learning.training import torch_threads
 from fibrolib.nets import build_net
 from fibrolib.video import Clip, load_clip
@@ -234,12 +233,3 @@ def test_scores_of_windows_are_those_of_the_map(clip):
     again = _window_scores(estimator, np.stack([found.frames / np.float32(255)] * 3), batch_size=2)
     # Scores are computed without gradients, and may be in bfloat16; the map's score is not.
     np.testing.assert_allclose(again, found.score, rtol=1e-3)
-
-
-def test_what_is_shown_to_the_nets(tmp_path, clip):
-    patients = make_patients(tmp_path, 3)
-    net = NetClassifier(options={"width": 4}, clip_length=4, epochs=1, cutoff=1).fit(patients, patients["stage"])
-    channels = input_channels(net, clip)
-    assert list(channels) == ["grey value", "absolute difference", "signed difference"]
-    np.testing.assert_allclose(channels["absolute difference"], np.abs(channels["signed difference"]))
-    assert list(input_channels(classifier_with(Linear3d()), clip)) == ["grey value"]

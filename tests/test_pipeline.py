@@ -20,7 +20,6 @@ from fibrolib.inference import auc, auc_ci
 from fibrolib.learning import NetClassifier
 from fibrolib.report.notebooks import _notebook_sources
 from fibrolib.report.pipeline import _notebooks_for
-from fibrolib.report.progress import _Progress
 from fibrolib.study import Request, Study
 from fibrolib.study.request import _STAMP
 
@@ -239,7 +238,7 @@ def test_a_cohort_of_ones_own_has_no_notebook_about_virtual_patients(tmp_path, p
     pd.DataFrame(rows).to_csv(tmp_path / "cohort.csv", index=False)
     written = io.StringIO()
     study = Study(Request(cohort=str(tmp_path / "cohort.csv"), out=str(tmp_path / "run")))
-    chosen = [path.name for path in _notebooks_for(study.cohort.virtual, _Progress(Console(file=written)))]
+    chosen = [path.name for path in _notebooks_for(study.cohort.virtual, Console(file=written))]
     assert chosen == [name for name in NOTEBOOKS if name.removesuffix(".ipynb") not in left_out]
     assert [line.split(":")[0].split()[-1] for line in written.getvalue().splitlines()] == left_out
 

@@ -148,9 +148,9 @@ def test_packaged_weights_are_in_the_key_of_what_uses_nets(copied):
 def test_all_code_of_the_package_is_in_its_digest(copied):
     before = _SourceTree(copied)
     edit(copied / "plots/style.py", r"\A", "# A comment.\n")
-    assert _SourceTree(copied).digest(_SourceTree(copied).sources) == before.digest(before.sources) == package_digest()
+    assert _SourceTree(copied).digest(_SourceTree(copied)) == before.digest(before) == package_digest()
     edit(copied / "plots/style.py", r"\A", "import sys\n")
-    assert _SourceTree(copied).digest(_SourceTree(copied).sources) != package_digest()
+    assert _SourceTree(copied).digest(_SourceTree(copied)) != package_digest()
 
 
 def rooms(*made_by) -> set[str]:

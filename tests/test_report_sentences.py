@@ -76,13 +76,6 @@ def test_a_model_without_operating_point_says_why(metrics):
     assert "No operating point: one class" in report.describe_model(broken, "swe", "≥ F2")
 
 
-def test_folds_in_words():
-    text = report.describe_folds(np.array([0.7, 0.8, np.nan]), 4)
-    assert "mean **0.750**" in text
-    assert "best of 4 settings" in text
-    assert "Only one setting" in report.describe_folds(np.array([0.7]), 1)
-
-
 def test_a_setting_in_words():
     setting = {"learning_rate": 1e-5, "weights": "interpolated", "options": {"slow_frames": 2, "direct": True}}
     expected = "learning rate 1e-05, weights interpolated, slow frames 2, direct True"

@@ -23,7 +23,7 @@ def test_json_has_no_nan(tmp_path):
 def test_tables_and_predictions(tmp_path):
     folder, table = RunFolder(tmp_path), pd.DataFrame({"a": [1.25], "b": ["x"]})
     assert folder.save_table("t", table).read_text() == "a,b\n1.25,x\n"
-    assert folder.write("predictions.csv", table.to_csv).name == "predictions.csv"
+    assert folder.save_predictions(table).name == "predictions.csv"
 
 
 def test_what_is_saved_is_shown_by_the_same_call(tmp_path):
@@ -68,14 +68,14 @@ def finished(tmp_path):
     """A folder that holds a finished study."""
     folder = RunFolder(tmp_path / "run", "seed 0", ASKED)
     folder.save_table("t", pd.DataFrame({"a": [1]}))
-    folder.save_text("report.html", "old")
+    folder.save_report("old")
     return folder.path
 
 
 def test_a_folder_of_another_study_is_left_as_it_is(finished):
     before, other = contents(finished), RunFolder(finished, "seed 1", {**ASKED, "profile": "smoke", "seed": 1})
     said = r"(?s)another study \(virtual cohort, profile quick, cut-off 2, seed 0, .*smoke, cut-off 2, seed 1.*--over"
-    for attempt in (other.refuse_other_content, other.claim, lambda: other.save_text("report.html", "new")):
+    for attempt in (other.refuse_other_content, other.claim, lambda: other.save_report("new")):
         with pytest.raises(FibrolibError, match=said):
             attempt()
     assert contents(finished) == before
@@ -87,7 +87,7 @@ def test_overwriting_moves_the_old_study_aside(finished):
     aside = other.move_other_study_aside()
     assert re.fullmatch(r"run-until-\d{4}-\d\d-\d\d-\d{6}", aside.name)
     assert contents(aside) == before
-    other.save_text("report.html", "new")
+    other.save_report("new")
     assert other.move_other_study_aside() is None  # its own study stays
     assert (finished / "report.html").read_text() == "new"
 
@@ -97,7 +97,7 @@ def test_a_folder_of_other_files_is_neither_used_nor_moved(tmp_path):
     folder = RunFolder(tmp_path, "seed 0", ASKED)
     assert folder.move_other_study_aside() is None
     with pytest.raises(FibrolibError, match="files that no run has written"):
-        folder.save_text("report.html", "new")
+        folder.save_report("new")
     assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == ["letter.txt"]
 
 
@@ -105,7 +105,7 @@ def test_a_study_that_has_only_computed_so_far_goes_on(tmp_path):
     folder = RunFolder(tmp_path, "seed 0", ASKED)
     folder.cache.get_or_compute_table("t", {}, lambda: pd.DataFrame({"a": [1]}), made_by=(RunFolder,))
     folder.refuse_other_content()
-    folder.save_text("report.html", "made")
+    folder.save_report("made")
 
 
 def test_a_folder_of_an_earlier_version_is_told_as_such(tmp_path):

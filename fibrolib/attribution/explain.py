@@ -23,7 +23,7 @@ from fibrolib.attribution.methods import (
 )
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier, pick_device, torch_threads
-from fibrolib.nets import MotionStem, give_back_memory
+from fibrolib.nets import give_back_memory
 from fibrolib.video import Clip
 
 METHODS = (*_CAMS, *_PIXEL_METHODS)
@@ -64,20 +64,6 @@ def _frozen_net(estimator: NetClassifier) -> Iterator[tuple[nn.Module, str]]:
         for parameter, requires_grad in parameters:
             parameter.requires_grad_(requires_grad)
         give_back_memory()
-
-
-def input_channels(estimator: NetClassifier, clip: Clip) -> dict[str, NDArray[np.float32]]:
-    """Input of a net's first convolution by channel: the grey value, and differences where the net has a motion stem.
-
-    Differences have one frame less, and may have half the height and width.
-    """
-    window = middle_window(estimator, clip).frames
-    channels = {"grey value": window.astype(np.float32) / 255.0}
-    with torch.inference_mode(), _frozen_net(estimator) as (net, device):
-        motion = net.movement(_as_batch([window], device))
-    if motion is None:
-        return channels
-    return channels | dict(zip(MotionStem.channels[1:], motion[0].cpu().numpy()[1:], strict=True))
 
 
 def list_layers(estimator: NetClassifier, clip: Clip) -> pd.DataFrame:

@@ -124,16 +124,23 @@ def _fresh(tables: Mapping[str, pd.DataFrame], caveat: str) -> dict | None:
 
 def _environment() -> Environment:
     """Templates that escape every text, and fail on a name that is not given."""
-    options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    loader, escape = PackageLoader("fibrolib.report", "."), select_autoescape(["html", "j2"])
-    environment = Environment(loader=loader, autoescape=escape, **options)
+    environment = Environment(
+        loader=PackageLoader("fibrolib.report", "."),
+        autoescape=select_autoescape(["html", "j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters["bold"] = _bold
     environment.globals |= {"counted": counted, "model_label": model_label, "setting_label": setting_label}
     return environment
 
 
 def _build_report(folder: RunFolder, found: dict, run: dict, tables: Mapping[str, pd.DataFrame]) -> Path:
-    """Write ``report.html`` from the content of results.json, of run.json, and the tables; nothing is computed."""
+    """Write ``report.html`` into the run folder: one file that needs no other. Nothing is computed.
+
+    ``found`` and ``run`` are the content of results.json and of run.json, ``tables`` those of `_results_json`.
+    """
     environment, caveat = _environment(), found["caveat"] or ""
     metrics, tests = readable("metrics", tables["metrics"]), _tests(tables, caveat)
     files, html = _Folder(folder.path, caveat), partial(_as_html, caption=caveat)
@@ -155,4 +162,4 @@ def _build_report(folder: RunFolder, found: dict, run: dict, tables: Mapping[str
         claims=files.table("claims"),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
-    return folder.save_text("report.html", text)
+    return folder.save_report(text)

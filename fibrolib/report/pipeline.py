@@ -27,10 +27,9 @@ from fibrolib.report.notebooks import (
 )
 from fibrolib.report.progress import _count_files, _Fits, _Progress, _Tally
 from fibrolib.report.results import _results_json, _run_json
-from fibrolib.study import Profile, Request, Study
+from fibrolib.study import Request, Study
 from fibrolib.study.own_cohort import request_for_copies, validate_cohort
 from fibrolib.study.preprocessing import sources
-from fibrolib.study.runfolder import RunFolder
 
 _T = TypeVar("_T")
 
@@ -44,61 +43,59 @@ def run_study(
     nothing. Raises `FibrolibError` where the input is wrong (before any work), the folder holds another study or is in
     use, or a notebook raises.
     """
-    progress, further = _Progress(console or Console()), further or {}
-    for name in sorted(set(further) & set(asdict(request))):
-        raise FibrolibError(f"Set {name} with --{name}, not with --parameter.")
-    _check_parameters(_notebook_sources(), {**asdict(request), **further})
+    console = console or Console()
+    _refuse_options_of_run(request, further or {})
+    _check_parameters(_notebook_sources(), {**asdict(request), **(further or {})})
     study = Study(request)
     if overwrite and (aside := study.folder.move_other_study_aside()):
-        progress.say(f"Moved aside: {aside}")
+        _say(console, f"Moved aside: {aside}")
     study.folder.refuse_other_content()
     with study.folder.hold():
         remove_unfinished(study.folder.path)
-        return _run(study, further, progress)
+        return _run(study, further or {}, console)
 
 
-def _run(study: Study, further: dict, progress: _Progress) -> Path:
-    folder, profile, reference = study.folder, study.profile, study.reference
-    progress.say(f"Run folder: {folder.path}")
-    if reference:
-        if folder.path.name.startswith(reference):
-            progress.say("  Its name is a reference: the name of the table or its folder could identify a person.")
-        _check(reference, study.cutoff, profile, folder, progress)
-    folder.claim()
-    first, detail = "reading the cohort", None
-    if not reference:
-        cohort = study.request.virtual_folder(profile.patients)
-        progress.say(f"Virtual cohort: {cohort}")
-        # Of images, there is one of each patient, however many videos.
-        first = "simulating the virtual cohort"
-        detail = _count_files(cohort / "images", "*.png", profile.patients, "patients")
-    with progress.step(first, detail):
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _run(study: Study, further: dict, console: Console) -> Path:
+    progress = _Progress(console)
+    _say(console, f"Run folder: {study.folder.path}")
+    if study.reference:
+        if study.folder.path.name.startswith(study.reference):
+            _say(console, "  Its name is a reference: the name of the table or its folder could identify a person.")
+        _check(study, progress, console)
+    study.folder.claim()
+    if not study.reference:
+        _say(console, f"Virtual cohort: {study.request.virtual_folder(study.profile.patients)}")
+    with progress.step(*_first_step(study)):
         patients = study.cohort.patients()
-    if reference and who_is_who(reference).exists():
-        progress.say(f"Pseudonyms and patient ids (private): {who_is_who(reference)}")
+    if study.reference and who_is_who(study.reference).exists():
+        _say(console, f"Pseudonyms and patient ids (private): {who_is_who(study.reference)}")
     files = sum(len(sources(row, kind)) for row in patients.itertuples() for kind in ("clip", "image"))
-    with progress.step("preparing clips and images", _count_files(folder.clips, "*.npz", files, "clips and images")):
+    with progress.step(
+        "preparing clips and images", _count_files(study.folder.clips, "*.npz", files, "clips and images")
+    ):
         content = study.content
-    parameters = asdict(request_for_copies(study.request, reference, profile, folder)) | further
-    notebooks = _notebooks_for(study.cohort.virtual, progress)
-    _run_notebooks(notebooks, folder.notebooks, parameters, content, progress, _Fits(study.net_evaluations))
+    _run_notebooks(study, further, content, progress, console)
     with progress.step("writing the report"):
         report = _write_report(study, progress.seconds)
-    if profile.caveat:
-        progress.say(profile.caveat)
+    if study.profile.caveat:
+        _say(console, study.profile.caveat)
     return report
 
 
-def _run_notebooks(
-    notebooks: list[Path], folder: Path, parameters: dict, content: str, progress: _Progress, fits: _Fits
-) -> None:
+def _run_notebooks(study: Study, further: dict, content: str, progress: _Progress, console: Console) -> None:
     """Run the notebooks, two at a time; current copies of an earlier run stay."""
+    parameters = {**asdict(request_for_copies(study.request, study.reference, study.profile, study.folder)), **further}
+    notebooks, fits = _notebooks_for(study.cohort.virtual, console), _Fits(study.net_evaluations)
     labels = {notebook: f"[{at}/{len(notebooks)}] {notebook.stem}" for at, notebook in enumerate(notebooks, start=1)}
 
     def execute(notebook: Path) -> None:
-        executed = folder / notebook.name
+        executed = study.folder.notebooks / notebook.name
         if _is_current(notebook, executed, parameters, content):
-            progress.say(f"  kept  {labels[notebook]}")
+            _say(console, f"  kept  {labels[notebook]}")
             return
         with progress.step(labels[notebook], fits):
             _execute_notebook(notebook, executed, parameters, content)
@@ -123,7 +120,7 @@ def _write_report(study: Study, seconds: dict[str, float]) -> Path:
     return _build_report(study.folder, found, run, tables)
 
 
-def _check(reference: str, cutoff: int, profile: Profile, folder: RunFolder, progress: _Progress) -> None:
+def _check(study: Study, progress: _Progress, console: Console) -> None:
     """Stop at errors of the user's cohort before any work; print what warnings there are."""
     tally = _Tally("files")
     texts: list[str] = []
@@ -132,31 +129,49 @@ def _check(reference: str, cutoff: int, profile: Profile, folder: RunFolder, pro
         texts.extend(str(finding) for finding in report.of("warning") if finding.kind in ANNOUNCED)
 
     with progress.step("checking the cohort", tally):
-        warnings = validate_cohort(reference, cutoff, profile, folder, tally.follow, announce)
+        warnings = validate_cohort(study.reference, study.cutoff, study.profile, study.folder, tally.follow, announce)
     # A check that an earlier run made holds no text of the table.
     for text in texts or warnings.loc[warnings["kind"].isin(ANNOUNCED), "finding"]:
-        progress.say(f"  warning  {text}")
+        _say(console, f"  warning  {text}")
     if len(warnings):
         grave = warnings["kind"].isin(LEAKS).sum()
-        progress.say(f"  {counted(len(warnings), 'warning')}, {grave} of them grave: see the report")
+        _say(console, f"  {counted(len(warnings), 'warning')}, {grave} of them grave: see the report")
 
 
-def _notebooks_for(virtual: bool, progress: _Progress) -> list[Path]:
+def _refuse_options_of_run(request: Request, further: dict) -> None:
+    """A parameter that has an option of its own must not reach the notebooks by another way than the results."""
+    for name in sorted(set(further) & set(asdict(request))):
+        raise FibrolibError(f"Set {name} with --{name}, not with --parameter.")
+
+
+def _notebooks_for(virtual: bool, console: Console) -> list[Path]:
     """The notebooks that fit the cohort; one that does not is named on the console."""
     fitting = _notebook_sources(virtual=virtual)
     for notebook in _notebook_sources():
         if notebook not in fitting:
-            progress.say(f"  left out  {notebook.stem}: it is about virtual patients")
+            _say(console, f"  left out  {notebook.stem}: it is about virtual patients")
     return fitting
 
 
+def _first_step(study: Study) -> tuple:
+    """Label of the step that simulates or reads the cohort, and how to follow it."""
+    if study.reference:
+        return ("reading the cohort",)
+    patients = study.profile.patients
+    images = study.request.virtual_folder(patients) / "images"  # one of each patient, however many videos
+    return "simulating the virtual cohort", _count_files(images, "*.png", patients, "patients")
+
+
 def _run_in_order(work: Callable[[_T], object], dependencies: Mapping[_T, Collection[_T]], max_workers: int) -> None:
-    """Work on every item in threads, none before its dependencies; after an exception none is begun."""
+    """Work on every item in threads, none before its dependencies; with one worker, in the order given.
+
+    What others wait for goes first, then what comes last, which takes longer. An exception is raised at once: nothing
+    is begun afterwards, and what is under way goes on by itself.
+    """
     if max_workers == 1:
         for item in dependencies:
             work(item)
         return
-    # What others wait for goes first, then what comes last, which takes longer.
     awaited = {item for before in dependencies.values() for item in before}
     rank = {item: (item not in awaited, -place) for place, item in enumerate(dependencies)}
     order = TopologicalSorter(dependencies)

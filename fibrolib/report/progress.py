@@ -1,4 +1,7 @@
-"""Where a run is, read from what is finished on disk: so it also holds for other processes and after a restart."""
+"""Show where a run is: which notebook, model, setting and fold, and how long it may still take.
+
+It is read from what is finished on disk, so it also holds for work in other processes and after a restart.
+"""
 
 from __future__ import annotations
 
@@ -68,13 +71,12 @@ class _Progress:
         self._idle = threading.Event()
         self._watcher: threading.Thread | None = None
 
-    def say(self, text: str) -> None:
-        """Print a text as it is."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
-
     @contextmanager
     def step(self, label: str, detail: _Detail | None = None) -> Iterator[None]:
-        """Show a step while it is under way, and record its time; steps may overlap, and may share a `detail`."""
+        """Show a step while it is under way and record how long it took; steps may overlap, in several threads.
+
+        `detail` returns where the step is and the time left; steps that share one are shown together.
+        """
         begun = time.monotonic()
         self._begin(label, detail)
         try:
@@ -109,7 +111,8 @@ class _Progress:
                 elapsed = _clock(time.monotonic() - self._started)
                 status.update(f"{self._line(place + left)}  [dim]{elapsed} so far[/dim]")
                 if place and place != seen and not self.console.is_terminal:
-                    self.console.print(f"        {self._line(place + left)}", highlight=False, soft_wrap=True)
+                    line = f"        {self._line(place + left)}"
+                    self.console.print(line, highlight=False, soft_wrap=True)
                 seen = place or seen
 
     def _line(self, detail: str) -> str:
@@ -125,16 +128,21 @@ class _Fits:
         self._first_fit = 0.0
 
     def __call__(self) -> tuple[str, str]:
-        """Which fit is under way, if any, and the time left for those that remain."""
+        """Which fit is under way, and the time left for those that remain."""
         counts = {name: self._nets.fits_finished(name) for name in self._nets.names}
-        current = next((name for name, (done, total) in counts.items() if 0 < done < total), None)
-        return self._fit(current, *counts[current]) if current else "", self._time_left(counts)
+        return self._fit(counts), self._time_left(counts)
 
-    def _fit(self, name: str, done: int, total: int) -> str:
+    def _fit(self, counts: dict[str, tuple[int, int]]) -> str:
+        """Which fit is under way; empty where none is."""
+        current = next((name for name, (done, total) in counts.items() if 0 < done < total), None)
+        if current is None:
+            return ""
+        done, total = counts[current]
         if done == total - 1:
-            return f": {name}, final fit"
+            return f": {current}, final fit"
         setting, fold = divmod(done, self._nets.profile.n_folds)
-        return f": {name}, setting {setting + 1} of {self._nets.profile.model(name).n_settings}, fold {fold + 1}"
+        n_settings = self._nets.profile.model(current).n_settings
+        return f": {current}, setting {setting + 1} of {n_settings}, fold {fold + 1}"
 
     def _time_left(self, counts: dict[str, tuple[int, int]]) -> str:
         """Fits still to do times the mean time of those done since the first look; empty before one is done."""

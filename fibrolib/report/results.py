@@ -28,8 +28,9 @@ _PACKAGES = ("av", "captum", "numpy", "pandas", "scikit-learn", "scipy", "skorch
 def _model_entry(row: pd.Series, evaluation: Evaluation, threshold: float) -> dict:
     return {
         "n": int(row["n"]),
-        **_with_limits(row, "auc"),
-        **_with_limits(row, *_METRICS),
+        **_area(row),
+        **{metric: row[metric] for metric in _METRICS},
+        **{f"{metric}_ci": [row[f"{metric}_low"], row[f"{metric}_high"]] for metric in _METRICS},
         "threshold": threshold,
         "threshold_range": [row["threshold_low"], row["threshold_high"]],
         "cv_auc": evaluation.cv_auc.tolist(),
@@ -55,18 +56,17 @@ def _attribution_entry(table: pd.DataFrame) -> dict:
     }
 
 
-def _with_limits(row: pd.Series, *names: str) -> dict:
-    limits = {f"{name}_ci": [row[f"{name}_low"], row[f"{name}_high"]] for name in names}
-    return {name: row[name] for name in names} | limits
+def _area(row: pd.Series) -> dict:
+    return {"auc": row["auc"], "auc_ci": [row["auc_low"], row["auc_high"]]}
 
 
 def _population_entry(tables: Mapping[str, pd.DataFrame]) -> dict:
     """What a simulated test set says of the same nets."""
     areas, gain = tables["fresh_auc"].set_index("model"), tables["fresh_gain"].iloc[0]
-    ceilings = {name.removeprefix("oracle_"): _with_limits(areas.loc[name], "auc") for name in ORACLES}
+    ceilings = {name.removeprefix("oracle_"): _area(areas.loc[name]) for name in ORACLES}
     return {
         "n": int(areas["n"].max()),
-        "models": {name: _with_limits(row, "auc") for name, row in areas.drop(index=list(ORACLES)).iterrows()},
+        "models": {name: _area(row) for name, row in areas.drop(index=list(ORACLES)).iterrows()},
         "oracle": {**ceilings, "gain": gain["difference"], "gain_ci": [gain["low"], gain["high"]]},
         "shares": tables["fresh_shares"].set_index("model").drop(columns="auc").to_dict("index"),
         "comparisons": _comparison_entries(tables["fresh_comparisons"]),
@@ -77,8 +77,9 @@ def _staging_entry(row: pd.Series, areas: pd.DataFrame, confusion: pd.DataFrame)
     counts = confusion.pivot_table(index="stage", columns="called", values="n")
     return {
         "n": int(row["n"]),
-        **_with_limits(row, *_STAGING),
-        "auc_by_cutoff": {str(area["cutoff"]): _with_limits(area, "auc") for _, area in areas.iterrows()},
+        **{measure: row[measure] for measure in _STAGING},
+        **{f"{measure}_ci": [row[f"{measure}_low"], row[f"{measure}_high"]] for measure in _STAGING},
+        "auc_by_cutoff": {str(area["cutoff"]): _area(area) for _, area in areas.iterrows()},
         "confusion": counts.astype(int).to_numpy().tolist(),
     }
 
@@ -107,7 +108,11 @@ def _results_json(
     thresholds: Mapping[str, float],
     tables: Mapping[str, pd.DataFrame],
 ) -> dict:
-    """Content of results.json, the same for the same seed on the same machine; a table that is absent gives None."""
+    """Content of results.json; the same for the same seed on the same machine.
+
+    ``tables`` has those of the simulated test set where the cohort is virtual, those of staging where there are more
+    than two stages, and ``attribution-<net>``; what is absent is None in ``population`` and ``staging``.
+    """
     metrics = tables["metrics"].set_index("model")
     (joint,) = tables["joint_test"].drop(columns="note").to_dict("records")
     shares = {name: tables[f"attribution-{name}"] for name in sorted(evaluations) if f"attribution-{name}" in tables}

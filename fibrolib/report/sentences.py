@@ -52,18 +52,6 @@ def _range(row: pd.Series) -> str:
     return f"; resampled, they would have chosen {row['threshold_low']:.2f} to {row['threshold_high']:.2f}"
 
 
-def describe_folds(cv_auc: np.ndarray, n_settings: int) -> str:
-    """AUCs of the folds at the chosen setting, out of `n_settings` tried, as Markdown."""
-    listed = ", ".join(f"{value:.2f}" for value in cv_auc)
-    text = (
-        f"AUC of the {len(cv_auc)} folds at the chosen setting: {listed}; mean **{np.nanmean(cv_auc):.3f}** "
-        "(the folds share training patients; `09_how_sure` gives an interval that accounts for this)"
-    )
-    if n_settings == 1:
-        return f"{text}. Only one setting was tried, so nothing was chosen."
-    return f"{text}. It is the best of {n_settings} settings, so this mean is slightly optimistic."
-
-
 def describe_evidence(metrics: pd.DataFrame, name: str, cv_mean: float = np.nan) -> str:
     """Whether the test patients show that a diagnostic is better than chance (`metrics` as for `describe_model`).
 
@@ -120,7 +108,10 @@ def describe_training(histories: pd.DataFrame) -> str:
 
 
 def describe_attribution(table: pd.DataFrame, name: str, region: str = "capsule") -> str:
-    """Share of a net's ``relevance`` on a region (NaN where a map is empty) beside its ``area``, as Markdown."""
+    """Share of a net's relevance on a region beside the region's share of the area, as Markdown.
+
+    ``table`` has one row per patient: ``relevance`` (NaN where a map is empty) and ``area``.
+    """
     complete = table.dropna(subset=["relevance"])
     empty = len(table) - len(complete)
     if complete.empty:

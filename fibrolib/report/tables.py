@@ -31,7 +31,11 @@ _METRICS = {
     "f1": "F1 (with the condition)",
 }
 _CALIBRATION = {"intercept": "Intercept", "slope": "Slope", "brier": "Brier score", "ici": "ICI"}
-_MEASURES = {"exact": "Right stage", "kappa": "Kappa (quadratic)", "obuchowski": "Obuchowski measure"}
+_MEASURES = {
+    "exact": "Right stage",
+    "kappa": "Kappa (quadratic)",
+    "obuchowski": "Obuchowski measure",
+}
 _CLAIMS = {
     "The evidence of this network is in this region": ("other weights, other map", "shuffled net"),
     "The network learned this region from the labels": ("other labels, other map", "random labels"),
@@ -63,12 +67,13 @@ def readable_claims(
     Tables from `judge`, `summarise_faithfulness`, `judge_planted` of `fibrolib.attribution`, with ``model, method``.
     """
     own = planted[planted["layer"] != "fine"]
-    words = {True: "yes", False: "no", None: "–"}
     columns: dict[str, list[str]] = {"Claim": list(_CLAIMS), "Test": [test for test, _ in _CLAIMS.values()]}
     for model in dict.fromkeys(sanity["model"]):
         tables = [table[(table["model"] == model) & (table["method"] == method)] for table in (sanity, gains, own)]
         verdicts = _verdicts(*tables)
-        columns[model_label(model)] = [words[verdicts.get(key)] for _, key in _CLAIMS.values()]
+        columns[model_label(model)] = [
+            {True: "yes", False: "no", None: "–"}[verdicts.get(key)] for _, key in _CLAIMS.values()
+        ]
     return pd.DataFrame(columns)
 
 
@@ -120,13 +125,14 @@ def _p_value(p: float) -> str:
     return "–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _pairs(table: pd.DataFrame) -> list[str]:
-    return [f"{model_label(a)} − {model_label(b)}" for a, b in zip(table["a"], table["b"], strict=True)]
+def _pair(row: tuple) -> str:
+    return f"{model_label(row.a)} − {model_label(row.b)}"
 
 
 def _corrected(table: pd.DataFrame) -> str:
     """Heading of the corrected column: how many tests the correction is for."""
-    return f"p (Holm, {counted(int(table['p'].notna().sum()), 'test')})"
+    n = int(table["p"].notna().sum())
+    return f"p (Holm, {counted(n, 'test')})"
 
 
 def readable_comparisons(comparisons: pd.DataFrame, of: str = "AUC", *, notes: bool = False) -> pd.DataFrame:
@@ -134,23 +140,26 @@ def readable_comparisons(comparisons: pd.DataFrame, of: str = "AUC", *, notes: b
 
     ``of`` is what is compared; ``notes`` shows the notes of single pairs.
     """
-    limits = comparisons[["difference", "ci_low", "ci_high"]].to_numpy(float)
-    columns = {
-        "Comparison": _pairs(comparisons),
-        "Patients": comparisons["n"],
-        f"Difference in {of} (95 % CI)": [_difference(*row) for row in limits],
-        "p": comparisons["p"].map(_p_value),
-        _corrected(comparisons): comparisons["p_holm"].map(_p_value),
-        "Test": comparisons["test"],
-    }
-    columns |= {"Note": comparisons["note"]} if notes else {}
-    return pd.DataFrame(columns).reset_index(drop=True)
+    corrected = _corrected(comparisons)
+    rows = [
+        {
+            "Comparison": _pair(row),
+            "Patients": row.n,
+            f"Difference in {of} (95 % CI)": _difference(row.difference, row.ci_low, row.ci_high),
+            "p": _p_value(row.p),
+            corrected: _p_value(row.p_holm),
+            "Test": row.test,
+        }
+        | ({"Note": row.note} if notes else {})
+        for row in comparisons.itertuples()
+    ]
+    return pd.DataFrame(rows)
 
 
 def readable_tests(*tables: pd.DataFrame) -> pd.DataFrame:
     """Corrected p-values of the same pairs, in the same order, by several tests (`fibrolib.inference.compare_...`)."""
     first = tables[0]
-    columns = {"Comparison": _pairs(first), "Patients": first["n"].to_list()}
+    columns = {"Comparison": [_pair(row) for row in first.itertuples()], "Patients": first["n"].to_list()}
     for table in tables:
         test = next(iter(table["test"]), "no test")
         columns[f"{test}: {_corrected(table)}"] = [_p_value(p) for p in table["p_holm"]]
@@ -183,8 +192,9 @@ def readable_answers(few: pd.DataFrame, many: pd.DataFrame, shares: pd.DataFrame
 def _percent(share: pd.Series | None, ceiling: str) -> str:
     if share is None or np.isnan(share[ceiling]):
         return "–"
-    numbers = share[[ceiling, f"{ceiling}_low", f"{ceiling}_high"]]
-    value, low, high = (f"{100 * number:.0f}".replace("-", "−") for number in numbers)
+    value, low, high = (
+        f"{100 * share[name]:.0f}".replace("-", "−") for name in (ceiling, f"{ceiling}_low", f"{ceiling}_high")
+    )
     return f"{value} % (no interval)" if low == "nan" else f"{value} % ({low} to {high} %)"
 
 
@@ -225,9 +235,15 @@ def _motion_use(table: pd.DataFrame) -> pd.DataFrame:
     """One row per scenario, net and perturbation."""
     tests = {"loss": "difference", "loss_low": "ci_low", "loss_high": "ci_high"}
     pairs = table.rename(columns=tests).assign(a="as filmed", b=table["perturbation"], test="DeLong, paired")
-    titles = {"scenario": "Scenario", "n": "Patients", "model": "Net", "perturbation": "Clip"}
-    areas = table[list(titles)].rename(columns=titles).reset_index(drop=True)
-    areas = areas.assign(Net=areas["Net"].map(model_label), **{"AUC (95 % CI)": _intervals(table, "auc")})
+    areas = pd.DataFrame(
+        {
+            "Scenario": table["scenario"].to_list(),
+            "Patients": table["n"].to_list(),
+            "Net": [model_label(name) for name in table["model"]],
+            "Clip": table["perturbation"].to_list(),
+            "AUC (95 % CI)": _intervals(table, "auc"),
+        }
+    )
     compared = readable_comparisons(pairs).drop(columns=["Comparison", "Patients", "p"])
     compared.loc[table["p"].isna().to_numpy(), "Test"] = "–"
     return areas.join(compared.rename(columns={"Difference in AUC (95 % CI)": "Loss of AUC (95 % CI)"}))
@@ -248,14 +264,16 @@ def _network(layers: pd.DataFrame) -> pd.DataFrame:
 
 def _layers(layers: pd.DataFrame) -> pd.DataFrame:
     """How coarse the map of each net is."""
-    columns = {"Net": layers["model"].map(model_label), "Layer": layers["layer"]}
-    columns["Map (times × height × width)"] = _shape(layers[["times", "height", "width"]])
-    columns["Input (frames × pixels × pixels)"] = _shape(layers[["frames", "pixels", "pixels"]])
-    return pd.DataFrame(columns)
-
-
-def _shape(sides: pd.DataFrame) -> list[str]:
-    return [" × ".join(map(str, row)) for row in sides.to_numpy()]
+    sides = layers[["times", "height", "width"]].astype(str).agg(" × ".join, axis=1)
+    inputs = layers[["frames", "pixels", "pixels"]].astype(str).agg(" × ".join, axis=1)
+    return pd.DataFrame(
+        {
+            "Net": layers["model"].map(model_label),
+            "Layer": layers["layer"],
+            "Map (times × height × width)": sides,
+            "Input (frames × pixels × pixels)": inputs,
+        }
+    )
 
 
 def _sanity(judged: pd.DataFrame) -> pd.DataFrame:
@@ -348,8 +366,10 @@ _FORMS: dict[str, Callable[..., pd.DataFrame]] = {
 
 
 def readable(name: str, table: pd.DataFrame, **options: object) -> pd.DataFrame:
-    """Return a table of a run in a form for readers; ``auc_by_cutoff`` takes the option `metavir`.
+    """Return a table of a run in a form for readers.
 
-    ``name`` is that of its file in the run folder, or ``network``: the layers from `fibrolib.nets.describe_layers`.
+    ``name`` is that of its file in the run folder: ``metrics``, ``calibration``, ``staging``, ``staging_comparisons``,
+    ``auc_by_cutoff`` (takes `metavir`), ``motion_use``, ``cam_layers``, ``sanity``, ``planted``; or ``network``, the
+    layers from `fibrolib.nets.describe_layers`.
     """
     return _FORMS[name](table, **options)

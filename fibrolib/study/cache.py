@@ -57,7 +57,11 @@ class ResultCache:
         *,
         made_by: Sequence,
     ) -> T:
-        """Load a result, or compute and save it first (``save`` gets an empty folder); it is always read from disk."""
+        """Load a result, or compute and save it first (``save`` gets an empty folder, ``load`` that folder).
+
+        What is returned has always been read from disk, so a run that resumes sees the same bytes as one that did not
+        stop.
+        """
         finished = self._place(name, cache_key, made_by)
         if not finished.exists():
             result = compute()

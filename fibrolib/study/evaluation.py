@@ -21,7 +21,7 @@ from fibrolib.progress import watch
 from fibrolib.stages import at_least
 from fibrolib.study.cache import _load_evaluation, _save_evaluation, digest
 from fibrolib.study.preprocessing import _preprocessing_settings
-from fibrolib.study.profiles import Profile
+from fibrolib.study.profiles import Profile, _ModelSettings
 from fibrolib.study.runfolder import RunFolder
 from fibrolib.workers import n_workers
 
@@ -68,20 +68,35 @@ def _missing_requirements(index: Diagnostic, patients: pd.DataFrame, cutoff: int
 def _evaluate_index(index: Diagnostic, patients: pd.DataFrame, cutoff: int, n_folds: int, seed: int) -> Evaluation:
     """Evaluate a diagnostic that reads numbers, in the patients who have all of them."""
     columns = list(index.columns)
+    complete = patients.dropna(subset=columns)
     options = {"columns": columns, "cutoff": cutoff, "n_folds": n_folds, "seed": seed}
-    return evaluate(index.name, index.classifier(cutoff), patients.dropna(subset=columns), **options)
+    return evaluate(index.name, index.classifier(cutoff), complete, **options)
 
 
 @dataclass
 class NetEvaluations:
-    """Evaluations of the nets of a profile, by name; each is computed once and kept in the run folder, as its fits."""
+    """Evaluations of the nets of a profile, by name; each is computed once and kept in the run folder, as are its fits.
 
-    patients: pd.DataFrame  # one row per patient: ``stage``, ``split``, and prepared files in ``clips`` and ``stills``
-    profile: Profile  # settings of the nets, and the number of folds
-    folder: RunFolder  # where evaluations, fits and nets are kept
-    cutoff: int  # lowest stage that counts as diseased
-    seed: int  # of the folds and the nets
-    virtual: bool  # whether the patients are virtual
+    Parameters
+    ----------
+    patients : DataFrame
+        One row per patient: ``stage``, ``split``, and prepared files in ``clips`` and ``stills``.
+    profile : Profile
+        Settings of the nets, and the number of folds.
+    folder : RunFolder
+        Where evaluations, fits and nets are kept.
+    cutoff, seed : int
+        Lowest stage that counts as diseased; seed of the folds and the nets.
+    virtual : bool
+        Whether the patients are virtual.
+    """
+
+    patients: pd.DataFrame
+    profile: Profile
+    folder: RunFolder
+    cutoff: int
+    seed: int
+    virtual: bool
     _finished: dict[str, Evaluation] = field(default_factory=dict)
 
     @property
@@ -90,12 +105,19 @@ class NetEvaluations:
         return [settings.name for settings in self.profile.models]
 
     def __getitem__(self, name: str) -> Evaluation:
-        return self._evaluate_once(evaluate, self.arguments(name))
+        if name not in self._finished:
+            self._finished[name] = self._evaluate_once(evaluate, self.arguments(name))
+        return self._finished[name]
 
     def classifier(self, name: str) -> NetClassifier:
         """A net of the profile, not fitted."""
-        settings = {"cutoff": self.cutoff, "n_stages": int(self.patients["stage"].max()) + 1, "seed": self.seed}
-        return NetClassifier(**self.profile.model(name).arguments, **settings, n_threads=1)
+        return NetClassifier(
+            **self.profile.model(name).arguments,
+            cutoff=self.cutoff,
+            n_stages=int(self.patients["stage"].max()) + 1,
+            seed=self.seed,
+            n_threads=1,
+        )
 
     def arguments(self, name: str) -> dict:
         """What `evaluate` is called with for a net; notebooks 03 to 05 build the same in their cells."""
@@ -135,17 +157,26 @@ class NetEvaluations:
         return min(len(list(finished)), total), total
 
     def cached(self, procedure: Callable[..., Evaluation]) -> Callable[..., Evaluation]:
-        """`evaluate` with its results kept, as joblib's ``Memory.cache`` does; for the profile's arguments alone."""
+        """`fibrolib.learning.evaluate` with its results kept in the run folder, as joblib's ``Memory.cache`` does it.
+
+        Arguments other than those of the profile raise `FibrolibError`: other notebooks read what is kept.
+        """
 
         def cached_evaluate(*args, **kwargs) -> Evaluation:
             arguments = signature(procedure).bind(*args, **kwargs).arguments
             self._refuse_other(arguments)
-            return self._evaluate_once(procedure, arguments)
+            name = arguments["name"]
+            if name not in self._finished:
+                self._finished[name] = self._evaluate_once(procedure, arguments)
+            return self._finished[name]
 
         return cached_evaluate
 
     def cumulative_probs(self, name: str, patients: pd.DataFrame, perturbation: str = "") -> pd.DataFrame:
-        """P(stage >= 1), ... by a fitted net, kept: columns ``1, 2, ...``; `perturbation`: a key of `PERTURBATIONS`."""
+        """P(stage >= 1), ... of patients with prepared files, by a fitted net: columns ``1, 2, ...``; kept.
+
+        `perturbation` is a key of `fibrolib.learning.PERTURBATIONS`, or empty for the clips as they are.
+        """
         files, ids = _file_names(patients), patients.index.tolist()
         key = {"net": self.cache_key(name), "patients": ids, "files": files, "perturbation": perturbation}
 
@@ -161,31 +192,33 @@ class NetEvaluations:
     def _evaluate_once(self, procedure: Callable[..., Evaluation], arguments: dict) -> Evaluation:
         """Load the kept evaluation of a net, or call `evaluate` with these arguments and keep the result."""
         name = arguments["name"]
-        if name not in self._finished:
-            done, total = self.fits_finished(name)
-            label = f"{'Training' if done < total else 'Loading'} the {model_label(name)}"
-            with watch(label, lambda: self.fits_finished(name)[0], total, "fits", kept=self.folder.path):
-                self._finished[name] = self._load_or_evaluate(name, procedure, arguments)
-            gc.collect()
-            give_back_memory()
-        return self._finished[name]
+        done, total = self.fits_finished(name)
+        label = f"{'Training' if done < total else 'Loading'} the {model_label(name)}"
+        with watch(label, lambda: self.fits_finished(name)[0], total, "fits", kept=self.folder.path):
+            evaluation = self._load_or_evaluate(procedure, arguments)
+        gc.collect()
+        give_back_memory()
+        return evaluation
 
-    def _load_or_evaluate(self, name: str, procedure: Callable[..., Evaluation], arguments: dict) -> Evaluation:
-        net = clone(arguments["diagnostic"]).set_params(n_threads=1, memory=self.fits(name))
-        passes = self.profile.model(name).n_settings * self.profile.n_folds * net.epochs * len(self.patients)
-        n_jobs = net_workers(net.device) if passes >= _WORTH_PROCESSES else 1
+    def _load_or_evaluate(self, procedure: Callable[..., Evaluation], arguments: dict) -> Evaluation:
+        settings = self.profile.model(arguments["name"])
+        net = clone(arguments["diagnostic"]).set_params(n_threads=1, memory=self.fits(settings.name))
         evaluation = self.folder.cache.get_or_compute(
-            name,
-            self.cache_key(name),
-            lambda: procedure(**{**arguments, "diagnostic": net, "n_jobs": n_jobs}),
+            settings.name,
+            self.cache_key(settings.name),
+            lambda: procedure(**{**arguments, "diagnostic": net, "n_jobs": self._n_jobs(net, settings)}),
             _save_evaluation,
             _load_evaluation,
             made_by=EVALUATION,
         )
         preprocessing = _preprocessing_settings(self.profile, evaluation.final.view, self.virtual)
-        self.folder.save_json(f"models/{name}", preprocessing)  # for `preprocessing.score_video`
-        self.folder.write(f"models/{name}.safetensors", evaluation.final.save)
+        self.folder.save_model(settings.name, evaluation.final, preprocessing)
         return evaluation
+
+    def _n_jobs(self, net: NetClassifier, settings: _ModelSettings) -> int:
+        """Processes for the fits of a net: small ones are done before processes start."""
+        passes = settings.n_settings * self.profile.n_folds * net.epochs * len(self.patients)
+        return net_workers(net.device) if passes >= _WORTH_PROCESSES else 1
 
     def _refuse_other(self, arguments: dict) -> None:
         """Raise unless `evaluate` is given what the kept evaluation of that net was made with."""
@@ -208,8 +241,8 @@ def _file_names(patients: pd.DataFrame) -> list[list[str]]:
 def _comparable(arguments: dict) -> dict:
     """Arguments of `evaluate` as values that can be compared, the estimator's parameters one by one."""
     net, patients = arguments["diagnostic"], arguments["patients"]
+    parameters = {key: value for key, value in net.settings.items() if key != "n_threads"}
     plain = {key: value for key, value in arguments.items() if key not in ("diagnostic", "n_jobs")}
     plain["grid"] = plain.get("grid") or []
     plain["patients"] = patients[["stage", "split", "clips", "stills"]].to_dict("index")
-    parameters = {f"{type(net).__name__}.{key}": value for key, value in net.settings.items() if key != "n_threads"}
-    return plain | parameters
+    return {**plain, **{f"{type(net).__name__}.{key}": value for key, value in parameters.items()}}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import getpass
 import re
-import shutil
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -28,37 +26,53 @@ from fibrolib.study.runfolder import RunFolder
 from fibrolib.video import file_digest
 from fibrolib.workers import n_workers
 
-_WORDS = """
-    a all and b biopsy bmode c center centre clinic clip clips cohort cohorts data dataset demo dicom disease
-    elastography example export exports external fibrosis first hbv hcv hospital image images internal liver livers
-    lung lungs mash masld mine my nafld nash new of old our own patient patients pilot prospective retrospective run
-    sample second series set site small stage staging studies study swe table test third train training ultrasound
-    university us validation video videos virtual ward
-"""
+_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """a all and b biopsy bmode c center centre clinic clip clips cohort cohorts data dataset demo dicom disease
+        elastography example export exports external fibrosis first hbv hcv hospital image images internal liver livers
+        lung lungs mash masld mine my nafld nash new of old our own patient patients pilot prospective retrospective run
+        sample second series set site small stage staging studies study swe table test third train training ultrasound
+        university us validation video videos virtual ward""",
+    )
+)
 """Words in the name of a cohort that are nobody's."""
 
 _DATE_OR_NUMBER = re.compile(r"\d{5,}|\d{1,4}[-_. ]\d{1,2}[-_. ]\d{1,4}")
 
 
 def _name_run_folder(request: Request, reference: str, profile: Profile) -> Request:
-    """A request whose run folder is named: the one given, or one that no different request shares."""
+    """A request whose run folder is named: the one given, or one that no different request shares.
+
+    A cohort's name is followed by a part of its reference, the name of a profile's file by a hash of its content.
+    """
     if request.out:
         return request
-    name, cohort = request.profile, reference or "virtual"
+    name = request.profile
     if name not in BUILT_IN:
         name = f"{_plain(Path(name).stem) or 'profile'}-{digest(profile.as_dict())[:6]}"
-    if reference and (label := _cohort_label(find_table(reference))):
-        cohort = f"{label}-{reference.removeprefix('cohort-')[:6]}"
-    return replace(request, out=f"reports/{cohort}-{name}-cutoff{request.cutoff}-seed{request.seed}")
+    parts = [_cohort(reference), name, f"cutoff{request.cutoff}", f"seed{request.seed}"]
+    return replace(request, out=f"reports/{'-'.join(parts)}")
+
+
+def _cohort(reference: str) -> str:
+    if not reference:
+        return "virtual"
+    label = _cohort_label(find_table(reference))
+    return f"{label}-{reference.removeprefix('cohort-')[:6]}" if label else reference
 
 
 def _cohort_label(table: Path) -> str:
-    """A cohort's name for a folder, from its file or its folder; empty where that could tell who somebody is."""
+    """A cohort's name for a folder, from its file or its folder; empty where that could tell who somebody is.
+
+    It could if it holds a date, a long number, a name of this user or a patient, a word in capital letters, or two
+    words that are not of the field; so could the folder of a single patient.
+    """
     file, _ = table_file(table)
     name = file.parent.name if file.stem == "cohort" else file.stem
     label = _plain(name)
-    # What could: a date, a long number, a user's or patient's name, capital letters, two words not of the field.
-    strange = [word for word in re.findall(r"[^\W\d_]{2,}", name) if word.lower() not in _WORDS.split()]
+    words = re.findall(r"[^\W\d_]{2,}", name)
+    strange = [word for word in words if word.lower() not in _WORDS]
     personal = (
         not label
         or _DATE_OR_NUMBER.search(name)
@@ -94,7 +108,10 @@ def _names_a_patient(label: str, table: Path) -> bool:
 
 
 def _reference_of(request: Request) -> str:
-    """What stands for the cohort's table in the run folder (`fibrolib.privacy.register`); empty for the virtual one."""
+    """What stands for the cohort's table in the run folder (`fibrolib.privacy.register`); empty for the virtual cohort.
+
+    Raises `FibrolibError` where there is no such table, or the private folder lies in the run folder.
+    """
     if not request.cohort:
         return ""
     if request.out and private_folder().is_relative_to(request.run_folder):
@@ -106,7 +123,10 @@ def _reference_of(request: Request) -> str:
 
 
 def _open_own_cohort(reference: str, request: Request, diagnostics: Sequence[Diagnostic]) -> Cohort:
-    """A cohort behind pseudonyms; in an executed copy, whose traceback is kept, an error in its table names nothing."""
+    """A cohort behind pseudonyms (`open_cohort`).
+
+    In an executed copy, whose traceback stays in the run folder, an unreadable table's error names nothing.
+    """
     try:
         return open_cohort(reference, request.cutoff, diagnostics=diagnostics)
     except FibrolibError:
@@ -116,13 +136,14 @@ def _open_own_cohort(reference: str, request: Request, diagnostics: Sequence[Dia
 
 
 def request_for_copies(request: Request, reference: str, profile: Profile, folder: RunFolder) -> Request:
-    """The request as executed copies carry it: without paths, which might name a patient; a profile is copied."""
+    """The request as executed copies in the run folder carry it: without a path, which might name a patient.
+
+    The user's private folder resolves the cohort's reference; a profile's file and the files it names are copied.
+    """
     name = request.profile
     if name not in BUILT_IN:
-        source = Path(name)
-        for file in (*(file.path for _, file in profile.own), source.name):
-            folder.write(f"profile/{file}", partial(shutil.copyfile, source.parent / file))
-        name = f"{_INSIDE}/profile/{source.name}"
+        files = [file.path for _, file in profile.own]
+        name = f"{_INSIDE}/profile/{folder.save_profile(Path(name), files).name}"
     return replace(request, cohort=reference, profile=name, out=_INSIDE)
 
 
@@ -137,14 +158,21 @@ def validate_cohort(
     """Check a user's cohort, unless the same files were checked before; write and return ``tables/check.csv``.
 
     ``track`` shows progress (gets results and their number, passes results on); ``tell`` is given the report of a new
-    check. Raises `FibrolibError` with all errors and warnings where there are errors.
+    check. Raises a `FibrolibError` with all errors and warnings where there are errors. The virtual cohort needs no
+    check.
     """
     table, outside = find_table(reference), may_leave_folder(reference)
-    options = {"clip_frames": profile.clip_frames, "outside": outside}
 
     def compute() -> pd.DataFrame:
-        indices = list(profile.indices.values())
-        report = check_cohort(table, cutoff, diagnostics=indices, n_jobs=n_workers(), track=track, **options)
+        report = check_cohort(
+            table,
+            cutoff,
+            clip_frames=profile.clip_frames,
+            outside=outside,
+            diagnostics=list(profile.indices.values()),
+            n_jobs=n_workers(),
+            track=track,
+        )
         if report.of("error"):
             raise FibrolibError(
                 f"{table}: nothing was run, since the cohort has errors.\n{report.text()}\n"
@@ -153,8 +181,13 @@ def validate_cohort(
         tell(report)
         return report.anonymous_table()
 
-    inputs = {"content": _content(table, cutoff, outside), "diagnostics": profile.as_dict()["own"]}
-    cache_key = {"cutoff": cutoff, **inputs, **options}
+    cache_key = {
+        "content": _content(table, cutoff, outside),
+        "cutoff": cutoff,
+        "clip_frames": profile.clip_frames,
+        "outside": outside,
+        "diagnostics": profile.as_dict()["own"],
+    }
     warnings = folder.cache.get_or_compute_table("check", cache_key, compute, made_by=(check_cohort,))
     folder.save_table("check", warnings)
     return warnings

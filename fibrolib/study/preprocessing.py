@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import joblib
@@ -18,7 +17,10 @@ from fibrolib.workers import n_workers
 
 
 def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: str) -> pd.Series:
-    """Prepare moving clips (``kind`` "clip") or stills ("image") as the profile says; a tuple of files by patient."""
+    """Prepare moving clips (``kind`` "clip") or still images ("image") of patients, with the profile's size and rate.
+
+    Returns a tuple of prepared files by patient; raises `VideoError` naming the first file that cannot be read.
+    """
     form = form_of(profile, kind)
     files_of = [sources(row, kind) for row in patients.itertuples()]
     jobs = [joblib.delayed(prepare_cached)(path, folder, roi=roi, **form) for files in files_of for path, roi in files]
@@ -31,7 +33,7 @@ def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: 
 def form_of(profile: Profile, kind: str) -> dict:
     """What `prepare_cached` is told of a clip or an image of a profile."""
     size = profile.clips.size if kind == "clip" else profile.still_size
-    return {"kind": kind, **asdict(profile.clips), "size": size}
+    return {"kind": kind, "size": size, "fps": profile.clips.fps, "max_frames": profile.clips.max_frames}
 
 
 def sources(patient, kind: str) -> list[tuple[Path, Path | None]]:
@@ -56,7 +58,8 @@ def _marks_image(roi: Path | None) -> bool:
 
 def _preprocessing_settings(profile: Profile, view: str, virtual: bool) -> dict:
     """What has to be known beside a net's weights to show it a new video: written next to every saved model."""
-    form = {"size": profile.still_size} if view == "stills" else asdict(profile.clips)
+    clips = {"size": profile.clips.size, "fps": profile.clips.fps, "max_frames": profile.clips.max_frames}
+    form = {"size": profile.still_size} if view == "stills" else clips
     return {"view": view, **form, "trained_on_virtual_patients": virtual}
 
 

@@ -20,9 +20,11 @@ from fibrolib.errors import FibrolibError
 from fibrolib.learning import VIEWS, NetClassifier
 from fibrolib.nets import ARCHITECTURES, build_net, check_options, net_options
 from fibrolib.own_files import OwnFile
-from fibrolib.stages import METAVIR
 
 BUILT_IN = ("smoke", "quick", "paper")
+_INSTALLATION_TEST = "A test of the installation: its numbers mean nothing."
+"""What a run says whose profile is made to test the installation."""
+
 _MODELS = ("cnn2d", "cnn2d_lstm", "cnn3d")  # the nets that the numbered notebooks are about
 
 _SECTIONS = {
@@ -37,6 +39,7 @@ _SECTIONS = {
 _THRESHOLD_SPLITS = {"validation": "validation", "out_of_fold": "train"}
 """Where operating points come from, and the split of those scores in the predictions table."""
 
+_STAGES = 5  # METAVIR
 _NOT_SETTABLE = {"self", "cutoff", "n_stages", "seed", "memory"}
 
 
@@ -51,12 +54,15 @@ class _ClipSettings:
 
 @dataclass(frozen=True)
 class _ModelSettings:
-    """A net of the study: arguments of `NetClassifier`, and the grids that are searched one after the other."""
+    """A net of the study: arguments of `NetClassifier`, and the grids that are searched one after the other.
+
+    `own` holds hashes of the user's files that define its networks, by the name of the network.
+    """
 
     name: str
     arguments: dict = field(default_factory=dict)
     grid: list[dict] = field(default_factory=list)
-    own: dict[str, str] = field(default_factory=dict)  # hashes of the user's files, by the name of the network
+    own: dict[str, str] = field(default_factory=dict)
 
     @property
     def n_settings(self) -> int:
@@ -93,14 +99,15 @@ class Profile:
     @property
     def caveat(self) -> str:
         """What must be said wherever a number of such a run is shown; empty where nothing must."""
-        return "A test of the installation: its numbers mean nothing." if self.installation_test else ""
+        return _INSTALLATION_TEST if self.installation_test else ""
 
     def model(self, name: str) -> _ModelSettings:
         """Settings of one net."""
-        models = {settings.name: settings for settings in self.models}
-        if name not in models:
-            raise FibrolibError(f"The profile '{self.name}' has no model '{name}'; it has {', '.join(models)}.")
-        return models[name]
+        for settings in self.models:
+            if settings.name == name:
+                return settings
+        known = ", ".join(settings.name for settings in self.models)
+        raise FibrolibError(f"The profile '{self.name}' has no model '{name}'; it has {known}.")
 
     @property
     def clip_frames(self) -> int:
@@ -137,17 +144,19 @@ def _located(where: str) -> Iterator[None]:
         raise FibrolibError(f"{where}: {error}") from error
 
 
-def _own_diagnostics(tables: object, folder: Path) -> tuple[tuple[Diagnostic, OwnFile], ...]:
+def _own_diagnostics(profile: str, tables: object) -> tuple[tuple[Diagnostic, OwnFile], ...]:
     """Load the diagnostics of the user's own; this runs their files."""
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise FibrolibError("write each diagnostic as [[diagnostics]], in double brackets.")
+        raise FibrolibError(f"Profile '{profile}': write each diagnostic as [[diagnostics]], in double brackets.")
     loaded = []
     for table in tables:
         if set(table) != {"import"} or not isinstance(table["import"], str):
-            has = ", ".join(table) or "nothing"
-            raise FibrolibError(f'[[diagnostics]] takes import = "elf.py:ELF" and nothing else; it has {has}.')
-        with _located("[[diagnostics]]"):
-            record, file = load_diagnostic(table["import"], folder)
+            raise FibrolibError(
+                f"Profile '{profile}': [[diagnostics]] takes import = \"elf.py:ELF\" and nothing else; it has "
+                f"{', '.join(table) or 'nothing'}."
+            )
+        with _located(f"Profile '{profile}', [[diagnostics]]"):
+            record, file = load_diagnostic(table["import"], Path(profile).parent)
             _check_against([other for other, _ in loaded], record)
         loaded.append((record, file))
     return tuple(loaded)
@@ -170,17 +179,17 @@ def _check_against(others: list[Diagnostic], record: Diagnostic) -> None:
             )
 
 
-def _check_nets(own: tuple[tuple[Diagnostic, OwnFile], ...], models: list[_ModelSettings]) -> None:
+def _check_nets(profile: str, own: tuple[tuple[Diagnostic, OwnFile], ...], models: list[_ModelSettings]) -> None:
     """Raise where a net of the user's own is not used, or a model bears the name of an index."""
     indices = {record.name for record in (*INDICES, *(record for record, _ in own)) if record.kind == "index"}
     for settings in models:
         if settings.name in indices:
-            raise FibrolibError(f"[models.{settings.name}] has the name of an index. Rename it.")
+            raise FibrolibError(f"Profile '{profile}': [models.{settings.name}] has the name of an index. Rename it.")
     used = {name for settings in models for name in settings.own}
     for record, file in own:
         if record.kind == "net" and record.name not in used:
             raise FibrolibError(
-                f"no model uses the net of {file.text}. Add a section [models.{record.name}] with "
+                f"Profile '{profile}': no model uses the net of {file.text}. Add a section [models.{record.name}] with "
                 f'architecture = "{record.name}".'
             )
 
@@ -197,21 +206,20 @@ def _model_settings(name: str, table: dict, own: dict[str, str]) -> _ModelSettin
         if not isinstance(values, list) or not values:
             raise FibrolibError(f"grid setting '{key}' must be a list of values.")
     usual = {"architecture": NetClassifier().architecture, "options": {}, **arguments}
-    usual = {key: [value] for key, value in usual.items()}
-    used = set()
-    for chosen in (usual, *(usual | grid for grid in grids)):
-        for architecture, options in product(chosen["architecture"], chosen["options"]):
+    for grid in [{}, *grids]:
+        for architecture, options in product(*(grid.get(key, [usual[key]]) for key in ("architecture", "options"))):
             _check_options(architecture, options)
-        for weights in chosen.get("weights", []):
+    for settings in [{key: [value] for key, value in arguments.items()}, *grids]:
+        for weights in settings.get("weights", []):
             check_options({"weights": weights})
-        used.update(chosen["architecture"])
     if arguments.get("view", "clips") not in VIEWS:
         raise FibrolibError(f"view must be one of {', '.join(VIEWS)}.")
+    used = {each for grid in [{}, *grids] for each in grid.get("architecture", [usual["architecture"]])}
     return _ModelSettings(name, arguments, grids, {each: digest for each, digest in own.items() if each in used})
 
 
 def _check_options(architecture: str, options: object) -> None:
-    """Raise unless a network has these options and, where it is the user's own, can be built."""
+    """Raise unless a network has these options, before anything is prepared for it."""
     try:
         known = net_options(architecture)
     except ValueError as error:
@@ -223,36 +231,31 @@ def _check_options(architecture: str, options: object) -> None:
             raise FibrolibError(f"{architecture} has no option '{option}'; it has {', '.join(sorted(known))}.")
     check_options(options)
     if architecture not in ARCHITECTURES:
-        try:
-            build_net(architecture, len(METAVIR), **options)
-        except FibrolibError:
-            raise
-        except Exception as error:
-            message = f"the network '{architecture}' cannot be built ({type(error).__name__}: {error})."
-            raise FibrolibError(message) from error
+        _try_to_build(architecture, options)
 
 
-def _check_sections(table: dict) -> None:
-    """Raise where a name at the top is unknown, a number is missing, or a model that the notebooks are about."""
+def _try_to_build(architecture: str, options: dict) -> None:
+    """Raise unless a network of the user's own can be built: its code is not ours, and may fail in any way."""
+    try:
+        build_net(architecture, _STAGES, **options)
+    except FibrolibError:
+        raise
+    except Exception as error:
+        raise FibrolibError(
+            f"the network '{architecture}' cannot be built ({type(error).__name__}: {error})."
+        ) from error
+
+
+def _check_top_level(name: str, table: dict) -> None:
+    """Raise where a name at the top is unknown: ``instalation_test`` must not go unnoticed."""
     known = ["installation_test", "threshold_source", "diagnostics", *_SECTIONS, "models"]
     for key in table:
         if key not in known:
-            raise FibrolibError(f"unknown setting or section '{key}'. Known: {', '.join(known)}.")
+            raise FibrolibError(f"Profile '{name}': unknown setting or section '{key}'. Known: {', '.join(known)}.")
     if not isinstance(table.get("installation_test", False), bool):
-        raise FibrolibError("installation_test must be true or false.")
+        raise FibrolibError(f"Profile '{name}': installation_test must be true or false.")
     if table.get("threshold_source", "validation") not in _THRESHOLD_SPLITS:
-        raise FibrolibError(f"threshold_source must be one of {', '.join(_THRESHOLD_SPLITS)}.")
-    for section, keys in _SECTIONS.items():
-        missing = set(keys) - set(table.get(section, {}))
-        if missing:
-            raise FibrolibError(f"section [{section}] lacks {', '.join(sorted(missing))}.")
-        for key, least in keys.items():
-            value = table[section][key]
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
-                raise FibrolibError(f"{key} in [{section}] must be a number of at least {least}.")
-    for model in _MODELS:
-        if model not in table.get("models", {}):
-            raise FibrolibError(f"it lacks the section [models.{model}]; the notebooks need it.")
+        raise FibrolibError(f"Profile '{name}': threshold_source must be one of {', '.join(_THRESHOLD_SPLITS)}.")
 
 
 def load_profile(name: str) -> Profile:
@@ -262,19 +265,29 @@ def load_profile(name: str) -> Profile:
     diagnostic cannot be used.
     """
     title, text = _read(name)
-    with _located(f"Profile '{name}'"):
-        try:
-            table = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise FibrolibError(f"this is not valid TOML: {error}.") from error
-        _check_sections(table)
-        own = _own_diagnostics(table.get("diagnostics", []), Path(name).parent)
-        networks = {record.name: file.digest for record, file in own if record.kind == "net"}
-        models = []
-        for model, settings in table["models"].items():
-            with _located(f"model '{model}'"):
-                models.append(_model_settings(model, settings, networks))
-        _check_nets(own, models)
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FibrolibError(f"Profile '{name}' is not valid TOML: {error}.") from error
+    _check_top_level(name, table)
+    for section, keys in _SECTIONS.items():
+        missing = set(keys) - set(table.get(section, {}))
+        if missing:
+            raise FibrolibError(f"Profile '{name}': section [{section}] lacks {', '.join(sorted(missing))}.")
+        for key, least in keys.items():
+            value = table[section][key]
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+                raise FibrolibError(f"Profile '{name}': {key} in [{section}] must be a number of at least {least}.")
+    absent = [model for model in _MODELS if model not in table.get("models", {})]
+    if absent:
+        raise FibrolibError(f"Profile '{name}' lacks the section [models.{absent[0]}]; the notebooks need it.")
+    own = _own_diagnostics(name, table.get("diagnostics", []))
+    networks = {record.name: file.digest for record, file in own if record.kind == "net"}
+    models = []
+    for model, settings in table["models"].items():
+        with _located(f"Profile '{name}', model '{model}'"):
+            models.append(_model_settings(model, settings, networks))
+    _check_nets(name, own, models)
     return Profile(
         name=title,
         patients=table["cohort"]["patients"],

@@ -1,4 +1,8 @@
-"""What a user asks of a run, and where its files are, wherever it is started."""
+"""What a user asks of a run, and where its files are.
+
+Notebooks and runs start in different folders, so every path is anchored at the top of the checkout or, of an installed
+wheel, at the working directory.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import platform
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,6 +20,7 @@ from pandas.io.formats.style import Styler
 
 from fibrolib.atomic import write_atomically
 from fibrolib.errors import FibrolibError
+from fibrolib.learning import NetClassifier
 from fibrolib.plots import save_figure
 from fibrolib.study.cache import ResultCache
 from fibrolib.study.request import _STAMP
@@ -39,19 +41,35 @@ class RunFolder:
         self.path, self.key = path, key
         self._asked = asked or {}
         self.cache = ResultCache(path / _CACHE / "results")
-        self.clips = path / _CACHE / "clips"
-        self.fits = path / _CACHE / "fits"  # of evaluations, finished or not, and of planted scenarios
-        self.cohorts = path.parent / "cohorts"  # virtual ones, beside the run folders, so that runs share them
-        self.notebooks = path / "notebooks"
+
+    @property
+    def clips(self) -> Path:
+        """Prepared clips."""
+        return self.path / _CACHE / "clips"
+
+    @property
+    def fits(self) -> Path:
+        """Fits of nets: of evaluations, finished or not, and of planted scenarios."""
+        return self.path / _CACHE / "fits"
+
+    @property
+    def cohorts(self) -> Path:
+        """Virtual cohorts, which lie beside the run folders, so that runs share them."""
+        return self.path.parent / "cohorts"
+
+    @property
+    def notebooks(self) -> Path:
+        """Executed notebooks."""
+        return self.path / "notebooks"
 
     def refuse_other_content(self) -> None:
         """Stop before any work where the folder holds something else than this run."""
         if self.path.exists() and not self.path.is_dir():
             raise FibrolibError(f"{self.path}: this is a file. Name a folder (--out; in a notebook: out).")
         stamp = self._stamp()
+        if stamp is None and not any(path.name not in _NOT_CONTENT for path in _entries(self.path)):
+            return
         if stamp is None:
-            if not self.path.exists() or _NOT_CONTENT.issuperset(path.name for path in self.path.iterdir()):
-                return
             raise FibrolibError(
                 f"{self.path}: this folder holds files that no run has written, and a run does not mix with them. "
                 "Choose a folder that is new or empty (--out; in a notebook: out)."
@@ -85,9 +103,13 @@ class RunFolder:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Hold the folder for this process, which may take it again; another one raises `FibrolibError`."""
+        """Hold the folder for this process, which may take it again; another process raises `FibrolibError`.
+
+        The lock is the operating system's, on an open file: it goes with the process, however that ends. The folder is
+        made, and removed at the end where nothing was written into it.
+        """
         _make(self.path)
-        # Of the operating system: it goes with the process, however that ends. A singleton: it counts how often taken.
+        # A singleton: one lock per folder and process, which counts how often it was taken.
         lock = FileLock(self.path / _LOCK, timeout=0, thread_local=False, is_singleton=True)
         outermost = not lock.is_locked
         try:
@@ -115,14 +137,18 @@ class RunFolder:
             stamp = None
         return stamp if isinstance(stamp, dict) else {"key": text}  # earlier versions wrote the key alone
 
-    def write(self, name: str, fill: Callable[[Path], object]) -> Path:
-        """Let ``fill`` write a file of the run, and return its path."""
+    def _write(self, name: str, write: Callable[[Path], object]) -> Path:
         self.claim()
-        return write_atomically(self.path / name, fill)
+        return write_atomically(self.path / name, write)
 
-    def save_text(self, name: str, text: str) -> Path:
-        """Write a text of the run."""
-        return self.write(name, lambda path: path.write_text(text, "utf-8"))
+    def save_profile(self, source: Path, files: Sequence[str] = ()) -> Path:
+        """Keep a profile's file as ``profile/<name>.toml``, so that executed copies need no path to find it.
+
+        The files that it names lie beside it, here as there.
+        """
+        for name in files:
+            self._write(f"profile/{name}", lambda path, name=name: shutil.copyfile(source.parent / name, path))
+        return self._write(f"profile/{source.name}", lambda path: shutil.copyfile(source, path))
 
     def get_or_compute_tables(
         self, name: str, cache_key: dict, compute: Callable[[], dict[str, pd.DataFrame]], *, made_by: Sequence
@@ -135,12 +161,12 @@ class RunFolder:
 
     def save_table(self, name: str, table: pd.DataFrame) -> Path:
         """Write ``tables/<name>.csv`` and return its path; the index is left out."""
-        return self.write(f"tables/{name}.csv", lambda path: table.to_csv(path, index=False))
+        return self._write(f"tables/{name}.csv", lambda path: table.to_csv(path, index=False))
 
     def save_figure(self, name: str, figure) -> Path:
         """Write ``figures/<name>.svg`` and ``.png`` and return the path of the PNG."""
-        self.write(f"figures/{name}.svg", lambda path: save_figure(figure, path))
-        return self.write(f"figures/{name}.png", lambda path: save_figure(figure, path))
+        self._write(f"figures/{name}.svg", lambda path: save_figure(figure, path))
+        return self._write(f"figures/{name}.png", lambda path: save_figure(figure, path))
 
     def show_table(self, name: str, table: pd.DataFrame, readable: pd.DataFrame | None = None) -> Styler:
         """`save_table`, and return it, or its form for readers, as a cell shows it."""
@@ -155,12 +181,29 @@ class RunFolder:
 
     def save_clip(self, name: str, frames: NDArray[np.uint8], fps: float) -> Path:
         """Write ``figures/<name>.mp4`` and return its path."""
-        return self.write(f"figures/{name}.mp4", lambda path: write_video(path, frames, fps))
+        return self._write(f"figures/{name}.mp4", lambda path: write_video(path, frames, fps))
+
+    def save_model(self, name: str, classifier: NetClassifier, settings: dict) -> Path:
+        """Write ``models/<name>.safetensors``, and its settings as ``.json`` for `preprocessing.score_video`."""
+        self.save_json(f"models/{name}", settings)
+        return self._write(f"models/{name}.safetensors", classifier.save)
+
+    def save_predictions(self, predictions: pd.DataFrame) -> Path:
+        """Write ``predictions.csv``."""
+        return self._write("predictions.csv", lambda path: predictions.to_csv(path, index=False))
 
     def save_json(self, name: str, content: dict) -> Path:
         """Write ``<name>.json``; NaN becomes null."""
         text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False, allow_nan=False)
-        return self.save_text(f"{name}.json", text + "\n")
+        return self._write(f"{name}.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
+
+    def save_report(self, text: str) -> Path:
+        """Write ``report.html``."""
+        return self._write("report.html", lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def _in_words(asked: dict) -> str:

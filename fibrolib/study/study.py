@@ -6,12 +6,10 @@ from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from fibrolib import __version__
-from fibrolib.attribution import Explanation, attribute_methods, input_channels, mask_scores_by_patient
+from fibrolib.attribution import Explanation, attribute_methods, mask_scores_by_patient
 from fibrolib.cohort import PARTS, Cohort, read_cohort, split_patients
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import FibrolibError, counted, is_interactive
@@ -46,9 +44,13 @@ class Study:
     """A cohort, a profile and a run folder.
 
     Every attribute is computed when it is first read, and what is slow is kept in the run folder, so notebooks can be
-    opened alone and in any order. ``reference`` stands for the table (`fibrolib.privacy.register`) and is empty
-    for the virtual cohort. Raises `FibrolibError` where the profile is unknown, there is no such table, or the private
-    folder lies in the run folder.
+    opened alone and in any order. ``reference`` stands for the cohort's table in the run folder
+    (`fibrolib.privacy.register`) and is empty for the virtual cohort.
+
+    Raises
+    ------
+    FibrolibError
+        The profile is unknown, there is no such table, or the private folder lies in the run folder.
     """
 
     def __init__(self, request: Request) -> None:
@@ -145,7 +147,10 @@ class Study:
         return NetEvaluations(*given, virtual=self.cohort.virtual)
 
     def evaluation(self, name: str) -> Evaluation:
-        """Tuned, cross-validated, fitted and scored diagnostic; raises where the cohort lacks what it needs."""
+        """Tuned, cross-validated, fitted and scored diagnostic, a net or an index; that of a net is kept.
+
+        Raises `FibrolibError` where the cohort lacks what the diagnostic needs, or the profile has no such net.
+        """
         if name not in self.profile.indices:
             return self.net_evaluations[name]
         if name in self.reasons:
@@ -168,7 +173,7 @@ class Study:
     def predictions(self) -> pd.DataFrame:
         """The predictions table of all diagnostics; also written to the run folder."""
         table = pd.concat([self.evaluation(name).predictions for name in self.models], ignore_index=True)
-        self.folder.write("predictions.csv", lambda path: table.to_csv(path, index=False))
+        self.folder.save_predictions(table)
         return table
 
     @cached_property
@@ -202,27 +207,24 @@ class Study:
         truth = pd.read_csv(self.cohort.root / "truth" / "patients.csv", index_col="patient_id")
         return truth["heart_rate"].to_dict()
 
-    def model_view(self, name: str, patient: str) -> dict[str, NDArray[np.float32]]:
-        """What a net is shown of a patient's first file: arrays ``(frames, height, width)`` by channel."""
-        classifier = self.evaluation(name).final
-        return input_channels(classifier, load_clip(self.patients.loc[patient, classifier.view][0]))
-
     def gradcams(self, name: str) -> dict[str, list[Explanation]]:
         """Grad-CAM of a net for the test patients, by patient, one map per prepared file; made once per session."""
         if name not in self._gradcams:
-            net = self.evaluation(name).final
-            files = self.patients.loc[self.patients["split"] == "test", net.view]
+            classifier = self.evaluation(name).final
+            test = self.patients[self.patients["split"] == "test"]
+            maps = (
+                attribute_methods(classifier, [load_clip(path) for path in paths], ["gradcam"])["gradcam"]
+                for paths in test[classifier.view]
+            )
             label = f"Grad-CAM of the {model_label(name)}"
-            self._gradcams[name] = {
-                patient: attribute_methods(net, [load_clip(path) for path in paths], ["gradcam"])["gradcam"]
-                for patient, paths in track(files.items(), label, len(files), "patients")
-            }
+            self._gradcams[name] = dict(zip(test.index, track(maps, label, len(test), "patients"), strict=True))
         return self._gradcams[name]
 
     def attribution(self, name: str) -> pd.DataFrame:
-        """Share of Grad-CAM relevance on the marked region (the capsule) beside its share of the area; kept.
+        """Share of Grad-CAM relevance on the marked region (the capsule), beside its share of the sector's area; kept.
 
-        A row per test patient: ``patient_id, model, stage, score``, `Explanation.mask_scores`; none without masks.
+        One row per test patient (means over videos): ``patient_id, model, stage, score`` and
+        `Explanation.mask_scores`; no rows where the cohort has no masks.
         """
         return self.folder.cache.get_or_compute_table(
             f"attribution-{name}",
@@ -233,6 +235,10 @@ class Study:
 
     def description(self) -> dict:
         """What the study was asked for, and what the report says of it, as plain values: a part of run.json."""
+        own = [
+            {"label": record.label, "text": file.text, "digest": file.digest, "citation": record.citation}
+            for record, file in self.profile.own
+        ]
         return {
             "cohort": self.cohort.digest(),
             "seed": self.request.seed,
@@ -242,10 +248,7 @@ class Study:
             "metavir": self.cohort.metavir,
             "nets": self.nets,
             "indices": self.indices,
-            "own": [
-                {"label": record.label, "text": file.text, "digest": file.digest, "citation": record.citation}
-                for record, file in self.profile.own
-            ],
+            "own": own,
         }
 
     def summary(self) -> dict:

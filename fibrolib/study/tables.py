@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -40,9 +39,15 @@ PUBLISHED = pd.DataFrame(
 )
 """Its test results for significant fibrosis; the abstracts give no more (source: `PUBLISHED_SOURCE`)."""
 
+_MEASURES = ("exact", "kappa", "obuchowski")
+
 
 def _performance_tables(predictions: pd.DataFrame, threshold_split: str) -> dict[str, pd.DataFrame]:
-    """What is estimated and tested on the test patients, with operating points from another split."""
+    """What is estimated and tested on the test patients, with operating points from another split.
+
+    ``metrics``, ``joint_test``, and of every two models ``comparisons`` (DeLong), ``permutation_comparisons`` and
+    ``accuracy_comparisons`` (McNemar).
+    """
     ranges = threshold_ranges(predictions, split=threshold_split)
     thresholds = ranges.set_index("model")["threshold"].to_dict()
     return {
@@ -84,8 +89,9 @@ class Staging:
         """Patients by true stage (rows) and called stage (columns); every stage has its row and column."""
         scale = self._scale(name)
         called = _predicted_stages(self.cumulative_probs[name]).reindex(self.stages.index)
-        table = pd.crosstab(self.stages.to_numpy(), called.to_numpy(), rownames=["stage"], colnames=["called"])
-        return table.reindex(index=scale, columns=scale, fill_value=0)
+        table = pd.crosstab(self.stages.to_numpy(), called.to_numpy())
+        table = table.reindex(index=scale, columns=scale, fill_value=0)
+        return table.rename_axis(index="stage", columns="called")
 
     @property
     def summary(self) -> pd.DataFrame:
@@ -94,24 +100,29 @@ class Staging:
 
     def _row(self, name: str) -> dict[str, object]:
         cumulative_probs = self.cumulative_probs[name].reindex(self.stages.index)
-        called, of_stages = _predicted_stages(cumulative_probs), partial(obuchowski, scale=self._scale(name))
-        found = [
-            _estimated("exact", wilson, int((called == self.stages).sum()), len(called)),
-            _estimated("kappa", quadratic_kappa, self.stages, called),
-            _estimated("obuchowski", of_stages, self.stages, _expected_stages(cumulative_probs)),
-        ]
-        row = {"model": name, "n": len(called)}
-        for numbers, _ in found:
-            row |= numbers
+        called, scale = _predicted_stages(cumulative_probs), self._scale(name)
+        exact = wilson(int((called == self.stages).sum()), len(called))
+        found = {
+            "exact": lambda: exact,
+            "kappa": lambda: quadratic_kappa(self.stages, called),
+            "obuchowski": lambda: obuchowski(self.stages, _expected_stages(cumulative_probs), scale=scale),
+        }
         # Ties count half, as chance does.
-        chance, _ = _estimated("chance", of_stages, self.stages, np.zeros(len(called)))
-        notes = "; ".join(note for _, note in found if note)
-        return row | {"obuchowski_chance": chance["chance"], "note": notes}
+        (chance, *_), _ = _estimated(lambda: obuchowski(self.stages, np.zeros(len(called)), scale=scale))
+        row: dict[str, object] = {"model": name, "n": len(called)}
+        notes = []
+        for measure in _MEASURES:
+            numbers, note = _estimated(found[measure])
+            row |= dict(zip((measure, f"{measure}_low", f"{measure}_high"), numbers, strict=True))
+            notes.append(note)
+        return row | {"obuchowski_chance": chance, "note": "; ".join(filter(None, notes))}
 
     @property
     def comparisons(self) -> pd.DataFrame:
         """Paired tests of the nets' Obuchowski measures, Holm-corrected; columns as of `compare_staging`."""
-        scores = pd.DataFrame({name: _expected_stages(probs) for name, probs in self.cumulative_probs.items()})
+        scores = pd.DataFrame(
+            {name: _expected_stages(cumulative_probs) for name, cumulative_probs in self.cumulative_probs.items()}
+        )
         scale = self._scale(next(iter(self.cumulative_probs)))
         return compare_staging(self.stages, scores.reindex(self.stages.index), scale=scale)
 
@@ -121,23 +132,28 @@ class Staging:
         for name, scores in {**self.cumulative_probs, **self.ceilings}.items():
             for cutoff in cutoffs:
                 truth, score = at_least(self.stages, cutoff), scores[cutoff].reindex(self.stages.index)
-                numbers, note = _estimated("auc", auc_ci, truth, score)
+                numbers, note = _estimated(lambda truth=truth, score=score: auc_ci(truth, score))
                 row = {"model": name, "cutoff": cutoff, "n": len(truth), "n_positive": int(truth.sum())}
-                rows.append(row | numbers | {"note": note})
+                row |= dict(zip(("auc", "auc_low", "auc_high"), numbers, strict=True))
+                rows.append(row | {"note": note})
         return pd.DataFrame(rows)
 
 
-def _estimated(name: str, estimate: Callable[..., Estimate], *data: object) -> tuple[dict[str, float], str]:
-    """Value and limits as columns, and a note; NaN and the reason where there is no estimate."""
+def _estimated(estimate: Callable[[], Estimate]) -> tuple[tuple[float, float, float], str]:
+    """Value and limits, or NaN and the reason."""
     try:
-        found = estimate(*data)
+        found = estimate()
     except InferenceError as error:
-        return dict.fromkeys((name, f"{name}_low", f"{name}_high"), np.nan), str(error)
-    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}, found.note
+        return (np.nan, np.nan, np.nan), str(error)
+    return (found.value, found.low, found.high), found.note
 
 
 def staging_tables(groups: Mapping[str, Staging], cutoffs: Sequence[int]) -> dict[str, pd.DataFrame]:
-    """Tables of all groups of patients, the group in the first column ``patients``; ``confusion`` in long form."""
+    """Tables of all groups of patients, the group in the first column ``patients``.
+
+    ``staging`` (`Staging.summary`), ``staging_comparisons``, ``auc_by_cutoff``, and ``confusion``: ``model, stage,
+    called, n``.
+    """
     parts = {
         "staging": {group: staging.summary for group, staging in groups.items()},
         "staging_comparisons": {group: staging.comparisons for group, staging in groups.items()},
