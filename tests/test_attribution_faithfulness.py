@@ -7,14 +7,10 @@ import torch
 from scipy import ndimage
 from small_nets import Linear3d, Patch, classifier_with, explanation
 
-from fibrolib.attribution import (
+from fibrolib.attribution import attribute, faithfulness_areas, summarise_faithfulness
+from fibrolib.attribution.faithfulness import (
     CURVES,
     ORDERS,
-    attribute,
-    faithfulness_areas,
-    summarise_faithfulness,
-)
-from fibrolib.attribution.faithfulness import (
     _faithfulness_curves,
     _impute,
     _neutral_grey,
@@ -64,11 +60,6 @@ def test_equals_come_in_an_order_that_only_the_seed_decides():
     assert not np.array_equal(ranks[0], ranks[2])
 
 
-def test_an_unknown_order_is_refused():
-    with pytest.raises(ValueError, match="relevance, random, centre"):
-        _removal_ranks(explanation(np.zeros((1, 28, 28))), "edge")
-
-
 @pytest.mark.parametrize("shape", [(4, 6, 5), (1, 6, 5)])
 def test_neighbours_are_summed_with_their_weights(shape):
     away = np.abs(np.mgrid[-1:2, -1:2, -1:2]).sum(axis=0)
@@ -98,10 +89,8 @@ def test_what_lies_outside_the_sector_is_nobodys_neighbour():
     assert np.abs(_impute(frames, SECTOR, removed)[removed] - 0.5).max() < 0.06
 
 
-def test_something_must_be_left():
+def test_where_nothing_is_removed_nothing_changes():
     frames = np.full((2, 28, 28), 0.5, np.float32)
-    with pytest.raises(ValueError, match="nothing of the sector is left"):
-        _impute(frames, SECTOR, np.ones(frames.shape, bool))
     assert np.array_equal(_impute(frames, SECTOR, np.zeros(frames.shape, bool)), frames)
 
 
@@ -115,7 +104,7 @@ def test_neutral_grey_keeps_the_mean():
 def test_deletion_of_a_linear_net_has_its_closed_form(clip):
     estimator = classifier_with(Linear3d())
     found = attribute(estimator, clip)
-    curves = _faithfulness_curves(estimator, found, curves=["deletion"], orders=["random"], fractions=[0.0, 0.5])
+    curves = _faithfulness_curves(estimator, found, ["random"]).query("curve == 'deletion' and fraction in (0, 0.5)")
     frames, ranks = found.frames.astype(np.float32) / 255, _removal_ranks(found, "random")
     left = np.where(ranks < 0.5, _neutral_grey(frames, found.sector), frames)
     expected = [1 / (1 + np.exp(-1.5 * part.mean())) for part in (frames, left)]
@@ -153,9 +142,3 @@ def test_areas_and_gains_by_hand():
     (row,) = summarise_faithfulness(areas).to_dict("records")
     assert (row["curve"], row["rival"], row["n"]) == ("deletion", "random", 3)
     assert row["gain"] == row["gain_low"] == row["gain_high"] == pytest.approx(0.25)
-
-
-def test_an_unknown_curve_is_refused(clip):
-    estimator = classifier_with(Linear3d())
-    with pytest.raises(ValueError, match="unknown curve"):
-        _faithfulness_curves(estimator, attribute(estimator, clip), curves=["erosion"])

@@ -10,7 +10,6 @@ from small_nets import Linear3d, classifier_with, explanation
 from torch import nn
 
 from fibrolib.attribution import (
-    TESTS,
     attainable_share,
     attribute,
     attribute_methods,
@@ -21,6 +20,7 @@ from fibrolib.attribution import (
     sanity_values,
 )
 from fibrolib.attribution.sanity import (
+    TESTS,
     _layers_with_weights,
     _map_agreement,
     _rank_correlation,

@@ -9,7 +9,8 @@ import pytest
 from conftest import make_patients
 from joblib import delayed
 
-from fibrolib.attribution import CURVES, ORDERS, TESTS
+from fibrolib.attribution.faithfulness import CURVES, ORDERS
+from fibrolib.attribution.sanity import TESTS
 from fibrolib.experiments import saliency_tests
 from fibrolib.experiments.planted_signal import SIGNALS
 from fibrolib.experiments.saliency_tests import (

@@ -8,7 +8,8 @@ from small_nets import explanation
 from test_attribution_sanity import scores
 
 from fibrolib import plots, report
-from fibrolib.attribution import TESTS, judge, judge_planted, summarise_shares
+from fibrolib.attribution import judge, judge_planted, summarise_shares
+from fibrolib.attribution.sanity import TESTS
 from fibrolib.plots.maps import _overlay_frames
 from fibrolib.report import readable_claims
 from fibrolib.report.tables import _CLAIMS

@@ -1,8 +1,4 @@
-"""Saliency maps of nets, and the tests that a map has to pass.
-
-`attribute` makes a map (`Explanation`), which knows where its relevance lies; `faithfulness_by_method` tells whether
-the score follows it, `sanity_values` and `judge` whether it depends on what the net has learned.
-"""
+"""Saliency maps of nets, and the tests that a map has to pass."""
 
 from fibrolib.attribution.explain import (
     METHODS,
@@ -13,13 +9,7 @@ from fibrolib.attribution.explain import (
     middle_window,
     parse_methods,
 )
-from fibrolib.attribution.faithfulness import (
-    CURVES,
-    ORDERS,
-    faithfulness_areas,
-    faithfulness_by_method,
-    summarise_faithfulness,
-)
+from fibrolib.attribution.faithfulness import faithfulness_areas, faithfulness_by_method, summarise_faithfulness
 from fibrolib.attribution.maps import (
     Explanation,
     attainable_share,
@@ -29,7 +19,6 @@ from fibrolib.attribution.maps import (
 )
 from fibrolib.attribution.methods import Target
 from fibrolib.attribution.sanity import (
-    TESTS,
     TIMES,
     cascade_maps,
     cascading_randomisation,
@@ -39,10 +28,7 @@ from fibrolib.attribution.sanity import (
 )
 
 __all__ = [
-    "CURVES",
     "METHODS",
-    "ORDERS",
-    "TESTS",
     "TIMES",
     "Explanation",
     "Target",

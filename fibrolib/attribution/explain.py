@@ -19,7 +19,7 @@ from fibrolib.attribution.methods import (
     _class_activation,
     _enlarged,
     _find_layer,
-    _map_shapes,
+    _grids,
 )
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier, pick_device, torch_threads
@@ -27,7 +27,6 @@ from fibrolib.nets import give_back_memory
 from fibrolib.video import Clip
 
 METHODS = (*_CAMS, *_PIXEL_METHODS)
-"""Names of all methods."""
 
 
 def middle_window(estimator: NetClassifier, clip: Clip) -> _Window:
@@ -46,10 +45,7 @@ def _as_batch(windows: Sequence[NDArray], device: str) -> Tensor:
 
 @contextlib.contextmanager
 def _frozen_net(estimator: NetClassifier) -> Iterator[tuple[nn.Module, str]]:
-    """The estimator's net in evaluation mode, without gradients of its weights, and its device.
-
-    Inside, torch uses the estimator's number of threads, so that a map repeats to the last bit as its scores do.
-    """
+    """The estimator's net in evaluation mode, without gradients of its weights, and its device."""
     device = pick_device(estimator.device)
     net = estimator.module_.to(device).eval()
     parameters = [(parameter, parameter.requires_grad) for parameter in net.parameters()]
@@ -69,13 +65,12 @@ def _frozen_net(estimator: NetClassifier) -> Iterator[tuple[nn.Module, str]]:
 def list_layers(estimator: NetClassifier, clip: Clip) -> pd.DataFrame:
     """Layers of a fitted net that `attribute` can explain, in the order in which a prepared clip passes them.
 
-    Columns: ``layer`` (name), ``kind``, ``channels``, ``times``, ``height``, ``width`` of its maps. Frames that a net
-    treats one by one count as times.
+    Columns: ``layer`` (name), ``kind``, and ``channels, times, height, width`` of its maps. Frames that a net treats
+    one by one count as times.
     """
     with _frozen_net(estimator) as (net, device):
-        shapes = _map_shapes(net, _as_batch([middle_window(estimator, clip).frames], device))
-        kinds = {name: type(module).__name__.lstrip("_") for name, module in net.named_modules()}
-    rows = [(name, kinds[name], *shape) for name, shape in shapes.items()]
+        grids = _grids(net, _as_batch([middle_window(estimator, clip).frames], device))
+        rows = [(name, type(net.get_submodule(name)).__name__.lstrip("_"), *grid) for name, grid in grids.items()]
     return pd.DataFrame(rows, columns=["layer", "kind", "channels", "times", "height", "width"])
 
 
@@ -105,15 +100,14 @@ def attribute(
     method : {'gradcam', 'gradcam++', 'layercam', 'integrated gradients', 'occlusion'}
         Class activation maps of a layer, or attributions to pixels.
     target : Target, int or None
-        What is explained: a `Target`; an integer for P(stage >= it); None for the estimator's own cut-off.
+        A `Target`; an integer for P(stage >= it); None for the estimator's own cut-off.
     layer : str or None
-        Name of a layer (`list_layers`), for the class activation maps; None takes the net's own.
+        A layer of `list_layers`, for class activation maps; None takes the net's own.
 
     Returns
     -------
     Explanation
-        Negative evidence is cut off (ReLU) and the rest is scaled to its own maximum: maps compare in location, not in
-        strength.
+        Without negative evidence, and scaled to its maximum: maps compare in location, not in strength.
     """
     return attribute_methods(estimator, [clip], [method], target=target, layer=layer)[method][0]
 
@@ -127,13 +121,14 @@ def attribute_methods(
     layer: str | None = None,
     batch_size: int = 2,
 ) -> dict[str, list[Explanation]]:
-    """Maps of `attribute` for clips of one size, by method; class activation maps share one pass through the net.
+    """Maps of `attribute` for clips of one size, by method, `batch_size` clips at once.
 
-    `layer` is that of the class activation maps among them; `batch_size` clips pass at once, and larger batches are
-    slower on a CPU (``benchmarks/attribution.py speed``).
+    Class activation maps share one pass; larger batches are slower on a CPU (``benchmarks/attribution.py speed``).
     """
     _check_methods(methods, layer)
-    target, windows = _as_target(estimator, target), [middle_window(estimator, clip) for clip in clips]
+    if not isinstance(target, Target):
+        target = Target(estimator.cutoff if target is None else target)
+    windows = [middle_window(estimator, clip) for clip in clips]
     explanations: dict[str, list[Explanation]] = {method: [] for method in methods}
     with _frozen_net(estimator) as (net, device):
         if windows and set(methods) & set(_CAMS):
@@ -159,12 +154,6 @@ def parse_methods(text: str) -> list[str]:
     return methods
 
 
-def _as_target(estimator: NetClassifier, target: Target | int | None) -> Target:
-    if target is None:
-        return Target(estimator.cutoff)
-    return target if isinstance(target, Target) else Target(target)
-
-
 def _check_methods(methods: Sequence[str], layer: str | None) -> None:
     for method in methods:
         if method not in METHODS:
@@ -179,35 +168,30 @@ def _explain(
     """Scaled maps ``(n, frames, height, width)`` by method, and probabilities of a batch."""
     clips = _as_batch([window.frames for window in windows], device)
     sectors = torch.from_numpy(np.stack([window.sector for window in windows])).to(device)
-    cams, log_odds = [method for method in methods if method in _CAMS], None
-    maps: dict[str, Tensor] = {}
+    cams, maps = [method for method in methods if method in _CAMS], {}
     if cams:
         coarse, log_odds = _class_activation(cams, net, layer, clips, target.log_odds)
         # ReLU before enlarging: interpolation would mix positive with negative evidence.
         maps = {method: _enlarged(one.relu(), clips.shape[2:]) for method, one in coarse.items()}
-    for method in set(methods) - set(cams):
-        maps[method] = _PIXEL_METHODS[method](net, clips, sectors, target.log_odds).relu()
-    if log_odds is None:
+    else:
         with torch.no_grad():
             log_odds = target.log_odds(net(clips))
+    for method in set(methods) - set(cams):
+        maps[method] = _PIXEL_METHODS[method](net, clips, sectors, target.log_odds).relu()
     scaled = {method: _scaled(one * sectors[:, None]) for method, one in maps.items()}
     return scaled, torch.sigmoid(log_odds.double()).tolist()
 
 
 def _scaled(maps: Tensor) -> NDArray[np.float32]:
-    """Each map divided by its own maximum."""
     largest = maps.amax((1, 2, 3), keepdim=True)
     return torch.where(largest > 0, maps / largest, 0.0).float().cpu().numpy()
 
 
-def _window_scores(
-    estimator: NetClassifier, windows: NDArray[np.float32], target: Target | int | None = None, batch_size: int = 4
-) -> NDArray[np.float64]:
+def _window_scores(estimator: NetClassifier, windows: NDArray[np.float32], target: Target) -> NDArray[np.float64]:
     """Probability ``(n,)`` of the target in changed windows ``(n, frames, height, width)`` in [0, 1]."""
-    target = _as_target(estimator, target)
     parts = []
     with torch.inference_mode(), _frozen_net(estimator) as (net, device):
-        for start in range(0, len(windows), batch_size):
-            batch = _as_batch(windows[start : start + batch_size], device)
+        for start in range(0, len(windows), 4):
+            batch = _as_batch(windows[start : start + 4], device)
             parts.append(torch.sigmoid(target.log_odds(net(batch)).double()).cpu().numpy())
     return np.concatenate(parts)

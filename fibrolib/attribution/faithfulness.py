@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,58 +16,34 @@ from fibrolib.attribution.explain import _window_scores
 from fibrolib.attribution.maps import Explanation, _bootstrap_interval
 from fibrolib.learning import NetClassifier
 
+# Replace the most relevant first by mean grey; insert it first into mean grey (Petsiuk et al. 2018); remove it first
+# and impute from neighbours (Rong et al. 2022).
 CURVES = ("deletion", "insertion", "ROAD")
-"""Replace the most relevant first by mean grey; insert it first into mean grey (Petsiuk et al. 2018); remove it first
-and impute from neighbours (Rong et al. 2022)."""
-
+# Most relevant first; at random; from the middle of the sector outwards, where an operator puts what matters.
 ORDERS = ("relevance", "random", "centre")
-"""Most relevant first; at random; from the middle of the sector outwards, where an operator puts what matters."""
-
-_UNINFORMED = tuple(order for order in ORDERS if order != "relevance")
-
-_FRACTIONS = (0.0, 0.1, 0.25, 0.5, 0.75)
-"""Shares of the sector that are changed; below 1, because ROAD imputes from the rest."""
-
+_FRACTIONS = (0.0, 0.1, 0.25, 0.5, 0.75)  # of the sector that are changed; below 1, because ROAD imputes from the rest
+# Blocks in time, height and width that are removed whole: removing single pixels would measure sensitivity to noise
+# (assumption: as fine as the finest default layer of the study's nets).
 _GRID = (4, 14, 14)
-"""Blocks in time, height and width that are removed whole. Removing single pixels would measure sensitivity to noise
-(assumption: as fine as the finest default layer of the study's nets)."""
-
-_COARSEST = 16
-"""Side in pixels below which imputation does not halve an image again."""
-
-_NOISE = 0.01
-"""Standard deviation of ROAD's noise on imputed values, full scale 1 (Rong et al. 2022)."""
+_COARSEST = 16  # side in pixels below which imputation does not halve an image again
+_NOISE = 0.01  # standard deviation of ROAD's noise on imputed values, full scale 1 (Rong et al. 2022)
 
 
 def _faithfulness_curves(
     estimator: NetClassifier,
     explanation: Explanation,
-    *,
-    curves: Sequence[str] = CURVES,
     orders: Sequence[str] = ORDERS,
-    fractions: Sequence[float] = _FRACTIONS,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Score of a window while `fractions` of its sector are removed or inserted: ``curve, order, fraction, score``.
-
-    `curves` and `orders` are of `CURVES` and `ORDERS`; `seed` is that of the random order and of the noise.
-    """
-    unknown = set(curves) - set(CURVES)
-    if unknown:
-        raise ValueError(f"unknown curve {', '.join(sorted(unknown))}, choose of {', '.join(CURVES)}")
-    ranks = {order: _removal_ranks(explanation, order, seed) for order in orders}
-    rows = [(curve, order, fraction) for curve in curves for order in orders for fraction in fractions]
-    # One curve at a time: windows of all curves would take hundreds of megabytes.
-    scores = [
-        _window_scores(
-            estimator,
-            np.stack([_changed(explanation, curve, ranks[order] < fraction, seed) for fraction in fractions]),
-            explanation.target,
-        )
-        for curve in curves
-        for order in orders
-    ]
-    return pd.DataFrame(rows, columns=["curve", "order", "fraction"]).assign(score=np.concatenate(scores))
+    """Score of a window while parts of its sector are removed or inserted: ``curve, order, fraction, score``."""
+    tables = []
+    for curve, order in itertools.product(CURVES, orders):
+        ranks = _removal_ranks(explanation, order, seed)
+        # One curve at a time: windows of all curves would take hundreds of megabytes.
+        windows = np.stack([_changed(explanation, curve, ranks < fraction, seed) for fraction in _FRACTIONS])
+        scores = _window_scores(estimator, windows, explanation.target)
+        tables.append(pd.DataFrame({"curve": curve, "order": order, "fraction": _FRACTIONS, "score": scores}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _changed(explanation: Explanation, curve: str, chosen: NDArray[np.bool_], seed: int) -> NDArray[np.float32]:
@@ -80,24 +57,22 @@ def _changed(explanation: Explanation, curve: str, chosen: NDArray[np.bool_], se
 def faithfulness_by_method(
     estimator: NetClassifier, maps: Mapping[tuple[str, str], Explanation], *, seed: int = 0
 ) -> pd.DataFrame:
-    """`_faithfulness_curves` of maps by patient and method, with the columns ``patient_id`` and ``method``.
+    """Scores while parts of the sector are removed or inserted, for maps by patient and method.
 
-    Orders that ignore the map are computed once for each patient and stand in the table for every method.
+    Columns: ``patient_id, method, curve, order, fraction, score``; scores in orders that ignore the map are repeated
+    for every method.
     """
     tables, uninformed = [], {}
     for (patient, method), cam in maps.items():
         if patient not in uninformed:
-            uninformed[patient] = _faithfulness_curves(estimator, cam, orders=_UNINFORMED, seed=seed)
-        informed = _faithfulness_curves(estimator, cam, orders=("relevance",), seed=seed)
+            uninformed[patient] = _faithfulness_curves(estimator, cam, ORDERS[1:], seed)
+        informed = _faithfulness_curves(estimator, cam, ORDERS[:1], seed)
         tables += [table.assign(patient_id=patient, method=method) for table in (informed, uninformed[patient])]
     return pd.concat(tables, ignore_index=True)
 
 
 def faithfulness_areas(curves: pd.DataFrame) -> pd.DataFrame:
-    """Mean height of each curve (``area``): the area below it over its range of fractions.
-
-    `curves` is as of `_faithfulness_curves`, with any of ``patient_id``, ``model``, ``method`` to group by.
-    """
+    """Mean height (``area``) of each curve of `faithfulness_by_method`, over its range of fractions."""
     keys = [name for name in curves.columns if name not in ("fraction", "score")]
     rows = [
         dict(zip(keys, names, strict=True))
@@ -107,11 +82,11 @@ def faithfulness_areas(curves: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def summarise_faithfulness(areas: pd.DataFrame, *, seed: int = 0, n_resamples: int = 4000) -> pd.DataFrame:
+def summarise_faithfulness(areas: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Advantage of the map's order over orders that ignore it, by model, method and curve of `faithfulness_areas`.
 
-    Columns: the groups, ``rival`` (``random`` or ``centre``), ``n``, ``gain`` with ``gain_low, gain_high`` (95 %,
-    percentiles of resampled patients): above 0 where the map is the more faithful, for falling and rising curves.
+    Columns: the groups, ``rival`` (``random`` or ``centre``), ``n``, ``gain`` (above 0 where the map is the more
+    faithful) with ``gain_low, gain_high`` (95 %, percentiles of resampled patients).
     """
     keys = [name for name in ("model", "method", "curve") if name in areas]
     rows = []
@@ -120,22 +95,17 @@ def summarise_faithfulness(areas: pd.DataFrame, *, seed: int = 0, n_resamples: i
         sign = 1 if names[-1] == "insertion" else -1
         for rival in [order for order in wide if order != "relevance"]:
             gain = sign * (wide["relevance"] - wide[rival]).dropna().to_numpy()
-            low, high = _bootstrap_interval((gain,), np.mean, seed, n_resamples)
+            low, high = _bootstrap_interval((gain,), np.mean, seed)
             mean = float(gain.mean()) if len(gain) else float("nan")
             group = dict(zip(keys, names, strict=True))
             rows.append(group | {"rival": rival, "n": len(gain), "gain": mean, "gain_low": low, "gain_high": high})
     return pd.DataFrame(rows)
 
 
-def _removal_ranks(
-    explanation: Explanation, order: str = "relevance", seed: int = 0, grid: tuple[int, int, int] = _GRID
-) -> NDArray[np.float64]:
-    """Share of the sector that is removed before each place's block; 1 outside the sector, which is never removed.
-
-    Blocks of equal priority are removed in random order.
-    """
+def _removal_ranks(explanation: Explanation, order: str = "relevance", seed: int = 0) -> NDArray[np.float64]:
+    """Share of the sector that is removed before each place's block, ties in random order; 1 outside the sector."""
     shape = explanation.relevance.shape
-    cells = [np.arange(side) * min(parts, side) // side for side, parts in zip(shape, grid, strict=True)]
+    cells = [np.arange(side) * min(parts, side) // side for side, parts in zip(shape, _GRID, strict=True)]
     parts = [axis[-1] + 1 for axis in cells]
     block = (cells[0][:, None, None] * parts[1] + cells[1][:, None]) * parts[2] + cells[2]
     sector = np.broadcast_to(explanation.sector, shape)
@@ -154,8 +124,6 @@ def _priority(explanation: Explanation, order: str) -> NDArray[np.float64]:
         return explanation.relevance.astype(np.float64)
     if order == "random":
         return np.zeros(explanation.relevance.shape)
-    if order != "centre":
-        raise ValueError(f"unknown order '{order}', choose one of {', '.join(ORDERS)}")
     rows, columns = np.nonzero(explanation.sector)
     down, right = (np.arange(side) for side in explanation.sector.shape)
     distance = np.hypot(down[:, None] - rows.mean(), right - columns.mean())
@@ -172,14 +140,11 @@ def _impute(
 ) -> NDArray[np.float32]:
     """Impute removed places from their neighbours in space and time, plus a little noise (ROAD, Rong et al. 2022).
 
-    Every removed place becomes the weighted mean of its 18 nearest neighbours in the sector, the six across faces
-    counting twice: a linear system, because neighbours may be removed, too. Unlike a constant, this leaves no outline
-    that a net could read the mask from. ValueError if nothing of the sector remains.
+    Each becomes the weighted mean of its 18 neighbours in the sector, the six across faces counting twice: a linear
+    system, because neighbours may be removed, too. It leaves no outline that a net could read the mask from.
     """
     inside = np.broadcast_to(sector, frames.shape)
     removed, remaining = removed & inside, inside & ~removed
-    if not remaining.any():
-        raise ValueError("nothing of the sector is left to fill in from")
     if not removed.any():
         return frames.copy()
     parts = (torch.from_numpy(part.astype(np.float32)) for part in (frames * remaining, remaining, inside))
@@ -210,9 +175,8 @@ def _coarse_fill(values: Tensor, remaining: Tensor, inside: Tensor) -> Tensor:
 
 
 def _sum_of_neighbours(values: Tensor) -> Tensor:
-    """Sum of the 18 neighbours of each place, those across faces counted twice.
+    """Sum of the 18 neighbours of each place, those across faces counted twice: they lie in two of its three planes.
 
-    They lie in the three planes through the place, those across faces in two of them; the place itself in all three.
     Summing planes side by side is ten times faster than a convolution.
     """
     along_time, along_rows = _three(values, 0), _three(values, 1)
@@ -227,9 +191,7 @@ def _three(values: Tensor, side: int) -> Tensor:
     return total
 
 
-def _conjugate_gradients(
-    weight: Tensor, removed: Tensor, right: Tensor, start: Tensor, tolerance: float = 1e-3
-) -> Tensor:
+def _conjugate_gradients(weight: Tensor, removed: Tensor, right: Tensor, start: Tensor) -> Tensor:
     """Solve (weight - neighbours) x = right on removed places, preconditioned by the diagonal."""
     scale = torch.where(removed > 0, weight.clamp_min(1.0), 1.0)
 
@@ -239,7 +201,7 @@ def _conjugate_gradients(
     x = start
     residual = right - apply(x)
     direction = residual / scale
-    product, goal = (residual * direction).sum(), tolerance**2 * (right / scale * right).sum()
+    product, goal = (residual * direction).sum(), 1e-3**2 * (right / scale * right).sum()
     for _ in range(500):
         if product <= goal:
             break

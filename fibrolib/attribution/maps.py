@@ -37,13 +37,9 @@ class _Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation(_Window):
-    """A map of relevance, the window it explains (``frames, roi, sector, times``), and its origin.
+    """A map of relevance, the window it explains (``frames, roi, sector, times``), and its origin."""
 
-    Relevance has the shape of the frames and lies in [0, 1] with maximum 1; it is 0 outside the sector and where the
-    evidence is negative, and all 0 without evidence for the target.
-    """
-
-    relevance: NDArray[np.float32]
+    relevance: NDArray[np.float32]  # (frames, height, width); maximum 1, or all 0 without evidence for the target
     score: float  # probability of the target in this window
     method: str
     layer: str  # empty for methods without layer
@@ -63,13 +59,10 @@ class Explanation(_Window):
         return (np.append(steps, steps[-1]) + np.append(steps[0], steps)) / 2
 
     def mask_scores(self, region: NDArray[np.bool_] | None = None) -> _MaskScores:
-        """Agreement with a region ``(frames, height, width)``; None takes `roi`, and there must be one.
+        """Agreement with a region ``(frames, height, width)``; None takes `roi`. NaN for a map without relevance.
 
-        ``relevance`` is the share of all relevance in the sector that lies on the region (relevance mass accuracy,
-        Arras et al. 2022); ``rank`` the share of the most relevant places, as many as the region has, that lie on it
-        (relevance rank accuracy); ``pointing`` is 1 where the most relevant place lies on it (pointing game, Zhang et
-        al. 2018). Among equals, the last two are the share expected of a random choice. ``area``, the share of the
-        sector that the region covers, is the chance level of all three, which are NaN for a map without relevance.
+        ``relevance`` and ``rank`` are mass and rank accuracy (Arras et al. 2022), ``pointing`` the pointing game (Zhang
+        et al. 2018), with ties counted by their mean; ``area``, the region's share of the sector, is chance for all.
         """
         region = self.roi if region is None else region
         if region is None:
@@ -84,11 +77,7 @@ class Explanation(_Window):
         return _MaskScores(mass, area, rank, pointing)
 
     def by_depth(self, n_bands: int = 8) -> pd.DataFrame:
-        """Share of relevance in bands of equal height, from the top of the sector to its bottom.
-
-        Columns: ``depth`` (middle of the band, 0 at the probe and 1 at the bottom), ``relevance``, ``area`` (share of
-        the sector).
-        """
+        """Shares of ``relevance`` and ``area`` in bands of the sector by ``depth`` (middle, 0 at the probe to 1)."""
         rows = np.nonzero(self.sector)[0]
         band = (rows - rows.min()) * n_bands // (np.ptp(rows) + 1)
         mass = self.relevance.sum(axis=0, dtype=np.float64)[self.sector]
@@ -103,10 +92,9 @@ class Explanation(_Window):
         return pd.DataFrame({"time": self.times, "relevance": share, "movement": self.movement})
 
     def heartbeat_lag(self, heart_rate: float) -> float:
-        """Lag of relevance behind movement, in heartbeats (-0.5 to 0.5), at `heart_rate` beats per minute.
+        """Lag of relevance behind movement in heartbeats (-0.5 to 0.5), by the phase of their first harmonics.
 
-        It is the difference in phase of their first harmonics; NaN where either does not change, or for clips shorter
-        than a beat.
+        NaN where either does not change, or for clips shorter than a beat.
         """
         curve = self.over_time()
         beats = curve["time"].to_numpy() * heart_rate / 60
@@ -124,7 +112,7 @@ class Explanation(_Window):
 
 
 def _share_of_highest(values: NDArray, marked: NDArray[np.bool_], count: int) -> float:
-    """Share of the ``count`` highest values that are marked; ties at the border count by their mean."""
+    """Share of the `count` highest values that are marked; ties at the border count by their mean."""
     if count == 0:
         return _NAN
     border = np.partition(values, len(values) - count)[len(values) - count]
@@ -145,10 +133,9 @@ def _phase(beats: NDArray, values: NDArray) -> float:
 def mask_scores_by_patient(
     maps: Mapping[str, Sequence[Explanation]], model: str, stages: Mapping[str, int]
 ) -> pd.DataFrame:
-    """Scores of a net's maps against the marked region, averaged over the videos of each patient.
+    """`Explanation.mask_scores` of a net's maps with a marked region, averaged over the videos of each patient.
 
-    `maps` and `stages` are by patient; maps without a marked region are left out. Columns: ``patient_id, model, stage,
-    score`` and the scores of `Explanation.mask_scores`.
+    Columns: ``patient_id, model, stage, score`` (of the net), and those of the map. `maps` and `stages` are by patient.
     """
     rows = [
         {"patient_id": patient, "model": model, "score": cam.score, **vars(cam.mask_scores())}
@@ -156,10 +143,8 @@ def mask_scores_by_patient(
         for cam in cams
         if cam.roi is not None
     ]
-    if not rows:
-        scores = [field.name for field in fields(_MaskScores)]
-        return pd.DataFrame(columns=["patient_id", "model", "stage", "score", *scores])
-    table = pd.DataFrame(rows).groupby(["patient_id", "model"], as_index=False).mean()
+    columns = ["patient_id", "model", "score", *(field.name for field in fields(_MaskScores))]
+    table = pd.DataFrame(rows, columns=columns).groupby(["patient_id", "model"], as_index=False).mean()
     table.insert(2, "stage", table["patient_id"].map(stages))
     return table
 
@@ -167,8 +152,7 @@ def mask_scores_by_patient(
 def attainable_share(region: NDArray[np.bool_], sector: NDArray[np.bool_], grid: tuple[int, int, int]) -> float:
     """Share of relevance on a region for the best map of a coarse grid: a thin band cannot hold all of it.
 
-    `region` is ``(frames, height, width)``, `sector` ``(height, width)``; `grid` holds times, height and width of the
-    layer's maps (`list_layers`).
+    `grid` holds times, height and width of the layer's maps (`list_layers`).
     """
     marked = torch.from_numpy(region & sector).float()
     best = _enlarged(functional.adaptive_avg_pool3d(marked[None], grid), region.shape)[0].double().numpy() * sector
@@ -186,9 +170,8 @@ def summarise_shares(table: pd.DataFrame, *, seed: int = 0, n_resamples: int = 4
     Returns
     -------
     DataFrame
-        A row per group: its names, ``n`` (patients with any relevance), ``empty`` (those without), means of the four
-        scores, and ``ratio`` (mean relevance / mean area) with ``ratio_low, ratio_high`` (95 %, percentiles of
-        resampled patients; NaN below three patients).
+        By group: ``n`` (patients with any relevance), ``empty`` (those without), means of the four scores, ``ratio``
+        with ``ratio_low, ratio_high`` (95 %, percentiles of resampled patients; NaN below three patients).
     """
     keys = [name for name in ("region", "signal", "model", "method", "layer") if name in table]
     groups = table.groupby(keys, sort=False) if keys else [((), table)]
@@ -204,16 +187,14 @@ def _share_row(table: pd.DataFrame, seed: int, n_resamples: int) -> dict[str, fl
     if len(complete) and row["area"] > 0:
         row["ratio"] = row["relevance"] / row["area"]
         samples = complete["relevance"].to_numpy(), complete["area"].to_numpy()
-        low, high = _bootstrap_interval(samples, _ratio_of_means, seed, n_resamples)
+        low, high = _bootstrap_interval(
+            samples, lambda top, below, axis: top.mean(axis=axis) / below.mean(axis=axis), seed, n_resamples
+        )
     return row | {"ratio_low": low, "ratio_high": high}
 
 
-def _ratio_of_means(relevance: NDArray, area: NDArray, axis: int) -> NDArray:
-    return relevance.mean(axis=axis) / area.mean(axis=axis)
-
-
 def _bootstrap_interval(
-    samples: tuple[NDArray, ...], statistic: Callable, seed: int, n_resamples: int
+    samples: tuple[NDArray, ...], statistic: Callable, seed: int, n_resamples: int = 4000
 ) -> tuple[float, float]:
     """95 % percentile interval over resampled patients; NaN below three patients. Several samples are paired."""
     if len(samples[0]) < 3:
@@ -226,17 +207,13 @@ def _bootstrap_interval(
 @dataclass(frozen=True)
 class _PhaseLock:
     n: int
-    strength: float
-    lag: float
+    strength: float  # 0 for lags all around the beat, 1 for equal lags
+    lag: float  # mean, heartbeats
     p: float
 
 
 def phase_locking(lags: Sequence[float]) -> _PhaseLock:
-    """Rayleigh test of lags, one per patient (`Explanation.heartbeat_lag`); NaN lags are left out.
-
-    ``n`` counts patients with a lag; ``strength`` is the length of the mean direction (0 for lags all around the beat,
-    1 for equal lags), ``lag`` the mean in heartbeats, ``p`` the p-value (Zar, *Biostatistical Analysis*, eq. 27.4).
-    """
+    """Rayleigh test of lags, one per patient; NaN are left out (Zar, *Biostatistical Analysis*, eq. 27.4)."""
     finite = np.asarray([lag for lag in lags if np.isfinite(lag)], dtype=np.float64)
     n = len(finite)
     if n == 0:

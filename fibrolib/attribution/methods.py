@@ -12,21 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fibrolib.errors import FibrolibError
+from fibrolib.nets import output_shapes
 
-Score = Callable[[Tensor], Tensor]
-"""Logits ``(n, n_stages - 1)`` to what is explained, ``(n,)``."""
-
-_VOLUME = (2, 3, 4)
-
-_N_NAMED = 12
-"""Layers that an error lists."""
-
-_BLOCKS = (3, 8, 8)
-"""Parts of time, height and width for occlusion (assumption: as fine as 192 passes per clip allow)."""
-
-_STEPS = 32
-"""Points on the path of integrated gradients; Sundararajan et al. 2017 advise 20 to 300."""
-
+_Score = Callable[[Tensor], Tensor]  # logits (n, n_stages - 1) to what is explained, (n,)
+_VOLUME = (2, 3, 4)  # axes
 _CLIPS_PER_PASS = 16
 
 
@@ -44,10 +33,8 @@ class Target:
         """Log-odds ``(n,)`` of the target, from logits ``(n, n_stages - 1)`` of P(stage >= 1), P(stage >= 2), ..."""
         highest, lowest = logits.shape[1], 0 if self.exactly else 1
         if not lowest <= self.stage <= highest:
-            raise FibrolibError(
-                f"There is nothing to explain for {self}: this net tells stages 0 to {highest} apart. "
-                f"Choose a stage from {lowest} to {highest}."
-            )
+            problem = f"There is nothing to explain for {self}: this net tells stages 0 to {highest} apart."
+            raise FibrolibError(f"{problem} Choose a stage from {lowest} to {highest}.")
         if not self.exactly:
             return logits[:, self.stage - 1]
         cumulative = torch.sigmoid(logits.double())
@@ -75,22 +62,16 @@ def _layercam(activations: Tensor, gradients: Tensor) -> Tensor:
     return (gradients.relu() * activations).sum(1)
 
 
-_CAMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "gradcam": _gradcam,
-    "gradcam++": _gradcam_plus_plus,
-    "layercam": _layercam,
-}
-"""Maps ``(n, times, height, width)`` from activations and gradients ``(n, channels, times, height, width)``."""
+# Maps (n, times, height, width) from activations and gradients (n, channels, times, height, width).
+_CAMS = {"gradcam": _gradcam, "gradcam++": _gradcam_plus_plus, "layercam": _layercam}
 
 
 def _class_activation(
-    methods: Sequence[str], net: nn.Module, layer: str, clips: Tensor, score: Score
+    methods: Sequence[str], net: nn.Module, layer: str, clips: Tensor, score: _Score
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Signed class activation maps of a batch at a layer's resolution, all methods from one pass.
+    """Signed maps ``(batch, times, h, w)`` of a layer by method, and scores of the clips, from one pass.
 
-    Maps are ``(batch, times, h, w)`` by method; the score of each clip comes from the same pass. A layer that sees
-    frames one by one gives one map per frame, with channel weights of its own; a layer of a 3D net gives a map in
-    space and time. FibrolibError if the layer gives no maps, or a clip passes it more than once.
+    A layer that sees frames one by one gives one map per frame, with channel weights of its own.
     """
     activations, gradients, scores = _activations_and_gradients(net, layer, clips, score)
     volumes = [maps if maps.dim() == 5 else maps[:, :, None] for maps in (activations, gradients)]
@@ -104,7 +85,7 @@ def _enlarged(maps: Tensor, shape: tuple[int, int, int]) -> Tensor:
 
 
 def _activations_and_gradients(
-    net: nn.Module, layer: str, clips: Tensor, score: Score
+    net: nn.Module, layer: str, clips: Tensor, score: _Score
 ) -> tuple[Tensor, Tensor, Tensor]:
     outputs: list[Tensor] = []
 
@@ -122,9 +103,8 @@ def _activations_and_gradients(
             scores = score(net(clips))
     finally:
         handle.remove()
-    if not outputs or not _is_map(outputs[0], clips):
-        problem = f"Layer '{layer}' gives no maps of the picture."
-        raise FibrolibError(_layer_hint(layer, _map_shapes(net, clips[:1]), problem))
+    if not outputs or not _is_map(outputs[0].shape, clips):
+        raise _layer_error(net, clips, layer, f"Layer '{layer}' gives no maps of the picture.")
     if len(outputs) != 1:
         raise FibrolibError(
             f"Layer '{layer}' is passed {len(outputs)} times by each clip, so it has no map of its own. "
@@ -135,82 +115,57 @@ def _activations_and_gradients(
     return outputs[0].detach(), gradients, scores.detach()
 
 
-def _map_shapes(net: nn.Module, clips: Tensor) -> dict[str, tuple[int, int, int, int]]:
+def _grids(net: nn.Module, clip: Tensor) -> dict[str, tuple[int, int, int, int]]:
     """Channels, times, height and width of all layers whose output is a map of the one clip, by name, in order."""
-    shapes: dict[str, tuple[int, int, int, int]] = {}
-
-    def watch(name: str):
-        def hook(_module, _inputs, output) -> None:
-            if torch.is_tensor(output) and _is_map(output, clips):
-                time = output.shape[2] if output.dim() == 5 else len(output)
-                shapes[name] = (output.shape[1], time, *output.shape[-2:])
-
-        return hook
-
-    handles = [module.register_forward_hook(watch(name)) for name, module in net.named_modules() if name]
-    try:
-        with torch.no_grad():
-            net(clips)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return shapes
+    maps = {name: shape for name, shape in output_shapes(net, clip).items() if _is_map(shape, clip)}
+    return {name: (shape[1], shape[2] if len(shape) == 5 else shape[0], *shape[-2:]) for name, shape in maps.items()}
 
 
-def _is_map(output: Tensor, clips: Tensor) -> bool:
-    """Whether a layer's output is a map ``(n, channels, [times,] height, width)`` of clips ``(batch, 1, t, h, w)``.
+def _is_map(shape: tuple[int, ...], clips: Tensor) -> bool:
+    """Whether an output is a map ``(n, channels, [times,] height, width)`` of clips ``(batch, 1, t, h, w)``.
 
     Its last two sides must have the clip's proportions; rows of tokens, and maps with channels last, have not.
     """
-    if output.dim() not in (4, 5) or len(output) % len(clips) or (output.dim() == 5 and len(output) != len(clips)):
+    if len(shape) not in (4, 5) or shape[0] % len(clips) or (len(shape) == 5 and shape[0] != len(clips)):
         return False
-    (height, width), (rows, columns) = clips.shape[-2:], output.shape[-2:]
+    (height, width), (rows, columns) = clips.shape[-2:], shape[-2:]
     return min(rows, columns) > 1 and abs(rows * width - columns * height) <= max(height, width)
 
 
 def _find_layer(net: nn.Module, clips: Tensor, name: str | None = None) -> str:
-    """Name of the layer to explain; None takes the net's ``cam_layer`` or, without one, the last layer with maps.
-
-    FibrolibError if there is no such layer; the message lists those with maps.
-    """
+    """Name of the layer to explain; None takes the net's ``cam_layer`` or, without one, the last layer with maps."""
     names = {module: key for key, module in net.named_modules()}
     default = getattr(net, "cam_layer", None)
     if name is None and default is not None:
         return names[default]
     if name in names.values():
         return name
-    shapes = _map_shapes(net, clips[:1])
-    if name is None and shapes:
-        return list(shapes)[-1]
-    raise FibrolibError(_layer_hint(name, shapes, f"Layer '{name}' does not exist."))
+    grids = _grids(net, clips[:1])
+    if name is None and grids:
+        return list(grids)[-1]
+    raise _layer_error(net, clips, name, f"Layer '{name}' does not exist.")
 
 
-def _layer_hint(name: str, shapes: dict, problem: str) -> str:
-    if not shapes:
-        return "No layer of this net gives maps of the picture. Choose a convolutional backbone."
-    layers = list(shapes)
+def _layer_error(net: nn.Module, clips: Tensor, name: str, problem: str) -> FibrolibError:
+    """An error that lists twelve layers with maps."""
+    layers = list(_grids(net, clips[:1]))
+    if not layers:
+        return FibrolibError("No layer of this net gives maps of the picture. Choose a convolutional backbone.")
     near = difflib.get_close_matches(name, layers, n=3, cutoff=0.75)
-    listed = ", ".join(list(dict.fromkeys([*near, *reversed(layers)]))[:_N_NAMED])
-    return (
-        f"{problem} Layers that do, the nearest and the deepest first: {listed}. (attribution.list_layers names all.)"
-    )
+    listed = ", ".join(list(dict.fromkeys([*near, *reversed(layers)]))[:12])
+    hint = f"Layers that do, the nearest and the deepest first: {listed}. (attribution.list_layers names all.)"
+    return FibrolibError(f"{problem} {hint}")
 
 
 def _neutral(clips: Tensor, sectors: Tensor) -> Tensor:
-    """Clips ``(n, 1, t, h, w)`` without content: the mean grey of each sector ``(n, h, w)`` all over it, black outside.
-
-    With black as baseline, black pixels could never count, and shadows and vessels are black.
-    """
+    """Clips without content: the mean grey of each sector, for with black, shadows and vessels could never count."""
     inside = sectors[:, None, None].expand_as(clips).to(clips.dtype)
     level = (clips * inside).sum((1, 2, 3, 4)) / inside.sum((1, 2, 3, 4)).clamp_min(1)
     return inside * level.view(-1, 1, 1, 1, 1)
 
 
-def _integrated_gradients(net: nn.Module, clips: Tensor, sectors: Tensor, score: Score, steps: int = _STEPS) -> Tensor:
-    """Integrated gradients (Sundararajan et al. 2017) from a neutral clip; signed, ``(n, t, h, w)``.
-
-    The values of a clip add up to the difference of its score from that of the neutral clip (completeness).
-    """
+def _integrated_gradients(net: nn.Module, clips: Tensor, sectors: Tensor, score: _Score, steps: int = 32) -> Tensor:
+    """Integrated gradients from a neutral clip; Sundararajan et al. 2017 advise 20 to 300 steps."""
     relevance = IntegratedGradients(lambda batch: score(net(batch))).attribute(
         _dithered(clips),
         _dithered(_neutral(clips, sectors)),
@@ -228,9 +183,9 @@ def _dithered(clips: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _block_occlusion(
-    net: nn.Module, clips: Tensor, sectors: Tensor, score: Score, blocks: tuple[int, int, int] = _BLOCKS
+    net: nn.Module, clips: Tensor, sectors: Tensor, score: _Score, blocks: tuple[int, int, int] = (3, 8, 8)
 ) -> Tensor:
-    """Occlusion (Zeiler & Fergus 2014) in space and time: fall of the score per neutral block."""
+    """Occlusion (Zeiler & Fergus 2014): fall of the score per neutral block; 192 passes a clip (assumption)."""
     sides = tuple(-(-length // parts) for length, parts in zip(clips.shape[2:], blocks, strict=True))
     relevance = Occlusion(lambda batch: score(net(batch))).attribute(
         clips,
@@ -242,5 +197,4 @@ def _block_occlusion(
     return relevance[:, 0].to(clips.dtype)
 
 
-_PIXEL_METHODS = {"integrated gradients": _integrated_gradients, "occlusion": _block_occlusion}
-"""Methods that need no layer."""
+_PIXEL_METHODS = {"integrated gradients": _integrated_gradients, "occlusion": _block_occlusion}  # need no layer

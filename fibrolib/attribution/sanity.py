@@ -15,37 +15,24 @@ from scipy import stats
 from fibrolib.attribution.explain import _as_batch, _frozen_net, attribute_methods, middle_window
 from fibrolib.attribution.maps import Explanation, _bootstrap_interval, summarise_shares
 from fibrolib.learning import NetClassifier, shifted
+from fibrolib.nets import output_shapes
 from fibrolib.video import Clip
 
-_Maps = Mapping[str, Sequence[Explanation]]
-"""Maps of the same clips, by method."""
+_Maps = Mapping[str, Sequence[Explanation]]  # of the same clips, by method
 
-_GAINS = (0.85, 1.15)
-"""Range of `fibrolib.learning.Augment`: a change that keeps the diagnosis should keep the map."""
-
-_SHIFT = 0.06
-"""Likewise, as a share of the side."""
-
-_N_PLACES = 20_000
-"""Places that a rank correlation compares, about; more change no second digit and take a second."""
-
-_STEPS = 6
-"""Steps from the head to the first layer (assumption: enough to see where a map stops following the net)."""
-
-_N_SHUFFLES = 3
-"""Shuffled nets that are averaged: one of them may agree by chance (assumption)."""
+# Ranges of `fibrolib.learning.Augment`: a change that keeps the diagnosis should keep the map.
+_GAINS, _SHIFT = (0.85, 1.15), 0.06  # shift: share of the side
+_N_PLACES = 20_000  # that a rank correlation compares, about; more change no second digit and take a second
+_N_SHUFFLES = 3  # shuffled nets that are averaged: one of them may agree by chance (assumption)
 
 
 @dataclass(frozen=True)
 class _SanityTest:
-    """A test of a method: pass if the mean is at or above the threshold, or else nearer to 0 than the threshold.
-
-    (A correlation far below 0 is the same map with its sign turned.)
-    """
+    """A test of a method; all values are rank correlations of maps."""
 
     question: str
     threshold: float
-    above: bool
+    above: bool  # pass at or above the threshold; else nearer to 0, as far below 0 is the same map with its sign turned
     source: str
 
 
@@ -64,11 +51,10 @@ TESTS = {
     "gain": _SanityTest("Is the map the same if the image is 15 % darker or brighter?", _HIGH, True, "Kindermans 2019"),
     "shift": _SanityTest("Does the map move with the image (shift by 6 %)?", _HIGH, True, "Kindermans 2019"),
 }
-"""Tests by name; all values are rank correlations of maps."""
 
+# Ratio to its chance share that a region must reach where the signal is (assumption: far from chance, and attainable
+# for a map whose places are somewhat larger than the region).
 TIMES = 3.0
-"""Ratio to its chance share that a region must reach where the signal is (assumption: far from chance, and attainable
-for a map whose places are somewhat larger than the region)."""
 
 
 def sanity_values(
@@ -76,7 +62,6 @@ def sanity_values(
     clips: Sequence[Clip],
     methods: Sequence[str] = ("gradcam",),
     *,
-    layer: str | None = None,
     other_training: Sequence[NetClassifier] = (),
     random_labels: Sequence[NetClassifier] = (),
     seed: int = 0,
@@ -85,20 +70,17 @@ def sanity_values(
 
     Parameters
     ----------
-    estimator, clips, methods, layer
+    estimator, clips, methods
         As for `attribute_methods`; the clips are one per patient.
-    other_training : sequence of NetClassifier
-        The same net trained with other seeds, or on other folds.
-    random_labels : sequence of NetClassifier
-        The same net trained on shuffled stages.
+    other_training, random_labels : sequence of NetClassifier
+        The same net trained with other seeds or on other folds, and on shuffled stages; if none, no such test.
 
     Returns
     -------
     DataFrame
-        A row per method, test and clip: ``method``, ``test`` (a key of `TESTS`), ``clip`` (its position), ``value``.
-        Tests for which there are no nets are left out.
+        ``method``, ``test`` (a key of `TESTS`), ``clip`` (its position), ``value``.
     """
-    maps = attribute_methods(estimator, clips, methods, layer=layer)
+    maps = attribute_methods(estimator, clips, methods)
     layers = _layers_with_weights(estimator, clips[0])
     shuffled = [_with_shuffled_weights(estimator, layers, seed + number) for number in range(_N_SHUFFLES)]
     nets = {"shuffled net": shuffled, "random labels": random_labels, "other training": other_training}
@@ -121,9 +103,8 @@ def sanity_values(
 def judge(values: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Pass or fail, test by test, of `sanity_values` by any of ``model, method``.
 
-    Columns: the groups, ``test``, ``question``, ``n`` (clips), ``value`` (mean) with ``value_low, value_high`` (95 %,
-    percentiles of resampled clips), ``rule`` (such as ``< 0.3``, for the absolute value), ``passed`` (by the mean) and
-    ``source``.
+    Columns: the groups, ``test, question, n, value`` (mean), ``value_low, value_high`` (95 %, percentiles of resampled
+    clips), ``rule`` (such as ``< 0.3``, for the absolute value), ``passed`` (by the mean) and ``source``.
     """
     keys = [name for name in ("model", "method", "test") if name in values]
     rows = []
@@ -142,25 +123,14 @@ def judge(values: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 
 
 def judge_planted(scores: pd.DataFrame, *, region: str = "capsule", seed: int = 0) -> pd.DataFrame:
-    """Pass or fail of every method in scenarios with one planted signal each.
+    """Pass or fail of every method in scenarios with one planted signal each, from scores of maps on a `region`.
 
-    With the signal in the region, chance is the region's share of the sector (1), and a method passes with `TIMES`
-    times that. With the signal elsewhere, chance is the ratio of a map spread evenly over the place of the signal: the
-    capsule is also the outermost part of the liver, so a perfect map of the liver exceeds the capsule's share. A method
-    passes if its interval does not lie above that.
+    With the signal in the region, chance is the region's share of the sector (ratio 1), and a method passes with
+    `TIMES` times that. With the signal elsewhere, chance is the ratio of a map spread evenly over the place of the
+    signal (the capsule is also the outermost part of the liver), and a method passes if its interval is not above.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        `Scenario.scores`: a row per patient and map.
-    region : str
-        The region, and the signal that is in it alone.
-
-    Returns
-    -------
-    DataFrame
-        ``model, method, layer, signal``; ``n, empty, ratio, ratio_low, ratio_high`` (`summarise_shares`);
-        ``attainable``, the ratio of the best map so coarse; ``chance``; ``rule``; ``passed``.
+    Columns: ``model, method, layer, signal``, those of `summarise_shares`, ``attainable`` (ratio of the best map so
+    coarse), ``chance, rule, passed``.
     """
     on_region = scores[scores["region"] == region]
     keys = ["signal", "model", "method", "layer"]
@@ -180,15 +150,14 @@ def cascade_maps(
     clips: Sequence[Clip],
     methods: Sequence[str] = ("gradcam",),
     *,
-    layer: str | None = None,
-    steps: int = _STEPS,
+    steps: int = 6,
     seed: int = 0,
 ) -> Iterator[tuple[str, float, dict[str, list[Explanation]]]]:
     """Maps of a net whose weights are shuffled from the head downwards, in so many steps.
 
     Yields the deepest layer shuffled so far (empty for the intact net), the share of layers shuffled, and the maps.
     """
-    intact = attribute_methods(estimator, clips, methods, layer=layer)
+    intact = attribute_methods(estimator, clips, methods)
     yield "", 0.0, intact
     layers = _layers_with_weights(estimator, clips[0])
     for step in range(1, steps + 1):
@@ -200,11 +169,9 @@ def cascade_maps(
 def cascading_randomisation(
     estimator: NetClassifier, clips: Sequence[Clip], methods: Sequence[str] = ("gradcam",), **options
 ) -> pd.DataFrame:
-    """Rank correlation of maps with those of a net whose weights are shuffled from the head downwards (`cascade_maps`).
+    """Rank correlation of the maps of `cascade_maps` with those of the intact net (Adebayo et al. 2018).
 
-    A method that shows what the net has learned must lose its map on the way (Adebayo et al. 2018). Columns:
-    ``method, step`` (0 is the intact net), ``down_to, share, clip`` (its position), ``correlation``, ``empty`` (map
-    without evidence).
+    Columns: ``method, step, down_to, share, clip`` (its position), ``correlation, empty`` (a map without evidence).
     """
     rows, intact = [], None
     for step, (down_to, share, maps) in enumerate(cascade_maps(estimator, clips, methods, **options)):
@@ -220,31 +187,16 @@ def cascading_randomisation(
 
 def _layers_with_weights(estimator: NetClassifier, clip: Clip) -> list[str]:
     """Names of the layers that hold weights of their own, from the head to the first one."""
-    order: dict[str, None] = {}
-
-    def watch(name: str):
-        return lambda *_: order.update({name: None})
-
     with _frozen_net(estimator) as (net, device):
-        handles = [
-            module.register_forward_hook(watch(name))
-            for name, module in net.named_modules()
-            if name and any(True for _ in module.parameters(recurse=False))
-        ]
-        try:
-            with torch.no_grad():
-                net(_as_batch([middle_window(estimator, clip).frames], device))
-        finally:
-            for handle in handles:
-                handle.remove()
-    return list(order)[::-1]
+        passed = output_shapes(net, _as_batch([middle_window(estimator, clip).frames], device))
+        return [name for name in reversed(passed) if list(net.get_submodule(name).parameters(recurse=False))]
 
 
 @torch.no_grad()
 def _with_shuffled_weights(estimator: NetClassifier, layers: Sequence[str], seed: int) -> NetClassifier:
-    """A copy of an estimator with the entries of every weight of some layers shuffled among themselves.
+    """A copy with the entries of every weight of some layers shuffled, which keeps their scale.
 
-    Shuffling keeps the scale of weights: fresh weights beside old batch statistics would silence the net.
+    Fresh weights beside old batch statistics would silence the net.
     """
     shuffled = copy.deepcopy(estimator)
     random = torch.Generator().manual_seed(seed)
@@ -266,7 +218,6 @@ def _rank_correlation(first: Explanation, second: Explanation) -> float:
 
 
 def _map_agreement(first: _Maps, second: _Maps) -> dict[str, NDArray[np.float64]]:
-    """Rank correlation, clip by clip, of two sets of maps of the same clips; by method."""
     return {
         method: np.array([_rank_correlation(*pair) for pair in zip(maps, second[method], strict=True)])
         for method, maps in first.items()
@@ -280,10 +231,8 @@ def _maps_like(estimator: NetClassifier, clips: Sequence[Clip], maps: _Maps) -> 
     return attribute_methods(estimator, clips, list(maps), target=target, layer=layer)
 
 
-def _sensitivity_to_gain(
-    estimator: NetClassifier, clips: Sequence[Clip], maps: _Maps
-) -> dict[str, NDArray[np.float64]]:
-    """Rank correlation of maps with those of the same clips darker and brighter; the mean of both, per clip."""
+def _sensitivity_to_gain(estimator: NetClassifier, clips: Sequence[Clip], maps: _Maps) -> dict[str, NDArray]:
+    """Agreement of maps with those of the same clips darker and brighter; the mean of both, per clip."""
     agreements = []
     for gain in _GAINS:
         changed = [replace(clip, frames=np.clip(gain * clip.frames, 0, 255).astype(np.uint8)) for clip in clips]
@@ -291,29 +240,23 @@ def _sensitivity_to_gain(
     return _mean(agreements)
 
 
-def _sensitivity_to_shift(
-    estimator: NetClassifier, clips: Sequence[Clip], maps: _Maps
-) -> dict[str, NDArray[np.float64]]:
-    """Rank correlation of maps with those of the same clips moved down and right; the mean of both, per clip.
-
-    The maps are moved back before they are compared, over places that never left the image.
-    """
+def _sensitivity_to_shift(estimator: NetClassifier, clips: Sequence[Clip], maps: _Maps) -> dict[str, NDArray]:
+    """Agreement of maps with those, moved back, of the same clips moved down and right; the mean of both, per clip."""
     reach = max(1, round(_SHIFT * clips[0].frames.shape[-1]))
     agreements = []
     for down, right in ((reach, 0), (0, reach)):
-        moved = [
-            Clip(shifted(clip.frames, down, right), clip.fps, shifted(clip.sector, down, right), None) for clip in clips
-        ]
-        moved_maps = _maps_like(estimator, moved, maps)
-        back = {method: [_moved_back(cam, down, right) for cam in cams] for method, cams in moved_maps.items()}
+        moved = [_moved(replace(clip, roi=None), down, right, "frames") for clip in clips]
+        found = _maps_like(estimator, moved, maps)
+        back = {method: [_moved(cam, -down, -right, "relevance") for cam in cams] for method, cams in found.items()}
         agreements.append(_map_agreement(maps, back))
     return _mean(agreements)
 
 
+def _moved(picture: Clip | Explanation, down: int, right: int, content: str) -> Clip | Explanation:
+    """A picture whose content and sector are moved."""
+    parts = {name: shifted(getattr(picture, name), down, right) for name in (content, "sector")}
+    return replace(picture, **parts)
+
+
 def _mean(agreements: Sequence[dict[str, NDArray]]) -> dict[str, NDArray]:
     return {method: np.mean([part[method] for part in agreements], axis=0) for method in agreements[0]}
-
-
-def _moved_back(cam: Explanation, down: int, right: int) -> Explanation:
-    relevance, sector = (shifted(part, -down, -right) for part in (cam.relevance, cam.sector))
-    return replace(cam, relevance=relevance, sector=sector)

@@ -1,7 +1,4 @@
-"""Planted signals: virtual patients in whom one signal alone tells the stage, and the maps of nets trained on them.
-
-Of such a net it is known what it can have learned, and so where a map of it should lie.
-"""
+"""Planted signals: virtual patients in whom one signal alone tells the stage, and maps of nets trained on them."""
 
 from __future__ import annotations
 
@@ -29,21 +26,17 @@ from fibrolib.phantom import SignalStrengths
 from fibrolib.stages import at_least
 from fibrolib.video import load_clip
 
+# Signal strengths, turned up until a perfect reader has an AUC of .97, .95 and .89 at F2 and above: a net that fails to
+# learn has nothing to explain.
 SIGNALS = {
     "capsule": SignalStrengths(texture=0.0, capsule=6.0, motion=0.0),
     "texture": SignalStrengths(texture=4.0, capsule=0.0, motion=0.0),
     "motion": SignalStrengths(texture=0.0, capsule=0.0, motion=4.0),
 }
-"""Signal strengths of the three scenarios, turned up until a perfect reader has an AUC of .97, .95 and .89 at F2 and
-above: a net that fails to learn has nothing to explain."""
 
 REGIONS = ("capsule", "liver")  # that maps are counted on
-
+# The region that each signal is in; the outermost millimetres of the liver belong to the capsule too.
 _PLACES = {"capsule": "capsule", "texture": "liver", "motion": "liver"}
-"""The region that each signal is in. Texture and motion are everywhere in the liver, with its outermost millimetres,
-which belong to the capsule too."""
-
-_HELD_OUT = 3  # one patient in three is explained, the others are trained on
 
 
 @dataclass(frozen=True)
@@ -59,15 +52,13 @@ SALIENCY_CONFIGS = (
     *(_SaliencyConfig(method, "fine") for method in ("gradcam", "layercam")),
     *(_SaliencyConfig(method, "pixels") for method in ("integrated gradients", "occlusion")),
 )
-"""All that are tried."""
 
 
 class _Scenario:
-    """A net, and virtual patients in whom one signal (a key of `SIGNALS`) alone tells the stage.
+    """A net, and virtual patients in whom one signal alone tells the stage.
 
-    Every third patient is ``held_out``, the others are in ``train``; ``explained`` are those held out who have the
-    condition, since in the others there is nothing to find. ``marked`` maps a patient (row of `patients`) and a region
-    to the prepared file in which that region is marked.
+    Every third patient is held out, and those of them who have the condition are explained. `marked` maps a patient and
+    a region to the prepared file in which that region is marked.
     """
 
     def __init__(
@@ -80,10 +71,9 @@ class _Scenario:
     ) -> None:
         self.signal, self.name, self._estimator, self._marked = signal, net, estimator, marked
         ordered = patients.sort_values("stage", kind="stable")
-        chosen = np.arange(len(patients)) % _HELD_OUT == _HELD_OUT // 2
+        chosen = np.arange(len(patients)) % 3 == 1
         self.train, self.held_out = ordered[~chosen], ordered[chosen]
         self.explained = self.held_out[at_least(self.held_out["stage"], estimator.cutoff).astype(bool)]
-
         if self.explained.empty:
             raise FibrolibError(
                 f"None of {counted(len(self.held_out), 'virtual patient')} held out has the condition: ask for more."
@@ -91,7 +81,7 @@ class _Scenario:
 
     @property
     def cache_key(self) -> dict:
-        """Everything that `scores` depends on besides the code; names of prepared files stand for their contents."""
+        """All that `scores` depends on besides the code; names of prepared files stand for their contents."""
         patients = pd.concat([self.train, self.held_out])
         settings = {name: value for name, value in self._estimator.get_params().items() if name != "memory"}
         files = [path.name for paths in patients[self._estimator.view] for path in paths]
@@ -119,9 +109,8 @@ class _Scenario:
     def scores(self, configs: Sequence[_SaliencyConfig] = SALIENCY_CONFIGS) -> pd.DataFrame:
         """Maps counted on regions: a row per configuration, region and patient explained.
 
-        Columns: ``signal, model, seed, auc, method, layer, region, patient_id, stage``, `Explanation.mask_scores`,
-        ``attainable`` (`attainable_share` of that layer), ``even`` (share of a map that is spread evenly over the place
-        of the signal) and ``movement`` (`Explanation.movement_correlation`).
+        ``attainable`` is the `attainable_share` of the layer, ``even`` the share of a map that is spread evenly over
+        the place of the signal.
         """
         scenario = {"signal": self.signal, "model": self.name, "seed": self.net.seed, "auc": self.area}
         marked = {

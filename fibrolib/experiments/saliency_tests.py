@@ -36,15 +36,9 @@ from fibrolib.workers import n_workers, quiet_workers
 _CUTOFF, _STAGES = 2, 5  # of planted scenarios: significant fibrosis on the METAVIR scale
 _N_FOLDS_COMPARED = 2  # nets of the cross-validation that are compared: enough to ask whether two trainings agree
 
-_PLANTED = (12, 120)
-"""Virtual patients in each planted scenario, at least and at most; between, a sixth of the simulated test set."""
-
 
 def _side_by_side(jobs: Sequence, device: str, label: str, unit: str) -> list:
-    """Results of joblib's delayed jobs with nets on a device, in their order; without jobs no process is started.
-
-    Processes, not threads: while a net is explained, hooks sit in it.
-    """
+    """Results of joblib's delayed jobs, in their order, from processes: while a net is explained, hooks sit in it."""
     if not jobs:
         return []
     give_back_memory()
@@ -56,10 +50,7 @@ def _side_by_side(jobs: Sequence, device: str, label: str, unit: str) -> list:
 
 
 def _nets_of_folds(nets: NetEvaluations, name: str) -> list[NetClassifier]:
-    """Nets of the chosen settings, each trained without one fold of the training patients.
-
-    They are fits of the evaluation's cross-validation, which stay in the run folder; one that is gone is trained again.
-    """
+    """Nets of the chosen settings, each trained without one fold: the fits of the evaluation's cross-validation."""
     net = clone(nets[name].final).set_params(memory=nets.fits(name))
     patients, options = nets.patients, {"n_folds": nets.profile.n_folds, "seed": nets.seed}
     folds = range(1, _N_FOLDS_COMPARED + 1)
@@ -69,10 +60,7 @@ def _nets_of_folds(nets: NetEvaluations, name: str) -> list[NetClassifier]:
 
 
 def _nets_of_shuffled_stages(nets: NetEvaluations, number: int) -> dict[str, list[NetClassifier]]:
-    """Nets of the chosen settings, each trained ``number`` times on stages shuffled among the patients; kept.
-
-    Those that are not there yet are trained side by side, each with another seed.
-    """
+    """Nets of the chosen settings, each trained `number` times on stages shuffled among the patients; kept."""
     cache, made_by = nets.folder.cache, (*EVALUATION, fit_shuffled)
     keys, jobs = {}, {}
     for name in nets.names:
@@ -85,40 +73,32 @@ def _nets_of_shuffled_stages(nets: NetEvaluations, number: int) -> dict[str, lis
     fitted = _side_by_side(list(jobs.values()), device, "Training on shuffled stages", "nets")
     trained = dict(zip(jobs, fitted, strict=True))
 
-    def load(net: tuple[str, int]) -> NetClassifier:
-        name = f"shuffled-{net[0]}"
-        return cache.get_or_compute(name, keys[net], lambda: trained[net], _save_net, _load_net, made_by=made_by)
+    def load(name: str, again: int) -> NetClassifier:
+        return cache.get_or_compute(
+            f"shuffled-{name}",
+            keys[name, again],
+            lambda: trained[name, again],
+            lambda net, folder: net.save(folder / "model.safetensors"),
+            lambda folder: NetClassifier.load(folder / "model.safetensors"),
+            made_by=made_by,
+        )
 
-    return {name: [load((name, again)) for again in range(1, number + 1)] for name in nets.names}
-
-
-def _save_net(net: NetClassifier, folder: Path) -> None:
-    net.save(folder / "model.safetensors")
-
-
-def _load_net(folder: Path) -> NetClassifier:
-    return NetClassifier.load(folder / "model.safetensors")
+    return {name: [load(name, again) for again in range(1, number + 1)] for name in nets.names}
 
 
 def _plant(cohorts: Path, cache: Path, profile: Profile, net: str, *, patients: int, seed: int) -> dict[str, _Scenario]:
-    """Simulate the three scenarios for one net, by signal; what is there is not made again.
-
-    ``cohorts`` is the folder of virtual cohorts, ``cache`` that of prepared files and fits. Bodies and stages are
-    shared.
-    """
+    """Simulate the three scenarios for one net, by signal; they share bodies and stages."""
     # A video holds the frames that the net sees and no others, which saves most of the simulation: its step is then 1.
     # A net of stills gets the middle one.
     arguments = {**profile.model(net).arguments, "frame_stride": 1, "n_clips": 1}
-    estimator = NetClassifier(
-        **arguments, cutoff=_CUTOFF, n_stages=_STAGES, seed=seed, n_threads=1, memory=cache / "fits"
-    )
+    options = {"cutoff": _CUTOFF, "n_stages": _STAGES, "seed": seed, "n_threads": 1, "memory": cache / "fits"}
+    estimator = NetClassifier(**arguments, **options)
     step = profile.model(net).arguments.get("frame_stride", 1)
     video = {"frames": max(estimator.clip_length, 2), "fps": profile.clips.fps / step, "images": False}
     scenarios = {}
     for signal, strengths in SIGNALS.items():
-        folder = (
-            cohorts / f"virtual-planted-{signal}-seed{seed}-{digest({'strengths': asdict(strengths), **video})[:8]}"
-        )
+        form = digest({"strengths": asdict(strengths), **video})[:8]
+        folder = cohorts / f"virtual-planted-{signal}-seed{seed}-{form}"
         table = simulate_cohort(folder, patients=patients, seed=seed, strengths=strengths, **video, n_jobs=n_workers())
         prepared = _prepared_patients(table, cache / "clips", profile, _CUTOFF)
         kind = "clip" if estimator.view == "clips" else "image"
@@ -143,7 +123,7 @@ class SaliencyTests:
     methods : sequence of str
         Of `fibrolib.attribution.METHODS`.
     explained : int
-        Test patients for the tests that take long, spread evenly over the stages; all others use every test patient.
+        Test patients in the slow tests, spread evenly over the stages.
     trainings : int
         Trainings of each net on shuffled stages; 0 leaves out the test that needs them.
     heart_rates : mapping of str to float
@@ -231,7 +211,7 @@ class SaliencyTests:
         return pd.DataFrame(rows)
 
     def sanity(self) -> pd.DataFrame:
-        """Rank correlations of the sanity tests (`sanity_values`) on the few patients, with ``model``; kept."""
+        """`sanity_values` of the nets and the few patients, with ``model``; kept."""
 
         def job(name: str):
             clips, others = list(self.clips(name, few=True).values()), _nets_of_folds(self.nets, name)
@@ -245,7 +225,7 @@ class SaliencyTests:
         return _nets_of_shuffled_stages(self.nets, self.trainings)
 
     def cascade(self) -> pd.DataFrame:
-        """The nets shuffled from the head down (`cascading_randomisation`), few patients, with ``model``; kept."""
+        """`cascading_randomisation` of the nets and the few patients, with ``model``; kept."""
 
         def job(name: str):
             clips, seed = list(self.clips(name, few=True).values()), self.nets.seed
@@ -254,17 +234,18 @@ class SaliencyTests:
         return self._tables("cascade", job, (cascading_randomisation,))
 
     def faithfulness(self) -> pd.DataFrame:
-        """Deletion, insertion and ROAD of the few patients (`faithfulness_by_method`), with ``model``; kept."""
-        return self._tables("faithfulness", self._faithfulness_job, (faithfulness_by_method, attribute_methods))
+        """`faithfulness_by_method` of the nets and the few patients, with ``model``; kept."""
 
-    def _faithfulness_job(self, name: str):
-        maps = {(patient, method): self.maps(name, method)[patient] for patient in self.few for method in self.methods}
-        return delayed(faithfulness_by_method)(self.net(name), maps, seed=self.nets.seed)
+        def job(name: str):
+            maps = {(one, method): self.maps(name, method)[one] for one in self.few for method in self.methods}
+            return delayed(faithfulness_by_method)(self.net(name), maps, seed=self.nets.seed)
+
+        return self._tables("faithfulness", job, (faithfulness_by_method, attribute_methods))
 
     def scenarios(self, net: str, patients: int = 0) -> dict[str, _Scenario]:
-        """Scenarios in which one signal alone tells the stage, for one net (`planted_signal._plant`)."""
-        (fewest, most), profile, folder = _PLANTED, self.nets.profile, self.nets.folder
-        patients = patients or min(most, max(fewest, profile.population // 6))
+        """Scenarios in which one signal alone tells the stage; by default a sixth of the simulated test set, 12-120."""
+        profile, folder = self.nets.profile, self.nets.folder
+        patients = patients or min(120, max(12, profile.population // 6))
         return _plant(folder.cohorts, folder.path / "cache", profile, net, patients=patients, seed=self.nets.seed)
 
     def planted(self, scenarios: Mapping[str, _Scenario]) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
@@ -32,25 +32,15 @@ from fibrolib.study.preprocessing import prepare_files
 from fibrolib.study.tables import staging_tables
 from fibrolib.workers import n_workers
 
-_FAR = 1_000_000
-"""Distance between the seed of a study's cohort and that of its simulated test set: no two seeds in use meet."""
-
-ORACLES = {"oracle_still": STILL, "oracle_moving": MOVING}
-"""Ceilings: the best that could be done with what a still image, or a video, carries."""
-
-
-AS_FILMED = "as filmed"
-"""Name of the clip that nothing was done to."""
-
+_FAR = 1_000_000  # from the seed of a study's cohort to that of its simulated test set: no two seeds in use meet
+ORACLES = {"oracle_still": STILL, "oracle_moving": MOVING}  # the best that could be done with a still image, or a video
+AS_FILMED = "as filmed"  # the clip that nothing was done to
+# The published effects, and two controls: motion says nothing of the stage; nothing but motion does.
 SCENARIOS = {
     "published effects": SignalStrengths(),
     "motion = 0": SignalStrengths(motion=0.0),
     "texture = 0, capsule = 0": SignalStrengths(texture=0.0, capsule=0.0),
 }
-"""The published effects, and two controls: motion says nothing of the stage; nothing but motion does."""
-
-_TEST = ("loss", "loss_low", "loss_high", "p", "note")
-_LEAST = 40  # patients of a control, at least: fewer hold too few of either side of a cut-off (assumption)
 
 
 def _prepared_patients(table: Path, clips: Path, profile: Profile, cutoff: int) -> pd.DataFrame:
@@ -64,54 +54,32 @@ def _prepared_patients(table: Path, clips: Path, profile: Profile, cutoff: int) 
 
 @dataclass
 class SimulatedTestSet:
-    """Virtual patients on whom nothing was trained, tuned or chosen, scored by the nets of a study.
+    """Virtual patients on whom nothing was trained, tuned or chosen, scored by the nets of a study."""
 
-    Parameters
-    ----------
-    nets : NetEvaluations
-        Nets of a study of a virtual cohort; others raise a `FibrolibError`.
-    indices : mapping of str to Evaluation
-        Evaluated indices; one whose columns are not simulated is left out.
-    strengths : SignalStrengths
-        Strength of the signals; by default the published effects.
-    n : int
-        Number of patients; 0 for the profile's number.
-    """
-
-    nets: NetEvaluations
-    indices: Mapping[str, Evaluation] = field(default_factory=dict)
+    nets: NetEvaluations  # of a study of a virtual cohort; others raise a FibrolibError
+    indices: Mapping[str, Evaluation] = field(default_factory=dict)  # one whose columns are not simulated is left out
     strengths: SignalStrengths = field(default_factory=SignalStrengths)
-    n: int = 0
+    n: int = 0  # number of patients; 0 for the profile's
 
     def __post_init__(self) -> None:
         if not self.nets.virtual:
             raise FibrolibError("This is no virtual cohort: no more of its patients can be simulated.")
-
-    @property
-    def cutoff(self) -> int:
-        """Lowest stage that counts as diseased."""
-        return self.nets.cutoff
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the nets, in the order of tables."""
-        return list(reversed(self.nets.names))
+        self.n = self.n or self.nets.profile.population
+        self.names = list(reversed(self.nets.names))  # in the order of tables
 
     @property
     def source(self) -> Path:
         """Folder of the simulated files, beside the cohorts; runs share it."""
-        n = self.n or self.nets.profile.population
         changed = "" if self.strengths == SignalStrengths() else f"-{digest(asdict(self.strengths))[:8]}"
-        return self.nets.folder.cohorts / f"virtual-fresh-{n}-seed{self.nets.seed}{changed}"
+        return self.nets.folder.cohorts / f"virtual-fresh-{self.n}-seed{self.nets.seed}{changed}"
 
     @cached_property
     def patients(self) -> pd.DataFrame:
         """One row per patient: prepared files, and latent truth ``texture, capsule, strain, scanner, severity``."""
-        n, seed = self.n or self.nets.profile.population, self.nets.seed + _FAR
-        options = {"patients": n, "seed": seed, "strengths": self.strengths}
+        options = {"patients": self.n, "seed": self.nets.seed + _FAR, "strengths": self.strengths}
         # Nobody asks where the liver lies in them.
         table = simulate_cohort(self.source, **options, truth=False, n_jobs=n_workers())
-        patients = _prepared_patients(table, self.nets.folder.clips, self.nets.profile, self.cutoff)
+        patients = _prepared_patients(table, self.nets.folder.clips, self.nets.profile, self.nets.cutoff)
         truth = pd.read_csv(self.source / "truth" / "patients.csv", index_col="patient_id")
         latent = truth[["texture", "capsule", "strain", "scanner", "severity"]]
         return patients.join(latent.reindex(patients.index))
@@ -128,29 +96,23 @@ class SimulatedTestSet:
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """The predictions table of nets, indices and both oracles on these patients, at the study's cut-off."""
-        tables = track(
-            map(self.cumulative_probs, self.names),
-            "Scoring the simulated test set",
-            len(self.names),
-            "nets",
-            self.nets.folder.path,
-        )
-        scores = {name: table[self.cutoff].to_numpy() for name, table in zip(self.names, tables, strict=True)}
+        cutoff, scored = self.nets.cutoff, map(self.cumulative_probs, self.names)
+        tables = track(scored, "Scoring the simulated test set", len(self.names), "nets", self.nets.folder.path)
+        scores = {name: table[cutoff].to_numpy() for name, table in zip(self.names, tables, strict=True)}
         for name, evaluation in self.indices.items():
             columns = list(self.nets.profile.indices[name].columns)
             if set(columns) <= set(self.patients):  # nothing is simulated for an index of the user's own
                 scores[name] = evaluation.final.predict_proba(self.patients[columns])[:, 1]
-        scores |= {name: self.oracle_scores(signals, self.cutoff).to_numpy() for name, signals in ORACLES.items()}
-        tables = [predictions_of(name, self.patients, score, "test", self.cutoff) for name, score in scores.items()]
+        scores |= {name: self.oracle_scores(signals, cutoff).to_numpy() for name, signals in ORACLES.items()}
+        tables = [predictions_of(name, self.patients, score, "test", cutoff) for name, score in scores.items()]
         return pd.concat(tables, ignore_index=True)
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
         """Tables on these patients, computed once and written to ``tables/``.
 
-        ``fresh_auc``: AUC of every model. ``fresh_comparisons``: DeLong tests between the nets, Holm-corrected.
-        ``fresh_shares``: by net, its AUC gain over 0.5 as a share of each oracle's (`share_of_ceiling`): ``still``,
-        ``moving``. ``fresh_gain``: what motion adds to a perfect reader (DeLong). All have 95 % limits.
+        ``fresh_auc`` of every model; ``fresh_comparisons``, DeLong tests between the nets; ``fresh_shares``, by net its
+        `share_of_ceiling` of each oracle; ``fresh_gain``, what motion adds to a perfect reader.
         """
         key = {"predictions": self.predictions, "nets": self.names}
         made_by = (auc_ci, compare_models, delong_test, select_predictions, share_of_ceiling)
@@ -205,38 +167,33 @@ def _auc_row(name: str, table: pd.DataFrame) -> dict:
 
 
 def stage_patients(nets: NetEvaluations, test_set: SimulatedTestSet | None = None) -> dict[str, pd.DataFrame]:
-    """Staging of the groups ``test`` (test patients) and ``fresh`` (a simulated test set), computed once.
+    """`fibrolib.study.tables.staging_tables` of test patients and a simulated test set, computed once and written.
 
-    Tables as of `fibrolib.study.tables.staging_tables`; also written to ``tables/``.
+    Cut-offs are F2, F3 and F4 on the METAVIR scale, all on any other, and always the study's own.
     """
     test, names = nets.patients[nets.patients["split"] == "test"], list(reversed(nets.names))
     scored = track((nets.cumulative_probs(name, test) for name in names), "Staging test patients", len(names), "nets")
     groups = {"test": Staging(test["stage"], dict(zip(names, scored, strict=True)))}
     if test_set is not None:
         groups["fresh"] = test_set.staging
-    cutoffs = _reported_cutoffs(nets.patients["stage"], nets.cutoff)
+    stages = nets.patients["stage"]
+    cutoffs = sorted({*range(2 if is_metavir(stages) else 1, int(stages.max()) + 1), nets.cutoff})
     contents = {
         group: [each.stages.to_frame(), *each.cumulative_probs.values(), *each.ceilings.values()]
         for group, each in groups.items()
     }
     key = {"groups": contents, "nets": names, "cutoffs": cutoffs}
-    return nets.folder.get_or_compute_tables(
-        "staging", key, lambda: staging_tables(groups, cutoffs), made_by=(staging_tables,)
-    )
-
-
-def _reported_cutoffs(stages: pd.Series, cutoff: int) -> list[int]:
-    """Cut-offs that are reported: F2, F3 and F4 on the METAVIR scale, all on any other, and always the study's own."""
-    return sorted({*range(2 if is_metavir(stages) else 1, int(stages.max()) + 1), cutoff})
+    compute = partial(staging_tables, groups, cutoffs)
+    return nets.folder.get_or_compute_tables("staging", key, compute, made_by=(staging_tables,))
 
 
 def scenarios_of(test_set: SimulatedTestSet) -> dict[str, SimulatedTestSet]:
     """Simulated test sets of every scenario in `SCENARIOS`, beside one with the published effects.
 
-    A control has a fifth of its patients: simulating them is what takes the time.
+    A control has a fifth of its patients, as simulating them takes the time, but 40 of them (assumption).
     """
     n = test_set.nets.profile.population
-    few = min(n, max(_LEAST, n // 5))
+    few = min(n, max(40, n // 5))
     return {
         name: test_set if strengths == SignalStrengths() else replace(test_set, strengths=strengths, n=few)
         for name, strengths in SCENARIOS.items()
@@ -246,21 +203,12 @@ def scenarios_of(test_set: SimulatedTestSet) -> dict[str, SimulatedTestSet]:
 def ablate(scenarios: Mapping[str, SimulatedTestSet], nets: Sequence[str], cutoff: int) -> pd.DataFrame:
     """Score clips as filmed and perturbed in every scenario, and test the difference on the same patients.
 
-    Nets that see one frame have nothing to lose by a change in time and are scored as filmed.
-
-    Returns
-    -------
-    DataFrame
-        One row per scenario, net and perturbation (`AS_FILMED` first): ``scenario, model, perturbation, n, auc,
-        auc_low, auc_high``; and DeLong's paired test of the loss (area as filmed minus area perturbed): ``loss,
-        loss_low, loss_high, p, p_holm, note``, Holm over all tests of the table.
+    Nets that see one frame have nothing to lose by a change in time and are scored as filmed. Columns: ``scenario,
+    model, perturbation`` (`AS_FILMED` first), ``n, auc, auc_low, auc_high``, and DeLong's paired test of the ``loss``
+    (as filmed minus perturbed) with ``loss_low, loss_high, p, p_holm`` (over all tests of the table) and ``note``.
     """
     _score_all(list(scenarios.values()), nets)
-    parts = [
-        _of_net(test_set, net, cutoff).assign(scenario=scenario)
-        for scenario, test_set in scenarios.items()
-        for net in nets
-    ]
+    parts = [_of_net(each, net, cutoff).assign(scenario=name) for name, each in scenarios.items() for net in nets]
     table = pd.concat(parts, ignore_index=True)
     table["p_holm"] = adjust_pvalues(table["p"].astype(float))
     numbers = ["auc", "auc_low", "auc_high", "loss", "loss_low", "loss_high", "p", "p_holm"]
@@ -276,11 +224,8 @@ def _score_all(test_sets: Sequence[SimulatedTestSet], nets: Sequence[str]) -> No
     jobs = []
     for test_set in test_sets:
         _ = test_set.patients  # simulating takes all cores by itself
-        jobs += [
-            delayed(test_set.cumulative_probs)(net, perturbation)
-            for net in nets
-            for perturbation in ("", *_perturbations_for(test_set, net))
-        ]
+        for net in nets:
+            jobs += [delayed(test_set.cumulative_probs)(net, each) for each in ("", *_perturbations_for(test_set, net))]
     # Threads: torch releases Python's lock, each net scores on one thread, and a process would load everything again.
     tables = Parallel(n_jobs=n_workers(), prefer="threads", return_as="generator")(jobs)
     folder = test_sets[0].nets.folder.path
@@ -289,23 +234,14 @@ def _score_all(test_sets: Sequence[SimulatedTestSet], nets: Sequence[str]) -> No
 
 def _of_net(test_set: SimulatedTestSet, net: str, cutoff: int) -> pd.DataFrame:
     scores = {AS_FILMED: test_set.cumulative_probs(net)[cutoff]}
-    scores |= {
-        perturbation: test_set.cumulative_probs(net, perturbation)[cutoff]
-        for perturbation in _perturbations_for(test_set, net)
-    }
-    tables = [
-        predictions_of(name, test_set.patients, score.to_numpy(), "test", cutoff) for name, score in scores.items()
-    ]
+    for name in _perturbations_for(test_set, net):
+        scores[name] = test_set.cumulative_probs(net, name)[cutoff]
+    patients = test_set.patients
+    tables = [predictions_of(name, patients, score.to_numpy(), "test", cutoff) for name, score in scores.items()]
     pairs = compare_models(pd.concat(tables)).query("a == @AS_FILMED").set_index("b")
-    rows = []
-    for name, table in zip(scores, tables, strict=True):
-        row = {**_auc_row(net, table), "perturbation": name}
-        if name in pairs.index:
-            test = pairs.loc[name]
-            row |= {"loss": test["difference"], "loss_low": test["ci_low"], "loss_high": test["ci_high"]}
-            row |= {"p": test["p"], "note": test["note"]}
-        rows.append(row)
-    return pd.DataFrame(rows, columns=["model", "perturbation", "n", "auc", "auc_low", "auc_high", *_TEST])
+    losses = pairs.rename(columns={"difference": "loss", "ci_low": "loss_low", "ci_high": "loss_high"})
+    areas = pd.DataFrame([_auc_row(net, table) for table in tables]).assign(perturbation=list(scores))
+    return areas.join(losses[["loss", "loss_low", "loss_high", "p", "note"]], on="perturbation")
 
 
 def ceilings_of(scenarios: Mapping[str, SimulatedTestSet], cutoff: int) -> pd.DataFrame:
@@ -313,9 +249,6 @@ def ceilings_of(scenarios: Mapping[str, SimulatedTestSet], cutoff: int) -> pd.Da
     rows = []
     for scenario, test_set in scenarios.items():
         truth = at_least(test_set.patients["stage"], cutoff)
-        row = {"scenario": scenario, "n": len(truth)}
-        for name, signals in ORACLES.items():
-            # Where the signals say nothing all scores are equal, but for the last digits, which must not count.
-            row[name.removeprefix("oracle_")] = auc(truth, test_set.oracle_scores(signals, cutoff))
-        rows.append(row)
+        still, moving = (auc(truth, test_set.oracle_scores(signals, cutoff)) for signals in ORACLES.values())
+        rows.append({"scenario": scenario, "n": len(truth), "still": still, "moving": moving})
     return pd.DataFrame(rows)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 
 import ipywidgets as widgets
 
 from fibrolib.attribution import METHODS, Explanation, attribute
-from fibrolib.experiments.virtual_patient import _png
+from fibrolib.experiments.virtual_patient import _Player, _png
 from fibrolib.learning import NetClassifier
 from fibrolib.plots import OPACITY, beside_overlay, plot_maps, png_bytes
 from fibrolib.video import Clip
 
 
-class Viewer:
-    """The maps of a net, to be played with; a map is made when it is first looked at.
-
-    Show it as the last line of a cell. Where no kernel answers, the plate of its first state stands in its place.
+class Viewer(_Player):
+    """The maps of a net, to be played with; show it as the last line of a cell.
 
     Parameters
     ----------
@@ -38,21 +35,16 @@ class Viewer:
         methods: Sequence[str] = METHODS,
         region: str = "capsule",
     ) -> None:
-        self._estimator, self._clips, self._region = estimator, dict(clips), region
+        interval = 1000 * estimator.frame_stride / next(iter(clips.values())).fps  # the clip plays in its own time
+        super().__init__(estimator.clip_length, interval, width=640)
+        self._estimator, self._clips = estimator, dict(clips)
         self._made: dict[tuple[str, str], Explanation] = {}
         self.patient = widgets.Dropdown(options=list(self._clips), description="patient")
         self.method = widgets.Dropdown(options=list(methods), description="method")
         self.opacity = widgets.FloatSlider(value=OPACITY, max=1.0, step=0.05, description="opacity")
-        self.frame = widgets.IntSlider(max=estimator.clip_length - 1, description="frame", readout=False)
-        self.play = widgets.Play(
-            max=estimator.clip_length - 1, interval=self._interval(), repeat=True, show_repeat=False
-        )
-        widgets.jslink((self.play, "value"), (self.frame, "value"))
         self._caption = widgets.HTML()
-        self._picture = widgets.Image(format="png", width=640)
-        self.explanation = self._explain()
+        self._choose()
         self._still = png_bytes(plot_maps({self.patient.value: self.explanation}, region=region))
-        self._show()
         for chooser in (self.patient, self.method):
             chooser.observe(self._choose, names="value")
         for slider in (self.opacity, self.frame):
@@ -63,37 +55,20 @@ class Viewer:
         self.box = widgets.HBox([widgets.VBox([*controls, self._caption]), self._picture])
 
     @property
-    def picture(self) -> bytes:
-        """PNG of what is shown: the frame, the same frame under its map, and the scale of its colours, 0 to 1."""
-        return self._picture.value
-
-    @property
     def caption(self) -> str:
         """What is shown, in words."""
         return self._caption.value
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
-        live = self.box._repr_mimebundle_(include=include, exclude=exclude)
-        return {**live, "image/png": base64.b64encode(self._still).decode()}
-
-    def _interval(self) -> int:
-        """Milliseconds per frame: the clip plays in its own time."""
-        clip = next(iter(self._clips.values()))
-        return round(1000 * self._estimator.frame_stride / clip.fps)
-
-    def _explain(self) -> Explanation:
+    def _choose(self, _change: object = None) -> None:
+        """Make the map that is asked for, when it is first looked at."""
         chosen = self.patient.value, self.method.value
         if chosen not in self._made:
             self._made[chosen] = attribute(self._estimator, self._clips[chosen[0]], chosen[1])
-        return self._made[chosen]
-
-    def _choose(self, _change: object) -> None:
-        """Make the map that is asked for."""
-        self.explanation = self._explain()
+        self.explanation = self._made[chosen]
         self._show()
 
     def _show(self, _change: object = None) -> None:
-        """Draw the frame that is asked for."""
+        """Draw the frame beside the same under its map."""
         cam, at = self.explanation, self.frame.value
         self._picture.value = _png(beside_overlay(cam, self.opacity.value)[at])
         where = f" of layer <code>{cam.layer}</code>" if cam.layer else ""

@@ -19,26 +19,20 @@ from fibrolib.plots import plot_patient, png_bytes
 from fibrolib.stages import at_least
 
 _DIALS = ("texture", "capsule", "motion")
-_HELP = {
-    "severity": "0 = F0 to 4 = F4",
-    **dict.fromkeys(_DIALS, "0 = says nothing, 1 = published effect, more = teaching"),
-    "seed": "another body, another view",
-}
 _HEART_RATE = 66.0  # 1/min; slow enough to be followed by eye
 
 
 def typical_patient(severity: float, seed: int = 0, strengths: SignalStrengths | None = None, **scan: float) -> tuple:
     """A virtual patient whose carriers are exactly the mean of a severity, 0 (F0) to 4 (F4).
 
-    Real patients of one stage differ; here that spread is taken off, so that only the severity or the dial differs
-    between two pictures. Body, scanner and settings are those of the seed's first patient.
+    Body, scanner and settings are those of the seed's first patient: two pictures differ by severity or dials alone.
 
     Parameters
     ----------
     severity, seed
         Continuous severity; which body and which scan.
     strengths : SignalStrengths, optional
-        Strength of the signals; by default the published effects.
+        By default the published effects.
     **scan : float
         Columns of `draw_patients` to set, such as ``breath_mm=0``; unknown ones raise a `TypeError`.
     """
@@ -69,7 +63,6 @@ def render_beats(patient: tuple, seed: int = 0, beats: int = 1, frames: int = 16
 
 @lru_cache(maxsize=8)
 def _many_patients(strengths: SignalStrengths, n: int = 4000) -> pd.DataFrame:
-    """Many virtual patients without pictures (see `draw_patients`), kept for when they are asked for again."""
     return draw_patients(n, seed=1, strengths=strengths)
 
 
@@ -85,10 +78,9 @@ class _Movement:
 
 
 def true_movement(rendering: Rendering, place: tuple[int, int] | None = None) -> _Movement:
-    """Movement of the liver in a rendering of at least one heartbeat, from its true displacement field.
+    """Movement of the liver in a rendering of at least one heartbeat, from each node's median over the clip.
 
-    Displacements are counted from each node's median over the clip, where the heart leaves it most of the time.
-    ``place`` (row and column on the screen) is the tissue to follow; by default that which moves most.
+    The tissue at `place` (row and column on the screen) is followed; by default that which moves most.
     """
     rows, columns = rendering.nodes
     # Only nodes that are liver throughout: others would count the wall, which stays behind.
@@ -112,10 +104,7 @@ def true_movement(rendering: Rendering, place: tuple[int, int] | None = None) ->
 
 
 def _rigid_part(moved: NDArray, nodes: NDArray, front: NDArray[np.bool_]) -> NDArray:
-    """Shift and turn of the whole liver (breathing, hand, tug), by least squares in its front half.
-
-    The push of the heart, which comes from behind, has faded there.
-    """
+    """Shift and turn of the whole liver (breathing, hand, tug), by least squares in front of the heart's push."""
     down, right = (part - part[front].mean() for part in nodes.astype(float))
     shift = moved[:, front].mean(axis=1)[:, None, None, :]
     across, along = (moved[:, front] - shift[:, :, 0]).transpose(2, 0, 1)
@@ -140,7 +129,7 @@ def _slope(values: NDArray, spacing: float, axis: int) -> NDArray:
 
 
 def detail(rendering: Rendering, size: int = 96) -> NDArray[np.uint8]:
-    """Cut a square from the first frame: the liver's surface in the middle of the picture, and what lies below it."""
+    """A square of the first frame: the liver's surface in the middle of the picture, and what lies below it."""
     liver = rendering.masks["liver"][0]
     middle = int(np.nonzero(liver)[1].mean())
     left, top = middle - size // 2, int(liver[:, middle].argmax()) - size // 6
@@ -148,43 +137,54 @@ def detail(rendering: Rendering, size: int = 96) -> NDArray[np.uint8]:
 
 
 def mmode_strip(rendering: Rendering, place: tuple[int, int], half: float = 22.0) -> NDArray[np.uint8]:
-    """Motion mode: one line of the picture, from ``half`` mm above ``place`` to ``half`` below, frame beside frame.
-
-    Returns uint8, shape ``(2 * half / scale + 1, frames)``: depth downwards, time to the right.
-    """
+    """Motion mode: the line of the picture from `half` mm above `place` to `half` below, frame beside frame."""
     reach = round(half / rendering.scale)
     rows = np.clip(np.arange(place[0] - reach, place[0] + reach + 1), 0, rendering.frames.shape[1] - 1)
     return rendering.frames[:, rows, place[1]].T
 
 
-class Explorer:
-    """A virtual patient under sliders.
+class _Player:
+    """A picture of several frames under sliders; where no kernel answers, a PNG stands in its place."""
 
-    Show it as the last line of a cell. Where no kernel answers (papermill, a web page), the picture of its first state
-    stands in its place. Setting the ``value`` of one of the ``controls`` is moving that slider.
+    def __init__(self, frames: int, interval: float, width: int) -> None:
+        self.frame = widgets.IntSlider(max=frames - 1, description="frame", readout=False)
+        self.play = widgets.Play(max=frames - 1, interval=round(interval), repeat=True, show_repeat=False)  # ms
+        widgets.jslink((self.play, "value"), (self.frame, "value"))
+        self._picture = widgets.Image(format="png", width=width)
+
+    @property
+    def picture(self) -> bytes:
+        """PNG of the frame that is shown."""
+        return self._picture.value
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        live = self.box._repr_mimebundle_(include=include, exclude=exclude)
+        return {**live, "image/png": base64.b64encode(self._still).decode()}
+
+
+class Explorer(_Player):
+    """A virtual patient under sliders; show it as the last line of a cell.
+
+    Setting the ``value`` of one of the ``controls`` is moving that slider.
 
     Parameters
     ----------
     seed, cutoff : int
-        Body and view at the start; lowest stage that counts as diseased, for the ceilings and the two crowds.
+        Body and view at the start; lowest stage that counts as diseased.
     frames : int
         Frames of the one heartbeat that is simulated at every move; fewer answer sooner.
     """
 
     def __init__(self, seed: int = 0, cutoff: int = 2, frames: int = 12) -> None:
+        super().__init__(frames, 60_000 / _HEART_RATE / frames, width=360)
         self._cutoff, self._frames = cutoff, frames
-        self.controls = {"severity": _slider("severity", 4.0, 4.0)}
-        self.controls |= {dial: _slider(dial, 1.0, 3.0) for dial in _DIALS}
-        self.controls["seed"] = widgets.BoundedIntText(
-            value=seed, max=10**9, description="seed", tooltip=_HELP["seed"], layout=widgets.Layout(width="12em")
-        )
-        self.frame = widgets.IntSlider(max=frames - 1, description="frame", readout=False)
-        interval = round(60_000 / _HEART_RATE / frames)  # ms: the heart beats in its own time
-        self.play = widgets.Play(max=frames - 1, interval=interval, repeat=True, show_repeat=False)
-        widgets.jslink((self.play, "value"), (self.frame, "value"))
-        self._picture = widgets.Image(format="png", width=360)
+        self.controls = {"severity": _slider("severity", 4.0, 4.0, "0 = F0 to 4 = F4")}
+        for dial in _DIALS:
+            self.controls[dial] = _slider(dial, 1.0, 3.0, "0 = says nothing, 1 = published effect, more = teaching")
+        looks = {"tooltip": "another body, another view", "layout": widgets.Layout(width="12em")}
+        self.controls["seed"] = widgets.BoundedIntText(value=seed, max=10**9, description="seed", **looks)
         self._panels = widgets.Image(format="png", layout=widgets.Layout(width="900px"))
-        self.rendering: Rendering = self._draw()
+        self._move()
         for control in self.controls.values():
             control.observe(self._move, names="value")
         self.frame.observe(self._turn, names="value")
@@ -197,34 +197,24 @@ class Explorer:
         return SignalStrengths(**{dial: self.controls[dial].value for dial in _DIALS})
 
     @property
-    def picture(self) -> bytes:
-        """PNG of the frame that is shown."""
-        return self._picture.value
-
-    @property
     def panels(self) -> bytes:
         """PNG of the figure that is shown."""
         return self._panels.value
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
-        live = self.box._repr_mimebundle_(include=include, exclude=exclude)
-        return {**live, "image/png": base64.b64encode(self.panels).decode()}
+    _still = panels
 
-    def _move(self, _change: object) -> None:
-        """Simulate and draw what the sliders ask for."""
-        self.rendering = self._draw()
-
-    def _turn(self, _change: object) -> None:
+    def _turn(self, _change: object = None) -> None:
         """Show another frame of the same heartbeat."""
         self._picture.value = _png(self.rendering.frames[self.frame.value])
 
-    def _draw(self) -> Rendering:
+    def _move(self, _change: object = None) -> None:
+        """Simulate and draw what the sliders ask for."""
         strengths, seed = self.strengths, self.controls["seed"].value
         scan = {"breath_mm": 0.0, "heart_rate": _HEART_RATE}
         patient = typical_patient(self.controls["severity"].value, seed, strengths, **scan)
-        rendering = render_beats(patient, seed, frames=self._frames)
+        self.rendering = rendering = render_beats(patient, seed, frames=self._frames)
         movement = true_movement(rendering)
-        self._picture.value = _png(rendering.frames[self.frame.value])
+        self._turn()
         figure = plot_patient(
             rendering.frames[movement.systole],
             mmode_strip(rendering, movement.place),
@@ -238,14 +228,12 @@ class Explorer:
             ceilings=_ceilings(strengths, self._cutoff),
         )
         self._panels.value = png_bytes(figure)
-        return rendering
 
 
-def _slider(name: str, value: float, most: float) -> widgets.FloatSlider:
+def _slider(name: str, value: float, most: float, tooltip: str) -> widgets.FloatSlider:
     # Answer where the slider is let go of: answering all along the way would queue up.
-    return widgets.FloatSlider(
-        value=value, max=most, step=0.25, description=name, tooltip=_HELP[name], continuous_update=False
-    )
+    looks = {"description": name, "tooltip": tooltip, "continuous_update": False}
+    return widgets.FloatSlider(value=value, max=most, step=0.25, **looks)
 
 
 @lru_cache(maxsize=128)

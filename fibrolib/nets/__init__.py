@@ -4,7 +4,7 @@ Every network has a ``head`` (`OrdinalHead`) and a ``cam_layer``; a still image 
 """
 
 from fibrolib.nets.backbone import PACKAGED, Backbone, give_back_memory, import_torchvision
-from fibrolib.nets.build import ARCHITECTURES, build_net, count_weights, describe_layers, net_options
+from fibrolib.nets.build import ARCHITECTURES, build_net, count_weights, describe_layers, net_options, output_shapes
 from fibrolib.nets.frame import FrameLSTM
 from fibrolib.nets.initial_weights import WEIGHTS, ClipNetwork, check_options, write_tensors
 from fibrolib.nets.ordinal import OrdinalHead, OrdinalLoss, stage_probabilities
@@ -27,6 +27,7 @@ __all__ = [
     "give_back_memory",
     "import_torchvision",
     "net_options",
+    "output_shapes",
     "stage_probabilities",
     "write_tensors",
 ]

@@ -91,25 +91,35 @@ def describe_layers(network: nn.Module, inputs: Tensor, levels: int = 2) -> pd.D
         One row per layer that data passes through, a layer before those inside it: ``level``, ``layer`` (name),
         ``kind`` (class), ``output`` (shape), ``weights`` and ``learned`` (how many of them training changes).
     """
-    shapes: dict[nn.Module, tuple[int, ...]] = {}
-
-    def remember(module: nn.Module, _inputs: tuple, output: Tensor | tuple) -> None:
-        shapes[module] = tuple((output if torch.is_tensor(output) else output[0]).shape)
-
-    handles = [module.register_forward_hook(remember) for module in network.modules()]
-    training = network.training
-    try:
-        with torch.inference_mode():
-            network.eval()(inputs.to(next(network.parameters()).device))
-    finally:
-        network.train(training)
-        for handle in handles:
-            handle.remove()
+    by_name = output_shapes(network, inputs.to(next(network.parameters()).device))
+    shapes = {network.get_submodule(name): shape for name, shape in by_name.items()}
     rows = [
         (level, name, type(layer).__name__.lstrip("_"), shapes[layer], count_weights(layer), count_weights(layer, True))
         for level, name, layer in _layers(network, shapes, levels)
     ]
     return pd.DataFrame(rows, columns=["level", "layer", "kind", "output", "weights", "learned"])
+
+
+@torch.no_grad()
+def output_shapes(network: nn.Module, inputs: Tensor) -> dict[str, tuple[int, ...]]:
+    """Shape of the (first) output of every layer that a batch passes through, by name, in the order of passing."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def remember(name: str, _layer: nn.Module, _inputs: tuple, output: object) -> None:
+        first = output[0] if isinstance(output, tuple) else output
+        if torch.is_tensor(first):
+            shapes[name] = tuple(first.shape)
+
+    layers = [(name, layer) for name, layer in network.named_modules() if name]
+    handles = [layer.register_forward_hook(partial(remember, name)) for name, layer in layers]
+    training = network.training
+    try:
+        network.eval()(inputs)
+    finally:
+        network.train(training)
+        for handle in handles:
+            handle.remove()
+    return shapes
 
 
 def _layers(

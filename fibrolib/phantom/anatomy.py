@@ -16,7 +16,6 @@ from fibrolib.phantom.patients import _nodule_height
 
 # Names and bits of the label map: vessels are part of the liver; the neighbouring organs are not.
 LABELS = {"liver": 1, "vessels": 2, "capsule": 4, "gallbladder": 8, "kidney": 16}
-_CAPSULE_BAND = (-1.0, 3.0)  # mm below the surface: what a reader would call the capsule
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class _Anatomy:
 
     @classmethod
     def draw(cls, patient: object, grid: _PolarGrid, rng: Generator) -> _Anatomy:
-        """Draw a view of a patient (attributes ``bmi, fat, capsule``); another `rng` gives another section."""
+        """Draw a view of a patient; another `rng` gives another section."""
         surface = _Surface.draw(patient, rng)
         wall = _Wall.draw(patient.bmi, rng)
         heart = rng.uniform(-0.16, 0.16)  # the sonographer keeps the heart's neighbourhood in the picture
@@ -75,7 +74,7 @@ def _labels(liver: NDArray, liver_depth: NDArray, vessels: _Vessels, organs: _Or
     regions = {
         "liver": liver,
         "vessels": liver & (vessels.distance < 0),
-        "capsule": (liver_depth > _CAPSULE_BAND[0]) & (liver_depth < _CAPSULE_BAND[1]),
+        "capsule": (liver_depth > -1.0) & (liver_depth < 3.0),  # mm: what a reader would call the capsule
         "gallbladder": organs.gallbladder is not None and organs.gallbladder.inside & (liver_depth > 0),
         "kidney": organs.kidney is not None and organs.kidney.inside & (liver_depth > 0),
     }
@@ -105,11 +104,9 @@ class _Surface:
         return cls(float(depth), rng.normal(0, 4), rng.uniform(-12, 12), theta, nodules)
 
     def smooth_depth(self, theta: ArrayLike) -> NDArray:
-        """Depth of the smooth surface, mm."""
         return self.depth + theta * (self.slope + self.bend * theta)
 
     def nodule_depth(self, theta: ArrayLike) -> NDArray:
-        """Depth of the nodular surface below the smooth one, mm."""
         return np.interp(theta, self.theta, self.nodules)
 
 
@@ -122,10 +119,7 @@ class _Vessels:
 
     @classmethod
     def draw(cls, x: NDArray, y: NDArray, surface: float, diaphragm: float, rng: Generator) -> _Vessels:
-        """Draw the vessels at places `(x, y)` (mm): one tree lies in the plane, the other meets it here and there.
-
-        `surface` and `diaphragm` are the depths on the axis between which vessels lie, mm.
-        """
+        """One tree lies in the plane, the other meets it here and there, between `surface` and `diaphragm` (mm)."""
         plane = _VesselPlane(x, y, surface, diaphragm, rng)
         side = rng.choice([-1.0, 1.0])
         spots = [plane.spots(rng.integers(2, 6)) for _ in range(2)]
@@ -137,18 +131,13 @@ class _Vessels:
 
     @property
     def distance(self) -> NDArray[np.float32]:
-        """Distance to the nearest wall of either kind."""
         return np.minimum(self.portal, self.hepatic)
 
     def end_outside(self, allowed: NDArray[np.bool_]) -> _Vessels:
-        """The same vessels, ended where they would leave the `allowed` places."""
         return _Vessels(_end_outside(self.portal, allowed), _end_outside(self.hepatic, allowed))
 
     def swelling(self, grid: _PolarGrid) -> NDArray[np.complex64]:
-        """Displacement of the tissue around hepatic veins that widen, per mm that their walls move.
-
-        Depth (mm) is the real part, angle (radians) the imaginary part. It fades over 4 mm (assumption).
-        """
+        """Displacement around hepatic veins per mm that their walls move, depth (mm) + i angle; it fades over 4 mm."""
         smooth = gaussian_filter(np.minimum(self.hepatic, 20.0), (1.5, 1.0))
         down, turn = np.gradient(smooth, grid.steps[0], grid.steps[1])
         radius = FACE_RADIUS + grid.r[:, None]
@@ -159,11 +148,8 @@ class _Vessels:
         return (fade * (down + 1j * across / radius)).astype(np.complex64)
 
 
-_FAR = np.float32(3.0)  # mm from a wall where nothing of it is visible
-
-
 def _end_outside(tree: NDArray, allowed: NDArray[np.bool_]) -> NDArray[np.float32]:
-    return np.where(allowed, tree, np.maximum(tree, _FAR))
+    return np.where(allowed, tree, np.maximum(tree, np.float32(3.0)))  # mm: nothing of a wall is visible there
 
 
 class _VesselPlane:
@@ -181,13 +167,13 @@ class _VesselPlane:
         """A point at shares of the room: `across` from the axis, `down` from the surface."""
         return np.array([across * self.room, self.surface + down * self.room])
 
-    def tube(self, start: NDArray, end: NDArray, first: float, last: float, points: int = 36) -> NDArray[np.float32]:
+    def tube(self, start: NDArray, end: NDArray, first: float, last: float) -> NDArray[np.float32]:
         """Distance to a bent tube from `start` to `end` whose radius goes from `first` to `last` (mm)."""
-        share = np.linspace(0, 1, points)[:, None]
+        share = np.linspace(0, 1, 36)[:, None]
         across = np.array([-(end - start)[1], (end - start)[0]])
         bend = self.rng.normal(0, 0.10) * np.sin(np.pi * share) + self.rng.normal(0, 0.03) * np.sin(2 * np.pi * share)
         line = (start + share * (end - start) + bend * across).astype(np.float32)
-        radius = np.linspace(first, last, points, dtype=np.float32)
+        radius = np.linspace(first, last, share.size, dtype=np.float32)
         nearest = np.full(self.x.shape, 1e6, np.float32)
         for (x, y), size in zip(line, radius, strict=True):
             np.minimum(nearest, np.sqrt((self.x - x) ** 2 + (self.y - y) ** 2) - size, out=nearest)
@@ -199,7 +185,6 @@ class _VesselPlane:
         return (oval - radius).astype(np.float32)
 
     def spots(self, number: int) -> NDArray[np.float32]:
-        """Distance to small vessels anywhere."""
         rng = self.rng
         middles = [self.point(rng.uniform(-0.75, 0.75), rng.uniform(0.12, 0.78)) for _ in range(number)]
         return np.minimum.reduce([self.spot(middle, rng.uniform(0.8, 2.6)) for middle in middles])

@@ -29,35 +29,27 @@ def _polar_from_plane(x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
 
 @dataclass(frozen=True)
 class _PolarGrid:
-    """Samples of the beam-formed picture: `rows` depths by `columns` beams, evenly spaced.
-
-    A guard band of `guard` samples on all four sides holds tissue that is imaged and thrown away; `shape`, `r`, `theta`
-    and indices include it.
-    """
+    """Samples of the beam-formed picture; `shape`, `r`, `theta` and indices include the guard band."""
 
     depth: float  # of the last row, mm; the first row is the probe's face
     rows: int = 384
     columns: int = 176
-    guard: int = 8
+    guard: int = 8  # samples on all four sides that are imaged and thrown away
 
     @property
-    def steps(self) -> tuple[float, float]:
-        """Spacing `(mm, radians)`."""
+    def steps(self) -> tuple[float, float]:  # mm, radians
         return self.depth / (self.rows - 1), 2 * HALF_ANGLE / (self.columns - 1)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
         return self.rows + 2 * self.guard, self.columns + 2 * self.guard
 
     @property
-    def r(self) -> NDArray[np.float64]:
-        """Depths of the rows, mm."""
+    def r(self) -> NDArray[np.float64]:  # of the rows, mm
         return (np.arange(self.shape[0]) - self.guard) * self.steps[0]
 
     @property
-    def theta(self) -> NDArray[np.float64]:
-        """Angles of the columns, radians."""
+    def theta(self) -> NDArray[np.float64]:  # of the columns, radians
         return (np.arange(self.shape[1]) - self.guard) * self.steps[1] - HALF_ANGLE
 
     def index(self, r: NDArray, theta: NDArray) -> tuple[NDArray, NDArray]:
@@ -69,7 +61,6 @@ class _PolarGrid:
         return (row - self.guard) * self.steps[0], (column - self.guard) * self.steps[1] - HALF_ANGLE
 
     def nearest(self, image: NDArray, r: NDArray, theta: NDArray) -> NDArray:
-        """Values of an image on the grid at the nearest samples; beyond the edge, the edge's."""
         return image.ravel()[self.flat_index(r, theta)]
 
     def flat_index(self, r: NDArray, theta: NDArray) -> NDArray[np.intp]:

@@ -1,8 +1,7 @@
 """Image formation: convolution with a point spread, envelope, compression, scan conversion, and the scanner's screen.
 
-After Bamber & Dickinson (1980) and COLE (Gao 2009): every scatterer's echo arrives with the phase of its depth; the sum
-is smoothed by an axial and a lateral Gaussian on the polar grid. Working on the demodulated signal, the grid need only
-resolve the envelope, and the phase keeps speckle exact for movements far below a sample.
+After Bamber & Dickinson (1980) and COLE (Gao 2009): echoes arrive with the phase of their depth, and their sum is
+smoothed by an axial and a lateral Gaussian. The signal is demodulated, so the grid need only resolve the envelope.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ SCREEN = (256, 320)  # height and width, pixels
 _TOP, _CENTRE, _FAN_HEIGHT = 34, 150, 208  # row of the fan's upper edge, column of its axis, rows to its deepest point
 BANNER = "VIRTUAL PATIENT"  # on every frame, so that none is mistaken for a real patient
 _SOUND_SPEED = 1540.0  # m/s, the value every scanner assumes
+_WIDTH = 2 * np.sqrt(2 * np.log(2))  # full width at half maximum of a Gaussian, in sigma
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,8 @@ class _PointSpread:
         return self.lateral * np.sqrt(1 + self.spread * away**2)
 
 
-_WIDTH = 2 * np.sqrt(2 * np.log(2))  # full width at half maximum of a Gaussian, in sigma
-
-
 class _Receiver:
-    """Beam-forms echoes of point scatterers on a polar grid.
-
-    With `density` scatterers of unit amplitude per grid sample, the mean echo power is 1.
-    """
+    """Beam-forms echoes on a grid; `density` scatterers of unit amplitude per sample have a mean echo power of 1."""
 
     def __init__(self, grid: _PolarGrid, spread: _PointSpread, density: float) -> None:
         self.grid = grid
@@ -65,10 +59,9 @@ class _Receiver:
     def envelope(
         self, r: NDArray, theta: NDArray, amplitude: NDArray, loss: NDArray | float = 1.0, noise: NDArray | float = 0.0
     ) -> NDArray[np.float32]:
-        """Echo amplitude on the grid of scatterers at `(r, theta)` (mm, radians) that reflect `amplitude`.
+        """Echo amplitude on the grid of scatterers at `(r, theta)` that reflect `amplitude`.
 
-        `loss` is a factor of amplitude between tissue and probe; `noise` is white noise of the electronics, as
-        amplitude after gain, which passes the axial filter only. Both have the shape of the grid.
+        `loss` is a factor of amplitude; `noise`, of the electronics and after gain, passes the axial filter only.
         """
         phase = self.wavenumber * r
         echo = amplitude * (np.cos(phase) - 1j * np.sin(phase))
@@ -85,16 +78,12 @@ class _Receiver:
 
 
 class _ScanConverter:
-    """From the polar grid to the screen, by bilinear weights computed once.
-
-    `sector` marks the pixels inside the fan; `r` and `theta` are their places on the polar plane. `origin` is the row
-    and column of the middle of the probe's face, `scale` the millimetres per pixel.
-    """
+    """From the polar grid to the screen; `r` and `theta` are the places of the pixels in the `sector`."""
 
     def __init__(self, grid: _PolarGrid) -> None:
         above = (1 - np.cos(HALF_ANGLE)) * FACE_RADIUS  # the face's corners lie above its middle
-        self.scale = (grid.depth + above) / _FAN_HEIGHT
-        self.origin = (_TOP + above / self.scale, float(_CENTRE))
+        self.scale = (grid.depth + above) / _FAN_HEIGHT  # mm per pixel
+        self.origin = (_TOP + above / self.scale, float(_CENTRE))  # row and column of the middle of the probe's face
         rows, columns = np.indices(SCREEN)
         r, theta = _polar_from_plane(*self.plane(rows, columns))
         self.sector = (r >= 0) & (r <= grid.depth) & (np.abs(theta) <= HALF_ANGLE)
@@ -117,10 +106,8 @@ def _bilinear(grid: _PolarGrid, r: NDArray, theta: NDArray) -> csr_matrix:
     row, column = np.clip(row, 0, rows - 1.01), np.clip(column, 0, columns - 1.01)
     top, left = row.astype(np.int32), column.astype(np.int32)
     below, right = row - top, column - left
-    index, weight = np.empty((r.size, 4), np.int32), np.empty((r.size, 4), np.float32)
-    index[:, 0] = top * columns + left
-    for corner, step in enumerate((1, columns, columns + 1), start=1):
-        index[:, corner] = index[:, 0] + step
+    index = (top * columns + left)[:, None] + np.array([0, 1, columns, columns + 1], np.int32)
+    weight = np.empty(index.shape, np.float32)
     weight[:, 3] = below * right
     weight[:, 2], weight[:, 1] = below - weight[:, 3], right - weight[:, 3]
     weight[:, 0] = 1 - below - weight[:, 1]
@@ -140,18 +127,12 @@ class _Scanner:
     name_right: bool  # name in the right-hand corner, preset in the left-hand one
 
     def compress(self, envelope: NDArray, gain: float, dynamic_range: float) -> NDArray[np.float32]:
-        """Grey values 0 to 255 of echo amplitudes (1 is average liver), by log compression and the grey map.
-
-        `gain` is added (dB); `dynamic_range` is from black to white (dB), average liver at zero gain at 45 % of it.
-        """
+        """Grey values 0 to 255; average liver (1), at zero gain, is at 45 % of the dynamic range (dB)."""
         level = (20 * np.log10(np.maximum(envelope, 1e-6)) + gain) / dynamic_range + 0.45
         return (255 * np.clip(level, 0, 1) ** self.gamma).astype(np.float32)
 
     def draw_screen(self, patient: object, converter: _ScanConverter) -> NDArray[np.uint8]:
-        """The screen but for the fan, which is black: words, depth scale, grey bar.
-
-        The patient's attributes ``patient_id, fps, gain_db, depth_mm, dynamic_range_db`` are used.
-        """
+        """The screen but for the fan, which is black: words, depth scale, grey bar."""
         picture = Image.new("L", (SCREEN[1], SCREEN[0]))
         draw = ImageDraw.Draw(picture)
         draw.font = ImageFont.load_default(10)

@@ -1,7 +1,4 @@
-"""How tissue moves: heartbeat, breathing, and the sonographer's hand.
-
-All displacements are Lagrangian: they move the tissue that was at `(r, theta)` when the patient was still.
-"""
+"""How tissue moves from where it rests: heartbeat, breathing, and the sonographer's hand."""
 
 from __future__ import annotations
 
@@ -34,15 +31,9 @@ def _waveform(phase: ArrayLike, bumps: Sequence[tuple[float, float, float]]) -> 
     )
 
 
-_SOFT = 5.0  # mm, rounds the corner of the field behind the contact
-
-
 @dataclass(frozen=True)
 class _HeartPush:
-    """The field of displacement under the heart, for a peak strain of 1.
-
-    The field is the curl of a stream function, so no area is lost: tissue gives way sideways.
-    """
+    """The displacement under the heart per unit of peak strain: a curl, so that no area is lost."""
 
     x: float  # where the heart lies against the liver, mm
     y: float
@@ -52,7 +43,6 @@ class _HeartPush:
     width: float  # half-width of the contact, mm
 
     def displacement(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
-        """Displacement `(x, y)` in mm, per unit of peak strain, at places on the plane (mm)."""
         ahead = np.array([np.sin(self.angle), -np.cos(self.angle)])
         along = (x - self.x) * ahead[0] + (y - self.y) * ahead[1]
         across = -(x - self.x) * ahead[1] + (y - self.y) * ahead[0]
@@ -61,7 +51,7 @@ class _HeartPush:
 
     def _shape(self, along: NDArray, across: NDArray) -> tuple[NDArray, NDArray]:
         """The field up to its height: even behind the contact, fading in front."""
-        root = np.hypot(along, _SOFT)
+        root = np.hypot(along, 5.0)  # mm, rounds the corner behind the contact
         fade = np.exp(-(root + along) / 2 / self.reach)
         slope = -fade * (1 + along / root) / 2 / self.reach
         bell = np.exp(-0.5 * (across / self.width) ** 2)
@@ -76,9 +66,6 @@ class _HeartPush:
         stretch, shear = np.gradient(forward, step)
         shear = (shear + np.gradient(sideways, step, axis=0)) / 2
         return float(1 / np.hypot(stretch, shear).max())
-
-
-_VEIN_MM = (0.05, 0.25)  # assumption: 2 to 10 % of the radius of a vein, independent of stage
 
 
 @dataclass(frozen=True)
@@ -96,10 +83,7 @@ class _Motion:
 
     @classmethod
     def draw(cls, patient: object, push: _HeartPush, frames: int, rng: Generator) -> _Motion:
-        """Draw the motion of one clip of a patient (attributes ``fps, heart_rate, strain, breath_mm, tremor_mm``).
-
-        Only `heart` depends on the patient's strain.
-        """
+        """Draw the motion of one clip; only `heart` depends on the patient's strain."""
         time = np.arange(frames) / patient.fps
         beats = _beats(time, patient.heart_rate / 60, rng)
         beat = _waveform(beats, _HEART)
@@ -117,8 +101,8 @@ class _Motion:
             # 4 mm out of the plane would show another slice; of a breath, a fifth typically goes there (assumption).
             tilt=_drift(time, 0.25, rng) + rng.normal(0.0, 0.08) * beat + rng.normal(0.0, 0.08) * breath,
             rise=rng.normal(0.0, 0.3) * breath,
-            # The wave reaches the veins a little after the heart's own movement (assumption).
-            pulse=rng.uniform(*_VEIN_MM) * _waveform(beats - rng.uniform(0.03, 0.12), _VEINS),
+            # A little after the heart's own movement; 2 to 10 % of a vein's radius, independent of stage (assumptions).
+            pulse=rng.uniform(0.05, 0.25) * _waveform(beats - rng.uniform(0.03, 0.12), _VEINS),
         )
 
     def heart_field(self, r: NDArray, theta: NDArray) -> tuple[NDArray, NDArray]:

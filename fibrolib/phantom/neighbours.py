@@ -1,7 +1,6 @@
 """What surrounds the liver: abdominal wall, diaphragm, gallbladder, right kidney and round ligament.
 
-What a view shows, and where, is random. All shares, sizes and brightnesses are assumptions, after what
-atlases of abdominal ultrasound show. Echo levels are in decibels, average liver being 0.
+All shares, sizes and brightnesses are assumptions after atlases of ultrasound. Levels are in dB above average liver.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ class _Wall:
 
     @classmethod
     def draw(cls, bmi: float, rng: Generator) -> _Wall:
-        """Draw a wall; heavier patients have more fat under the skin."""
         muscles = rng.integers(1, 4)
         fat = np.clip(0.36 + 0.012 * (bmi - 24) + rng.normal(0, 0.08), 0.2, 0.66)
         last = rng.uniform(0.88, 0.95)
@@ -72,10 +70,7 @@ class _Diaphragm:
 
     @classmethod
     def draw(cls, depth: float, kidney: float, rng: Generator) -> _Diaphragm:
-        """Draw the diaphragm of a picture of `depth` mm.
-
-        `kidney` is the side of the kidney (its sign), before which no diaphragm is visible; 0 for none.
-        """
+        """Draw the diaphragm; it is not visible on the side of the `kidney` (a sign, 0 for none)."""
         waves = [rng.normal(0, (1.8, 1.1, 0.5)), rng.uniform((4, 7, 12), (7, 12, 18)), rng.uniform(0, 6.3, 3)]
         diaphragm = cls(
             r=depth * rng.uniform(0.72, 0.82),
@@ -92,7 +87,6 @@ class _Diaphragm:
         return replace(diaphragm, ends=(left, edge) if kidney > 0 else (edge, right), fade=0.04)
 
     def depth(self, theta: ArrayLike) -> NDArray:
-        """Depth at angles, mm."""
         away = np.asarray(theta) - self.theta
         wave = sum(height * np.sin(rate * away + phase) for height, rate, phase in self.waves)
         return self.r - np.where(away < 0, *self.rise) * away**2 + wave
@@ -103,10 +97,7 @@ class _Diaphragm:
         return 1 / (1 + np.exp(-left)) / (1 + np.exp(right))
 
     def echo_behind(self, level: NDArray, lung_depth: NDArray, grid: _PolarGrid, rng: Generator) -> NDArray[np.float32]:
-        """Echo level behind it, given the `level` before it and the distance `lung_depth` beyond it (mm) on the grid.
-
-        Where it is visible: the liver's mirror image with bands of reverberation. Elsewhere: the dark of the flank.
-        """
+        """Where it is visible, the mirrored `level` of the liver with reverberation; elsewhere, the dark flank."""
         row = np.rint((2 * self.depth(grid.theta) - grid.r[:, None]) / grid.steps[0]).astype(int) + grid.guard
         image = np.take_along_axis(level, np.clip(row, 0, grid.shape[0] - 1), axis=0)
         patches = gaussian_filter1d(rng.standard_normal(grid.shape[1]), 10)
@@ -141,10 +132,6 @@ class _Organ:
         return np.where(self.inside, self.level, level + behind) + outline
 
 
-_FAR = np.float32(99.0)  # mm from an organ that the view does not show
-_GALLBLADDER_SHARE, _KIDNEY_SHARE, _LIGAMENT_SHARE = 0.25, 0.22, 0.18
-
-
 @dataclass(frozen=True)
 class _Organs:
     """The organs that one view shows; None where it does not."""
@@ -157,13 +144,9 @@ class _Organs:
     def draw(
         cls, x: NDArray, y: NDArray, span: tuple[float, float], heart: float, fat: float, rng: Generator
     ) -> _Organs:
-        """Draw the organs of one view at places `(x, y)` (mm).
-
-        `span` holds the depths of the liver's surface and of the diaphragm on the axis, mm. Gallbladder and kidney lie
-        opposite to the sign of `heart`. Next to a bright liver (`fat`, 0 to 1) the kidney looks darker.
-        """
+        """Draw the organs between the depths of surface and diaphragm (`span`, mm), on the side without the heart."""
         side = -1.0 if heart > 0 else 1.0
-        drawn = rng.random(3) < (_GALLBLADDER_SHARE, _KIDNEY_SHARE, _LIGAMENT_SHARE)
+        drawn = rng.random(3) < (0.25, 0.22, 0.18)  # of views show gallbladder, kidney, ligament
         # The gallbladder is drawn last: it keeps clear of the kidney.
         kidney = _kidney(x, y, span, side, fat, rng) if drawn[1] else None
         ligament = _ligament(x, y, span, rng) if drawn[2] else None
@@ -185,8 +168,7 @@ class _Organs:
         return False if self.kidney is None else np.maximum.accumulate(self.kidney.inside, axis=0) & ~self.kidney.inside
 
     def distance(self) -> NDArray[np.float32] | np.float32:
-        """Distance to the nearest of them, mm."""
-        return np.minimum.reduce([organ.distance for organ in self.visible]) if self.visible else _FAR
+        return np.minimum.reduce([organ.distance for organ in self.visible]) if self.visible else np.float32(99.0)
 
 
 def _point(span: tuple[float, float], across: float, down: float) -> NDArray:

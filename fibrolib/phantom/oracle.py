@@ -30,13 +30,13 @@ def oracle_score(
     Parameters
     ----------
     patients : DataFrame, n rows
-        From `draw_patients` or a cohort's ``truth/patients.csv``: columns ``texture, capsule, strain, scanner``.
+        Columns ``texture, capsule, strain, scanner`` of `draw_patients`, or of a cohort's ``truth/patients.csv``.
     cutoff : int
-        The lowest stage that counts as diseased, 1 to 4; others: ValueError.
+        Lowest stage that counts as diseased, 1 to 4; others are a ValueError.
     signals : sequence of str
-        Those of ``texture``, ``capsule``, ``motion`` that are visible; ``shortcut`` is the scanner. Others: ValueError.
+        Of ``texture, capsule, motion, shortcut`` (the scanner); others are a ValueError.
     strengths : SignalStrengths, optional
-        Those that the patients were drawn with.
+        Those that the patients were drawn with; default: published effects.
     """
     strengths = strengths or SignalStrengths()
     unknown = set(signals) - {*CARRIERS, "shortcut"}
@@ -53,14 +53,9 @@ def oracle_score(
 def oracle_auc(
     strengths: SignalStrengths | None = None, cutoff: int = 2, signals: Sequence[str] = STILL, *, n: int = 100_000
 ) -> float:
-    """AUC of the best classifier of the carriers, on newly drawn patients; 0.5 where the signals say nothing.
+    """AUC of `oracle_score` on `n` newly drawn patients, with a sampling error of about ``0.5 / sqrt(n)``.
 
-    Parameters
-    ----------
-    strengths, cutoff, signals : SignalStrengths, int, sequence of str
-        As of `oracle_score` (default: published effects). `STILL` and `MOVING` are the ceilings of 2D and 3D nets.
-    n : int
-        Number of patients drawn. The sampling error is about ``0.5 / sqrt(n)``.
+    `STILL` and `MOVING` are the ceilings of 2D and 3D nets; 0.5 where the signals say nothing.
     """
     patients = draw_patients(n, 0, strengths)
     score = oracle_score(patients, cutoff, signals, strengths)

@@ -1,8 +1,8 @@
 """Virtual patients: stage, the carriers through which fibrosis shows, blood values, and how they were scanned.
 
-A *carrier* is the one latent number through which a signal shows: the clustering of scatterers (`texture`), the
-nodularity of the surface (`capsule`), the strain of the heartbeat (`motion`). Given the severity of fibrosis the
-three are independent and normal, `motion` on the scale of log strain. `docs/virtual-cohort.md` derives the figures.
+A *carrier* is the latent number through which a signal shows: clustering of scatterers (`texture`), nodularity of the
+surface (`capsule`), log strain of the heartbeat (`motion`). Given the severity of fibrosis, the three are independent
+and normal. `docs/virtual-cohort.md` derives the figures.
 """
 
 from __future__ import annotations
@@ -51,24 +51,15 @@ _CAPSULE = tuple(4.08 * share for share in (0.0, 0.0, 0.1, 0.3, 1.0))
 class SignalStrengths:
     """How strongly each signal of fibrosis shows in a virtual cohort.
 
-    A strength scales the *effect* (the shift of a patient's carrier with stage), not the spread between patients,
-    except that ``motion`` scales all of ln E in the strain, its scatter included: at 0 the carrier still varies.
-
-    Parameters
-    ----------
-    texture, capsule, motion : float
-        Of scatterer clustering and septa, of the nodularity of the liver surface, and of the dependence of the
-        heartbeat's strain on stiffness: 0 = unrelated to stage, 1 = published effect, more = teaching.
-    shortcut, missing_labs : float
-        Share of patients whose scanner is chosen by their stage (0 to 1, a confounder), and of blood values that are
-        missing at random (0 to below 1). Values outside these ranges are a ValueError.
+    A strength scales the shift of a carrier with stage, not its spread: 0 = unrelated to stage, 1 = published effect,
+    more = teaching. Impossible values are a ValueError.
     """
 
-    texture: float = 1.0
-    capsule: float = 1.0
-    motion: float = 1.0
-    shortcut: float = 0.0
-    missing_labs: float = 0.0
+    texture: float = 1.0  # of scatterer clustering and septa
+    capsule: float = 1.0  # of surface nodules
+    motion: float = 1.0  # of stiffness in the heartbeat's strain: scales all of ln E, its spread included
+    shortcut: float = 0.0  # share of patients whose scanner is chosen by their stage (a confounder), 0 to 1
+    missing_labs: float = 0.0  # share of blood values missing at random, 0 to below 1
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -80,17 +71,14 @@ class SignalStrengths:
             raise ValueError(f"signal strength missing_labs is a share below 1, not {self.missing_labs!r}")
 
     def carrier_mean(self, name: str, severity: ArrayLike) -> NDArray[np.float64]:
-        """Mean of a carrier at a continuous severity (the stage plus or minus one half), of the shape of `severity`.
-
-        `texture` and `capsule` are in units of their spread between patients, `motion` is ln strain.
-        """
+        """Mean of a carrier at a continuous severity; `motion` is ln strain, others are in units of their spread."""
         knots = {"texture": _TEXTURE, "capsule": _CAPSULE, "motion": tuple(-value for value in _LOG_STIFFNESS)}[name]
         effect = np.interp(severity, range(5), knots) - knots[0]
         base = np.log(_STRAIN_STIFFNESS) + knots[0] if name == "motion" else 0.0
         return base + getattr(self, name) * effect
 
     def carrier_sd(self, name: str) -> float:
-        """Spread of a carrier between patients of one severity, in the units of `carrier_mean`."""
+        """Spread of a carrier between patients of one severity."""
         return float(np.hypot(self.motion * _LOG_STIFFNESS_SD, _LOG_COUPLING_SD)) if name == "motion" else 1.0
 
     @staticmethod
@@ -139,7 +127,7 @@ _SWE_ERROR = 0.12  # assumption: repeatability of one measurement, ln kPa
 
 
 def draw_patients(n: int, seed: int = 0, strengths: SignalStrengths | None = None) -> pd.DataFrame:
-    """Draw virtual patients, without their pictures; FIB-4 and APRI follow from the blood values.
+    """Draw virtual patients, without their pictures.
 
     Parameters
     ----------
@@ -252,9 +240,8 @@ def physical_quantities(patients: pd.DataFrame) -> NDArray[np.float64]:
 def draw_unstaged_patients(n: int, seed: int) -> pd.DataFrame:
     """Virtual patients without a stage, whose clustering, nodules and strain are drawn evenly and independently.
 
-    A net that learns to measure on them learns nothing about which measurement goes with which stage, nor that any
-    two go together. The table has the columns of `draw_patients` without stage, severity, stiffness and blood values.
-    Keep the seed apart from those of cohorts.
+    A net that learns to measure on them learns nothing about stages. Columns are those of `draw_patients` but stage,
+    severity, stiffness and blood values. Keep the seed apart from those of cohorts.
     """
     patients = draw_patients(n, seed).drop(columns=["stage", "severity", "stiffness_kpa", "swe_kpa", *BLOOD])
     texture, capsule, strain = (_random_stream(seed, 2, i).uniform(*limits, n) for i, limits in enumerate(_RANGES))

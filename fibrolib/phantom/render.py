@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,29 +20,15 @@ from fibrolib.video.sector import Box, box_around
 
 @dataclass(frozen=True)
 class Rendering:
-    """Frames of one view, and the truth behind them (`masks`, `displacement` and `nodes` are empty without truth).
+    """Frames of one view, and the truth behind them (`masks`, `displacement` and `nodes` are empty without truth)."""
 
-    Parameters
-    ----------
-    frames : ndarray of uint8, shape (frames, height, width)
-        The screen, of which there are `fps` per second.
-    masks : dict of str to ndarray of bool, shape (frames, height, width)
-        Where ``liver, vessels, capsule, gallbladder, kidney`` are in each frame.
-    displacement : ndarray of float32, shape (frames, grid rows, grid columns, 2)
-        Displacement `(right, down)` in mm of the tissue that rests at each node; NaN outside the fan.
-    nodes : ndarray of int, shape (2, grid rows, grid columns)
-        Row and column of the nodes on the screen.
-    scale, fan : float, Box
-        Millimetres per pixel; the rectangle around the fan.
-    """
-
-    frames: NDArray[np.uint8]
+    frames: NDArray[np.uint8]  # the screen, (frames, height, width)
     fps: float
-    masks: dict[str, NDArray[np.bool_]]
-    displacement: NDArray[np.float32]
-    nodes: NDArray[np.intp]
-    scale: float
-    fan: Box
+    masks: dict[str, NDArray[np.bool_]]  # where liver, vessels, capsule, gallbladder and kidney are in each frame
+    displacement: NDArray[np.float32]  # (frames, *nodes, 2): (right, down) in mm of their tissue; NaN outside the fan
+    nodes: NDArray[np.intp]  # (2, grid rows, grid columns): rows and columns on the screen
+    scale: float  # mm per pixel
+    fan: Box  # the rectangle around the fan
 
 
 def render_clip(
@@ -86,13 +73,12 @@ def render_view(patient: object, frames: int, rng: Generator, *, truth: bool = T
     converter = _ScanConverter(grid)
     receiver = _Receiver(grid, scanner.spread, points.density)
     tissue = _Tissue(anatomy, motion, points.r, points.theta, points.inside)
-    noise = _Noise(grid, scanner.noise_db, frames, rng)
     screens = np.repeat(scanner.draw_screen(patient, converter)[None], frames, axis=0)
-    for frame in range(frames):
+    for frame, noise in enumerate(_noise(grid, scanner.noise_db, frames, rng)):
         tilt = motion.tilt[frame]
         amplitude = np.float32(np.cos(tilt)) * points.amplitude + np.float32(np.sin(tilt)) * points.hidden
         loss, clutter = attenuation.at(motion.slide[frame])
-        echo = receiver.envelope(*tissue.at(frame), amplitude, loss, noise.at(frame) + clutter)
+        echo = receiver.envelope(*tissue.at(frame), amplitude, loss, noise + clutter)
         grey = scanner.compress(converter(echo), patient.gain_db, patient.dynamic_range_db)
         screens[frame][converter.sector] = grey
     masks, nodes, displacement = {}, np.empty((2, 0, 0), np.intp), np.empty((frames, 0, 0, 2), np.float32)
@@ -118,7 +104,6 @@ class _Tissue:
         self._press = _press_share(r).astype(r.dtype)
 
     def at(self, frame: int) -> tuple[NDArray, NDArray]:
-        """Places `(r, theta)` in a frame."""
         motion, kind = self._motion, self.r.dtype.type
         heart, slide, pulse = kind(motion.heart[frame]), kind(motion.slide[frame]), kind(motion.pulse[frame])
         # A liver that slides along a sloping wall keeps its distance from it.
@@ -169,22 +154,15 @@ def _deep_share(liver_depth: NDArray) -> NDArray:
     return 1 - np.exp(-np.maximum(liver_depth, 0) / 35.0)
 
 
-class _Noise:
-    """Electronic noise, which the gain curve lifts by 18 dB over the depth: windows of one field, for speed."""
-
-    def __init__(self, grid: _PolarGrid, noise_db: float, frames: int, rng: Generator) -> None:
-        rows, columns = grid.shape
-        spare = (rows // 2, columns // 2) if frames > 1 else (0, 0)
-        numbers = rng.standard_normal((rows + spare[0], columns + spare[1], 2), np.float32)
-        self._field, self._shape = numbers.view(np.complex64)[..., 0], grid.shape
-        self._corners = rng.integers(0, np.add(spare, 1), (frames, 2))
-        level = noise_db + 18 * (np.maximum(grid.r, 0) / grid.depth - 1)
-        self._level = (10 ** (level / 20) / np.sqrt(2))[:, None].astype(np.float32)
-
-    def at(self, frame: int) -> NDArray[np.complex64]:
-        """Noise of a frame, of the shape of the grid."""
-        (row, column), (rows, columns) = self._corners[frame], self._shape
-        return self._level * self._field[row : row + rows, column : column + columns]
+def _noise(grid: _PolarGrid, noise_db: float, frames: int, rng: Generator) -> Iterator[NDArray[np.complex64]]:
+    """Electronic noise of each frame, lifted by 18 dB over the depth: windows of one field, for speed."""
+    rows, columns = grid.shape
+    spare = (rows // 2, columns // 2) if frames > 1 else (0, 0)
+    numbers = rng.standard_normal((rows + spare[0], columns + spare[1], 2), np.float32).view(np.complex64)[..., 0]
+    level = noise_db + 18 * (np.maximum(grid.r, 0) / grid.depth - 1)
+    amplitude = (10 ** (level / 20) / np.sqrt(2))[:, None].astype(np.float32)
+    for row, column in rng.integers(0, np.add(spare, 1), (frames, 2)):
+        yield amplitude * numbers[row : row + rows, column : column + columns]
 
 
 def _masks(anatomy: _Anatomy, motion: _Motion, converter: _ScanConverter, frames: int) -> dict[str, NDArray[np.bool_]]:

@@ -13,6 +13,9 @@ from fibrolib.phantom.anatomy import _Anatomy
 from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, _plane_from_polar, _PolarGrid
 from fibrolib.phantom.patients import _clustering
 
+_PIXEL = 0.8  # of the plane's noise fields, mm
+_RIB_SHARE, _LUNG_SHARE = 0.25, 0.12  # of views; all figures of attenuation are assumptions
+
 
 @dataclass(frozen=True)
 class _Scatterers:
@@ -27,11 +30,7 @@ class _Scatterers:
 
     @classmethod
     def draw(cls, patient: object, anatomy: _Anatomy, rng: Generator, count: int = 90_000) -> _Scatterers:
-        """Fill an anatomy with `count` tissue scatterers and the specular lines of fascia, capsule and diaphragm.
-
-        At the default about nine lie in a resolution cell, enough for developed speckle. The patient's attributes
-        ``fat`` and ``texture`` are used.
-        """
+        """Fill an anatomy with `count` tissue scatterers, about nine in a resolution cell, and specular lines."""
         grid = anatomy.grid
         rows, columns = grid.shape
         row = rng.random(count, np.float32) * (rows - 1)
@@ -87,9 +86,6 @@ def _parenchyma(patient: object, anatomy: _Anatomy, place: NDArray, rng: Generat
     return np.where(liver, added + 1.2 * slow, 0).astype(np.float32)
 
 
-_PIXEL = 0.8  # of the plane's noise fields, mm
-
-
 def _noise_at(x: NDArray, y: NDArray, grid: _PolarGrid, size: float, rng: Generator) -> NDArray[np.float32]:
     """A standard normal field of correlation length `size` (mm, a Gaussian's sigma) at places of the plane."""
     half = (FACE_RADIUS + grid.depth + 12) * np.sin(HALF_ANGLE + 0.08)
@@ -119,9 +115,6 @@ def _specular_lines(anatomy: _Anatomy, patient: object, rng: Generator) -> tuple
     return r, np.tile(theta, len(kinds)), amplitude, np.zeros_like(amplitude), inside
 
 
-_RIB_SHARE, _LUNG_SHARE = 0.25, 0.12  # of views; all figures of attenuation are assumptions
-
-
 @dataclass(frozen=True)
 class _Cover:
     """A rib, or the lung, that covers one side of the fan."""
@@ -134,7 +127,6 @@ class _Cover:
     echo: NDArray[np.complex64]  # map of its own echo: its bright face, and reverberation that stands still
 
     def coverage(self, theta: NDArray, slide: float) -> NDArray:
-        """Share of each beam that is covered when the liver has slid by `slide` radians."""
         into = (self.side * (theta - self.follow * slide) - self.edge) / self.softness
         return 1 / (1 + np.exp(-np.clip(into, -30, 30)))
 
@@ -149,13 +141,9 @@ class _Attenuation:
 
     @classmethod
     def draw(cls, patient: object, anatomy: _Anatomy, rng: Generator) -> _Attenuation:
-        """Draw what is lost in one view.
-
-        The patient's ``fat`` attenuates more than the gain curve expects (half of 2 x 3.3 MHz x .25 dB/cm/MHz is left
-        at full fat).
-        """
         grid = anatomy.grid
         r, theta = grid.r[:, None], grid.theta[None, :]
+        # Of full fat's 2 x 3.3 MHz x .25 dB/cm/MHz, half is more than the gain curve expects.
         excess = 0.085 * patient.fat * np.maximum(r - 20, 0) + rng.normal(0, 0.012) * (r - 60)
         beams = gaussian_filter1d(rng.standard_normal(grid.shape[1]), 3)
         beams = 0.7 * beams / beams.std() + rng.uniform(0, 5) * np.clip(np.abs(theta) / HALF_ANGLE - 0.8, 0, None) * 5

@@ -25,7 +25,7 @@ from fibrolib.video import open_arrays, write_dicom, write_image, write_video
 from fibrolib.workers import workers_end_here
 
 _VERSION = 2  # raised whenever the same seed gives other pictures
-
+_IMAGE = "image_"  # stands before the names of the still image's masks
 _COLUMNS = ["patient_id", "video", "image", "stage", "age", "sex", "bmi", *VIRTUAL_FURTHER, *BLOOD, "swe_kpa", "roi"]
 
 
@@ -43,38 +43,31 @@ def simulate_cohort(
     dicom: bool = False,
     n_jobs: int = 2,
 ) -> Path:
-    """Simulate a cohort and write it to a folder.
+    """Simulate a cohort and write it to a folder; return its table.
 
     Parameters
     ----------
     out : str or Path
         Folder; made if missing. Only videos whose files are not there yet are simulated, so a cohort can be enlarged.
+        FibrolibError if it holds a cohort of other parameters or of another version.
     patients, videos : int
-        Number of patients, and of videos per patient, each of another view. Patient i of a seed, its image and its
-        first videos are the same whatever the numbers.
+        Number of patients, and of videos per patient, each of another view.
     seed : int
-        The same seed gives the same bytes, whatever `n_jobs`.
+        Patient i of a seed has the same bytes whatever the numbers and `n_jobs` (joblib workers).
     strengths : SignalStrengths, optional
-        Strength of the signals; the published effects if left out.
+        Default: the published effects.
     frames, fps : int, float, optional
         Of every video; by default two heartbeats of the patient, at the rate of the patient's scanner.
     images, truth : bool
         Also a still image of each patient; also the masks and the displacement of every video, a fifth of the work.
     dicom : bool
         Write videos and images as DICOM, without loss; else as MP4 and PNG.
-    n_jobs : int
-        Number of joblib workers.
 
     Returns
     -------
     Path
-        The table, ``cohort.csv``, one row per video; beside it ``videos/``, ``images/``, ``truth/`` (which always
-        holds the latent quantities of the patients) and ``cohort.json``.
-
-    Raises
-    ------
-    FibrolibError
-        If the folder holds a cohort of another seed, form or version, of other signal strengths or other pictures.
+        ``cohort.csv``, one row per video; beside it ``videos/``, ``images/``, ``truth/`` (with the latent quantities of
+        the patients) and ``cohort.json``.
     """
     if videos < 1:
         raise ValueError(f"at least one video per patient is needed, not {videos}")
@@ -157,16 +150,9 @@ def _write_pictures(path: Path, rendering: Rendering, patient_id: str) -> None:
         write_video(path, rendering.frames, rendering.fps, comment=f"{BANNER} {path.stem}")
 
 
-_IMAGE = "image_"  # stands before the names of the still image's masks
-
-
 @dataclass(frozen=True)
 class _Truth:
-    """Where tissue was, and how it moved, when a virtual video was taken.
-
-    `image_masks`, of shape (height, width), are those of the still image, and empty for a patient's further videos. For
-    the other fields see `Rendering`.
-    """
+    """Truth of a video (see `Rendering`) and masks of the still image, empty for a patient's further videos."""
 
     masks: dict[str, NDArray[np.bool_]]
     image_masks: dict[str, NDArray[np.bool_]]
@@ -191,13 +177,7 @@ def _write_truth(path: Path, clip: Rendering, still: Rendering | None = None) ->
 
 
 def read_truth(path: str | Path) -> _Truth:
-    """Read the truth of a video of a virtual cohort, a file that the table's column ``roi`` names.
-
-    Raises
-    ------
-    FibrolibError
-        There is no such file, or it is not the truth of a virtual video.
-    """
+    """Read a file that the column ``roi`` of a virtual cohort's table names; FibrolibError for any other."""
     path = Path(path)
     if not path.is_file():
         raise FibrolibError(
