@@ -35,7 +35,7 @@ from fibrolib.attribution import METHODS, attribute_methods, judge, judge_plante
 from fibrolib.attribution.explain import _as_batch
 from fibrolib.experiments import SALIENCY_CONFIGS, SaliencyTests
 from fibrolib.experiments.planted_signal import _Scenario
-from fibrolib.experiments.saliency_tests import plant
+from fibrolib.experiments.saliency_tests import _plant
 from fibrolib.learning import NetClassifier
 from fibrolib.nets import build_net, import_torchvision
 from fibrolib.stages import is_metavir, stage_name
@@ -54,7 +54,7 @@ _REPEATS = 5
 
 def planted_of(profile, net: str, seed: int, patients: int, configs) -> pd.DataFrame:
     """Scores of one net's maps in the three scenarios; kept."""
-    scenarios = plant(TOP / "cohorts", TOP, profile, net, patients=patients, seed=seed)
+    scenarios = _plant(TOP / "cohorts", TOP, profile, net, patients=patients, seed=seed)
     cache_key = {"ways": configs, "scenarios": [scenario.cache_key for scenario in scenarios.values()]}
     return ResultCache(TOP / "results").get_or_compute(
         f"planted-{net}-{seed}",

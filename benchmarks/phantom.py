@@ -26,8 +26,7 @@ from sklearn.metrics import roc_auc_score
 
 from fibrolib.diagnostics import apri, fib4
 from fibrolib.phantom import MOVING, STILL, SignalStrengths, draw_patients, oracle_auc, render_clip, simulate_cohort
-from fibrolib.phantom.geometry import _PolarGrid
-from fibrolib.phantom.imaging import _PointSpread, _Receiver
+from fibrolib.phantom.imaging import _PointSpread, _PolarGrid, _Receiver
 
 PUBLISHED_AUC = {  # >= F2, >= F3, F4
     "SWE": (0.878, 0.932, 0.942),  # n = 327; the other large study: .887 / .912 / .832

@@ -172,20 +172,20 @@ def test_no_trainings_are_no_nets(evaluated):
     assert _nets_of_shuffled_stages(evaluated, 0) == {"net": []}
 
 
-def test_results_come_in_the_order_of_the_jobs():
-    assert _side_by_side([delayed(divmod)(number, 3) for number in range(5)], "cpu", "Working", "jobs") == [
+def test_results_come_in_the_order_of_the_jobs(nets):
+    assert _side_by_side([delayed(divmod)(number, 3) for number in range(5)], nets, "Working", "jobs") == [
         divmod(n, 3) for n in range(5)
     ]
 
 
-def test_work_is_done_in_other_processes(monkeypatch):
+def test_work_is_done_in_other_processes(nets, monkeypatch):
     monkeypatch.setattr(evaluation, "n_workers", lambda: 2)
-    assert os.getpid() not in _side_by_side([delayed(os.getpid)()] * 2, "cpu", "Working", "jobs")
+    assert os.getpid() not in _side_by_side([delayed(os.getpid)()] * 2, nets, "Working", "jobs")
 
 
-def test_without_jobs_no_process_is_started(monkeypatch):
+def test_without_jobs_no_process_is_started(nets, monkeypatch):
     monkeypatch.setattr(saliency_tests, "Parallel", lambda **_: pytest.fail("started"))
-    assert _side_by_side([], "cpu", "Working", "jobs") == []
+    assert _side_by_side([], nets, "Working", "jobs") == []
 
 
 def test_worlds_share_bodies_and_differ_in_their_signal(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fibrolib.phantom.anatomy import LABELS, _Anatomy, _Vessels
-from fibrolib.phantom.geometry import FACE_RADIUS, _plane_from_polar, _PolarGrid
+from fibrolib.phantom.imaging import FACE_RADIUS, _plane_from_polar, _PolarGrid
 from fibrolib.phantom.patients import _nodule_height
 
 GRID = _PolarGrid(140.0)

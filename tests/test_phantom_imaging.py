@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from fibrolib.phantom.geometry import HALF_ANGLE, _PolarGrid
-from fibrolib.phantom.imaging import SCANNERS, _PointSpread, _Receiver, _ScanConverter
+from fibrolib.phantom.imaging import (
+    HALF_ANGLE,
+    SCANNERS,
+    _plane_from_polar,
+    _PointSpread,
+    _polar_from_plane,
+    _PolarGrid,
+    _Receiver,
+    _ScanConverter,
+)
 
 GRID = _PolarGrid(140.0)
 SPREAD = _PointSpread(3.2, 1.1, 0.017, 70.0)
@@ -119,3 +127,10 @@ def test_scan_conversion_keeps_places():
     assert rows.max() in (241, 242)
     assert rows.max() - converter.origin[0] == pytest.approx(140 / converter.scale, abs=1)
     assert abs(columns.mean() - 150) < 0.5
+
+
+def test_polar_and_plane_are_inverse():
+    r, theta = np.random.default_rng(0).uniform((0, -0.5), (150, 0.5), (50, 2)).T
+    back = _polar_from_plane(*_plane_from_polar(r, theta))
+    assert back[0] == pytest.approx(r)
+    assert back[1] == pytest.approx(theta)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, _plane_from_polar, _PolarGrid
+from fibrolib.phantom.imaging import FACE_RADIUS, HALF_ANGLE, _plane_from_polar, _PolarGrid
 from fibrolib.phantom.neighbours import _Diaphragm, _Organ, _Organs, _Wall
 
 GRID = _PolarGrid(140.0)

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from fibrolib.phantom import draw_patients, render_view
 from fibrolib.phantom.anatomy import _Anatomy
-from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, _PolarGrid
+from fibrolib.phantom.imaging import FACE_RADIUS, HALF_ANGLE, _PolarGrid
 from fibrolib.phantom.motion import _Motion
 from fibrolib.phantom.render import _clip_length, _Origins, _Tissue
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fibrolib.phantom.anatomy import _Anatomy
-from fibrolib.phantom.geometry import _PolarGrid
+from fibrolib.phantom.imaging import _PolarGrid
 from fibrolib.phantom.scatterers import _Attenuation, _Cover, _Scatterers
 
 GRID = _PolarGrid(140.0)

@@ -27,7 +27,7 @@ pytestmark = [
 TOKEN = "for-this-test-only"
 CELL = """
 from fibrolib.learning import NetClassifier
-from fibrolib.experiments.viewer import Viewer
+from fibrolib.experiments import Viewer
 from fibrolib.video import load_clip
 
 clips = {"patient A": load_clip("clip-0-0.npz"), "patient B": load_clip("clip-0-2.npz")}

@@ -91,7 +91,7 @@ def attribute(
     target: Target | int | None = None,
     layer: str | None = None,
 ) -> Explanation:
-    """Explain the middle window of a clip.
+    """Explain the middle window of a clip, by a map without negative evidence that is scaled to its maximum.
 
     Parameters
     ----------
@@ -103,11 +103,6 @@ def attribute(
         A `Target`; an integer for P(stage >= it); None for the estimator's own cut-off.
     layer : str or None
         A layer of `list_layers`, for class activation maps; None takes the net's own.
-
-    Returns
-    -------
-    Explanation
-        Without negative evidence, and scaled to its maximum: maps compare in location, not in strength.
     """
     return attribute_methods(estimator, [clip], [method], target=target, layer=layer)[method][0]
 

@@ -59,8 +59,7 @@ def faithfulness_by_method(
 ) -> pd.DataFrame:
     """Scores while parts of the sector are removed or inserted, for maps by patient and method.
 
-    Columns: ``patient_id, method, curve, order, fraction, score``; scores in orders that ignore the map are repeated
-    for every method.
+    Columns: ``patient_id, method, curve, order, fraction, score``; orders that ignore the map stand in every method.
     """
     tables, uninformed = [], {}
     for (patient, method), cam in maps.items():
@@ -160,10 +159,7 @@ def _fill(values: Tensor, remaining: Tensor, inside: Tensor) -> Tensor:
 
 
 def _coarse_fill(values: Tensor, remaining: Tensor, inside: Tensor) -> Tensor:
-    """Initial values: an image of half the side, filled likewise; the mean of a small one.
-
-    Conjugate gradients converge fast on fine structures and slowly on coarse ones.
-    """
+    """Initial values from an image of half the side: conjugate gradients converge slowly on coarse structures."""
     height, width = values.shape[-2:]
     if min(height, width) < _COARSEST:
         return (values.sum() / remaining.sum()).expand_as(values)
@@ -175,10 +171,8 @@ def _coarse_fill(values: Tensor, remaining: Tensor, inside: Tensor) -> Tensor:
 
 
 def _sum_of_neighbours(values: Tensor) -> Tensor:
-    """Sum of the 18 neighbours of each place, those across faces counted twice: they lie in two of its three planes.
-
-    Summing planes side by side is ten times faster than a convolution.
-    """
+    """Sum of the 18 neighbours of each place, those across faces counted twice: they lie in two of its three planes."""
+    # Ten times faster than a convolution.
     along_time, along_rows = _three(values, 0), _three(values, 1)
     return _three(along_time, 1) + _three(along_time, 2) + _three(along_rows, 2) - 3 * values
 

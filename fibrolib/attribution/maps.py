@@ -92,10 +92,7 @@ class Explanation(_Window):
         return pd.DataFrame({"time": self.times, "relevance": share, "movement": self.movement})
 
     def heartbeat_lag(self, heart_rate: float) -> float:
-        """Lag of relevance behind movement in heartbeats (-0.5 to 0.5), by the phase of their first harmonics.
-
-        NaN where either does not change, or for clips shorter than a beat.
-        """
+        """Lag of relevance behind movement in heartbeats (-0.5 to 0.5), by their first harmonics; NaN if there is none."""
         curve = self.over_time()
         beats = curve["time"].to_numpy() * heart_rate / 60
         if np.ptp(beats) < 1:
@@ -150,28 +147,18 @@ def mask_scores_by_patient(
 
 
 def attainable_share(region: NDArray[np.bool_], sector: NDArray[np.bool_], grid: tuple[int, int, int]) -> float:
-    """Share of relevance on a region for the best map of a coarse grid: a thin band cannot hold all of it.
-
-    `grid` holds times, height and width of the layer's maps (`list_layers`).
-    """
+    """Share of relevance on a region for the best map of a coarse grid (times, height, width of `list_layers`)."""
     marked = torch.from_numpy(region & sector).float()
     best = _enlarged(functional.adaptive_avg_pool3d(marked[None], grid), region.shape)[0].double().numpy() * sector
     return float(best[region].sum() / best.sum()) if best.any() else _NAN
 
 
 def summarise_shares(table: pd.DataFrame, *, seed: int = 0, n_resamples: int = 4000) -> pd.DataFrame:
-    """Ratio of a region's share of relevance to its share of the area, with a bootstrap interval over patients.
+    """Ratio of a region's share of relevance to its share of the area, from `Explanation.mask_scores` of patients.
 
-    Parameters
-    ----------
-    table : DataFrame
-        `Explanation.mask_scores`, a row per patient, and any of ``region, signal, model, method, layer`` to group by.
-
-    Returns
-    -------
-    DataFrame
-        By group: ``n`` (patients with any relevance), ``empty`` (those without), means of the four scores, ``ratio``
-        with ``ratio_low, ratio_high`` (95 %, percentiles of resampled patients; NaN below three patients).
+    Columns: any of ``region, signal, model, method, layer`` (the groups), ``n`` (patients with any relevance),
+    ``empty`` (those without), means of the four scores, and ``ratio`` with ``ratio_low, ratio_high`` (95 %, percentiles
+    of resampled patients; NaN below three patients).
     """
     keys = [name for name in ("region", "signal", "model", "method", "layer") if name in table]
     groups = table.groupby(keys, sort=False) if keys else [((), table)]

@@ -43,11 +43,6 @@ class Target:
         return torch.logit(here - above, eps=1e-9).to(logits.dtype)
 
 
-def _gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Selvaraju et al. 2017: channels weighted by their mean gradient."""
-    return (gradients.mean(_VOLUME, keepdim=True) * activations).sum(1)
-
-
 def _gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
     """Chattopadhay et al. 2018, eq. 19: positive gradients weighted by each place's part in the score."""
     square, total = gradients.square(), activations.sum(_VOLUME, keepdim=True)
@@ -57,22 +52,20 @@ def _gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
     return ((share * gradients.relu()).sum(_VOLUME, keepdim=True) * activations).sum(1)
 
 
-def _layercam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Jiang et al. 2021: every place weighted by its own positive gradient."""
-    return (gradients.relu() * activations).sum(1)
-
-
 # Maps (n, times, height, width) from activations and gradients (n, channels, times, height, width).
-_CAMS = {"gradcam": _gradcam, "gradcam++": _gradcam_plus_plus, "layercam": _layercam}
+_CAMS = {
+    # Selvaraju et al. 2017: channels weighted by their mean gradient.
+    "gradcam": lambda activations, gradients: (gradients.mean(_VOLUME, keepdim=True) * activations).sum(1),
+    "gradcam++": _gradcam_plus_plus,
+    # Jiang et al. 2021: every place weighted by its own positive gradient.
+    "layercam": lambda activations, gradients: (gradients.relu() * activations).sum(1),
+}
 
 
 def _class_activation(
     methods: Sequence[str], net: nn.Module, layer: str, clips: Tensor, score: _Score
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Signed maps ``(batch, times, h, w)`` of a layer by method, and scores of the clips, from one pass.
-
-    A layer that sees frames one by one gives one map per frame, with channel weights of its own.
-    """
+    """Signed maps ``(batch, times, h, w)`` of a layer by method, and scores of the clips, from one pass."""
     activations, gradients, scores = _activations_and_gradients(net, layer, clips, score)
     volumes = [maps if maps.dim() == 5 else maps[:, :, None] for maps in (activations, gradients)]
     maps = {method: _CAMS[method](*volumes) for method in methods}
@@ -122,10 +115,7 @@ def _grids(net: nn.Module, clip: Tensor) -> dict[str, tuple[int, int, int, int]]
 
 
 def _is_map(shape: tuple[int, ...], clips: Tensor) -> bool:
-    """Whether an output is a map ``(n, channels, [times,] height, width)`` of clips ``(batch, 1, t, h, w)``.
-
-    Its last two sides must have the clip's proportions; rows of tokens, and maps with channels last, have not.
-    """
+    """Whether an output is a map ``(n, channels, [times,] height, width)``, with the proportions of the clips."""
     if len(shape) not in (4, 5) or shape[0] % len(clips) or (len(shape) == 5 and shape[0] != len(clips)):
         return False
     (height, width), (rows, columns) = clips.shape[-2:], shape[-2:]

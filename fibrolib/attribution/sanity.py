@@ -38,20 +38,15 @@ class _SanityTest:
 
 # Mukaka 2012 (Malawi Med J 24:69): a correlation below .3 is negligible, from .5 moderate, from .7 high. To judge maps
 # by these words is an assumption; the tests' sources give no thresholds.
-_NEGLIGIBLE, _MODERATE, _HIGH = 0.3, 0.5, 0.7
-
 TESTS = {
-    "shuffled net": _SanityTest(
-        "Does the map change when all weights are shuffled?", _NEGLIGIBLE, False, "Adebayo 2018"
-    ),
+    "shuffled net": _SanityTest("Does the map change when all weights are shuffled?", 0.3, False, "Adebayo 2018"),
     "random labels": _SanityTest(
-        "Does the map change when the network is trained on shuffled stages?", _NEGLIGIBLE, False, "Adebayo 2018"
+        "Does the map change when the network is trained on shuffled stages?", 0.3, False, "Adebayo 2018"
     ),
-    "other training": _SanityTest("Is the map the same with another seed or fold?", _MODERATE, True, "Arun 2021"),
-    "gain": _SanityTest("Is the map the same if the image is 15 % darker or brighter?", _HIGH, True, "Kindermans 2019"),
-    "shift": _SanityTest("Does the map move with the image (shift by 6 %)?", _HIGH, True, "Kindermans 2019"),
+    "other training": _SanityTest("Is the map the same with another seed or fold?", 0.5, True, "Arun 2021"),
+    "gain": _SanityTest("Is the map the same if the image is 15 % darker or brighter?", 0.7, True, "Kindermans 2019"),
+    "shift": _SanityTest("Does the map move with the image (shift by 6 %)?", 0.7, True, "Kindermans 2019"),
 }
-
 # Ratio to its chance share that a region must reach where the signal is (assumption: far from chance, and attainable
 # for a map whose places are somewhat larger than the region).
 TIMES = 3.0
@@ -66,7 +61,7 @@ def sanity_values(
     random_labels: Sequence[NetClassifier] = (),
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Rank correlations of maps with maps that should, or should not, look like them.
+    """Rank correlations of maps with maps that should, or should not, look like them: ``method, test, clip, value``.
 
     Parameters
     ----------
@@ -74,11 +69,6 @@ def sanity_values(
         As for `attribute_methods`; the clips are one per patient.
     other_training, random_labels : sequence of NetClassifier
         The same net trained with other seeds or on other folds, and on shuffled stages; if none, no such test.
-
-    Returns
-    -------
-    DataFrame
-        ``method``, ``test`` (a key of `TESTS`), ``clip`` (its position), ``value``.
     """
     maps = attribute_methods(estimator, clips, methods)
     layers = _layers_with_weights(estimator, clips[0])
@@ -122,22 +112,22 @@ def judge(values: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def judge_planted(scores: pd.DataFrame, *, region: str = "capsule", seed: int = 0) -> pd.DataFrame:
-    """Pass or fail of every method in scenarios with one planted signal each, from scores of maps on a `region`.
+def judge_planted(scores: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Pass or fail of every method in scenarios with one planted signal each, by scores of maps on the capsule.
 
-    With the signal in the region, chance is the region's share of the sector (ratio 1), and a method passes with
-    `TIMES` times that. With the signal elsewhere, chance is the ratio of a map spread evenly over the place of the
-    signal (the capsule is also the outermost part of the liver), and a method passes if its interval is not above.
+    With the signal in the capsule, chance is its share of the sector (ratio 1), and a method passes with `TIMES` times
+    that. With the signal elsewhere, chance is the ratio of a map spread evenly over the place of the signal (the
+    capsule is also the outermost part of the liver), and a method passes if its interval is not above.
 
     Columns: ``model, method, layer, signal``, those of `summarise_shares`, ``attainable`` (ratio of the best map so
     coarse), ``chance, rule, passed``.
     """
-    on_region = scores[scores["region"] == region]
+    on_region = scores[scores["region"] == "capsule"]
     keys = ["signal", "model", "method", "layer"]
     means = on_region.groupby(keys, sort=False)[["attainable", "even", "area"]].mean()
     limits = means[["attainable", "even"]].div(means["area"], axis=0).rename(columns={"even": "chance"}).reset_index()
     table = summarise_shares(on_region, seed=seed).merge(limits, on=keys)
-    planted = table["signal"] == region
+    planted = table["signal"] == "capsule"
     table["chance"] = table["chance"].mask(planted, 1.0)
     table["rule"] = planted.map({True: f">= {TIMES:g}", False: "not above chance"})
     table["passed"] = (planted & (table["ratio"] >= TIMES)) | (~planted & (table["ratio_low"] <= table["chance"]))
@@ -194,10 +184,7 @@ def _layers_with_weights(estimator: NetClassifier, clip: Clip) -> list[str]:
 
 @torch.no_grad()
 def _with_shuffled_weights(estimator: NetClassifier, layers: Sequence[str], seed: int) -> NetClassifier:
-    """A copy with the entries of every weight of some layers shuffled, which keeps their scale.
-
-    Fresh weights beside old batch statistics would silence the net.
-    """
+    """A copy with the weights of some layers shuffled: fresh ones beside old batch statistics would silence the net."""
     shuffled = copy.deepcopy(estimator)
     random = torch.Generator().manual_seed(seed)
     for name in layers:

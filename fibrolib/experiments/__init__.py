@@ -1,5 +1,14 @@
 """What only virtual patients allow, and the tests of maps of relevance."""
 
+from fibrolib.experiments.explorers import (
+    Explorer,
+    Viewer,
+    detail,
+    mmode_strip,
+    render_beats,
+    true_movement,
+    typical_patient,
+)
 from fibrolib.experiments.planted_signal import SALIENCY_CONFIGS
 from fibrolib.experiments.saliency_tests import SaliencyTests
 from fibrolib.experiments.simulated_test_set import (
@@ -10,15 +19,6 @@ from fibrolib.experiments.simulated_test_set import (
     ceilings_of,
     scenarios_of,
     stage_patients,
-)
-from fibrolib.experiments.viewer import Viewer
-from fibrolib.experiments.virtual_patient import (
-    Explorer,
-    detail,
-    mmode_strip,
-    render_beats,
-    true_movement,
-    typical_patient,
 )
 
 __all__ = [

@@ -41,8 +41,6 @@ _PLACES = {"capsule": "capsule", "texture": "liver", "motion": "liver"}
 
 @dataclass(frozen=True)
 class _SaliencyConfig:
-    """A method and the layer it is given."""
-
     method: str
     layer: str = "own"
 
@@ -89,7 +87,6 @@ class _Scenario:
 
     @cached_property
     def net(self) -> NetClassifier:
-        """The net, trained for all its epochs."""
         return clone(self._estimator).fit(self.train, self.train["stage"].to_numpy())
 
     @cached_property

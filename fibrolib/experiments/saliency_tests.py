@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +37,11 @@ _CUTOFF, _STAGES = 2, 5  # of planted scenarios: significant fibrosis on the MET
 _N_FOLDS_COMPARED = 2  # nets of the cross-validation that are compared: enough to ask whether two trainings agree
 
 
-def _side_by_side(jobs: Sequence, device: str, label: str, unit: str) -> list:
+def _side_by_side(jobs: Sequence, nets: NetEvaluations, label: str, unit: str) -> list:
     """Results of joblib's delayed jobs, in their order, from processes: while a net is explained, hooks sit in it."""
     if not jobs:
         return []
+    device = nets[nets.names[0]].final.device
     give_back_memory()
     with quiet_workers():
         results = Parallel(n_jobs=net_workers(device), return_as="generator")(jobs)
@@ -53,8 +54,7 @@ def _nets_of_folds(nets: NetEvaluations, name: str) -> list[NetClassifier]:
     """Nets of the chosen settings, each trained without one fold: the fits of the evaluation's cross-validation."""
     net = clone(nets[name].final).set_params(memory=nets.fits(name))
     patients, options = nets.patients, {"n_folds": nets.profile.n_folds, "seed": nets.seed}
-    folds = range(1, _N_FOLDS_COMPARED + 1)
-    fitted = (fit_without_fold(net, patients, fold, **options) for fold in folds)
+    fitted = (fit_without_fold(net, patients, fold, **options) for fold in range(1, _N_FOLDS_COMPARED + 1))
     label = f"Training the {model_label(name)} without a fold"
     return list(track(fitted, label, _N_FOLDS_COMPARED, "nets", kept=nets.folder.path))
 
@@ -69,8 +69,7 @@ def _nets_of_shuffled_stages(nets: NetEvaluations, number: int) -> dict[str, lis
             keys[net] = {**nets.cache_key(name), "settings": nets[name].best, "shuffled": again}
             if not cache.has(f"shuffled-{name}", keys[net], made_by):
                 jobs[net] = delayed(fit_shuffled)(nets[name].final, nets.patients, nets.seed + again)
-    device = nets[nets.names[0]].final.device
-    fitted = _side_by_side(list(jobs.values()), device, "Training on shuffled stages", "nets")
+    fitted = _side_by_side(list(jobs.values()), nets, "Training on shuffled stages", "nets")
     trained = dict(zip(jobs, fitted, strict=True))
 
     def load(name: str, again: int) -> NetClassifier:
@@ -95,22 +94,21 @@ def _plant(cohorts: Path, cache: Path, profile: Profile, net: str, *, patients: 
     estimator = NetClassifier(**arguments, **options)
     step = profile.model(net).arguments.get("frame_stride", 1)
     video = {"frames": max(estimator.clip_length, 2), "fps": profile.clips.fps / step, "images": False}
+    form = form_of(profile, "clip" if estimator.view == "clips" else "image")
+
+    def marked(patient: object, region: str) -> Path:
+        """The patient's file as the net takes it, with a region marked."""
+        path, roi = sources(patient, form["kind"])[0]
+        return prepare_cached(path, cache / "clips", roi=roi, region=region, **form)
+
     scenarios = {}
     for signal, strengths in SIGNALS.items():
-        form = digest({"strengths": asdict(strengths), **video})[:8]
-        folder = cohorts / f"virtual-planted-{signal}-seed{seed}-{form}"
+        version = digest({"strengths": asdict(strengths), **video})[:8]
+        folder = cohorts / f"virtual-planted-{signal}-seed{seed}-{version}"
         table = simulate_cohort(folder, patients=patients, seed=seed, strengths=strengths, **video, n_jobs=n_workers())
         prepared = _prepared_patients(table, cache / "clips", profile, _CUTOFF)
-        kind = "clip" if estimator.view == "clips" else "image"
-        marked = partial(_prepare, folder=cache / "clips", form=form_of(profile, kind))
         scenarios[signal] = _Scenario(signal, net, prepared, estimator, marked)
     return scenarios
-
-
-def _prepare(patient, region: str, *, folder: Path, form: dict) -> Path:
-    """The patient's file as the net takes it, with a region marked."""
-    path, roi = sources(patient, form["kind"])[0]
-    return prepare_cached(path, folder, roi=roi, region=region, **form)
 
 
 class SaliencyTests:
@@ -175,10 +173,10 @@ class SaliencyTests:
             }
         return self._maps[name][method]
 
-    def every_map(self) -> list[tuple[str, str, str, Explanation]]:
-        """Net, method, patient and map: all nets and methods, every test patient."""
+    def every_map(self) -> list[tuple[dict[str, str], Explanation]]:
+        """All maps of the test patients, with ``model, method, patient_id``."""
         return [
-            (name, method, patient, cam)
+            ({"model": name, "method": method, "patient_id": patient}, cam)
             for name in self.nets.names
             for method in self.methods
             for patient, cam in self.maps(name, method).items()
@@ -187,27 +185,23 @@ class SaliencyTests:
     def shares(self) -> pd.DataFrame:
         """Scores of all maps against the marked region."""
         rows = [
-            {**_key(name, method, patient), "stage": self.test.loc[patient, "stage"], **vars(cam.mask_scores())}
-            for name, method, patient, cam in self.every_map()
+            {**of, "stage": self.test.loc[of["patient_id"], "stage"], **vars(cam.mask_scores())}
+            for of, cam in self.every_map()
             if cam.roi is not None
         ]
         return pd.DataFrame(rows)
 
     def depth(self) -> pd.DataFrame:
         """Relevance by depth (`Explanation.by_depth`) with ``model, method, patient_id``."""
-        return pd.concat([cam.by_depth().assign(**_key(*of)) for *of, cam in self.every_map()], ignore_index=True)
+        return pd.concat([cam.by_depth().assign(**of) for of, cam in self.every_map()], ignore_index=True)
 
     def timing(self) -> pd.DataFrame:
         """Whether relevance goes with movement, and with the heartbeat where its rate is known (virtual patients)."""
-        rates = self._heart_rates
-        rows = [
-            {
-                **_key(name, method, patient),
-                "correlation": cam.movement_correlation(),
-                "lag": cam.heartbeat_lag(rates[patient]) if patient in rates else float("nan"),
-            }
-            for name, method, patient, cam in self.every_map()
-        ]
+        rows = []
+        for of, cam in self.every_map():
+            rate = self._heart_rates.get(of["patient_id"])
+            lag = float("nan") if rate is None else cam.heartbeat_lag(rate)
+            rows.append({**of, "correlation": cam.movement_correlation(), "lag": lag})
         return pd.DataFrame(rows)
 
     def sanity(self) -> pd.DataFrame:
@@ -256,7 +250,7 @@ class SaliencyTests:
 
         def compute() -> pd.DataFrame:
             jobs = [delayed(scenario.scores)(configs) for scenario in scenarios.values()]
-            counted = self._side_by_side(jobs, "Training and explaining in planted scenarios", "scenarios")
+            counted = _side_by_side(jobs, self.nets, "Training and explaining in planted scenarios", "scenarios")
             return pd.concat(counted, ignore_index=True)
 
         return self.nets.folder.cache.get_or_compute_table(f"planted-{name}", cache_key, compute, made_by=(_Scenario,))
@@ -267,17 +261,10 @@ class SaliencyTests:
         options = {"methods": self.methods, "patients": self.few, "trainings": self.trainings}
         entries = {name: (f"{what}-{name}", {**self.nets.cache_key(name), **options}) for name in self.nets.names}
         missing = [name for name, entry in entries.items() if not cache.has(*entry, made_by)]
-        tested = self._side_by_side([job_of(name) for name in missing], f"Testing maps: {what}", "nets")
+        tested = _side_by_side([job_of(name) for name in missing], self.nets, f"Testing maps: {what}", "nets")
         computed = dict(zip(missing, tested, strict=True))
         tables = [
             cache.get_or_compute_table(*entry, lambda name=name: computed[name], made_by=made_by).assign(model=name)
             for name, entry in entries.items()
         ]
         return pd.concat(tables, ignore_index=True)
-
-    def _side_by_side(self, jobs: list, label: str, unit: str) -> list:
-        return _side_by_side(jobs, self.net(self.nets.names[0]).device, label, unit)
-
-
-def _key(name: str, method: str, patient: str) -> dict[str, str]:
-    return {"model": name, "method": method, "patient_id": patient}

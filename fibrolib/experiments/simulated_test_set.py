@@ -188,10 +188,8 @@ def stage_patients(nets: NetEvaluations, test_set: SimulatedTestSet | None = Non
 
 
 def scenarios_of(test_set: SimulatedTestSet) -> dict[str, SimulatedTestSet]:
-    """Simulated test sets of every scenario in `SCENARIOS`, beside one with the published effects.
-
-    A control has a fifth of its patients, as simulating them takes the time, but 40 of them (assumption).
-    """
+    """Simulated test sets of every scenario in `SCENARIOS`, beside one with the published effects."""
+    # A control has a fifth of its patients, as simulating them takes the time, but at least 40 (assumption).
     n = test_set.nets.profile.population
     few = min(n, max(40, n // 5))
     return {

@@ -9,7 +9,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
-from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, _plane_from_polar, _PolarGrid
+from fibrolib.phantom.imaging import FACE_RADIUS, HALF_ANGLE, _plane_from_polar, _PolarGrid
 from fibrolib.phantom.motion import _HeartPush
 from fibrolib.phantom.neighbours import _Diaphragm, _Organs, _Wall
 from fibrolib.phantom.patients import _nodule_height

@@ -1,7 +1,9 @@
-"""Image formation: convolution with a point spread, envelope, compression, scan conversion, and the scanner's screen.
+"""Image formation: polar grid, convolution with a point spread, compression, scan conversion, and the screen.
 
 After Bamber & Dickinson (1980) and COLE (Gao 2009): echoes arrive with the phase of their depth, and their sum is
 smoothed by an axial and a lateral Gaussian. The signal is demodulated, so the grid need only resolve the envelope.
+Places are depth `r` (mm below the probe's face, an arc) and angle `theta` (radians from its axis), or on the plane `x`
+to the right and `y` down (mm) from the middle of the face.
 """
 
 from __future__ import annotations
@@ -9,18 +11,64 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.fft import fft, fftfreq, ifft
 from scipy.sparse import csr_matrix
 
-from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, _polar_from_plane, _PolarGrid
-
+FACE_RADIUS = 55.0  # of the probe's face, mm (abdominal convex probes: 50-60)
+HALF_ANGLE = np.radians(30.0)  # half of the opening angle
 SCREEN = (256, 320)  # height and width, pixels
 _TOP, _CENTRE, _FAN_HEIGHT = 34, 150, 208  # row of the fan's upper edge, column of its axis, rows to its deepest point
 BANNER = "VIRTUAL PATIENT"  # on every frame, so that none is mistaken for a real patient
 _SOUND_SPEED = 1540.0  # m/s, the value every scanner assumes
 _WIDTH = 2 * np.sqrt(2 * np.log(2))  # full width at half maximum of a Gaussian, in sigma
+
+
+def _plane_from_polar(r: ArrayLike, theta: ArrayLike) -> tuple[NDArray, NDArray]:
+    """`(x, y)` in mm of depth `r` (mm) and angle `theta` (radians)."""
+    radius = np.asarray(r) + FACE_RADIUS
+    return radius * np.sin(theta), radius * np.cos(theta) - FACE_RADIUS
+
+
+def _polar_from_plane(x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
+    """`(r, theta)` of a point on the plane (mm)."""
+    height = np.asarray(y) + FACE_RADIUS
+    return np.hypot(x, height) - FACE_RADIUS, np.arctan2(x, height)
+
+
+@dataclass
+class _PolarGrid:
+    """Samples of the beam-formed picture; `shape`, `r`, `theta` and indices include the guard band."""
+
+    depth: float  # of the last row, mm; the first row is the probe's face
+    rows: int = 384
+    columns: int = 176
+    guard: int = 8  # samples on all four sides that are imaged and thrown away
+
+    def __post_init__(self) -> None:
+        self.steps = self.depth / (self.rows - 1), 2 * HALF_ANGLE / (self.columns - 1)  # mm, radians
+        self.shape = self.rows + 2 * self.guard, self.columns + 2 * self.guard
+        self.r = (np.arange(self.shape[0]) - self.guard) * self.steps[0]  # of the rows, mm
+        self.theta = (np.arange(self.shape[1]) - self.guard) * self.steps[1] - HALF_ANGLE  # of the columns, radians
+
+    def index(self, r: NDArray, theta: NDArray) -> tuple[NDArray, NDArray]:
+        """Fractional row and column of places on the polar plane."""
+        return r / self.steps[0] + self.guard, (theta + HALF_ANGLE) / self.steps[1] + self.guard
+
+    def polar(self, row: NDArray, column: NDArray) -> tuple[NDArray, NDArray]:
+        """Inverse of `index`."""
+        return (row - self.guard) * self.steps[0], (column - self.guard) * self.steps[1] - HALF_ANGLE
+
+    def nearest(self, image: NDArray, r: NDArray, theta: NDArray) -> NDArray:
+        return image.ravel()[self.flat_index(r, theta)]
+
+    def flat_index(self, r: NDArray, theta: NDArray) -> NDArray[np.intp]:
+        """Index into the flattened grid of the nearest samples; beyond the edge, the edge's."""
+        row, column = self.index(r, theta)
+        row = np.clip(np.rint(row), 0, self.shape[0] - 1).astype(np.intp)
+        column = np.clip(np.rint(column), 0, self.shape[1] - 1).astype(np.intp)
+        return row * self.shape[1] + column
 
 
 @dataclass(frozen=True)
@@ -117,8 +165,6 @@ def _bilinear(grid: _PolarGrid, r: NDArray, theta: NDArray) -> csr_matrix:
 
 @dataclass(frozen=True)
 class _Scanner:
-    """An invented ultrasound machine."""
-
     name: str  # on the screen
     spread: _PointSpread
     gamma: float  # exponent of its grey map: above 1 darkens the middle

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
-from fibrolib.phantom.geometry import FACE_RADIUS, _plane_from_polar
+from fibrolib.phantom.imaging import FACE_RADIUS, _plane_from_polar
 
 # Waveforms of one heartbeat: height, centre and width of bumps, in heartbeats since the R wave.
 # Displacement of the liver's dome, 0 (rest) to about 1 (systole): contraction of the ventricle, its rebound, and the

@@ -12,7 +12,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
-from fibrolib.phantom.geometry import _PolarGrid
+from fibrolib.phantom.imaging import _PolarGrid
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from fibrolib.inference import auc
 from fibrolib.phantom.patients import CARRIERS, SHORTCUT_SCANNER, STAGE_MIX, SignalStrengths, draw_patients
 
 STILL = ("texture", "capsule")  # what a still image carries: the ceiling of a 2D net
@@ -16,7 +17,6 @@ MOVING = ("texture", "capsule", "motion")  # what a video carries: the ceiling o
 
 _NODES = 16  # severities per stage at which the likelihood is averaged
 _N_SCANNERS = SHORTCUT_SCANNER.max() + 1
-_DIGITS = 9
 _CHUNK = 20_000  # patients at a time, which bounds the memory
 
 
@@ -47,21 +47,15 @@ def oracle_score(
     chunks = range(0, len(patients), _CHUNK)
     score = np.concatenate([_score(patients.iloc[at : at + _CHUNK], cutoff, signals, strengths) for at in chunks])
     # Where the signals say nothing all patients are alike: the last bits of the sums must not rank them.
-    return score.round(_DIGITS)
+    return score.round(9)
 
 
 def oracle_auc(
     strengths: SignalStrengths | None = None, cutoff: int = 2, signals: Sequence[str] = STILL, *, n: int = 100_000
 ) -> float:
-    """AUC of `oracle_score` on `n` newly drawn patients, with a sampling error of about ``0.5 / sqrt(n)``.
-
-    `STILL` and `MOVING` are the ceilings of 2D and 3D nets; 0.5 where the signals say nothing.
-    """
+    """AUC of `oracle_score` on `n` newly drawn patients: the ceiling of 2D nets (`STILL`) and of 3D nets (`MOVING`)."""
     patients = draw_patients(n, 0, strengths)
-    score = oracle_score(patients, cutoff, signals, strengths)
-    diseased = patients["stage"].to_numpy() >= cutoff
-    ranks, cases = pd.Series(score).rank().to_numpy(), int(diseased.sum())
-    return float((ranks[diseased].sum() - cases * (cases + 1) / 2) / (cases * (n - cases)))
+    return auc(patients["stage"] >= cutoff, oracle_score(patients, cutoff, signals, strengths))
 
 
 def _score(

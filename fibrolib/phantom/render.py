@@ -10,8 +10,15 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from fibrolib.phantom.anatomy import LABELS, _Anatomy
-from fibrolib.phantom.geometry import FACE_RADIUS, _polar_from_plane, _PolarGrid
-from fibrolib.phantom.imaging import SCANNERS, SCREEN, _Receiver, _ScanConverter
+from fibrolib.phantom.imaging import (
+    FACE_RADIUS,
+    SCANNERS,
+    SCREEN,
+    _polar_from_plane,
+    _PolarGrid,
+    _Receiver,
+    _ScanConverter,
+)
 from fibrolib.phantom.motion import _Motion
 from fibrolib.phantom.patients import _random_stream
 from fibrolib.phantom.scatterers import _Attenuation, _Scatterers

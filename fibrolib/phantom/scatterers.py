@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
 
 from fibrolib.phantom.anatomy import _Anatomy
-from fibrolib.phantom.geometry import FACE_RADIUS, HALF_ANGLE, _plane_from_polar, _PolarGrid
+from fibrolib.phantom.imaging import FACE_RADIUS, HALF_ANGLE, _plane_from_polar, _PolarGrid
 from fibrolib.phantom.patients import _clustering
 
 _PIXEL = 0.8  # of the plane's noise fields, mm

@@ -43,13 +43,14 @@ def simulate_cohort(
     dicom: bool = False,
     n_jobs: int = 2,
 ) -> Path:
-    """Simulate a cohort and write it to a folder; return its table.
+    """Simulate a cohort and write it to a folder; return its table, ``cohort.csv`` (one row per video).
 
     Parameters
     ----------
     out : str or Path
         Folder; made if missing. Only videos whose files are not there yet are simulated, so a cohort can be enlarged.
-        FibrolibError if it holds a cohort of other parameters or of another version.
+        FibrolibError if it holds a cohort of other parameters or of another version. Beside the table stand
+        ``videos/, images/, truth/`` (with the latent quantities of the patients) and ``cohort.json``.
     patients, videos : int
         Number of patients, and of videos per patient, each of another view.
     seed : int
@@ -62,12 +63,6 @@ def simulate_cohort(
         Also a still image of each patient; also the masks and the displacement of every video, a fifth of the work.
     dicom : bool
         Write videos and images as DICOM, without loss; else as MP4 and PNG.
-
-    Returns
-    -------
-    Path
-        ``cohort.csv``, one row per video; beside it ``videos/``, ``images/``, ``truth/`` (with the latent quantities of
-        the patients) and ``cohort.json``.
     """
     if videos < 1:
         raise ValueError(f"at least one video per patient is needed, not {videos}")

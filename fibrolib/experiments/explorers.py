@@ -1,9 +1,10 @@
-"""A virtual patient to look at: typical of a severity, a few heartbeats long, and under sliders."""
+"""To look at and to play with: virtual patients typical of a severity, and maps of relevance."""
 
 from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,10 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from fibrolib.attribution import METHODS, Explanation, attribute
 from fibrolib.inference import auc
+from fibrolib.learning import NetClassifier
 from fibrolib.phantom import MOVING, STILL, Rendering, SignalStrengths, draw_patients, oracle_score, render_view
-from fibrolib.plots import plot_patient, png_bytes
+from fibrolib.plots import OPACITY, beside_overlay, plot_maps, plot_patient, png_bytes
 from fibrolib.stages import at_least
+from fibrolib.video import Clip
 
 _DIALS = ("texture", "capsule", "motion")
 _HEART_RATE = 66.0  # 1/min; slow enough to be followed by eye
@@ -26,15 +30,7 @@ def typical_patient(severity: float, seed: int = 0, strengths: SignalStrengths |
     """A virtual patient whose carriers are exactly the mean of a severity, 0 (F0) to 4 (F4).
 
     Body, scanner and settings are those of the seed's first patient: two pictures differ by severity or dials alone.
-
-    Parameters
-    ----------
-    severity, seed
-        Continuous severity; which body and which scan.
-    strengths : SignalStrengths, optional
-        By default the published effects.
-    **scan : float
-        Columns of `draw_patients` to set, such as ``breath_mm=0``; unknown ones raise a `TypeError`.
+    `scan` sets columns of `draw_patients`, such as ``breath_mm=0``; unknown ones raise a `TypeError`.
     """
     strengths = strengths or SignalStrengths()
     drawn = draw_patients(1, seed, strengths).drop(columns=["ast", "alt", "platelets"])
@@ -78,13 +74,11 @@ class _Movement:
 
 
 def true_movement(rendering: Rendering, place: tuple[int, int] | None = None) -> _Movement:
-    """Movement of the liver in a rendering of at least one heartbeat, from each node's median over the clip.
-
-    The tissue at `place` (row and column on the screen) is followed; by default that which moves most.
-    """
+    """Movement of the liver in a heartbeat or more; the tissue at `place` is followed, or that which moves most."""
     rows, columns = rendering.nodes
     # Only nodes that are liver throughout: others would count the wall, which stays behind.
     liver = rendering.masks["liver"][:, rows, columns].all(axis=0)
+    # From each node's median over the clip, where the heart leaves it most of the time.
     moved = rendering.displacement - np.median(rendering.displacement, axis=0)
     moved = np.where(liver[..., None], moved, np.nan)
     deformed = moved - _rigid_part(moved, rendering.nodes, liver & (rows < np.median(rows[liver])))
@@ -163,17 +157,7 @@ class _Player:
 
 
 class Explorer(_Player):
-    """A virtual patient under sliders; show it as the last line of a cell.
-
-    Setting the ``value`` of one of the ``controls`` is moving that slider.
-
-    Parameters
-    ----------
-    seed, cutoff : int
-        Body and view at the start; lowest stage that counts as diseased.
-    frames : int
-        Frames of the one heartbeat that is simulated at every move; fewer answer sooner.
-    """
+    """A virtual patient under sliders (`controls`); show it as the last line of a cell."""
 
     def __init__(self, seed: int = 0, cutoff: int = 2, frames: int = 12) -> None:
         super().__init__(frames, 60_000 / _HEART_RATE / frames, width=360)
@@ -228,6 +212,63 @@ class Explorer(_Player):
             ceilings=_ceilings(strengths, self._cutoff),
         )
         self._panels.value = png_bytes(figure)
+
+
+class Viewer(_Player):
+    """The maps of a fitted net, to be played with; show it as the last line of a cell.
+
+    `clips` are prepared clips, or stills, by title of the patient; `region` is what their marked region is.
+    """
+
+    def __init__(
+        self,
+        estimator: NetClassifier,
+        clips: Mapping[str, Clip],
+        methods: Sequence[str] = METHODS,
+        region: str = "capsule",
+    ) -> None:
+        interval = 1000 * estimator.frame_stride / next(iter(clips.values())).fps  # the clip plays in its own time
+        super().__init__(estimator.clip_length, interval, width=640)
+        self._estimator, self._clips = estimator, dict(clips)
+        self._made: dict[tuple[str, str], Explanation] = {}
+        self.patient = widgets.Dropdown(options=list(self._clips), description="patient")
+        self.method = widgets.Dropdown(options=list(methods), description="method")
+        self.opacity = widgets.FloatSlider(value=OPACITY, max=1.0, step=0.05, description="opacity")
+        self._caption = widgets.HTML()
+        self._choose()
+        self._still = png_bytes(plot_maps({self.patient.value: self.explanation}, region=region))
+        for chooser in (self.patient, self.method):
+            chooser.observe(self._choose, names="value")
+        for slider in (self.opacity, self.frame):
+            slider.observe(self._show, names="value")
+        controls = [self.patient, self.method, self.opacity]
+        if estimator.clip_length > 1:
+            controls.append(widgets.HBox([self.play, self.frame]))
+        self.box = widgets.HBox([widgets.VBox([*controls, self._caption]), self._picture])
+
+    @property
+    def caption(self) -> str:
+        """What is shown, in words."""
+        return self._caption.value
+
+    def _choose(self, _change: object = None) -> None:
+        """Make the map that is asked for, when it is first looked at."""
+        chosen = self.patient.value, self.method.value
+        if chosen not in self._made:
+            self._made[chosen] = attribute(self._estimator, self._clips[chosen[0]], chosen[1])
+        self.explanation = self._made[chosen]
+        self._show()
+
+    def _show(self, _change: object = None) -> None:
+        """Draw the frame beside the same under its map."""
+        cam, at = self.explanation, self.frame.value
+        self._picture.value = _png(beside_overlay(cam, self.opacity.value)[at])
+        where = f" of layer <code>{cam.layer}</code>" if cam.layer else ""
+        nothing = "" if cam.relevance.any() else "<br><b>Nothing in this window spoke for it.</b>"
+        self._caption.value = (
+            f"<p style='line-height:1.4'>{cam.method}{where}<br>P({cam.target}) = {cam.score:.2f}"
+            f"<br>{cam.times[at]:.2f} s{nothing}</p>"
+        )
 
 
 def _slider(name: str, value: float, most: float, tooltip: str) -> widgets.FloatSlider:
