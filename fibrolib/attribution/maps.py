@@ -92,7 +92,7 @@ class Explanation(_Window):
         return pd.DataFrame({"time": self.times, "relevance": share, "movement": self.movement})
 
     def heartbeat_lag(self, heart_rate: float) -> float:
-        """Lag of relevance behind movement in heartbeats (-0.5 to 0.5), by their first harmonics; NaN if there is none."""
+        """Lag of relevance behind movement in heartbeats (-0.5 to 0.5), by their first harmonics; NaN without any."""
         curve = self.over_time()
         beats = curve["time"].to_numpy() * heart_rate / 60
         if np.ptp(beats) < 1:
