@@ -54,6 +54,7 @@ def _frozen_net(estimator: NetClassifier) -> Iterator[tuple[nn.Module, str]]:
     # cuDNN's recurrent nets have no backward pass in evaluation mode.
     recurrent = any(isinstance(module, nn.RNNBase) for module in net.modules())
     try:
+        # With the estimator's number of threads a map repeats to the last bit, as its scores do.
         with torch_threads(estimator.n_threads), torch.backends.cudnn.flags(enabled=not recurrent):
             yield net, device
     finally:

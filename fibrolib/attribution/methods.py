@@ -90,12 +90,8 @@ def _activations_and_gradients(
         outputs.append(output.detach().requires_grad_())
         return outputs[-1].clone()
 
-    handle = net.get_submodule(layer).register_forward_hook(catch)
-    try:
-        with torch.enable_grad():
-            scores = score(net(clips))
-    finally:
-        handle.remove()
+    with torch.enable_grad(), net.get_submodule(layer).register_forward_hook(catch):
+        scores = score(net(clips))
     if not outputs or not _is_map(outputs[0].shape, clips):
         raise _layer_error(net, clips, layer, f"Layer '{layer}' gives no maps of the picture.")
     if len(outputs) != 1:

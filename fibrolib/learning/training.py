@@ -221,9 +221,8 @@ def _set_batch_statistics(module: ClipNetwork, windows: ClipDataset, batch_size:
 def _embedding_inputs(module: ClipNetwork, windows: ClipDataset, batch_size: int, device: str) -> Tensor:
     """Features in front of the embedding, one row per window."""
     rows: list[Tensor] = []
-    handle = module.embedding.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0].float().cpu()))
     module.eval()
-    for clips, _ in DataLoader(windows, batch_size=batch_size):
-        module(clips.to(device))
-    handle.remove()
+    with module.embedding.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0].float().cpu())):
+        for clips, _ in DataLoader(windows, batch_size=batch_size):
+            module(clips.to(device))
     return torch.cat(rows)

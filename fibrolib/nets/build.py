@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 
 import pandas as pd
@@ -110,15 +111,12 @@ def output_shapes(network: nn.Module, inputs: Tensor) -> dict[str, tuple[int, ..
         if torch.is_tensor(first):
             shapes[name] = tuple(first.shape)
 
-    layers = [(name, layer) for name, layer in network.named_modules() if name]
-    handles = [layer.register_forward_hook(partial(remember, name)) for name, layer in layers]
-    training = network.training
-    try:
+    with ExitStack() as undo:
+        undo.callback(network.train, network.training)
+        for name, layer in network.named_modules():
+            if name:
+                undo.enter_context(layer.register_forward_hook(partial(remember, name)))
         network.eval()(inputs)
-    finally:
-        network.train(training)
-        for handle in handles:
-            handle.remove()
     return shapes
 
 
