@@ -208,7 +208,8 @@ def ablate(scenarios: Mapping[str, SimulatedTestSet], nets: Sequence[str], cutof
     _score_all(list(scenarios.values()), nets)
     parts = [_of_net(each, net, cutoff).assign(scenario=name) for name, each in scenarios.items() for net in nets]
     table = pd.concat(parts, ignore_index=True)
-    table["p_holm"] = adjust_pvalues(table["p"].astype(float))
+    table = table.astype(dict.fromkeys(["loss", "loss_low", "loss_high", "p"], float))  # objects where no net has any
+    table["p_holm"] = adjust_pvalues(table["p"])
     numbers = ["auc", "auc_low", "auc_high", "loss", "loss_low", "loss_high", "p", "p_holm"]
     return table[["scenario", "model", "perturbation", "n", *numbers, "note"]]
 
