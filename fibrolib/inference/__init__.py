@@ -1,5 +1,8 @@
 """Numbers with an interval or a p-value: areas, tests, calibration, net benefit, staging; no files, no models.
 
+Data that do not allow a statistic (one class only, missing scores, lengths that differ) raise `InferenceError`, in
+tables they are a note; settings that nobody can mean (a confidence level of 95) raise ValueError.
+
 What judges a study (forensics, power, coverage, luck of the split) is in `fibrolib.inference.appraisal`.
 """
 

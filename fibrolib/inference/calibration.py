@@ -7,25 +7,27 @@ integrated calibration index from a lowess curve (Austin & Steyerberg, Stat Med 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import optimize, special
 from statsmodels.nonparametric.smoothers_lowess import lowess
 from statsmodels.stats.proportion import proportion_confint
 
 from fibrolib.errors import counted
 from fibrolib.inference.checks import (
+    _Booleans,
     _check_labels,
     _check_level,
     _check_probabilities,
     _check_resamples,
     _check_size,
     _class_sizes,
+    _Floats,
 )
 from fibrolib.inference.intervals import Estimate, _bca_limits, _join_notes, _small_sample_note, estimates_table
 from fibrolib.inference.predictions import _by_model
@@ -43,8 +45,6 @@ _FARTHEST = 1e6
 
 _CURVE_COLUMNS = ("predicted", "observed", "low", "high", "n_effective", "note")
 
-_Booleans = NDArray[np.bool_]
-_Floats = NDArray[np.float64]
 _Fit = tuple[float, float, float]
 """Maximum-likelihood estimate and profile-likelihood limits: infinite without a bound, NaN without an estimate."""
 
@@ -315,21 +315,18 @@ def _lowess_weights(point: float, probability: _Floats) -> _Floats:
 def summarise_calibration(
     predictions: pd.DataFrame,
     *,
-    split: str = "test",
-    repeat: int = 0,
-    models: Sequence[str] | None = None,
     confidence_level: float = 0.95,
     n_resamples: int = 1000,
     seed: int = 0,
+    **chosen,
 ) -> pd.DataFrame:
     """Calibration of every model, each number with its interval.
 
     Parameters
     ----------
-    predictions, split, repeat, models
+    predictions, **chosen
         As in :func:`select_predictions`; scores are probabilities.
     confidence_level : float
-        For example 0.95.
     n_resamples, seed : int
         Of the bootstrap of Brier score and ICI, which resamples patients, and of the simulation in the note of the ICI.
 
@@ -350,17 +347,15 @@ def summarise_calibration(
         return estimates_table(calibration_metrics(y_true, y_prob, **options))
 
     columns = ["metric", *(field.name for field in fields(Estimate))]
-    return _by_model(predictions, estimates, columns, split, repeat, models)
+    return _by_model(predictions, estimates, columns, **chosen)
 
 
 def calibration_curves(
     predictions: pd.DataFrame,
     *,
-    split: str = "test",
-    repeat: int = 0,
-    models: Sequence[str] | None = None,
     n_points: int = 51,
     confidence_level: float = 0.95,
+    **chosen,
 ) -> pd.DataFrame:
     """Smooth calibration curve of every model.
 
@@ -371,7 +366,7 @@ def calibration_curves(
 
     Parameters
     ----------
-    predictions, split, repeat, models
+    predictions, **chosen
         As in :func:`select_predictions`; scores are probabilities.
     n_points : int
         Points, evenly spread between the least and the greatest prediction.
@@ -384,13 +379,6 @@ def calibration_curves(
         ``model, predicted, observed, low, high, n_effective, note``; one point where all predictions are alike. The
         note warns where a class has fewer patients than a flexible curve needs. A model that is refused has one row
         with a note and no numbers.
-
-    Raises
-    ------
-    InferenceError
-        As :func:`select_predictions`.
-    ValueError
-        A level outside (0, 1), or fewer than two points.
     """
     curve = partial(calibration_curve, n_points=n_points, confidence_level=confidence_level)
-    return _by_model(predictions, curve, _CURVE_COLUMNS, split, repeat, models)
+    return _by_model(predictions, curve, _CURVE_COLUMNS, **chosen)

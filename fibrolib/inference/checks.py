@@ -21,6 +21,7 @@ __all__ = ["InferenceError"]
 
 _Booleans = NDArray[np.bool_]
 _Floats = NDArray[np.float64]
+_Integers = NDArray[np.int64]
 
 
 class InferenceError(FibrolibError, ValueError):
@@ -107,6 +108,18 @@ def _check_scores(score: ArrayLike, n: int, name: str = "y_score") -> _Floats:
     return values
 
 
+def _check_scored(
+    y_true: ArrayLike, *scores: ArrayLike, least: int = 1, pos_label: object = None, of: str = ""
+) -> tuple[_Booleans, *tuple[_Floats, ...]]:
+    """Truth, and one or more scores of the same patients; `of` says whose they are in a message."""
+    positive = _check_labels(y_true, f"y_true {of}".strip(), least=least, pos_label=pos_label)
+    names = {1: ("y_score",), 2: ("score_a", "score_b")}.get(len(scores)) or [
+        f"score {i + 1}" for i in range(len(scores))
+    ]
+    checked = zip(scores, names, strict=True)
+    return positive, *(_check_scores(score, len(positive), f"{name} {of}".strip()) for score, name in checked)
+
+
 def _check_probabilities(y_prob: ArrayLike, n: int, name: str = "y_prob") -> _Floats:
     """Predicted probabilities as float64 within [0, 1]."""
     values = _check_scores(y_prob, n, name)
@@ -120,7 +133,7 @@ def _check_probabilities(y_prob: ArrayLike, n: int, name: str = "y_prob") -> _Fl
     return values
 
 
-def _check_stages(stage: ArrayLike, name: str = "stage") -> NDArray[np.int64]:
+def _check_stages(stage: ArrayLike, name: str = "stage") -> _Integers:
     """Ordered stages, one for each patient: whole numbers from 0 on, none missing."""
     values = _as_float(stage, name)
     if values.ndim != 1 or values.size == 0:

@@ -10,18 +10,19 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
 from fibrolib.inference.checks import (
     _ALTERNATIVES,
     InferenceError,
     _as_float,
+    _Booleans,
     _check_choice,
-    _check_labels,
     _check_level,
-    _check_scores,
+    _check_scored,
     _class_sizes,
+    _Floats,
 )
 from fibrolib.inference.comparisons import Comparison, _compare
 from fibrolib.inference.intervals import (
@@ -51,9 +52,6 @@ _METHODS = ("auto", "t", "proc")
 
 _ENOUGH_FOR_T = 30
 """From so many patients in each class on, t is not too careful (``docs/statistics.md``)."""
-
-_Booleans = NDArray[np.bool_]
-_Floats = NDArray[np.float64]
 
 
 def delong_test(
@@ -98,13 +96,6 @@ def delong_test(
         the areas differ (both ranked without error, in opposite directions), there is no test: p is NaN and `note`
         says so, where pROC returns p = 0.
 
-    Raises
-    ------
-    InferenceError
-        Fewer than two patients in a class, NaN or infinite scores, wrong shapes.
-    ValueError
-        Unknown `method` or `alternative`, or a confidence level outside (0, 1).
-
     Examples
     --------
     >>> delong_test([0, 0, 0, 1, 1, 1], [1, 2, 4, 3, 5, 6], [2, 1, 5, 3, 4, 6]).difference
@@ -141,7 +132,7 @@ def _unpaired(truths, score_a, score_b, method: str, alternative: str, level: fl
     if not (isinstance(truths, tuple | list) and len(truths) == 2 and all(np.ndim(truth) == 1 for truth in truths)):
         raise InferenceError("an unpaired test needs the truth of either cohort: y_true=(y_a, y_b)")
     cohorts = [
-        _placed_columns(truth, score, name=f"of cohort {letter}", pos_label=pos_label)
+        _placed_columns(truth, score, of=f"of cohort {letter}", pos_label=pos_label)
         for truth, score, letter in zip(truths, (score_a, score_b), "ab", strict=True)
     ]
     areas = tuple(_area(positive, placed[0]) for positive, placed in cohorts)
@@ -241,17 +232,9 @@ def _anova_type(positive: _Booleans, placed: _Floats, areas: _Floats) -> tuple[f
     return apart / sum(traces), df, df * _satterthwaite(traces, _class_sizes(positive))
 
 
-def _placed_columns(
-    y_true: ArrayLike, *scores: ArrayLike, name: str = "", pos_label: object = None
-) -> tuple[_Booleans, _Floats]:
-    """Truth, and the placements by each score, shape (k, n)."""
-    positive = _check_labels(y_true, f"y_true {name}".strip(), least=2, pos_label=pos_label)
-    names = (
-        [f"score_{letter}" for letter in "ab"] if len(scores) == 2 else [f"score {i + 1}" for i in range(len(scores))]
-    )
-    checked = [
-        _check_scores(score, len(positive), f"{each} {name}".strip()) for score, each in zip(scores, names, strict=True)
-    ]
+def _placed_columns(y_true: ArrayLike, *scores: ArrayLike, **options) -> tuple[_Booleans, _Floats]:
+    """Truth, and the placements by each score, shape (k, n); options of `_check_scored`."""
+    positive, *checked = _check_scored(y_true, *scores, least=2, **options)
     return positive, np.stack([_placements(positive, score) for score in checked])
 
 
@@ -286,7 +269,6 @@ def share_of_ceiling(
     y_score, ceiling : array_like, shape (n,)
         One finite score for each patient; `ceiling` is the better one, for example an oracle's.
     confidence_level : float
-        For example 0.95.
 
     Returns
     -------
@@ -294,13 +276,6 @@ def share_of_ceiling(
         Limits after Fieller (J R Stat Soc B 1954;16:175) from DeLong's covariance: both areas are uncertain, and
         correlated. Above 1 the score is ahead. Without limits, and with a `note`, where the ceiling itself does not
         differ from chance.
-
-    Raises
-    ------
-    InferenceError
-        Fewer than two patients in a class, NaN or infinite scores, wrong shapes.
-    ValueError
-        A level outside (0, 1).
     """
     level = _check_level(confidence_level)
     positive, placed = _placed_columns(y_true, y_score, ceiling, pos_label=pos_label)

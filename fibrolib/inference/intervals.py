@@ -53,7 +53,6 @@ class Estimate:
     n : int
         Number of patients (of a proportion: in its denominator).
     confidence_level : float
-        For example 0.95.
     method : str
         Method of the interval.
     standard_error : float

@@ -228,13 +228,11 @@ def _sampled_benefit_limits(tp: int, fp: int, n: int, cut: float, level: float) 
 def decision_curves(
     predictions: pd.DataFrame,
     *,
-    split: str = "test",
-    repeat: int = 0,
-    models: Sequence[str] | None = None,
     thresholds: Sequence[float] = _THRESHOLDS,
     prevalence: float | None = None,
     include_prevalence: bool = False,
     confidence_level: float = 0.95,
+    **chosen,
 ) -> pd.DataFrame:
     """Decision curve of every model: net benefit over threshold probabilities (Vickers & Elkin, MDM 2006;26:565).
 
@@ -244,7 +242,7 @@ def decision_curves(
 
     Parameters
     ----------
-    predictions, split, repeat, models
+    predictions, **chosen
         As in :func:`select_predictions`; scores are probabilities. Patients at or above the threshold are treated.
     thresholds : sequence of float
         Threshold probabilities, each in (0, 1).
@@ -262,14 +260,7 @@ def decision_curves(
         treating everybody (that of treating nobody is 0); ``avoided`` the treatments avoided per patient, compared with
         treating all, at equal net benefit. A model that is refused (one class
         only, scores that are no probabilities) has one row with a note and no numbers.
-
-    Raises
-    ------
-    InferenceError
-        As :func:`select_predictions`.
-    ValueError
-        A threshold, level or prevalence outside (0, 1).
     """
     options = {"thresholds": thresholds, "prevalence": prevalence, "include_prevalence": include_prevalence}
     curve = partial(_decision_curve, **options, confidence_level=confidence_level)
-    return _by_model(predictions, curve, _CURVE_COLUMNS, split, repeat, models)
+    return _by_model(predictions, curve, _CURVE_COLUMNS, **chosen)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from statsmodels.stats.proportion import proportion_confint
 
 from fibrolib.inference.checks import (
     _ALTERNATIVES,
+    _Booleans,
     _check_choice,
-    _check_labels,
     _check_level,
     _check_real,
-    _check_scores,
+    _check_scored,
     _class_sizes,
+    _Floats,
 )
 from fibrolib.inference.comparisons import Comparison, _compare
 from fibrolib.inference.intervals import Estimate, _logit_limits, _satterthwaite, _small_sample_note
@@ -23,9 +24,6 @@ __all__ = ["partial_auc", "partial_auc_test"]
 
 _FEW = 15
 """Up to so many patients in the range (or the other class) limits reach out to Wilson's (``docs/statistics.md``)."""
-
-_Booleans = NDArray[np.bool_]
-_Floats = NDArray[np.float64]
 
 
 def partial_auc(
@@ -51,7 +49,6 @@ def partial_auc(
     standardise : bool
         Rescale (McClish, Med Decis Making 1989;9:190): 1 without error, 0.5 by chance.
     confidence_level : float
-        For example 0.95.
 
     Returns
     -------
@@ -61,21 +58,14 @@ def partial_auc(
         greatest possible area; Wilson's, with a note, where the variance is zero. A note where few patients lie in the
         range.
 
-    Raises
-    ------
-    InferenceError
-        Fewer than two patients in a class, NaN or infinite scores, wrong shapes.
-    ValueError
-        An unknown `focus`, or bounds outside [0, 1].
-
     Examples
     --------
     >>> partial_auc([0, 0, 0, 1, 1, 1], [1, 2, 5, 3, 4, 6], (0.5, 1)).value
     0.2777...
     """
     level, (width, least) = _check_level(confidence_level), _check_bounds(bounds, focus)
-    positive = _check_labels(y_true, least=2, pos_label=pos_label)
-    area, placed = _placed(positive, _check_scores(y_score, len(positive)), bounds, focus)
+    positive, score = _check_scored(y_true, y_score, least=2, pos_label=pos_label)
+    area, placed = _placed(positive, score, bounds, focus)
     variances, sizes = _variances(positive, placed), _range_sizes(positive, bounds, focus)
     error, note, share = float(np.sqrt(sum(variances))), _range_note(sizes), area / width
     regular, few = error > 0 and 1e-12 < share < 1 - 1e-12, min(sizes)
@@ -108,11 +98,8 @@ def partial_auc_test(
     """
     level, _ = _check_level(confidence_level), _check_bounds(bounds, focus)
     _check_choice(alternative, "alternative", _ALTERNATIVES)
-    positive = _check_labels(y_true, least=2, pos_label=pos_label)
-    (a, placed_a), (b, placed_b) = (
-        _placed(positive, _check_scores(score, len(positive), name), bounds, focus)
-        for score, name in ((score_a, "score_a"), (score_b, "score_b"))
-    )
+    positive, *scores = _check_scored(y_true, score_a, score_b, least=2, pos_label=pos_label)
+    (a, placed_a), (b, placed_b) = (_placed(positive, score, bounds, focus) for score in scores)
     variances, sizes = _variances(positive, placed_a - placed_b), _range_sizes(positive, bounds, focus)
     error, df, note = float(np.sqrt(sum(variances))), _satterthwaite(variances, sizes), _range_note(sizes)
     return _compare("partial AUC, paired", (a, b), error, len(positive), level, note, df, alternative)

@@ -13,11 +13,12 @@ from scipy import special, stats
 
 from fibrolib.inference.checks import (
     _ALTERNATIVES,
+    _Booleans,
     _check_choice,
-    _check_labels,
     _check_level,
-    _check_scores,
+    _check_scored,
     _class_sizes,
+    _Floats,
 )
 from fibrolib.inference.comparisons import Comparison
 from fibrolib.inference.intervals import _join_notes, _normal_quantile, _ratio_note
@@ -30,9 +31,6 @@ _DRAWS = 5_000
 
 _MOST_STEPS = 100_000_000
 """Beyond so many additions (half a second) the permutation sum is taken as normal: so many patients that it is."""
-
-_Booleans = NDArray[np.bool_]
-_Floats = NDArray[np.float64]
 
 
 def permutation_test(
@@ -56,12 +54,8 @@ def permutation_test(
     """
     level = _check_level(confidence_level)
     _check_choice(alternative, "alternative", _ALTERNATIVES)
-    positive = _check_labels(y_true, least=1, pos_label=pos_label)
-    m, n = _class_sizes(positive)
-    ranks = [
-        stats.rankdata(_check_scores(score, len(positive), f"score_{letter}"))
-        for letter, score in (("a", score_a), ("b", score_b))
-    ]
+    positive, *scores = _check_scored(y_true, score_a, score_b, pos_label=pos_label)
+    (m, n), ranks = _class_sizes(positive), [stats.rankdata(score) for score in scores]
     terms = _exchange_terms(positive, *ranks)
     pvalue, widest, exact = _difference_pvalue(terms, alternative, level)
     areas = tuple(_area(positive, _placements(positive, rank)) for rank in ranks)

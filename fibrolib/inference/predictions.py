@@ -129,15 +129,13 @@ def _by_model(
     predictions: pd.DataFrame,
     statistic: Callable[[pd.Series, pd.Series], pd.DataFrame],
     columns: Sequence[str],
-    split: str,
-    repeat: int,
-    models: Sequence[str] | None,
+    **chosen,
 ) -> pd.DataFrame:
     """The tables that `statistic` makes of truth and scores of each model, below each other.
 
     A model that it refuses has one row: the number of patients and the reason in ``note``.
     """
-    wide = select_predictions(predictions, split, repeat=repeat, models=models)
+    wide = select_predictions(predictions, **chosen)
     tables = []
     for model in wide.columns[1:]:
         scored = wide[["y_true", model]].dropna()

@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from fibrolib.inference.checks import (
+    _Booleans,
     _check_choice,
-    _check_labels,
     _check_level,
     _check_resamples,
-    _check_scores,
+    _check_scored,
     _class_sizes,
+    _Floats,
 )
 from fibrolib.inference.intervals import (
     Estimate,
@@ -40,9 +41,6 @@ _AUTO = "logit and Newcombe"
 
 _UNBALANCED = 2
 """Beyond this ratio of the classes the smaller one carries the variance: Student's t (``docs/statistics.md``)."""
-
-_Booleans = NDArray[np.bool_]
-_Floats = NDArray[np.float64]
 
 
 def _placements(positive: _Booleans, score: _Floats) -> _Floats:
@@ -100,14 +98,9 @@ def auc(y_true: ArrayLike, y_score: ArrayLike, *, pos_label: object = None) -> f
         Higher means more likely diseased; an area below 0.5 stays below 0.5.
     pos_label : object, optional
         Label of the diseased, for example "cirrhosis"; needed where `y_true` does not hold 0 and 1.
-
-    Raises
-    ------
-    InferenceError
-        One class only, NaN or infinite scores, wrong shapes.
     """
-    positive = _check_labels(y_true, least=1, pos_label=pos_label)
-    return _area(positive, _placements(positive, _check_scores(y_score, len(positive))))
+    positive, score = _check_scored(y_true, y_score, pos_label=pos_label)
+    return _area(positive, _placements(positive, score))
 
 
 def auc_ci(
@@ -133,7 +126,6 @@ def auc_ci(
         Student's t (Satterthwaite's degrees of freedom) on the logit scale where one class is more than twice as large
         as the other. It covers at least 0.93 over the grid of ``docs/statistics.md``, the others do not.
     confidence_level : float
-        For example 0.95.
     n_resamples, seed : int
         Of the bootstrap.
 
@@ -143,13 +135,6 @@ def auc_ci(
         Limits never leave [0, 1]. Where DeLong's variance is zero (AUC 0 or 1) or cannot be estimated (one patient in
         a class) every method gives way to "newcombe", and `method` and `note` say so.
 
-    Raises
-    ------
-    InferenceError
-        One class only, NaN or infinite scores, wrong shapes.
-    ValueError
-        Unknown `method`, or a confidence level outside (0, 1).
-
     Examples
     --------
     >>> auc_ci([0, 0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5]).high
@@ -157,9 +142,8 @@ def auc_ci(
     """
     _check_level(confidence_level), _check_resamples(n_resamples)
     _check_choice(method, "method", _METHODS)
-    positive = _check_labels(y_true, least=1, pos_label=pos_label)
-    score, sizes = _check_scores(y_score, len(positive)), _class_sizes(positive)
-    placed = _placements(positive, score)
+    positive, score = _check_scored(y_true, y_score, pos_label=pos_label)
+    sizes, placed = _class_sizes(positive), _placements(positive, score)
     area = _area(positive, placed)
     variances = _variances(positive, placed) if min(sizes) > 1 else (float("nan"),) * 2
     error = float(np.sqrt(sum(variances)))
@@ -216,8 +200,7 @@ def roc_points(y_true: ArrayLike, y_score: ArrayLike, *, pos_label: object = Non
 
     A patient is called positive where ``score >= threshold``; at the first threshold, which is infinite, nobody is.
     """
-    positive = _check_labels(y_true, least=1, pos_label=pos_label)
-    score = _check_scores(y_score, len(positive))
+    positive, score = _check_scored(y_true, y_score, pos_label=pos_label)
     thresholds = np.concatenate(([np.inf], np.unique(score)[::-1]))
     fpr, tpr = (
         1 - np.searchsorted(np.sort(score[group]), thresholds, side="left") / np.count_nonzero(group)

@@ -6,11 +6,19 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from fibrolib.errors import counted
-from fibrolib.inference.checks import InferenceError, _check_level, _check_scores, _check_share, _check_stages
+from fibrolib.inference.checks import (
+    InferenceError,
+    _check_level,
+    _check_scores,
+    _check_share,
+    _check_stages,
+    _Floats,
+    _Integers,
+)
 from fibrolib.inference.comparisons import Comparison, _compare
 from fibrolib.inference.intervals import Estimate, _logit_limits, _normal_limits, _small_sample_note
 from fibrolib.inference.roc import _area, _placements
@@ -20,9 +28,6 @@ __all__ = ["obuchowski", "obuchowski_test", "quadratic_kappa"]
 _ENOUGH_FOR_KAPPA = 50
 """Below so many patients kappa's large-sample interval is too narrow: by simulation with five stages it covers 0.87 at
 17 patients, 0.93 at 60, 0.95 at 200."""
-
-_Floats = NDArray[np.float64]
-_Integers = NDArray[np.int64]
 
 
 def obuchowski(
@@ -54,18 +59,12 @@ def obuchowski(
         All stages that there are, for example ``range(5)``: with it the penalty does not hang on the stages that a
         cohort happens to hold, so that cohorts without the last one compare. Default the stages present.
     confidence_level : float
-        For example 0.95.
 
     Returns
     -------
     Estimate
         With standard error (DeLong's components, stage sizes taken as fixed); limits on the logit scale. With two
         stages it is the AUC. A note where a stage has few patients, or the variance is zero and carries no interval.
-
-    Raises
-    ------
-    InferenceError
-        One stage only, a stage with one patient, a stage without prevalence, NaN or infinite scores.
     """
     _check_level(confidence_level)
     stages = _check_staged(stage)
@@ -178,11 +177,6 @@ def quadratic_kappa(stage_true: ArrayLike, stage_called: ArrayLike, *, confidenc
         Weights are squared differences of the stages themselves, also where a stage between was never used. Where one
         stage is called for all patients (or all are of one stage) agreement is that of chance: 0, without an
         interval. Without any disagreement the standard error is zero and there is no interval either. `note` says so.
-
-    Raises
-    ------
-    InferenceError
-        Stages that are no whole numbers, lengths that differ, or only one stage in all.
     """
     _check_level(confidence_level)
     truth, called = _check_stage_pair(stage_true, stage_called)

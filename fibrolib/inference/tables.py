@@ -47,10 +47,8 @@ def compare_models(
     test: str = "delong",
     *,
     thresholds: Mapping[str, float] | None = None,
-    split: str = "test",
-    repeat: int = 0,
-    models: Sequence[str] | None = None,
     confidence_level: float = 0.95,
+    **chosen,
 ) -> pd.DataFrame:
     """Test every two models on the patients scored by both, with Holm's correction.
 
@@ -63,15 +61,10 @@ def compare_models(
         test of the accuracies at `thresholds`.
     thresholds : mapping of str to float, optional
         For "mcnemar": operating points from :func:`choose_thresholds`; models without one are left out.
-    split : {"test", "validation", "train"}
-        Which patients. "train" are out-of-fold scores, which come from several fits: a test on them is a description,
-        not the study's result.
-    repeat : int
-        Which resample.
-    models : sequence of str, optional
-        Which models, in which order; default all, in order of appearance.
     confidence_level : float
-        For example 0.95.
+    **chosen
+        ``split, repeat, models`` of :func:`select_predictions`. Out-of-fold scores ("train") come from several fits: a
+        test on them is a description, not the study's result.
 
     Returns
     -------
@@ -82,7 +75,7 @@ def compare_models(
     """
     if test not in _NAMES or (test == "mcnemar" and thresholds is None):
         raise ValueError(f"test must be one of {', '.join(_NAMES)}, 'mcnemar' with thresholds; it is {test!r}")
-    wide = select_predictions(predictions, split, repeat=repeat, models=models)
+    wide = select_predictions(predictions, **chosen)
     truth = wide.pop("y_true")
     if test == "mcnemar":
         wide = wide[[model for model in wide if np.isfinite(thresholds.get(model, np.nan))]]
@@ -118,24 +111,9 @@ def _compare_pairs(scores: pd.DataFrame, test: Callable[[pd.Series, pd.Series], 
 
 
 def adjust_pvalues(pvalues: ArrayLike, method: str = "holm") -> pd.Series:
-    """Correct p-values for multiple testing.
+    """Correct p-values for multiple testing by any `method` of statsmodels' ``multipletests``, for example "fdr_bh".
 
-    Parameters
-    ----------
-    pvalues : array_like of float
-        NaN where there was no test: it stays NaN and does not count.
-    method : str
-        "holm", "bonferroni", "sidak", "hommel", "fdr_bh" and all others of statsmodels' ``multipletests``.
-
-    Returns
-    -------
-    Series of float
-        With the index of `pvalues` if it is a Series.
-
-    Raises
-    ------
-    ValueError
-        A value outside [0, 1], or an unknown method.
+    NaN where there was no test: it stays NaN and does not count. A Series with the index of `pvalues` if it has one.
     """
     index = pvalues.index if isinstance(pvalues, pd.Series) else None
     adjusted = pd.Series(_as_float(pvalues, "pvalues"), index=index)
@@ -146,23 +124,13 @@ def adjust_pvalues(pvalues: ArrayLike, method: str = "holm") -> pd.Series:
     return adjusted
 
 
-def joint_test(
-    predictions: pd.DataFrame, *, split: str = "test", repeat: int = 0, models: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """Test whether the areas of all models are equal, on the patients scored by all.
+def joint_test(predictions: pd.DataFrame, **chosen) -> pd.DataFrame:
+    """Test whether the areas of all models are equal, on the patients scored by all; arguments of `compare_models`.
 
-    Parameters
-    ----------
-    predictions, split, repeat, models
-        As in :func:`compare_models`.
-
-    Returns
-    -------
-    DataFrame
-        One row: ``models`` (how many), ``n, statistic, df, df_error, p, test, note``, from :func:`delong_joint_test`
-        with its default reference. NaN and a note where these patients cannot be tested.
+    One row: ``models`` (how many), ``n, statistic, df, df_error, p, test, note``, from :func:`delong_joint_test` with
+    its default reference. NaN and a note where these patients cannot be tested.
     """
-    wide = select_predictions(predictions, split, repeat=repeat, models=models).dropna()
+    wide = select_predictions(predictions, **chosen).dropna()
     truth = wide.pop("y_true")
     row: dict[str, object] = {"models": wide.shape[1], "n": len(wide), "test": "DeLong, joint (F)"}
     try:
@@ -261,10 +229,9 @@ def summarise_models(
     predictions: pd.DataFrame,
     thresholds: Mapping[str, float] | None = None,
     *,
-    split: str = "test",
     repeat: int = 0,
-    models: Sequence[str] | None = None,
     confidence_level: float = 0.95,
+    **chosen,
 ) -> pd.DataFrame:
     """Every estimate of every model with its interval.
 
@@ -274,10 +241,8 @@ def summarise_models(
         The predictions table.
     thresholds : mapping of str to float, optional
         Operating point of each model; default :func:`choose_thresholds` (Youden, validation patients).
-    split, repeat, models
+    repeat, confidence_level, **chosen
         As in :func:`compare_models`.
-    confidence_level : float
-        For example 0.95.
 
     Returns
     -------
@@ -286,7 +251,7 @@ def summarise_models(
         <metric>_high`` (``auc, accuracy, sensitivity, specificity, ppv, npv, precision_macro, recall_macro, f1_macro,
         f1, lr_positive, lr_negative``); ``auc_method`` and ``note``. NaN and a note where something is not defined.
     """
-    wide = select_predictions(predictions, split, repeat=repeat, models=models)
+    wide = select_predictions(predictions, repeat=repeat, **chosen)
     if thresholds is None:
         thresholds = choose_thresholds(predictions, repeat=repeat)
     rows = []

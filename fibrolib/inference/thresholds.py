@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 from fibrolib.errors import counted
 from fibrolib.inference.checks import (
+    _Booleans,
     _check_choice,
-    _check_labels,
     _check_level,
     _check_real,
-    _check_scores,
+    _check_scored,
     _check_share,
     _class_sizes,
+    _Floats,
 )
 from fibrolib.inference.intervals import Estimate, Limits, _join_notes, _small_sample_note
 from fibrolib.inference.metrics import classification_metrics
@@ -26,9 +27,6 @@ from fibrolib.inference.metrics import classification_metrics
 __all__ = ["choose_threshold", "coords", "sensitivity_at_specificity"]
 
 _RULES = ("youden", "sensitivity", "specificity")
-
-_Booleans = NDArray[np.bool_]
-_Floats = NDArray[np.float64]
 
 
 def choose_threshold(
@@ -41,8 +39,7 @@ def choose_threshold(
     between neighbouring scores where there are two, so that it does not depend on one patient.
     """
     _check_choice(rule, "rule", _RULES), _check_share(target, "target")
-    positive = _check_labels(y_true, least=1, pos_label=pos_label)
-    return _chosen(positive, _check_scores(y_score, len(positive)), rule, target)
+    return _chosen(*_check_scored(y_true, y_score, pos_label=pos_label), rule, target)
 
 
 def _chosen(positive: _Booleans, score: _Floats, rule: str, target: float) -> float:
@@ -106,7 +103,6 @@ def coords(
     prevalence : float, optional
         For predictive values in a population; default that of these patients.
     confidence_level : float
-        For example 0.95.
 
     Returns
     -------
@@ -114,21 +110,13 @@ def coords(
         One row for each point: ``threshold``; ``sensitivity, specificity, ppv, npv``, each with ``<name>_low`` and
         ``<name>_high`` (Wilson; at a prevalence: Jeffreys); ``note``. Limits take the threshold as given: where these
         patients choose it, see :func:`sensitivity_at_specificity`.
-
-    Raises
-    ------
-    InferenceError
-        As :func:`auc`.
-    ValueError
-        More than one of the three, or a share outside its range.
     """
     asked = {"threshold": threshold, "sensitivity": sensitivity, "specificity": specificity}
     asked = {name: np.atleast_1d(values) for name, values in asked.items() if values is not None} or {"best": [0.0]}
     if len(asked) > 1:
         raise ValueError(f"give one of {', '.join(asked)}")
     ((kind, values),) = asked.items()
-    positive = _check_labels(y_true, least=1, pos_label=pos_label)
-    score = _check_scores(y_score, len(positive))
+    positive, score = _check_scored(y_true, y_score, pos_label=pos_label)
     if kind == "threshold":
         cuts = _check_real(values, kind, "a number", low=-np.inf, high=np.inf)
     else:
@@ -164,7 +152,6 @@ def sensitivity_at_specificity(
         To be reached, in (0, 1). For the specificity at a fixed sensitivity exchange the classes: ``1 - y_true`` and
         ``-y_score``.
     confidence_level : float
-        For example 0.95.
 
     Returns
     -------
@@ -173,17 +160,10 @@ def sensitivity_at_specificity(
         population's threshold is binomial, so it falls between known controls with known probabilities; limits are
         quantiles of Jeffreys' posteriors of the sensitivity, mixed with these. A note where the controls are too few
         for the threshold to lie among them.
-
-    Raises
-    ------
-    InferenceError
-        As :func:`auc`.
-    ValueError
-        A specificity or level outside (0, 1).
     """
     share, level = _check_level(specificity, "specificity"), _check_level(confidence_level)
-    positive = _check_labels(y_true, least=1, pos_label=pos_label)
-    score, (m, n) = _check_scores(y_score, len(positive)), _class_sizes(positive)
+    positive, score = _check_scored(y_true, y_score, pos_label=pos_label)
+    m, n = _class_sizes(positive)
     value = float(np.mean(score[positive] >= _chosen(positive, score, "specificity", share)))
     # Cases above no control's score, ..., above that of the highest; between two controls either may hold.
     cases, controls = np.sort(score[positive]), np.sort(score[~positive])

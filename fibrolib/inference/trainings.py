@@ -44,11 +44,6 @@ def compare_trainings(
     -------
     Comparison
         Mean areas over the trainings, and Student's t of their difference.
-
-    Raises
-    ------
-    InferenceError
-        Fewer than two trainings, different numbers of them, or as :func:`delong_test`.
     """
     level = _check_level(confidence_level)
     _check_choice(alternative, "alternative", _ALTERNATIVES)

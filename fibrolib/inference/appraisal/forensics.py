@@ -77,11 +77,6 @@ def matching_confusions(
     DataFrame
         ``tp, fn, fp, tn``; one row for each matrix that fits. Macro averages do not tell the classes apart, so matrices
         come in mirrored pairs.
-
-    Raises
-    ------
-    ValueError
-        An unknown metric, rounding or average, or a value outside [0, 1].
     """
     unknown = set(reported) - set(_REPORTABLE)
     if unknown or not reported:
@@ -162,11 +157,6 @@ def attainable_areas(
     -------
     DataFrame
         ``area, steps, of``: the area is ``steps / of``. Empty: the printed area cannot come from these patients.
-
-    Raises
-    ------
-    ValueError
-        No patient in a class, sequences of different lengths, or an unknown rounding.
     """
     _check_share(auc, "auc"), _check_size(folds, "folds"), _check_size(decimals, "decimals", least=0)
     cases, controls = (
@@ -235,7 +225,6 @@ def implied_intervals(
     confusion : sequence of four int, optional
         ``tp, fn, fp, tn``, for example a row of :func:`matching_confusions`.
     confidence_level : float
-        For example 0.95.
 
     Returns
     -------
@@ -243,11 +232,6 @@ def implied_intervals(
         As of :func:`estimates_table`. The area once with Hanley & McNeil's normal interval (cut at 0 and 1), which a
         reader can check with a pocket calculator, and once with Newcombe's, which holds at small numbers; proportions
         with Wilson's; macro averages as in :func:`classification_metrics`.
-
-    Raises
-    ------
-    ValueError
-        Neither is given, or the matrix does not have these class sizes.
     """
     _check_level(confidence_level)
     if auc is None and confusion is None:

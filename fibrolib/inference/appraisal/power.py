@@ -25,12 +25,12 @@ from fibrolib.inference.checks import (
     _check_choice,
     _check_classes,
     _check_correlation,
-    _check_labels,
     _check_level,
     _check_ratio,
-    _check_scores,
+    _check_scored,
     _check_size,
     _class_sizes,
+    _Floats,
 )
 from fibrolib.inference.delong import _exchanges
 from fibrolib.inference.intervals import Limits, _small_sample_note, wilson
@@ -60,7 +60,8 @@ _EXCHANGES = 200
 
 _MOST_CASES = 1_000_000
 
-_Floats = NDArray[np.float64]
+_CORRELATION = 0.5
+"""Of two scores within either class, unless it is known (assumption)."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,11 @@ class _Plan:
     """One true area (against 0.5) or two (against each other), and the test."""
 
     areas: tuple[float, ...]
-    correlation: float
-    confidence_level: float
-    alternative: str
-    draws: int | None
-    seed: int
+    correlation: float = 0.0
+    confidence_level: float = 0.95
+    alternative: str = "two-sided"
+    draws: int | None = None
+    seed: int = 0
 
     def __post_init__(self) -> None:
         for area in self.areas:
@@ -124,6 +125,10 @@ class _Plan:
     @property
     def difference(self) -> float:
         return self.areas[0] - (self.areas[1] if len(self.areas) > 1 else 0.5)
+
+    def smallest(self, power: float, ratio: float) -> Power:
+        """The smallest study that reaches a power."""
+        return _smallest(self.at, self.difference, power, ratio, self.alternative)
 
     def at(self, n_positive: int, n_negative: int) -> Power:
         """Power with so many patients."""
@@ -165,15 +170,6 @@ def auc_power(
         Samples simulated; 0 for the normal approximation. Default 4000 samples where a class has fewer than 100
         patients, else none.
 
-    Returns
-    -------
-    Power
-
-    Raises
-    ------
-    ValueError
-        Impossible areas, levels or numbers of patients.
-
     Examples
     --------
     >>> round(auc_power(0.7, 100, 100).power, 3)
@@ -182,22 +178,12 @@ def auc_power(
     return _Plan((auc,), 0.0, confidence_level, alternative, draws, seed).at(n_positive, n_negative)
 
 
-def auc_sample_size(
-    auc: float,
-    *,
-    power: float = 0.8,
-    ratio: float = 1.0,
-    alternative: str = "two-sided",
-    confidence_level: float = 0.95,
-    draws: int | None = None,
-    seed: int = 0,
-) -> Power:
+def auc_sample_size(auc: float, *, power: float = 0.8, ratio: float = 1.0, **options: float | str | None) -> Power:
     """Least cases and controls that show an area to differ from 0.5 with the wanted power.
 
-    `ratio` is that of controls to cases; the rest as in :func:`auc_power`. An area of 0.5 is a ValueError.
+    `ratio` is that of controls to cases; options as of :func:`auc_power`. An area of 0.5 is a ValueError.
     """
-    plan = _Plan((auc,), 0.0, confidence_level, alternative, draws, seed)
-    return _smallest(plan.at, plan.difference, power, ratio, alternative)
+    return _Plan((auc,), **options).smallest(power, ratio)
 
 
 def comparison_power(
@@ -206,7 +192,7 @@ def comparison_power(
     n_positive: int,
     n_negative: int,
     *,
-    correlation: float = 0.5,
+    correlation: float = _CORRELATION,
     alternative: str = "two-sided",
     confidence_level: float = 0.95,
     draws: int | None = None,
@@ -219,54 +205,27 @@ def comparison_power(
     auc_a, auc_b : float
         True areas, in (0, 1); their order does not matter to a two-sided test.
     correlation : float
-        Of the two scores within either class (assumption unless it is known: 0.5).
+        Of the two scores within either class.
     alternative : {"two-sided", "greater", "less"}
         "greater": only a first area above the second counts.
     n_positive, n_negative, confidence_level, draws, seed
         As in :func:`auc_power`.
-
-    Returns
-    -------
-    Power
-
-    Raises
-    ------
-    ValueError
-        Impossible areas, levels, correlations or numbers of patients.
     """
     return _Plan((auc_a, auc_b), correlation, confidence_level, alternative, draws, seed).at(n_positive, n_negative)
 
 
 def comparison_sample_size(
-    auc_a: float,
-    auc_b: float,
-    *,
-    power: float = 0.8,
-    correlation: float = 0.5,
-    ratio: float = 1.0,
-    alternative: str = "two-sided",
-    confidence_level: float = 0.95,
-    draws: int | None = None,
-    seed: int = 0,
+    auc_a: float, auc_b: float, *, power: float = 0.8, ratio: float = 1.0, **options: float | str | None
 ) -> Power:
     """Least cases and controls that show two areas on the same patients to differ with the wanted power.
 
-    `ratio` is that of controls to cases; the rest as in :func:`comparison_power`. Equal areas are a ValueError.
+    `ratio` is that of controls to cases; options as of :func:`comparison_power`. Equal areas are a ValueError.
     """
-    plan = _Plan((auc_a, auc_b), correlation, confidence_level, alternative, draws, seed)
-    return _smallest(plan.at, plan.difference, power, ratio, alternative)
+    return _Plan((auc_a, auc_b), **{"correlation": _CORRELATION} | options).smallest(power, ratio)
 
 
 def pilot_power(
-    y_true: ArrayLike,
-    score_a: ArrayLike,
-    score_b: ArrayLike,
-    n_positive: int,
-    n_negative: int,
-    *,
-    alternative: str = "two-sided",
-    pos_label: object = None,
-    confidence_level: float = 0.95,
+    y_true: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, n_positive: int, n_negative: int, **options
 ) -> Power:
     """Power of a study whose patients are like those of a pilot, from the pilot's two ROC curves.
 
@@ -275,39 +234,25 @@ def pilot_power(
     y_true, score_a, score_b : array_like, shape (n,)
         The pilot: 0 and 1, and two scores of each patient, as in :func:`delong_test`. Its areas are taken as true, and
         DeLong's covariance is carried over to the new class sizes.
-    n_positive, n_negative, alternative, confidence_level
+    n_positive, n_negative
         As in :func:`comparison_power`.
-    pos_label
-        As in :func:`auc`.
+    **options
+        ``alternative, confidence_level, pos_label``.
 
     Returns
     -------
     Power
-        By the normal approximation.
-
-    Raises
-    ------
-    InferenceError
-        As :func:`delong_test`; also where the pilot's scores do not differ.
+        By the normal approximation. Scores of a pilot that do not differ are an InferenceError.
     """
-    power_at, _ = _pilot(y_true, score_a, score_b, alternative, confidence_level, pos_label)
-    return power_at(n_positive, n_negative)
+    return _pilot(y_true, score_a, score_b, **options)[0](n_positive, n_negative)
 
 
 def pilot_sample_size(
-    y_true: ArrayLike,
-    score_a: ArrayLike,
-    score_b: ArrayLike,
-    *,
-    power: float = 0.8,
-    ratio: float = 1.0,
-    alternative: str = "two-sided",
-    pos_label: object = None,
-    confidence_level: float = 0.95,
+    y_true: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, *, power: float = 0.8, ratio: float = 1.0, **options
 ) -> Power:
     """Least cases and controls that give the wanted power, from a pilot's two ROC curves; see :func:`pilot_power`."""
-    power_at, difference = _pilot(y_true, score_a, score_b, alternative, confidence_level, pos_label)
-    return _smallest(power_at, difference, power, ratio, alternative)
+    power_at, difference = _pilot(y_true, score_a, score_b, **options)
+    return _smallest(power_at, difference, power, ratio, options.get("alternative", "two-sided"))
 
 
 def power_curve(
@@ -427,19 +372,15 @@ def _pilot(
     y_true: ArrayLike,
     score_a: ArrayLike,
     score_b: ArrayLike,
-    alternative: str,
-    confidence_level: float,
-    pos_label: object,
+    alternative: str = "two-sided",
+    confidence_level: float = 0.95,
+    pos_label: object = None,
 ) -> tuple[Callable[[int, int], Power], float]:
     """Power at class sizes, and the difference of the areas, of a pilot."""
     _check_level(confidence_level)
     _check_choice(alternative, "alternative", _ALTERNATIVES)
-    positive = _check_labels(y_true, least=2, pos_label=pos_label)
-    sizes = _class_sizes(positive)
-    a, b = (
-        _placements(positive, _check_scores(score, len(positive), name))
-        for score, name in ((score_a, "score_a"), (score_b, "score_b"))
-    )
+    positive, *scores = _check_scored(y_true, score_a, score_b, least=2, pos_label=pos_label)
+    sizes, (a, b) = _class_sizes(positive), (_placements(positive, score) for score in scores)
     difference = _area(positive, a) - _area(positive, b)
     cases, controls = (a - b)[positive].var(ddof=1) / sizes[1] ** 2, (a - b)[~positive].var(ddof=1) / sizes[0] ** 2
     test = {"confidence_level": confidence_level, "alternative": alternative}

@@ -217,7 +217,6 @@ def summarise_folds(predictions: pd.DataFrame, *, confidence_level: float = 0.95
     predictions : DataFrame
         The predictions table, with column ``fold``; several repeats of the cross-validation in ``repeat``.
     confidence_level : float
-        For example 0.95.
 
     Returns
     -------
