@@ -32,9 +32,7 @@ from fibrolib.inference.checks import (
 from fibrolib.inference.intervals import Estimate, _bca_limits, _join_notes, _small_sample_note, estimates_table
 from fibrolib.inference.predictions import _by_model
 
-__all__ = ["FLEXIBLE_CLASS", "calibration_curve", "calibration_curves", "calibration_metrics", "summarise_calibration"]
-
-FLEXIBLE_CLASS = 200
+_FLEXIBLE_CLASS = 200
 """Patients wanted in each class for a flexible curve (Van Calster et al., J Clin Epidemiol 2016;74:167)."""
 
 _SHARE = 2 / 3
@@ -270,9 +268,9 @@ def calibration_curve(
     # Rounding must not put the limits of 0 and of 1 beyond the curve.
     low, high = np.clip(np.minimum(low, observed), 0, 1), np.clip(np.maximum(high, observed), 0, 1)
     least, note = min(_class_sizes(positive)), ""
-    if least < FLEXIBLE_CLASS:
+    if least < _FLEXIBLE_CLASS:
         note = (
-            f"{counted(least, 'patient')} in the smaller class: a flexible curve wants about {FLEXIBLE_CLASS}, "
+            f"{counted(least, 'patient')} in the smaller class: a flexible curve wants about {_FLEXIBLE_CLASS}, "
             "this one is a sketch"
         )
     columns = {"predicted": grid, "observed": observed, "low": low, "high": high}

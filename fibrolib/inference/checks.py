@@ -2,8 +2,6 @@
 
 Data (labels, scores, stages) that do not allow a statistic are an `InferenceError`, which tables turn into a note;
 settings that nobody can mean (a level of 95) are a plain ValueError, which reaches the caller.
-
-Names with an underscore are shared within `fibrolib.inference` only.
 """
 
 from __future__ import annotations
@@ -16,8 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.errors import FibrolibError, counted
 from fibrolib.stages import StageError, check_stages
-
-__all__ = ["InferenceError"]
 
 _Booleans = NDArray[np.bool_]
 _Floats = NDArray[np.float64]

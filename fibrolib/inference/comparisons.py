@@ -1,7 +1,4 @@
-"""The result of a test of two scores, what all such tests share, and McNemar's test of accuracies.
-
-Names with an underscore are shared within `fibrolib.inference` only.
-"""
+"""The result of a test of two scores, what all such tests share, and McNemar's test of accuracies."""
 
 from __future__ import annotations
 
@@ -13,9 +10,7 @@ from scipy import special, stats
 
 from fibrolib.errors import counted
 from fibrolib.inference.checks import InferenceError, _check_labels, _check_level
-from fibrolib.inference.intervals import Limits, _join_notes, _normal_limits
-
-__all__ = ["Comparison", "mcnemar_test"]
+from fibrolib.inference.intervals import _join_notes, _Limits, _normal_limits
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,7 +50,7 @@ class Comparison:
     df: float = float("inf")
 
     @property
-    def confidence_interval(self) -> Limits:
+    def confidence_interval(self) -> _Limits:
         """Both limits of the difference."""
         return self.low, self.high
 

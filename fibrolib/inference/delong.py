@@ -1,7 +1,6 @@
 """DeLong's tests of two or more ROC areas, and the share of a better score's gain.
 
 DeLong, DeLong & Clarke-Pearson, Biometrics 1988;44:837; numbers agree with R's pROC (``tests/reference``).
-Names with an underscore are shared within `fibrolib.inference` only.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from fibrolib.inference.checks import (
 from fibrolib.inference.comparisons import Comparison, _compare
 from fibrolib.inference.intervals import (
     Estimate,
-    Limits,
     _join_notes,
+    _Limits,
     _mover_limits,
     _normal_quantile,
     _ratio_note,
@@ -45,8 +44,6 @@ from fibrolib.inference.roc import (
     _unbalanced,
     _variances,
 )
-
-__all__ = ["delong_joint_test", "delong_test", "share_of_ceiling"]
 
 _METHODS = ("auto", "t", "proc")
 
@@ -286,7 +283,7 @@ def share_of_ceiling(
     return Estimate("share of the way to the ceiling", value, low, high, len(positive), level, "Fieller", note=note)
 
 
-def _fieller_limits(a: float, b: float, covariance: _Floats, confidence_level: float) -> Limits:
+def _fieller_limits(a: float, b: float, covariance: _Floats, confidence_level: float) -> _Limits:
     """All ratios r for which ``a - r b`` does not differ significantly from 0."""
     z = _normal_quantile(confidence_level)
     square = b**2 - z**2 * covariance[1, 1]

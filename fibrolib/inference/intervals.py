@@ -1,7 +1,6 @@
 """Estimates, and the formulae of their confidence intervals: a change of an interval has its place here.
 
 Profile-likelihood limits are in `calibration`, those of a difference in `comparisons`.
-Names with an underscore are shared within `fibrolib.inference` only.
 """
 
 from __future__ import annotations
@@ -19,18 +18,16 @@ from statsmodels.stats.proportion import proportion_confint
 from fibrolib.errors import counted
 from fibrolib.inference.checks import _check_counts, _check_level
 
-__all__ = ["COMPOSITE_METHODS", "Counts", "Estimate", "Limits", "Metric", "estimates_table", "wilson"]
-
-Counts = tuple[int, int, int, int]
+_Counts = tuple[int, int, int, int]
 """True positives, false negatives, false positives, true negatives."""
 
-Limits = tuple[float, float]
+_Limits = tuple[float, float]
 """Lower and upper confidence limit; NaN where there is none."""
 
-Metric = Callable[[ArrayLike, ArrayLike, ArrayLike, ArrayLike], NDArray[np.float64]]
+_Metric = Callable[[ArrayLike, ArrayLike, ArrayLike, ArrayLike], NDArray[np.float64]]
 """Anything computed from ``tp, fn, fp, tn``, whole or not."""
 
-COMPOSITE_METHODS = ("jeffreys", "bootstrap")
+_COMPOSITE_METHODS = ("jeffreys", "bootstrap")
 
 _SMALL_CLASS = 10
 """Below this many patients in a class results carry a warning (assumption: a round figure; at 8 against 9 patients
@@ -72,7 +69,7 @@ class Estimate:
     note: str = ""
 
     @property
-    def confidence_interval(self) -> Limits:
+    def confidence_interval(self) -> _Limits:
         """Both limits."""
         return self.low, self.high
 
@@ -114,19 +111,19 @@ def _normal_quantile(confidence_level: float, df: float = np.inf) -> float:
 
 def _normal_limits(
     value: float, error: float, confidence_level: float, least: float = 0.0, df: float = np.inf
-) -> Limits:
+) -> _Limits:
     """Normal (or Student's) interval, cut at `least` and 1."""
     reach = _normal_quantile(confidence_level, df) * error
     return float(max(least, value - reach)), float(min(1.0, value + reach))
 
 
-def _logit_limits(value: float, error: float, confidence_level: float, df: float = np.inf) -> Limits:
+def _logit_limits(value: float, error: float, confidence_level: float, df: float = np.inf) -> _Limits:
     """Normal (or Student's) interval on the logit scale, for a value in (0, 1)."""
     centre, reach = special.logit(value), _normal_quantile(confidence_level, df) * error / (value * (1 - value))
     return float(special.expit(centre - reach)), float(special.expit(centre + reach))
 
 
-def _newcombe_limits(area: float, n_positive: int, n_negative: int, confidence_level: float = 0.95) -> Limits:
+def _newcombe_limits(area: float, n_positive: int, n_negative: int, confidence_level: float = 0.95) -> _Limits:
     """Limits of an ROC area without an estimated variance (Newcombe, Stat Med 2006;25:559, method 5).
 
     The variance is Hanley & McNeil's at the limit itself, with the mean class size in both terms; so the lower limit
@@ -156,7 +153,7 @@ def _satterthwaite(variances: Sequence[float], sizes: Sequence[int]) -> float:
     return float(sum(variances) ** 2 / parts) if parts > 0 else float("inf")
 
 
-def _mover_limits(a: float, b: float, limits_a: Limits, limits_b: Limits, correlation: float) -> Limits:
+def _mover_limits(a: float, b: float, limits_a: _Limits, limits_b: _Limits, correlation: float) -> _Limits:
     """Limits of ``a - b`` from those of either (Zou & Donner, Stat Med 2008;27:1693)."""
 
     def reach(one: float, other: float) -> float:
@@ -180,7 +177,7 @@ def wilson(count: int, n: int, name: str = "proportion", confidence_level: float
 
 def _bca_limits(
     value: float, draws: NDArray[np.float64], influences: Sequence[NDArray[np.float64]], confidence_level: float
-) -> Limits:
+) -> _Limits:
     """Bias-corrected and accelerated bootstrap limits (Efron 1987).
 
     `draws` are estimates from resamples by the same arithmetic as `value`; `influences` as of :func:`_acceleration`.
@@ -206,15 +203,15 @@ def _acceleration(influences: Sequence[NDArray[np.float64]]) -> float:
 
 
 def _composite_limits(
-    metric: Metric, counts: Counts, level: float, method: str = "jeffreys", n_resamples: int = 0, seed: int = 0
-) -> Limits:
+    metric: _Metric, counts: _Counts, level: float, method: str = "jeffreys", n_resamples: int = 0, seed: int = 0
+) -> _Limits:
     """Limits of anything computed from a two-by-two table; both classes hold patients.
 
     "jeffreys": independent Beta(1/2, 1/2) posteriors of sensitivity and specificity at the observed class sizes.
     "bootstrap": BCa, patients resampled within each class; NaN where a resample has no value.
     """
-    if method not in COMPOSITE_METHODS:
-        raise ValueError(f"method must be one of {COMPOSITE_METHODS}, not {method!r}")
+    if method not in _COMPOSITE_METHODS:
+        raise ValueError(f"method must be one of {_COMPOSITE_METHODS}, not {method!r}")
     value = float(metric(*counts))
     if method == "jeffreys":
         low, high = np.quantile(metric(*_jeffreys_cells(counts)), [(1 - level) / 2, (1 + level) / 2])
@@ -227,7 +224,7 @@ def _composite_limits(
 
 
 @lru_cache(maxsize=1)
-def _jeffreys_cells(counts: Counts) -> tuple[NDArray[np.float64], ...]:
+def _jeffreys_cells(counts: _Counts) -> tuple[NDArray[np.float64], ...]:
     """Two-by-two tables from equally probable points of either posterior, crossed: a deterministic sample."""
     tp, fn, fp, tn = counts
     points = (np.arange(_GRID) + 0.5) / _GRID
@@ -238,7 +235,7 @@ def _jeffreys_cells(counts: Counts) -> tuple[NDArray[np.float64], ...]:
 
 
 @lru_cache(maxsize=1)
-def _bootstrap_cells(counts: Counts, n_resamples: int, seed: int) -> tuple[NDArray[np.int64], ...]:
+def _bootstrap_cells(counts: _Counts, n_resamples: int, seed: int) -> tuple[NDArray[np.int64], ...]:
     """Resampled tables: to resample patients within a class is to draw its correct calls from a binomial."""
     tp, fn, fp, tn = counts
     rng = np.random.default_rng(seed)
@@ -247,7 +244,7 @@ def _bootstrap_cells(counts: Counts, n_resamples: int, seed: int) -> tuple[NDArr
     return true_positives, tp + fn - true_positives, fp + tn - true_negatives, true_negatives
 
 
-def _influences(metric: Metric, counts: Counts) -> list[NDArray[np.float64]]:
+def _influences(metric: _Metric, counts: _Counts) -> list[NDArray[np.float64]]:
     """Jackknife influences by class; none where leaving one patient out makes a ratio infinite."""
     tp, fn, fp, tn = counts
     groups = []

@@ -24,19 +24,17 @@ from fibrolib.inference.checks import (
     _class_sizes,
 )
 from fibrolib.inference.intervals import (
-    Counts,
     Estimate,
-    Limits,
-    Metric,
     _composite_limits,
+    _Counts,
     _join_notes,
+    _Limits,
+    _Metric,
     _mover_limits,
     _small_sample_note,
     wilson,
 )
 from fibrolib.inference.predictions import _by_model
-
-__all__ = ["COMPOSITES", "classification_metrics", "confusion", "decision_curves"]
 
 _THRESHOLDS = tuple(np.arange(1, 100) / 100)
 """Per cent by per cent, as in dcurves; at 0 and 1 the exchange rate is 0 and infinite."""
@@ -84,7 +82,7 @@ def _net_benefit(tp, fn, fp, tn, *, cut: float, prevalence: float):
     return prevalence * tp / (tp + fn) - (1 - prevalence) * fp / (fp + tn) * cut / (1 - cut)
 
 
-COMPOSITES: dict[str, tuple[str, Metric]] = {
+_COMPOSITES: dict[str, tuple[str, _Metric]] = {
     "precision_macro": ("precision, macro average", _precision_macro),
     "recall_macro": ("recall, macro average", _recall_macro),
     "f1_macro": ("F1, macro average", _f1_macro),
@@ -94,7 +92,7 @@ COMPOSITES: dict[str, tuple[str, Metric]] = {
 }
 
 
-def confusion(y_true: ArrayLike, y_score: ArrayLike, threshold: float, *, pos_label: object = None) -> Counts:
+def confusion(y_true: ArrayLike, y_score: ArrayLike, threshold: float, *, pos_label: object = None) -> _Counts:
     """``tp, fn, fp, tn`` at a threshold chosen on other patients; positive where ``y_score >= threshold``."""
     if np.isnan(threshold):
         raise ValueError("threshold must be a number, it is NaN")
@@ -127,7 +125,7 @@ def classification_metrics(
     _check_level(confidence_level), _check_resamples(n_resamples)
     positive = _check_labels(y_true, least=1, pos_label=pos_label)
     counts = confusion(positive, y_score, threshold)
-    composites = COMPOSITES | (_predictive_values(prevalence) if prevalence is not None else {})
+    composites = _COMPOSITES | (_predictive_values(prevalence) if prevalence is not None else {})
     note = _small_sample_note(*_class_sizes(positive))
     if method == "bootstrap" and 0 in counts:
         note = _join_notes(note, "a class without an error: resampling cannot show one, the interval is too narrow")
@@ -139,7 +137,7 @@ def classification_metrics(
     return estimates
 
 
-def _predictive_values(prevalence: float) -> dict[str, tuple[str, Metric]]:
+def _predictive_values(prevalence: float) -> dict[str, tuple[str, _Metric]]:
     _check_level(prevalence, "prevalence")
 
     def ppv(tp, fn, fp, tn):
@@ -157,7 +155,7 @@ def _predictive_values(prevalence: float) -> dict[str, tuple[str, Metric]]:
     }
 
 
-def _proportions(counts: Counts, level: float) -> dict[str, Estimate]:
+def _proportions(counts: _Counts, level: float) -> dict[str, Estimate]:
     """Accuracy, sensitivity, specificity and predictive values with Wilson's interval."""
     tp, fn, fp, tn = counts
     return {
@@ -208,7 +206,7 @@ def _decision_curve(
     return pd.DataFrame(rows, columns=list(_CURVE_COLUMNS[:6])).assign(n=m + n, note=_small_sample_note(m, n))
 
 
-def _sampled_benefit_limits(tp: int, fp: int, n: int, cut: float, level: float) -> Limits:
+def _sampled_benefit_limits(tp: int, fp: int, n: int, cut: float, level: float) -> _Limits:
     """Limits of a net benefit whose prevalence is estimated, too: true and false positives are two shares of n.
 
     Wilson's of either share, joined with the correlation of a multinomial (Zou & Donner, Stat Med 2008;27:1693).

@@ -20,8 +20,6 @@ from fibrolib.inference.comparisons import Comparison, _compare
 from fibrolib.inference.intervals import Estimate, _logit_limits, _satterthwaite, _small_sample_note
 from fibrolib.inference.roc import _variances
 
-__all__ = ["partial_auc", "partial_auc_test"]
-
 _FEW = 15
 """Up to so many patients in the range (or the other class) limits reach out to Wilson's (``docs/statistics.md``)."""
 

@@ -24,8 +24,6 @@ from fibrolib.inference.comparisons import Comparison
 from fibrolib.inference.intervals import _join_notes, _normal_quantile, _ratio_note
 from fibrolib.inference.roc import _area, _placements
 
-__all__ = ["permutation_test"]
-
 _DRAWS = 5_000
 """Random exchanges; with the opposite of each they are twice as many."""
 

@@ -10,9 +10,7 @@ import pandas as pd
 from fibrolib.errors import counted
 from fibrolib.inference.checks import InferenceError
 
-__all__ = ["SPLITS", "select_predictions"]
-
-SPLITS = ("train", "validation", "test")
+_SPLITS = ("train", "validation", "test")
 _REQUIRED = ("patient_id", "model", "split", "repeat", "y_true", "y_score")
 
 
@@ -82,9 +80,9 @@ def _check_predictions(predictions: pd.DataFrame) -> None:
 
 
 def _check_values(predictions: pd.DataFrame) -> None:
-    unknown = sorted(set(predictions["split"].astype(str)) - set(SPLITS))
+    unknown = sorted(set(predictions["split"].astype(str)) - set(_SPLITS))
     if unknown:
-        raise InferenceError(f"column 'split' holds {unknown}: expected {', '.join(SPLITS)}")
+        raise InferenceError(f"column 'split' holds {unknown}: expected {', '.join(_SPLITS)}")
     scores = predictions["y_score"]
     if not pd.api.types.is_numeric_dtype(scores):
         raise InferenceError(f"column 'y_score' must hold numbers, it is of type {scores.dtype}")

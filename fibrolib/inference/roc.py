@@ -1,7 +1,4 @@
-"""The area under the ROC curve with its interval, and the curve.
-
-Names with an underscore are shared within `fibrolib.inference` only.
-"""
+"""The area under the ROC curve with its interval, and the curve."""
 
 from __future__ import annotations
 
@@ -21,16 +18,14 @@ from fibrolib.inference.checks import (
 )
 from fibrolib.inference.intervals import (
     Estimate,
-    Limits,
     _bca_limits,
+    _Limits,
     _logit_limits,
     _newcombe_limits,
     _normal_limits,
     _satterthwaite,
     _small_sample_note,
 )
-
-__all__ = ["auc", "auc_ci", "roc_points"]
 
 _METHODS = ("auto", "delong", "logit", "newcombe", "bootstrap")
 
@@ -77,7 +72,7 @@ def _unbalanced(sizes: tuple[int, int]) -> bool:
     return max(sizes) > _UNBALANCED * min(sizes)
 
 
-def _auto_limits(area: float, variances: tuple[float, float], sizes: tuple[int, int], level: float) -> Limits:
+def _auto_limits(area: float, variances: tuple[float, float], sizes: tuple[int, int], level: float) -> _Limits:
     """From the lower to the higher limit of both "logit" and "newcombe"; the latter alone without a variance."""
     newcombe = _newcombe_limits(area, *sizes, level)
     if not sum(variances) > 0:

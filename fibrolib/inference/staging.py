@@ -23,8 +23,6 @@ from fibrolib.inference.comparisons import Comparison, _compare
 from fibrolib.inference.intervals import Estimate, _logit_limits, _normal_limits, _small_sample_note
 from fibrolib.inference.roc import _area, _placements
 
-__all__ = ["obuchowski", "obuchowski_test", "quadratic_kappa"]
-
 _ENOUGH_FOR_KAPPA = 50
 """Below so many patients kappa's large-sample interval is too narrow: by simulation with five stages it covers 0.87 at
 17 patients, 0.93 at 60, 0.95 at 200."""

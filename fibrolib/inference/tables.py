@@ -22,17 +22,6 @@ from fibrolib.inference.roc import auc_ci
 from fibrolib.inference.staging import obuchowski_test
 from fibrolib.inference.thresholds import _threshold_limits, choose_threshold
 
-__all__ = [
-    "adjust_pvalues",
-    "choose_thresholds",
-    "compare_models",
-    "compare_staging",
-    "joint_test",
-    "summarise_models",
-    "threshold_ranges",
-]
-
-
 _COLUMNS = {
     "delong": "a b n difference ci_low ci_high z p p_holm auc_a auc_b test note",
     "permutation": "a b n difference p p_holm test note",

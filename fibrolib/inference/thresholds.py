@@ -1,7 +1,4 @@
-"""Operating points: thresholds, what they give, and how far a chosen one may move.
-
-Names with an underscore are shared within `fibrolib.inference` only.
-"""
+"""Operating points: thresholds, what they give, and how far a chosen one may move."""
 
 from __future__ import annotations
 
@@ -21,10 +18,8 @@ from fibrolib.inference.checks import (
     _class_sizes,
     _Floats,
 )
-from fibrolib.inference.intervals import Estimate, Limits, _join_notes, _small_sample_note
+from fibrolib.inference.intervals import Estimate, _join_notes, _Limits, _small_sample_note
 from fibrolib.inference.metrics import classification_metrics
-
-__all__ = ["choose_threshold", "coords", "sensitivity_at_specificity"]
 
 _RULES = ("youden", "sensitivity", "specificity")
 
@@ -71,7 +66,7 @@ def _rates(positive: _Booleans, score: _Floats) -> tuple[_Floats, _Floats, _Floa
 
 def _threshold_limits(
     positive: _Booleans, score: _Floats, rule: str, target: float, level: float, n_resamples: int
-) -> Limits:
+) -> _Limits:
     """Quantiles of the thresholds that resampled patients (within each class) would have chosen."""
     rng, groups = np.random.default_rng(0), (score[positive], score[~positive])
     truth = np.repeat([True, False], _class_sizes(positive))

@@ -12,8 +12,6 @@ from fibrolib.inference.delong import _as_table, _placed_columns
 from fibrolib.inference.intervals import _small_sample_note
 from fibrolib.inference.roc import _area, _placement_covariance
 
-__all__ = ["compare_trainings"]
-
 
 def compare_trainings(
     y_true: ArrayLike,

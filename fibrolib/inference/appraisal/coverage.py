@@ -20,11 +20,9 @@ from fibrolib.inference.checks import (
     _check_share,
     _check_size,
 )
-from fibrolib.inference.intervals import COMPOSITE_METHODS, _composite_limits
-from fibrolib.inference.metrics import COMPOSITES
+from fibrolib.inference.intervals import _COMPOSITE_METHODS, _composite_limits
+from fibrolib.inference.metrics import _COMPOSITES
 from fibrolib.inference.roc import auc_ci
-
-__all__ = ["auc_coverage", "metric_coverage", "proportion_coverage"]
 
 _TOLERANCE = 1e-9
 """A limit may miss the truth by rounding alone."""
@@ -90,7 +88,7 @@ def metric_coverage(
     sensitivity: float,
     specificity: float,
     *,
-    methods: Sequence[str] = COMPOSITE_METHODS,
+    methods: Sequence[str] = _COMPOSITE_METHODS,
     confidence_level: float = 0.95,
     n_resamples: int = 2000,
 ) -> pd.DataFrame:
@@ -117,8 +115,8 @@ def metric_coverage(
     m, n = _check_classes(n_positive, n_negative)
     _check_share(sensitivity, "sensitivity"), _check_share(specificity, "specificity"), _check_level(confidence_level)
     _check_resamples(n_resamples)
-    _check_choice(metric, "metric", COMPOSITES)
-    value = COMPOSITES[metric][1]
+    _check_choice(metric, "metric", _COMPOSITES)
+    value = _COMPOSITES[metric][1]
     truth = float(value(m * sensitivity, m * (1 - sensitivity), n * (1 - specificity), n * specificity))
     weights = np.outer(
         stats.binom.pmf(np.arange(m + 1), m, sensitivity), stats.binom.pmf(np.arange(n + 1), n, specificity)

@@ -22,25 +22,16 @@ from fibrolib.inference.checks import (
     _check_size,
 )
 from fibrolib.inference.intervals import (
-    Counts,
     Estimate,
     _composite_limits,
+    _Counts,
     _newcombe_limits,
     _normal_limits,
     _normal_quantile,
     _small_sample_note,
     estimates_table,
 )
-from fibrolib.inference.metrics import COMPOSITES, _proportions, _ratio
-
-__all__ = [
-    "area_bounds",
-    "attainable_areas",
-    "comparison_range",
-    "implied_intervals",
-    "matching_confusions",
-    "needed_correlation",
-]
+from fibrolib.inference.metrics import _COMPOSITES, _proportions, _ratio
 
 _REPORTABLE = ("accuracy", "precision", "recall", "f1", "sensitivity", "specificity")
 _ROUNDINGS = ("nearest", "down")
@@ -118,9 +109,9 @@ def _metric(name: str, average: str, tp, fn, fp, tn) -> NDArray[np.float64]:
     if name == "sensitivity":
         return tp / (tp + fn)
     if average == "macro":
-        return COMPOSITES[f"{name}_macro"][1](tp, fn, fp, tn)
+        return _COMPOSITES[f"{name}_macro"][1](tp, fn, fp, tn)
     if name == "f1":
-        return COMPOSITES["f1"][1](tp, fn, fp, tn)
+        return _COMPOSITES["f1"][1](tp, fn, fp, tn)
     return _ratio(tp, tp + (fp if name == "precision" else fn))
 
 
@@ -187,7 +178,7 @@ def area_bounds(tp: int, fn: int, fp: int, tn: int) -> tuple[float, float]:
     return sensitivity * specificity, 1 - (1 - sensitivity) * (1 - specificity)
 
 
-def _check_table(confusion: Sequence[int]) -> Counts:
+def _check_table(confusion: Sequence[int]) -> _Counts:
     """Four counts with patients in both classes."""
     if len(confusion) != 4:
         raise ValueError(f"a confusion matrix has four counts, tp, fn, fp and tn; it has {len(confusion)}")
@@ -263,12 +254,12 @@ def _area_intervals(auc: float, n_positive: int, n_negative: int, level: float) 
     }
 
 
-def _table_intervals(counts: Counts, level: float) -> dict[str, Estimate]:
+def _table_intervals(counts: _Counts, level: float) -> dict[str, Estimate]:
     tp, fn, fp, tn = counts
     proportions, note = _proportions(counts, level), _small_sample_note(tp + fn, fp + tn)
     estimates = {key: proportions[key] for key in ("accuracy", "sensitivity", "specificity")}
     for key in ("precision_macro", "recall_macro", "f1_macro"):
-        name, metric = COMPOSITES[key]
+        name, metric = _COMPOSITES[key]
         limits = _composite_limits(metric, counts, level)
         estimates[key] = Estimate(name, float(metric(*counts)), *limits, sum(counts), level, "jeffreys", note=note)
     return estimates

@@ -33,20 +33,9 @@ from fibrolib.inference.checks import (
     _Floats,
 )
 from fibrolib.inference.delong import _exchanges
-from fibrolib.inference.intervals import Limits, _small_sample_note, wilson
+from fibrolib.inference.intervals import _Limits, _small_sample_note, wilson
 from fibrolib.inference.permutation import _exchanged, _share_beyond, _signs
 from fibrolib.inference.roc import _area, _placements
-
-__all__ = [
-    "Power",
-    "auc_power",
-    "auc_sample_size",
-    "comparison_power",
-    "comparison_sample_size",
-    "pilot_power",
-    "pilot_sample_size",
-    "power_curve",
-]
 
 _ENOUGH = 100
 """From so many patients in the smaller class on the normal approximation is right to 0.03 (``benchmarks/power.py``)."""
@@ -97,7 +86,7 @@ class Power:
     note: str = ""
 
     @property
-    def confidence_interval(self) -> Limits:
+    def confidence_interval(self) -> _Limits:
         """Both limits of a simulated power."""
         return self.low, self.high
 

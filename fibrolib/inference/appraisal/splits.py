@@ -16,12 +16,10 @@ from scipy import special
 
 from fibrolib.errors import counted
 from fibrolib.inference.checks import InferenceError, _check_level
-from fibrolib.inference.metrics import COMPOSITES, confusion
-from fibrolib.inference.predictions import SPLITS, _check_predictions, _wide_scores
+from fibrolib.inference.metrics import _COMPOSITES, confusion
+from fibrolib.inference.predictions import _SPLITS, _check_predictions, _wide_scores
 from fibrolib.inference.roc import auc
 from fibrolib.inference.thresholds import choose_threshold
-
-__all__ = ["compare_redraws", "optimism", "redraw_splits", "summarise_folds", "summarise_redraws"]
 
 
 def _held_out_scores(predictions: pd.DataFrame, repeat: int = 0) -> pd.DataFrame:
@@ -83,11 +81,11 @@ def redraw_splits(
 
 def _check_split(split: pd.Series, patients: pd.Index) -> pd.Series:
     aligned = split.set_axis(split.index.astype(str)).reindex(patients.astype(str)).set_axis(patients)
-    unknown = set(aligned.dropna()) - set(SPLITS)
+    unknown = set(aligned.dropna()) - set(_SPLITS)
     if aligned.isna().any() or unknown:
         lacking = list(aligned.index[aligned.isna()][:3])
         raise InferenceError(
-            f"a split lacks the patients {lacking} or has sides other than {', '.join(SPLITS)}: {unknown or ''}"
+            f"a split lacks the patients {lacking} or has sides other than {', '.join(_SPLITS)}: {unknown or ''}"
         )
     return aligned
 
@@ -104,7 +102,7 @@ def _result(validation: np.ndarray, test: np.ndarray, rule: str) -> dict[str, fl
     if 0 < validation[:, 0].sum() < len(validation):
         threshold = choose_threshold(validation[:, 0], validation[:, 1], rule)
         row["accuracy"] = _accuracy(truth, score, threshold)
-        row["f1_macro"] = float(COMPOSITES["f1_macro"][1](*confusion(truth, score, threshold)))
+        row["f1_macro"] = float(_COMPOSITES["f1_macro"][1](*confusion(truth, score, threshold)))
     return row
 
 
