@@ -456,6 +456,13 @@ def test_a_file_of_many_pictures_is_a_video(tmp_path, name, options):
     assert ("guess" in notes_of(video).get("frame-rate", "")) == (not options)
 
 
+def test_a_video_of_a_kind_that_nobody_knows(tmp_path):
+    path = encode(tmp_path / "a.avi", FRAMES)
+    path.write_bytes(path.read_bytes().replace(b"FMP4", b"ZZZZ"))
+    with pytest.raises(VideoError, match=r"a\.avi: nothing here decodes the video in this file"):
+        survey_video(path)
+
+
 def test_a_gif_without_its_last_byte(tmp_path):
     pictures = [Image.fromarray(frame) for frame in FRAMES]
     pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=40)

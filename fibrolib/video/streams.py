@@ -206,6 +206,9 @@ class Stream(Source):
         stream = max(streams, key=lambda stream: stream.frames)  # the first, where the container counts none
         if len(streams) > 1:
             self.note("streams", f"the file holds {len(streams)} videos: the longest is read. Export them one by one.")
+        if stream.codec_context is None:
+            container.close()
+            raise VideoError(f"{self.path}: nothing here decodes the video in this file. Export it as MP4 (H.264).")
         check_size(self.path, stream.width or 0, stream.height or 0, _MOST_MOVING)
         stream.thread_type = "AUTO"
         if (stream.width or 0) * (stream.height or 0) > _FOR_MANY_THREADS:
