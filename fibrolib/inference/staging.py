@@ -75,20 +75,13 @@ def obuchowski(
 
 
 def obuchowski_test(
-    stage: ArrayLike,
-    score_a: ArrayLike,
-    score_b: ArrayLike,
-    *,
-    prevalence: Mapping[int, float] | None = None,
-    penalise: bool = True,
-    scale: Sequence[int] | None = None,
-    confidence_level: float = 0.95,
+    stage: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, *, confidence_level: float = 0.95, **options
 ) -> Comparison:
     """Test whether two scores of the same patients have equal Obuchowski measures; options of :func:`obuchowski`."""
     _check_level(confidence_level)
     stages = _check_staged(stage)
     (a, parts_a), (b, parts_b) = (
-        _components(stages, _check_scores(score, len(stages), name), prevalence, penalise, scale)
+        _components(stages, _check_scores(score, len(stages), name), **options)
         for score, name in ((score_a, "score_a"), (score_b, "score_b"))
     )
     error = float(np.sqrt(_variance(stages, parts_a - parts_b)))
@@ -114,9 +107,9 @@ def _check_staged(stage: ArrayLike) -> _Integers:
 def _components(
     stages: _Integers,
     score: _Floats,
-    prevalence: Mapping[int, float] | None,
-    penalise: bool,
-    scale: Sequence[int] | None,
+    prevalence: Mapping[int, float] | None = None,
+    penalise: bool = True,
+    scale: Sequence[int] | None = None,
 ) -> tuple[float, _Floats]:
     """The measure, and each patient's share in it (the structural components, weighted)."""
     present = np.unique(stages).tolist()

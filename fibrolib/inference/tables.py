@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from itertools import combinations
 
@@ -130,14 +130,7 @@ def joint_test(predictions: pd.DataFrame, **chosen) -> pd.DataFrame:
     return pd.DataFrame([row], columns=["models", "n", "statistic", "df", "df_error", "p", "test", "note"])
 
 
-def compare_staging(
-    stage: ArrayLike,
-    scores: pd.DataFrame,
-    *,
-    prevalence: Mapping[int, float] | None = None,
-    scale: Sequence[int] | None = None,
-    confidence_level: float = 0.95,
-) -> pd.DataFrame:
+def compare_staging(stage: ArrayLike, scores: pd.DataFrame, **options) -> pd.DataFrame:
     """Paired test of the Obuchowski measure between every two scores, with Holm's correction.
 
     Parameters
@@ -146,8 +139,8 @@ def compare_staging(
         True stages.
     scores : DataFrame, shape (n, k)
         One column for each model, for example the expected stage; NaN where a model has no score.
-    prevalence, scale, confidence_level
-        As in :func:`obuchowski_test`.
+    **options
+        ``prevalence, scale, confidence_level`` of :func:`obuchowski_test`.
 
     Returns
     -------
@@ -155,7 +148,6 @@ def compare_staging(
         As of :func:`compare_models`: ``a, b, n, difference, ci_low, ci_high, p, p_holm, test, note``.
     """
     stages = pd.Series(np.asarray(stage), index=scores.index)
-    options = {"prevalence": prevalence, "scale": scale, "confidence_level": confidence_level}
     table = _compare_pairs(scores, lambda a, b: obuchowski_test(stages[a.index], a, b, **options), "Obuchowski, paired")
     return table[_COLUMNS["mcnemar"].split()]
 

@@ -98,14 +98,10 @@ def metric_coverage(
     ----------
     metric : str
         "f1_macro", "f1", "precision_macro", "recall_macro", "lr_positive" or "lr_negative".
-    n_positive, n_negative : int
-        Patients in each sample.
-    sensitivity, specificity : float
-        The truth.
-    methods : sequence of {"jeffreys", "bootstrap"}
+    n_positive, n_negative, sensitivity, specificity
+        Patients in each sample, and the truth.
+    methods, confidence_level, n_resamples
         As in :func:`classification_metrics`.
-    confidence_level, n_resamples
-        As in :func:`auc_coverage`.
 
     Returns
     -------
@@ -135,21 +131,9 @@ def metric_coverage(
 def proportion_coverage(
     n: int, truths: ArrayLike, *, methods: Sequence[str] = ("normal", "wilson"), confidence_level: float = 0.95
 ) -> pd.DataFrame:
-    """Exact coverage of intervals of a proportion among `n` patients.
+    """Exact coverage of intervals of a proportion among `n` patients at each of `truths`: ``method, truth, coverage``.
 
-    Parameters
-    ----------
-    n : int
-        Patients.
-    truths : array_like of float
-        True proportions.
-    methods, confidence_level
-        As of statsmodels' ``proportion_confint``; "normal" is the textbook's (Wald).
-
-    Returns
-    -------
-    DataFrame
-        ``method, truth, coverage``.
+    `methods` are those of statsmodels' ``proportion_confint``; "normal" is the textbook's (Wald).
     """
     counts = np.arange(_check_size(n, "n") + 1)
     _check_level(confidence_level)

@@ -300,17 +300,8 @@ def needed_correlation(
 ) -> float:
     """Least correlation of two estimated areas at which their difference is significant, two-sided.
 
-    Parameters
-    ----------
-    auc_a, auc_b, n_positive, n_negative
-        As in :func:`comparison_range`; equal areas, and areas of 0 or 1, raise ValueError.
-    confidence_level : float
-        One minus the significance level.
-
-    Returns
-    -------
-    float
-        Above 1: no correlation is enough. At most 0: independent areas are enough.
+    Above 1: no correlation is enough. At most 0: independent areas are enough. Arguments as of
+    :func:`comparison_range`; equal areas, and areas of 0 or 1, raise ValueError.
     """
     _check_level(confidence_level)
     error_a, error_b = (_hanley_mcneil_error(area, n_positive, n_negative) for area in (auc_a, auc_b))

@@ -247,21 +247,9 @@ def pilot_sample_size(
 def power_curve(
     auc_a: float, auc_b: float, sizes: Sequence[int], *, ratio: float = 1.0, **options: float | str | None
 ) -> pd.DataFrame:
-    """Power of a comparison over the number of patients.
+    """Power of a comparison over `sizes`, the numbers of patients in all: ``n`` and the fields of `Power`.
 
-    Parameters
-    ----------
-    auc_a, auc_b, ratio
-        As in :func:`comparison_sample_size`.
-    sizes : sequence of int
-        Patients in all.
-    **options
-        ``correlation, alternative, confidence_level, draws, seed`` of :func:`comparison_power`.
-
-    Returns
-    -------
-    DataFrame
-        ``n`` and the fields of `Power`.
+    `ratio` is that of controls to cases; options as of :func:`comparison_power`.
     """
     _check_ratio(ratio)
     rows = []

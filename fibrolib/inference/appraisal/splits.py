@@ -60,12 +60,6 @@ def redraw_splits(
         One row for each redraw and model: ``redraw, model, n, n_positive, auc, accuracy, f1_macro, accuracy_own``, on
         the test patients of the redraw. ``accuracy_own`` is the accuracy had the operating point been chosen on the
         test patients themselves. NaN where a draw does not hold both classes.
-
-    Raises
-    ------
-    InferenceError
-        As :func:`select_predictions`; also when a patient is in two splits of the predictions, the repeat is absent, or
-        a redraw lacks patients or has unknown splits.
     """
     scores = _held_out_scores(predictions, repeat)
     models = {model: scores[["y_true", model]].to_numpy() for model in scores.columns.drop("y_true")}
@@ -155,18 +149,10 @@ def _by_redraw(redraws: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def compare_redraws(redraws: pd.DataFrame, metric: str = "auc", *, coverage: float = 0.95) -> pd.DataFrame:
-    """How often one model beats another, over the redraws.
+    """How often one model beats another, over the redraws; arguments of :func:`summarise_redraws`.
 
-    Parameters
-    ----------
-    redraws, metric, coverage
-        As in :func:`summarise_redraws`.
-
-    Returns
-    -------
-    DataFrame
-        One row for each pair: ``a, b, redraws, difference, low, high, a_ahead, equal, b_ahead``, the last three as
-        shares of the redraws. A description, no test: the redraws share their patients.
+    One row for each pair: ``a, b, redraws, difference, low, high, a_ahead, equal, b_ahead``, the last three as shares
+    of the redraws. A description, no test: the redraws share their patients.
     """
     _check_level(coverage, "coverage")
     wide = _by_redraw(redraws, metric)
@@ -181,19 +167,11 @@ def compare_redraws(redraws: pd.DataFrame, metric: str = "auc", *, coverage: flo
 
 
 def optimism(redraws: pd.DataFrame) -> pd.DataFrame:
-    """What common habits add to a result, on average over the redraws.
+    """What common habits add to a result, on average over the redraws of :func:`redraw_splits`.
 
-    Parameters
-    ----------
-    redraws : DataFrame
-        From :func:`redraw_splits`.
-
-    Returns
-    -------
-    DataFrame
-        ``habit, metric, optimism``: choosing the operating point on the test patients (mean over models), reporting the
-        best of all models by test AUC (above the same model's mean over all redraws), and reporting the luckiest of the
-        redraws (mean over models).
+    ``habit, metric, optimism``: choosing the operating point on the test patients (mean over models), reporting the
+    best of all models by test AUC (above the same model's mean over all redraws), and reporting the luckiest of the
+    redraws (mean over models).
     """
     areas, carried, own = (_by_redraw(redraws, metric) for metric in ("auc", "accuracy", "accuracy_own"))
     means = areas.mean()
@@ -223,13 +201,6 @@ def summarise_folds(predictions: pd.DataFrame, *, confidence_level: float = 0.95
         is the spread of single folds, ``sd_repeats`` that of the mean between repeats (NaN for one repeat). The
         interval is the corrected resampled t of Nadeau & Bengio (Mach Learn 2003;52:239), cut at 0 and 1: the naive one
         takes folds that share training patients as independent. Folds that hold one class only are left out.
-
-    Raises
-    ------
-    InferenceError
-        As :func:`select_predictions`; also when there is no column ``fold`` or no out-of-fold score.
-    ValueError
-        A level outside (0, 1).
     """
     _check_level(confidence_level)
     rows = [
