@@ -7,13 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import make_patients
+from PIL import Image
 
+from fibrolib.checking import check_cohort
 from fibrolib.errors import FibrolibError, VideoError
 from fibrolib.learning import NetClassifier
 from fibrolib.phantom import simulate_cohort
 from fibrolib.study import load_profile
-from fibrolib.study.preprocessing import _preprocessing_settings, score_video, sources
-from fibrolib.video import load_clip
+from fibrolib.study.preprocessing import _preprocessing_settings, prepare_files, score_video, sources
+from fibrolib.video import load_clip, write_dicom
 
 
 def mask(path, *names):
@@ -105,3 +107,44 @@ def test_what_is_no_model_and_no_video_is_refused(model, video, tmp_path):
     broken.write_bytes(b"no video")
     with pytest.raises(VideoError, match=r"broken\.mp4"):
         score_video(model, broken, tmp_path)
+
+
+def answers(files, work):
+    """What is said of each file; empty where it is read."""
+    said = {}
+    for file in files:
+        try:
+            work(file)
+            said[file.name] = ""
+        except VideoError as error:
+            said[file.name] = str(error).replace(str(file), file.name)
+    return said
+
+
+def test_score_run_and_check_say_the_same_of_a_file(model, video, tmp_path):
+    good = video.read_bytes()
+    frames = np.random.default_rng(0).integers(0, 255, (12, 96, 96), dtype=np.uint8)
+    (tmp_path / "good.mp4").write_bytes(good)
+    (tmp_path / "cut.mp4").write_bytes(good[: len(good) // 2])
+    (tmp_path / "text.avi").write_bytes(b"no video")
+    (tmp_path / "video.dcm").write_bytes(good)
+    Image.new("1", (9000, 20)).save(tmp_path / "wide.png")
+    write_dicom(tmp_path / "good.dcm", frames, 20, patient_id="a")
+    whole = (tmp_path / "good.dcm").read_bytes()
+    (tmp_path / "cut.dcm").write_bytes(whole[:-9000])
+    (tmp_path / "bare").write_bytes(whole[132:])
+    files = sorted(tmp_path.iterdir())
+    table = pd.DataFrame({"patient_id": range(len(files)), "video": [file.name for file in files], "stage": 1})
+    table.to_csv(tmp_path / "cohort.csv", index=False)
+    checked = dict.fromkeys(table["video"], "")
+    for finding in check_cohort(tmp_path / "cohort.csv").findings:
+        if finding.kind == "unreadable":
+            checked[table["video"][finding.rows[0] - 2]] = finding.message
+    assert sum(map(bool, checked.values())) == 4
+    assert answers(files, lambda file: score_video(model, file, tmp_path)) == checked
+
+    def prepare(file):
+        one = pd.DataFrame({"videos": [(file,)], "images": [(None,)], "rois": [(None,)]})
+        prepare_files(one, tmp_path / "prepared", load_profile("smoke"), "clip")
+
+    assert answers(files, prepare) == checked

@@ -199,6 +199,26 @@ def test_a_table_of_levels(tmp_path):
     assert_read(path)
 
 
+def test_a_modality_table(tmp_path):
+    item = pydicom.Dataset()
+    item.add_new("LUTDescriptor", "US", [256, 0, 16])
+    item.add_new("LUTData", "OW", (np.arange(256, dtype=np.uint16) * 257)[::-1].tobytes())
+    assert_read(save(tmp_path / "a.dcm", 255 - FRAMES, ModalityLUTSequence=[item]))
+    path = save(tmp_path / "b.dcm", FRAMES, ModalityLUTSequence=[item], WindowCenter=128, WindowWidth=256)
+    with pytest.raises(VideoError, match=r"b\.dcm: two tables or windows .* Export without"):
+        read_video(path)
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+def test_overlays_in_spare_bits_are_left_out(tmp_path, signed):
+    drawn = (FRAMES.astype(np.uint16) << 4) - 2048 * signed & 0xFFF | np.uint16(1 << 15)
+    dataset = dicom_dataset(drawn, FrameTime=40, BitsStored=12, HighBit=11, PixelRepresentation=signed)
+    dataset.add_new((0x6000, 0x0100), "US", 16)
+    dataset.add_new((0x6000, 0x0102), "US", 15)
+    dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    assert "overlay" in notes_of(assert_read(tmp_path / "a.dcm"))
+
+
 @pytest.mark.parametrize(("scale", "bits"), [(1, 16), (257, 16), (1, 8)])
 @pytest.mark.parametrize("entries", [256, 0])
 def test_palettes(tmp_path, scale, bits, entries):

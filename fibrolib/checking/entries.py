@@ -13,6 +13,7 @@ import pandas as pd
 from fibrolib.checking.identifiers import _identifier_findings
 from fibrolib.checking.report import Finding
 from fibrolib.cohort.columns import (
+    CHECKED,
     DEVICE,
     IDENTIFYING,
     NUMBERS,
@@ -50,7 +51,7 @@ def _table_findings(
 def _column_findings(columns: Iterable[str], virtual: bool, numbers: Collection[str] = NUMBERS) -> list[Finding]:
     """Columns that tell who a patient is, and those that the study does not read, with what they may be meant for."""
     columns = list(columns)
-    read = {*REQUIRED, *OPTIONAL, DEVICE, *numbers, *(VIRTUAL_FURTHER if virtual else ())}
+    read = {*REQUIRED, *OPTIONAL, *CHECKED, *numbers, *(VIRTUAL_FURTHER if virtual else ())}
     meant = {name: meant_column(name, columns) for name in columns if name not in read}
     message = "this column tells who a patient is; nothing here needs it. Delete it."
     identifying = [name for name, column in meant.items() if column == IDENTIFYING]

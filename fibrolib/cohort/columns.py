@@ -34,6 +34,9 @@ PATIENT_LEVEL = ("stage", *_CLINICAL, "split")
 DEVICE = "swe_device"
 """Column of the device that measured stiffness; the check reads it."""
 
+CHECKED = (DEVICE, "examined", "scanner")
+"""Columns that only the check reads: whether they give the stage away. `fibrolib init` writes the last two."""
+
 VIRTUAL_PREFIX = "virtual-"
 """Begins the ids of virtual patients, and no others: it stays when the table is copied or renamed."""
 

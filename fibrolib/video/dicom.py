@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
+import av
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
@@ -132,6 +133,13 @@ class Cine(Source):
             dataset.PhotometricInterpretation == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE"
         )
         window, table = _first(dataset, "WindowCenter"), dataset.get("VOILUTSequence")
+        if modality := dataset.get("ModalityLUTSequence"):
+            if window is not None or table:
+                raise VideoError(
+                    f"{self.path}: two tables or windows in the header change the grey levels one after the other "
+                    "(ModalityLUTSequence and VOI LUT). Export without, or as MP4."
+                )
+            table = modality
         eight = int(dataset.BitsAllocated) == 8 == int(dataset.BitsStored) and not dataset.get("PixelRepresentation")
         if eight and window is None and not table:
             return GreyScale(inverted=inverted)
@@ -208,10 +216,20 @@ class Cine(Source):
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file is DICOM: by its mark ``DICM``, by what it begins with, or by its suffix."""
+    """Whether a file is DICOM: by its mark ``DICM``, by what it begins with, or by its suffix if it is nothing else."""
     with path.open("rb") as file:
         head = file.read(132)
-    return head[128:] == b"DICM" or _begins_dataset(head) or path.suffix.lower() in _SUFFIXES
+    if head[128:] == b"DICM" or _begins_dataset(head):
+        return True
+    return path.suffix.lower() in _SUFFIXES and not _is_video(path)
+
+
+def _is_video(path: Path) -> bool:
+    try:
+        with av.open(str(path)) as container:
+            return any(stream.codec_context and stream.width for stream in container.streams.video)
+    except (av.FFmpegError, OSError, ValueError):
+        return False
 
 
 def _begins_dataset(head: bytes) -> bool:
@@ -245,7 +263,7 @@ def _region_scale(item: pydicom.Dataset | None) -> NDArray[np.float64]:
 
 
 def _scale_of_table(item: pydicom.Dataset) -> GreyScale:
-    """A VOI LUT (PS3.3 C.11.2.1.1): the level of each stored value from its first on."""
+    """A modality or VOI LUT (PS3.3 C.11.1.1.1, C.11.2.1.1): the level of each stored value from its first on."""
     entries, first, bits = (int(number) for number in item.LUTDescriptor)
     data = np.asarray(item.LUTData if not isinstance(item.LUTData, bytes) else np.frombuffer(item.LUTData, "<u2"))
     table = data[: entries or 1 << 16].astype(np.uint16)

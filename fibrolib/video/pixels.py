@@ -36,6 +36,8 @@ _BETWEEN_CODESTREAMS = re.compile(rb"(?<=\xff\xd9)\x00?(?=\xff\xd8\xff|\xff\x4f\
 # Start-of-frame markers (ITU-T T.81 table B.1; T.87 for JPEG-LS) and what FFmpeg calls the decoder; "" is Pillow.
 _FRAMES = dict.fromkeys((0xC0, 0xC1, 0xC2), "") | {0xC3: "mjpeg", 0xF7: "jpegls"}
 
+_OVERLAYS = range(0x6000, 0x6020, 2)  # groups; element 0102 is the bit in which a drawing lies
+
 Note = Callable[[str, str], None]
 
 
@@ -92,7 +94,16 @@ class PixelData:
             elif pixels.ndim == 3 and pixels.dtype != np.uint8:
                 yield self._deep_colours().levels(pixels[..., :3])
             else:
-                yield pixels[..., :3] if pixels.ndim == 3 else pixels
+                yield pixels[..., :3] if pixels.ndim == 3 else self._without_drawings(pixels)
+
+    def _without_drawings(self, pixels: NDArray) -> NDArray:
+        """Grey values without the overlays (PS3.3 C.9.2) that old files keep in the bits above them."""
+        bits, unused = int(self._dataset.BitsStored), 8 * pixels.itemsize - int(self._dataset.BitsStored)
+        places = [self._dataset.get((group, 0x0102)) for group in _OVERLAYS]
+        if unused <= 0 or not any(place and int(place.value) >= bits for place in places):
+            return pixels
+        self._note("overlay", "drawings (overlays) lie in spare bits of the pixels: they are left out.")
+        return (pixels << unused) >> unused  # of signed values, the sign is kept
 
     # Which frames there are
 
