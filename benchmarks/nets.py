@@ -31,7 +31,7 @@ from sklearn.preprocessing import StandardScaler
 from weights import WEIGHTS, settings_from
 
 from fibrolib.cohort import read_cohort, split_patients
-from fibrolib.experiments.simulated_test_set import fresh_patients
+from fibrolib.experiments.simulated_test_set import _FAR, _prepared_patients
 from fibrolib.inference import auc_ci, compare_trainings, delong_test
 from fibrolib.learning import PERTURBATIONS, NetClassifier
 from fibrolib.nets import Backbone, build_net
@@ -68,16 +68,14 @@ def cohort(seed: int, strengths: SignalStrengths = PUBLISHED, patients: int = 11
 
 
 def population(patients: int, strengths: SignalStrengths = PUBLISHED) -> pd.DataFrame:
-    """Fresh patients that nothing was trained on."""
-    return fresh_patients(
-        TOP / "cohorts",
-        TOP / "clips",
-        PROFILE,
-        patients=patients,
-        seed=POPULATION_SEED,
-        cutoff=CUTOFF,
-        strengths=strengths,
-    )
+    """Fresh patients that nothing was trained on, with what the oracles read."""
+    changed = "" if strengths == PUBLISHED else f"-{strengths.texture:g}{strengths.capsule:g}{strengths.motion:g}"
+    folder = TOP / "cohorts" / f"virtual-fresh-{patients}-seed{POPULATION_SEED}{changed}"
+    options = {"patients": patients, "seed": POPULATION_SEED + _FAR, "strengths": strengths}
+    table = simulate_cohort(folder, **options, truth=False, n_jobs=-1)
+    found = _prepared_patients(table, TOP / "clips", PROFILE, CUTOFF)
+    truth = pd.read_csv(folder / "truth" / "patients.csv", index_col="patient_id")
+    return found.join(truth[["texture", "capsule", "strain", "scanner", "severity"]].reindex(found.index))
 
 
 def net(name: str, seed: int, **changes) -> NetClassifier:
