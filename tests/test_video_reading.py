@@ -14,8 +14,8 @@ from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage
 from fibrolib.errors import VideoError
 from fibrolib.video import is_still, read_image, read_video, write_video
 from fibrolib.video.clips import _nearest_frames
-from fibrolib.video.reading import _middle_stretch, frames_per_second
-from fibrolib.video.streams import usable_rate
+from fibrolib.video.reading import _frames_per_second, _middle_stretch
+from fibrolib.video.streams import _usable_rate
 
 CONTAINERS = {
     "clip.mp4": ("libx264", "yuv420p"),
@@ -270,13 +270,13 @@ def test_a_damaged_image_is_named(tmp_path):
 
 @pytest.mark.parametrize("rate", [None, 0, -3, "fast", 1e6, float("nan"), float("inf")])
 def test_absurd_rates_are_not_believed(rate):
-    assert usable_rate(rate) is None
-    assert frames_per_second([None, None], rate) == 25.0
+    assert _usable_rate(rate) is None
+    assert _frames_per_second([None, None], rate) == 25.0
 
 
 def test_time_stamps_count_for_more_than_the_header():
-    assert frames_per_second([0.0, 0.1, 0.2], 50) == pytest.approx(10)
-    assert frames_per_second([0.0, 0.2, 0.1], 50) == 50  # they run backwards
+    assert _frames_per_second([0.0, 0.1, 0.2], 50) == pytest.approx(10)
+    assert _frames_per_second([0.0, 0.2, 0.1], 50) == 50  # they run backwards
 
 
 def test_the_middle_stretch_is_enough_and_not_much_more():

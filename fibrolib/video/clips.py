@@ -21,19 +21,6 @@ from fibrolib.video.reading import Video, is_still, read_video
 from fibrolib.video.sector import Sector, find_sector
 from fibrolib.video.stills import RATE_FILE, pictures_in
 
-__all__ = [
-    "Clip",
-    "clip_digest",
-    "file_digest",
-    "fitted",
-    "load_clip",
-    "load_frames",
-    "prepare_cached",
-    "prepare_clip",
-    "prepare_image",
-    "save_clip",
-]
-
 Place = tuple[int, int, int, int]
 """Top, left, height and width of a picture in its square, in pixels."""
 

@@ -12,12 +12,10 @@ import pydicom
 from numpy.typing import NDArray
 
 from fibrolib.errors import VideoError
-from fibrolib.video.grey import GreyScale, luma
+from fibrolib.video.grey import _GreyScale, _luma
 from fibrolib.video.pixels import PixelData
 from fibrolib.video.sector import Box
-from fibrolib.video.streams import DEFAULT_FPS, Frame, Source, Wanted, one_line, usable_rate
-
-__all__ = ["Cine", "is_dicom"]
+from fibrolib.video.streams import DEFAULT_FPS, Frame, Source, Wanted, _usable_rate, one_line
 
 _SUFFIXES = {".dcm", ".dicom", ".ima"}
 _NO_PREAMBLE = {b"\x02\x00", b"\x08\x00"}  # groups that a file without a preamble begins with
@@ -45,27 +43,20 @@ class Cine(Source):
     container = "dicom"
 
     def _open(self) -> None:
-        try:
-            self.dataset = dataset = pydicom.dcmread(self.path, force=True)
-            dataset.elements()
-            if not len(dataset.get("PixelData") or b""):
-                raise VideoError(
-                    f"{self.path}: this DICOM file holds no picture (no pixel data). Choose the image or cine export."
-                )
-            self._complete(dataset)
-            self._pixels = PixelData(dataset, self.path, self.note)
-            if not self._pixels.count:
-                raise VideoError(f"{self.path}: not one whole frame is in this DICOM file. Export it again.")
-            self._refuse_volume()
-            self.times = self._header_times()
-            self.region = self._find_region()
-            self.pixel_aspect = self._find_pixel_aspect()
-        except VideoError:
-            raise
-        except Exception as error:  # damaged headers surface as almost any error, when their values are looked at
+        self.dataset = dataset = pydicom.dcmread(self.path, force=True)
+        dataset.elements()
+        if not len(dataset.get("PixelData") or b""):
             raise VideoError(
-                f"{self.path}: this DICOM file cannot be read ({one_line(error)}). Export it again."
-            ) from error
+                f"{self.path}: this DICOM file holds no picture (no pixel data). Choose the image or cine export."
+            )
+        self._complete(dataset)
+        self._pixels = PixelData(dataset, self.path, self.note)
+        if not self._pixels.count:
+            raise VideoError(f"{self.path}: not one whole frame is in this DICOM file. Export it again.")
+        self._refuse_volume()
+        self.times = self._header_times()
+        self.region = self._find_region()
+        self.pixel_aspect = self._find_pixel_aspect()
 
     def _complete(self, dataset: pydicom.Dataset) -> None:
         """Refuse a header that does not describe a picture; fill in what follows from the rest."""
@@ -79,6 +70,8 @@ class Cine(Source):
         dataset.PixelRepresentation = dataset.get("PixelRepresentation") or 0
         if not dataset.get("PhotometricInterpretation"):
             dataset.PhotometricInterpretation = "MONOCHROME2" if dataset.SamplesPerPixel == 1 else "RGB"
+        if dataset.PhotometricInterpretation == "PALETTE COLOR" and "RedPaletteColorLookupTableData" not in dataset:
+            raise VideoError(f"{self.path}: the header of this DICOM file lacks its palette. Export it again.")
 
     def pixels(self, indices: Iterable[int]) -> Iterator[NDArray]:
         """Some frames, in ascending order: grey as stored (height, width), or red, green and blue as 8 bits.
@@ -121,12 +114,12 @@ class Cine(Source):
                 continue
             picture = next(pictures)
             if picture.ndim == 3:
-                yield time, luma(picture), picture if coloured(index) else None
+                yield time, _luma(picture), picture if coloured(index) else None
             else:
                 yield time, self.scale.levels(picture), None
 
     @cached_property
-    def scale(self) -> GreyScale:
+    def scale(self) -> _GreyScale:
         """Black and white of stored grey values."""
         dataset = self.dataset
         inverted = (
@@ -142,17 +135,17 @@ class Cine(Source):
             table = modality
         eight = int(dataset.BitsAllocated) == 8 == int(dataset.BitsStored) and not dataset.get("PixelRepresentation")
         if eight and window is None and not table:
-            return GreyScale(inverted=inverted)
+            return _GreyScale(inverted=inverted)
         chosen = np.unique(np.linspace(0, len(self.times) - 1, _SAMPLES).round().astype(int)).tolist()
         samples = list(self.pixels(chosen))
-        scale = _scale_of_table(table[0]) if table else GreyScale.of_values(samples, int(dataset.BitsStored))
+        scale = _scale_of_table(table[0]) if table else _GreyScale.of_values(samples, int(dataset.BitsStored))
         if window is not None and not table:
             slope, intercept = _first(dataset, "RescaleSlope"), _first(dataset, "RescaleIntercept")
             width = _first(dataset, "WindowWidth") or 0
             scale = scale.windowed(window, width, samples, 1.0 if slope is None else slope, intercept or 0.0)
         if scale.note:
             self.note("grey-levels", f"{scale.note}.")
-        return GreyScale(scale.black, scale.white, scale.inverted != inverted, scale.note, scale.table)
+        return _GreyScale(scale.black, scale.white, scale.inverted != inverted, scale.note, scale.table)
 
     def _refuse_volume(self) -> None:
         organisation = str(self.dataset.get("DimensionOrganizationType") or "")
@@ -167,14 +160,14 @@ class Cine(Source):
     def _header_times(self) -> NDArray[np.float64]:
         """When frames are shown, in seconds; sets the stated rate."""
         dataset, count = self.dataset, self._pixels.count
-        frame_time = usable_rate(1000 / (_first(dataset, "FrameTime") or np.inf))
+        frame_time = _usable_rate(1000 / (_first(dataset, "FrameTime") or np.inf))
         rates = (frame_time, _first(dataset, "CineRate"), _first(dataset, "RecommendedDisplayFrameRate"))
-        self.fps = next((rate for rate in map(usable_rate, rates) if rate), None)
+        self.fps = next((rate for rate in map(_usable_rate, rates) if rate), None)
         if self.fps is None and self._pixels.stream is not None:
             self.fps = self._pixels.stream.fps
         steps = _numbers(dataset, "FrameTimeVector")
         steps = steps[1:] if len(steps) == count or (len(steps) and steps[0] == 0) else steps
-        if len(steps) and count > 1 and (steps > 0).all() and usable_rate(1000 / np.median(steps)):
+        if len(steps) and count > 1 and (steps > 0).all() and _usable_rate(1000 / np.median(steps)):
             if len(steps) != count - 1:
                 self.note("frame-rate", f"the header times {len(steps) + 1} frames, not {count}: the rest is a guess.")
             steps = np.resize(np.append(steps, np.full(max(0, count - 1 - len(steps)), np.median(steps))), count - 1)
@@ -262,12 +255,12 @@ def _region_scale(item: pydicom.Dataset | None) -> NDArray[np.float64]:
     return np.abs([_first(item, f"PhysicalDelta{axis}") or 0.0 for axis in "YX"])
 
 
-def _scale_of_table(item: pydicom.Dataset) -> GreyScale:
+def _scale_of_table(item: pydicom.Dataset) -> _GreyScale:
     """A modality or VOI LUT (PS3.3 C.11.1.1.1, C.11.2.1.1): the level of each stored value from its first on."""
     entries, first, bits = (int(number) for number in item.LUTDescriptor)
     data = np.asarray(item.LUTData if not isinstance(item.LUTData, bytes) else np.frombuffer(item.LUTData, "<u2"))
     table = data[: entries or 1 << 16].astype(np.uint16)
-    return GreyScale(first, first + len(table) - 1, table=GreyScale.of_values([table], bits).levels(table))
+    return _GreyScale(first, first + len(table) - 1, table=_GreyScale.of_values([table], bits).levels(table))
 
 
 def _numbers(dataset: pydicom.Dataset, name: str) -> NDArray[np.float64]:

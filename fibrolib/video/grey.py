@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GreyScale", "looks_like_ycbcr", "luma", "on_black"]
-
 # Rec. 601 luma, the weights behind FFmpeg's and Pillow's grey as well.
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
@@ -26,7 +24,7 @@ _TOLERANCE = 16
 
 
 @dataclass(frozen=True)
-class GreyScale:
+class _GreyScale:
     """Which stored values are black and white; values between are spread evenly over 0 to 255.
 
     `table`, where there is one, gives the level of each stored value from `black` on (a VOI LUT). `note` says in a
@@ -59,7 +57,7 @@ class GreyScale:
         return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
 
     @classmethod
-    def of_values(cls, samples: Iterable[NDArray], bits: int | None = None) -> GreyScale:
+    def of_values(cls, samples: Iterable[NDArray], bits: int | None = None) -> _GreyScale:
         """By the stated number of bits and the values that some pictures really use.
 
         `bits` is None where the file states none: then the type of the values counts.
@@ -96,36 +94,36 @@ class GreyScale:
         if abs(black - self.black) <= 2 and abs(white - self.white) <= 2:
             return replace(self, note="")  # the whole range, give or take the rounding of scanners
         inverted = slope < 0
-        return GreyScale(min(black, white), max(black, white), inverted)
+        return _GreyScale(min(black, white), max(black, white), inverted)
 
 
-def _of_signed(low: int, high: int, bits: int) -> GreyScale:
+def _of_signed(low: int, high: int, bits: int) -> _GreyScale:
     half = 1 << (bits - 1)
     if low >= -half and high < half and high - low >= half >> _SPARE_BITS:
-        return GreyScale(-half, half - 1)
-    return GreyScale(low, max(high, low + 255), note="the values have a sign: the lowest is taken for black")
+        return _GreyScale(-half, half - 1)
+    return _GreyScale(low, max(high, low + 255), note="the values have a sign: the lowest is taken for black")
 
 
-def _of_floats(low: float, high: float) -> GreyScale:
+def _of_floats(low: float, high: float) -> _GreyScale:
     if not np.isfinite([low, high]).all():
         raise ValueError("the picture holds values that are no numbers")
     if low < 0 or high > 65535:
-        return GreyScale(low, high if high > low else low + 1, note="the lowest value is taken for black")
-    return GreyScale(0, 1 if high <= 1 else 255 if high <= 255 else (1 << int(high).bit_length()) - 1)
+        return _GreyScale(low, high if high > low else low + 1, note="the lowest value is taken for black")
+    return _GreyScale(0, 1 if high <= 1 else 255 if high <= 255 else (1 << int(high).bit_length()) - 1)
 
 
-def luma(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _luma(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Red, green and blue (height, width, 3) as grey levels; grey stays as it is."""
     return np.rint(picture.astype(np.float32) @ _LUMA).astype(np.uint8) if picture.ndim == 3 else picture
 
 
-def on_black(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _on_black(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Red, green, blue and opacity (height, width, 4) as they look on a black screen (height, width, 3)."""
     colours, opacity = picture[..., :3], picture[..., 3:].astype(np.uint16)
     return ((colours * opacity + 127) // 255).astype(np.uint8)
 
 
-def looks_like_ycbcr(components: NDArray[np.uint8]) -> bool | None:
+def _looks_like_ycbcr(components: NDArray[np.uint8]) -> bool | None:
     """Whether three components are brightness and colour differences, and not red, green and blue; None: unclear.
 
     Told from the dark pixels: where there is no light, red, green and blue are all near 0, and Cb and Cr near 128.

@@ -20,8 +20,6 @@ from fibrolib.errors import VideoError, counted
 from fibrolib.provenance import PARSING
 from fibrolib.video.reading import read_image
 
-__all__ = ["masks_of_frames", "open_arrays"]
-
 
 def masks_of_frames(
     path: str | Path, region: str, chosen: NDArray[np.int64], shape: tuple[int, int]

@@ -19,10 +19,8 @@ from pydicom.pixels import apply_color_lut, convert_color_space, iter_pixels
 from pydicom.uid import JPEG2000, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from fibrolib.errors import VideoError, counted
-from fibrolib.video.grey import GreyScale, looks_like_ycbcr
-from fibrolib.video.streams import Stream, check_size
-
-__all__ = ["PixelData"]
+from fibrolib.video.grey import _GreyScale, _looks_like_ycbcr
+from fibrolib.video.streams import _check_size, _Stream
 
 _ROOT = "1.2.840.10008.1.2"  # transfer syntaxes, PS3.6 annex A
 _VIDEO_SYNTAXES = tuple(f"{_ROOT}.4.{number}" for number in range(100, 109))  # MPEG-2, H.264, H.265
@@ -61,15 +59,15 @@ class PixelData:
         self._dataset, self._path, self._note = dataset, path, note
         self._encoded: list[bytes] | None = None
         self._codestream: _Codestream | None = None
-        self.stream: Stream | None = None
+        self.stream: _Stream | None = None
         syntax = _transfer_syntax(dataset)
         if syntax.startswith(_VIDEO_SYNTAXES):
-            self.stream = Stream(path, content=b"".join(list(generate_fragments(dataset.PixelData))[1:]))
+            self.stream = _Stream(path, content=b"".join(list(generate_fragments(dataset.PixelData))[1:]))
             self.count = len(self.stream.expected_times())
         elif _is_encapsulated(dataset.PixelData):
             self._open_encapsulated()
         else:
-            check_size(path, int(dataset.Columns), int(dataset.Rows))
+            _check_size(path, int(dataset.Columns), int(dataset.Rows))
             self.count = self._native_count()
         self._compare_count()
         if self.stream is None:
@@ -116,7 +114,7 @@ class PixelData:
         self._codestream = next((header for header in headers if header), None)
         if self._codestream is not None:
             self._trust_codestream(self._codestream)
-        check_size(self._path, int(dataset.Columns), int(dataset.Rows))
+        _check_size(self._path, int(dataset.Columns), int(dataset.Rows))
         if self._codestream is None or self._codestream.decoder == "jpeg2000":
             if self._codestream is not None and not _transfer_syntax(dataset).startswith(f"{_ROOT}.4.9"):
                 dataset.file_meta.TransferSyntaxUID = JPEG2000
@@ -223,7 +221,7 @@ class PixelData:
             return
         try:
             dataset.PhotometricInterpretation = "RGB"
-            differences = looks_like_ycbcr(next(self._decoded([self.count // 2])))
+            differences = _looks_like_ycbcr(next(self._decoded([self.count // 2])))
             if differences is None and coded:
                 differences = _marked_ycbcr(self._encoded[self.count // 2]) or None
         except Exception:  # the frame is damaged: it is named when it is asked for
@@ -235,14 +233,14 @@ class PixelData:
             real = "brightness and colour differences (YBR)" if differences else "red, green and blue"
             self._note("colours", f"the header says {meaning}, but the pixels hold {real}: they are read as such.")
 
-    def _palette(self) -> GreyScale:
+    def _palette(self) -> _GreyScale:
         """Black and white of the palette's entries, which may hold 8 bits in 16."""
         entries = np.arange(int(self._dataset.RedPaletteColorLookupTableDescriptor[0]) or 1 << 16, dtype=np.uint16)
-        return GreyScale.of_values([apply_color_lut(entries[np.newaxis], self._dataset)[..., :3]])
+        return _GreyScale.of_values([apply_color_lut(entries[np.newaxis], self._dataset)[..., :3]])
 
-    def _deep_colours(self) -> GreyScale:
+    def _deep_colours(self) -> _GreyScale:
         chosen = sorted({0, self.count // 2, self.count - 1})
-        return GreyScale.of_values(self._decoded(chosen), int(self._dataset.BitsStored))
+        return _GreyScale.of_values(self._decoded(chosen), int(self._dataset.BitsStored))
 
 
 def _as_rgb(components: NDArray[np.uint8], meaning: str) -> NDArray[np.uint8]:

@@ -14,9 +14,7 @@ from fibrolib.errors import VideoError
 from fibrolib.video.dicom import Cine, is_dicom
 from fibrolib.video.sector import Box
 from fibrolib.video.stills import Pictures, is_picture_file
-from fibrolib.video.streams import DEFAULT_FPS, Source, Stream, usable_rate
-
-__all__ = ["Video", "frames_per_second", "is_still", "open_source", "read_image", "read_video"]
+from fibrolib.video.streams import DEFAULT_FPS, Source, _Stream, _usable_rate
 
 _OVERVIEW = 32
 """About so many frames are kept of the whole of a file of which only the middle is asked for (*assumption*)."""
@@ -85,7 +83,7 @@ def read_video(path: str | Path, *, max_frames: int | None = None, fps: float | 
         raise VideoError(f"{path}: no frame could be decoded from this file. Export it again from the scanner.")
     if len({frame.shape for frame in [*frames, *overview]}) > 1:
         raise VideoError(f"{path}: the picture changes its size half-way. Export it with one size throughout.")
-    rate, survey = frames_per_second(times, source.fps), np.stack(overview) if overview else None
+    rate, survey = _frames_per_second(times, source.fps), np.stack(overview) if overview else None
     stamps = _zero_based(times, len(frames), rate)
     notes = tuple(source.notes)
     return Video(np.stack(frames), rate, source.path, stamps, first, source.pixel_aspect, survey, source.region, notes)
@@ -99,7 +97,7 @@ def open_source(path: str | Path, seconds: float | None = None) -> Source:
     path = Path(path)
     _check_exists(path)
     try:
-        kind = Pictures if path.is_dir() else Cine if is_dicom(path) else Pictures if is_picture_file(path) else Stream
+        kind = Pictures if path.is_dir() else Cine if is_dicom(path) else Pictures if is_picture_file(path) else _Stream
     except OSError as error:
         raise VideoError(f"{path}: the file cannot be read ({error.strerror}).") from error
     return kind(path, seconds)
@@ -142,13 +140,13 @@ def _overview_step(count: int, first: int, last: int) -> int:
 # Frame times and rates
 
 
-def frames_per_second(times: Sequence[float | None], stated: float | None) -> float:
+def _frames_per_second(times: Sequence[float | None], stated: float | None) -> float:
     """Mean frame rate: from the frames' time stamps in seconds, else as the file states it, else `DEFAULT_FPS`."""
     if _increasing(times):
-        measured = usable_rate(round((len(times) - 1) / (times[-1] - times[0]), 6))
+        measured = _usable_rate(round((len(times) - 1) / (times[-1] - times[0]), 6))
         if measured is not None:
             return measured
-    return usable_rate(stated) or DEFAULT_FPS
+    return _usable_rate(stated) or DEFAULT_FPS
 
 
 def _zero_based(times: Sequence[float | None], count: int, fps: float) -> NDArray[np.float64]:
@@ -167,7 +165,7 @@ def _middle_stretch(times: ArrayLike, max_frames: int | None, fps: float | None 
     times = np.asarray(times, dtype=np.float64)
     if max_frames is None or len(times) < 2:
         return 0, len(times)
-    if fps is None or fps >= frames_per_second(times, None):
+    if fps is None or fps >= _frames_per_second(times, None):
         wanted = min(max_frames, len(times))
         first = (len(times) - wanted) // 2
         return first, first + wanted

@@ -10,8 +10,6 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
-__all__ = ["Box", "Sector", "box_around", "find_sector"]
-
 Box = tuple[int, int, int, int]
 """``(top, bottom, left, right)`` in pixels; bottom and right are exclusive."""
 

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from fibrolib.errors import VideoError
-from fibrolib.video.grey import GreyScale, on_black
-from fibrolib.video.streams import DEFAULT_FPS, Frame, Source, Wanted, check_size, one_line, usable_rate
-
-__all__ = ["RATE_FILE", "SUFFIXES", "Pictures", "is_picture_file", "pictures_in"]
+from fibrolib.video.grey import _GreyScale, _on_black
+from fibrolib.video.streams import DEFAULT_FPS, TOO_LARGE, Frame, Source, Wanted, _check_size, _reading, _usable_rate
 
 RATE_FILE = "fps.txt"
 """In a folder of pictures: the frames per second."""
@@ -28,7 +26,6 @@ _FORMATS = {"PNG", "JPEG", "MPO", "BMP", "TIFF", "WEBP", "PPM"}
 _PAGED = {"PNG", "TIFF", "WEBP"}  # the second picture of an MPO file is a preview or another view
 _SAMPLES = 8  # pictures from which the range of deep ones is taken
 _WHITE_IS_ZERO = 0  # TIFF 6.0, tag 262
-_TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 class Pictures(Source):
@@ -96,10 +93,10 @@ class Pictures(Source):
                 yield time, self._grey(picture) if wanted(index) else None, picture if coloured(index) else None
 
     @cached_property
-    def _scale(self) -> GreyScale:
+    def _scale(self) -> _GreyScale:
         chosen = np.unique(np.linspace(0, len(self._pages) - 1, _SAMPLES).round().astype(int))
         samples = [self._stored(index) for index in chosen]
-        scale = GreyScale.of_values(picture for picture in samples if picture.dtype != np.uint8)
+        scale = _GreyScale.of_values(picture for picture in samples if picture.dtype != np.uint8)
         if scale.note:
             self.note("grey-levels", f"{scale.note}.")
         return scale
@@ -119,7 +116,7 @@ class Pictures(Source):
                 turned = getattr(image, "tag_v2", {}).get(262) == _WHITE_IS_ZERO and pixels.dtype.kind == "u"
                 return np.iinfo(pixels.dtype).max - pixels if turned else _unsigned(pixels)
             if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-                return on_black(np.asarray(image.convert("RGBA")))
+                return _on_black(np.asarray(image.convert("RGBA")))
             mode = "L" if image.mode in ("1", "L") else "RGB"
             return np.array(image if image.mode == mode else image.convert(mode))
 
@@ -132,21 +129,10 @@ def _unsigned(pixels: NDArray) -> NDArray:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """A picture file, of a size that may be decoded; errors are `VideoError`s that name the file."""
-    try:
-        with Image.open(path) as image:
-            check_size(path, *image.size)
-            yield image
-    except VideoError:
-        raise
-    except Exception as error:  # damaged files surface as almost any error
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> VideoError:
-    if isinstance(error, _TOO_LARGE):
-        return VideoError(f"{path}: the picture has too many pixels to be read. Export it smaller.")
-    return VideoError(f"{path}: the image cannot be read ({one_line(error)}). Export it again as PNG or JPEG.")
+    """A picture file, of a size that may be decoded; errors name the picture, also in a folder."""
+    with _reading(path), Image.open(path) as image:
+        _check_size(path, *image.size)
+        yield image
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -165,7 +151,7 @@ def _rate(path: Path) -> float | None:
     if not path.is_file():
         return None
     try:
-        rate = usable_rate(path.read_text(encoding="ascii").strip())
+        rate = _usable_rate(path.read_text(encoding="ascii").strip())
     except (OSError, UnicodeDecodeError):
         rate = None
     if rate is None:
@@ -178,7 +164,7 @@ def is_picture_file(path: Path) -> bool:
     try:
         with Image.open(path) as image:
             return image.format in _FORMATS
-    except _TOO_LARGE:
+    except TOO_LARGE:
         return True
     except Exception:  # damaged files surface as almost any error; then FFmpeg is asked
         return False

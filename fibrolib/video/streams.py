@@ -16,21 +16,10 @@ import numpy as np
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
+from PIL import Image
 
 from fibrolib.errors import VideoError
-from fibrolib.video.grey import luma, on_black
-
-__all__ = [
-    "DEFAULT_FPS",
-    "VIDEO_SUFFIXES",
-    "Frame",
-    "Source",
-    "Stream",
-    "Wanted",
-    "check_size",
-    "one_line",
-    "usable_rate",
-]
+from fibrolib.video.grey import _luma, _on_black
 
 DEFAULT_FPS = 25.0
 """Taken where a file tells no usable rate (*assumption*: PAL video, the commonest output of scanners)."""
@@ -51,6 +40,8 @@ _MOST_MOVING = 36_000_000  # pixels of a video, the most of H.264 and H.265: a d
 
 _FOR_MANY_THREADS = 4_000_000  # pixels; larger frames are decoded by one thread, to bound the memory
 
+TOO_LARGE = (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning)
+
 _MATRICES = {0, 1, 2, 4, 5, 6, 7, 9}  # ITU-T H.273: colour matrices that FFmpeg converts
 _UNSPECIFIED = 2
 
@@ -61,7 +52,7 @@ Frame = tuple[float | None, NDArray[np.uint8] | None, NDArray[np.uint8] | None]
 """Time stamp in seconds, grey levels (height, width) and colours (height, width, 3); None where not wanted."""
 
 
-def usable_rate(rate: float | Fraction | str | None) -> float | None:
+def _usable_rate(rate: float | Fraction | str | None) -> float | None:
     """A stated frame rate as a float, or None where it is missing or absurd."""
     try:
         value = float(rate)
@@ -70,7 +61,7 @@ def usable_rate(rate: float | Fraction | str | None) -> float | None:
     return value if _SLOWEST_FPS <= value <= _FASTEST_FPS else None
 
 
-def check_size(path: Path, width: int, height: int, most: int = _MOST_PIXELS) -> None:
+def _check_size(path: Path, width: int, height: int, most: int = _MOST_PIXELS) -> None:
     """Refuse a picture that is larger than any scanner's, before it is decoded."""
     if max(width, height) > _LARGEST_SIDE or width * height > most:
         raise VideoError(
@@ -81,6 +72,8 @@ def check_size(path: Path, width: int, height: int, most: int = _MOST_PIXELS) ->
 
 def one_line(error: Exception) -> str:
     """The first line of what a decoder says, for the end of a sentence in our own words."""
+    if isinstance(error, (AttributeError, IndexError, KeyError, TypeError)):  # their text speaks of Python
+        return "what the file says of itself is incomplete, or does not fit together"
     text = str(getattr(error, "strerror", None) or error)
     return re.sub(r" ?<[^>]*>", "", (text.splitlines() or [type(error).__name__])[0])
 
@@ -92,8 +85,8 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except VideoError:
         raise
-    except MemoryError as error:
-        raise VideoError(f"{path}: the memory does not suffice to read this file. Export it smaller.") from error
+    except TOO_LARGE as error:
+        raise VideoError(f"{path}: the picture is too large to be read here. Export it smaller.") from error
     except Exception as error:  # damaged files surface as almost any error, depending on the decoder
         raise VideoError(
             f"{path}: the file is damaged, or of a kind that cannot be decoded here. Copy or export it again. "
@@ -151,7 +144,7 @@ class Source:
         self.note("frame-rate", f"the file does not tell its frame rate: {DEFAULT_FPS:g} per second is a guess.")
 
 
-class Stream(Source):
+class _Stream(Source):
     """A video file, or a video that lies within another file (`content`)."""
 
     def __init__(self, path: Path, seconds: float | None = None, content: bytes | None = None) -> None:
@@ -164,11 +157,11 @@ class Stream(Source):
     def _times(self) -> NDArray[np.float64]:
         container, stream = self._container()
         with container:
-            self.fps = usable_rate(stream.average_rate)
+            self.fps = _usable_rate(stream.average_rate)
             packets = self._demuxed(container, stream)
             stamps = [_stamp(packet) for packet in packets if packet.size and not packet.is_discard]
             if None in stamps or len(set(stamps)) < len(stamps) or stream.time_base is None:
-                return np.arange(len(stamps)) / (usable_rate(stream.average_rate) or DEFAULT_FPS)
+                return np.arange(len(stamps)) / (_usable_rate(stream.average_rate) or DEFAULT_FPS)
             return np.sort(np.array(stamps, dtype=np.float64)) * float(stream.time_base)
 
     def _frames(self, wanted: Wanted, coloured: Wanted) -> Iterator[Frame]:
@@ -186,7 +179,7 @@ class Stream(Source):
             aspect = float(stream.sample_aspect_ratio or 1)
             turned = turn is not None and turn(np.empty((2, 1))).shape == (1, 2)
             self.pixel_aspect = 1 / aspect if turned else aspect
-            self.fps = usable_rate(stream.average_rate)
+            self.fps = _usable_rate(stream.average_rate)
             if not (self.fps or stamped):
                 self.note_guessed_rate()
 
@@ -209,7 +202,7 @@ class Stream(Source):
         if stream.codec_context is None:
             container.close()
             raise VideoError(f"{self.path}: nothing here decodes the video in this file. Export it as MP4 (H.264).")
-        check_size(self.path, stream.width or 0, stream.height or 0, _MOST_MOVING)
+        _check_size(self.path, stream.width or 0, stream.height or 0, _MOST_MOVING)
         stream.thread_type = "AUTO"
         if (stream.width or 0) * (stream.height or 0) > _FOR_MANY_THREADS:
             stream.codec_context.thread_count = 1  # each thread holds frames of its own
@@ -247,7 +240,7 @@ class Stream(Source):
         )
 
     def _note_oddities(self, frame: av.VideoFrame) -> None:
-        check_size(self.path, frame.width, frame.height, _MOST_MOVING)
+        _check_size(self.path, frame.width, frame.height, _MOST_MOVING)
         if frame.colorspace not in _MATRICES:
             self.note(
                 "colour-matrix", "the file names a way of coding colours that is not known: only grey is certain."
@@ -294,8 +287,8 @@ def _converted(frame: av.VideoFrame, reformatters: dict[str, VideoReformatter], 
     if any(component.is_alpha for component in frame.format.components):
         pixels = reformatters["rgba"].reformat(frame, format="rgba", threads=1).to_ndarray()
         if pixels[..., 3].min() < 255:
-            colours = on_black(pixels)
-            return luma(colours) if form == "gray" else colours
+            colours = _on_black(pixels)
+            return _luma(colours) if form == "gray" else colours
     return reformatters[form].reformat(frame, format=form, threads=1).to_ndarray()
 
 

@@ -13,11 +13,9 @@ from scipy import ndimage
 
 from fibrolib.errors import VideoError
 from fibrolib.video.clips import fitted
-from fibrolib.video.reading import frames_per_second, open_source
+from fibrolib.video.reading import _frames_per_second, open_source
 from fibrolib.video.sector import Sector, find_sector
 from fibrolib.video.streams import Source
-
-__all__ = ["GRID", "Miniature", "VideoSurvey", "fingerprints", "survey_video"]
 
 _FRAMES_KEPT = 32
 """Frames, spread over the file, that are looked at closely (*assumption*: as many as the sector is found from)."""
@@ -57,7 +55,7 @@ class VideoSurvey:
     motion: float  # standard deviation over time of a pixel, mean over the pixels; 0 for one frame
     coloured: float  # pixels that are coloured differently from the whole, mean over the frames looked at
     marks: int  # pixels in bright strokes that stand still in moving tissue
-    small: Miniature  # frames spread over the file, for `fingerprints`
+    small: _Miniature  # frames spread over the file, for `fingerprints`
     whole: NDArray[np.uint8]  # the middle one of the frames looked at, small, in colour, with the sector's outline
     notes: tuple[tuple[str, str], ...]  # what is odd in the file: kinds and sentences
     kept: NDArray[np.uint8]  # the same frame as the nets see it: cropped to the sector, blanked outside
@@ -119,7 +117,7 @@ def _describe(source: Source, sample: _Sample, shape: tuple[int, int]) -> VideoS
         path=source.path,
         container=source.container if source.container in ("dicom", "folder") else suffix,
         n_frames=len(sample.times),
-        fps=frames_per_second(sample.times, source.fps),
+        fps=_frames_per_second(sample.times, source.fps),
         width=shape[1],
         height=shape[0],
         notes=tuple(source.notes),
@@ -240,22 +238,22 @@ _NO_MARGINS: Margins = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Miniature:
+class _Miniature:
     """Frames of the sector's box, small: (frames, 96, 96), and how much of a pixel is inside the sector (255: all)."""
 
     frames: NDArray[np.uint8]
     inside: NDArray[np.uint8]
 
 
-def _miniature(frames: NDArray[np.uint8], sector: Sector) -> Miniature:
+def _miniature(frames: NDArray[np.uint8], sector: Sector) -> _Miniature:
     """Make frames of shape (frames, height, width) small."""
     top, bottom, left, right = sector.box
     cover = np.uint8(255) * sector.mask
     small = [_resized(picture[top:bottom, left:right], (_SIDE, _SIDE)) for picture in (*frames, cover)]
-    return Miniature(np.stack(small[:-1]), small[-1])
+    return _Miniature(np.stack(small[:-1]), small[-1])
 
 
-def fingerprints(small: Miniature, margins: Margins = _NO_MARGINS) -> NDArray[np.int8]:
+def fingerprints(small: _Miniature, margins: Margins = _NO_MARGINS) -> NDArray[np.int8]:
     """Perceptual hashes of frames, shape (frames, 1024): where it gets brighter (1) or darker (-1) to the right.
 
     A difference hash on a grid of 32 x 32 over the sector's box: size, gain, coding and what is around the picture do

@@ -20,8 +20,6 @@ from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage, Ultrasou
 from fibrolib.atomic import replacing
 from fibrolib.video.sector import Box
 
-__all__ = ["derived_uid", "write_dicom", "write_image", "write_timed_video", "write_video"]
-
 _MUXER = {"fflags": "+bitexact", "movflags": "+faststart"}
 # Constant rate factor 16: the speckle of ultrasound, and its motion, survive. Macroblock-tree rate control is switched
 # off because, together with B-frames, x264 gives other bytes for the same frames from one run to the next.
