@@ -215,9 +215,8 @@ class PixelData:
         coded = self._codestream is not None
         if int(dataset.SamplesPerPixel) != 3 or meaning not in ("RGB", "YBR_FULL", "YBR_FULL_422"):
             return
-        if (coded and self._codestream.decoder == "jpeg2000") or int(dataset.BitsAllocated) != 8:
-            return
-        if not coded and meaning == "YBR_FULL_422":
+        jpeg_2000 = coded and self._codestream.decoder == "jpeg2000"
+        if jpeg_2000 or int(dataset.BitsAllocated) != 8 or not (coded or meaning != "YBR_FULL_422"):
             return
         try:
             dataset.PhotometricInterpretation = "RGB"

@@ -115,10 +115,7 @@ def is_still(path: str | Path) -> bool:
 def read_image(path: str | Path) -> NDArray[np.uint8]:
     """Read a still image (PNG, JPEG, TIFF, BMP, DICOM) as grey levels (height, width); of a video the middle frame.
 
-    Raises
-    ------
-    VideoError
-        The file is missing or is no image.
+    A VideoError if the file is missing or is no image.
     """
     return read_video(path, max_frames=1).frames[0]
 

@@ -95,17 +95,15 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 class Source:
-    """Gives the frames of a file one at a time.
+    """Gives the frames of a file one at a time; kinds of files define `_open`, `_times` and `_frames`.
 
-    `fps` is the rate that the file states, or None; `pixel_aspect` the width of a pixel by its height; `region` where
-    the ultrasound picture is, as DICOM tells it; `notes` are pairs of a kind and a sentence about what is odd in the
-    file. All are complete once the frames were read. Kinds of files define `_open`, `_times` and `_frames`.
+    `notes` are pairs of a kind and a sentence about what is odd in the file. All is complete once the frames were read.
     """
 
     container = ""
-    fps: float | None = None
-    pixel_aspect = 1.0
-    region: tuple[int, int, int, int] | None = None
+    fps: float | None = None  # as the file states it
+    pixel_aspect = 1.0  # width of a pixel by its height
+    region: tuple[int, int, int, int] | None = None  # where the ultrasound picture is, as DICOM tells it
 
     def __init__(self, path: Path, seconds: float | None = None) -> None:
         self.path = path
@@ -242,9 +240,8 @@ class _Stream(Source):
     def _note_oddities(self, frame: av.VideoFrame) -> None:
         _check_size(self.path, frame.width, frame.height, _MOST_MOVING)
         if frame.colorspace not in _MATRICES:
-            self.note(
-                "colour-matrix", "the file names a way of coding colours that is not known: only grey is certain."
-            )
+            how = "the file names a way of coding colours that is not known: only grey is certain."
+            self.note("colour-matrix", how)
             frame.colorspace = _UNSPECIFIED
 
 
@@ -261,12 +258,8 @@ def _progressive(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
             continue
         if graph is None:
             graph = av.filter.Graph()
-            source = graph.add_buffer(
-                width=frame.width,
-                height=frame.height,
-                format=frame.format,
-                time_base=frame.time_base or Fraction(1, 25),
-            )
+            form = {"width": frame.width, "height": frame.height, "format": frame.format}
+            source = graph.add_buffer(**form, time_base=frame.time_base or Fraction(1, 25))
             graph.link_nodes(source, graph.add("yadif", "deint=interlaced"), graph.add("buffersink")).configure()
         graph.push(frame)
         yield from _pulled(graph)

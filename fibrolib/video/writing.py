@@ -151,16 +151,9 @@ def _dataset(frames: NDArray[np.uint8]) -> pydicom.Dataset:
     dataset.ImageType, dataset.Modality = ["ORIGINAL", "PRIMARY"], "US"
     dataset.LossyImageCompression, dataset.InstanceNumber, dataset.SeriesNumber = "00", 1, 1
     for empty in (
-        "StudyDate",
-        "StudyTime",
-        "AccessionNumber",
-        "Manufacturer",
-        "ReferringPhysicianName",
-        "PatientBirthDate",
-        "PatientSex",
-        "StudyID",
-        "PatientOrientation",
-    ):
+        "StudyDate", "StudyTime", "AccessionNumber", "Manufacturer", "ReferringPhysicianName", "PatientBirthDate",
+        "PatientSex", "StudyID", "PatientOrientation",
+    ):  # fmt: skip
         setattr(dataset, empty, None)
     dataset.Rows, dataset.Columns = frames.shape[1:]
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
