@@ -1,111 +1,133 @@
-"""Kernels for the notebooks of a run. None outlives it, whatever ends it."""
+"""Kernels for the notebooks of a run: forks of one process that has imported everything. None outlives the run.
+
+Imports take eight processor seconds a notebook, more than the work itself in a run of ``smoke``.
+"""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import joblib
 import psutil
 from jupyter_client import AsyncKernelManager
+from jupyter_client.provisioning import LocalProvisioner
 
 _MAX_WORKERS = min(2, joblib.cpu_count())
 """Notebooks that run at a time: each keeps mostly one core busy; more than two would need more memory."""
 
 
-_GUARDIAN = """
-import os, signal, sys
-running = set()
-for line in sys.stdin:
-    sign, pid = line[0], int(line[1:])
-    (running.add if sign == "+" else running.discard)(pid)
-for pid in running:
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except OSError:
-        pass
-"""
-"""A small process that is told of every kernel. Its standard input ends with the run, however that ended: then it kills
-the kernels that are left and all their workers, which would not notice by themselves."""
-
-
-class _Kernels:
-    """The kernels that are running, by process id, and whether more may start."""
+class _Starter:
+    """The process that starts kernels (`_serve`). It ends with this one, whatever ends it, and kills what is left."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pids: set[int] = set()
-        self._closed = False
-        self._guardian: subprocess.Popen | None = None
+        self._process: subprocess.Popen | None = None
 
     def open(self) -> None:
         with self._lock:
-            self._closed = False
-            if os.name == "posix" and self._guardian is None:
-                # A session of its own: what kills the run by its group must not reach it.
-                self._guardian = subprocess.Popen(
-                    [sys.executable, "-I", "-S", "-c", _GUARDIAN], stdin=subprocess.PIPE, start_new_session=True
+            if self._process is None:
+                # A session of its own: what kills the run by its group, or Ctrl-C, must not reach it.
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-c", "from fibrolib.report.kernels import _serve; _serve()"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    # As every kernel says to its matplotlib, which reads it on import.
+                    env={"MPLBACKEND": "module://matplotlib_inline.backend_inline", **_environment()},
+                    start_new_session=True,
                 )
 
-    def add(self, pid: int) -> None:
+    def ask(self, **request: object) -> int | None:
+        """Its answer to a request; RuntimeError where it has ended."""
         with self._lock:
-            self._pids.add(pid)
-            self._notify("+", pid)
-            closed = self._closed
-        if closed:  # it was starting when all were ended
-            self.end(pid)
-
-    def end(self, pid: int) -> None:
-        with self._lock:
-            if pid not in self._pids:  # ended already: another process may have its number by now
-                return
-            self._pids.remove(pid)
-        _kill(pid)
-        with self._lock:
-            self._notify("-", pid)
-
-    def end_all(self) -> None:
-        """End all that run; no further one starts."""
-        with self._lock:
-            self._closed = True
-            pids = list(self._pids)
-        for pid in pids:
-            self.end(pid)
+            if self._process is None:
+                raise RuntimeError("the run is ending")
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(json.dumps(request).encode() + b"\n")
+                self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError("the process that starts kernels has ended")
+        return json.loads(answer)
 
     def close(self) -> None:
-        """End the guardian."""
+        """End it and all kernels; none starts until it is opened again."""
         with self._lock:
-            guardian, self._guardian = self._guardian, None
-        if guardian is not None:
-            guardian.communicate()
-
-    def _notify(self, sign: str, pid: int) -> None:
-        if self._guardian is not None:
-            with contextlib.suppress(BrokenPipeError):  # somebody ended it; the run goes on without
-                self._guardian.stdin.write(f"{sign}{pid}\n".encode())
-                self._guardian.stdin.flush()
+            process, self._process = self._process, None
+        if process is not None:
+            process.communicate()
 
 
-_running = _Kernels()
+_starter = _Starter()
+atexit.register(_starter.close)
 
 
 @contextmanager
 def _kernels() -> Iterator[int]:
     """Let kernels run inside the block, so many at a time; an exception, or Ctrl-C, ends those that still do."""
-    _running.open()
+    _starter.open()
     try:
         yield _MAX_WORKERS
     except BaseException:
-        _running.end_all()
+        _starter.close()
         raise
-    finally:
-        _running.close()
+
+
+def _environment() -> dict[str, str]:
+    """Threads that wait for each other's core are slower than one alone. The run itself shows progress."""
+    return {
+        "OMP_NUM_THREADS": str(max(joblib.cpu_count() // _MAX_WORKERS, 1)),
+        **os.environ,
+        "FIBROLIB_PROGRESS": "0",
+    }
+
+
+class _Kernel:
+    """A kernel, with what jupyter_client asks of a `subprocess.Popen`."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        if self._status is None:
+            try:
+                self._status = _starter.ask(poll=self.pid)
+            except RuntimeError:
+                self._status = -1
+        return self._status
+
+    def wait(self) -> int:
+        while self.poll() is None:
+            time.sleep(0.1)
+        return self._status
+
+    def send_signal(self, signum: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signum)
+
+
+class _Provisioner(LocalProvisioner):
+    """Lets the starter make a kernel where jupyter_client would start an interpreter."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs) -> dict:
+        self.cwd = kwargs.get("cwd") or Path.cwd()
+        self.pid = self.pgid = _starter.ask(command=cmd, folder=str(self.cwd), environment=kwargs["env"])
+        self.process = _Kernel(self.pid)
+        return self.connection_info
 
 
 class _KernelManager(AsyncKernelManager):
@@ -113,17 +135,15 @@ class _KernelManager(AsyncKernelManager):
 
     async def start_kernel(self, **kwargs) -> None:
         """Start a kernel that takes its share of the cores."""
-        # Threads that wait for each other's core are slower than one alone. The run itself shows progress.
-        shared = {"OMP_NUM_THREADS": str(max(joblib.cpu_count() // _MAX_WORKERS, 1)), **os.environ}
-        kwargs["env"] = {**shared, **(kwargs.get("env") or {}), "FIBROLIB_PROGRESS": "0"}
+        kwargs["env"] = {**(kwargs.get("env") or {}), **_environment()}
+        self.provisioner = _Provisioner(parent=self, kernel_spec=self.kernel_spec)
         await super().start_kernel(**kwargs)
-        self._pid = self.provisioner.process.pid
-        _running.add(self._pid)
+        self._pid = self.provisioner.pid
 
     def cleanup_resources(self, *args, **kwargs):
         """Workers that a kernel left behind end as well."""
         if (pid := getattr(self, "_pid", None)) is not None:
-            _running.end(pid)
+            _kill(pid)
         return super().cleanup_resources(*args, **kwargs)
 
 
@@ -131,10 +151,85 @@ def _kill(pid: int) -> None:
     """Kill a kernel and all that it started. It may be dead already, its workers not."""
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)  # jupyter_client starts a kernel in a group of its own, which has its id
+            os.killpg(pid, signal.SIGKILL)  # a kernel leads a group, which has its id
         return
     with contextlib.suppress(psutil.NoSuchProcess):
         kernel = psutil.Process(pid)
         for process in [*kernel.children(recursive=True), kernel]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
+
+
+def _serve() -> None:
+    """Start kernels on request, one JSON object a line, until the input ends; then kill what is left.
+
+    ``{"command", "folder", "environment"}`` starts one, the answer is its process id; ``{"poll": pid}`` is answered by
+    its exit status, null while it runs.
+    """
+    may_fork = sys.platform == "linux"  # elsewhere a process that has loaded so much is not safe to fork
+    if may_fork:
+        _preload()
+    kernels: dict[int, subprocess.Popen | _Fork] = {}
+    for line in iter(sys.stdin.buffer.readline, b""):
+        request = json.loads(line)
+        if "poll" in request:
+            answer = kernels[request["poll"]].poll()
+        else:
+            kernel = _Fork(**request) if may_fork else _start(**request)
+            answer, kernels[kernel.pid] = kernel.pid, kernel
+        print(json.dumps(answer), flush=True)
+    for pid, kernel in kernels.items():
+        _kill(pid)
+        kernel.wait()
+
+
+def _preload() -> None:
+    """Import what notebooks come to import, also what is put off until it is needed. No module leaves a thread."""
+    import captum.attr  # noqa: F401
+    import ipykernel.kernelapp  # noqa: F401
+    import pandera.backends.pandas.register  # noqa: F401
+
+    from fibrolib.nets import import_torchvision
+
+    import_torchvision()
+    import timm  # noqa: F401
+
+    gc.freeze()  # objects that the collector leaves alone stay shared with the forks
+
+
+class _Fork:
+    """A kernel forked from this process."""
+
+    def __init__(self, command: list[str], folder: str, environment: dict[str, str]) -> None:
+        self.pid = os.fork()
+        if self.pid == 0:
+            _become_kernel(command, folder, environment)
+
+    def poll(self) -> int | None:
+        """Exit status, which stays to be read: until `wait` no other process gets the number."""
+        ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return ended and ended.si_status
+
+    def wait(self) -> None:
+        os.waitpid(self.pid, 0)
+
+
+def _become_kernel(command: list[str], folder: str, environment: dict[str, str]) -> None:
+    """Run a kernel in this process, as the command, ``python -m ipykernel_launcher ...``, would."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    os.setsid()  # a signal to the kernel reaches its workers, and none for the run reaches it
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)  # standard output carries the answers
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = command[command.index("ipykernel_launcher") :]
+    IPKernelApp.launch_instance(sys.argv[1:])
+    sys.exit()
+
+
+def _start(command: list[str], folder: str, environment: dict[str, str]) -> subprocess.Popen:
+    """An interpreter of its own."""
+    nothing = {"stdin": subprocess.DEVNULL, "stdout": sys.stderr}
+    return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **nothing)
