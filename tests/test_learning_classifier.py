@@ -7,15 +7,19 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from conftest import make_patients
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import StandardScaler
 
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier, training
 from fibrolib.learning.training import torch_threads, warm_cosine
+from fibrolib.video import load_frames
 
 TINY = {"options": {"width": 4}, "clip_length": 4, "n_clips": 2, "epochs": 6, "batch_size": 6, "n_threads": 1}
 
@@ -180,6 +184,29 @@ def test_stills_and_a_frame_net(tmp_path):
     patients = make_patients(tmp_path, 6, side=32)
     net = NetClassifier("frame_cnn", {"weights": "scratch"}, view="stills", clip_length=1, epochs=1, cutoff=1)
     assert net.fit(patients, patients["stage"]).predict_proba(patients).shape == (6, 2)
+
+
+def test_without_epochs_it_is_a_ridge_regression_on_frozen_features(tmp_path):
+    """The reference: scikit-learn on the same features, standardised, with one undecided average patient more."""
+    patients = make_patients(tmp_path, 30, n_stages=2, side=32)
+    settings = {"view": "stills", "clip_length": 1, "cutoff": 1, "weights": "imagenet", "epochs": 0}
+    net = NetClassifier("frame_cnn", **settings).fit(patients, patients["stage"])
+    stills = torch.from_numpy(np.stack([load_frames(path)[0] for (path,) in patients["stills"]]))[:, None, None] / 255
+    with torch.no_grad():
+        features = net.module_.frame_features(stills).mean(1).numpy()
+    informative = features[:, features.std(0) > 1e-3 * features.std(0).max()]
+    standard = StandardScaler().fit_transform(informative)
+    twice, average = np.r_[standard, np.zeros((2, standard.shape[1]))], np.r_[np.ones(30), 0.5, 0.5]
+    reference = LogisticRegression(C=0.01, tol=1e-8, max_iter=2000).fit(
+        twice, np.r_[patients["stage"], 0, 1], sample_weight=average
+    )
+    np.testing.assert_allclose(net.predict_proba(patients)[:, 1], reference.predict_proba(standard)[:, 1], atol=2e-4)
+    assert net.history_.empty
+
+
+def test_without_epochs_there_must_be_a_probe(flicker_patients):
+    with pytest.raises(ValueError, match="epochs = 0 is a linear probe alone"):
+        fitted(flicker_patients, epochs=0)
 
 
 def test_cutoff_outside_the_scale(flicker_patients):

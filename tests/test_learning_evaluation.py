@@ -101,7 +101,7 @@ def split(patients):
 def test_user_diagnostic_takes_the_same_road(patients, split):
     found = evaluate("ruler", Ruler(cutoff=2), patients.assign(split=split), grid={"sign": [-1, 1]}, n_folds=4)
     assert found.best == {"sign": 1}
-    assert found.search["rank"].tolist() == [2, 1]
+    assert found.search["rank"].tolist() == [1, 2]
     assert found.histories.empty
     table = found.predictions
     assert table.groupby("split").size().to_dict() == {"train": 40, "validation": 10, "test": 10}
@@ -187,16 +187,29 @@ def test_parallel_folds_give_the_same_result(flicker_patients):
 def test_a_fold_without_a_class_does_not_decide():
     results = {"params": [{"a": 1}, {"a": 2}], "split0_test_score": [0.6, 0.9], "split1_test_score": [np.nan, np.nan]}
     table = _search_table(results, 2)
-    assert table["auc_mean"].tolist() == [0.6, 0.9]
-    assert table["rank"].tolist() == [2, 1]
+    assert table["auc_mean"].tolist() == [0.9, 0.6]
+    assert table["a"].tolist() == [2, 1]
+    assert table["rank"].tolist() == [1, 2]
     with pytest.raises(ValueError, match="no fold holds both classes"):
         _search_table({**results, "split0_test_score": [np.nan, 0.9]}, 2)
+
+
+@pytest.mark.parametrize(
+    ("second", "chosen"), [([0.71, 0.79, 0.76], 1), ([0.78, 0.84, 0.81], 2)], ids=["within one SE", "beyond it"]
+)
+def test_the_first_setting_within_one_standard_error_is_chosen(second, chosen):
+    """Means .733 and .753 with standard error .023; .720 and .810 with .017."""
+    first = [0.70, 0.74, 0.76] if chosen == 1 else [0.70, 0.74, 0.72]
+    results = {"params": [{"a": 1}, {"a": 2}, {"a": 3}]}
+    results |= {f"split{k}_test_score": [first[k], second[k], 0.5] for k in range(3)}
+    table = _search_table(results, 3)
+    assert table["a"].tolist() == ([1, 2, 3] if chosen == 1 else [2, 1, 3])
 
 
 def test_options_of_a_net_are_columns_of_the_search():
     """A dictionary in a table is read back from CSV as text, which equals no setting."""
     settings = [{"a": 1}, {"a": 2, "options": {"freeze_to_stride": 0, "scales": [16]}}]
-    table = _search_table({"params": settings, "split0_test_score": [0.6, 0.9]}, 1)
+    table = _search_table({"params": settings, "split0_test_score": [0.9, 0.6]}, 1)
     assert table.columns[:3].tolist() == ["a", "options.freeze_to_stride", "options.scales"]
     assert table["options.freeze_to_stride"].isna().tolist() == [True, False]
 
@@ -208,8 +221,8 @@ def test_options_that_a_grid_chooses_are_those_of_the_final_net(flicker_patients
         "n", NetClassifier(**TINY, cutoff=1, n_stages=3), flicker_patients.assign(split=split), grid=grid, n_folds=2
     )
     assert found.search.columns[:3].tolist() == ["learning_rate", "epochs", "options.width"]
-    chosen = found.search["auc_mean"].to_numpy().argmax()
-    assert found.best == [{"learning_rate": 1e-3}, {"epochs": 1, "options": {"width": 8}}][chosen]
+    chosen = found.search["options.width"].notna()[0]
+    assert found.best == [{"learning_rate": 1e-3}, {"epochs": 1, "options": {"width": 8}}][int(chosen)]
     assert found.best.items() <= found.final.get_params().items()
 
 

@@ -81,8 +81,15 @@ def test_it_is_prepared_as_the_net_was_trained(model, video, tmp_path):
     _, settings = score_video(model, video, tmp_path)
     frames = load_clip(tmp_path / "prepared.npz").frames
     assert frames.shape[1:] == (settings["size"],) * 2
-    assert (len(frames) == 1) == (settings["view"] == "stills")
-    assert len(frames) <= settings.get("max_frames", 1)
+    assert 1 < len(frames) <= settings["max_frames"]
+
+
+def test_a_video_without_an_image_gives_all_its_frames_as_stills(video, tmp_path):
+    profile, image = load_profile("smoke"), video.parents[1] / "images" / "virtual-001.png"
+    rows = {"videos": [(video,), (video,)], "images": [(None,), (image,)], "rois": [(None,), (None,)]}
+    stills = prepare_files(pd.DataFrame(rows), tmp_path, profile, "image")
+    assert [len(load_clip(path).frames) for (path,) in stills] == [16, 1]
+    assert stills[0] == prepare_files(pd.DataFrame(rows), tmp_path, profile, "clip")[0]
 
 
 def test_a_second_time_gives_the_same(model, video, tmp_path):

@@ -2,6 +2,7 @@ from importlib import resources
 
 import pytest
 from conftest import SMALL_PROFILE
+from sklearn.model_selection import ParameterGrid
 
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
@@ -18,9 +19,10 @@ grid = { learning_rate = [1e-3, 1e-2], weight_decay = [0.0, 0.1, 0.2] }
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_built_in_profiles_make_the_three_nets(name):
+def test_built_in_profiles_make_the_three_nets_and_the_probe(name):
     profile = load_profile(name)
-    assert [model.name for model in profile.models] == ["cnn2d", "cnn2d_lstm", "cnn3d"]
+    assert profile.nets == ["cnn2d", "cnn2d_lstm", "cnn3d"]
+    assert profile.probes == ["frozen"]
     for model in profile.models:
         net = NetClassifier(**model.arguments)
         assert {key for grid in model.grid for key in grid} <= set(net.get_params())
@@ -30,7 +32,30 @@ def test_quick_and_paper_are_the_study():
     for name in ("quick", "paper"):
         profile = load_profile(name)
         assert (profile.patients, profile.n_folds) == (110, 5)
-        assert all(model.n_settings >= 2 for model in profile.models)
+        assert all(profile.model(net).n_settings >= 2 for net in profile.nets)
+
+
+@pytest.mark.parametrize("name", ["quick", "paper"])
+def test_on_real_patients_nets_begin_as_a_linear_probe_on_imagenet(name):
+    virtual, real = (load_profile(name).for_cohort(virtual) for virtual in (True, False))
+    assert virtual == load_profile(name)
+    for net in real.nets:
+        settings = real.model(net)
+        assert settings.arguments["weights"] == "imagenet"
+        assert ParameterGrid(settings.grid)[0] == {"epochs": 0}
+        assert virtual.model(net).arguments.get("weights") is None
+    assert real.model("frozen").arguments["n_clips"] > virtual.model("frozen").arguments["n_clips"]
+
+
+def test_settings_for_real_patients_are_checked_as_others(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(TEXT + "own_cohort = { learning_rat = 1 }\n")
+    with pytest.raises(FibrolibError, match="unknown setting 'learning_rat'"):
+        load_profile(str(path))
+    path.write_text(TEXT + "own_cohort = { epochs = 3 }\n")
+    settings = load_profile(str(path)).for_cohort(virtual=False).model("cnn3d")
+    assert settings.arguments["epochs"] == 3
+    assert settings.n_settings == 6
 
 
 def test_own_profile(tmp_path):

@@ -179,6 +179,7 @@ BUILT_IN = (
     Diagnostic("cnn3d", "3D-CNN", "net", "#D55E00"),
     Diagnostic("cnn2d_lstm", "2D-CNN + LSTM", "net", "#CC79A7"),
     Diagnostic("cnn2d", "2D-CNN", "net", "#0072B2"),
+    Diagnostic("frozen", "Frozen features", "net", "#000000"),
     *INDICES,
 )
 """All diagnostics of every study; the profile says what its nets are made of."""

@@ -52,7 +52,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         Frames per window, their distance, and windows averaged per video when scoring.
     learning_rate, backbone_lr_scale, weight_decay, epochs, patience, batch_size
         Of AdamW (the scale is a factor on the learning rate of pretrained layers); longest training, epochs without a
-        better validation loss before it ends, windows per step.
+        better validation loss before it ends, windows per step. 0 epochs: the linear probe on frozen features alone,
+        for weights that begin with one.
     augment, seed : bool, int
         Random changes during training (`Augment`); seed of weights, order, windows and augmentation.
     device, n_threads : str, int or None
@@ -188,8 +189,12 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
             torch.manual_seed(self.seed)
             if module.uses_linear_probe:
                 _initialise_linear_probe(module, self._dataset(X, stages), self.batch_size, net.device)
-            net.fit(training)
-        self.module_, self.history_ = net.module_.eval(), net.curves
+            elif self.epochs == 0:
+                raise ValueError("epochs = 0 is a linear probe alone: it needs weights = 'imagenet' or 'interpolated'")
+            if self.epochs:
+                net.fit(training)
+        self.module_ = (net.module_ if self.epochs else module).eval()
+        self.history_ = net.curves if self.epochs else pd.DataFrame({"epoch": []}, dtype=int)
 
     def _path_in_memory(self, X, stages, validation) -> Path:
         """File of a fit; names of prepared files stand for their contents (`fibrolib.video.clip_digest`)."""

@@ -35,7 +35,7 @@ class Evaluation:
     final: BaseEstimator  # fitted on all training patients
     predictions: pd.DataFrame  # out-of-fold scores of training patients, scores of validation and test patients
     cv_auc: NDArray[np.float64]  # AUC of each fold at the chosen settings
-    search: pd.DataFrame  # all settings, with their AUC per fold
+    search: pd.DataFrame  # all settings, with their AUC per fold, the chosen one first
     best: dict  # chosen settings
     histories: pd.DataFrame  # training curves of the folds and of the final fit (``fold`` NA), if there are any
 
@@ -106,7 +106,8 @@ def evaluate(
     cutoff : int or None
         Stage at or above which a patient counts as diseased; None takes the diagnostic's own, and 2 where it has none.
     grid : dict, list of dict or None
-        Parameter grid, or grids, of scikit-learn's `GridSearchCV`; None or empty keeps the diagnostic's own settings.
+        Parameter grid, or grids, of scikit-learn's `GridSearchCV`, the most cautious setting first: the first one
+        within one standard error of the best mean AUC is chosen. None or empty keeps the diagnostic's own settings.
     n_folds, seed, n_jobs : int
         Folds of the training patients, the seed of their division, and processes, through joblib.
 
@@ -130,7 +131,8 @@ def evaluate(
         with workers_end_here(n_jobs):
             search.fit(X, y, **options)
         settings = _search_table(search.cv_results_, n_folds)
-        best = search.cv_results_["params"][int(settings["auc_mean"].to_numpy().argmax())]
+        best = search.cv_results_["params"][settings.index[0]]
+        settings = settings.reset_index(drop=True)
         chosen = clone(diagnostic).set_params(**best)
         # Refit the folds at the chosen settings for scores and curves; nets load these fits from ``memory``.
         refits = cross_validate(chosen, X, y, params=options, return_estimator=True, **procedure)
@@ -276,14 +278,22 @@ def _all_predictions(
 
 
 def _search_table(results: dict, n_folds: int) -> pd.DataFrame:
-    """Parameters, AUC of each fold, mean, spread and rank over the folds that have an AUC; one row per setting."""
+    """Parameters, AUC of each fold, mean, spread and rank over the folds that have an AUC; one row per setting.
+
+    The chosen setting stands first, then the others by their mean. The choice is the first setting of the grid whose
+    mean lies within one standard error of the best one (Breiman et al. 1984, CART, section 3.4.3).
+    """
     parameters = pd.json_normalize(results["params"])
     folds = pd.DataFrame({f"auc_fold{k + 1}": results[f"split{k}_test_score"] for k in range(n_folds)})
     mean = folds.mean(axis=1)
     if mean.isna().any():
         raise ValueError("no fold holds both classes among the patients that can be scored")
     ranks = mean.rank(ascending=False, method="min").astype(int)
-    return parameters.join(folds).assign(auc_mean=mean, auc_sd=folds.std(axis=1, ddof=0), rank=ranks)
+    table = parameters.join(folds).assign(auc_mean=mean, auc_sd=folds.std(axis=1, ddof=0), rank=ranks)
+    allowed = mean >= mean.max() - folds.sem(axis=1).fillna(0.0)[mean.idxmax()]
+    chosen = table.index == allowed.idxmax()
+    order = np.lexsort((-mean, ~chosen))
+    return table.iloc[order]
 
 
 def _histories(fold_estimators, final) -> pd.DataFrame:

@@ -95,6 +95,8 @@ def describe_choice(search: pd.DataFrame) -> str:
 
 def describe_training(histories: pd.DataFrame) -> str:
     """Which epochs were kept, and the losses of the final fit, from `Evaluation.histories`, as Markdown."""
+    if histories.empty:
+        return "Training: none; the chosen setting is the linear probe alone."
     final = histories[histories["fold"].isna()]
     if "valid_loss" not in final or final["valid_loss"].isna().all():
         return f"Training: all {counted(len(final), 'epoch')} were used; no validation loss was computed."

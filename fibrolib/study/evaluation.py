@@ -101,8 +101,8 @@ class NetEvaluations:
 
     @property
     def names(self) -> list[str]:
-        """Names of the nets of the profile."""
-        return [settings.name for settings in self.profile.models]
+        """Names of the nets of the profile that are trained."""
+        return self.profile.nets
 
     def __getitem__(self, name: str) -> Evaluation:
         if name not in self._finished:

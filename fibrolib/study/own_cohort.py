@@ -13,7 +13,7 @@ import pandas as pd
 
 from fibrolib.checking import CheckReport, check_cohort
 from fibrolib.cohort import Cohort, inspect_cohort, table_file
-from fibrolib.cohort.columns import FILES
+from fibrolib.cohort.columns import FILES, VIRTUAL_PREFIX
 from fibrolib.cohort.parsing import read_text_table
 from fibrolib.cohort.schema import is_there
 from fibrolib.diagnostics import Diagnostic
@@ -84,6 +84,19 @@ def _cohort_label(table: Path) -> str:
     return "" if personal else label
 
 
+def _patient_ids(table: Path) -> list[str]:
+    """Ids of a table; none of one that cannot be read, which will end the run."""
+    try:
+        return read_text_table(table).get("patient_id", pd.Series(dtype=object)).dropna().unique().tolist()
+    except FibrolibError:
+        return []
+
+
+def _holds_virtual_patients(reference: str) -> bool:
+    """As `Cohort.virtual`, before the cohort is opened."""
+    return any(patient.startswith(VIRTUAL_PREFIX) for patient in _patient_ids(find_table(reference)))
+
+
 def _plain(name: str) -> str:
     """Lower-case letters of ASCII, digits and single hyphens."""
     folded = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
@@ -99,11 +112,7 @@ def _user() -> str:
 
 def _names_a_patient(label: str, table: Path) -> bool:
     """Whether the label holds an id of the table, or the table holds fewer than two patients."""
-    try:
-        patients = read_text_table(table).get("patient_id", pd.Series(dtype=object)).dropna().unique()
-    except FibrolibError:
-        return True  # a table that cannot be read ends the run; until then it is behind its reference
-    ids = {_plain(patient) for patient in patients}
+    ids = {_plain(patient) for patient in _patient_ids(table)}
     return len(ids) < 2 or any(len(name) > 2 and name in label for name in ids)
 
 

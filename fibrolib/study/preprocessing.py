@@ -12,32 +12,37 @@ from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.progress import track
 from fibrolib.study.profiles import Profile
-from fibrolib.video import open_arrays, prepare_cached, prepare_clip, prepare_image, save_clip
+from fibrolib.video import is_still, open_arrays, prepare_cached, prepare_clip, prepare_image, save_clip
 from fibrolib.workers import n_workers
 
 
 def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: str) -> pd.Series:
     """Prepare moving clips (``kind`` "clip") or still images ("image") of patients, with the profile's size and rate.
 
+    A video without a still image is prepared whole also where images are asked for: all of its frames are stills.
     Returns a tuple of prepared files by patient; raises `VideoError` naming the first file that cannot be read.
     """
-    form = form_of(profile, kind)
     files_of = [sources(row, kind) for row in patients.itertuples()]
-    jobs = [joblib.delayed(prepare_cached)(path, folder, roi=roi, **form) for files in files_of for path, roi in files]
+    jobs = [
+        joblib.delayed(prepare_cached)(path, folder, roi=roi, **form_of(profile, kind, path))
+        for files in files_of
+        for path, roi in files
+    ]
     # Threads: decoding and scaling release Python's lock, and starting processes would take longer than a second look.
     files = joblib.Parallel(n_jobs=n_workers(), prefer="threads", return_as="generator")(jobs)
     prepared = iter(list(track(files, f"Preparing {kind}s", len(jobs), "files", kept=folder)))
     return pd.Series([tuple(next(prepared) for _ in files) for files in files_of], index=patients.index)
 
 
-def form_of(profile: Profile, kind: str) -> dict:
-    """What `prepare_cached` is told of a clip or an image of a profile."""
+def form_of(profile: Profile, kind: str, path: Path) -> dict:
+    """What `prepare_cached` is told of a file that is to be a clip or an image of a profile."""
     size = profile.clips.size if kind == "clip" else profile.still_size
+    kind = "image" if kind == "image" and is_still(path) else "clip"
     return {"kind": kind, "size": size, "fps": profile.clips.fps, "max_frames": profile.clips.max_frames}
 
 
 def sources(patient, kind: str) -> list[tuple[Path, Path | None]]:
-    """Files to prepare for a patient, each once and with its mask; a video without an image gives its middle frame."""
+    """Files to prepare for a patient, each once and with its mask; a video without an image stands for one."""
     if kind == "clip":
         return list(zip(patient.videos, patient.rois, strict=True))
     # One image may stand beside several videos, of which one has the mask that marks it.
@@ -58,8 +63,8 @@ def _marks_image(roi: Path | None) -> bool:
 
 def _preprocessing_settings(profile: Profile, view: str, virtual: bool) -> dict:
     """What has to be known beside a net's weights to show it a new video: written next to every saved model."""
-    clips = {"size": profile.clips.size, "fps": profile.clips.fps, "max_frames": profile.clips.max_frames}
-    form = {"size": profile.still_size} if view == "stills" else clips
+    size = profile.still_size if view == "stills" else profile.clips.size
+    form = {"size": size, "fps": profile.clips.fps, "max_frames": profile.clips.max_frames}
     return {"view": view, **form, "trained_on_virtual_patients": virtual}
 
 
@@ -72,7 +77,7 @@ def score_video(model: Path, video: Path, scratch: Path) -> tuple[pd.Series, dic
     except (OSError, ValueError) as error:
         raise FibrolibError(f"{beside}: the settings of the model are missing or damaged. Copy both files.") from error
     prepared = scratch / "prepared.npz"
-    if settings["view"] == "stills":
+    if settings["view"] == "stills" and is_still(video):
         save_clip(prepared, prepare_image(video, size=settings["size"]))
     else:
         form = {key: settings[key] for key in ("size", "fps", "max_frames")}

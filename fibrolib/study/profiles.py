@@ -56,13 +56,26 @@ class _ClipSettings:
 class _ModelSettings:
     """A net of the study: arguments of `NetClassifier`, and the grids that are searched one after the other.
 
-    `own` holds hashes of the user's files that define its networks, by the name of the network.
+    `own` holds hashes of the user's files that define its networks, by the name of the network; `own_cohort` arguments
+    and grids that replace these for a cohort of real patients.
     """
 
     name: str
     arguments: dict = field(default_factory=dict)
     grid: list[dict] = field(default_factory=list)
     own: dict[str, str] = field(default_factory=dict)
+    own_cohort: dict = field(default_factory=dict)
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether nothing is trained behind the frozen features but a linear probe."""
+        return self.arguments.get("epochs") == 0
+
+    def for_own_cohort(self) -> _ModelSettings:
+        """The settings for a cohort of real patients."""
+        changed = dict(self.own_cohort)
+        grid = changed.pop("grid", self.grid)
+        return replace(self, arguments=self.arguments | changed, grid=grid, own_cohort={})
 
     @property
     def n_settings(self) -> int:
@@ -100,6 +113,20 @@ class Profile:
     def caveat(self) -> str:
         """What must be said wherever a number of such a run is shown; empty where nothing must."""
         return _INSTALLATION_TEST if self.installation_test else ""
+
+    @property
+    def nets(self) -> list[str]:
+        """Names of the nets that are trained."""
+        return [model.name for model in self.models if not model.is_probe]
+
+    @property
+    def probes(self) -> list[str]:
+        """Names of the nets that are linear probes on frozen features."""
+        return [model.name for model in self.models if model.is_probe]
+
+    def for_cohort(self, virtual: bool) -> Profile:
+        """The profile with the settings for virtual or for real patients."""
+        return self if virtual else replace(self, models=tuple(model.for_own_cohort() for model in self.models))
 
     def model(self, name: str) -> _ModelSettings:
         """Settings of one net."""
@@ -195,8 +222,8 @@ def _check_nets(profile: str, own: tuple[tuple[Diagnostic, OwnFile], ...], model
 
 
 def _model_settings(name: str, table: dict, own: dict[str, str]) -> _ModelSettings:
-    arguments = {key: value for key, value in table.items() if key != "grid"}
-    grids = table.get("grid", [])
+    arguments = {key: value for key, value in table.items() if key not in ("grid", "own_cohort")}
+    grids, own_cohort = table.get("grid", []), table.get("own_cohort", {})
     grids = [grids] if isinstance(grids, dict) else grids
     settable = set(inspect.signature(NetClassifier.__init__).parameters) - _NOT_SETTABLE
     for key in [*arguments, *(key for grid in grids for key in grid)]:
@@ -215,7 +242,12 @@ def _model_settings(name: str, table: dict, own: dict[str, str]) -> _ModelSettin
     if arguments.get("view", "clips") not in VIEWS:
         raise FibrolibError(f"view must be one of {', '.join(VIEWS)}.")
     used = {each for grid in [{}, *grids] for each in grid.get("architecture", [usual["architecture"]])}
-    return _ModelSettings(name, arguments, grids, {each: digest for each, digest in own.items() if each in used})
+    if own_cohort:
+        changed = _model_settings(name, {**arguments, "grid": grids, **own_cohort}, own)
+        own_cohort = {**{key: changed.arguments[key] for key in own_cohort if key != "grid"}, "grid": changed.grid}
+        used |= set(changed.own)
+    own = {each: digest for each, digest in own.items() if each in used}
+    return _ModelSettings(name, arguments, grids, own, own_cohort)
 
 
 def _check_options(architecture: str, options: object) -> None:

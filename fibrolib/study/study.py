@@ -20,7 +20,7 @@ from fibrolib.progress import track
 from fibrolib.stages import condition
 from fibrolib.study.cache import digest
 from fibrolib.study.evaluation import EVALUATION, NetEvaluations, _evaluate_index, _missing_requirements
-from fibrolib.study.own_cohort import _name_run_folder, _open_own_cohort, _reference_of
+from fibrolib.study.own_cohort import _holds_virtual_patients, _name_run_folder, _open_own_cohort, _reference_of
 from fibrolib.study.preprocessing import prepare_files
 from fibrolib.study.profiles import Profile, load_profile
 from fibrolib.study.request import Request
@@ -54,8 +54,9 @@ class Study:
     """
 
     def __init__(self, request: Request) -> None:
-        self.profile: Profile = load_profile(request.profile)
         self.reference = _reference_of(request)
+        virtual = not self.reference or _holds_virtual_patients(self.reference)
+        self.profile: Profile = load_profile(request.profile).for_cohort(virtual)
         self.request = _name_run_folder(request, self.reference, self.profile)
         inputs = {"cohort": self.reference, "cutoff": request.cutoff, "seed": request.seed}  # a run folder may be moved
         description = {**inputs, "profile": Path(request.profile).stem, "version": __version__}
@@ -120,8 +121,13 @@ class Study:
 
     @property
     def nets(self) -> list[str]:
-        """Names of the nets of the profile."""
-        return [settings.name for settings in self.profile.models]
+        """Names of the nets of the profile that are trained."""
+        return self.profile.nets
+
+    @property
+    def probes(self) -> list[str]:
+        """Names of the nets of the profile that are linear probes on frozen features."""
+        return self.profile.probes
 
     @cached_property
     def reasons(self) -> dict[str, str]:
@@ -137,8 +143,8 @@ class Study:
 
     @property
     def models(self) -> list[str]:
-        """Names of all diagnostics this cohort allows: nets, then indices."""
-        return [*reversed(self.nets), *self.indices]
+        """Names of all diagnostics this cohort allows: nets, probes, then indices."""
+        return [*reversed(self.nets), *self.probes, *self.indices]
 
     @cached_property
     def net_evaluations(self) -> NetEvaluations:
