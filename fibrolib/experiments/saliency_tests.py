@@ -88,17 +88,16 @@ def _nets_of_shuffled_stages(nets: NetEvaluations, number: int) -> dict[str, lis
 def _plant(cohorts: Path, cache: Path, profile: Profile, net: str, *, patients: int, seed: int) -> dict[str, _Scenario]:
     """Simulate the three scenarios for one net, by signal; they share bodies and stages."""
     # A video holds the frames that the net sees and no others, which saves most of the simulation: its step is then 1.
-    # A net of stills gets the middle one.
     arguments = {**profile.model(net).arguments, "frame_stride": 1, "n_clips": 1}
     options = {"cutoff": _CUTOFF, "n_stages": _STAGES, "seed": seed, "n_threads": 1, "memory": cache / "fits"}
     estimator = NetClassifier(**arguments, **options)
     step = profile.model(net).arguments.get("frame_stride", 1)
     video = {"frames": max(estimator.clip_length, 2), "fps": profile.clips.fps / step, "images": False}
-    form = form_of(profile, "clip" if estimator.view == "clips" else "image")
+    form = form_of(profile, "clip" if estimator.view == "clips" else "image") | {"kind": "clip"}
 
     def marked(patient: object, region: str) -> Path:
         """The patient's file as the net takes it, with a region marked."""
-        path, roi = sources(patient, form["kind"])[0]
+        path, roi = sources(patient, "clip")[0]
         return prepare_cached(path, cache / "clips", roi=roi, region=region, **form)
 
     scenarios = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import importlib
 import json
 import os
 import signal
@@ -23,6 +24,8 @@ import joblib
 import psutil
 from jupyter_client import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
+
+from fibrolib.nets import import_torchvision
 
 _MAX_WORKERS = min(2, joblib.cpu_count())
 """Notebooks that run at a time: each keeps mostly one core busy; more than two would need more memory."""
@@ -185,15 +188,11 @@ def _serve() -> None:
 
 def _preload() -> None:
     """Import what notebooks come to import, also what is put off until it is needed. No module leaves a thread."""
-    import captum.attr  # noqa: F401
-    import ipykernel.kernelapp  # noqa: F401
-    import pandera.backends.pandas.register  # noqa: F401
-
-    from fibrolib.nets import import_torchvision
-
     import_torchvision()
-    import timm  # noqa: F401
-
+    importlib.import_module("captum.attr")
+    importlib.import_module("ipykernel.kernelapp")
+    importlib.import_module("pandera.backends.pandas.register")
+    importlib.import_module("timm")
     gc.freeze()  # objects that the collector leaves alone stay shared with the forks
 
 

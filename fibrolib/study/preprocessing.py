@@ -24,7 +24,7 @@ def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: 
     """
     files_of = [sources(row, kind) for row in patients.itertuples()]
     jobs = [
-        joblib.delayed(prepare_cached)(path, folder, roi=roi, **form_of(profile, kind, path))
+        joblib.delayed(prepare_cached)(path, folder, roi=roi, **_form_of_file(profile, kind, path))
         for files in files_of
         for path, roi in files
     ]
@@ -34,11 +34,16 @@ def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: 
     return pd.Series([tuple(next(prepared) for _ in files) for files in files_of], index=patients.index)
 
 
-def form_of(profile: Profile, kind: str, path: Path) -> dict:
-    """What `prepare_cached` is told of a file that is to be a clip or an image of a profile."""
+def form_of(profile: Profile, kind: str) -> dict:
+    """What `prepare_cached` is told of a clip or an image of a profile."""
     size = profile.clips.size if kind == "clip" else profile.still_size
-    kind = "image" if kind == "image" and is_still(path) else "clip"
     return {"kind": kind, "size": size, "fps": profile.clips.fps, "max_frames": profile.clips.max_frames}
+
+
+def _form_of_file(profile: Profile, kind: str, path: Path) -> dict:
+    """The same for a file: a video where an image is asked for is prepared as a clip."""
+    form = form_of(profile, kind)
+    return form | {"kind": "image" if kind == "image" and is_still(path) else "clip"}
 
 
 def sources(patient, kind: str) -> list[tuple[Path, Path | None]]:
