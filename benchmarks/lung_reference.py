@@ -1,35 +1,34 @@
-"""Real videos: the nets beside frozen ImageNet features, five-fold by patient, the same folds for all.
+"""Real videos: the nets beside the frozen baseline, in nested cross-validation by patient, the same folds for all.
 
-    python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv [--nets cnn3d] [--weights interpolated]
-        [--first 100] [--change '{"learning_rate": 1e-9}']
-    # settings of the nets in place of the profile's; this: the probe alone
+    python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv [--nets cnn3d] [--seeds 5]
+    python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv --features
 
-The reference: EfficientNet-Lite0 with ImageNet weights on 12 frames per video, maps (of one scale, of another, of both
-as in nets from ImageNet, and both with their standard deviations) averaged per patient, logistic regression; and the
-same with weights part of the way to those that `cnn2d` and `cnn3d` have after simulation pretraining (deeper layers
-stay ImageNet's). The nets: settings of `quick` (`benchmarks/weights.py`), one fit per fold and weights, no
-stopping (there are no validation patients), all epochs.
-Scores out of fold make one AUC per seed; patients, not videos, are counted.
+Nested: in each of five outer folds, the other patients are divided 4 : 1 into training and validation; `evaluate` tunes
+and fits each diagnostic on them with the settings of `quick` for real patients, and scores the fold once. AUCs are of
+patients; the interval is over patients, of scores averaged over the seeds.
+
+``--features`` prints the AUC of a logistic regression on frozen features in place of this: EfficientNet-Lite0 with
+ImageNet weights on 12 frames per video, maps of one scale, of another and of both; and with weights part of the way to
+those after simulation pretraining (deeper layers stay ImageNet's). It was used to choose settings: see
+docs/evaluation.md.
 """
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from joblib import Parallel, delayed
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from weights import WEIGHTS, settings_from
 
 from fibrolib.cohort import read_cohort
-from fibrolib.learning import NetClassifier
+from fibrolib.inference import auc_ci, delong_test
+from fibrolib.learning import NetClassifier, evaluate
 from fibrolib.nets import Backbone, build_net
 from fibrolib.stages import at_least
 from fibrolib.study import load_profile
@@ -38,7 +37,7 @@ from fibrolib.video import prepare_clip
 
 FRAMES, SIDE, FOLDS = 12, 224, 5
 SHARES = (0.25, 0.5, 0.75, 1.0)
-PROFILE = load_profile("quick")
+PROFILE = load_profile("quick").for_cohort(virtual=False)
 
 
 def features_of(video: Path, backbones: dict[str, Backbone]) -> dict[str, np.ndarray]:
@@ -93,24 +92,34 @@ def reference(features: np.ndarray, truth: np.ndarray, seeds: range) -> list[flo
     ]
 
 
-def fold_scores(name: str, settings: dict, train: pd.DataFrame, left_out: pd.DataFrame, seed: int) -> np.ndarray:
-    """Scores of a fold's patients by a net that has not seen them."""
-    arguments = {**PROFILE.model(name).arguments, **settings}
-    net = NetClassifier(**arguments, cutoff=1, n_stages=2, seed=seed, n_threads=1)
-    return net.fit(train, train["stage"]).predict_proba(left_out)[:, 1]
+def nested_scores(name: str, patients: pd.DataFrame, truth: np.ndarray, seed: int) -> np.ndarray:
+    """Score of every patient by a diagnostic that was tuned, trained and stopped without them, as `quick` does it."""
+    settings, scores = PROFILE.model(name), np.zeros(len(truth))
+    for number, (_, held_out) in enumerate(folds_of(truth, seed).split(patients, truth)):
+        split = np.full(len(truth), "train", dtype=object)
+        split[held_out] = "test"
+        rest = np.flatnonzero(split == "train")
+        stopping = StratifiedShuffleSplit(1, test_size=1 / 5, random_state=seed).split(rest, truth[rest])
+        split[rest[next(stopping)[1]]] = "validation"
+        net = NetClassifier(**settings.arguments, cutoff=1, n_stages=2, seed=seed, n_threads=1)
+        given = patients.assign(split=split)
+        found = evaluate(name, net, given, grid=settings.grid, n_folds=FOLDS, seed=seed, n_jobs=2)
+        tested = found.predictions.query("split == 'test'").set_index("patient_id")["y_score"]
+        scores[held_out] = tested[given.index[held_out]]
+        print(f"  {name}, seed {seed}, fold {number + 1}: chosen {found.best or 'the only setting'}", flush=True)
+    return scores
 
 
-def net_areas(name: str, settings: dict, patients: pd.DataFrame, truth: np.ndarray, seeds: range) -> list[float]:
-    """AUC of a net, one per seed."""
-    jobs = [(seed, *fold) for seed in seeds for fold in folds_of(truth, seed).split(patients, truth)]
-    found = Parallel(2)(
-        delayed(fold_scores)(name, settings, patients.iloc[train], patients.iloc[left_out], seed)
-        for seed, train, left_out in jobs
+def report_nested(name: str, scores: list[np.ndarray], baseline: list[np.ndarray], truth: np.ndarray) -> None:
+    """AUC per seed; of the scores averaged over seeds, with its interval over patients; and against the baseline."""
+    report(name, [roc_auc_score(truth, each) for each in scores])
+    mean, usual = np.mean(scores, axis=0), np.mean(baseline, axis=0)
+    area, test = auc_ci(truth, mean), delong_test(truth, mean, usual)
+    print(
+        f"  mean scores: {area.value:.3f} (95 % interval over patients {area.low:.3f} to {area.high:.3f}); "
+        f"less frozen {test.difference:+.3f} ({test.low:+.3f} to {test.high:+.3f}), p = {test.pvalue:.2f}",
+        flush=True,
     )
-    scores = {seed: np.zeros(len(truth)) for seed in seeds}
-    for (seed, _, left_out), part in zip(jobs, found, strict=True):
-        scores[seed][left_out] = part
-    return [roc_auc_score(truth, scores[seed]) for seed in seeds]
 
 
 def report(name: str, areas: list[float]) -> None:
@@ -120,30 +129,30 @@ def report(name: str, areas: list[float]) -> None:
 
 
 def main() -> None:
-    """Print mean and standard deviation of the patient AUC over seeds."""
+    """Print the AUC of patients."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cohort", nargs="?", default="", help="table with stages 0 and 1")
-    parser.add_argument("--nets", nargs="*", default=["cnn3d", "cnn2d", "cnn2d_lstm"])
-    parser.add_argument("--weights", nargs="*", choices=WEIGHTS, default=WEIGHTS)
+    parser.add_argument("--nets", nargs="*", default=["cnn2d", "cnn2d_lstm", "cnn3d"])
     parser.add_argument("--seeds", type=int, default=5, help="how many")
-    parser.add_argument("--first", type=int, default=0, help="the first; to try settings in other draws of the folds")
-    parser.add_argument("--change", type=json.loads, default={}, help="settings of the nets, as JSON")
+    parser.add_argument("--features", action="store_true", help="frozen features alone, also with interpolated weights")
     asked = parser.parse_args()
     if not Path(asked.cohort).is_file():
         print("skipped: give the path of a cohort table with stages 0 and 1, for example the lung videos'")
         return
-    patients, seeds = read_cohort(asked.cohort, cutoff=1).patients(), range(asked.first, asked.first + asked.seeds)
+    patients, seeds = read_cohort(asked.cohort, cutoff=1).patients(), range(asked.seeds)
     truth = at_least(patients["stage"], 1)
     print(f"{len(truth)} patients, {len(seeds)} seeds, {FOLDS} folds")
-    for what, features in frozen_features(patients).items():
-        report(f"frozen features: {what}", reference(features, truth, seeds))
+    if asked.features:
+        for what, features in frozen_features(patients).items():
+            report(f"frozen features: {what}", reference(features, truth, seeds))
+        return
     with tempfile.TemporaryDirectory() as folder:
         clips, stills = (prepare_files(patients, Path(folder), PROFILE, kind) for kind in ("clip", "image"))
         patients = patients.assign(clips=clips, stills=stills)
+        baseline = [nested_scores("frozen", patients, truth, seed) for seed in seeds]
+        report_nested("frozen", baseline, baseline, truth)
         for name in asked.nets:
-            for weights in asked.weights_list:
-                title = f"{name} from {weights}" + (f", {asked.change}" if asked.change else "")
-                report(title, net_areas(name, settings_from(weights, name) | asked.change, patients, truth, seeds))
+            report_nested(name, [nested_scores(name, patients, truth, seed) for seed in seeds], baseline, truth)
 
 
 if __name__ == "__main__":

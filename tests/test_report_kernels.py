@@ -1,6 +1,7 @@
 """Kernels of a run; that none outlives it is seen in `test_failing_run`."""
 
 import os
+import sys
 
 import nbformat
 import psutil
@@ -56,3 +57,15 @@ def test_none_starts_once_all_are_ended(tmp_path):
         execute(notebook_that("pass", tmp_path / "01_a.ipynb"), tmp_path)
     with _kernels():
         assert execute(notebook_that("print(1)", tmp_path / "01_a.ipynb"), tmp_path).cells[-1].outputs[0].text == "1\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
+def test_kernels_are_forks_of_one_process_that_has_imported_everything(tmp_path):
+    asks = "import os, sys\nprint(os.getppid(), 'timm' in sys.modules)"
+    with _kernels():
+        said = [
+            execute(notebook_that(asks, tmp_path / "01_a.ipynb"), tmp_path / name).cells[-1].outputs[0].text.split()
+            for name in "ab"
+        ]
+    assert said[0] == said[1]
+    assert said[0][1] == "True"

@@ -181,6 +181,9 @@ def test_training_by_the_epoch_kept():
         "Training: of 3 epochs, the weights of epoch 2 are kept, with a validation loss of 0.60 and a training loss of "
         "0.50. Epochs kept in the folds: 1."
     )
+    assert report.describe_training(histories.iloc[:0]) == (
+        "Training: none; the chosen setting is the linear probe alone."
+    )
     alone = report.describe_training(histories.drop(columns="valid_loss"))
     assert alone == "Training: all 3 epochs were used; no validation loss was computed."
 
