@@ -92,7 +92,7 @@ def reference(features: np.ndarray, truth: np.ndarray, seeds: range) -> list[flo
     ]
 
 
-def nested_scores(name: str, patients: pd.DataFrame, truth: np.ndarray, seed: int) -> np.ndarray:
+def nested_scores(name: str, patients: pd.DataFrame, truth: np.ndarray, seed: int, fits: Path) -> np.ndarray:
     """Score of every patient by a diagnostic that was tuned, trained and stopped without them, as `quick` does it."""
     settings, scores = PROFILE.model(name), np.zeros(len(truth))
     for number, (_, held_out) in enumerate(folds_of(truth, seed).split(patients, truth)):
@@ -101,7 +101,7 @@ def nested_scores(name: str, patients: pd.DataFrame, truth: np.ndarray, seed: in
         rest = np.flatnonzero(split == "train")
         stopping = StratifiedShuffleSplit(1, test_size=1 / 5, random_state=seed).split(rest, truth[rest])
         split[rest[next(stopping)[1]]] = "validation"
-        net = NetClassifier(**settings.arguments, cutoff=1, n_stages=2, seed=seed, n_threads=1)
+        net = NetClassifier(**settings.arguments, cutoff=1, n_stages=2, seed=seed, n_threads=1, memory=fits)
         given = patients.assign(split=split)
         found = evaluate(name, net, given, grid=settings.grid, n_folds=FOLDS, seed=seed, n_jobs=2)
         tested = found.predictions.query("split == 'test'").set_index("patient_id")["y_score"]
@@ -149,10 +149,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clips, stills = (prepare_files(patients, Path(folder), PROFILE, kind) for kind in ("clip", "image"))
         patients = patients.assign(clips=clips, stills=stills)
-        baseline = [nested_scores("frozen", patients, truth, seed) for seed in seeds]
+        fits = Path(folder) / "fits"
+        baseline = [nested_scores("frozen", patients, truth, seed, fits) for seed in seeds]
         report_nested("frozen", baseline, baseline, truth)
         for name in asked.nets:
-            report_nested(name, [nested_scores(name, patients, truth, seed) for seed in seeds], baseline, truth)
+            report_nested(name, [nested_scores(name, patients, truth, seed, fits) for seed in seeds], baseline, truth)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def out(table, profile, tmp_path_factory):
 @pytest.mark.parametrize("name", ["elf", "tiny"])
 def test_it_is_in_every_result(out, name):
     results = json.loads((out / "results.json").read_text("utf-8"))
-    others = {"cnn2d", "cnn2d_lstm", "cnn3d", "swe", "fib4", "apri", "elf", "tiny"} - {name}
+    others = {"cnn2d", "cnn2d_lstm", "cnn3d", "frozen", "swe", "fib4", "apri", "elf", "tiny"} - {name}
     assert results["models"].keys() - {name} == others
     for comparisons in ("comparisons", "permutation_comparisons", "accuracy_comparisons"):
         pairs = [{row["a"], row["b"]} for row in results[comparisons]]

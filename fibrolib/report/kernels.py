@@ -37,9 +37,11 @@ class _Starter:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None
+        self._closed = False
 
     def open(self) -> None:
         with self._lock:
+            self._closed = False
             if self._process is None:
                 # A session of its own: what kills the run by its group, or Ctrl-C, must not reach it.
                 self._process = subprocess.Popen(
@@ -53,9 +55,11 @@ class _Starter:
 
     def ask(self, **request: object) -> int | None:
         """Its answer to a request; RuntimeError where it has ended."""
+        if self._closed:
+            raise RuntimeError("the run is ending")
+        if self._process is None:
+            self.open()
         with self._lock:
-            if self._process is None:
-                raise RuntimeError("the run is ending")
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.write(json.dumps(request).encode() + b"\n")
                 self._process.stdin.flush()
@@ -67,7 +71,7 @@ class _Starter:
     def close(self) -> None:
         """End it and all kernels; none starts until it is opened again."""
         with self._lock:
-            process, self._process = self._process, None
+            process, self._process, self._closed = self._process, None, True
         if process is not None:
             process.communicate()
 
