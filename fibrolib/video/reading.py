@@ -79,10 +79,7 @@ def read_video(path: str | Path, *, max_frames: int | None = None, fps: float | 
             times.append(time)
         if surveyed(index):
             overview.append(frame)
-    if not frames:
-        raise VideoError(f"{path}: no frame could be decoded from this file. Export it again from the scanner.")
-    if len({frame.shape for frame in [*frames, *overview]}) > 1:
-        raise VideoError(f"{path}: the picture changes its size half-way. Export it with one size throughout.")
+    _check_shapes(path, {frame.shape for frame in (frames and [*frames, *overview])})
     rate, survey = _frames_per_second(times, source.fps), np.stack(overview) if overview else None
     stamps = _zero_based(times, len(frames), rate)
     notes = tuple(source.notes)
@@ -127,6 +124,14 @@ def _check_exists(path: Path) -> None:
         raise VideoError(f"{path}: this file may not be read. Change its permissions.")
     if path.is_file() and path.stat().st_size == 0:
         raise VideoError(f"{path}: the file is empty (0 bytes). Copy or export it again.")
+
+
+def _check_shapes(path: str | Path, shapes: set[tuple[int, ...]]) -> None:
+    """Refuse a file without a frame, or with frames of several sizes."""
+    if not shapes:
+        raise VideoError(f"{path}: no frame could be decoded from this file. Export it again from the scanner.")
+    if len(shapes) > 1:
+        raise VideoError(f"{path}: the picture changes its size half-way. Export it with one size throughout.")
 
 
 def _overview_step(count: int, first: int, last: int) -> int:

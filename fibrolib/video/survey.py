@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from fibrolib.errors import VideoError
 from fibrolib.video.clips import fitted
-from fibrolib.video.reading import _frames_per_second, open_source
+from fibrolib.video.reading import _check_shapes, _frames_per_second, open_source
 from fibrolib.video.sector import Sector, find_sector
 from fibrolib.video.streams import Source
 
@@ -83,10 +82,7 @@ def survey_video(path: str | Path, seconds: float | None = None) -> VideoSurvey:
         if index % step == 0 and len(sample.frames) < 2 * _FRAMES_KEPT:  # bounded, should the packets tell too few
             sample.frames.append(_reduced(frame))
             sample.colours += [_reduced(colours)] if colours is not None else []
-    if not sample.frames:
-        raise VideoError(f"{path}: no frame could be decoded from this file. Export it again from the scanner.")
-    if len(shapes) > 1:
-        raise VideoError(f"{path}: the picture changes its size half-way. Export it with one size throughout.")
+    _check_shapes(path, shapes)
     return _describe(source, sample, shapes.pop())
 
 
