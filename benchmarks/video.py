@@ -26,7 +26,7 @@ from fibrolib.video import find_sector, load_clip, prepare_cached, read_video, s
 SUFFIXES = {".mp4", ".mov", ".avi", ".mpeg", ".mpg", ".gif", ".webm", ".mkv"}
 FORM = form_of(load_profile("quick"), "clip")
 REPEATS = 3
-PEAK = "import resource, sys; from fibrolib.video import survey_video"
+PEAK = "import re, sys; from fibrolib.video import survey_video"
 
 
 def plain(path: Path) -> np.ndarray:
@@ -81,7 +81,8 @@ def memory(paths: list[Path]) -> None:
 
 def peak(paths: list[Path]) -> float:
     code = f"{PEAK}\nfor path in sys.argv[1:]: survey_video(path)\n"
-    code += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    # Not ru_maxrss, which a process takes over from the one that starts it.
+    code += "print(int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) / 1024)"
     done = subprocess.run([sys.executable, "-c", code, *map(str, paths)], capture_output=True, text=True, check=True)
     return float(done.stdout)
 
