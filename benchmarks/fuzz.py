@@ -287,7 +287,7 @@ def habit(kind: str, random: np.random.Generator, folder: Path) -> tuple[Path, d
         table[column] = table[column].astype(float)
         table.loc[random.integers(20), column] *= factor
     if kind == "spreadsheets":
-        return sheet(table, random, folder / "habit.xlsx"), right
+        return sheet(table, random, folder / "habit.xlsx"), {}  # cells hold other texts than the table
     text = table.to_csv(index=False, sep=separator, lineterminator=line)
     if kind == "separators":
         rows = text.split(line)

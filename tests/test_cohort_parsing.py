@@ -182,6 +182,14 @@ def test_the_first_sheet_of_an_excel_file(folder):
     assert read_cohort(path).digest() == read_cohort(save(clean().assign(age=50), folder)).digest()
 
 
+def test_an_excel_file_of_a_version_that_nobody_knows(folder):
+    pd.DataFrame({"patient_id": ["P1"]}).to_excel(folder / "cohort.xlsx", index=False)
+    content = (folder / "cohort.xlsx").read_bytes()
+    place = content.index(b"PK\1\2") + 6  # the version that is needed to unpack it
+    (folder / "cohort.xlsx").write_bytes(content[:place] + b"\x54" + content[place + 1 :])
+    assert inspect_cohort(folder / "cohort.xlsx").problems
+
+
 def test_an_excel_file_of_any_ending(folder):
     excel(folder, rows()).rename(folder / "cohort.csv")
     assert rows_of(folder / "cohort.csv") == EXPECTED
