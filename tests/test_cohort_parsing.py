@@ -267,6 +267,14 @@ def test_a_sheet_that_is_enormous_when_unpacked_is_refused(folder):
     assert "holds 250 MB of cells" in only(folder / "cohort.xlsx")[2]
 
 
+def test_an_excel_file_with_names_that_are_no_text_is_refused_in_words(folder):
+    with zipfile.ZipFile(folder / "cohort.xlsx", "w") as archive:
+        archive.writestr("xl/ü.xml", "")
+    content = (folder / "cohort.xlsx").read_bytes()
+    (folder / "cohort.xlsx").write_bytes(content.replace("ü".encode(), b"\xda\x20"))
+    assert "this Excel file cannot be read" in only(folder / "cohort.xlsx")[2]
+
+
 @pytest.mark.parametrize("ends", ["\r", "\r\n", "\n"])
 def test_line_ends_of_all_systems(folder, ends):
     (folder / "cohort.csv").write_bytes(clean().to_csv(index=False, lineterminator=ends).encode())

@@ -213,7 +213,7 @@ def _from_excel(path: Path) -> _Raw:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             size = sum(part.file_size for part in archive.infolist())
-    except (zipfile.BadZipFile, NotImplementedError):  # damaged, or of a version to come
+    except Exception:  # damaged, or of a version to come: what follows says so
         size = 0
     if size > _MAX_BYTES:
         message = f"this Excel file holds {size / 1e6:.0f} MB of cells, too much for a table. Copy it to a new file."
