@@ -7,14 +7,17 @@ from fibrolib.diagnostics.records import (
     FIB4,
     INDICES,
     SWE,
+    ZONES,
     Diagnostic,
     DiagnosticError,
     find_diagnostic,
     load_diagnostic,
     model_label,
+    tabulate_cutoffs,
+    tabulate_zones,
+    zones,
 )
 from fibrolib.diagnostics.units import ColumnSpec, IndexInputError, OtherUnit
-from fibrolib.diagnostics.zones import ZONES, tabulate_cutoffs, tabulate_zones, zones
 
 __all__ = [
     "APRI",

@@ -14,7 +14,7 @@ from fibrolib.inference.calibration import (
 )
 from fibrolib.inference.checks import InferenceError
 from fibrolib.inference.comparisons import Comparison, mcnemar_test
-from fibrolib.inference.delong import delong_joint_test, delong_test, share_of_ceiling
+from fibrolib.inference.delong import compare_trainings, delong_joint_test, delong_test, share_of_ceiling
 from fibrolib.inference.intervals import Estimate, estimates_table, wilson
 from fibrolib.inference.metrics import classification_metrics, confusion, decision_curves
 from fibrolib.inference.partial import partial_auc, partial_auc_test
@@ -32,7 +32,6 @@ from fibrolib.inference.tables import (
     threshold_ranges,
 )
 from fibrolib.inference.thresholds import choose_threshold, coords, sensitivity_at_specificity
-from fibrolib.inference.trainings import compare_trainings
 
 __all__ = [
     "Comparison",

@@ -1,11 +1,14 @@
 """The virtual cohort: patients whose truth is known, imaged by a simulated scanner."""
 
-from fibrolib.phantom.oracle import MOVING, STILL, oracle_auc, oracle_score
 from fibrolib.phantom.patients import (
+    MOVING,
     QUANTITIES,
+    STILL,
     SignalStrengths,
     draw_patients,
     draw_unstaged_patients,
+    oracle_auc,
+    oracle_score,
     physical_quantities,
 )
 from fibrolib.phantom.render import Rendering, render_clip, render_image, render_view

@@ -11,16 +11,20 @@ from fibrolib.plots.accuracy import (
     plot_roc,
     plot_zones,
 )
-from fibrolib.plots.maps import OPACITY, beside_overlay, film, plot_maps, plot_overlays
-from fibrolib.plots.patients import plot_agreement, plot_carriers, plot_flow, plot_labs, plot_sample_frames, plot_stages
-from fibrolib.plots.saliency_tests import (
+from fibrolib.plots.maps import (
+    OPACITY,
+    beside_overlay,
+    film,
     plot_cascade,
     plot_depth,
     plot_faithfulness,
+    plot_maps,
+    plot_overlays,
     plot_planted,
     plot_sanity,
     plot_shares,
 )
+from fibrolib.plots.patients import plot_agreement, plot_carriers, plot_flow, plot_labs, plot_sample_frames, plot_stages
 from fibrolib.plots.style import (
     method_label,
     png_bytes,
