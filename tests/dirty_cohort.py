@@ -77,7 +77,7 @@ class Fault:
     name : str
         What is wrong, in a few words.
     kind : str
-        `Finding.kind` that must name it.
+        `_Finding.kind` that must name it.
     words : str
         What the message must hold.
     spoil : callable

@@ -16,7 +16,8 @@ FULL = """
     from pathlib import Path
     import nbformat, numpy as np, pandas as pd, torch
     from matplotlib.figure import Figure
-    from fibrolib.checking import CheckReport, Finding
+    from fibrolib.checking import CheckReport
+    from fibrolib.checking.report import _Finding
     from fibrolib.cohort import write_cohort
     from fibrolib.nets import write_tensors
     from fibrolib.study.cache import ResultCache
@@ -28,7 +29,7 @@ FULL = """
     table = pd.DataFrame({"patient_id": range(4000), "video": "a", "stage": 1})
     figure = Figure()
     figure.subplots().imshow(noise[0])
-    many = CheckReport("a", (Finding("warning", "x", "y" * 9000),), ())
+    many = CheckReport("a", (_Finding("warning", "x", "y" * 9000),), ())
     folder = RunFolder(out)
     writers = {
         "cohort.csv": lambda path: write_cohort(table, path),

@@ -9,9 +9,10 @@ import pytest
 from dirty_cohort import FAULTS, N_PATIENTS, clean_table, liver, spoilt_table, write_files
 from sklearn.metrics import roc_auc_score
 
-from fibrolib.checking import CheckReport, Finding, check_cohort
+from fibrolib.checking import CheckReport, check_cohort
 from fibrolib.checking.entries import _column_findings, _missing_findings, _table_findings, _value_findings
 from fibrolib.checking.identifiers import _identifier_findings
+from fibrolib.checking.report import _Finding
 from fibrolib.checking.sample import (
     _power_findings,
     _shortcut_findings,
@@ -476,7 +477,7 @@ def test_clean_cohorts_are_seldom_accused(clean):
 
 
 def test_findings_are_ordered_and_counted():
-    report = CheckReport("a", (Finding("error", "x", "no.", (3,), "age"), Finding("warning", "y", "maybe.")), ("b",))
+    report = CheckReport("a", (_Finding("error", "x", "no.", (3,), "age"), _Finding("warning", "y", "maybe.")), ("b",))
     assert report.text() == "a: 1 error, 1 warning\nb\n  error: line 3, column 'age': no.\n  warning: maybe."
     told = json.loads(report.json())
     assert (told["status"], told["findings"][0]["rows"], told["findings"][1]["column"]) == (2, [3], None)

@@ -146,3 +146,8 @@ def test_power_curves_rise():
 def test_impossible_plans_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         comparison_sample_size(**{"auc_a": 0.85, "auc_b": 0.75} | change)
+
+
+@pytest.mark.parametrize("sizes", [(1, 2), (2, 1), (1, 1)])
+def test_two_areas_cannot_be_compared_with_one_patient_in_a_class(sizes):
+    assert comparison_power(0.9, 0.7, *sizes).power == 0.0

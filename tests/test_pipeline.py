@@ -129,7 +129,7 @@ def test_what_a_run_leaves(resumed):
         assert (resumed / name).stat().st_size > 0
     assert sorted(path.name for path in (resumed / "notebooks").iterdir()) == NOTEBOOKS
     for kind in ("*.safetensors", "*.json"):
-        assert sorted(path.stem for path in (resumed / "models").glob(kind)) == NETS
+        assert sorted(path.stem for path in (resumed / "models").glob(kind)) == [*NETS, "frozen"]
     shown = {"confusion", "fresh_forest", "motion_use"}
     assert shown <= {path.stem for path in (resumed / "figures").glob("*.png")}
     tables = {"joint_test", "permutation_comparisons", "accuracy_comparisons", "staging_comparisons"}
@@ -153,8 +153,8 @@ def test_results_have_the_promised_form(results):
     assert results["caveat"] == CAVEAT
     assert results["cohort"]["virtual"] is True
     assert sum(results["cohort"]["split"].values()) == results["cohort"]["patients"] == results["cohort"]["videos"]
-    assert sorted(results["models"]) == sorted(NETS + INDICES)
-    assert len(results["comparisons"]) == 15
+    assert sorted(results["models"]) == sorted([*NETS, "frozen", *INDICES])
+    assert len(results["comparisons"]) == 21
     assert sorted(results["attribution"]) == NETS
     assert results["population"]["n"] == 12
     for entry in results["models"].values():
@@ -165,10 +165,10 @@ def test_results_have_the_promised_form(results):
         for name in ("accuracy", "precision_macro", "recall_macro", "f1_macro", "sensitivity", "specificity"):
             low, high = entry[f"{name}_ci"]
             assert 0 <= low <= entry[name] <= high <= 1
-    assert results["joint"]["models"] == 6
+    assert results["joint"]["models"] == 7
     families = [results[f"{name}comparisons"] for name in ("", "permutation_", "accuracy_")]
-    assert [len(pairs) for pairs in families] == [15, 15, 15]
-    assert {group: len(pairs) for group, pairs in results["staging_comparisons"].items()} == {"test": 3, "fresh": 3}
+    assert [len(pairs) for pairs in families] == [21, 21, 21]
+    assert {group: len(pairs) for group, pairs in results["staging_comparisons"].items()} == {"test": 6, "fresh": 6}
     for pair in [pair for pairs in families for pair in pairs]:
         assert pair["test"]
         assert pair["p"] is None or pair["p"] <= pair["p_holm"] <= 1

@@ -184,7 +184,7 @@ def test_the_run_is_whole_and_calls_patients_by_pseudonyms(run):
     found = json.loads((run / "results.json").read_text("utf-8"))
     assert re.fullmatch(r"cohort-[a-z2-7]{10}", found["cohort"]["name"])
     assert found["cohort"]["patients"] == 16
-    assert sorted(found["models"]) == ["apri", "cnn2d", "cnn2d_lstm", "cnn3d", "fib4", "swe"]
+    assert sorted(found["models"]) == ["apri", "cnn2d", "cnn2d_lstm", "cnn3d", "fib4", "frozen", "swe"]
     predictions = pd.read_csv(run / "predictions.csv")
     assert predictions["patient_id"].str.fullmatch(r"p-[a-z2-7]{10}").all()
     assert (run / "report.html").stat().st_size > 10_000

@@ -78,13 +78,13 @@ def test_a_run_begins_with_what_is_not_read_and_what_it_will_lack(trap, tmp_path
     console = Console(file=written, width=200)
     _check(study, _Progress(console), console)
     told = written.getvalue()
-    assert "  warning  2 columns are not read by the study: 'GOT' (is 'ast' meant? Rename it), 'scanner'.\n" in told
+    assert "  warning  1 column is not read by the study: 'GOT' (is 'ast' meant? Rename it).\n" in told
     assert "  warning  the report will be without FIB-4, which needs" in told
     assert re.search(r"  warning  lines 2, 3, .*: 40 stages were read as numbers: 'F0' as 0, 'F1' as 1", told)
     assert "  warning  lines 5, 7" in told
     _check(study, _Progress(console), console)  # what is kept of the check holds no text of the table
     again = written.getvalue().removeprefix(told)
-    assert "  warning  2 columns are not read by the study: '…' (is 'ast' meant? Rename it), '…'.\n" in again
+    assert "  warning  1 column is not read by the study: '…' (is 'ast' meant? Rename it).\n" in again
     assert study.cohort.table["stage"].tolist() == pd.read_csv(trap)["stage"].tolist()
 
 

@@ -11,7 +11,6 @@ from PIL import Image, ImageDraw, ImageFont
 from fibrolib.errors import VideoError
 from fibrolib.video import (
     Clip,
-    clip_digest,
     load_clip,
     load_frames,
     prepare_cached,
@@ -21,6 +20,7 @@ from fibrolib.video import (
     write_image,
     write_video,
 )
+from fibrolib.video.clips import _clip_digest
 
 HEIGHT, WIDTH, COUNT, FPS = 120, 160, 40, 20
 BOX = (slice(10, 110), slice(30, 130))  # a square of 100 x 100
@@ -219,14 +219,14 @@ def test_a_clip_that_is_none_is_named(tmp_path):
 def test_the_digest_is_of_content_and_settings(video, tmp_path):
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(video.read_bytes())
-    digest = clip_digest(video, {"size": 20, "fps": 10})
+    digest = _clip_digest(video, {"size": 20, "fps": 10})
     assert len(digest) == 64
-    assert digest == clip_digest(copy, {"fps": 10, "size": 20})
-    assert digest != clip_digest(video, {"size": 21, "fps": 10})
+    assert digest == _clip_digest(copy, {"fps": 10, "size": 20})
+    assert digest != _clip_digest(video, {"size": 21, "fps": 10})
     copy.write_bytes(video.read_bytes() + b"\0")
-    assert digest != clip_digest(copy, {"size": 20, "fps": 10})
+    assert digest != _clip_digest(copy, {"size": 20, "fps": 10})
     with pytest.raises(VideoError, match=r"none\.mp4"):
-        clip_digest(tmp_path / "none.mp4", {})
+        _clip_digest(tmp_path / "none.mp4", {})
 
 
 def test_a_clip_is_prepared_once(video, tmp_path):

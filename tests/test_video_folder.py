@@ -6,7 +6,8 @@ from PIL import Image
 from test_video_reading import LEVELS, levels, steps
 
 from fibrolib.errors import VideoError
-from fibrolib.video import clip_digest, is_still, prepare_clip, read_image, read_video, survey_video
+from fibrolib.video import is_still, prepare_clip, read_image, read_video, survey_video
+from fibrolib.video.clips import _clip_digest
 
 
 @pytest.fixture
@@ -46,15 +47,15 @@ def test_the_middle_and_what_is_made_of_it(folder):
 
 
 def test_digests_follow_the_pictures_their_order_and_the_rate(folder):
-    seen = [clip_digest(folder, {})]
+    seen = [_clip_digest(folder, {})]
     (folder / "Thumbs.db").unlink()
-    assert clip_digest(folder, {}) == seen[0]
+    assert _clip_digest(folder, {}) == seen[0]
     (folder / "fps.txt").write_text("10")
-    seen.append(clip_digest(folder, {}))
+    seen.append(_clip_digest(folder, {}))
     (folder / "frame1.png").rename(folder / "frame99.png")
-    seen.append(clip_digest(folder, {}))
+    seen.append(_clip_digest(folder, {}))
     (folder / "frame2.png").write_bytes((folder / "frame3.png").read_bytes())
-    seen.append(clip_digest(folder, {}))
+    seen.append(_clip_digest(folder, {}))
     assert len(set(seen)) == len(seen)
 
 

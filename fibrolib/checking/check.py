@@ -10,7 +10,7 @@ import pandas as pd
 
 from fibrolib.checking.entries import _table_findings
 from fibrolib.checking.files import _file_findings
-from fibrolib.checking.report import CheckReport, Finding
+from fibrolib.checking.report import CheckReport, _Finding
 from fibrolib.checking.sample import _sample_findings
 from fibrolib.cohort import FILES, inspect_cohort, is_there
 from fibrolib.cohort.columns import numbers_of
@@ -55,13 +55,13 @@ def check_cohort(
     return CheckReport(cohort.name, tuple(findings), summary, table, surveys)
 
 
-def _of_problems(problems: Iterable[Problem], severity: str, kind: str) -> list[Finding]:
+def _of_problems(problems: Iterable[Problem], severity: str, kind: str) -> list[_Finding]:
     """Problems of the table as findings; what is said of many lines in the same words is one finding."""
     lines: dict[tuple[str, str | None], list[int]] = {}
     for problem in problems:
         lines.setdefault((problem.message, problem.column), []).extend([] if problem.row is None else [problem.row])
     return [
-        Finding(severity, kind, message, rows, column, quoted=re.findall("'([^']+)'", message))
+        _Finding(severity, kind, message, rows, column, quoted=re.findall("'([^']+)'", message))
         for (message, column), rows in lines.items()
     ]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fibrolib.checking.identifiers import _identifier_findings
-from fibrolib.checking.report import Finding
+from fibrolib.checking.report import _Finding
 from fibrolib.cohort.columns import (
     CHECKED,
     DEVICE,
@@ -36,7 +36,7 @@ _MAX_SPELLINGS = 10
 
 def _table_findings(
     text: pd.DataFrame, table: pd.DataFrame, diagnostics: Sequence[Diagnostic] = INDICES
-) -> list[Finding]:
+) -> list[_Finding]:
     """Everything to be said about the table without its files: `text` is what it says, `table` the same, typed."""
     numbers = numbers_of(diagnostics)
     virtual = "patient_id" in text and any(str(name).startswith(VIRTUAL_PREFIX) for name in text["patient_id"])
@@ -48,21 +48,21 @@ def _table_findings(
     return findings + _worded_stages(text["stage"], table["stage"])
 
 
-def _column_findings(columns: Iterable[str], virtual: bool, numbers: Collection[str] = NUMBERS) -> list[Finding]:
+def _column_findings(columns: Iterable[str], virtual: bool, numbers: Collection[str] = NUMBERS) -> list[_Finding]:
     """Columns that tell who a patient is, and those that the study does not read, with what they may be meant for."""
     columns = list(columns)
     read = {*REQUIRED, *OPTIONAL, *CHECKED, *numbers, *(VIRTUAL_FURTHER if virtual else ())}
     meant = {name: meant_column(name, columns) for name in columns if name not in read}
     message = "this column tells who a patient is; nothing here needs it. Delete it."
     identifying = [name for name, column in meant.items() if column == IDENTIFYING]
-    findings = [Finding("warning", "identifying-column", message, (1,), name) for name in identifying]
+    findings = [_Finding("warning", "identifying-column", message, (1,), name) for name in identifying]
     told_elsewhere = {IDENTIFYING, *set(REQUIRED).difference(columns)}  # a missing column's stand-in: with the error
     unused = {name: column for name, column in meant.items() if column not in told_elsewhere}
     if unused:
         listed = ", ".join(_with_meaning(name, column, columns) for name, column in unused.items())
         count = f"{len(unused)} columns are" if len(unused) > 1 else "1 column is"
         message = f"{count} not read by the study: {listed}."
-        findings.append(Finding("warning", "unused-columns", message, quoted=filter(None, unused)))
+        findings.append(_Finding("warning", "unused-columns", message, quoted=filter(None, unused)))
     return findings
 
 
@@ -90,7 +90,7 @@ def _folded_id(identifier: str) -> str:
     return "".join(re.sub(r"(?<!\d)0+(?=\d)", "", part) + " " * part[-1:].isdigit() for part in text.split())
 
 
-def _spelt_twice(table: pd.DataFrame) -> list[Finding]:
+def _spelt_twice(table: pd.DataFrame) -> list[_Finding]:
     """One patient under two names; ``f``, ``F`` and ``female`` in one column, which are counted as three."""
     findings = []
     for group in _spellings(table["patient_id"], _folded_id):
@@ -99,15 +99,15 @@ def _spelt_twice(table: pd.DataFrame) -> list[Finding]:
             "else the same patient may be trained on and tested."
         )
         lines = table.index[table["patient_id"].isin(group)]
-        findings.append(Finding("warning", "patient-spelt-twice", message, lines, "patient_id", quoted=group))
+        findings.append(_Finding("warning", "patient-spelt-twice", message, lines, "patient_id", quoted=group))
     for group in _spellings(table["sex"], lambda value: str(value).casefold()[:1]):
         message = f"{_quotes(group, ', ')} are counted apart. Write all the same way."
         lines = table.index[table["sex"].isin(group[1:])]
-        findings.append(Finding("warning", "spelt-variously", message, lines, "sex", quoted=group))
+        findings.append(_Finding("warning", "spelt-variously", message, lines, "sex", quoted=group))
     return findings
 
 
-def _same_values(table: pd.DataFrame, numbers: Collection[str]) -> list[Finding]:
+def _same_values(table: pd.DataFrame, numbers: Collection[str]) -> list[_Finding]:
     """Two patients with the same clinical values, all of them."""
     patients = table.groupby("patient_id")[list(numbers)].first()
     patients = patients[patients.notna().sum(axis=1) >= _VALUES_IN_COMMON]
@@ -117,22 +117,22 @@ def _same_values(table: pd.DataFrame, numbers: Collection[str]) -> list[Finding]
             names = _quotes(same.index, " and ")
             message = f"{names} have all clinical values in common. Are they one patient, or was a row copied?"
             lines = table.index[table["patient_id"].isin(same.index)]
-            findings.append(Finding("warning", "same-values", message, lines, quoted=same.index))
+            findings.append(_Finding("warning", "same-values", message, lines, quoted=same.index))
     return findings
 
 
-def _mixture(table: pd.DataFrame) -> list[Finding]:
+def _mixture(table: pd.DataFrame) -> list[_Finding]:
     virtual = table["patient_id"].dropna().str.startswith(VIRTUAL_PREFIX)
     if virtual.nunique() < 2:
         return []
     fewer = virtual if virtual.mean() <= 0.5 else ~virtual
     message = "virtual patients among real ones: every result would be marked as virtual. Keep them apart."
-    return [Finding("warning", "mixture", message, fewer.index[fewer], "patient_id")]
+    return [_Finding("warning", "mixture", message, fewer.index[fewer], "patient_id")]
 
 
 def _value_findings(
     table: pd.DataFrame, numbers: Mapping[str, ColumnSpec] = NUMBERS, text: pd.DataFrame | None = None
-) -> list[Finding]:
+) -> list[_Finding]:
     """Values that no patient has, rows and columns in another unit, columns filled down or copied."""
     findings = []
     for column, spec in numbers.items():
@@ -145,7 +145,7 @@ def _value_findings(
     return [*findings, *_filled_down(table, numbers), *_equal_columns(table)]
 
 
-def _column_in_another_unit(column: str, spec: ColumnSpec, values: pd.Series) -> list[Finding]:
+def _column_in_another_unit(column: str, spec: ColumnSpec, values: pd.Series) -> list[_Finding]:
     median = float(values.median()) if len(values) >= _MIN_FOR_MEDIAN else np.inf
     unit = spec.unit_of_median(median)
     if unit is None:
@@ -154,10 +154,10 @@ def _column_in_another_unit(column: str, spec: ColumnSpec, values: pd.Series) ->
         f"half of all values are at most {median:g}: that is not {spec.unit} but {unit.name}. "
         f"Convert the column: {median:g} {unit.name} = {unit.convert(median):.3g} {spec.unit}."
     )
-    return [Finding("warning", "unit", message, values.index, column)]
+    return [_Finding("warning", "unit", message, values.index, column)]
 
 
-def _twofold(column: str, spec: ColumnSpec, values: pd.Series, text: pd.Series) -> list[Finding]:
+def _twofold(column: str, spec: ColumnSpec, values: pd.Series, text: pd.Series) -> list[_Finding]:
     """Values such as 1.050 that only make sense as a thousand, or in another unit: both readings, none applied."""
     separated = text[values.index].str.fullmatch(r"\d{1,3}[.,]\d{3}0?").astype(bool)
     findings = []
@@ -168,11 +168,11 @@ def _twofold(column: str, spec: ColumnSpec, values: pd.Series, text: pd.Series) 
             f"{value:g} may be {1000 * value:g} {spec.unit} with a separator of thousands, or {value:g} {other}. Look "
             "it up, and write it without a separator."
         )
-        findings.append(Finding("warning", "unit", message, (line,), column))
+        findings.append(_Finding("warning", "unit", message, (line,), column))
     return findings
 
 
-def _odd_values(column: str, spec: ColumnSpec, values: pd.Series) -> list[Finding]:
+def _odd_values(column: str, spec: ColumnSpec, values: pd.Series) -> list[_Finding]:
     findings = []
     in_unit: dict[str, list[tuple[int, float, float]]] = defaultdict(list)
     for line, value in values.items():
@@ -186,7 +186,7 @@ def _odd_values(column: str, spec: ColumnSpec, values: pd.Series) -> list[Findin
     return findings + [_in_another_unit(column, spec, name, cells) for name, cells in in_unit.items()]
 
 
-def _far_from_median(column: str, line: int, value: float, spec: ColumnSpec, median: float) -> list[Finding]:
+def _far_from_median(column: str, line: int, value: float, spec: ColumnSpec, median: float) -> list[_Finding]:
     """A value far from the column's median that another unit brings close to it."""
     for unit in spec.other_units:
         converted = unit.convert(value)
@@ -195,11 +195,11 @@ def _far_from_median(column: str, line: int, value: float, spec: ColumnSpec, med
                 f"{value:g} is far from the column's median of {median:g} {spec.unit}. Is it in {unit.name}? "
                 f"{value:g} {unit.name} = {converted:.3g} {spec.unit}."
             )
-            return [Finding("warning", "unit", message, (line,), column)]
+            return [_Finding("warning", "unit", message, (line,), column)]
     return []
 
 
-def _outside(column: str, line: int, value: float, spec: ColumnSpec) -> Finding:
+def _outside(column: str, line: int, value: float, spec: ColumnSpec) -> _Finding:
     told, hint, quoted = f"{value:g} {spec.unit}", "", ()
     if year_of_birth(column, value):
         hint = " Is it the year of birth? The age in years is expected."
@@ -207,37 +207,37 @@ def _outside(column: str, line: int, value: float, spec: ColumnSpec) -> Finding:
     elif column == "age" and value < spec.low:
         hint = " Is it a child? FIB-4 is not made for children."
     message = f"{told} is outside {spec.low:g} to {spec.high:g}: no such patient is likely.{hint}"
-    return Finding("warning", "implausible", message, (line,), column, quoted=quoted)
+    return _Finding("warning", "implausible", message, (line,), column, quoted=quoted)
 
 
-def _in_another_unit(column: str, spec: ColumnSpec, unit: str, cells: list[tuple[int, float, float]]) -> Finding:
+def _in_another_unit(column: str, spec: ColumnSpec, unit: str, cells: list[tuple[int, float, float]]) -> _Finding:
     line, value, converted = cells[0]
     message = f"{value:g} is not {spec.unit} but plainly {unit}: {value:g} {unit} = {converted:.3g} {spec.unit}."
     if len(cells) > 1:
         message += f" So {'is' if len(cells) == 2 else 'are'} {len(cells) - 1} more. Convert them all."
-        return Finding("warning", "unit", message, [line for line, _, _ in cells], column)
-    return Finding("warning", "unit", message, (line,), column, suggestion=f"{converted:.3g}")
+        return _Finding("warning", "unit", message, [line for line, _, _ in cells], column)
+    return _Finding("warning", "unit", message, (line,), column, suggestion=f"{converted:.3g}")
 
 
-def _filled_down(table: pd.DataFrame, numbers: Collection[str]) -> list[Finding]:
+def _filled_down(table: pd.DataFrame, numbers: Collection[str]) -> list[_Finding]:
     findings = []
     for column in numbers:
         patients = table.groupby("patient_id")[column].first().dropna()
         if len(patients) >= _MIN_FOR_MEDIAN and len(patients.unique()) == 1:
             message = f"all {len(patients)} patients have the value {patients.iloc[0]:g}. Was one cell filled down?"
-            findings.append(Finding("warning", "constant", message, (), column))
+            findings.append(_Finding("warning", "constant", message, (), column))
     return findings
 
 
-def _equal_columns(table: pd.DataFrame) -> list[Finding]:
+def _equal_columns(table: pd.DataFrame) -> list[_Finding]:
     pair = table[["ast", "alt"]].dropna()
     if len(pair) < _MIN_FOR_MEDIAN or (pair["ast"] != pair["alt"]).any() or len(pair["ast"].unique()) == 1:
         return []
     message = "AST and ALT are equal in every row. Was one column copied into the other?"
-    return [Finding("warning", "columns-equal", message, (), "alt")]
+    return [_Finding("warning", "columns-equal", message, (), "alt")]
 
 
-def _devices(table: pd.DataFrame) -> list[Finding]:
+def _devices(table: pd.DataFrame) -> list[_Finding]:
     """Stiffness of several devices in one column: their values and cut-offs differ."""
     devices = table.loc[table["swe_kpa"].notna(), DEVICE].dropna().unique() if DEVICE in table else []
     if len(devices) < 2:
@@ -246,16 +246,16 @@ def _devices(table: pd.DataFrame) -> list[Finding]:
         f"stiffness was measured with {len(devices)} devices ({_quotes(devices, ', ')}), whose values and cut-offs "
         "differ. Look at one device at a time."
     )
-    return [Finding("warning", "several-devices", message, (), DEVICE, quoted=devices)]
+    return [_Finding("warning", "several-devices", message, (), DEVICE, quoted=devices)]
 
 
-def _missing_findings(table: pd.DataFrame, diagnostics: Sequence[Diagnostic] = INDICES) -> list[Finding]:
+def _missing_findings(table: pd.DataFrame, diagnostics: Sequence[Diagnostic] = INDICES) -> list[_Finding]:
     """Results that will be missing for want of values; values and images that some patients lack, and the effect."""
     impossible = _impossible(table, diagnostics)
     findings = []
     if impossible:
         message = f"the report will be without {'; '.join(impossible.values())}."
-        findings.append(Finding("warning", "results-missing", message))
+        findings.append(_Finding("warning", "results-missing", message))
     for column in numbers_of(diagnostics):
         values = table.groupby("patient_id")[column].first()
         lacking = values.index[values.isna()]
@@ -265,11 +265,11 @@ def _missing_findings(table: pd.DataFrame, diagnostics: Sequence[Diagnostic] = I
             effect = effect if needing else "nothing is computed from it."
             message = f"no value in {len(lacking)} of {counted(len(values), 'patient')}: {effect}"
             lines = table.index[table["patient_id"].isin(lacking)]
-            findings.append(Finding("warning", "missing", message, lines, column))
+            findings.append(_Finding("warning", "missing", message, lines, column))
     images = table["image"].isna()
     if images.any() and not images.all():
         message = f"no image of {images.sum()} of {counted(len(table), 'video')}: the middle frame is taken."
-        findings.append(Finding("warning", "missing", message, table.index[images], "image"))
+        findings.append(_Finding("warning", "missing", message, table.index[images], "image"))
     return findings
 
 
@@ -290,7 +290,7 @@ def _listed(names: Sequence[str], last: str) -> str:
     return f" {last} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def _worded_stages(text: pd.Series, stages: pd.Series) -> list[Finding]:
+def _worded_stages(text: pd.Series, stages: pd.Series) -> list[_Finding]:
     """Stages with words that were read as numbers, each spelling once."""
     worded = text[stages.notna() & pd.to_numeric(text, errors="coerce").isna()]
     if worded.empty:
@@ -298,4 +298,4 @@ def _worded_stages(text: pd.Series, stages: pd.Series) -> list[Finding]:
     spellings = sorted({f"'{spelling}' as {stages[line]:g}" for line, spelling in worded.items()})
     listed = ", ".join(spellings[:_MAX_SPELLINGS]) + ", ..." * (len(spellings) > _MAX_SPELLINGS)
     count = f"{len(worded)} stages were read as numbers" if len(worded) > 1 else "1 stage was read as a number"
-    return [Finding("warning", "stage-in-words", f"{count}: {listed}.", worded.index, "stage")]
+    return [_Finding("warning", "stage-in-words", f"{count}: {listed}.", worded.index, "stage")]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fibrolib.checking.report import Finding, Surveys
+from fibrolib.checking.report import Surveys, _Finding
 from fibrolib.errors import VideoError
 from fibrolib.video import masks_of_frames
 from fibrolib.video.survey import GRID, VideoSurvey, fingerprints, survey_video
@@ -49,7 +49,7 @@ _BLOCK = 256  # videos compared at once: bounds the memory
 
 def _file_findings(
     table: pd.DataFrame, root: Path, clip_frames: int, n_jobs: int, track: Callable[[Iterable, int], Iterable]
-) -> tuple[Surveys, list[Finding]]:
+) -> tuple[Surveys, list[_Finding]]:
     """Decode all videos and images once, one frame at a time, and say what is wrong with them and with the masks."""
     surveys, findings = _survey_files(table, root, n_jobs, track)
     findings += [*_content_findings(table, surveys, clip_frames), *_mask_findings(table, root, surveys)]
@@ -58,7 +58,7 @@ def _file_findings(
 
 def _survey_files(
     table: pd.DataFrame, root: Path, n_jobs: int, track: Callable[[Iterable, int], Iterable]
-) -> tuple[Surveys, list[Finding]]:
+) -> tuple[Surveys, list[_Finding]]:
     rows: dict[str, tuple[list[int], str]] = {}
     for column in ("video", "image"):
         for line, name in table[column].dropna().items():
@@ -70,7 +70,7 @@ def _survey_files(
         if isinstance(result, VideoSurvey):
             surveys[name] = result
         else:
-            findings.append(Finding("error", "unreadable", result, lines, column))
+            findings.append(_Finding("error", "unreadable", result, lines, column))
     return surveys, findings
 
 
@@ -82,7 +82,7 @@ def _survey(root: Path, name: str) -> VideoSurvey | str:
         return str(error).replace(str(root / name), name)
 
 
-def _content_findings(table: pd.DataFrame, surveys: Surveys, clip_frames: int) -> list[Finding]:
+def _content_findings(table: pd.DataFrame, surveys: Surveys, clip_frames: int) -> list[_Finding]:
     """Videos and images that decode, and are of little or no use."""
     faults_of = {"video": functools.partial(_video_faults, clip_frames=clip_frames), "image": _picture_faults}
     lines: dict[tuple[str, str, str], list[int]] = defaultdict(list)
@@ -91,7 +91,7 @@ def _content_findings(table: pd.DataFrame, surveys: Surveys, clip_frames: int) -
             for kind, message in faults(surveys[name]) if name in surveys else ():
                 lines[kind, message, column].append(line)
     return [
-        Finding("error" if kind == "no-picture" else "warning", kind, message, rows, column)
+        _Finding("error" if kind == "no-picture" else "warning", kind, message, rows, column)
         for (kind, message, column), rows in lines.items()
     ]
 
@@ -141,13 +141,13 @@ def _picture_faults(survey: VideoSurvey) -> Iterable[tuple[str, str]]:
         )
 
 
-def _mask_findings(table: pd.DataFrame, root: Path, surveys: Surveys) -> list[Finding]:
+def _mask_findings(table: pd.DataFrame, root: Path, surveys: Surveys) -> list[_Finding]:
     """Masks that cannot be read, do not fit their video, or mark nothing."""
     findings = []
     for line, name, video in table[["roi", "video"]].dropna().itertuples():
         if video in surveys and (fault := _mask_fault(root / name, surveys[video])):
             severity, message = fault
-            findings.append(Finding(severity, "mask", message.replace(str(root / name), name), (line,), "roi"))
+            findings.append(_Finding(severity, "mask", message.replace(str(root / name), name), (line,), "roi"))
     return findings
 
 
@@ -163,7 +163,7 @@ def _mask_fault(path: Path, survey: VideoSurvey) -> tuple[str, str] | None:
     return None
 
 
-def _copy_findings(table: pd.DataFrame, root: Path, surveys: Surveys) -> list[Finding]:
+def _copy_findings(table: pd.DataFrame, root: Path, surveys: Surveys) -> list[_Finding]:
     """Files with equal content, and files whose pictures are alike though their bytes are not."""
     findings = []
     for column in ("video", "image"):
@@ -234,7 +234,7 @@ def _likeness(one: NDArray[np.int8], other: NDArray[np.int8], min_shared: int = 
     return np.where(shared >= min_shared, (a @ b.T) / np.maximum(shared, 1), 0)
 
 
-def _copy_finding(rows: pd.DataFrame, column: str, first: int, second: int, how: str) -> Finding:
+def _copy_finding(rows: pd.DataFrame, column: str, first: int, second: int, how: str) -> _Finding:
     one, other = rows.loc[first], rows.loc[second]
     what = {
         "equal": "the same file content is",
@@ -246,7 +246,7 @@ def _copy_finding(rows: pd.DataFrame, column: str, first: int, second: int, how:
     kind, harm = _harm(one, other, same_patient)
     severity = "error" if how == "equal" and not same_patient else "warning"
     message = f"{what} on line {first} ('{one[column]}') and line {second} ('{other[column]}'), {harm}"
-    return Finding(severity, kind, message, (first, second), column, quoted=(one[column], other[column]))
+    return _Finding(severity, kind, message, (first, second), column, quoted=(one[column], other[column]))
 
 
 def _harm(one: pd.Series, other: pd.Series, same_patient: bool) -> tuple[str, str]:

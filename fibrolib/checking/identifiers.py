@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from fibrolib.checking.report import Finding
+from fibrolib.checking.report import _Finding
 from fibrolib.cohort.columns import IDENTIFYING, meant_column
 from fibrolib.cohort.schema import MADE_DATE
 
@@ -47,19 +47,19 @@ _IDENTITY_NUMBERS = [
 ]
 
 
-def _identifier_findings(text: pd.DataFrame) -> list[Finding]:
+def _identifier_findings(text: pd.DataFrame) -> list[_Finding]:
     """Identifiers, by kind of fault with all their lines, and other columns that hold identity numbers."""
     findings = []
     for kind, applies, message in _RULES:
         lines = [line for line, name in text["patient_id"].dropna().items() if applies(name)]
         if lines:
-            findings.append(Finding("warning", kind, message, lines, "patient_id"))
+            findings.append(_Finding("warning", kind, message, lines, "patient_id"))
     for column in text.columns.difference(["patient_id"]):
         values = text[column].dropna()
         telling = values.map(_is_identity_number).astype(bool)
         if meant_column(column) != IDENTIFYING and telling.sum() > len(values) / 2:
             message = "this column holds identity numbers; nothing here needs it. Delete it."
-            findings.append(Finding("warning", "identifying-column", message, (1,), column))
+            findings.append(_Finding("warning", "identifying-column", message, (1,), column))
     return findings
 
 

@@ -35,7 +35,7 @@ _MAX_LINES = 10
 
 
 @dataclass(frozen=True)
-class Finding:
+class _Finding:
     """One thing that a person should look at.
 
     Parameters
@@ -91,14 +91,14 @@ class CheckReport:
 
     Parameters
     ----------
-    name, findings, summary : str, tuple of Finding, tuple of str
+    name, findings, summary : str, tuple of _Finding, tuple of str
         What the cohort is called; errors first, then by line; sentences about what was read.
     table, surveys
         The table as far as it could be read, indexed by line, and what each of its files is like.
     """
 
     name: str
-    findings: tuple[Finding, ...]
+    findings: tuple[_Finding, ...]
     summary: tuple[str, ...]
     table: pd.DataFrame | None = field(default=None, repr=False)
     surveys: Surveys = field(default_factory=dict, repr=False)
@@ -109,7 +109,7 @@ class CheckReport:
         severities = {finding.severity for finding in self.findings}
         return 2 if "error" in severities else int(bool(severities))
 
-    def of(self, severity: str) -> list[Finding]:
+    def of(self, severity: str) -> list[_Finding]:
         """The findings of one severity."""
         return [finding for finding in self.findings if finding.severity == severity]
 
@@ -123,7 +123,7 @@ class CheckReport:
 
     def json(self) -> str:
         """The same for programs: ``name, status, summary, findings``."""
-        told = [each.name for each in fields(Finding) if each.name != "quoted"]
+        told = [each.name for each in fields(_Finding) if each.name != "quoted"]
         findings = [{name: getattr(finding, name) for name in told} for finding in self.findings]
         content = {"name": self.name, "status": self.status, "summary": self.summary, "findings": findings}
         return json.dumps(content, indent=2)

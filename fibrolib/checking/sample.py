@@ -8,7 +8,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from fibrolib.checking.report import Finding, Surveys
+from fibrolib.checking.report import Surveys, _Finding
 from fibrolib.cohort.columns import DEVICE, OPTIONAL, REQUIRED
 from fibrolib.cohort.split import part_sizes
 from fibrolib.errors import counted
@@ -44,7 +44,7 @@ _SURVEYED = {
 
 def _sample_findings(
     table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str]
-) -> tuple[list[Finding], tuple[str, ...]]:
+) -> tuple[list[_Finding], tuple[str, ...]]:
     """What concerns the cohort as a whole, as far as stages are known, and sentences that sum it up."""
     patients = table[table["patient_id"].notna() & table["stage"].notna()].drop_duplicates("patient_id")
     counts = f"{counted(table['patient_id'].nunique(), 'patient')}, {counted(len(table), 'video')}."
@@ -65,7 +65,7 @@ def _sample_findings(
     return findings + _shortcut_findings(table, surveys, cutoff, numbers), tuple(summary)
 
 
-def _stage_findings(patients: pd.DataFrame) -> list[Finding]:
+def _stage_findings(patients: pd.DataFrame) -> list[_Finding]:
     """Stages that nobody or hardly anybody has; one row per patient."""
     counts = patients["stage"].astype(int).value_counts()
     if not is_metavir(counts.index):
@@ -75,14 +75,14 @@ def _stage_findings(patients: pd.DataFrame) -> list[Finding]:
         count = int(counts.get(stage, 0))
         if count == 0:
             message = f"no patient has stage {stage_name(stage)}: results say nothing about it."
-            findings.append(Finding("warning", "stage-absent", message, (), "stage"))
+            findings.append(_Finding("warning", "stage-absent", message, (), "stage"))
         elif count < _FOLDS:
             lines = patients.index[patients["stage"] == stage]
             message = (
                 f"stage {stage_name(stage)} has {counted(count, 'patient')}: fewer than {_FOLDS} folds, which are then "
                 "balanced by the cut-off alone."
             )
-            findings.append(Finding("warning", "stage-rare", message, lines, "stage"))
+            findings.append(_Finding("warning", "stage-rare", message, lines, "stage"))
     return findings
 
 
@@ -97,7 +97,7 @@ def _test_sizes(patients: pd.DataFrame, cutoff: int) -> tuple[int, int]:
     return positive, size - positive
 
 
-def _power_findings(positive: int, negative: int) -> list[Finding]:
+def _power_findings(positive: int, negative: int) -> list[_Finding]:
     """Whether the test patients can tell a good model from chance."""
     power = auc_power(_AREAS[0], positive, negative).power if min(positive, negative) else 0.0
     if power >= _POWER:
@@ -108,7 +108,7 @@ def _power_findings(positive: int, negative: int) -> list[Finding]:
         f"{power:.2f} only; {needed.n_positive} + {needed.n_negative} would with {_POWER}. "
         "Read single results with their intervals, or collect more patients."
     )
-    return [Finding("warning", "power", message)]
+    return [_Finding("warning", "power", message)]
 
 
 def _power_summary(positive: int, negative: int, cutoff: int, metavir: bool) -> str:
@@ -123,7 +123,7 @@ def _power_summary(positive: int, negative: int, cutoff: int, metavir: bool) -> 
     )
 
 
-def _shortcut_findings(table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str]) -> list[Finding]:
+def _shortcut_findings(table: pd.DataFrame, surveys: Surveys, cutoff: int, numbers: Collection[str]) -> list[_Finding]:
     """Features of the files and of the table's further columns that alone predict the stage, by their mean per patient.
 
     The confidence level is raised for the number of features (Bonferroni), so that few clean cohorts are accused.
@@ -142,7 +142,7 @@ def _shortcut_findings(table: pd.DataFrame, surveys: Surveys, cutoff: int, numbe
                 "balance it, or test on patients where it differs."
             )
             column, value = _ABOUT.search(feature).groups()
-            findings.append(Finding("warning", "shortcut", message, (), column, quoted=filter(None, [value])))
+            findings.append(_Finding("warning", "shortcut", message, (), column, quoted=filter(None, [value])))
     return findings
 
 

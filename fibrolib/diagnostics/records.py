@@ -1,4 +1,4 @@
-"""One record per diagnostic, of the package or in a user's own file: all that the rest of the package needs of it."""
+"""Diagnostics, of the package or in a user's own file: one record each, and zones by their published cut-offs."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         self.history_ = net.curves if self.epochs else pd.DataFrame({"epoch": []}, dtype=int)
 
     def _path_in_memory(self, X, stages, validation) -> Path:
-        """File of a fit; names of prepared files stand for their contents (`fibrolib.video.clip_digest`)."""
+        """File of a fit; names of prepared files stand for their contents (`fibrolib.video._clip_digest`)."""
         parts = [(X, stages)] + ([] if validation is None else [validation])
         cache_key = {
             "settings": self.settings | {"own_files": [f.digest for f in known_files() if f.name == self.architecture]},

@@ -202,14 +202,13 @@ def is_reference(text: str) -> bool:
     return _REFERENCE.fullmatch(text) is not None
 
 
-def find_table(reference: str) -> Path:
-    """The path of the table that a reference stands for; a FibrolibError if this user's folder does not know it."""
-    return Path(_entry(reference)["table"])
+def find_table(reference: str) -> tuple[Path, bool]:
+    """The table that a reference stands for, and whether it may name files outside its folder.
 
-
-def may_leave_folder(reference: str) -> bool:
-    """Whether the table that a reference stands for may name files outside its folder."""
-    return _entry(reference)["outside"]
+    A FibrolibError if this user's folder does not know it.
+    """
+    entry = _entry(reference)
+    return Path(entry["table"]), entry["outside"]
 
 
 def open_cohort(reference: str, cutoff: int = 2, *, diagnostics: Sequence[Diagnostic] = INDICES) -> Cohort:

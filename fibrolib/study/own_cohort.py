@@ -18,7 +18,7 @@ from fibrolib.cohort.parsing import read_text_table
 from fibrolib.cohort.schema import is_there
 from fibrolib.diagnostics import Diagnostic
 from fibrolib.errors import FibrolibError
-from fibrolib.privacy import find_table, is_reference, may_leave_folder, open_cohort, private_folder, register
+from fibrolib.privacy import find_table, is_reference, open_cohort, private_folder, register
 from fibrolib.study.cache import digest
 from fibrolib.study.profiles import BUILT_IN, Profile
 from fibrolib.study.request import _INSIDE, Request, _from_project
@@ -58,7 +58,7 @@ def _name_run_folder(request: Request, reference: str, profile: Profile) -> Requ
 def _cohort(reference: str) -> str:
     if not reference:
         return "virtual"
-    label = _cohort_label(find_table(reference))
+    label = _cohort_label(find_table(reference)[0])
     return f"{label}-{reference.removeprefix('cohort-')[:6]}" if label else reference
 
 
@@ -94,7 +94,7 @@ def _patient_ids(table: Path) -> list[str]:
 
 def _holds_virtual_patients(reference: str) -> bool:
     """As `Cohort.virtual`, before the cohort is opened."""
-    return any(patient.startswith(VIRTUAL_PREFIX) for patient in _patient_ids(find_table(reference)))
+    return any(patient.startswith(VIRTUAL_PREFIX) for patient in _patient_ids(find_table(reference)[0]))
 
 
 def _plain(name: str) -> str:
@@ -170,7 +170,7 @@ def validate_cohort(
     check. Raises a `FibrolibError` with all errors and warnings where there are errors. The virtual cohort needs no
     check.
     """
-    table, outside = find_table(reference), may_leave_folder(reference)
+    table, outside = find_table(reference)
 
     def compute() -> pd.DataFrame:
         report = check_cohort(

@@ -2,7 +2,6 @@
 
 from fibrolib.video.clips import (
     Clip,
-    clip_digest,
     file_digest,
     load_clip,
     load_frames,
@@ -24,7 +23,6 @@ __all__ = [
     "Sector",
     "Video",
     "VideoSurvey",
-    "clip_digest",
     "file_digest",
     "find_sector",
     "fingerprints",

@@ -184,7 +184,7 @@ def load_frames(path: str | Path) -> NDArray[np.uint8]:
         return arrays["frames"]
 
 
-def clip_digest(path: str | Path, settings: Mapping[str, object]) -> str:
+def _clip_digest(path: str | Path, settings: Mapping[str, object]) -> str:
     """A name for a prepared clip, 64 hexadecimal digits: the same for the same file content, settings and code.
 
     `settings` are what it is prepared with; values must be JSON types.
@@ -208,7 +208,7 @@ def prepare_cached(
     """Prepare a clip or an image unless that was done before, and return its path, for `load_clip`.
 
     Parameters are those of `prepare_clip` or, by `kind`, `prepare_image`; prepared clips are kept in `folder`, named by
-    `clip_digest`.
+    `_clip_digest`.
     """
     if kind not in ("clip", "image"):
         raise ValueError(f"kind must be 'clip' or 'image', got {kind!r}")
@@ -217,7 +217,7 @@ def prepare_cached(
         settings |= {"fps": fps, "max_frames": max_frames}
     if roi is not None:
         settings |= {"roi": file_digest(roi), "region": region}
-    kept = Path(folder) / f"{clip_digest(path, settings)}.npz"
+    kept = Path(folder) / f"{_clip_digest(path, settings)}.npz"
     if not kept.exists():
         if kind == "clip":
             clip = prepare_clip(path, size=size, fps=fps, max_frames=max_frames, roi=roi, region=region)

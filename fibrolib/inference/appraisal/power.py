@@ -128,6 +128,8 @@ class _Plan:
             null = (sum(self.areas) / 2,) * 2 if len(self.areas) > 1 else (0.5,)
             errors = (np.sqrt(_difference_variance(areas, self.correlation, m, n)) for areas in (null, self.areas))
             return Power(_normal_power(self.difference, *errors, **test), m, n, **test)
+        if min(m, n) == 1:  # no variance, so no test
+            return Power(0.0, m, n, **test)
         pvalues = _simulated_pvalues(self.areas, self.correlation, m, n, draws, self.seed, self.alternative)
         share = wilson(int(np.count_nonzero(pvalues <= 1 - self.confidence_level)), draws)
         return Power(share.value, m, n, **test, method=f"simulation of {draws} samples", low=share.low, high=share.high)
