@@ -488,6 +488,15 @@ def test_a_video_of_a_kind_that_nobody_knows(tmp_path):
         survey_video(path)
 
 
+def test_a_matroska_file_that_breaks_off_is_named_by_its_length(tmp_path):
+    whole, cut = tmp_path / "whole.mkv", tmp_path / "cut.mkv"
+    noise = np.random.default_rng(0).integers(0, 255, (40, 64, 64), dtype=np.uint8)
+    encode(whole, noise)
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 3])
+    assert "cut-short" not in notes_of(read_video(whole))
+    assert "the header states about 40 frames" in notes_of(read_video(cut))["cut-short"]
+
+
 def test_a_gif_without_its_last_byte(tmp_path):
     pictures = [Image.fromarray(frame) for frame in FRAMES]
     pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=40)

@@ -18,6 +18,7 @@ from fibrolib.video.reading import _frames_per_second, _middle_stretch
 from fibrolib.video.streams import _usable_rate
 
 CONTAINERS = {
+    "clip.mkv": ("libx264", "yuv420p"),
     "clip.mp4": ("libx264", "yuv420p"),
     "clip.mov": ("libx264", "yuv420p"),
     "clip.avi": ("mpeg4", "yuv420p"),

@@ -28,7 +28,7 @@ _ABOUT = re.compile(r"^(?:the column|whether) '(.*?)'(?: \('(.*)'\))?|", re.DOTA
 """The column that a feature is about, and the value of an indicator, which may be a name."""
 
 _WITHOUT = {
-    "image": "No video has an image: the middle frame of each is taken.",
+    "image": "No video has an image: its frames are taken as still images.",
     "roi": "No video has a mask (roi): maps of relevance can be looked at, but not be counted.",
 }
 _SURVEYED = {

@@ -222,8 +222,18 @@ class _Stream(Source):
                     yield frame
         except (av.FFmpegError, OSError, ValueError) as error:
             raise self._broken(count, one_line(error)) from error
+        self._compare_length(container, stream, count)
         if container.format.name == "gif":
             self._check_end_of_gif(count)
+
+    def _compare_length(self, container, stream, count: int) -> None:
+        """Note a file with far fewer frames than its header states; Matroska states a duration instead."""
+        stated = stream.frames
+        if not stated and "matroska" in container.format.name and container.duration and stream.average_rate:
+            stated = round(float(container.duration / av.time_base * stream.average_rate))
+        if count < 0.9 * stated - 1:
+            message = f"the header states about {stated} frames, but {count} can be decoded: it may be cut short."
+            self.note("cut-short", message)
 
     def _check_end_of_gif(self, count: int) -> None:
         end = _end_of_gif(self.path.read_bytes())
