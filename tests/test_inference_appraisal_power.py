@@ -151,3 +151,11 @@ def test_impossible_plans_are_refused(change, message):
 @pytest.mark.parametrize("sizes", [(1, 2), (2, 1), (1, 1)])
 def test_two_areas_cannot_be_compared_with_one_patient_in_a_class(sizes):
     assert comparison_power(0.9, 0.7, *sizes).power == 0.0
+
+
+def test_one_case_can_be_told_from_many_controls():
+    """The Mann-Whitney test needs no variance: here the one case must have at most two of 99 controls above it."""
+    shift = np.sqrt(2) * stats.norm.ppf(0.9)
+    x = np.linspace(-5, 8, 4001)
+    expected = np.trapezoid(stats.norm.pdf(x - shift) * stats.binom.cdf(2, 99, stats.norm.sf(x)), x)
+    assert auc_power(0.9, 1, 99, alternative="greater").power == pytest.approx(expected, abs=0.03)

@@ -128,8 +128,6 @@ class _Plan:
             null = (sum(self.areas) / 2,) * 2 if len(self.areas) > 1 else (0.5,)
             errors = (np.sqrt(_difference_variance(areas, self.correlation, m, n)) for areas in (null, self.areas))
             return Power(_normal_power(self.difference, *errors, **test), m, n, **test)
-        if min(m, n) == 1:  # no variance, so no test
-            return Power(0.0, m, n, **test)
         pvalues = _simulated_pvalues(self.areas, self.correlation, m, n, draws, self.seed, self.alternative)
         share = wilson(int(np.count_nonzero(pvalues <= 1 - self.confidence_level)), draws)
         return Power(share.value, m, n, **test, method=f"simulation of {draws} samples", low=share.low, high=share.high)
@@ -298,6 +296,8 @@ def _simulated_pvalues(
 ) -> _Floats:
     """P-values of simulated samples; 1 where a sample allows no test."""
     rng, k = np.random.default_rng(seed), len(areas)
+    if k == 2 and min(m, n) == 1:  # DeLong's variance needs two patients in a class
+        return np.ones(draws)
     # The order of the areas changes the sign only.
     swapped, shifts = areas[0] < areas[-1], np.sqrt(2) * special.ndtri(np.sort(areas)[::-1])[:, None]
     side = {"greater": "less", "less": "greater"}.get(alternative, alternative) if swapped else alternative
@@ -326,8 +326,6 @@ def _delong(ranks: NDArray[np.int64], scores: _Floats, m: int, alternative: str)
     n = ranks.shape[-1] - m
     cases = np.subtract(*np.moveaxis(ranks[..., :m] - _ranks(scores[..., :m]), 1, 0)) / n
     controls = np.subtract(*np.moveaxis(_ranks(scores[..., m:]) - ranks[..., m:], 1, 0)) / m
-    if min(m, n) < 2:
-        return np.ones(len(ranks))
     parts = np.stack([cases.var(axis=-1, ddof=1) / m, controls.var(axis=-1, ddof=1) / n])
     variance, flat = parts.sum(axis=0), parts.sum(axis=0) == 0
     df = variance**2 / np.where(flat, 1, parts[0] ** 2 / (m - 1) + parts[1] ** 2 / (n - 1))
