@@ -65,7 +65,7 @@ class SimulatedTestSet:
         if not self.nets.virtual:
             raise FibrolibError("This is no virtual cohort: no more of its patients can be simulated.")
         self.n = self.n or self.nets.profile.population
-        self.names = [*reversed(self.nets.names), *self.nets.profile.probes]  # in the order of tables
+        self.names = self.nets.profile.in_table_order
 
     @property
     def source(self) -> Path:
@@ -172,7 +172,7 @@ def stage_patients(nets: NetEvaluations, test_set: SimulatedTestSet | None = Non
     Cut-offs are F2, F3 and F4 on the METAVIR scale, all on any other, and always the study's own.
     """
     test = nets.patients[nets.patients["split"] == "test"]
-    names = [*reversed(nets.names), *nets.profile.probes]
+    names = nets.profile.in_table_order
     scored = track((nets.cumulative_probs(name, test) for name in names), "Staging test patients", len(names), "nets")
     groups = {"test": Staging(test["stage"], dict(zip(names, scored, strict=True)))}
     if test_set is not None:

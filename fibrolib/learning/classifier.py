@@ -191,10 +191,10 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
                 _initialise_linear_probe(module, self._dataset(X, stages), self.batch_size, net.device)
             elif self.epochs == 0:
                 raise ValueError("epochs = 0 is a linear probe alone: it needs weights = 'imagenet' or 'interpolated'")
+            curves = pd.DataFrame({"epoch": []}, dtype=int)
             if self.epochs:
-                net.fit(training)
-        self.module_ = (net.module_ if self.epochs else module).eval()
-        self.history_ = net.curves if self.epochs else pd.DataFrame({"epoch": []}, dtype=int)
+                module, curves = net.fit(training).module_, net.curves
+        self.module_, self.history_ = module.eval(), curves
 
     def _path_in_memory(self, X, stages, validation) -> Path:
         """File of a fit; names of prepared files stand for their contents (`fibrolib.video._clip_digest`)."""

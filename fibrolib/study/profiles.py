@@ -124,6 +124,11 @@ class Profile:
         """Names of the nets that are linear probes on frozen features."""
         return [model.name for model in self.models if model.is_probe]
 
+    @property
+    def in_table_order(self) -> list[str]:
+        """Names of the nets, then of the probes, in the order of tables."""
+        return [*reversed(self.nets), *self.probes]
+
     def for_cohort(self, virtual: bool) -> Profile:
         """The profile with the settings for virtual or for real patients."""
         return self if virtual else replace(self, models=tuple(model.for_own_cohort() for model in self.models))

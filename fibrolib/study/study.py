@@ -144,7 +144,7 @@ class Study:
     @property
     def models(self) -> list[str]:
         """Names of all diagnostics this cohort allows: nets, probes, then indices."""
-        return [*reversed(self.nets), *self.probes, *self.indices]
+        return [*self.profile.in_table_order, *self.indices]
 
     @cached_property
     def net_evaluations(self) -> NetEvaluations:
