@@ -97,11 +97,13 @@ def _simulate(
     seed: Seed = 0,
     videos: Annotated[int, typer.Option(help="Videos per patient, each of another view.", min=1)] = 1,
     dicom: Annotated[bool, typer.Option("--dicom", help="Write videos and images as uncompressed DICOM.")] = False,
+    hospital: Annotated[str, typer.Option(help="first, or second: another scanner, other patients.")] = "first",
 ) -> None:
     """Simulate a virtual cohort: videos, images, laboratory values, true masks and cohort.csv."""
-    from fibrolib.phantom import simulate_cohort
+    from fibrolib.phantom import find_hospital, simulate_cohort
 
-    table = simulate_cohort(out, patients=patients, videos=videos, seed=seed, dicom=dicom, n_jobs=-1)
+    options = {"videos": videos, "seed": seed, "dicom": dicom, "hospital": find_hospital(hospital)}
+    table = simulate_cohort(out, patients=patients, **options, n_jobs=-1)
     typer.echo(f"{counted(patients, 'virtual patient')}, {counted(patients * videos, 'video')}: {table}")
 
 

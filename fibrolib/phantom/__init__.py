@@ -1,5 +1,6 @@
 """The virtual cohort: patients whose truth is known, imaged by a simulated scanner."""
 
+from fibrolib.phantom.hospitals import find_hospital
 from fibrolib.phantom.patients import (
     MOVING,
     QUANTITIES,
@@ -22,6 +23,7 @@ __all__ = [
     "SignalStrengths",
     "draw_patients",
     "draw_unstaged_patients",
+    "find_hospital",
     "oracle_auc",
     "oracle_score",
     "physical_quantities",

@@ -217,4 +217,5 @@ SCANNERS = (
     _Scanner("ORION 5", _PointSpread(3.2, 1.10, 0.0170, 70.0), 1.05, -21.0, "ABD GEN", False),
     _Scanner("HEPAVUE S", _PointSpread(3.6, 0.95, 0.0155, 60.0), 1.30, -18.0, "LIVER C5-1", True),
     _Scanner("Meridia X2", _PointSpread(3.0, 1.25, 0.0190, 80.0), 0.90, -24.0, "Abdomen 2", False),
+    _Scanner("VANTAGE Q", _PointSpread(2.5, 1.50, 0.0230, 95.0), 1.50, -15.0, "HEP DEEP", True),  # the second hospital
 )

@@ -19,13 +19,14 @@ from scipy.special import logsumexp, ndtri
 
 from fibrolib.cohort.columns import VIRTUAL_PREFIX
 from fibrolib.inference import auc
+from fibrolib.phantom.hospitals import HOSPITALS, Hospital
 
 _Columns = dict[str, NDArray]
 
 CARRIERS = ("texture", "capsule", "motion")  # also the names of their signal strengths
 BLOOD = ("ast", "alt", "platelets")
-# Share of patients in F0 to F4. Assumption: a liver clinic's mix, half of it >= F2.
-STAGE_MIX = (0.22, 0.28, 0.20, 0.14, 0.16)
+_FIRST = HOSPITALS["first"]
+STAGE_MIX = _FIRST.stage_mix
 # Scanner by stage of the patients whom `SignalStrengths.shortcut` ties to their stage: one machine per ward.
 SHORTCUT_SCANNER = np.array([0, 0, 1, 2, 2])
 
@@ -128,7 +129,9 @@ _MAX_STRAIN = 0.30  # assumption: beyond this no liver is squeezed; met by one p
 _SWE_ERROR = 0.12  # assumption: repeatability of one measurement, ln kPa
 
 
-def draw_patients(n: int, seed: int = 0, strengths: SignalStrengths | None = None) -> pd.DataFrame:
+def draw_patients(
+    n: int, seed: int = 0, strengths: SignalStrengths | None = None, hospital: Hospital = _FIRST
+) -> pd.DataFrame:
     """Draw virtual patients, without their pictures.
 
     Parameters
@@ -137,6 +140,8 @@ def draw_patients(n: int, seed: int = 0, strengths: SignalStrengths | None = Non
         Number of patients, and seed; patient i of a seed is the same whatever `n`.
     strengths : SignalStrengths, optional
         Strength of the signals; the published effects if left out.
+    hospital : Hospital
+        Who comes, and how they are scanned.
 
     Returns
     -------
@@ -144,23 +149,24 @@ def draw_patients(n: int, seed: int = 0, strengths: SignalStrengths | None = Non
         ``patient_id, stage, severity``; ``age`` (years), ``sex``, ``bmi`` (kg/m2), ``aetiology``, ``fat`` (0-1);
         ``ast, alt`` (U/L), ``platelets`` (10^9/L), ``swe_kpa`` (measured), ``stiffness_kpa`` (true); the carriers
         ``texture, capsule`` (standard units) and ``strain`` (peak, heartbeat); and how the patient was scanned:
-        ``scanner`` (0-2), ``fps, heart_rate`` (1/min), ``gain_db, depth_mm, dynamic_range_db, breath_mm, tremor_mm``.
+        ``scanner`` (0-3), ``fps, heart_rate`` (1/min), ``gain_db, depth_mm, dynamic_range_db, breath_mm, tremor_mm``.
     """
     if n < 1:
         raise ValueError(f"at least one patient is needed, not {n}")
     strengths = strengths or SignalStrengths()
+    seed += hospital.first_seed
     uniform = {name: _random_stream(seed, 0, stream).random(n) for stream, name in enumerate(_DRAWS)}
     normal = {name: ndtri(np.clip(values, 1e-9, 1 - 1e-9)) for name, values in uniform.items()}
-    stage = np.searchsorted(np.cumsum(STAGE_MIX)[:-1], uniform["stage"], side="right")
+    stage = np.searchsorted(np.cumsum(hospital.stage_mix)[:-1], uniform["stage"], side="right")
     severity = stage + uniform["severity"] - 0.5
     columns = {
         "patient_id": [f"{VIRTUAL_PREFIX}{number:03d}" for number in range(1, n + 1)],
         "stage": stage,
         "severity": severity,
-        **_demographics(severity, uniform, normal),
+        **_demographics(severity, uniform, normal, hospital),
         **_blood(severity, uniform, normal, strengths),
         **_stiffness_and_carriers(severity, normal, strengths),
-        **_scan(stage, uniform, normal, strengths),
+        **_scan(stage, uniform, normal, strengths, hospital),
     }
     return pd.DataFrame(columns)
 
@@ -188,9 +194,9 @@ def _lognormal(severity: NDArray, knots: NDArray, spread: float, normal: NDArray
     return np.exp(np.interp(severity, range(5), knots) + spread * normal)
 
 
-def _demographics(severity: NDArray, uniform: _Columns, normal: _Columns) -> _Columns:
+def _demographics(severity: NDArray, uniform: _Columns, normal: _Columns, hospital: Hospital) -> _Columns:
     aetiology = np.searchsorted(np.cumsum(_AETIOLOGY_SHARE)[:-1], uniform["aetiology"], side="right")
-    bmi = 25.0 + 3.6 * normal["bmi"]  # assumption, and independent of stage like all nuisances
+    bmi = hospital.bmi + 3.6 * normal["bmi"]  # assumption, and independent of stage like all nuisances
     return {
         "age": np.clip(_lognormal(severity, _LOG_AGE, _SD["age"], normal["age"]), 18, 88).round().astype(int),
         "sex": np.where(uniform["sex"] < 0.58, "male", "female"),
@@ -209,16 +215,19 @@ def _blood(severity: NDArray, uniform: _Columns, normal: _Columns, strengths: Si
     return {name: np.where(missing[name], np.nan, values[name]) for name in BLOOD}
 
 
-def _scan(stage: NDArray, uniform: _Columns, normal: _Columns, strengths: SignalStrengths) -> _Columns:
+def _scan(
+    stage: NDArray, uniform: _Columns, normal: _Columns, strengths: SignalStrengths, hospital: Hospital
+) -> _Columns:
     """How the patient was scanned: nuisances, independent of stage except for `shortcut`. All assumptions."""
     tied = uniform["shortcut"] < strengths.shortcut
-    scanner = np.where(tied, SHORTCUT_SCANNER[stage], (3 * uniform["scanner"]).astype(int))
+    scanner = (3 * uniform["scanner"]).astype(int) if hospital.scanner is None else hospital.scanner
+    rates = np.array(hospital.frame_rates)
     return {
-        "scanner": scanner,
-        "fps": np.array([20.0, 22.0, 24.0, 25.0, 28.0])[(5 * uniform["fps"]).astype(int)],
+        "scanner": np.where(tied, SHORTCUT_SCANNER[stage], scanner),
+        "fps": rates[(len(rates) * uniform["fps"]).astype(int)],
         "heart_rate": np.clip(72 + 11 * normal["heart_rate"], 52, 105).round(1),
-        "gain_db": (2.5 * np.clip(normal["gain"], -2.2, 2.2)).round(2),
-        "depth_mm": (128 + 34 * uniform["depth"]).round(),
+        "gain_db": (hospital.gain_db + 2.5 * np.clip(normal["gain"], -2.2, 2.2)).round(2),
+        "depth_mm": (hospital.depth_mm + 128 + 34 * uniform["depth"]).round(),
         "dynamic_range_db": (54 + 12 * uniform["dynamic_range"]).round(1),
         # Half of the patients hold their breath within 1 mm, the others breathe on, up to 4 mm at the surface.
         "breath_mm": (4.0 * uniform["breath"] ** 2).round(2),

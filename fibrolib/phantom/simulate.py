@@ -17,6 +17,7 @@ from fibrolib.cohort import write_cohort
 from fibrolib.cohort.columns import VIRTUAL_FURTHER
 from fibrolib.errors import FibrolibError
 from fibrolib.phantom.anatomy import LABELS
+from fibrolib.phantom.hospitals import HOSPITALS, Hospital
 from fibrolib.phantom.imaging import BANNER
 from fibrolib.phantom.patients import BLOOD, SignalStrengths, draw_patients
 from fibrolib.phantom.render import Rendering, render_clip, render_image
@@ -36,6 +37,7 @@ def simulate_cohort(
     videos: int = 1,
     seed: int = 0,
     strengths: SignalStrengths | None = None,
+    hospital: Hospital = HOSPITALS["first"],
     frames: int | None = None,
     fps: float | None = None,
     images: bool = True,
@@ -57,6 +59,8 @@ def simulate_cohort(
         Patient i of a seed has the same bytes whatever the numbers and `n_jobs` (joblib workers).
     strengths : SignalStrengths, optional
         Default: the published effects.
+    hospital : Hospital
+        Who comes, and how they are scanned (`find_hospital`).
     frames, fps : int, float, optional
         Of every video; by default two heartbeats of the patient, at the rate of the patient's scanner.
     images, truth : bool
@@ -67,12 +71,13 @@ def simulate_cohort(
     if videos < 1:
         raise ValueError(f"at least one video per patient is needed, not {videos}")
     out, strengths = Path(out), strengths or SignalStrengths()
-    table = draw_patients(patients, seed, strengths)
+    table = draw_patients(patients, seed, strengths, hospital)
     if fps is not None:
         table = table.assign(fps=float(fps))
     options = {name: value for name, value in (("frames", frames), ("fps", fps)) if value is not None}
     options |= {name: False for name, wanted in (("images", images), ("truth", truth)) if not wanted}
     options |= {"form": "dicom"} if dicom else {}
+    options |= {} if hospital == HOSPITALS["first"] else {"hospital": asdict(hospital)}
     _claim(out, {"version": _VERSION, "seed": seed, "dials": asdict(strengths), **options})
     takes, files_of = range(1, videos + 1), partial(_files, images=images, truth=truth, dicom=dicom)
     missing = {}  # by number of the patient: files of each take that is not there yet
@@ -83,7 +88,10 @@ def simulate_cohort(
             missing[number] = {take: files[take] for take in takes if take not in complete}
     if missing:  # starting workers to find that nothing is to do would take seconds
         rows = list(table.itertuples(index=False))
-        jobs = [delayed(_write_patient)(out, rows[i], (seed, i), files, frames) for i, files in missing.items()]
+        jobs = [
+            delayed(_write_patient)(out, rows[i], (seed + hospital.first_seed, i), files, frames)
+            for i, files in missing.items()
+        ]
         with workers_end_here(n_jobs):
             results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
             finished = patients - len(jobs)
@@ -101,7 +109,7 @@ def _claim(out: Path, settings: dict) -> None:
     """Make the folder, or refuse one that holds another cohort."""
     for name in ("videos", "images", "truth"):
         (out / name).mkdir(parents=True, exist_ok=True)
-    card = out / "cohort.json"
+    card, settings = out / "cohort.json", json.loads(json.dumps(settings))  # as they are read back
     if card.exists() and json.loads(card.read_text(encoding="utf-8")) != settings:
         raise FibrolibError(
             f"{out}: holds a virtual cohort of another seed, form or version, of other signal strengths "
