@@ -247,3 +247,43 @@ def test_a_file_of_tensors_has_the_same_bytes_in_every_process(tmp_path):
     assert tensors["a"].shape == (2, 2)
     with safe_open(paths[0], "pt") as file:
         assert file.metadata() == dict.fromkeys("abcdefgh", "1")
+
+
+PROBE = {"architecture": "frame_lstm", "options": {"hidden": 8}, "weights": "imagenet", "clip_length": 2, "epochs": 0}
+
+
+def test_frozen_features_are_kept_and_give_the_same_probabilities(flicker_patients, tmp_path, monkeypatch):
+    *_, test = split(flicker_patients)
+    expected = fitted(flicker_patients, **PROBE).predict_proba(test)
+    first = fitted(flicker_patients, memory=tmp_path, **PROBE)
+    np.testing.assert_allclose(first.predict_proba(test), expected, atol=0.003)  # bfloat16 in batches of another size
+    kept = set(tmp_path.rglob("*.npy"))
+    assert len(kept) == 12 + len(test), "one file per clip of training and test patients"
+
+    monkeypatch.setattr(type(first.module_.backbone), "forward", None)  # cannot be called
+    again = fitted(flicker_patients, memory=tmp_path, cutoff=2, **PROBE)
+    np.testing.assert_array_equal(again.predict_cumulative(test), first.predict_cumulative(test))
+    assert set(tmp_path.rglob("*.npy")) == kept
+
+
+def test_frozen_features_of_other_weights_windows_or_frames_are_others(flicker_patients, tmp_path):
+    counts = []
+    for changed in ({}, {"weights": "interpolated"}, {"n_clips": 1}, {"clip_length": 3}, {"view": "stills"}):
+        fitted(flicker_patients, memory=tmp_path, **{**PROBE, **changed})
+        counts.append(len(list(tmp_path.rglob("*.npy"))))
+    assert counts == [12, 24, 36, 48, 60]
+
+
+def test_a_share_of_what_was_tuned_lies_between_the_probe_and_the_tuned_net(flicker_patients):
+    options = {**PROBE, "epochs": 1, "learning_rate": 1e-3, "backbone_lr_scale": 1.0}
+    states = {
+        share: fitted(flicker_patients, **options, tuned_share=share).module_.state_dict() for share in (0, 0.25, 1)
+    }
+    probe = fitted(flicker_patients, **PROBE).module_.state_dict()
+    changed = 0
+    for name, before in probe.items():
+        if before.is_floating_point():
+            torch.testing.assert_close(states[0][name], before)
+            torch.testing.assert_close(states[0.25][name], 0.75 * before + 0.25 * states[1][name])
+            changed += not torch.equal(states[1][name], before)
+    assert changed > 10

@@ -26,6 +26,7 @@ from fibrolib.learning.clips import (
     _take_window,
     average_by_patient,
 )
+from fibrolib.learning.features import FrozenFeatures
 from fibrolib.learning.training import _initialise_linear_probe, _make_net, pick_device, torch_threads
 from fibrolib.nets import build_net, give_back_memory, import_torchvision, stage_probabilities, write_tensors
 from fibrolib.own_files import known_files
@@ -54,12 +55,16 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         Of AdamW (the scale is a factor on the learning rate of pretrained layers); longest training, epochs without a
         better validation loss before it ends, windows per step. 0 epochs: the linear probe on frozen features alone,
         for weights that begin with one.
+    tuned_share : float
+        Share of what training changes that is kept, 0 to 1: the weights are interpolated between those before and after
+        it (Wortsman et al. 2022). For a net that begins as a linear probe, this shrinks it towards the probe.
     augment, seed : bool, int
         Random changes during training (`Augment`); seed of weights, order, windows and augmentation.
     device, n_threads : str, int or None
         ``auto``, ``cpu``, ``cuda``; torch threads during fit and scoring, None leaves torch's choice.
     memory : Path, str or None
-        Folder of finished fits by content (settings, files, stages, code): an equal fit is loaded. None stores nothing.
+        Folder of finished fits by content (settings, files, stages, code), and of frozen features: an equal fit is
+        loaded. None stores nothing.
 
     Attributes
     ----------
@@ -81,6 +86,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     backbone_lr_scale: float = 0.1
     weight_decay: float = 1e-2
     epochs: int = 20
+    tuned_share: float = 1.0
     patience: int = 6
     batch_size: int = 8
     augment: bool = True
@@ -188,13 +194,24 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         with torch_threads(self.n_threads), torch.random.fork_rng():
             torch.manual_seed(self.seed)
             if module.uses_linear_probe:
-                _initialise_linear_probe(module, self._dataset(X, stages), self.batch_size, net.device)
+                windows = self._frozen(self._dataset(X, stages), module)
+                _initialise_linear_probe(module, windows, self.batch_size, net.device)
             elif self.epochs == 0:
                 raise ValueError("epochs = 0 is a linear probe alone: it needs weights = 'imagenet' or 'interpolated'")
             curves = pd.DataFrame({"epoch": []}, dtype=int)
             if self.epochs:
+                before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
                 module, curves = net.fit(training).module_, net.curves
+                if self.tuned_share < 1:
+                    _shrink_change(module, before, self.tuned_share)
         self.module_, self.history_ = module.eval(), curves
+
+    def _frozen(self, windows: ClipDataset, module: torch.nn.Module) -> ClipDataset | FrozenFeatures:
+        """Windows as features of the frozen backbone, for a net of frames that has a folder to keep them in."""
+        if self.memory is None or not hasattr(module, "frame_statistics"):
+            return windows
+        folder = self.fit_folder(self.memory) / "features"
+        return FrozenFeatures(windows, module, folder, pick_device(self.device))
 
     def _path_in_memory(self, X, stages, validation) -> Path:
         """File of a fit; names of prepared files stand for their contents (`fibrolib.video._clip_digest`)."""
@@ -228,6 +245,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         dataset = self._dataset(X, perturbation=perturbation)
         device = pick_device(self.device)
         module = self.module_.to(device).eval()
+        if self.epochs == 0 and perturbation is None:
+            dataset = self._frozen(dataset, module)
         loader = torch.utils.data.DataLoader(dataset, batch_size=self.batch_size)
         with torch_threads(self.n_threads), torch.inference_mode():
             logits = torch.cat([module(clips.to(device)).float().cpu() for clips, _ in loader])
@@ -242,6 +261,14 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
         """1 where the stage is more likely than not at or above the cut-off."""
         return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
+
+
+@torch.no_grad()
+def _shrink_change(module: torch.nn.Module, before: dict[str, torch.Tensor], share: float) -> None:
+    """Interpolate weights and batch statistics between those before and after training, in place."""
+    for name, tensor in module.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.copy_(before[name].to(tensor.device).lerp(tensor, share))
 
 
 def _read_fit(path: Path) -> tuple[dict[str, torch.Tensor], pd.DataFrame, dict]:

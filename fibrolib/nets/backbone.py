@@ -204,12 +204,20 @@ class _StatisticsPool(nn.Module):
         self.n_features = 2 * n_channels if deviations else n_channels
         self.norm = nn.BatchNorm1d(self.n_features)
 
-    def forward(self, maps: Tensor) -> Tensor:
+    def statistics(self, maps: Tensor) -> Tensor:
+        """What is normalised: ``(batch, n_features)``."""
         flat = maps.flatten(2)
         if not self.deviations:
-            return _normalised(flat.mean(2), self.norm)
+            return flat.mean(2)
         deviation = (flat.var(dim=2, correction=0) + 1e-4).sqrt()  # the square root has no slope at 0
-        return _normalised(torch.cat([flat.mean(2), deviation], dim=1), self.norm)
+        return torch.cat([flat.mean(2), deviation], dim=1)
+
+    def normalised(self, statistics: Tensor) -> Tensor:
+        """Statistics after batch normalisation."""
+        return _normalised(statistics, self.norm)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.normalised(self.statistics(maps))
 
 
 class _Embedding(nn.Module):

@@ -24,10 +24,15 @@ class _FrameNetwork(ClipNetwork):
     def cam_layer(self) -> nn.Module:
         return self.backbone
 
-    def frame_features(self, clips: Tensor) -> Tensor:
-        """Clips ``(batch, 1, frames, height, width)`` to ``(batch, frames, features)``."""
+    def frame_statistics(self, clips: Tensor) -> Tensor:
+        """Clips ``(batch, 1, frames, height, width)`` to statistics of the maps, ``(batch, frames, statistics)``."""
         frames = clips.transpose(1, 2).flatten(0, 1)
-        return self.pool(self.backbone(frames)).unflatten(0, (len(clips), -1))
+        return self.pool.statistics(self.backbone(frames)).unflatten(0, (len(clips), -1))
+
+    def frame_features(self, clips: Tensor) -> Tensor:
+        """Clips, or their `frame_statistics`, to ``(batch, frames, features)``."""
+        statistics = clips if clips.ndim == 3 else self.frame_statistics(clips)
+        return self.pool.normalised(statistics.flatten(0, 1)).unflatten(0, (len(clips), -1))
 
 
 class _FrameCNN(_FrameNetwork):

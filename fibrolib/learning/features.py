@@ -1,0 +1,59 @@
+"""Windows as statistics of a frozen backbone: computed once per prepared file, whatever fold or notebook asks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from fibrolib.atomic import write_atomically
+from fibrolib.learning.clips import ClipDataset
+from fibrolib.nets import ClipNetwork
+
+
+class FrozenFeatures(Dataset):
+    """The items of a `ClipDataset` as ``frame_statistics`` of a net, whose backbone must keep its weights.
+
+    Files in `folder` are named by weights, windows and the prepared file's name, which stands for its content.
+    """
+
+    def __init__(self, windows: ClipDataset, module: ClipNetwork, folder: Path, device: str = "cpu") -> None:
+        self.owner, self.targets = windows.owner, windows.targets
+        self._windows, self._module, self._folder, self._device = windows, module.to(device).eval(), folder, device
+        self._backbone = _digest_of_weights(module.backbone)
+        files = groupby(range(len(windows)), key=lambda item: windows.items[item][:2])
+        self._rows = torch.cat([self._of_file(path, list(items)) for (_, path), items in files])
+
+    def _of_file(self, path: str, items: list[int]) -> Tensor:
+        """Statistics of a file's windows, ``(windows, frames, statistics)``."""
+        form = [self._windows.clip_length, self._windows.frame_stride, [self._windows.items[item][2] for item in items]]
+        described = json.dumps([self._backbone, Path(path).name, form])
+        kept = self._folder / f"{hashlib.sha256(described.encode()).hexdigest()[:32]}.npy"
+        if kept.exists():
+            return torch.from_numpy(np.load(kept))
+        with torch.inference_mode():
+            clips = torch.stack([self._windows[item][0] for item in items]).to(self._device)
+            statistics = self._module.frame_statistics(clips).float().cpu()
+        write_atomically(kept, lambda file: np.save(file, statistics.numpy()))
+        return statistics.clone()  # no inference tensor: a net may learn from it
+
+    def __len__(self) -> int:
+        return len(self.owner)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, NDArray]:
+        return self._rows[index], self.targets[self.owner[index]]
+
+
+def _digest_of_weights(module: torch.nn.Module) -> str:
+    """Hash of weights and batch statistics."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
