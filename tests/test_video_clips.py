@@ -11,11 +11,13 @@ from PIL import Image, ImageDraw, ImageFont
 from fibrolib.errors import VideoError
 from fibrolib.video import (
     Clip,
+    clips,
     load_clip,
     load_frames,
     prepare_cached,
     prepare_clip,
     prepare_image,
+    read_video,
     save_clip,
     write_image,
     write_video,
@@ -105,6 +107,21 @@ def test_of_a_long_video_the_middle_is_taken(video, fps):
     middle = 60 + 4 * (COUNT - 1) / 2
     assert levels(clip).mean() == pytest.approx(middle, abs=4 * FPS / (fps or FPS))
     assert np.diff(levels(clip)).mean() == pytest.approx(4 * FPS / (fps or FPS), rel=0.1)
+
+
+@pytest.mark.parametrize("fps", [None, 5, 7.5])
+def test_a_long_video_read_in_two_passes_gives_the_same_clip(video, tmp_path, monkeypatch, fps):
+    np.savez(tmp_path / "truth.npz", capsule=moving_mask())
+    settings = {"size": 30, "fps": fps, "max_frames": 15, "roi": tmp_path / "truth.npz"}
+    whole = prepare_clip(video, **settings)
+    sizes = []
+    monkeypatch.setattr(clips, "_AT_ONCE", 3)
+    monkeypatch.setattr(clips, "read_video", lambda *a, **k: sizes.append(read_video(*a, **k)) or sizes[-1])
+    parts = prepare_clip(video, **settings)
+    assert [read.frames.shape[1:] for read in sizes] == [(HEIGHT, WIDTH), (30, 30)], "first in full size, then small"
+    assert parts.fps == whole.fps
+    for name in ("frames", "sector", "roi"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
 
 
 @pytest.mark.parametrize("wrong", [{"size": 0}, {"max_frames": 0}, {"fps": 0}])

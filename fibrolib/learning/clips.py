@@ -155,6 +155,7 @@ class ClipDataset(Dataset):
         self.targets = np.zeros(len(patients), dtype=np.int64) if targets is None else np.asarray(targets)
         self._random = np.random.default_rng(seed)
         self._frames: dict[str, NDArray[np.uint8]] = {}
+        self._last: tuple[str, NDArray[np.uint8]] = ("", np.empty(0, dtype=np.uint8))
         self.items: list[tuple[int, str, int | None]] = []  # row of the patient, file, start; None for a random one
         for row, path in [(row, str(path)) for row, paths in enumerate(patients[view]) for path in paths]:
             starts = [None] if augment else _spread_windows(len(self._read(path)), clip_length, frame_stride, n_clips)
@@ -164,7 +165,10 @@ class ClipDataset(Dataset):
     def _read(self, path: str) -> NDArray[np.uint8]:
         if path in self._frames:
             return self._frames[path]
+        if path == self._last[0]:  # the windows of a long file follow each other
+            return self._last[1]
         frames = load_frames(path)
+        self._last = (path, frames)
         if sum(each.nbytes for each in self._frames.values()) + frames.nbytes <= _IN_MEMORY:
             self._frames[path] = frames
         return frames

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -28,6 +28,9 @@ _MASK_COVER = 64
 """A pixel belongs to a region that covers a quarter of it: at a half, a thin capsule would vanish (*assumption*)."""
 
 _SECTOR_COVER = 128
+
+_AT_ONCE = 192
+"""Most frames, at the wanted rate, held in full size; a longer file is read twice, the second time frame by frame."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,18 @@ def prepare_clip(
     """
     if size < 1 or max_frames < 1 or (fps is not None and fps <= 0):
         raise ValueError(f"size, max_frames and fps must be positive, got {size}, {max_frames}, {fps}")
-    video = read_video(path, max_frames=max_frames, fps=fps)
+    video = read_video(path, max_frames=min(max_frames, _AT_ONCE), fps=fps)
+    fit = _Fit(_sector_of(video), video.pixel_aspect, size)
+    is_long = max_frames > _AT_ONCE and video.overview is not None
+    if is_long:
+        video = read_video(path, max_frames=max_frames, fps=fps, reduce=lambda frame: fit(frame[np.newaxis])[0])
     chosen, rate = np.arange(len(video.frames)), video.fps
     if fps is not None and fps < video.fps:
         chosen, rate = _nearest_frames(video.times, fps), float(fps)
     start = max(0, (len(chosen) - max_frames) // 2)
-    return _fit(video, chosen[start : start + max_frames], rate, size, roi, region)
+    chosen = chosen[start : start + max_frames]
+    frames = video.frames[chosen] if is_long else fit(video.frames[chosen])
+    return Clip(frames, rate, fit.sector, fit.marked(roi, region, video.first + chosen))
 
 
 def prepare_image(path: str | Path, *, size: int, roi: str | Path | None = None, region: str = "capsule") -> Clip:
@@ -95,37 +104,55 @@ def prepare_image(path: str | Path, *, size: int, roi: str | Path | None = None,
     if size < 1:
         raise ValueError(f"size must be positive, got {size}")
     video = read_video(path, max_frames=1)
-    return _fit(
-        video, np.array([len(video.frames) // 2]), video.fps, size, roi, f"image_{region}" if is_still(path) else region
-    )
+    middle = np.array([len(video.frames) // 2])
+    fit = _Fit(_sector_of(video), video.pixel_aspect, size)
+    region = f"image_{region}" if is_still(path) else region
+    return Clip(fit(video.frames[middle]), video.fps, fit.sector, fit.marked(roi, region, video.first + middle))
 
 
-def _fit(video: Video, chosen: NDArray[np.int64], fps: float, size: int, roi: str | Path | None, region: str) -> Clip:
-    """Crop the chosen frames to the sector and scale them into the square, masks along with them."""
-    sector = find_sector(video.frames if video.overview is None else video.overview, video.region)
-    frames, small_sector, place = fitted(video.frames[chosen], sector, video.pixel_aspect, size)
-    marked = None
-    if roi is not None:
-        top, bottom, left, right = sector.box
-        masks = masks_of_frames(roi, region, video.first + chosen, video.frames.shape[1:])[:, top:bottom, left:right]
-        marked = (_scaled(np.uint8(255) * masks, place, size) >= _MASK_COVER) & small_sector
-    return Clip(frames, fps, small_sector, marked)
+def _sector_of(video: Video) -> Sector:
+    return find_sector(video.frames if video.overview is None else video.overview, video.region)
 
 
-def fitted(
-    frames: NDArray[np.uint8], sector: Sector, pixel_aspect: float, size: int
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_], Place]:
-    """Frames as the nets see them: cropped to the sector, blanked outside it and scaled into a square.
+class _Fit:
+    """Crops frames to the sector, blanks them outside it, and scales them into a square; masks likewise.
 
-    Returns the frames (n, size, size), the sector (size, size), and top, left, height and width of the picture in it.
+    `sector` is the sector in the square, ``(size, size)``; `place` the top, left, height and width of the picture.
     """
-    top, bottom, left, right = sector.box
-    rows, columns = slice(top, bottom), slice(left, right)
-    # Where no picture was found there may still be letters: a name on a black screen.
-    inside = sector.mask[rows, columns] & sector.found
-    place = _placement(bottom - top, (right - left) * pixel_aspect, size)
-    small_sector = _scaled(np.uint8(255) * sector.mask[np.newaxis, rows, columns], place, size)[0] >= _SECTOR_COVER
-    return _scaled(frames[:, rows, columns] * inside, place, size) * small_sector, small_sector, place
+
+    def __init__(self, sector: Sector, pixel_aspect: float, size: int) -> None:
+        self._size, self._shape = size, sector.mask.shape
+        top, bottom, left, right = sector.box
+        self._box = np.s_[top:bottom, left:right]
+        # Where no picture was found there may still be letters: a name on a black screen.
+        self._inside = sector.mask[self._box] & sector.found
+        self.place = _placement(bottom - top, (right - left) * pixel_aspect, size)
+        self.sector = self._covered(sector.mask[np.newaxis], _SECTOR_COVER)[0]
+
+    def __call__(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Frames ``(n, height, width)`` to ``(n, size, size)``."""
+        return self._scaled(frame[self._box] * self._inside for frame in frames) * self.sector
+
+    def marked(self, roi: str | Path | None, region: str, numbers: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """The marked region of the frames with these numbers in the file; None without a mask."""
+        if roi is None:
+            return None
+        return self._covered(masks_of_frames(roi, region, numbers, self._shape), _MASK_COVER) & self.sector
+
+    def _covered(self, masks: NDArray[np.bool_], level: int) -> NDArray[np.bool_]:
+        """Masks in the square: the pixels that they cover by at least `level` / 255."""
+        return self._scaled(np.uint8(255) * mask[self._box] for mask in masks) >= level
+
+    def _scaled(self, pictures: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        top, left, rows, columns = self.place
+        squares = []
+        for picture in pictures:
+            square = np.zeros((self._size, self._size), dtype=np.uint8)
+            # Pillow widens the filter with the reduction, so fine speckle is averaged and does not alias.
+            small = Image.fromarray(picture).resize((columns, rows), Image.Resampling.BILINEAR)
+            square[top : top + rows, left : left + columns] = small
+            squares.append(square)
+        return np.stack(squares)
 
 
 def _placement(height: float, width: float, size: int) -> Place:
@@ -133,16 +160,6 @@ def _placement(height: float, width: float, size: int) -> Place:
     scale = size / max(height, width)
     rows, columns = (max(1, round(side * scale)) for side in (height, width))
     return (size - rows) // 2, (size - columns) // 2, rows, columns
-
-
-def _scaled(frames: NDArray[np.uint8], place: Place, size: int) -> NDArray[np.uint8]:
-    top, left, rows, columns = place
-    square = np.zeros((len(frames), size, size), dtype=np.uint8)
-    for target, frame in zip(square, frames, strict=True):
-        # Pillow widens the filter with the reduction, so fine speckle is averaged and does not alias.
-        small = Image.fromarray(frame).resize((columns, rows), Image.Resampling.BILINEAR)
-        target[top : top + rows, left : left + columns] = small
-    return square
 
 
 def _nearest_frames(times: ArrayLike, fps: float) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +35,13 @@ class Video:
     notes: tuple[tuple[str, str], ...] = ()  # what is odd in the file: kinds and sentences
 
 
-def read_video(path: str | Path, *, max_frames: int | None = None, fps: float | None = None) -> Video:
+def read_video(
+    path: str | Path,
+    *,
+    max_frames: int | None = None,
+    fps: float | None = None,
+    reduce: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
+) -> Video:
     """Decode a video into grey frames.
 
     MP4, MOV, AVI, MPEG, GIF and all else that FFmpeg opens; DICOM, single or multi-frame; a folder of pictures.
@@ -48,6 +54,8 @@ def read_video(path: str | Path, *, max_frames: int | None = None, fps: float | 
         Keep only a stretch from the middle of the file, so that memory stays bounded. By default all frames are kept.
     fps : float, optional
         Keep as many frames as it takes to pick `max_frames` of them at this rate. Nothing is resampled here.
+    reduce : callable, optional
+        What is kept of each frame, such as a smaller picture: a long file then needs little memory.
 
     Returns
     -------
@@ -72,14 +80,16 @@ def read_video(path: str | Path, *, max_frames: int | None = None, fps: float | 
     def surveyed(index: int) -> bool:
         return step > 0 and index % step == 0
 
-    frames, times, overview = [], [], []
+    frames, times, overview, shapes = [], [], [], set()
     for index, (time, frame, _) in enumerate(source.frames(lambda index: kept(index) or surveyed(index))):
         if kept(index):
-            frames.append(frame)
+            frames.append(frame if reduce is None else reduce(frame))
             times.append(time)
         if surveyed(index):
             overview.append(frame)
-    _check_shapes(path, {frame.shape for frame in (frames and [*frames, *overview])})
+        if kept(index) or surveyed(index):
+            shapes.add(frame.shape)
+    _check_shapes(path, frames and shapes)
     rate, survey = _frames_per_second(times, source.fps), np.stack(overview) if overview else None
     stamps = _zero_based(times, len(frames), rate)
     notes = tuple(source.notes)
@@ -126,7 +136,7 @@ def _check_exists(path: Path) -> None:
         raise VideoError(f"{path}: the file is empty (0 bytes). Copy or export it again.")
 
 
-def _check_shapes(path: str | Path, shapes: set[tuple[int, ...]]) -> None:
+def _check_shapes(path: str | Path, shapes: Collection[tuple[int, ...]]) -> None:
     """Refuse a file without a frame, or with frames of several sizes."""
     if not shapes:
         raise VideoError(f"{path}: no frame could be decoded from this file. Export it again from the scanner.")

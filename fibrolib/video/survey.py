@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from fibrolib.video.clips import fitted
+from fibrolib.video.clips import _Fit
 from fibrolib.video.reading import _check_shapes, _frames_per_second, open_source
 from fibrolib.video.sector import Sector, find_sector
 from fibrolib.video.streams import Source
@@ -127,7 +127,7 @@ def _describe(source: Source, sample: _Sample, shape: tuple[int, int]) -> VideoS
         marks=_still_marks(mean, np.sqrt(variance), inside),
         small=_miniature(frames[printed], sector),
         whole=_outlined(whole, sector.mask),
-        kept=fitted(frames[middle : middle + 1], sector, source.pixel_aspect, _THUMBNAIL)[0][0],
+        kept=_Fit(sector, source.pixel_aspect, _THUMBNAIL)(frames[middle : middle + 1])[0],
     )
 
 
