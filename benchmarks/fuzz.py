@@ -267,16 +267,16 @@ def habit(kind: str, random: np.random.Generator, folder: Path) -> tuple[Path, d
         encoding = choose(list(SCRIPTS))
         letters = list(SCRIPTS[encoding])
         table["patient_id"] = ["".join(random.choice(letters, 4)) + str(n) for n in range(20)]
-    elif kind == "separators":
-        separator, line = choose(",;\t|"), choose(["\n", "\r\n", "\r"])
-        table["patient_id"] = [choose(["", " ", "\ufeff", "\u200b", "\u00a0"]) + name for name in table["patient_id"]]
     elif kind == "dates":
         made = choose(["{}-Feb", "{}. Mär", "2021-03-{:02d} 00:00:00", "{:02d}.03.2021", "3月{}日", "1.{:02d}E+17"])
         table["patient_id"] = [made.format(n + 1) for n in range(20)]
         table.to_csv(path, index=False)
         return path, {"patient_id": cohort()["patient_id"].tolist()}
     right = {name: table[name].tolist() for name in ("patient_id", "stage", "ast", "platelets")}
-    if kind == "thousands":
+    if kind == "separators":
+        separator, line = choose(",;\t|"), choose(["\n", "\r\n", "\r"])
+        table["patient_id"] = [choose(["", " ", "\ufeff", "\u200b", "\u00a0"]) + name for name in table["patient_id"]]
+    elif kind == "thousands":
         digits = choose([0, 1, 3])
         right["ast"] = np.round(random.uniform(20, 5000, 20), digits).tolist()
         other = choose([",.", ".,", " .", "'.", " ,", "\u202f,"])
