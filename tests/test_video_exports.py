@@ -3,6 +3,8 @@
 import io
 import itertools
 import struct
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -497,6 +499,25 @@ def test_a_matroska_file_that_breaks_off_is_named_by_its_length(tmp_path):
     assert "the header states about 40 frames" in notes_of(read_video(cut))["cut-short"]
 
 
+@pytest.mark.parametrize(("name", "codec"), [("a.wmv", "wmv2"), ("a.flv", "flv")])
+def test_a_wmv_or_flv_file_that_breaks_off_between_packets_is_named(tmp_path, name, codec):
+    noise = np.random.default_rng(0).integers(0, 255, (40, 64, 64), dtype=np.uint8)
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height, stream.width, stream.pix_fmt = 64, 64, "yuv420p"
+        for frame in noise:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="gray")))
+        container.mux(stream.encode())
+    assert "cut-short" not in notes_of(read_video(tmp_path / name))
+    with av.open(str(tmp_path / name)) as container:
+        starts = [packet.pos for packet in container.demux(video=0) if packet.size]
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: starts[20]])
+    video = read_video(tmp_path / name)
+    assert len(video.frames) < 36
+    assert "cut short" in notes_of(video)["cut-short"]
+
+
 def test_a_gif_without_its_last_byte(tmp_path):
     pictures = [Image.fromarray(frame) for frame in FRAMES]
     pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=40)
@@ -508,6 +529,23 @@ def test_a_gif_without_its_last_byte(tmp_path):
     (tmp_path / "a.gif").write_bytes(content[:-20])
     with pytest.raises(VideoError, match=r"a\.gif: the file is damaged or cut short"):
         read_video(tmp_path / "a.gif")
+
+
+def test_compressed_dicom_that_breaks_off_is_not_called_one_without_a_picture(tmp_path):
+    path = save_encoded(tmp_path / "a.dcm", [jpeg(frame) for frame in FRAMES], JPEGBaseline8Bit)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(VideoError, match=r"a\.dcm: the file breaks off within its pictures"):
+        read_video(path)
+
+
+def test_what_libraries_say_of_odd_files_does_not_reach_the_user(tmp_path):
+    path = save_encoded(tmp_path / "a.dcm", [jpeg(frame) for frame in FRAMES], JPEGBaseline8Bit)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    (tmp_path / "cohort.csv").write_text("patient_id,video,stage\na,a.dcm,1\n")
+    command = [sys.executable, "-m", "fibrolib", "check", str(tmp_path / "cohort.csv")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "breaks off" in done.stdout
+    assert not done.stderr.strip()
 
 
 def test_a_reserved_colour_matrix(tmp_path):

@@ -98,7 +98,11 @@ def _content_findings(table: pd.DataFrame, surveys: Surveys, clip_frames: int) -
 
 def _video_faults(survey: VideoSurvey, clip_frames: int) -> Iterable[tuple[str, str]]:
     if survey.n_frames == 1:
-        yield "one-frame", "the file holds one frame: a picture, and no video. Nets that look at movement see none."
+        yield (
+            "one-frame",
+            "the file holds one frame: a picture, and no video. Nets that look at movement see none. If it belongs to "
+            "a video, write it into the column 'image' of that row, and delete its own.",
+        )
     elif survey.n_frames < clip_frames:
         few = f"{survey.n_frames} frames, fewer than the {clip_frames} of a clip: the nets play it back and forth."
         yield "few-frames", few

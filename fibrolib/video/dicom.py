@@ -46,6 +46,7 @@ class Cine(Source):
         self.dataset = dataset = pydicom.dcmread(self.path, force=True)
         dataset.elements()
         if not len(dataset.get("PixelData") or b""):
+            self._refuse_cut()
             raise VideoError(
                 f"{self.path}: this DICOM file holds no picture (no pixel data). Choose the image or cine export."
             )
@@ -57,6 +58,12 @@ class Cine(Source):
         self.times = self._header_times()
         self.region = self._find_region()
         self.pixel_aspect = self._find_pixel_aspect()
+
+    def _refuse_cut(self) -> None:
+        """Say of a file that it breaks off: pydicom then gives no element at all, but for those before the pixels."""
+        if len(pydicom.dcmread(self.path, force=True, stop_before_pixels=True)) > len(self.dataset):
+            message = "the file breaks off within its pictures: it is not whole. Copy or export it again."
+            raise VideoError(f"{self.path}: {message}")
 
     def _complete(self, dataset: pydicom.Dataset) -> None:
         """Refuse a header that does not describe a picture; fill in what follows from the rest."""

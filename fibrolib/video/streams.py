@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,7 +41,16 @@ _MOST_MOVING = 36_000_000  # pixels of a video, the most of H.264 and H.265: a d
 
 _FOR_MANY_THREADS = 4_000_000  # pixels; larger frames are decoded by one thread, to bound the memory
 
+# What libraries say of odd files names paths, and speaks of their own matters: `VideoError` and notes say it in words.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"(pydicom|PIL)\.")
+
 TOO_LARGE = (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+_TIMED = ("matroska", "flv")
+"""Formats whose header states a duration but no number of frames."""
+
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_ASF_HEADER = 65536  # bytes in which it is looked for
 
 _MATRICES = {0, 1, 2, 4, 5, 6, 7, 9}  # ITU-T H.273: colour matrices that FFmpeg converts
 _UNSPECIFIED = 2
@@ -227,12 +237,15 @@ class _Stream(Source):
             self._check_end_of_gif(count)
 
     def _compare_length(self, container, stream, count: int) -> None:
-        """Note a file with far fewer frames than its header states; Matroska states a duration instead."""
-        stated = stream.frames
-        if not stated and "matroska" in container.format.name and container.duration and stream.average_rate:
+        """Note a file with far fewer frames, or bytes, than its header states; some formats state a duration."""
+        stated, timed = stream.frames, any(name in container.format.name for name in _TIMED)
+        if not stated and timed and container.duration and stream.average_rate:
             stated = round(float(container.duration / av.time_base * stream.average_rate))
         if count < 0.9 * stated - 1:
             message = f"the header states about {stated} frames, but {count} can be decoded: it may be cut short."
+            self.note("cut-short", message)
+        if container.format.name == "asf" and (share := _share_of_asf(self.path)) < 1:
+            message = f"only {share:.0%} of the bytes that the header states are there: the file was cut short."
             self.note("cut-short", message)
 
     def _check_end_of_gif(self, count: int) -> None:
@@ -253,6 +266,14 @@ class _Stream(Source):
             how = "the file names a way of coding colours that is not known: only grey is certain."
             self.note("colour-matrix", how)
             frame.colorspace = _UNSPECIFIED
+
+
+def _share_of_asf(path: Path) -> float:
+    """Bytes of a WMV file by those that its header states (ASF 3.2, File Properties Object); 1 where it states none."""
+    with path.open("rb") as file:
+        _, found, properties = file.read(_ASF_HEADER).partition(_ASF_PROPERTIES)
+    size, flags = (int.from_bytes(properties[start : start + 8], "little") for start in (24, 72))
+    return path.stat().st_size / size if found and size and not flags & 1 else 1.0
 
 
 def _stamp(packet: av.Packet) -> int | None:
