@@ -15,6 +15,7 @@ from fibrolib.checking.identifiers import _identifier_findings
 from fibrolib.checking.report import _Finding
 from fibrolib.checking.sample import (
     _power_findings,
+    _sample_findings,
     _shortcut_findings,
     _shortcut_table,
     _stage_findings,
@@ -249,6 +250,13 @@ def test_stages_that_nobody_or_hardly_anybody_has():
     assert rare.rows == tuple(table.index[table["stage"] == 3])
     assert _stage_findings(columns()) == []
     assert _stage_findings(columns(stage=[0, 1] * (N_PATIENTS // 2))) == []  # a yes or no, and no METAVIR
+
+
+@pytest.mark.parametrize("device", [None, "FibroScan"])
+def test_cut_offs_of_stiffness_are_named_by_their_device(device):
+    _, summary = _sample_findings(columns(swe_kpa=7.0, swe_device=device), {}, 2, ["swe_kpa"])
+    (sentence,) = [line for line in summary if "2D-SWE" in line]
+    assert ("column swe_device" in sentence) == (device is None)
 
 
 def test_power_follows_the_size_of_the_test_part():

@@ -1,4 +1,4 @@
-"""Names of columns in five languages: what each stands for, and what is like none."""
+"""Names of columns in seven languages: what each stands for, and what is like none."""
 
 import pytest
 
@@ -6,11 +6,16 @@ from fibrolib.cohort.columns import OPTIONAL, REQUIRED, meant_column
 
 NAMES = {
     "patient_id": ["Patient ID", "patientId", "Patientennummer", "患者编号", "Identifiant patient", "paciente", "ID"],
-    "video": ["Video file", "Videodatei", "视频", "Vidéo", "archivo de vídeo", "vidoe"],
-    "stage": ["Stage", "Stadium", "Fibrosegrad", "分期", "Stade de fibrose", "Estadio", "METAVIR F", "stagee"],
-    "image": ["Standbild", "图像", "Image fixe", "imagen"],
-    "age": ["Age", "Alter", "Alter (Jahre)", "Alter in Jahren", "年龄", "年龄（岁）", "âge", "Edad (años)"],
-    "sex": ["Gender", "Geschlecht", "Geschlecht (m/w)", "性别", "Sexe", "Sexo", "M/F"],
+    "video": ["Video file", "Videodatei", "视频", "動画", "Dateipfad", "Vidéo", "archivo de vídeo", "vidoe"],
+    "stage": [
+        "Stage", "Stadium", "Fibrosegrad", "分期", "線維化ステージ", "섬유화 병기", "Stade de fibrose", "Estadio",
+        "METAVIR F", "stagee",
+    ],
+    "image": ["Standbild", "图像", "静止画", "Image fixe", "imagen"],
+    "age": [
+        "Age", "Alter", "Alter (Jahre)", "Alter in Jahren", "年龄", "年龄（岁）", "年齢", "나이", "âge", "Edad (años)",
+    ],
+    "sex": ["Gender", "Geschlecht", "Geschlecht (m/w)", "性别", "성별", "Sexe", "Sexo", "M/F"],
     "bmi": ["Body-Mass-Index", "BMI (kg/m²)", "BMI kg/m²", "体重指数", "IMC"],
     "ast": [
         "GOT", "ASAT", "SGOT", "AST (U/l)", "GOT [U/L]", "ast_u_l", "AST/GOT",
@@ -19,7 +24,7 @@ NAMES = {
     "alt": ["GPT", "ALAT", "SGPT", "GPT U/L", "谷丙转氨酶(U/L)", "TGP", "Alanin-Aminotransferase"],
     "platelets": [
         "platelet", "PLT", "PLT (10⁹/L)", "platelets 10^9/L", "Thrombozyten", "Thrombocyten", "Blutplaettchen",
-        "血小板", "血小板计数", "Plaquettes", "Plaquetas",
+        "血小板", "血小板计数", "血小板数（万/μL）", "혈소판", "Plaquettes", "Plaquetas",
     ],
     "swe_kpa": ["SWE", "kPa", "LSM", "Steifigkeit", "Lebersteifigkeit kPa", "硬度", "Élasticité", "rigidez"],
     "split": ["Partition", "数据集", "partición"],

@@ -31,6 +31,7 @@ _WITHOUT = {
     "image": "No video has an image: its frames are taken as still images.",
     "roi": "No video has a mask (roi): maps of relevance can be looked at, but not be counted.",
 }
+_OF_2D_SWE = "Cut-offs of stiffness differ between devices: the published ones in the report are of 2D-SWE."
 _SURVEYED = {
     "image width": "width",
     "image height": "height",
@@ -50,10 +51,8 @@ def _sample_findings(
     counts = f"{counted(table['patient_id'].nunique(), 'patient')}, {counted(len(table), 'video')}."
     summary = [counts, *(sentence for column, sentence in _WITHOUT.items() if table[column].isna().all())]
     if table["swe_kpa"].notna().any():
-        summary.append(
-            "Values of stiffness and their cut-offs differ between devices; the published ones are of 2D-SWE. Name the "
-            f"device in a column {DEVICE}."
-        )
+        named = DEVICE in table and table[DEVICE].notna().any()
+        summary.append(_OF_2D_SWE + ("" if named else f" Name the device in a column {DEVICE}."))
     if len(set(at_least(patients["stage"], cutoff))) < 2:
         return [], tuple(summary)
     metavir = is_metavir(patients["stage"])

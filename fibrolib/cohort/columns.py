@@ -56,24 +56,27 @@ _ALIASES = {
     ),
     "video": (
         "videos, video file, video path, video name, filename, file name, file, path, cine, cine loop, film, "
-        "videodatei, videopfad, datei, dateiname, pfad, fichier, fichier vidéo, archivo, archivo de vídeo, "
+        "videodatei, videopfad, datei, dateiname, dateipfad, pfad, fichier, fichier vidéo, archivo, archivo de vídeo, "
         "视频, 视频文件, 视频路径, 视频地址, 文件, 文件名, 視頻, 動画, 動画ファイル, 동영상, 비디오"
     ),
     "stage": (
         "fibrosis, fibrosis stage, fibrosis grade, fibrosis score, stage of fibrosis, stage f, f stage, metavir, "
         "metavir f, metavir stage, metavir score, stadium, stadium f, fibrose, fibrosegrad, fibrosestadium, stade, "
         "stade f, stade de fibrose, estadio, estadio f, estadio de fibrosis, grado de fibrosis, "
-        "分期, 纤维化, 纤维化分期, 肝纤维化, 肝纤维化分期, 纤维化程度, 纖維化分期"
+        "分期, 纤维化, 纤维化分期, 肝纤维化, 肝纤维化分期, 纤维化程度, 纖維化分期, "
+        "線維化, 線維化ステージ, 肝線維化, 肝線維化ステージ, 線維化病期, 섬유화, 섬유화 단계, 섬유화 병기"
     ),
     "image": (
         "images, image file, image path, still, still image, picture, photo, bild, bilddatei, bildpfad, standbild, "
-        "foto, fichier image, image fixe, imagen, archivo de imagen, 图像, 图片, 静态图像, 图像路径, 圖像"
+        "foto, fichier image, image fixe, imagen, archivo de imagen, 图像, 图片, 静态图像, 图像路径, 圖像, "
+        "静止画, 静止画像, 画像, 画像ファイル, 정지영상, 이미지"
     ),
     "age": (
         "age at examination, age at exam, age at scan, age at biopsy, age at diagnosis, age at inclusion, "
-        "age at baseline, alter, alter bei untersuchung, lebensalter, patientenalter, âge, edad, 年龄, 患者年龄, 年齡"
+        "age at baseline, alter, alter bei untersuchung, lebensalter, patientenalter, âge, edad, 年龄, 患者年龄, 年齡, "
+        "年齢, 患者年齢, 나이, 연령"
     ),
-    "sex": "gender, m f, f m, geschlecht, m w, w m, sexe, genre, h f, sexo, género, 性别, 患者性别, 性別",
+    "sex": "gender, m f, f m, geschlecht, m w, w m, sexe, genre, h f, sexo, género, 性别, 患者性别, 性別, 성별",
     "bmi": (
         "body mass index, kmi, körpermasseindex, imc, indice de masse corporelle, índice de masa corporal, "
         "体重指数, 体质指数, 体质量指数, 身体质量指数"
@@ -92,7 +95,7 @@ _ALIASES = {
     "platelets": (
         "platelet, platelet count, plt, plt count, thrombocytes, thrombocyte count, thrombozyten, thrombozytenzahl, "
         "thrombos, thrombo, plättchen, blutplättchen, plaquettes, numération plaquettaire, plaquetas, trombocitos, "
-        "recuento de plaquetas, 血小板, 血小板计数, 血小板數"
+        "recuento de plaquetas, 血小板, 血小板计数, 血小板數, 血小板数, 혈소판, 혈소판 수"
     ),
     "swe_kpa": (
         "kpa, lsm, te, vcte, fibroscan, stiffness, liver stiffness, liver stiffness measurement, elastography, "
