@@ -1,11 +1,15 @@
 """Real videos: the nets beside the frozen baseline, in nested cross-validation by patient, the same folds for all.
 
     python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv [--nets cnn3d] [--seeds 5]
+    python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv --movement
     python benchmarks/lung_reference.py PATH/TO/lung-video/cohort.csv --features
 
 Nested: in each of five outer folds, the other patients are divided 4 : 1 into training and validation; `evaluate` tunes
 and fits each diagnostic on them with the settings of `quick` for real patients, and scores the fold once. AUCs are of
 patients; the interval is over patients, of scores averaged over the seeds.
+
+``--movement`` asks whether movement adds to the frozen still features: a logistic regression on them alone, beside
+three representations of movement in windows of 1.6 s, and on each of these alone. Nothing is tuned.
 
 ``--features`` prints the AUC of a logistic regression on frozen features in place of this: EfficientNet-Lite0 with
 ImageNet weights on 12 frames per video, maps of one scale, of another and of both; and with weights part of the way to
@@ -29,7 +33,9 @@ from sklearn.preprocessing import StandardScaler
 from fibrolib.cohort import read_cohort
 from fibrolib.inference import auc_ci, delong_test
 from fibrolib.learning import NetClassifier, evaluate
+from fibrolib.learning.clips import _spread_windows, _take_window
 from fibrolib.nets import Backbone, build_net
+from fibrolib.nets.volume import _downsampled
 from fibrolib.stages import at_least
 from fibrolib.study import load_profile
 from fibrolib.study.preprocessing import prepare_files
@@ -81,15 +87,58 @@ def frozen_features(patients: pd.DataFrame) -> dict[str, np.ndarray]:
     }
 
 
+def movement_features_of(video: Path, backbone: Backbone, fast: torch.nn.Module) -> dict[str, np.ndarray]:
+    """Features of a video's frames, and three representations of what changes within its windows."""
+    clips = PROFILE.clips
+    frames = prepare_clip(video, size=SIDE, fps=clips.fps, max_frames=clips.max_frames).frames
+    chosen = np.linspace(0, len(frames) - 1, FRAMES).round().astype(int)
+    settings = PROFILE.model("cnn3d").arguments
+    length, stride = settings["clip_length"], settings["frame_stride"]
+    starts = _spread_windows(len(frames), length, stride, settings["n_clips"])
+    windows = [_take_window(frames, start, length, stride) for start in starts]
+
+    def statistics(pictures: np.ndarray) -> torch.Tensor:
+        return backbone(torch.from_numpy(pictures.astype(np.float32) / 255)[:, None]).flatten(2).mean(2)
+
+    with torch.inference_mode():
+        change = torch.stack([statistics(window).std(0) for window in windows]).mean(0)
+        small = _downsampled(torch.from_numpy(np.stack(windows).astype(np.float32) / 255)[:, None])
+        maps = fast(small).flatten(2)
+        learned = torch.cat([maps.mean(2), maps.std(2)], dim=1).mean(0)
+        difference = fast.motion(small)[:, 1].flatten(2)  # absolute differences: (windows, times, places)
+        numbers = [difference.mean(2).mean(1), difference.mean(2).std(1), difference.mean(1).std(1)]
+        return {
+            "still": statistics(frames[chosen]).mean(0).numpy(),
+            "standard deviation over time of the frozen features": change.numpy(),
+            "fast pathway with simulation weights": learned.numpy(),
+            "absolute differences: mean, and spread over time and over places": torch.stack(numbers).mean(1).numpy(),
+        }
+
+
+def report_movement(patients: pd.DataFrame, truth: np.ndarray, seeds: range) -> None:
+    """AUC of still features, of movement, and of both; and both against the still features alone."""
+    backbone = Backbone(scales=[16, 32]).eval()
+    fast = build_net("motion_slowfast", 2, weights="simulation").fast.eval()
+    found = [[movement_features_of(path, backbone, fast) for path in row] for row in patients["videos"]]
+    rows = {name: np.array([np.mean([each[name] for each in row], axis=0) for row in found]) for name in found[0][0]}
+    still = rows.pop("still")
+    alone = [cross_validated(still, truth, seed) for seed in seeds]
+    report_nested("frozen still features", alone, alone, truth)
+    for name, movement in rows.items():
+        report(f"{name}, alone", [roc_auc_score(truth, cross_validated(movement, truth, seed)) for seed in seeds])
+        both = [cross_validated(np.hstack([still, movement]), truth, seed) for seed in seeds]
+        report_nested(f"still features and {name}", both, alone, truth)
+
+
+def cross_validated(features: np.ndarray, truth: np.ndarray, seed: int) -> np.ndarray:
+    """Out-of-fold scores of a logistic regression with a ridge penalty that is not tuned."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=5000))
+    return cross_val_predict(model, features, truth, cv=folds_of(truth, seed), method="predict_proba")[:, 1]
+
+
 def reference(features: np.ndarray, truth: np.ndarray, seeds: range) -> list[float]:
     """AUC of the frozen features, one per seed."""
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=5000))
-    return [
-        roc_auc_score(
-            truth, cross_val_predict(model, features, truth, cv=folds_of(truth, seed), method="predict_proba")[:, 1]
-        )
-        for seed in seeds
-    ]
+    return [roc_auc_score(truth, cross_validated(features, truth, seed)) for seed in seeds]
 
 
 def nested_scores(name: str, patients: pd.DataFrame, truth: np.ndarray, seed: int, fits: Path) -> np.ndarray:
@@ -135,6 +184,7 @@ def main() -> None:
     parser.add_argument("--nets", nargs="*", default=["cnn2d", "cnn2d_lstm", "cnn3d"])
     parser.add_argument("--seeds", type=int, default=5, help="how many")
     parser.add_argument("--features", action="store_true", help="frozen features alone, also with interpolated weights")
+    parser.add_argument("--movement", action="store_true", help="what movement adds to frozen still features")
     asked = parser.parse_args()
     if not Path(asked.cohort).is_file():
         print("skipped: give the path of a cohort table with stages 0 and 1, for example the lung videos'")
@@ -145,6 +195,9 @@ def main() -> None:
     if asked.features:
         for what, features in frozen_features(patients).items():
             report(f"frozen features: {what}", reference(features, truth, seeds))
+        return
+    if asked.movement:
+        report_movement(patients, truth, seeds)
         return
     with tempfile.TemporaryDirectory() as folder:
         clips, stills = (prepare_files(patients, Path(folder), PROFILE, kind) for kind in ("clip", "image"))

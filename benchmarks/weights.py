@@ -10,7 +10,13 @@ WEIGHTS = ("simulation", "interpolated", "imagenet")
 
 
 def settings_from(weights: str, name: str) -> dict:
-    """Settings of a net of `quick` that begins so; from ImageNet alone those of half way, which it has in its grid."""
-    grid = load_profile("quick").model(name).grid
+    """Settings of a net of `quick` with these initial weights; the linear probe has no other than its own.
+
+    ImageNet alone, which is not in its grid for virtual patients, has the settings of the interpolated weights.
+    """
+    settings = load_profile("quick").model(name)
+    if settings.is_probe:
+        return {}
+    grid = settings.grid
     entries = {entry["weights"][0]: {key: values[0] for key, values in entry.items()} for entry in grid}
     return entries[weights] if weights in entries else {**entries["interpolated"], "weights": weights}
