@@ -6,7 +6,8 @@
 
 Nested: in each of five outer folds, the other patients are divided 4 : 1 into training and validation; `evaluate` tunes
 and fits each diagnostic on them with the settings of `quick` for real patients, and scores the fold once. AUCs are of
-patients; the interval is over patients, of scores averaged over the seeds.
+patients; the interval is over patients, of scores averaged over the seeds. Clips and fits are kept in
+``reports/benchmark-lung``, so that a run that was stopped goes on; delete it to start anew.
 
 ``--movement`` asks whether movement adds to the frozen still features: a logistic regression on them alone, beside
 three representations of movement in windows of 1.6 s, and on each of these alone. Nothing is tuned.
@@ -18,7 +19,6 @@ docs/evaluation.md.
 """
 
 import argparse
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,7 @@ from fibrolib.study import load_profile
 from fibrolib.study.preprocessing import prepare_files
 from fibrolib.video import prepare_clip
 
+TOP = Path(__file__).resolve().parents[1] / "reports" / "benchmark-lung"
 FRAMES, SIDE, FOLDS = 12, 224, 5
 SHARES = (0.25, 0.5, 0.75, 1.0)
 PROFILE = load_profile("quick").for_cohort(virtual=False)
@@ -199,14 +200,15 @@ def main() -> None:
     if asked.movement:
         report_movement(patients, truth, seeds)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        clips, stills = (prepare_files(patients, Path(folder), PROFILE, kind) for kind in ("clip", "image"))
-        patients = patients.assign(clips=clips, stills=stills)
-        fits = Path(folder) / "fits"
-        baseline = [nested_scores("frozen", patients, truth, seed, fits) for seed in seeds]
-        report_nested("frozen", baseline, baseline, truth)
-        for name in asked.nets:
-            report_nested(name, [nested_scores(name, patients, truth, seed, fits) for seed in seeds], baseline, truth)
+    clips, stills = (prepare_files(patients, TOP / "clips", PROFILE, kind) for kind in ("clip", "image"))
+    patients = patients.assign(clips=clips, stills=stills)
+    scores: dict[str, list[np.ndarray]] = {name: [] for name in ("frozen", *asked.nets)}
+    for seed in seeds:
+        for name, found in scores.items():
+            found.append(nested_scores(name, patients, truth, seed, TOP / "fits"))
+        print(f"After {seed + 1} of {len(seeds)} seeds:")
+        for name, found in scores.items():
+            report_nested(name, found, scores["frozen"], truth)
 
 
 if __name__ == "__main__":
