@@ -155,7 +155,7 @@ def _check(
     if profile:
         from fibrolib.study import load_profile
 
-        diagnostics = tuple(load_profile(profile).indices.values())
+        diagnostics = load_profile(profile).declared
 
     options = {"outside": outside, "diagnostics": diagnostics, "n_jobs": -1, "track": partial(_track, "Reading files")}
     report = check_cohort(cohort, cutoff, **options)

@@ -58,8 +58,8 @@ def dirty(folder):
 
 def columns(**changed) -> pd.DataFrame:
     """The clean table as it is after reading, with some columns changed."""
-    table = clean_table().assign(**changed).set_axis(LINES)
-    numbers = ["age", "bmi", "ast", "alt", "platelets", "swe_kpa"]
+    table = clean_table().assign(elf=None).assign(**changed).set_axis(LINES)
+    numbers = ["elf", "age", "bmi", "ast", "alt", "platelets", "swe_kpa"]
     return table.astype(dict.fromkeys(numbers, float)).astype({"stage": int})
 
 
@@ -177,16 +177,16 @@ def test_missing_values_say_in_whom_and_what_follows():
 
 
 def test_columns_that_are_not_read_or_should_not_be_there():
-    names = ["patient_id", "video", "stage", "ast", "Age", "platelet", "GOT", "date of birth", "Vorname", "ELF", ""]
-    *identifying, unused = _column_findings(names, virtual=False)
+    names = ["patient_id", "video", "stage", "ast", "Age", "platelet", "GOT", "date of birth", "Vorname", "CAP", ""]
+    *identifying, unused = _column_findings(names)
     assert kinds(identifying) == [("identifying-column", "date of birth"), ("identifying-column", "Vorname")]
     assert unused.message == (
         "5 columns are not read by the study: 'Age' (is 'age' meant? Rename it), 'platelet' (is 'platelets' meant? "
-        "Rename it), 'GOT' ('ast' is read instead), 'ELF', one without a name."
+        "Rename it), 'GOT' ('ast' is read instead), 'CAP', one without a name."
     )
     assert unused.anonymous.count("'…'") == 4
-    assert "ELF" not in unused.anonymous
-    assert _column_findings([*names[:4], "swe_device", "examined", "scanner"], virtual=False) == []
+    assert "CAP" not in unused.anonymous
+    assert _column_findings([*names[:4], "swe_device", "aetiology", "scanner"]) == []
 
 
 def test_a_column_meant_for_a_required_one_is_told_with_the_error_alone(tmp_path):
@@ -201,7 +201,7 @@ def test_a_column_meant_for_a_required_one_is_told_with_the_error_alone(tmp_path
 
 def test_a_hospital_s_own_names_are_told_with_what_they_cost(folder):
     own = {"age": "Alter", "ast": "GOT", "alt": "GPT (U/l)", "platelets": "Thrombozyten", "sex": "Geschlecht"}
-    table = clean_table().rename(columns=own).assign(ELF=9.8).drop(columns=["roi", "image"])
+    table = clean_table().rename(columns=own).assign(CAP=250).drop(columns=["roi", "image"])
     table["stage"] = [f"{stage} (F{stage})" if row % 2 else f"S{stage}" for row, stage in enumerate(table["stage"])]
     table.loc[table.index[:2], "stage"] = ["0", "1"]
     table.to_csv(folder / "own.csv", index=False)
@@ -211,7 +211,7 @@ def test_a_hospital_s_own_names_are_told_with_what_they_cost(folder):
     assert unused.message == (
         "6 columns are not read by the study: 'Alter' (is 'age' meant? Rename it), 'Geschlecht' (is 'sex' meant? "
         "Rename it), 'GOT' (is 'ast' meant? Rename it), 'GPT (U/l)' (is 'alt' meant? Rename it), 'Thrombozyten' (is "
-        "'platelets' meant? Rename it), 'ELF'."
+        "'platelets' meant? Rename it), 'CAP'."
     )
     assert results.message == (
         "the report will be without FIB-4, which needs age, ast, alt and platelets (no patient has age, ast, alt or "
@@ -233,12 +233,6 @@ def test_values_that_no_patient_has_together_are_results_that_will_be_missing():
     assert without.message.endswith("(no patient has all of them).")
     assert "nothing is computed from it" in ast.message
     assert platelets.rows == tuple(table.index[table.index % 2 == 1])
-
-
-def test_columns_of_the_virtual_cohort_are_no_news():
-    names = ["patient_id", "video", "stage", "aetiology"]
-    assert _column_findings(names, virtual=True) == []
-    assert "'aetiology'" in _column_findings(names, virtual=False)[0].message
 
 
 def test_stages_that_nobody_or_hardly_anybody_has():
@@ -347,9 +341,7 @@ def test_a_column_of_identity_numbers_is_told_whatever_it_is_called():
     ],
 )  # fmt: skip
 def test_identifying_columns_in_other_scripts(name):
-    assert kinds(_column_findings(["patient_id", "video", "stage", name], virtual=False)) == [
-        ("identifying-column", name)
-    ]
+    assert kinds(_column_findings(["patient_id", "video", "stage", name])) == [("identifying-column", name)]
 
 
 @pytest.mark.parametrize(
@@ -397,6 +389,51 @@ def test_stiffness_of_several_devices_is_told():
     assert "Fibro" not in finding.anonymous
     one = table.assign(swe_device="FibroScan")
     assert not {"several-devices", "unused-columns"} & {each.kind for each in _table_findings(text, one)}
+
+
+def test_what_further_columns_were_read_as_is_a_finding(folder):
+    table = clean_table().assign(
+        aetiology="MASLD", scanner="Aixplorer", biopsy_date="2021-03-04", video_date="2021-03-05", visit=1
+    )
+    table.loc[3, "aetiology"], table.loc[5, "aetiology"] = "NASH", "lues"
+    table.loc[7, "scanner"] = "AIXPLORER"
+    table.loc[9, "video_date"], table.loc[11, "video_date"] = "04/06/2021", "13/06/2021"
+    table.loc[13, "video_date"] = "2199-01-01"
+    table.loc[15, "biopsy_date"] = "2021"
+    table.to_csv(folder / "further.csv", index=False)
+    found = {(each.kind, each.column): each for each in check_cohort(folder / "further.csv").findings}
+    assert found["spelt-variously", "aetiology"].message == (
+        "2 cells were read as: 'NASH' as 'MASLD', 'lues' as 'other'. Correct those that are wrong."
+    )
+    assert "'AIXPLORER' as 'Aixplorer'" in found["spelt-variously", "scanner"].message
+    dates = found["spelt-variously", "video_date"]
+    assert "'04/06/2021' as '2021-06-04', '13/06/2021' as '2021-06-13'" in dates.message
+    assert "2021" not in dates.anonymous
+    future = found["implausible", "video_date"]
+    assert (future.rows, "2199" in future.anonymous) == ((15,), False)
+    far = found["far-from-biopsy", "days_from_biopsy"]
+    assert (far.rows, "3 videos were recorded 90 days or more" in far.message) == ((11, 13, 15), True)
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("video_date", "03/04/2021", "may be 3 April 2021 or 4 March 2021: write 2021-04-03 or 2021-03-04"),
+        ("biopsy_date", "3/4/21", "is no date: write year-month-day"),
+        ("steatosis", "30 %", "is no grade of steatosis"),
+        ("visit", "baseline", "is no number of a visit"),
+        ("days_from_biopsy", "soon", "is no number. Expected days"),
+        ("elf", "high", "is no number. Expected a number alone"),
+    ],
+)
+def test_cells_of_further_columns_that_cannot_be_read(folder, column, value, words):
+    table = clean_table().assign(**{column: None})
+    table.loc[4, column] = value
+    table.to_csv(folder / "further.csv", index=False)
+    (finding,) = check_cohort(folder / "further.csv").of("error")
+    assert (finding.rows, finding.column) == ((6,), column)
+    assert words in finding.message
 
 
 def test_how_a_table_was_read_is_a_finding(folder):

@@ -199,9 +199,9 @@ def test_what_the_header_says_stands_in_the_table(source):
     table = table_of(write_template(source, source))
     assert table["age"].tolist() == ["52.0", "52.0", "60.0"]
     assert table["sex"].fillna("").tolist() == ["F", "F", ""]
-    assert table["examined"].tolist() == ["2021-03-04", "2022-03-04", "2021-03-04"]
+    assert table["video_date"].tolist() == ["2021-03-04", "2022-03-04", "2021-03-04"]
     assert table["scanner"].fillna("").tolist() == ["ACME US 9", "ACME US 9", ""]
-    assert "examined" not in table_of(write_template(source / "x", only_video(source / "y")))
+    assert "video_date" not in table_of(write_template(source / "x", only_video(source / "y")))
 
 
 def only_video(folder):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fibrolib.cohort.columns import OPTIONAL, REQUIRED, meant_column
+from fibrolib.cohort.columns import ELF, OPTIONAL, REQUIRED, meant_column
 
 NAMES = {
     "patient_id": ["Patient ID", "patientId", "Patientennummer", "患者编号", "Identifiant patient", "paciente", "ID"],
@@ -27,6 +27,16 @@ NAMES = {
         "血小板", "血小板计数", "血小板数（万/μL）", "혈소판", "Plaquettes", "Plaquetas",
     ],
     "swe_kpa": ["SWE", "kPa", "LSM", "Steifigkeit", "Lebersteifigkeit kPa", "硬度", "Élasticité", "rigidez"],
+    "centre": ["Center", "Site", "Zentrum", "Prüfzentrum", "中心", "Hôpital", "Hospital", "centro"],
+    "scanner": ["Scanner", "Ultrasound machine", "Ultraschallgerät", "超声仪器", "Échographe", "ecógrafo", "Gerät"],
+    "operator": ["Operator", "Sonographer", "Untersucher", "操作者", "Opérateur", "operador"],
+    "aetiology": ["Etiology", "Ätiologie", "病因", "Étiologie", "etiología", "Grunderkrankung"],
+    "steatosis": ["Steatosis grade", "Steatose", "脂肪变", "Stéatose", "esteatosis"],
+    "biopsy_date": ["Date of biopsy", "Biopsiedatum", "活检日期", "Date de biopsie", "Fecha de biopsia"],
+    "video_date": ["examined", "Exam date", "Untersuchungsdatum", "检查日期", "Date de l'examen", "fecha del examen"],
+    "days_from_biopsy": ["Days since biopsy", "Tage nach Biopsie", "距活检天数", "délai biopsie"],
+    "visit": ["Visit number", "Besuch", "访视", "Visite", "visita", "time point"],
+    "elf": ["ELF", "ELF score", "Enhanced Liver Fibrosis"],
     "split": ["Partition", "数据集", "partición"],
     "roi": ["Mask", "Maske", "感兴趣区", "masque", "Máscara"],
 }  # fmt: skip
@@ -38,15 +48,15 @@ def test_names_that_hospitals_write(name, column):
 
 
 def test_every_column_means_itself_and_has_other_names():
-    assert set(NAMES) == {*REQUIRED, *OPTIONAL}
+    assert set(NAMES) == {*REQUIRED, *OPTIONAL, ELF}
     assert {meant_column(name) for name in NAMES} == set(NAMES)
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        "ELF", "GGT", "ALP", "AST/ALT", "AST_ULN", "LSM_IQR", "swe_kpa_iqr", "platelets_sd", "stage_date", "date",
-        "site", "scanner", "note", "albumin", "CAP", "FIB-4", "Status", "Nr.", "", "_", "2021", "(  )",
+        "GGT", "ALP", "AST/ALT", "AST_ULN", "LSM_IQR", "swe_kpa_iqr", "platelets_sd", "stage_date", "date",
+        "note", "albumin", "CAP", "FIB-4", "Status", "Nr.", "", "_", "2021", "(  )",
     ],
 )  # fmt: skip
 def test_names_of_other_things(name):

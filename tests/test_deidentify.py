@@ -372,10 +372,11 @@ def test_a_cohort_keeps_its_table(tmp_path):
         source / "roi.npz", capsule=np.ones((6, HEIGHT, WIDTH), bool), patient=np.frombuffer(SECRET.encode(), "u1")
     )
     rows = [
-        {"patient_id": SECRET, "video": f"{SECRET}0.dcm", "stage": 2, "age": 81, "name": SECRET, "roi": "roi.npz"},
+        {"patient_id": SECRET, "video": f"{SECRET}0.dcm", "stage": 2, "age": 81, "name": SECRET, "roi": "roi.npz",
+         "operator": SECRET, "biopsy_date": "2019-09-17", "video_date": "2019-10-01"},
         {"patient_id": SECRET, "video": f"{SECRET}1.dcm", "stage": 2, "age": 81, "image": "still.png"},
         {"patient_id": "B", "video": "dark.dcm", "stage": 0},
-    ]
+    ]  # fmt: skip
     pd.DataFrame(rows).to_csv(source / "cohort.csv", index=False)
     report, _ = deidentify(source / "cohort.csv", tmp_path / "out", say=lambda text: None)
     assert report.status == 2
@@ -383,6 +384,9 @@ def test_a_cohort_keeps_its_table(tmp_path):
     assert list(table["patient_id"]) == [pseudonym(read_key(), "p", SECRET)] * 2
     assert list(table["stage"]) == ["2", "2"]
     assert "name" not in table
+    assert table.loc[0, ["operator", "biopsy_date", "video_date", "days_from_biopsy"]].tolist() == [
+        "operator 1", "2019", "2019", "14.0",
+    ]  # fmt: skip
     for column in ("video", "image", "roi"):
         assert all((tmp_path / "out" / name).is_file() for name in table[column].dropna())
     clean = pydicom.dcmread(tmp_path / "out" / table["video"][0])

@@ -114,7 +114,7 @@ def test_low_values_may_go_with_high_stages():
     [
         ({"name": "My Marker"}, "lower-case letters"),
         ({"label": ""}, "label must be a text"),
-        ({"kind": "score"}, "kind must be 'index' or 'net'"),
+        ({"kind": "score"}, "kind must be 'index', 'net' or 'covariate'"),
         ({"colour": "red"}, "#RRGGBB"),
         ({"columns": {}}, "at least one name of a column"),
         ({"columns": {"marker": "ng/mL"}}, "ColumnSpec"),

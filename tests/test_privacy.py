@@ -123,6 +123,29 @@ def test_nothing_of_the_table_but_what_the_study_needs(own, tmp_path):
         assert mine[0].resolve() == theirs[0]
 
 
+def test_dates_become_years_and_names_of_places_and_persons_numbers(own, tmp_path):
+    dates = {"biopsy_date": "2019-09-17", "video_date": "30.09.2019"}
+    names = {"centre": "St. Quast", "scanner": "Quast 9", "operator": "Wilhelmine"}
+    table = write_table(tmp_path / "a", **dates, **names, aetiology="HBV", steatosis="S1", elf=9.5)
+    rows = pd.read_csv(table)
+    rows.loc[1, "centre"] = "Charité"
+    rows.to_csv(table, index=False)
+    hidden = opened(table)
+    shown = hidden.table.to_csv()
+    for word in ("Quast", "Wilhelmine", "Charit", "09-17", "30.09", "09-30"):
+        assert word not in shown
+    patients = hidden.patients()
+    assert set(patients["biopsy_date"]) == set(patients["video_date"]) == {"2019"}
+    assert set(patients["days_from_biopsy"]) == {13.0}
+    assert patients["centre"].tolist() == ["centre 2", "centre 1", *["centre 2"] * 14]
+    assert patients.iloc[0][["scanner", "operator"]].tolist() == ["scanner 1", "operator 1"]
+    assert patients.iloc[0][["aetiology", "steatosis", "elf"]].tolist() == ["hepatitis B", 1.0, 9.5]
+    listed = pd.read_csv(who_is_who(hidden.name))
+    assert list(zip(listed["centre_in_run"], listed["centre"], strict=True))[:2] == [
+        ("centre 2", "St. Quast"), ("centre 1", "Charité"),
+    ]  # fmt: skip
+
+
 def test_the_same_key_gives_the_same_cohort_and_another_key_another(own, tmp_path, monkeypatch):
     table = write_table(tmp_path / "a")
     first = opened(table)

@@ -98,6 +98,31 @@ def test_operating_points_may_come_from_out_of_fold_scores(tmp_path):
     assert load_profile(str(path)).threshold_split == "train"
 
 
+def test_covariates_are_columns_of_any_numbers(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(f'covariates = ["waist_cm", "bmi"]\n{TEXT}')
+    profile = load_profile(str(path))
+    assert profile.covariates == ("waist_cm", "bmi")
+    *indices, waist = profile.declared
+    assert [record.name for record in indices] == list(profile.indices)
+    assert (waist.name, waist.kind) == ("waist_cm", "covariate")
+    assert "waist_cm" not in profile.indices
+    spec = waist.columns["waist_cm"]
+    assert spec.low < 0 < spec.high
+
+
+def test_a_covariate_of_the_user_s_own_file_may_say_its_unit(tmp_path):
+    (tmp_path / "waist.py").write_text(
+        "from fibrolib.diagnostics import ColumnSpec, Diagnostic\n"
+        "WAIST = Diagnostic('waist', 'Waist', 'covariate', columns={'waist': ColumnSpec('cm', 40, 200)})\n"
+    )
+    path = tmp_path / "mine.toml"
+    path.write_text(f'{TEXT}\n[[diagnostics]]\nimport = "waist.py:WAIST"\n')
+    profile = load_profile(str(path))
+    assert profile.covariates == ("waist",)
+    assert profile.declared[-1].columns["waist"].unit == "cm"
+
+
 def test_a_grid_that_chooses_the_net_may_give_it_options_of_its_own(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(TEXT.replace("grid = {", 'grid = { architecture = ["frame_lstm"], options = [{ hidden = 8 }],'))
@@ -113,6 +138,8 @@ def test_a_grid_that_chooses_the_net_may_give_it_options_of_its_own(tmp_path):
             ("[cohort]", "threshold_source = 'test'\n[cohort]"),
             "threshold_source must be one of validation, out_of_fold",
         ),
+        (("[cohort]", "covariates = 'waist'\n[cohort]"), "covariates: write a list of columns"),
+        (("[cohort]", "covariates = ['centre']\n[cohort]"), "covariates: 'centre' cannot read the column 'centre'"),
         (("fps = 10.0\n", ""), r"section \[clips\] lacks fps"),
         (("epochs = 1", "epoks = 1"), "unknown setting 'epoks'"),
         (("epochs = 1", "seed = 1"), "unknown setting 'seed'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import unicodedata
 from collections import defaultdict
@@ -13,17 +14,16 @@ import pandas as pd
 from fibrolib.checking.identifiers import _identifier_findings
 from fibrolib.checking.report import _Finding
 from fibrolib.cohort.columns import (
-    CHECKED,
     DEVICE,
     IDENTIFYING,
     NUMBERS,
     OPTIONAL,
     REQUIRED,
-    VIRTUAL_FURTHER,
     VIRTUAL_PREFIX,
     meant_column,
     numbers_of,
 )
+from fibrolib.cohort.values import DATES, READERS
 from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
 from fibrolib.diagnostics.units import year_of_birth
 from fibrolib.errors import counted
@@ -32,6 +32,9 @@ _VALUES_IN_COMMON = 4  # *assumption*: so many equal laboratory values are no co
 _MIN_FOR_MEDIAN = 5
 _FAR, _NEAR = 5, 1.6  # times the median (*assumption*): a value beyond, which another unit brings within
 _MAX_SPELLINGS = 10
+_FIRST_DATE = "1980-01-01"  # *assumption*: no earlier video is digital
+_MAX_DAYS = 90
+"""Days between biopsy and video that many studies accept at the most (*assumption*)."""
 
 
 def _table_findings(
@@ -39,19 +42,19 @@ def _table_findings(
 ) -> list[_Finding]:
     """Everything to be said about the table without its files: `text` is what it says, `table` the same, typed."""
     numbers = numbers_of(diagnostics)
-    virtual = "patient_id" in text and any(str(name).startswith(VIRTUAL_PREFIX) for name in text["patient_id"])
-    findings = _column_findings(text.columns, virtual, numbers)
+    findings = _column_findings(text.columns, numbers)
     if table.empty:
         return findings
     findings += [*_spelt_twice(table), *_identifier_findings(text), *_same_values(table, numbers), *_mixture(table)]
     findings += [*_value_findings(table, numbers, text), *_missing_findings(table, diagnostics), *_devices(table)]
-    return findings + _worded_stages(text["stage"], table["stage"])
+    findings += [*_worded_stages(text["stage"], table["stage"]), *_dates(table)]
+    return findings + [finding for column in READERS for finding in _read_otherwise(column, text, table)]
 
 
-def _column_findings(columns: Iterable[str], virtual: bool, numbers: Collection[str] = NUMBERS) -> list[_Finding]:
+def _column_findings(columns: Iterable[str], numbers: Collection[str] = NUMBERS) -> list[_Finding]:
     """Columns that tell who a patient is, and those that the study does not read, with what they may be meant for."""
     columns = list(columns)
-    read = {*REQUIRED, *OPTIONAL, *CHECKED, *numbers, *(VIRTUAL_FURTHER if virtual else ())}
+    read = {*REQUIRED, *OPTIONAL, DEVICE, *numbers}
     meant = {name: meant_column(name, columns) for name in columns if name not in read}
     message = "this column tells who a patient is; nothing here needs it. Delete it."
     identifying = [name for name, column in meant.items() if column == IDENTIFYING]
@@ -251,7 +254,8 @@ def _devices(table: pd.DataFrame) -> list[_Finding]:
 
 def _missing_findings(table: pd.DataFrame, diagnostics: Sequence[Diagnostic] = INDICES) -> list[_Finding]:
     """Results that will be missing for want of values; values and images that some patients lack, and the effect."""
-    impossible = _impossible(table, diagnostics)
+    indices = [record for record in diagnostics if record.kind == "index"]
+    impossible = _impossible(table, indices)
     findings = []
     if impossible:
         message = f"the report will be without {'; '.join(impossible.values())}."
@@ -260,7 +264,7 @@ def _missing_findings(table: pd.DataFrame, diagnostics: Sequence[Diagnostic] = I
         values = table.groupby("patient_id")[column].first()
         lacking = values.index[values.isna()]
         if 0 < len(lacking) < len(values):
-            needing = " and ".join(i.label for i in diagnostics if column in i.columns and i.name not in impossible)
+            needing = " and ".join(i.label for i in indices if column in i.columns and i.name not in impossible)
             effect = f"{needing} will be computed for the others only; nets use these patients all the same."
             effect = effect if needing else "nothing is computed from it."
             message = f"no value in {len(lacking)} of {counted(len(values), 'patient')}: {effect}"
@@ -296,6 +300,47 @@ def _worded_stages(text: pd.Series, stages: pd.Series) -> list[_Finding]:
     if worded.empty:
         return []
     spellings = sorted({f"'{spelling}' as {stages[line]:g}" for line, spelling in worded.items()})
-    listed = ", ".join(spellings[:_MAX_SPELLINGS]) + ", ..." * (len(spellings) > _MAX_SPELLINGS)
+    listed = _first_spellings(spellings)
     count = f"{len(worded)} stages were read as numbers" if len(worded) > 1 else "1 stage was read as a number"
     return [_Finding("warning", "stage-in-words", f"{count}: {listed}.", worded.index, "stage")]
+
+
+def _first_spellings(spellings: Sequence[str]) -> str:
+    return ", ".join(spellings[:_MAX_SPELLINGS]) + ", ..." * (len(spellings) > _MAX_SPELLINGS)
+
+
+def _read_otherwise(column: str, text: pd.DataFrame, table: pd.DataFrame) -> list[_Finding]:
+    """Cells that were read as something else than they say: other spellings and formats, each once."""
+    if column not in text:
+        return []
+    plain = table[column].map(lambda value: f"{value:g}" if isinstance(value, float) else value, na_action="ignore")
+    values = plain.astype(object)
+    other = values.notna() & (values != text[column].str.removesuffix(".0"))
+    pairs = sorted(set(zip(text.loc[other, column], values[other], strict=True)))
+    if not pairs:
+        return []
+    listed = _first_spellings([f"'{written}' as '{read}'" for written, read in pairs])
+    n = int(other.sum())
+    message = f"{counted(n, 'cell')} {'was' if n == 1 else 'were'} read as: {listed}. Correct those that are wrong."
+    quoted = [each for pair in pairs for each in pair]
+    return [_Finding("warning", "spelt-variously", message, values.index[other], column, quoted=quoted)]
+
+
+def _dates(table: pd.DataFrame) -> list[_Finding]:
+    """Dates that cannot be, and videos long before or after the biopsy."""
+    findings = []
+    for column in DATES:
+        for line, date in table[column].dropna().items() if column in table else ():
+            if not _FIRST_DATE < date <= datetime.date.today().isoformat():
+                message = f"'{date}' is in the future, or before {_FIRST_DATE[:4]}. Look it up."
+                findings.append(_Finding("warning", "implausible", message, (line,), column, quoted=(date,)))
+    days = table["days_from_biopsy"] if "days_from_biopsy" in table else pd.Series(dtype=float)
+    far = days[days.abs() >= _MAX_DAYS]
+    if len(far):
+        message = (
+            f"{counted(len(far), 'video')} {'was' if len(far) == 1 else 'were'} recorded {_MAX_DAYS} days or more from "
+            f"the biopsy (up to {far.abs().max():g}): fibrosis may have changed in between. Correct the dates, or look "
+            "at the results without these patients."
+        )
+        findings.append(_Finding("warning", "far-from-biopsy", message, far.index, "days_from_biopsy"))
+    return findings

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fibrolib.checking.report import Surveys, _Finding
-from fibrolib.cohort.columns import DEVICE, OPTIONAL, REQUIRED
+from fibrolib.cohort.columns import DEVICE, FURTHER, OPTIONAL, REQUIRED
 from fibrolib.cohort.split import part_sizes
 from fibrolib.errors import counted
 from fibrolib.inference import Estimate, auc_ci
@@ -178,9 +178,9 @@ def _of_files(table: pd.DataFrame, surveys: Surveys) -> pd.DataFrame:
 
 
 def _of_columns(table: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:
-    """Further columns: scanner, site, date ... whatever the table has beyond what the study reads."""
+    """Scanner, centre, dates ... and whatever the table has beyond what the study reads."""
     features: dict[str, pd.Series] = {}
-    for column in table.columns.difference([*REQUIRED, *OPTIONAL, *numbers]):
+    for column in table.columns.difference([name for name in (*REQUIRED, *OPTIONAL, *numbers) if name not in FURTHER]):
         values = table[column]
         parsed = _numbers(values)
         if parsed is not None:

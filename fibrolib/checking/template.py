@@ -241,7 +241,7 @@ def _table(headers: dict[Path, dict[str, str]], names: list[str], source: Path, 
         "image": [(base / image.relative_to(source)).as_posix() if image else None for image in images],
         "sex": [header.get("PatientSex") for header in headers.values()],
         **dict.fromkeys(NUMBERS),
-        "examined": [_date(header) for header in headers.values()],
+        "video_date": [_date(header) for header in headers.values()],
         "scanner": [
             " ".join(header[tag] for tag in ("Manufacturer", "ManufacturerModelName") if tag in header) or None
             for header in headers.values()
@@ -250,7 +250,7 @@ def _table(headers: dict[Path, dict[str, str]], names: list[str], source: Path, 
     table = pd.DataFrame(columns)
     ages = pd.Series([_age(header) for header in headers.values()], dtype=float)
     table["age"] = ages.groupby(table["patient_id"]).transform("min").round(1)  # one age per patient: at the first
-    return table.drop(columns=[name for name in ("examined", "scanner") if table[name].isna().all()])
+    return table.drop(columns=[name for name in ("video_date", "scanner") if table[name].isna().all()])
 
 
 def _date(header: dict[str, str]) -> str | None:

@@ -12,36 +12,45 @@ from fibrolib.diagnostics import FIB4, INDICES, ColumnSpec, Diagnostic
 REQUIRED = ("patient_id", "video", "stage")
 
 
+ELF = "elf"
+"""Column of the Enhanced Liver Fibrosis score; a diagnostic of the user's own may declare it otherwise."""
+
+_ELF = ColumnSpec("", 4, 18, "ELF score", "normal")  # *assumption*: published patients lie between 6 and 15
+
+
 def numbers_of(diagnostics: Iterable[Diagnostic] = INDICES) -> dict[str, ColumnSpec]:
-    """Columns of positive numbers: age, body mass index, blood values, and what else diagnostics read."""
+    """Columns of numbers: age, body mass index, blood values, the ELF score, and what else diagnostics declare."""
     own = {name: spec for diagnostic in (FIB4, *diagnostics) for name, spec in diagnostic.columns.items()}
-    return {"age": FIB4.columns["age"], "bmi": ColumnSpec("kg/m²", 12, 70, "Body mass index", "normal"), **own}
+    bmi = ColumnSpec("kg/m²", 12, 70, "Body mass index", "normal")
+    return {"age": FIB4.columns["age"], "bmi": bmi, **{ELF: _ELF}, **own}
 
 
-NUMBERS = numbers_of()
+NUMBERS = {name: spec for name, spec in numbers_of().items() if name != ELF}
 """Columns of positive numbers that every study may read."""
 
 _CLINICAL = ("age", "sex", *(name for name in NUMBERS if name != "age"))
 
-OPTIONAL = ("image", *_CLINICAL, "split", "roi")
+_OF_PATIENT = ("centre", "aetiology", "steatosis", "biopsy_date")
+
+VIDEO_LEVEL = ("scanner", "operator", "visit", "video_date", "days_from_biopsy")
+"""Columns that may differ between the videos of a patient."""
+
+FURTHER = (*_OF_PATIENT, *VIDEO_LEVEL)
+"""Columns that divide patients into groups: no model reads them; the check asks whether they give the stage away."""
+
+OPTIONAL = ("image", *_CLINICAL, *FURTHER, "split", "roi")
 
 FILES = ("video", "image", "roi")
 """Columns of paths relative to the table."""
 
-PATIENT_LEVEL = ("stage", *_CLINICAL, "split")
+PATIENT_LEVEL = ("stage", *_CLINICAL, ELF, *_OF_PATIENT, "split")
 """Columns that belong to the patient, as do those of `numbers_of`: all rows of a patient say the same, or nothing."""
 
 DEVICE = "swe_device"
-"""Column of the device that measured stiffness; the check reads it."""
-
-CHECKED = (DEVICE, "examined", "scanner")
-"""Columns that only the check reads: whether they give the stage away. `fibrolib init` writes the last two."""
+"""Column of the device that measured stiffness; only the check reads it."""
 
 VIRTUAL_PREFIX = "virtual-"
 """Begins the ids of virtual patients, and no others: it stays when the table is copied or renamed."""
-
-VIRTUAL_FURTHER = ("aetiology",)
-"""Columns that the table of the virtual cohort has beyond those that the study reads."""
 
 IDENTIFYING = "identifying"
 """What `meant_column` returns for a column that tells who a patient is."""
@@ -103,6 +112,48 @@ _ALIASES = {
         "lebersteifigkeit, elastografie, elastographie, scherwellenelastographie, scherwellenelastografie, élasticité, "
         "élastographie, élastométrie, rigidité, rigidité hépatique, dureté, rigidez, rigidez hepática, dureza, "
         "elasticidad, elastografía, elastometría, 硬度, 肝硬度, 肝脏硬度, 肝硬度值, 弹性, 弹性值, 剪切波, 剪切波弹性"
+    ),
+    "elf": "elf score, elf test, enhanced liver fibrosis, enhanced liver fibrosis score, score elf",
+    "centre": (
+        "center, site, hospital, clinic, study centre, study center, zentrum, klinik, krankenhaus, prüfzentrum, "
+        "hôpital, clinique, centre d'étude, centro, clínica, 中心, 医院, 研究中心, 分中心, 施設, 병원, центр, больница"
+    ),
+    "scanner": (
+        "ultrasound scanner, ultrasound system, ultrasound machine, ultrasound device, us system, machine, "
+        "ultraschallgerät, gerät, échographe, appareil, ecógrafo, equipo, 超声仪, 超声仪器, 超声设备, 仪器, 设备, "
+        "機器, 装置, сканер, аппарат"
+    ),
+    "operator": (
+        "sonographer, examiner, examined by, untersucher, untersuchender arzt, opérateur, échographiste, examinateur, "
+        "operador, ecografista, explorador, 操作者, 检查者, 操作医师, 检查医师, 検査者, оператор"
+    ),
+    "aetiology": (
+        "etiology, aetiologie, ätiologie, étiologie, etiología, cause, cause of liver disease, liver disease, "
+        "underlying disease, grunderkrankung, lebererkrankung, maladie hépatique, hepatopatía, 病因, 肝病病因, "
+        "原因, этиология"
+    ),
+    "steatosis": (
+        "steatosis grade, steatosis score, s grade, grade of steatosis, steatose, steatosegrad, verfettungsgrad, "
+        "stéatose, grade de stéatose, esteatosis, grado de esteatosis, 脂肪变, 脂肪变性, 脂肪变程度, 脂肪化, стеатоз"
+    ),
+    "biopsy_date": (
+        "date of biopsy, biopsy, date of histology, histology date, biopsiedatum, datum der biopsie, histologiedatum, "
+        "date de biopsie, date de la biopsie, fecha de biopsia, fecha de la biopsia, 活检日期, 肝活检日期, "
+        "穿刺日期, 病理日期"
+    ),
+    "video_date": (
+        "date of video, examined, examination date, date of examination, exam date, study date, scan date, "
+        "date of scan, ultrasound date, date of ultrasound, acquisition date, untersuchungsdatum, "
+        "datum der untersuchung, aufnahmedatum, date d'examen, date de l'examen, date de l'échographie, "
+        "fecha del examen, fecha de ecografía, fecha de la ecografía, 检查日期, 超声日期, 扫描日期, 検査日"
+    ),
+    "days_from_biopsy": (
+        "days since biopsy, days after biopsy, biopsy to video, biopsy interval, tage nach biopsie, "
+        "abstand zur biopsie, délai biopsie, días desde la biopsia, 距活检天数"
+    ),
+    "visit": (
+        "visit number, visit no, time point, timepoint, besuch, visite, visitennummer, numéro de visite, visita, "
+        "número de visita, 访视, 访视号, 随访, 随访次数"
     ),
     "split": (
         "partition, subset, set, data split, aufteilung, teilmenge, datensatz, ensemble, partición, conjunto, "

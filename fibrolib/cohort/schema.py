@@ -7,6 +7,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,21 @@ from fibrolib.cohort.columns import (
     numbers_of,
 )
 from fibrolib.cohort.split import PARTS
+from fibrolib.cohort.values import (
+    DATES,
+    READERS,
+    day_first,
+    days_from_biopsy,
+    explain,
+    possible_dates,
+    steatosis,
+    visit,
+)
 from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
 from fibrolib.errors import Problem
 from fibrolib.stages import METAVIR
+
+DAYS = "days_from_biopsy"
 
 _STAGE_IN_WORDS = re.compile(r"[^\W\d_]+[\s_-]*([0-4])")
 _TWO_STAGES = re.compile(r"[^\W\d_]*[\s_-]*([0-4])\s*(?:-|–|/|to|or)\s*[^\W\d_]*([0-4])", re.IGNORECASE)
@@ -63,13 +76,17 @@ def text_problems(
     return [*_undeclared_columns(text, diagnostics), *_cell_problems(text, root, outside, numbers_of(diagnostics))]
 
 
-def _typed_table(text: pd.DataFrame, root: Path, numbers: Collection[str] = NUMBERS) -> pd.DataFrame:
+def _typed_table(text: pd.DataFrame, root: Path, numbers: Collection[str]) -> pd.DataFrame:
     """Columns of the right type, in the documented order; what cannot be converted becomes NaN or None."""
     table = text.reindex(columns=list(dict.fromkeys([*REQUIRED, *OPTIONAL, *numbers, *text])))
     table = table.astype(object).where(table.notna(), None)
     number = _number_reader(text)
     for name in numbers:
         table[name] = table[name].map(number, na_action="ignore").astype(float)
+    for name, read in READERS.items():
+        table[name] = read(table[name])
+    days = days_from_biopsy(*(table[name] for name in DATES))
+    table[DAYS] = days.fillna(table[DAYS].map(number, na_action="ignore").astype(float))
     for name in FILES:
         table[name] = pd.Series([_relative(root, value) for value in table[name]], index=table.index, dtype=object)
     stages = table["stage"].map(_stage_number, na_action="ignore")
@@ -110,12 +127,14 @@ def _undeclared_columns(text: pd.DataFrame, diagnostics: Iterable[Diagnostic]) -
         return []  # such values need not be simulated
     return [
         Problem(
-            f"this column is missing, which the diagnostic {diagnostic.label} of the profile reads "
-            f"({spec.unit}). Add it (a cell may be empty), or take the diagnostic out of the profile.",
+            f"this column is missing, which the {kind} {diagnostic.label} of the profile reads"
+            f"{f' ({spec.unit})' * bool(spec.unit)}. Add it (a cell may be empty), or take the {kind} "
+            "out of the profile.",
             1,
             name,
         )
         for diagnostic in diagnostics
+        for kind in ("covariate" if diagnostic.kind == "covariate" else "diagnostic",)
         for name, spec in diagnostic.columns.items()
         if name not in NUMBERS and name not in text
     ]
@@ -141,13 +160,24 @@ def _schema(text: pd.DataFrame, root: Path, outside: bool, numbers: Mapping[str,
         return _within(root, value, outside) is None or is_there(root, value, outside)
 
     number = _number_reader(text)
+
+    def is_number(value: str, low: float) -> bool:
+        return (found := number(value)) is not None and (found > 0 or found >= low)
+
+    def one_date(value: str, order: bool | None) -> bool:
+        return len(possible_dates(value, order)) == 1
+
     inside = check("inside", lambda value: _within(root, value, outside) is not None)
     file_rules = [inside, check("exists", there)]
     rules = {
         "patient_id": [],
         "stage": [check("stage", lambda value: _stage_number(value) in METAVIR)],
         "split": [check("split", lambda value: value in PARTS)],
-        **{name: [check("number", lambda value: (number(value) or 0) > 0)] for name in numbers},
+        **{n: [check("number", partial(is_number, low=spec.low))] for n, spec in numbers.items()},
+        DAYS: [check("number", partial(is_number, low=-math.inf))],
+        "steatosis": [check("further", lambda value: steatosis(value) is not None)],
+        "visit": [check("further", lambda value: visit(value) is not None)],
+        **{n: [check("further", partial(one_date, order=day_first(text[n])))] for n in DATES if n in text},
         **dict.fromkeys(FILES, file_rules),
         "roi": [*file_rules, check("file", lambda value: not there(value) or not absolute(root / value).is_dir())],
     }
@@ -191,7 +221,9 @@ def _explain(column: str, check: str, value: str | None, root: Path, numbers: Ma
         case "not_nullable":
             return "this cell is empty. Every row needs one."
         case "number":
-            return _explain_number(value, numbers[column].unit)
+            return _explain_number(value, "days" if column == DAYS else numbers[column].unit)
+        case "further":
+            return explain(column, value)
         case "stage":
             return _explain_stage(value)
         case "split":
@@ -249,7 +281,8 @@ def _explain_number(value: str, unit: str) -> str:
         fault += f" with a decimal point: write {value.replace(',', '.')}"
     elif value[:1] in "<>≤≥" and _number(bare):
         fault += f" but a limit of detection: write {bare} and note it elsewhere"
-    return f"'{value}' {fault}. Expected {unit}, a number alone; leave the cell empty where it is unknown."
+    expected = f"{unit}, a number alone" if unit else "a number alone"
+    return f"'{value}' {fault}. Expected {expected}; leave the cell empty where it is unknown."
 
 
 def _near_file(root: Path, value: str) -> str:

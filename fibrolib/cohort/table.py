@@ -13,7 +13,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fibrolib.atomic import write_atomically
-from fibrolib.cohort.columns import FILES, NUMBERS, PATIENT_LEVEL, REQUIRED, VIRTUAL_PREFIX, numbers_of
+from fibrolib.cohort.columns import (
+    ELF,
+    FILES,
+    NUMBERS,
+    PATIENT_LEVEL,
+    REQUIRED,
+    VIDEO_LEVEL,
+    VIRTUAL_PREFIX,
+    numbers_of,
+)
 from fibrolib.cohort.parsing import read_text_table, table_file
 from fibrolib.cohort.schema import _typed_table, absolute, text_problems
 from fibrolib.cohort.split import PARTS, part_sizes
@@ -39,7 +48,7 @@ class Cohort:
         What it is called in reports, and the absolute path of the table's folder.
     table, numbers : DataFrame, mapping of str to ColumnSpec
         One row per video: the required and all optional columns (NaN or None where absent), then any further ones;
-        columns of positive numbers, with those of the user's own diagnostics.
+        columns of numbers, with those of the user's own diagnostics and covariates.
     """
 
     name: str
@@ -60,8 +69,10 @@ class Cohort:
     def patients(self) -> pd.DataFrame:
         """One row per patient, in the order of the table, indexed by ``patient_id``.
 
-        ``stage`` (int), the columns of `numbers` (float, NaN where unknown), ``sex``, ``split`` (str or None), and
-        ``videos, images, rois``: tuples of absolute paths of one length, None where a video has no image or mask.
+        ``stage`` (int), the columns of `numbers`, ``elf`` and ``steatosis`` (float, NaN where unknown), ``sex, centre,
+        aetiology, biopsy_date, split`` (str or None); ``scanner, operator, visit, video_date, days_from_biopsy``, where
+        they are the same for all videos of the patient; and ``videos, images, rois``: tuples of absolute paths of one
+        length, None where a video has no image or mask.
         """
         return _one_row_per_patient(self.table, self.root, self.numbers)
 
@@ -88,7 +99,10 @@ def read_cohort(
     if inspection.problems:
         raise CohortError(str(path), inspection.problems)
     table = inspection.table.reset_index(drop=True)
-    return Cohort(inspection.name, inspection.root, table, numbers_of(diagnostics))
+    numbers = numbers_of(diagnostics)
+    if ELF not in inspection.text and not any(ELF in diagnostic.columns for diagnostic in diagnostics):
+        del numbers[ELF]
+    return Cohort(inspection.name, inspection.root, table, numbers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +154,9 @@ def _one_row_per_patient(table: pd.DataFrame, root: Path, numbers: Collection[st
     groups = table.groupby("patient_id", sort=False)
     patients = groups[list(dict.fromkeys([*PATIENT_LEVEL, *numbers]))].first()
     patients["stage"] = patients["stage"].astype(np.int64)
+    agree = groups[list(VIDEO_LEVEL)].nunique(dropna=False).eq(1)
+    for column, shared in groups[list(VIDEO_LEVEL)].first().items():
+        patients[column] = shared.where(agree[column], None)
     for column in FILES:
         paths = table[column].map(lambda name: root / name, na_action="ignore").groupby(table["patient_id"], sort=False)
         patients[f"{column}s"] = paths.agg(tuple)

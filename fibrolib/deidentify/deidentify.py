@@ -23,7 +23,9 @@ from PIL import Image
 
 from fibrolib.atomic import write_atomically
 from fibrolib.cohort import FILES, OPTIONAL, REQUIRED, read_text_table, table_file, write_cohort
-from fibrolib.cohort.schema import text_problems
+from fibrolib.cohort.columns import ELF, numbers_of
+from fibrolib.cohort.schema import DAYS, _typed_table, text_problems
+from fibrolib.cohort.values import DATES, NAMED, coarsened
 from fibrolib.deidentify.copies import KINDS, _find_picture, _RefusedError, _write_copy, _write_mask
 from fibrolib.errors import CohortError, FibrolibError, VideoError
 from fibrolib.privacy import MEDIA_SUFFIXES, private_folder, pseudonym, read_key, write_private
@@ -214,8 +216,14 @@ def _may_hold_picture(path: Path) -> bool:
 
 
 def _write_table(table: pd.DataFrame, root: Path, results: dict[Path, _FileResult], key: bytes, path: Path) -> None:
-    """The cohort table with pseudonyms and new names; rows whose video was refused are left out."""
-    new = table[[name for name in (*REQUIRED, *OPTIONAL) if name in table]].copy()
+    """The cohort table with pseudonyms and new names, years for dates; rows whose video was refused are left out."""
+    new = table[[name for name in (*REQUIRED, *OPTIONAL, ELF) if name in table]].copy()
+    typed = coarsened(_typed_table(table, root, numbers_of()))
+    for column in (*DATES, *NAMED):
+        if column in new:
+            new[column] = typed[column]
+    if typed[DAYS].notna().any():
+        new[DAYS] = typed[DAYS]
     new["patient_id"] = [pseudonym(key, "p", name) for name in table["patient_id"]]
     for column in FILES:
         if column in new:

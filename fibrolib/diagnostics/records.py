@@ -41,11 +41,12 @@ class Diagnostic:
     Parameters
     ----------
     name, label, kind : str
-        Its name in tables and files (lower-case letters, digits, ``_``); its name for readers; ``index`` or ``net``.
+        Its name in tables and files (lower-case letters, digits, ``_``); its name for readers; ``index``, ``net``, or
+        ``covariate``: a column that is checked and kept, and that no model of the study reads.
     colour, citation : str
         Its colour in figures, ``#RRGGBB`` (empty: a spare one); where it was published.
     columns : mapping of str to ColumnSpec
-        Of an index: the columns of the cohort table that it reads.
+        Of an index or a covariate: the columns of the cohort table that it reads.
     formula : callable or None
         Of an index: gets one array per column, in their order, and returns positive numbers, which a logistic curve
         maps to a probability (`_IndexClassifier`).
@@ -109,10 +110,14 @@ def _faults(record: Diagnostic) -> Iterable[str]:
         yield "its name must be made of lower-case letters, digits and '_', and begin with a letter."
     if not (isinstance(record.label, str) and record.label):
         yield "its label must be a text, the name for readers."
-    if record.kind not in ("index", "net"):
-        yield f"its kind must be 'index' or 'net', not {record.kind!r}."
+    if record.kind not in ("index", "net", "covariate"):
+        yield f"its kind must be 'index', 'net' or 'covariate', not {record.kind!r}."
     if record.colour and not re.fullmatch(r"#[0-9A-Fa-f]{6}", record.colour):
         yield f"its colour must be written as #RRGGBB, such as #7F6A00, not {record.colour!r}."
+    if record.kind == "covariate":
+        if [*record.columns] != [record.name] or not isinstance(record.columns[record.name], ColumnSpec):
+            yield "a covariate has one column, of its own name, with a ColumnSpec."
+        return
     yield from _faults_of_index(record) if record.kind == "index" else _faults_of_net(record)
 
 

@@ -82,7 +82,7 @@ class SimulatedTestSet:
         patients = _prepared_patients(table, self.nets.folder.clips, self.nets.profile, self.nets.cutoff)
         truth = pd.read_csv(self.source / "truth" / "patients.csv", index_col="patient_id")
         latent = truth[["texture", "capsule", "strain", "scanner", "severity"]]
-        return patients.join(latent.reindex(patients.index))
+        return patients.assign(**latent.reindex(patients.index))
 
     def cumulative_probs(self, name: str, perturbation: str = "") -> pd.DataFrame:
         """Probability of each stage or a higher one, by a net (`NetEvaluations.cumulative_probs`)."""

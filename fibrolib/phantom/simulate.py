@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from fibrolib.atomic import replacing, write_atomically
 from fibrolib.cohort import write_cohort
-from fibrolib.cohort.columns import VIRTUAL_FURTHER
 from fibrolib.errors import FibrolibError
 from fibrolib.phantom.anatomy import LABELS
 from fibrolib.phantom.hospitals import HOSPITALS, Hospital
@@ -27,7 +26,7 @@ from fibrolib.workers import workers_end_here
 
 _VERSION = 2  # raised whenever the same seed gives other pictures
 _IMAGE = "image_"  # stands before the names of the still image's masks
-_COLUMNS = ["patient_id", "video", "image", "stage", "age", "sex", "bmi", *VIRTUAL_FURTHER, *BLOOD, "swe_kpa", "roi"]
+_COLUMNS = ["patient_id", "video", "image", "stage", "age", "sex", "bmi", "aetiology", *BLOOD, "swe_kpa", "roi"]
 
 
 def simulate_cohort(

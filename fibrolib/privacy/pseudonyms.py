@@ -23,8 +23,9 @@ import platformdirs
 
 from fibrolib.atomic import UNFINISHED, finish
 from fibrolib.cohort import Cohort, read_cohort, table_file
-from fibrolib.cohort.columns import FILES, OPTIONAL, REQUIRED, VIRTUAL_PREFIX
+from fibrolib.cohort.columns import ELF, FILES, OPTIONAL, REQUIRED, VIRTUAL_PREFIX
 from fibrolib.cohort.schema import absolute
+from fibrolib.cohort.values import NAMED, coarsened
 from fibrolib.diagnostics import INDICES, Diagnostic
 from fibrolib.errors import FibrolibError
 from fibrolib.video.stills import RATE_FILE, SUFFIXES, pictures_in
@@ -214,22 +215,23 @@ def find_table(reference: str) -> tuple[Path, bool]:
 def open_cohort(reference: str, cutoff: int = 2, *, diagnostics: Sequence[Diagnostic] = INDICES) -> Cohort:
     """Read and check a cohort, and replace all that may tell who a patient is by pseudonyms.
 
-    ``patient_id`` becomes a keyed hash, files get names of the same kind (links in the private folder), and columns are
-    dropped that neither the study nor `diagnostics` declare. A cohort of virtual patients only is left as it is.
+    ``patient_id`` becomes a keyed hash, files get names of the same kind (links in the private folder), dates become
+    years, names of centres, scanners and operators numbers (`coarsened`), and columns are dropped that neither the
+    study nor `diagnostics` declare. A cohort of virtual patients only is left as it is.
     """
     entry, key = _entry(reference), read_key()
     cohort = read_cohort(entry["table"], cutoff, outside=entry["outside"], diagnostics=diagnostics)
     if cohort.table["patient_id"].str.startswith(VIRTUAL_PREFIX).all():
         return cohort
     place = _card(reference).parent / "files"
-    table = cohort.table[list(dict.fromkeys([*REQUIRED, *OPTIONAL, *cohort.numbers]))].copy()
+    table = coarsened(cohort.table[list(dict.fromkeys([*REQUIRED, *OPTIONAL, ELF, *cohort.numbers]))])
     if not entry["pseudonymous"]:
         table["patient_id"] = _pseudonyms(key, cohort.table["patient_id"])
     for column in FILES:
         table[column] = cohort.table[column].map(
             lambda name: _link(cohort.root / name, place, pseudonym(key, "f", name)), na_action="ignore"
         )
-    columns = ["patient_id", *FILES]
+    columns = ["patient_id", *FILES, *NAMED]
     renamed = table[columns].rename(columns=lambda name: "pseudonym" if name == "patient_id" else f"{name}_in_run")
     write_private(who_is_who(reference), pd.concat([renamed, cohort.table[columns]], axis=1).to_csv(index=False))
     return Cohort(reference, place, table, cohort.numbers)

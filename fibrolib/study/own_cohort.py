@@ -178,7 +178,7 @@ def validate_cohort(
             cutoff,
             clip_frames=profile.clip_frames,
             outside=outside,
-            diagnostics=list(profile.indices.values()),
+            diagnostics=profile.declared,
             n_jobs=n_workers(),
             track=track,
         )
@@ -195,7 +195,7 @@ def validate_cohort(
         "cutoff": cutoff,
         "clip_frames": profile.clip_frames,
         "outside": outside,
-        "diagnostics": profile.as_dict()["own"],
+        "diagnostics": [profile.as_dict()["own"], profile.covariates],
     }
     warnings = folder.cache.get_or_compute_table("check", cache_key, compute, made_by=(check_cohort,))
     folder.save_table("check", warnings)

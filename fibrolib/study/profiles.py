@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,8 @@ from pathlib import Path
 
 from sklearn.model_selection import ParameterGrid
 
-from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED
-from fibrolib.diagnostics import INDICES, Diagnostic, DiagnosticError, load_diagnostic
+from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED, numbers_of
+from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic, DiagnosticError, load_diagnostic
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import VIEWS, NetClassifier
 from fibrolib.nets import ARCHITECTURES, build_net, check_options, net_options
@@ -97,6 +98,14 @@ class Profile:
     installation_test: bool = False  # a run only shows that everything works: its numbers mean nothing
     threshold_source: str = "validation"  # or "out_of_fold": what operating points are chosen on
     own: tuple[tuple[Diagnostic, OwnFile], ...] = ()
+    covariates: tuple[str, ...] = ()  # columns of numbers that are checked and kept, and that no model reads
+
+    @property
+    def declared(self) -> tuple[Diagnostic, ...]:
+        """Indices and covariates: what `fibrolib.cohort.read_cohort` is told of columns."""
+        own = {record.name: record for record, _ in self.own if record.kind == "covariate"}
+        named = [own.get(name) or _covariate(name) for name in self.covariates if name not in numbers_of()]
+        return (*self.indices.values(), *named)
 
     @property
     def indices(self) -> dict[str, Diagnostic]:
@@ -194,6 +203,25 @@ def _own_diagnostics(profile: str, tables: object) -> tuple[tuple[Diagnostic, Ow
     return tuple(loaded)
 
 
+def _covariate(name: str) -> Diagnostic:
+    """A column of any finite numbers."""
+    columns = {name: ColumnSpec("", -math.inf, math.inf, name, "normal")}
+    return Diagnostic(name, name, "covariate", columns=columns)
+
+
+def _covariates(profile: str, names: object, own: tuple[tuple[Diagnostic, OwnFile], ...]) -> tuple[str, ...]:
+    """Names of the covariates of a profile, checked."""
+    records = [record for record, _ in own]
+    with _located(f"Profile '{profile}', covariates"):
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise FibrolibError('write a list of columns, such as covariates = ["waist_cm"].')
+        for name in names:
+            if name not in numbers_of(records):
+                _check_against(records, _covariate(name))
+    declared = [record.name for record in records if record.kind == "covariate"]
+    return tuple(dict.fromkeys([*names, *declared]))
+
+
 def _check_against(others: list[Diagnostic], record: Diagnostic) -> None:
     """Raise where a record clashes with the package or with another of the user's own."""
     if record.name in {other.name for other in others}:
@@ -285,7 +313,7 @@ def _try_to_build(architecture: str, options: dict) -> None:
 
 def _check_top_level(name: str, table: dict) -> None:
     """Raise where a name at the top is unknown: ``instalation_test`` must not go unnoticed."""
-    known = ["installation_test", "threshold_source", "diagnostics", *_SECTIONS, "models"]
+    known = ["installation_test", "threshold_source", "covariates", "diagnostics", *_SECTIONS, "models"]
     for key in table:
         if key not in known:
             raise FibrolibError(f"Profile '{name}': unknown setting or section '{key}'. Known: {', '.join(known)}.")
@@ -336,4 +364,5 @@ def load_profile(name: str) -> Profile:
         installation_test=table.get("installation_test", False),
         threshold_source=table.get("threshold_source", "validation"),
         own=own,
+        covariates=_covariates(name, table.get("covariates", []), own),
     )

@@ -79,10 +79,10 @@ class Study:
     def cohort(self) -> Cohort:
         """The checked cohort, behind pseudonyms; the virtual one is simulated where it is not there yet."""
         if self.reference:
-            return _open_own_cohort(self.reference, self.request, list(self.profile.indices.values()))
+            return _open_own_cohort(self.reference, self.request, self.profile.declared)
         folder = self.request.virtual_folder(self.profile.patients)
         table = simulate_cohort(folder, patients=self.profile.patients, seed=self.request.seed, n_jobs=n_workers())
-        return read_cohort(table, self.cutoff, diagnostics=list(self.profile.indices.values()))
+        return read_cohort(table, self.cutoff, diagnostics=self.profile.declared)
 
     @property
     def banner(self) -> str:
