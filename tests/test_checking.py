@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import threading
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from fibrolib.checking import CheckReport, check_cohort
 from fibrolib.checking.entries import _column_findings, _missing_findings, _table_findings, _value_findings
+from fibrolib.checking.files import _survey
 from fibrolib.checking.identifiers import _identifier_findings
 from fibrolib.checking.report import _Finding
 from fibrolib.checking.sample import (
@@ -379,6 +382,16 @@ def test_a_thousand_with_a_point_has_two_readings(column, text, words):
     assert (finding.kind, finding.column, finding.rows) == ("unit", column, (7,))
     assert all(each in finding.message for each in words)
     assert finding.suggestion is None
+
+
+def test_a_decoder_that_hangs_is_given_up(monkeypatch):
+    end = threading.Event()
+    monkeypatch.setattr("fibrolib.checking.files.survey_video", lambda path, seconds: end.wait())
+    monkeypatch.setattr("fibrolib.checking.files._PATIENCE", 0.01)
+    try:
+        assert _survey(Path("folder"), "a.mp4").startswith("a.mp4: this file takes longer than 60 s to read")
+    finally:
+        end.set()
 
 
 def test_stiffness_of_several_devices_is_told():

@@ -580,6 +580,18 @@ def test_enormous_pictures_are_refused_before_they_are_decoded(tmp_path):
         read_video(path)
 
 
+@pytest.mark.parametrize(("pixels", "millions"), [("yuv444p10le", 6), ("yuv420p", 24)])
+def test_a_video_is_refused_by_the_bytes_of_a_frame(tmp_path, pixels, millions):
+    height = 64 * (millions * 1_000_000 // (64 * 4096) + 1)  # a decoder may hold 16 of them
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 4096, height, pixels
+        container.mux(stream.encode(av.VideoFrame(4096, height, pixels)))
+        container.mux(stream.encode())
+    with pytest.raises(VideoError, match=rf"a\.mkv: the picture is 4096 x {height} pixels; .* {millions} million"):
+        survey_video(tmp_path / "a.mkv")
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.dcm", "a.webp", "pictures"])
 def test_a_file_that_takes_too_long_is_refused(tmp_path, monkeypatch, name):
     path = tmp_path / name

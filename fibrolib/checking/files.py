@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from pathlib import Path
 
 import joblib
@@ -29,6 +31,7 @@ _SLIVER = 0.05  # share of the frame
 _COLOURED = 12  # pixels; 71 real videos without overlays have none
 _MARKED = 20  # pixels; see `fibrolib.video.survey`
 _SECONDS = 60.0  # that reading one file may take
+_PATIENCE = 65.0  # seconds until a reader that has not looked at the clock is given up
 _SHORT = 1.0  # seconds: one heartbeat at 60 a minute, and the movement is what the video is for
 
 _ALIKE = 0.9
@@ -75,11 +78,25 @@ def _survey_files(
 
 
 def _survey(root: Path, name: str) -> VideoSurvey | str:
-    """The survey, or what is wrong in words, with the file's name as the table has it."""
+    """The survey, or what is wrong in words, with the file's name as the table has it.
+
+    In a thread, which is given up where a decoder hangs within a packet, or a network drive no longer answers.
+    """
+    future: Future[VideoSurvey] = Future()
+    threading.Thread(target=_fulfil, args=(future, root / name), daemon=True).start()
     try:
-        return survey_video(root / name, _SECONDS)
+        return future.result(_PATIENCE)
     except VideoError as error:
         return str(error).replace(str(root / name), name)
+    except TimeoutError:
+        return f"{name}: this file takes longer than {_SECONDS:g} s to read. Copy or export it again."
+
+
+def _fulfil(future: Future[VideoSurvey], path: Path) -> None:
+    try:
+        future.set_result(survey_video(path, _SECONDS))
+    except BaseException as error:  # raised again where the result is asked for
+        future.set_exception(error)
 
 
 def _content_findings(table: pd.DataFrame, surveys: Surveys, clip_frames: int) -> list[_Finding]:

@@ -37,9 +37,8 @@ _SLOWEST_FPS, _FASTEST_FPS = 0.5, 1000.0
 _LARGEST_SIDE, _MOST_PIXELS = 8192, 64_000_000
 """A picture beyond is refused before it is decoded: a file of some kilobytes can ask for gigabytes."""
 
-_MOST_MOVING = 36_000_000  # pixels of a video, the most of H.264 and H.265: a decoder holds several frames
-
-_FOR_MANY_THREADS = 4_000_000  # pixels; larger frames are decoded by one thread, to bound the memory
+_MOST_MOVING = 36_000_000  # bytes of a video's frame: a decoder holds up to 17, which must take less than 1 GiB
+_FOR_MANY_THREADS = 6_000_000  # bytes; larger frames are decoded by one thread, as each holds frames of its own
 
 # What libraries say of odd files names paths, and speaks of their own matters: `VideoError` and notes say it in words.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"(pydicom|PIL)\.")
@@ -78,6 +77,11 @@ def _check_size(path: Path, width: int, height: int, most: int = _MOST_PIXELS) -
             f"{path}: the picture is {width} x {height} pixels; up to {_LARGEST_SIDE} a side and "
             f"{most // 1_000_000} million in all are read. Export it smaller."
         )
+
+
+def _most_pixels(form: av.VideoFormat | None, most: int) -> int:
+    """Pixels that take so many bytes in a frame; 12 bits each where the format is not known, as of most videos."""
+    return 8 * most // max(form.padded_bits_per_pixel if form else 12, 8)
 
 
 def one_line(error: Exception) -> str:
@@ -210,10 +214,11 @@ class _Stream(Source):
         if stream.codec_context is None:
             container.close()
             raise VideoError(f"{self.path}: nothing here decodes the video in this file. Export it as MP4 (H.264).")
-        _check_size(self.path, stream.width or 0, stream.height or 0, _MOST_MOVING)
+        size = stream.width or 0, stream.height or 0
+        _check_size(self.path, *size, _most_pixels(stream.codec_context.format, _MOST_MOVING))
         stream.thread_type = "AUTO"
-        if (stream.width or 0) * (stream.height or 0) > _FOR_MANY_THREADS:
-            stream.codec_context.thread_count = 1  # each thread holds frames of its own
+        if size[0] * size[1] > _most_pixels(stream.codec_context.format, _FOR_MANY_THREADS):
+            stream.codec_context.thread_count = 1
         return container, stream
 
     def _demuxed(self, container, stream) -> Iterator[av.Packet]:
@@ -261,7 +266,7 @@ class _Stream(Source):
         )
 
     def _note_oddities(self, frame: av.VideoFrame) -> None:
-        _check_size(self.path, frame.width, frame.height, _MOST_MOVING)
+        _check_size(self.path, frame.width, frame.height, _most_pixels(frame.format, _MOST_MOVING))
         if frame.colorspace not in _MATRICES:
             how = "the file names a way of coding colours that is not known: only grey is certain."
             self.note("colour-matrix", how)
