@@ -159,3 +159,25 @@ def test_one_case_can_be_told_from_many_controls():
     x = np.linspace(-5, 8, 4001)
     expected = np.trapezoid(stats.norm.pdf(x - shift) * stats.binom.cdf(2, 99, stats.norm.sf(x)), x)
     assert auc_power(0.9, 1, 99, alternative="greater").power == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize("sizes", [(40, 50), (120, 150)])
+def test_power_of_non_inferiority_is_how_often_the_test_is_significant(sizes):
+    # The first is simulated by the package, the second approximated; both against delong_test itself.
+    options = {"margin": 0.08, "alternative": "greater"}
+    stated = comparison_power(0.82, 0.84, *sizes, correlation=0.5, confidence_level=0.975, **options)
+    y = np.arange(sum(sizes)) < sizes[0]
+    scores = drawn((0.82, 0.84), *sizes, 0.5, draws=300, seed=8)
+    found = np.mean([delong_test(y, *each, **options).pvalue <= 0.025 for each in scores])
+    assert stated.power == pytest.approx(found, abs=0.03 + 2 * np.sqrt(found * (1 - found) / 300))
+
+
+def test_equal_areas_need_patients_for_non_inferiority_only():
+    # Half the margin needs about four times as many patients.
+    options = {"alternative": "greater", "confidence_level": 0.975, "draws": 0}
+    wide, narrow = (comparison_sample_size(0.85, 0.85, margin=margin, **options).n_positive for margin in (0.1, 0.05))
+    assert narrow / wide == pytest.approx(4, rel=0.1)
+    with pytest.raises(ValueError, match="no sample shows a difference of 0"):
+        comparison_sample_size(0.85, 0.85, **options)
+    with pytest.raises(ValueError, match="belongs to alternative"):
+        comparison_power(0.85, 0.85, 50, 50, margin=0.1)

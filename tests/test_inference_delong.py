@@ -498,3 +498,28 @@ def test_values_are_means_over_trainings():
         compare_trainings(y, a, b[:2])
     with pytest.raises(InferenceError, match="1 training against 1"):
         compare_trainings(y, a[0], b[0])
+
+
+def test_non_inferiority_is_students_t_of_the_difference_and_the_margin():
+    rng, y = np.random.default_rng(3), np.arange(80) % 2
+    a, b = rng.normal(size=(2, 80)) + y
+    plain = delong_test(y, a, b, method="t")
+    found = delong_test(y, a, b, margin=0.1, alternative="greater")
+    assert found.pvalue == pytest.approx(stats.t.sf((plain.difference + 0.1) / plain.standard_error, plain.df))
+    assert (found.difference, found.low, found.high) == (plain.difference, plain.low, plain.high)
+    # The margin that the lower limit just meets has one-sided p 0.025.
+    met = delong_test(y, a, b, margin=-plain.low, alternative="greater")
+    assert met.pvalue == pytest.approx(0.025)
+    assert "non-inferior by 0.1" in found.test
+
+
+def test_a_margin_needs_a_direction_and_one_cohort():
+    y, a, b = [0, 0, 1, 1], [1, 2, 3, 4], [1, 3, 2, 4]
+    for change in ({}, {"alternative": "less"}):
+        with pytest.raises(ValueError, match="belongs to alternative='greater'"):
+            delong_test(y, a, b, margin=0.1, **change)
+    with pytest.raises(ValueError, match="below 1"):
+        delong_test(y, a, b, margin=5, alternative="greater")
+    same = delong_test(y, a, a, margin=0.1, alternative="greater")
+    assert np.isnan(same.pvalue)
+    assert "variance is zero: no test" in same.note

@@ -172,6 +172,13 @@ def _check_choice(value: str, name: str, known: Collection[str]) -> str:
     return value
 
 
+def _check_margin(margin: float, alternative: str, paired: bool = True) -> None:
+    """A margin of non-inferiority: of two scores of the same patients, in one direction."""
+    _check_number(margin, "margin", "a difference of two areas from 0 on, below 1", low=0, high=1, open_="high")
+    if margin and not (alternative == "greater" and paired):
+        raise ValueError("a margin belongs to alternative='greater' of two scores of the same patients")
+
+
 def _check_share(share: float, name: str) -> float:
     """A share of patients or a printed metric, ends included."""
     return _check_number(share, name, "a share between 0 and 1", low=0, high=1)

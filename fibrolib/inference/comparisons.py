@@ -72,15 +72,18 @@ def _compare(
     note: str,
     df: float = np.inf,
     alternative: str = "two-sided",
+    margin: float = 0.0,
 ) -> Comparison:
-    """Normal or Student's test, and interval, of a difference of two values with its standard error."""
+    """Normal or Student's test, and interval, of a difference of two values (plus a margin) with its standard error."""
     difference = values[0] - values[1]
-    statistic = difference / error if error > 0 else 0.0 if difference == 0 else float("nan")
+    tested = difference + margin
+    statistic = tested / error if error > 0 else 0.0 if tested == 0 else float("nan")
     limits = _normal_limits(difference, error, confidence_level, least=-1.0, df=df)
     low, high = (float(max(-1.0, limit)) for limit in limits)
     if np.isnan(statistic):
         low = high = float("nan")
-        note = _join_notes("the estimated variance is zero although the values differ: no test is possible", note)
+        although = " although the values differ" if difference else ""
+        note = _join_notes(f"the estimated variance is zero{although}: no test is possible", note)
     pvalue = _tail(statistic, df, alternative)
     return Comparison(test, *values, difference, pvalue, n, low, high, confidence_level, statistic, error, note, df)
 

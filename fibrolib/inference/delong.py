@@ -20,6 +20,7 @@ from fibrolib.inference.checks import (
     _Booleans,
     _check_choice,
     _check_level,
+    _check_margin,
     _check_scored,
     _class_sizes,
     _Floats,
@@ -59,11 +60,12 @@ def delong_test(
     *,
     method: str = "auto",
     alternative: str = "two-sided",
+    margin: float = 0.0,
     paired: bool = True,
     pos_label: object = None,
     confidence_level: float = 0.95,
 ) -> Comparison:
-    """Test whether two ROC areas are equal.
+    """Test whether two ROC areas are equal, or whether one is not much worse than the other.
 
     Parameters
     ----------
@@ -80,6 +82,10 @@ def delong_test(
         p may disagree. "proc": as R's pROC, normal if paired, Welch's t if not; too many false alarms with few cases.
     alternative : {"two-sided", "greater", "less"}
         "greater": the area of `score_a` is the greater one. The interval is always two-sided.
+    margin : float
+        Above 0, with "greater": test of non-inferiority, that the area of `score_a` is more than ``area of score_b -
+        margin``; by Student's t of a paired sample (or `method` "proc"). Choose it before looking at the data. It is
+        met at one-sided 0.025 where the lower limit of the 95 % interval lies above ``-margin``.
     paired : bool
         Whether both scores belong to the same patients.
     pos_label
@@ -102,6 +108,9 @@ def delong_test(
     level = _check_level(confidence_level)
     _check_choice(method, "method", _METHODS)
     _check_choice(alternative, "alternative", _ALTERNATIVES)
+    if margin:
+        _check_margin(margin, alternative, paired)
+        method = "t" if method == "auto" else method
     if not paired:
         return _unpaired(y_true, score_a, score_b, method, alternative, level, pos_label)
     positive, placed = _placed_columns(y_true, score_a, score_b, pos_label=pos_label)
@@ -112,7 +121,8 @@ def delong_test(
     variance, single = sum(own), [sum(part) for part in parts]
     df = float("inf") if method == "proc" else _satterthwaite(own, sizes)
     note = _join_notes(_ranking_note(areas, variance), _small_sample_note(*sizes), _ratio_note(*sizes))
-    found = _compare("DeLong, paired", areas, np.sqrt(variance), len(positive), level, note, df, alternative)
+    name, shape = f"DeLong, non-inferior by {margin:g}" if margin else "DeLong, paired", (df, alternative, margin)
+    found = _compare(name, areas, np.sqrt(variance), len(positive), level, note, *shape)
     # Two scores without error in these patients may still differ: their areas' own limits say by how much.
     if method != "auto" or not (variance > 0 or areas in ((0.0, 0.0), (1.0, 1.0))):
         return found

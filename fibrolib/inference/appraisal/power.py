@@ -26,6 +26,7 @@ from fibrolib.inference.checks import (
     _check_classes,
     _check_correlation,
     _check_level,
+    _check_margin,
     _check_ratio,
     _check_scored,
     _check_size,
@@ -101,6 +102,7 @@ class _Plan:
     alternative: str = "two-sided"
     draws: int | None = None
     seed: int = 0
+    margin: float = 0.0
 
     def __post_init__(self) -> None:
         for area in self.areas:
@@ -110,10 +112,13 @@ class _Plan:
         if self.draws is not None:
             _check_size(self.draws, "draws", least=0)
         _check_choice(self.alternative, "alternative", _ALTERNATIVES)
+        if self.margin:
+            _check_margin(self.margin, self.alternative)
 
     @property
     def difference(self) -> float:
-        return self.areas[0] - (self.areas[1] if len(self.areas) > 1 else 0.5)
+        """What the test looks for: the difference of the areas, beyond the margin."""
+        return self.areas[0] - (self.areas[1] if len(self.areas) > 1 else 0.5) + self.margin
 
     def smallest(self, power: float, ratio: float) -> Power:
         """The smallest study that reaches a power."""
@@ -126,9 +131,11 @@ class _Plan:
         test = {"confidence_level": self.confidence_level, "alternative": self.alternative}
         if not draws:
             null = (sum(self.areas) / 2,) * 2 if len(self.areas) > 1 else (0.5,)
+            null = self.areas if self.margin else null  # at the margin the areas differ
             errors = (np.sqrt(_difference_variance(areas, self.correlation, m, n)) for areas in (null, self.areas))
             return Power(_normal_power(self.difference, *errors, **test), m, n, **test)
-        pvalues = _simulated_pvalues(self.areas, self.correlation, m, n, draws, self.seed, self.alternative)
+        setting = self.areas, self.correlation, m, n, draws, self.seed, self.alternative, self.margin
+        pvalues = _simulated_pvalues(*setting)
         share = wilson(int(np.count_nonzero(pvalues <= 1 - self.confidence_level)), draws)
         return Power(share.value, m, n, **test, method=f"simulation of {draws} samples", low=share.low, high=share.high)
 
@@ -183,11 +190,12 @@ def comparison_power(
     *,
     correlation: float = _CORRELATION,
     alternative: str = "two-sided",
+    margin: float = 0.0,
     confidence_level: float = 0.95,
     draws: int | None = None,
     seed: int = 0,
 ) -> Power:
-    """Power to show by DeLong's paired test that two areas on the same patients differ.
+    """Power to show by DeLong's paired test that two areas on the same patients differ, or that one is not inferior.
 
     Parameters
     ----------
@@ -197,10 +205,14 @@ def comparison_power(
         Of the two scores within either class.
     alternative : {"two-sided", "greater", "less"}
         "greater": only a first area above the second counts.
+    margin : float
+        Above 0, with "greater": of a test of non-inferiority as in :func:`delong_test`; equal areas have power then.
+        With `confidence_level` 0.95 it is one-sided at 0.05; 0.975 is the custom.
     n_positive, n_negative, confidence_level, draws, seed
         As in :func:`auc_power`.
     """
-    return _Plan((auc_a, auc_b), correlation, confidence_level, alternative, draws, seed).at(n_positive, n_negative)
+    test = correlation, confidence_level, alternative, draws, seed, margin
+    return _Plan((auc_a, auc_b), *test).at(n_positive, n_negative)
 
 
 def comparison_sample_size(
@@ -208,7 +220,8 @@ def comparison_sample_size(
 ) -> Power:
     """Least cases and controls that show two areas on the same patients to differ with the wanted power.
 
-    `ratio` is that of controls to cases; options as of :func:`comparison_power`. Equal areas are a ValueError.
+    `ratio` is that of controls to cases; options as of :func:`comparison_power`. Equal areas are a ValueError, unless
+    there is a margin.
     """
     return _Plan((auc_a, auc_b), **{"correlation": _CORRELATION} | options).smallest(power, ratio)
 
@@ -292,7 +305,14 @@ def _upper_tail(confidence_level: float, alternative: str) -> float:
 
 
 def _simulated_pvalues(
-    areas: tuple[float, ...], correlation: float, m: int, n: int, draws: int, seed: int, alternative: str
+    areas: tuple[float, ...],
+    correlation: float,
+    m: int,
+    n: int,
+    draws: int,
+    seed: int,
+    alternative: str,
+    margin: float = 0.0,
 ) -> _Floats:
     """P-values of simulated samples; 1 where a sample allows no test."""
     rng, k = np.random.default_rng(seed), len(areas)
@@ -302,12 +322,13 @@ def _simulated_pvalues(
     swapped, shifts = areas[0] < areas[-1], np.sqrt(2) * special.ndtri(np.sort(areas)[::-1])[:, None]
     side = {"greater": "less", "less": "greater"}.get(alternative, alternative) if swapped else alternative
     root = np.linalg.cholesky(np.array([[1, correlation], [correlation, 1 + 1e-12]]))[:k, :k]
-    test = _mann_whitney if k == 1 else _delong_exchanged if _exchanges((m, n)) else _delong
+    test = _mann_whitney if k == 1 else _delong_exchanged if _exchanges((m, n)) and not margin else _delong
+    shift = {"margin": -margin if swapped else margin} if test is _delong else {}
     rows, parts = max(1, _BLOCK // ((_EXCHANGES if test is _delong_exchanged else k) * (m + n))), []
     for start in range(0, draws, rows):
         scores = root @ rng.normal(size=(min(rows, draws - start), k, m + n))
         scores[..., :m] += shifts
-        parts.append(test(_ranks(scores), scores, m, side))
+        parts.append(test(_ranks(scores), scores, m, side, **shift))
     return np.concatenate(parts)
 
 
@@ -321,7 +342,7 @@ def _mann_whitney(ranks: NDArray[np.int64], _: _Floats, m: int, alternative: str
     return _tails((area - 0.5) / np.sqrt((m + n + 1) / (12 * m * n)), np.inf, alternative)
 
 
-def _delong(ranks: NDArray[np.int64], scores: _Floats, m: int, alternative: str) -> _Floats:
+def _delong(ranks: NDArray[np.int64], scores: _Floats, m: int, alternative: str, margin: float) -> _Floats:
     """Student's t as in :func:`delong_test`."""
     n = ranks.shape[-1] - m
     cases = np.subtract(*np.moveaxis(ranks[..., :m] - _ranks(scores[..., :m]), 1, 0)) / n
@@ -329,7 +350,7 @@ def _delong(ranks: NDArray[np.int64], scores: _Floats, m: int, alternative: str)
     parts = np.stack([cases.var(axis=-1, ddof=1) / m, controls.var(axis=-1, ddof=1) / n])
     variance, flat = parts.sum(axis=0), parts.sum(axis=0) == 0
     df = variance**2 / np.where(flat, 1, parts[0] ** 2 / (m - 1) + parts[1] ** 2 / (n - 1))
-    t = cases.mean(axis=-1) / np.sqrt(np.where(flat, 1, variance))
+    t = (cases.mean(axis=-1) + margin) / np.sqrt(np.where(flat, 1, variance))
     return np.where(flat, 1.0, _tails(t, np.where(flat, 1, df), alternative))
 
 

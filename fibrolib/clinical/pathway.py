@@ -1,0 +1,134 @@
+"""A pathway of tests before biopsy: whom each step lets go, sends to biopsy or passes on, and whom it misses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from fibrolib.clinical.rates import _Rate, _rate, _rate_difference
+from fibrolib.inference import InferenceError
+
+_PER = 1000
+
+_Booleans = NDArray[np.bool_]
+
+
+def pathway_table(
+    zones: pd.DataFrame, y_true: ArrayLike, *, prevalence: float | None = None, confidence_level: float = 0.95
+) -> pd.DataFrame:
+    """Follow patients through the steps of a pathway.
+
+    Parameters
+    ----------
+    zones : DataFrame, shape (n, steps)
+        One column for each step, in order: what it says of each patient (`fibrolib.diagnostics.zones`). "low" ends the
+        pathway without a biopsy, "high" leads to biopsy at once, anything else ("indeterminate", a missing value, an
+        age for which the test is not validated) to the next step, after the last one to biopsy.
+    y_true : array_like, shape (n,)
+        1 where the biopsy found the condition.
+    prevalence : float, optional
+        Share with the condition in the population of interest; default that of the patients. Rates within either class
+        are taken over to it, as if the spectrum of the disease were the same there.
+    confidence_level : float
+
+    Returns
+    -------
+    DataFrame
+        One row for each step, then "biopsy". Per 1,000 patients who enter the pathway: ``entered, released, missed``
+        (released, with the condition), ``to_biopsy, passed_on``; each with ``<name>_low, <name>_high``: Wilson's limits
+        of both classes, joined (Zou & Donner 2008), the prevalence taken as known. A bootstrap would give a step that
+        missed nobody the limits 0 to 0.
+    """
+    positive, share = _check_pathway(zones, y_true, prevalence)
+    weights, rows = (_PER * share, _PER * (1 - share)), []
+    for step, here, low, high in _walk(zones):
+        events = {"entered": here, "released": low, "missed": low & positive, "to_biopsy": high}
+        events["passed_on"] = here & ~low & ~high
+        rows.append(_row(step, events, positive, weights, confidence_level))
+    rows.append(_row("biopsy", {"entered": _sent_to_biopsy(zones)}, positive, weights, confidence_level))
+    return pd.DataFrame(rows)
+
+
+def compare_pathways(
+    pathways: Mapping[str, pd.DataFrame],
+    y_true: ArrayLike,
+    *,
+    prevalence: float | None = None,
+    confidence_level: float = 0.95,
+) -> pd.DataFrame:
+    """Biopsies and missed patients of several pathways of the same patients.
+
+    Parameters
+    ----------
+    pathways : mapping of str to DataFrame
+        The `zones` of each, as of :func:`pathway_table`; one without columns sends everybody to biopsy.
+    y_true, prevalence, confidence_level
+        As in :func:`pathway_table`.
+
+    Returns
+    -------
+    DataFrame
+        One row for each pathway; per 1,000 patients ``biopsies, avoided`` (against biopsy of everybody) and ``missed``,
+        and ``missed_share`` of those with the condition; then against the pathway of the row above, in the same
+        patients, ``biopsies_change`` and ``missed_change`` (Bonett & Price in either class, joined). Each with limits.
+    """
+    rows, before = [], None
+    for name, zones in pathways.items():
+        positive, share = _check_pathway(zones, y_true, prevalence)
+        weights, biopsied = (_PER * share, _PER * (1 - share)), _sent_to_biopsy(zones)
+        missed = ~biopsied & positive
+        row = _row(
+            name, {"biopsies": biopsied, "avoided": ~biopsied, "missed": missed}, positive, weights, confidence_level
+        )
+        row |= _named("missed_share", _rate(positive, missed, (1.0, 0.0), confidence_level))
+        if before is not None:
+            changes = {"biopsies": (biopsied, before, weights), "missed": (~biopsied, ~before, (weights[0], 0.0))}
+            for event, (now, then, of) in changes.items():
+                row |= _named(f"{event}_change", _rate_difference(positive, now, then, of, confidence_level))
+        rows.append(row)
+        before = biopsied
+    return pd.DataFrame(rows).rename(columns={"step": "pathway"})
+
+
+def _check_pathway(zones: pd.DataFrame, y_true: ArrayLike, prevalence: float | None) -> tuple[_Booleans, float]:
+    """Truth, and the prevalence."""
+    truth = np.asarray(y_true)
+    if len(truth) != len(zones) or not np.isin(truth, (0, 1)).all():
+        raise InferenceError(f"y_true must hold 0 or 1 for each of the {len(zones)} patients of the zones")
+    positive = truth == 1
+    if positive.all() or not positive.any():
+        raise InferenceError("all patients are of one class: a pathway needs patients with and without the condition")
+    if prevalence is not None and not 0 < prevalence < 1:
+        raise ValueError(f"prevalence must be between 0 and 1, for example 0.1; it is {prevalence:g}")
+    return positive, float(positive.mean()) if prevalence is None else prevalence
+
+
+def _walk(zones: pd.DataFrame) -> Iterator[tuple[str, _Booleans, _Booleans, _Booleans]]:
+    """Each step, who enters it, whom it releases and whom it sends to biopsy."""
+    here = np.ones(len(zones), dtype=bool)
+    for step in zones:
+        low, high = (here & np.array([zone == side for zone in zones[step].astype(object)]) for side in ("low", "high"))
+        yield step, here, low, high
+        here = here & ~low & ~high
+
+
+def _sent_to_biopsy(zones: pd.DataFrame) -> _Booleans:
+    released = [low for _, _, low, _ in _walk(zones)]
+    return ~np.any(released, axis=0) if released else np.ones(len(zones), dtype=bool)
+
+
+def _row(
+    name: str, events: Mapping[str, _Booleans], positive: _Booleans, weights: tuple[float, float], level: float
+) -> dict[str, object]:
+    row: dict[str, object] = {"step": name}
+    for event, happened in events.items():
+        of = (weights[0], 0.0) if event == "missed" else weights
+        row |= _named(event, _rate(positive, happened, of, level))
+    return row
+
+
+def _named(name: str, rate: _Rate) -> dict[str, float]:
+    return dict(zip((name, f"{name}_low", f"{name}_high"), rate, strict=True))

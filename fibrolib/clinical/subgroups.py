@@ -1,0 +1,181 @@
+"""Does a score hold in every group of patients, and in a centre that it has not seen?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from fibrolib.clinical.logistic import _fit_logistic, _log_odds, _score_test
+from fibrolib.inference import (
+    Estimate,
+    InferenceError,
+    adjust_pvalues,
+    auc_ci,
+    calibration_metrics,
+    choose_threshold,
+    classification_metrics,
+)
+
+_LEAST = 5
+"""Patients in either class below which a group has no numbers (assumption)."""
+
+_MEASURES = ("auc", "sensitivity", "specificity", "intercept")
+_COLUMNS = [name for each in _MEASURES for name in (each, f"{each}_low", f"{each}_high")]
+
+
+def subgroup_table(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    groups: pd.DataFrame,
+    threshold: float,
+    *,
+    confidence_level: float = 0.95,
+) -> pd.DataFrame:
+    """AUC, sensitivity, specificity and calibration of a score in each group of patients.
+
+    Parameters
+    ----------
+    y_true, y_prob : array_like, shape (n,)
+        0 and 1; probabilities, none missing.
+    groups : DataFrame, shape (n, k)
+        One column for each way of grouping (centre, sex, bands of age), its values the names of the groups.
+    threshold : float
+        Operating point, chosen on other patients.
+    confidence_level : float
+
+    Returns
+    -------
+    DataFrame
+        One row for all patients (``column`` "all"), then one for each group, also of those with a missing value:
+        ``column, level, n, n_positive``; ``auc, sensitivity, specificity`` and ``intercept`` (calibration in the large,
+        0 is ideal), each with limits; ``note``. A group with fewer than five patients in a class has no numbers.
+    """
+    data = _joined(y_true, y_prob, groups)
+    rows = [{"column": "all", "level": "all patients"} | _numbers(data, threshold, confidence_level)]
+    for column in groups:
+        for level, part in data.groupby(data[column].astype(object).where(data[column].notna(), "missing"), sort=True):
+            rows.append({"column": column, "level": str(level)} | _numbers(part, threshold, confidence_level))
+    return pd.DataFrame(rows, columns=["column", "level", "n", "n_positive", *_COLUMNS, "note"])
+
+
+def _joined(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame) -> pd.DataFrame:
+    """One row for each patient; two columns that no group can be called."""
+    truth, score = np.asarray(y_true, dtype=float), np.asarray(y_prob, dtype=float)
+    if not len(truth) == len(score) == len(groups):
+        raise InferenceError(f"{len(truth)} truths, {len(score)} scores and {len(groups)} patients with groups")
+    return groups.reset_index(drop=True).assign(**{"": truth, " ": score})
+
+
+def _numbers(part: pd.DataFrame, threshold: float, level: float) -> dict[str, object]:
+    truth, score = part[""].to_numpy(), part[" "].to_numpy()
+    positive = int(truth.sum())
+    row: dict[str, object] = {"n": len(part), "n_positive": positive, "note": ""}
+    if min(positive, len(part) - positive) < _LEAST:
+        return row | {"note": f"fewer than {_LEAST} patients in a class: no numbers"}
+    found = {"auc": auc_ci(truth, score, confidence_level=level)}
+    found |= classification_metrics(truth, score, threshold, confidence_level=level, n_resamples=100)
+    found |= calibration_metrics(truth, score, confidence_level=level, n_resamples=100)
+    return row | _columns({name: found[name] for name in _MEASURES}) | {"note": found["auc"].note}
+
+
+def _columns(found: dict[str, Estimate]) -> dict[str, float]:
+    values = {}
+    for name, estimate in found.items():
+        values |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+    return values
+
+
+def interaction_tests(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame) -> pd.DataFrame:
+    """Test whether a score says more of the condition in one group than in another.
+
+    Parameters
+    ----------
+    y_true, y_prob, groups
+        As in :func:`subgroup_table`.
+
+    Returns
+    -------
+    DataFrame
+        One row for each column: ``column, levels, n, statistic, df, p, p_holm, note``. Rao's score test of
+        score x group in a logistic model of log odds and group. Groups with fewer than five patients in a
+        class, and patients without a value, are left out, and `note` says how many; without two groups p is NaN. The
+        test asks whether the odds ratio of the score differs, so that a group in which patients differ less may have a
+        lower AUC without an interaction.
+    """
+    data = _joined(y_true, y_prob, groups)
+    table = pd.DataFrame([{"column": column} | _interaction(data, column) for column in groups])
+    return table.assign(p_holm=adjust_pvalues(table["p"].astype(float)))[
+        ["column", "levels", "n", "statistic", "df", "p", "p_holm", "note"]
+    ]
+
+
+def _interaction(data: pd.DataFrame, column: str) -> dict[str, object]:
+    cases = data.groupby(column, observed=True)[""].agg(["sum", "size"])
+    enough = cases.index[np.minimum(cases["sum"], cases["size"] - cases["sum"]) >= _LEAST]
+    known = data[data[column].isin(enough)]
+    left_out = len(data) - len(known)
+    row = {"levels": len(enough), "n": len(known), "statistic": np.nan, "df": np.nan, "p": np.nan}
+    row["note"] = f"{left_out} in small groups or without a value" if left_out else ""
+    if len(enough) < 2:
+        return row | {"note": f"fewer than two groups with {_LEAST} patients in either class: not tested"}
+    member = np.column_stack([known[column] == level for level in enough[1:]]).astype(float)
+    score = _log_odds(known[" "])
+    base = np.column_stack((np.ones(len(known)), score, member))
+    try:
+        found = _score_test(base, score[:, None] * member, known[""].to_numpy())
+    except InferenceError as error:
+        return row | {"note": str(error)}
+    return row | dict(zip(("statistic", "df", "p"), found, strict=True))
+
+
+def centre_splits(patients: pd.DataFrame, column: str = "centre") -> dict[str, pd.Series]:
+    """Splits that leave one centre out, for `fibrolib.learning.evaluate`.
+
+    For each value of `column` a series to take the place of ``split``: "test" for the patients of that centre; of the
+    others, validation patients stay, and all else is "train". Patients without a centre belong to none and are "train"
+    or "validation" in all. An InferenceError where there are fewer than two centres.
+    """
+    centres = sorted(patients[column].dropna().unique().tolist()) if column in patients else []
+    if len(centres) < 2:
+        raise InferenceError(f"the column '{column}' names {len(centres)} centres: at least two are needed")
+    stay = patients["split"].where(patients["split"] == "validation", "train")
+    return {centre: stay.mask(patients[column] == centre, "test") for centre in centres}
+
+
+def leave_one_centre_out(
+    y_true: ArrayLike, y_prob: ArrayLike, centre: Sequence[str], *, confidence_level: float = 0.95
+) -> pd.DataFrame:
+    """Carry a score's calibration and threshold from all other centres to each centre.
+
+    Of the scores of the other centres a logistic curve is fitted (Firth) and an operating point chosen (Youden); both
+    are applied to the centre. The scores themselves may come from models that saw patients of that centre (out-of-fold
+    scores do): for models that did not, train with :func:`centre_splits`.
+
+    Returns
+    -------
+    DataFrame
+        One row for each centre: the columns of :func:`subgroup_table` from ``level`` on, and ``threshold`` as a
+        probability.
+    """
+    data = _joined(y_true, y_prob, pd.DataFrame({"centre": np.asarray(centre, dtype=object)}))
+    rows = []
+    for name, here in data.groupby("centre"):
+        others = data[data["centre"].notna() & (data["centre"] != name)]
+        row: dict[str, object] = {"level": str(name), "n": len(here), "n_positive": int(here[""].sum())}
+        cases = others[""].sum()
+        if min(cases, len(others) - cases) < _LEAST:
+            rows.append(row | {"note": f"fewer than {_LEAST} patients in a class of the other centres"})
+            continue
+        beta, _ = _fit_logistic(_line(others), others[""].to_numpy())
+        carried = [1 / (1 + np.exp(-_line(part) @ beta)) for part in (others, here)]
+        threshold = choose_threshold(others[""], carried[0])
+        numbers = _numbers(here.assign(**{" ": carried[1]}), threshold, confidence_level)
+        rows.append(row | numbers | {"threshold": threshold})
+    return pd.DataFrame(rows, columns=["level", "n", "n_positive", *_COLUMNS, "threshold", "note"])
+
+
+def _line(part: pd.DataFrame) -> np.ndarray:
+    return np.column_stack((np.ones(len(part)), _log_odds(part[" "])))

@@ -1,0 +1,157 @@
+"""Several videos of a patient: how well their scores agree, and ROC areas whose cases are videos, not patients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import special, stats
+
+from fibrolib.inference import Comparison, Estimate, InferenceError, auc, wilson
+
+_Floats = NDArray[np.float64]
+
+
+def repeatability(
+    y_score: ArrayLike, patient: ArrayLike, threshold: float, *, confidence_level: float = 0.95
+) -> dict[str, Estimate]:
+    """Agreement of the scores of one patient's videos.
+
+    Parameters
+    ----------
+    y_score, patient : array_like, shape (n,)
+        One finite score for each video, and whose it is, in the order of recording. Patients with one video are left
+        out.
+    threshold : float
+        Operating point of the decision.
+    confidence_level : float
+
+    Returns
+    -------
+    dict of str to Estimate
+        ``icc``: ICC(1,1), one-way random effects, limits from F (Shrout & Fleiss, Psychol Bull 1979;86:420; with
+        unequal numbers of videos their mean as Searle has it, and the limits are approximate). ``within_sd``, and
+        ``repeatability``, below which two videos of a patient differ in 19 of 20 cases (Bland & Altman, BMJ
+        1996;313:744), limits from chi-square. ``bias``: second video less first, Student's t, with the limits of
+        agreement in its note. ``flips``: share of patients with videos on both sides of the threshold, Wilson.
+    """
+    data = pd.DataFrame({"score": np.asarray(y_score, dtype=float), "patient": np.asarray(patient)})
+    if not np.isfinite(data["score"]).all():
+        raise InferenceError("scores of videos must be finite: leave the others out")
+    data = data[data.groupby("patient")["score"].transform("size") > 1]
+    by_patient = data.groupby("patient", sort=False)["score"]
+    if by_patient.ngroups < 3:
+        raise InferenceError(
+            f"{by_patient.ngroups} patients have more than one video: repeatability needs at least three such patients"
+        )
+    within, between, sizes = _variances(by_patient)
+    tails = (1 - confidence_level) / 2, (1 + confidence_level) / 2
+    found = {"icc": _icc(within, between, sizes, tails, confidence_level)}
+    df, n = int(sizes.sum()) - len(sizes), len(sizes)
+    spread = np.sqrt([within, *(within * df / stats.chi2.ppf(tails[::-1], df))])
+    for name, factor in (("within_sd", 1.0), ("repeatability", float(special.ndtri(0.975) * np.sqrt(2)))):
+        found[name] = Estimate(name, *map(float, factor * spread), n, confidence_level, "chi-square")
+    found["bias"] = _bias(by_patient, confidence_level)
+    flipped = (by_patient.max() >= threshold) & (by_patient.min() < threshold)
+    return found | {"flips": wilson(int(flipped.sum()), n, "share of patients whose decision flips", confidence_level)}
+
+
+def _variances(by_patient) -> tuple[float, float, _Floats]:
+    """Mean squares within and between patients, and videos of each."""
+    sizes, means = by_patient.size().to_numpy(float), by_patient.mean().to_numpy()
+    grand = float(sizes @ means / sizes.sum())
+    squares = float(((by_patient.size() - 1) * by_patient.var(ddof=1)).sum())
+    between = float(sizes @ (means - grand) ** 2) / (len(sizes) - 1)
+    return squares / float(sizes.sum() - len(sizes)), between, sizes
+
+
+def _icc(within: float, between: float, sizes: _Floats, tails: tuple[float, float], level: float) -> Estimate:
+    n, total = len(sizes), sizes.sum()
+    mean_size = float((total - (sizes**2).sum() / total) / (n - 1))
+    if within == 0:
+        note = "the videos of every patient have the same score: no interval"
+        return Estimate("ICC(1,1)", 1.0, np.nan, np.nan, n, level, "F", note=note)
+    ratio, df = between / within, (n - 1, total - n)
+    values = [ratio, ratio / stats.f.ppf(tails[1], *df), ratio * stats.f.ppf(tails[1], *df[::-1])]
+    value, low, high = (float((f - 1) / (f + mean_size - 1)) for f in values)
+    return Estimate("ICC(1,1)", value, low, high, n, level, "F")
+
+
+def _bias(by_patient, level: float) -> Estimate:
+    apart = (by_patient.nth(1).to_numpy() - by_patient.nth(0).to_numpy()).astype(float)
+    mean, spread = float(apart.mean()), float(apart.std(ddof=1))
+    error = spread / np.sqrt(len(apart))
+    reach = float(special.stdtrit(len(apart) - 1, (1 + level) / 2)) * error
+    z = float(special.ndtri(0.975)) * spread
+    note = f"95 % limits of agreement {mean - z:.3f} to {mean + z:.3f}"
+    return Estimate(
+        "second less first", mean, mean - reach, mean + reach, len(apart), level, "Student's t", error, note
+    )
+
+
+def clustered_auc(
+    y_true: ArrayLike, y_score: ArrayLike, patient: ArrayLike, *, confidence_level: float = 0.95
+) -> Estimate:
+    """AUC whose cases and controls are videos (or lesions), several of each patient.
+
+    Obuchowski, Biometrics 1997;53:567: DeLong's components are summed within patients, whose videos need not agree in
+    truth. `patient` says whose each video is. Limits: Student's t on the logit scale, with one degree of freedom less
+    than patients in the smaller class; without a variance, limits are NaN, and `note` says why.
+    """
+    area, error, df, n = _clustered(y_true, (y_score,), patient)
+    value = float(area[0])
+    if not error > 0:
+        note = "the variance is zero: no interval"
+        return Estimate("AUC", value, np.nan, np.nan, n, confidence_level, "clustered", note=note)
+    reach = special.stdtrit(df, (1 + confidence_level) / 2) * error / (value * (1 - value))
+    limits = (float(special.expit(special.logit(value) + side * reach)) for side in (-1, 1))
+    return Estimate("AUC", value, *limits, n, confidence_level, "clustered, Student's t on the logit scale", error)
+
+
+def clustered_auc_test(
+    y_true: ArrayLike,
+    score_a: ArrayLike,
+    score_b: ArrayLike,
+    patient: ArrayLike,
+    *,
+    confidence_level: float = 0.95,
+) -> Comparison:
+    """Paired test of two AUCs of videos, several of each patient (Obuchowski 1997); Student's t as `clustered_auc`."""
+    areas, error, df, n = _clustered(y_true, (score_a, score_b), patient)
+    a, b = map(float, areas)
+    if not error > 0:
+        pvalue, note = (1.0, "") if a == b else (np.nan, "the variance is zero although the areas differ: no test")
+        return Comparison("clustered, paired", a, b, a - b, pvalue, n, note=note)
+    t, reach = (a - b) / error, float(special.stdtrit(df, (1 + confidence_level) / 2)) * error
+    limits, pvalue = (max(-1.0, a - b - reach), min(1.0, a - b + reach)), float(2 * special.stdtr(df, -abs(t)))
+    return Comparison("clustered, paired", a, b, a - b, pvalue, n, *limits, confidence_level, t, error, df=df)
+
+
+def _clustered(y_true: ArrayLike, scores: tuple[ArrayLike, ...], patient: ArrayLike) -> tuple[_Floats, float, int, int]:
+    """Areas, standard error of the area (or of the difference of two), degrees of freedom, patients."""
+    positive, (codes, names) = np.asarray(y_true) == 1, pd.factorize(np.asarray(patient))
+    areas = np.array([auc(y_true, score) for score in scores])  # checks truth and scores
+    if len(codes) != len(positive) or (codes < 0).any():
+        raise InferenceError("every video needs the patient whose it is")
+    placed = [
+        _shares(positive, np.asarray(score, dtype=float)) - area for score, area in zip(scores, areas, strict=True)
+    ]
+    centred = placed[0] - placed[1] if len(placed) > 1 else placed[0]
+    sums = [np.bincount(codes, np.where(group, centred, 0.0), len(names)) for group in (positive, ~positive)]
+    videos = int(positive.sum()), int((~positive).sum())
+    patients = [len(np.unique(codes[group])) for group in (positive, ~positive)]
+    if min(patients) < 2:
+        raise InferenceError("videos of at least two patients with and two without the condition are needed")
+    parts = [m / (m - 1) * float(s @ s) / v**2 for s, v, m in zip(sums, videos, patients, strict=True)]
+    joint = len(names) / (len(names) - 1) * float(sums[0] @ sums[1]) / (videos[0] * videos[1])
+    variance = sum(parts) + 2 * joint
+    return areas, float(np.sqrt(max(variance, 0.0))) if variance > 1e-20 else 0.0, min(patients) - 1, len(names)
+
+
+def _shares(positive: NDArray[np.bool_], score: _Floats) -> _Floats:
+    """Of a case the share of controls below it, of a control the share of cases above it; ties count half."""
+    within = np.empty(len(score))
+    within[positive], within[~positive] = stats.rankdata(score[positive]), stats.rankdata(score[~positive])
+    below = stats.rankdata(score) - within
+    m, n = int(positive.sum()), int((~positive).sum())
+    return np.where(positive, below / n, 1 - below / m)

@@ -1,0 +1,72 @@
+"""The pathway: patients counted by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fibrolib.clinical import compare_pathways, pathway_table
+from fibrolib.diagnostics import FIB4, zones
+from fibrolib.inference import InferenceError
+
+ZONES = pd.DataFrame(
+    {
+        "fib4": ["low", "low", "high", "indeterminate", None, "age < 35", "indeterminate", "high"],
+        "video": ["high", "low", "low", "low", "high", "indeterminate", "low", "high"],
+    }
+)
+TRUTH = [1, 0, 1, 1, 1, 0, 0, 0]
+
+
+def test_every_patient_is_followed_to_the_end():
+    table = pathway_table(ZONES, TRUTH).set_index("step")
+    # By hand: FIB-4 releases 2 of 8 (one diseased), sends 2 to biopsy, passes 4 on; the video releases 2 (one
+    # diseased), sends 1, and passes on the one without an answer.
+    events = table[["entered", "released", "missed", "to_biopsy", "passed_on"]]
+    assert events.loc["fib4"].tolist() == [1000, 250, 125, 250, 500]
+    assert events.loc["video"].tolist() == [500, 250, 125, 125, 125]
+    assert table.loc["biopsy", "entered"] == 500
+
+
+def test_numbers_add_up_at_any_prevalence():
+    table = pathway_table(ZONES, TRUTH, prevalence=0.1).set_index("step")
+    out = table[["released", "to_biopsy", "passed_on"]].sum(axis=1)
+    np.testing.assert_allclose(out[["fib4", "video"]], table.loc[["fib4", "video"], "entered"])
+    # One of four diseased is missed by FIB-4: 1,000 x 0.1 x 1/4.
+    assert table.loc["fib4", "missed"] == pytest.approx(25)
+    assert table.loc["fib4", "missed_low"] > 0
+
+
+def test_a_pathway_that_missed_nobody_has_an_upper_limit():
+    found = compare_pathways({"video": ZONES[["video"]].replace("low", "high")}, TRUTH).iloc[0]
+    assert (found["missed"], found["avoided"]) == (0, 0)
+    assert found["missed_share_high"] > 0.3
+
+
+def test_pathways_are_compared_in_the_same_patients():
+    table = compare_pathways({"biopsy": ZONES[[]], "fib4": ZONES[["fib4"]], "both": ZONES}, TRUTH).set_index("pathway")
+    assert table["biopsies"].tolist() == [1000, 750, 500]
+    assert table["missed"].tolist() == [0, 125, 250]
+    assert table["missed_share"].tolist() == [0, 0.25, 0.5]
+    assert table["biopsies_change"].iloc[1:].tolist() == [-250, -250]
+    assert table.loc["both", "missed_change"] == pytest.approx(125)
+    assert table.loc["both", "biopsies_change_low"] < -250 < table.loc["both", "biopsies_change_high"]
+
+
+def test_published_zones_fit_in():
+    # FIB-4 in fatty liver: 1.3 / 2.67, 2.0 from 65 years on, not below 35 (McPherson 2017).
+    zone = zones([1.5, 1.5, 1.0, 3.0, 1.0], FIB4, stage=3, population="fatty", age=[70, 50, 50, 50, 30])
+    table = pathway_table(pd.DataFrame({"fib4": zone}), [0, 1, 0, 1, 0]).set_index("step")
+    assert table.loc["fib4", ["released", "to_biopsy", "passed_on"]].tolist() == pytest.approx([400, 200, 400])
+
+
+@pytest.mark.parametrize(
+    ("truth", "message"), [([1] * 8, "one class"), ([1, 0], "each of the 8"), ([2] + [0] * 7, "0 or 1")]
+)
+def test_truth_must_fit(truth, message):
+    with pytest.raises(InferenceError, match=message):
+        pathway_table(ZONES, truth)
+
+
+def test_a_prevalence_is_a_share():
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        pathway_table(ZONES, TRUTH, prevalence=10)

@@ -1,0 +1,74 @@
+"""An imperfect reference: closed forms, and simulation with a known truth."""
+
+import numpy as np
+import pytest
+
+from fibrolib.clinical import attainable_auc, corrected_auc, staging_error
+from fibrolib.inference import InferenceError, auc
+
+SHARES = (0.15, 0.25, 0.2, 0.2, 0.2)
+
+
+def biopsied(n, rate, seed, strength=1.0):
+    """True stages, found stages, scores."""
+    rng, matrix = np.random.default_rng(seed), staging_error(5, rate)
+    true = rng.choice(5, n, p=SHARES)
+    found = (np.cumsum(matrix, axis=1)[true] < rng.random(n)[:, None]).sum(axis=1)
+    return true, found, strength * true + rng.normal(size=n)
+
+
+def test_matrix_by_hand():
+    np.testing.assert_allclose(staging_error(3, 0.2, too_low=0.75), [[0.8, 0.2, 0], [0.15, 0.8, 0.05], [0, 0.2, 0.8]])
+    np.testing.assert_array_equal(staging_error(5, 0.0), np.eye(5))
+
+
+def test_two_stages_have_a_closed_form():
+    # A reader of the truth: AUC = (PPV + NPV) / 2 of the reference. Prevalence 0.3, error 0.2 either way:
+    # PPV = 0.24 / 0.38, NPV = 0.56 / 0.62.
+    assert attainable_auc([0.7, 0.3], staging_error(2, 0.2), 1) == pytest.approx((0.24 / 0.38 + 0.56 / 0.62) / 2)
+
+
+def test_a_perfect_reader_is_as_simulated():
+    true, found, _ = biopsied(200_000, 0.25, 0)
+    for cutoff in (1, 2, 3, 4):
+        exact = attainable_auc(SHARES, staging_error(5, 0.25), cutoff)
+        assert auc(found >= cutoff, true) == pytest.approx(exact, abs=0.003)
+    assert attainable_auc(SHARES, staging_error(5, 0.0), 2) == 1
+
+
+def test_correction_finds_the_auc_against_the_truth():
+    true, found, score = biopsied(4000, 0.25, 1)
+    right, observed = auc(true >= 2, score), auc(found >= 2, score)
+    estimate = corrected_auc(found, score, staging_error(5, 0.25), 2, n_resamples=300)
+    assert observed < right - 0.02
+    assert estimate.value == pytest.approx(right, abs=0.015)
+    assert estimate.low < right < estimate.high
+
+
+def test_without_error_nothing_is_corrected():
+    _, found, score = biopsied(200, 0.25, 2)
+    estimate = corrected_auc(found, score, np.eye(5), 2, n_resamples=100)
+    assert estimate.value == pytest.approx(auc(found >= 2, score))
+
+
+def test_an_error_too_large_for_the_patients_is_refused():
+    stage = np.repeat([0, 1, 2, 3, 4], [30, 1, 30, 30, 30])
+    with pytest.raises(InferenceError, match="stage 1 was found in fewer patients"):
+        corrected_auc(stage, stage.astype(float), staging_error(5, 0.25), 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([0, 1], [0.1, np.nan], np.eye(2), 1), "one finite score"),
+        (([0, 5], [0.1, 0.2], np.eye(2), 1), "stage 5 was found"),
+        (([0, 1], [0.1, 0.2], np.ones((2, 2)), 1), "each with the sum 1"),
+    ],
+)
+def test_arguments_must_fit(arguments, message):
+    with pytest.raises(InferenceError, match=message):
+        corrected_auc(*arguments)
+    with pytest.raises(InferenceError, match="one class only"):
+        attainable_auc([1, 0], np.eye(2), 1)
+    with pytest.raises(ValueError, match="shares between 0 and 1"):
+        staging_error(5, 25)

@@ -1,0 +1,87 @@
+"""Sets of stages: contiguous, covering, and honest about too few calibration patients."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import special
+
+from fibrolib.clinical import selective_accuracy, set_coverage, stage_sets
+from fibrolib.clinical.stage_sets import _mass_until
+from fibrolib.inference import InferenceError, wilson
+
+
+def patients(n, seed, noise=1.0):
+    rng = np.random.default_rng(seed)
+    stage = rng.integers(0, 5, n)
+    logits = -((np.arange(5) - (stage + noise * rng.normal(size=n))[:, None]) ** 2)
+    return stage, special.softmax(logits, axis=1)
+
+
+def test_a_set_grows_from_the_mode_to_the_likelier_neighbour():
+    # By hand: 2 (0.4), then 3 (0.25 > 0.2), then 1 (0.2 > 0.1), then 4 (0.1 > 0.05), then 0.
+    until = _mass_until(np.array([[0.05, 0.2, 0.4, 0.25, 0.1]]))
+    np.testing.assert_allclose(until, [[1.0, 0.85, 0.4, 0.65, 0.95]])
+    np.testing.assert_allclose(_mass_until(np.array([[0.7, 0.0, 0.3]])), [[0.7, 0.7, 1.0]])
+
+
+def test_coverage_is_at_least_the_promise_and_as_computed():
+    # 500 draws of 19 calibration patients; the exact mean for scores without ties is 18 / 20.
+    found = []
+    for seed in range(500):
+        stage, probabilities = patients(19 + 40, seed)
+        sets = stage_sets(pd.DataFrame(probabilities[19:]), probabilities[:19], stage[:19], confidence_level=0.9)
+        found.append(np.mean((sets["low"] <= stage[19:]) & (stage[19:] <= sets["high"])))
+    exact = set_coverage([19], confidence_level=0.9)["coverage"].iloc[0]
+    assert exact == pytest.approx(0.9)
+    assert np.mean(found) == pytest.approx(exact, abs=2 * np.std(found) / np.sqrt(500) + 0.005)
+
+
+def test_sixteen_patients_cannot_promise_95_per_cent():
+    stage, probabilities = patients(40, 0)
+    new = pd.DataFrame(probabilities[19:], index=[f"p{i}" for i in range(21)])
+    sixteen = stage_sets(new, probabilities[:16], stage[:16], confidence_level=0.95)
+    assert ((sixteen["low"] == 0) & (sixteen["high"] == 4)).all()
+    assert sixteen["note"].str.contains("16 calibration patients: too few").all()
+    nineteen = stage_sets(new, probabilities[:19], stage[:19], confidence_level=0.95)
+    assert (nineteen["size"] < 5).any()
+    assert list(nineteen.index) == list(new.index)
+    assert (nineteen["note"] == "").all()
+
+
+def test_least_numbers_of_calibration_patients():
+    # ceil((n + 1) level) <= n: 9 for 0.9, 19 for 0.95, 99 for 0.99.
+    for level, least in ((0.9, 9), (0.95, 19), (0.99, 99)):
+        assert set_coverage([least - 1, least], confidence_level=level)["promised"].tolist() == [False, True]
+
+
+def test_spread_of_the_coverage_is_a_beta_distribution():
+    # n = 19, level 0.95: Beta(19, 1), whose quantile q is q^(1/19).
+    row = set_coverage([19], confidence_level=0.95).iloc[0]
+    assert (row["low"], row["high"]) == pytest.approx((0.025 ** (1 / 19), 0.975 ** (1 / 19)))
+
+
+def test_sets_are_contiguous_and_hold_the_mode():
+    stage, probabilities = patients(60, 3, noise=2.0)
+    sets = stage_sets(pd.DataFrame(probabilities[30:]), probabilities[:30], stage[:30], confidence_level=0.5)
+    assert (sets["size"] == sets["high"] - sets["low"] + 1).all()
+    mode = probabilities[30:].argmax(axis=1)
+    assert ((sets["low"] <= mode) & (mode <= sets["high"])).all()
+
+
+def test_accuracy_against_share_answered():
+    probabilities = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0.1, 0.2, 0.7], [0.1, 0.2, 0.7]])
+    table = selective_accuracy([0, 1, 0, 1], probabilities)
+    assert table["n"].tolist() == [1, 2, 4]  # tied patients answer together
+    assert table["exact"].tolist() == [1, 1, 0.5]
+    assert table["within_one"].tolist() == [1, 1, 0.75]
+    assert table["exact_low"].iloc[-1] == wilson(2, 4).low
+
+
+def test_what_is_no_distribution_is_refused():
+    stage, probabilities = patients(20, 0)
+    with pytest.raises(InferenceError, match="each row with the sum 1"):
+        stage_sets(pd.DataFrame(probabilities), probabilities * 2, stage)
+    with pytest.raises(InferenceError, match="do not fit"):
+        stage_sets(pd.DataFrame(probabilities), probabilities[:10], stage)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        stage_sets(pd.DataFrame(probabilities), probabilities, stage, confidence_level=95)

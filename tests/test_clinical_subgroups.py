@@ -1,0 +1,107 @@
+"""Subgroups: each row is the statistic of its patients; interactions; centres left out."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import special
+
+from fibrolib.clinical import centre_splits, interaction_tests, leave_one_centre_out, subgroup_table
+from fibrolib.inference import InferenceError, auc_ci, calibration_metrics, choose_threshold, wilson
+
+RNG = np.random.default_rng(5)
+N = 150
+Y = np.arange(N) % 2
+PROB = special.expit(RNG.normal(size=N) + 1.5 * (Y - 0.5))
+GROUPS = pd.DataFrame(
+    {
+        "centre": np.repeat(["A", "B", "C"], (70, 72, 8)),
+        "sex": [None if i % 11 == 0 else ("female", "male")[i % 3 == 0] for i in range(N)],
+    },
+    index=[f"p{i}" for i in range(N)],
+)
+
+
+def test_each_row_is_the_statistic_of_its_patients():
+    table = subgroup_table(Y, PROB, GROUPS, 0.5).set_index(["column", "level"])
+    assert list(table.index[:4]) == [("all", "all patients"), ("centre", "A"), ("centre", "B"), ("centre", "C")]
+    assert {level for column, level in table.index if column == "sex"} == {"female", "male", "missing"}
+    here = (GROUPS["centre"] == "B").to_numpy()
+    row, area = table.loc[("centre", "B")], auc_ci(Y[here], PROB[here])
+    assert (row["auc"], row["auc_low"], row["auc_high"]) == (area.value, area.low, area.high)
+    called = wilson(int((PROB[here & (Y == 1)] >= 0.5).sum()), int(Y[here].sum()))
+    assert (row["sensitivity"], row["sensitivity_low"]) == (called.value, called.low)
+    assert row["intercept"] == pytest.approx(calibration_metrics(Y[here], PROB[here])["intercept"].value)
+
+
+def test_a_small_group_has_no_numbers_and_says_so():
+    row = subgroup_table(Y, PROB, GROUPS, 0.5).query("level == 'C'").iloc[0]
+    assert (row["n"], row["n_positive"]) == (8, 4)
+    assert np.isnan(row["auc"])
+    assert "fewer than 5" in row["note"]
+
+
+def test_an_interaction_is_found_where_there_is_one():
+    rng, group = np.random.default_rng(1), np.arange(N) % 2
+    score = special.expit(rng.normal(size=N) + np.where(group == 1, 2.5, 0.0) * Y[::-1])
+    groups = pd.DataFrame({"scanner": group, "noise": rng.integers(0, 3, N)})
+    table = interaction_tests(Y[::-1], score, groups.assign(scanner=group)).set_index("column")
+    assert len(table) == 2
+    truth = rng.integers(0, 2, N)
+    score = special.expit(rng.normal(size=N) + np.where(group == 1, 2.5, 0.0) * truth)
+    table = interaction_tests(truth, score, groups).set_index("column")
+    assert table.loc["scanner", "p_holm"] < 0.01
+    assert table.loc["scanner", "df"] == 1
+    assert table.loc["noise", "p"] > 0.01
+    assert (table["p_holm"] >= table["p"]).all()
+
+
+def test_an_irrelevant_aetiology_shows_no_interaction():
+    # 200 draws: 50 ways of grouping each of four cohorts at random.
+    found = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        truth, aetiology = rng.integers(0, 2, 100), pd.DataFrame(rng.integers(0, 3, (100, 50)))
+        score = special.expit(rng.normal(size=100) + 1.2 * truth)
+        found += interaction_tests(truth, score, aetiology)["p"].tolist()
+    assert np.mean(np.array(found) < 0.05) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_small_groups_and_missing_values_are_left_out_of_the_test():
+    table = interaction_tests(Y, PROB, GROUPS).set_index("column")
+    assert (table.loc["centre", "levels"], table.loc["centre", "n"]) == (2, 142)
+    assert "8 in small groups" in table.loc["centre", "note"]
+    alone = interaction_tests(Y, PROB, pd.DataFrame({"centre": ["A"] * N}))
+    assert alone["p"].isna().all()
+    assert "fewer than two groups" in alone["note"].iloc[0]
+
+
+def test_each_centre_is_left_out_once():
+    patients = GROUPS.assign(split=np.repeat(["train", "validation", "test"], 50))
+    splits = centre_splits(patients)
+    assert list(splits) == ["A", "B", "C"]
+    left_out = splits["B"] == "test"
+    assert (left_out == (GROUPS["centre"] == "B")).all()
+    assert (splits["B"][~left_out & (patients["split"] == "validation")] == "validation").all()
+    assert (splits["B"][~left_out & (patients["split"] != "validation")] == "train").all()
+    with pytest.raises(InferenceError, match="names 0 centres"):
+        centre_splits(patients.drop(columns="centre"))
+
+
+def test_threshold_and_calibration_come_from_the_other_centres():
+    table = leave_one_centre_out(Y, PROB, GROUPS["centre"]).set_index("level")
+    here = (GROUPS["centre"] == "A").to_numpy()
+    # A monotone curve carries no rank over: the AUC is that of the scores, the calls those of the others' threshold.
+    assert table.loc["A", "auc"] == pytest.approx(auc_ci(Y[here], PROB[here]).value)
+    cut = choose_threshold(Y[~here], PROB[~here])
+    sensitivity = np.mean(PROB[here & (Y == 1)] >= cut)
+    assert table.loc["A", "sensitivity"] == pytest.approx(sensitivity, abs=0.03)
+    assert np.isnan(table.loc["C", "auc"])
+
+
+def test_a_centre_whose_patients_are_sicker_is_seen_by_its_intercept():
+    rng, centre = np.random.default_rng(2), np.repeat(["near", "far"], 200)
+    score = rng.normal(size=400)
+    truth = rng.random(400) < special.expit(1.5 * score + np.where(centre == "far", 1.5, 0.0))
+    table = leave_one_centre_out(truth.astype(int), special.expit(score), centre).set_index("level")
+    assert table.loc["far", "intercept"] == pytest.approx(1.5, abs=0.5)
+    assert table.loc["far", "intercept_low"] > 0 > table.loc["near", "intercept_high"]

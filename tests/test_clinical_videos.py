@@ -1,0 +1,105 @@
+"""Several videos of a patient: published agreement, and areas of clusters."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from fibrolib.clinical import clustered_auc, clustered_auc_test, repeatability
+from fibrolib.inference import InferenceError, auc, delong_test, wilson
+
+# Shrout & Fleiss, Psychol Bull 1979;86:420, table 2: six targets, four judges.
+RATINGS = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], dtype=float)
+
+
+def videos(n, each, seed, alike=1.0):
+    rng = np.random.default_rng(seed)
+    patient, y = np.repeat(np.arange(n), each), np.repeat(np.arange(n) % 2, each)
+    return y, alike * rng.normal(size=n)[patient] + rng.normal(size=n * each) + y, patient
+
+
+def test_icc_is_that_of_shrout_and_fleiss():
+    found = repeatability(RATINGS.ravel(), np.repeat(np.arange(6), 4), 5)["icc"]
+    # Table 4: 0.17; pingouin 0.7.0: 0.165742, 95 % -0.13 to 0.72.
+    assert found.value == pytest.approx(0.165742, abs=1e-6)
+    assert (found.low, found.high) == pytest.approx((-0.13, 0.72), abs=0.005)
+
+
+def test_within_patient_spread_bias_and_flips_by_hand():
+    first, second = np.array([1.0, 2.0, 4.0, 8.0]), np.array([2.0, 2.0, 6.0, 7.0])
+    scores, patient = np.stack((first, second), axis=1).ravel(), np.repeat(list("abcd"), 2)
+    found = repeatability([*scores, 3.0], [*patient, "alone"], threshold=2.0)
+    apart = second - first
+    within = np.sqrt(np.sum(apart**2 / 2) / 4)
+    assert found["within_sd"].value == pytest.approx(within)
+    low = within * np.sqrt(4 / stats.chi2.ppf(0.975, 4))
+    assert found["within_sd"].low == pytest.approx(low)
+    assert found["repeatability"].value == pytest.approx(1.959964 * np.sqrt(2) * within)
+    paired = stats.ttest_1samp(apart, 0).confidence_interval()
+    assert (found["bias"].value, found["bias"].low, found["bias"].high) == pytest.approx((0.5, *paired))
+    assert found["flips"].value == 0.25  # patient a alone lies on both sides of 2
+    assert found["flips"].high == wilson(1, 4).high
+
+
+def test_coverage_of_the_icc_with_unequal_numbers_of_videos():
+    # True ICC 1 / (1 + 1) = 0.5.
+    rng, inside = np.random.default_rng(0), 0
+    patient = np.repeat(np.arange(30), rng.integers(2, 5, 30))
+    for _ in range(300):
+        score = rng.normal(size=30)[patient] + rng.normal(size=len(patient))
+        icc = repeatability(score, patient, 0)["icc"]
+        inside += icc.low <= 0.5 <= icc.high
+    assert inside / 300 == pytest.approx(0.95, abs=0.03)
+
+
+def test_without_repeats_there_is_no_repeatability():
+    with pytest.raises(InferenceError, match="2 patients have more than one video"):
+        repeatability([1, 2, 3, 4, 5], [1, 1, 2, 2, 3], 2)
+    same = repeatability([1, 1, 2, 2, 3, 3], [1, 1, 2, 2, 3, 3], 2)["icc"]
+    assert same.value == 1
+    assert "no interval" in same.note
+
+
+def test_one_video_of_each_patient_is_delong():
+    y, a, patient = videos(60, 1, 0)
+    b = videos(60, 1, 1)[1]
+    wanted, found = delong_test(y, a, b, method="proc"), clustered_auc_test(y, a, b, patient)
+    assert (found.difference, found.standard_error) == pytest.approx((wanted.difference, wanted.standard_error))
+
+
+def test_a_copy_of_every_video_changes_nothing():
+    y, a, patient = videos(40, 1, 3)
+    once, twice = clustered_auc(y, a, patient), clustered_auc(np.tile(y, 2), np.tile(a, 2), np.tile(patient, 2))
+    assert (twice.value, twice.standard_error) == pytest.approx((once.value, once.standard_error))
+    assert (twice.low, twice.high) == pytest.approx((once.low, once.high))
+
+
+def test_standard_error_is_that_of_simulated_clusters():
+    found = [clustered_auc(*videos(60, 3, seed)) for seed in range(400)]
+    spread = np.std([each.value for each in found])
+    assert np.mean([each.standard_error for each in found]) == pytest.approx(spread, rel=0.08)
+    # As if all videos were patients it would be too small.
+    y, score, _ = videos(60, 3, 0)
+    assert clustered_auc(y, score, np.arange(len(y))).standard_error < 0.8 * found[0].standard_error
+    truth = auc(*videos(20_000, 1, 1)[:2])
+    assert np.mean([each.low <= truth <= each.high for each in found]) == pytest.approx(0.95, abs=0.03)
+
+
+def test_truth_may_differ_within_a_patient():
+    rng = np.random.default_rng(4)
+    found = []
+    for _ in range(300):
+        patient = np.repeat(np.arange(50), 2)
+        y = rng.integers(0, 2, 100)
+        found.append(clustered_auc(y, rng.normal(size=50)[patient] + 0.5 * rng.normal(size=100) + y, patient))
+    spread = np.std([each.value for each in found])
+    assert np.mean([each.standard_error for each in found]) == pytest.approx(spread, rel=0.1)
+
+
+def test_scores_that_rank_alike_and_flawless_ones():
+    y, a, patient = videos(20, 2, 0)
+    assert clustered_auc_test(y, a, 2 * a, patient).pvalue == 1
+    flawless = clustered_auc(y, y.astype(float), patient)
+    assert flawless.value == 1
+    assert np.isnan(flawless.low)
+    with pytest.raises(InferenceError, match="at least two patients"):
+        clustered_auc([0, 0, 1], [1, 2, 3], [1, 2, 3])
