@@ -12,10 +12,12 @@ from fibrolib.report.notebooks import _notebook_sources
 from fibrolib.study import Request
 
 SOURCES = _notebook_sources()
+EXERCISES = sorted((SOURCES[0].parent / "exercises").glob("*.ipynb"))
 PARAMETER = re.compile(r"^(?P<name>[a-z_]+): (?P<type>str|int|float|bool) = (?P<value>.+?)  # (?P<help>\S.*)$")
 MOST_LINES = 15
 
 every_notebook = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+every_source = pytest.mark.parametrize("path", SOURCES + EXERCISES, ids=lambda path: path.stem)
 
 
 def read(path):
@@ -40,7 +42,7 @@ def test_numbers_run_without_a_gap():
     assert numbers == list(range(len(numbers)))
 
 
-@every_notebook
+@every_source
 def test_file_is_valid_and_clean(path):
     notebook = read(path)
     nbformat.validate(notebook)
@@ -83,17 +85,21 @@ def test_parameters_are_those_of_a_request(path):
     assert all(type(declared[line["name"]]).__name__ == line["type"] for line in lines)
 
 
-@every_notebook
-def test_cells_are_short_and_prose_comes_first(path):
-    cells = read(path).cells
+@every_source
+def test_cells_are_short(path):
     for cell in code_cells(path):
         assert len([line for line in cell.source.splitlines() if line.strip()]) <= MOST_LINES, cell.source
+
+
+@every_notebook
+def test_prose_comes_first(path):
+    cells = read(path).cells
     kinds = [cell.cell_type for cell in cells]
     assert kinds.count("markdown") >= kinds.count("code")
     assert all(cell.source.strip() for cell in cells)
 
 
-@every_notebook
+@every_source
 def test_code_draws_through_the_package(path):
     for cell in code_cells(path):
         assert not re.search(r"^\s*[%!]", cell.source, re.MULTILINE), cell.source
@@ -103,13 +109,13 @@ def test_code_draws_through_the_package(path):
     assert not {name.split(".")[0] for name in imported} & {"matplotlib", "seaborn"}
 
 
-@every_notebook
+@every_source
 def test_functions_in_cells_are_described(path):
     made = [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     assert all(ast.get_docstring(node) for node in made)
 
 
-@every_notebook
+@every_source
 def test_facts_are_asserted(path):
     asserts = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Assert)]
     assert asserts
@@ -126,7 +132,7 @@ def test_banner_is_shown_where_the_study_is_opened(path):
     assert "study.banner" in first.source
 
 
-@every_notebook
+@every_source
 def test_no_path_is_written_into_the_code(path):
     texts = [
         node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant) and isinstance(node.value, str)

@@ -11,6 +11,7 @@ from fibrolib.plots.accuracy import (
     plot_roc,
     plot_zones,
 )
+from fibrolib.plots.live import LiveFigure
 from fibrolib.plots.maps import (
     OPACITY,
     beside_overlay,
@@ -60,6 +61,7 @@ __all__ = [
     "OPACITY",
     "ORACLES",
     "REGIONS",
+    "LiveFigure",
     "beside_overlay",
     "film",
     "interval_label",
