@@ -222,6 +222,21 @@ def _run(
     typer.echo(f"Report: {report}")
 
 
+@app.command("paper")
+def _paper(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    out: Annotated[Path, typer.Option(help="Folder of the material.")] = Path("paper"),
+    journal: Annotated[str, typer.Option(help="standard, elsevier, springer or nature.")] = "standard",
+    width: Annotated[float | None, typer.Option(help="Width of all figures in mm. Default: what suits each.")] = None,
+    style: Annotated[str, typer.Option(help="File of matplotlib settings for the figures (.mplstyle).")] = "",
+) -> None:
+    """Write the material of a manuscript from a finished run. Nothing is computed anew."""
+    from fibrolib.paper import write_paper
+
+    for sentence in write_paper(run, out, journal=journal, width=width, style=style):
+        typer.echo(sentence)
+
+
 @app.command("score")
 def _score(
     model: Annotated[Path, typer.Argument(help="models/NAME.safetensors of a run.")],

@@ -8,10 +8,12 @@ from fibrolib.nets.build import ARCHITECTURES, build_net, count_weights, describ
 from fibrolib.nets.frame import FrameLSTM
 from fibrolib.nets.initial_weights import WEIGHTS, ClipNetwork, check_options, write_tensors
 from fibrolib.nets.ordinal import OrdinalHead, OrdinalLoss, stage_probabilities
+from fibrolib.nets.topology import CLIP, follow_clip, layer_sources
 from fibrolib.nets.volume import MotionStem
 
 __all__ = [
     "ARCHITECTURES",
+    "CLIP",
     "PACKAGED",
     "WEIGHTS",
     "Backbone",
@@ -24,8 +26,10 @@ __all__ = [
     "check_options",
     "count_weights",
     "describe_layers",
+    "follow_clip",
     "give_back_memory",
     "import_torchvision",
+    "layer_sources",
     "net_options",
     "output_shapes",
     "stage_probabilities",

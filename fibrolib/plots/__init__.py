@@ -11,6 +11,7 @@ from fibrolib.plots.accuracy import (
     plot_roc,
     plot_zones,
 )
+from fibrolib.plots.journal import plot_architecture, plot_roc_panels, plot_stard, plot_trainings
 from fibrolib.plots.live import LiveFigure
 from fibrolib.plots.maps import (
     OPACITY,
@@ -27,9 +28,13 @@ from fibrolib.plots.maps import (
 )
 from fibrolib.plots.patients import plot_agreement, plot_carriers, plot_flow, plot_labs, plot_sample_frames, plot_stages
 from fibrolib.plots.style import (
+    Page,
+    for_print,
+    journals,
     method_label,
     png_bytes,
     save_figure,
+    save_print,
     setting_label,
     setting_names,
     signed,
@@ -62,12 +67,16 @@ __all__ = [
     "ORACLES",
     "REGIONS",
     "LiveFigure",
+    "Page",
     "beside_overlay",
     "film",
+    "for_print",
     "interval_label",
+    "journals",
     "method_label",
     "plot_agreement",
     "plot_answers",
+    "plot_architecture",
     "plot_attainable",
     "plot_calibration",
     "plot_carriers",
@@ -96,6 +105,7 @@ __all__ = [
     "plot_power",
     "plot_pvalue_range",
     "plot_roc",
+    "plot_roc_panels",
     "plot_sample_frames",
     "plot_sanity",
     "plot_schedule",
@@ -103,9 +113,12 @@ __all__ = [
     "plot_shares",
     "plot_split_luck",
     "plot_stages",
+    "plot_stard",
+    "plot_trainings",
     "plot_zones",
     "png_bytes",
     "save_figure",
+    "save_print",
     "setting_label",
     "setting_names",
     "signed",

@@ -16,6 +16,7 @@ from fibrolib.errors import counted
 from fibrolib.inference import roc_points, select_predictions
 from fibrolib.plots.style import (
     _GUIDE,
+    _letter,
     _model_colour,
     _model_dashes,
     _name_rows,
@@ -202,6 +203,7 @@ def plot_confusion(confusions: Mapping[str, Mapping[str, pd.DataFrame]], *, meta
         line[0].set_ylabel(f"{counted(n, GROUPS[group])}\nTrue stage")
     for plot in axes[-1]:
         plot.set_xlabel("Called stage")
+    _letter(axes.flat)
     figure.colorbar(image, ax=axes, shrink=0.6, label="Share of the true stage (%)")
     return figure
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import functools
 import io
+import tomllib
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +19,13 @@ import numpy as np
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.collections import Collection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.text import Text
 from numpy.typing import NDArray
+from PIL import Image
 
 from fibrolib.diagnostics import find_diagnostic
 
@@ -42,6 +52,87 @@ _METHOD_LABELS = {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++", "layercam": 
 _LAYER_LABELS = {"own": "", "fine": ", fine layer", "pixels": ""}
 
 
+_MM = 25.4  # in an inch
+_SMALLEST_TEXT, _THINNEST_LINE = 6.0, 0.5  # points: less is not read, or not printed
+_SCREEN = 165.0
+"""Width in millimetres of a drawing that is made for no page."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A journal's page, from ``journals.toml``: widths of figures in mm, letters in points, dots per inch.
+
+    ``style`` is a file of matplotlib settings of the user's own, whose settings come last.
+    """
+
+    widths: tuple[float, float, float]
+    font_size: float
+    drawing_dpi: int
+    picture_dpi: int
+    style: str = ""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Matplotlib's settings: ``journal.mplstyle``, then the journal's letters, then the user's file."""
+        read = functools.partial(mpl.rc_params_from_file, use_default_template=False)
+        settings = dict(read(Path(__file__).with_name("journal.mplstyle")))
+        settings |= dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize"), self.font_size)
+        return settings | (dict(read(self.style)) if self.style else {})
+
+
+def journals() -> dict[str, dict[str, Any]]:
+    """Arguments of `Page` by journal."""
+    return tomllib.loads((resources.files("fibrolib.plots") / "journals.toml").read_text("utf-8"))
+
+
+_printing: ContextVar[tuple[Page, float] | None] = ContextVar("page and width in mm of what is drawn", default=None)
+
+
+@contextmanager
+def for_print(page: Page, width: float) -> Iterator[None]:
+    """Figures that are drawn within are exactly ``width`` mm wide and in the style of the page; so they are saved."""
+    token = _printing.set((page, width))
+    try:
+        with mpl.rc_context(page.settings):
+            yield
+    finally:
+        _printing.reset(token)
+
+
+def _width() -> float:
+    """Width in millimetres of what is drawn."""
+    return _printing.get()[1] if _printing.get() else _SCREEN
+
+
+def _across(least: float, otherwise: int) -> int:
+    """How many panels of at least so many mm fit beside each other in print; on a screen, `otherwise`."""
+    return max(1, int(_width() // least)) if _printing.get() else otherwise
+
+
+def _letter(panels: Sequence[Axes]) -> None:
+    """Give panels their letters in print."""
+    if _printing.get() is None or len(panels) < 2:
+        return
+    for letter, panel in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", panels, strict=False):
+        place = {"xycoords": "axes fraction", "textcoords": "offset points", "xytext": (-3, 3)}
+        panel.annotate(letter, (0, 1), ha="right", va="bottom", fontweight="bold", fontsize=8, **place)
+
+
+def _fit_for_print(figure: Figure) -> None:
+    """Let no letter and no line be smaller than what print shows."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if any(label.get_fontsize() < _SMALLEST_TEXT for label in axis.get_ticklabels()):
+                axis.set_tick_params(labelsize=_SMALLEST_TEXT)
+    for text in figure.findobj(Text):
+        text.set_fontsize(max(text.get_fontsize(), _SMALLEST_TEXT))
+    for part in figure.findobj(lambda each: isinstance(each, Line2D | Patch)):
+        if 0 < part.get_linewidth() < _THINNEST_LINE:
+            part.set_linewidth(_THINNEST_LINE)
+    for part in figure.findobj(Collection):
+        part.set_linewidth([width and max(width, _THINNEST_LINE) for width in np.atleast_1d(part.get_linewidth())])
+
+
 def _model_colour(name: str) -> str:
     """Colour of a diagnostic; one that has none gets a spare colour, always the same for the same name."""
     record = find_diagnostic(name)
@@ -64,8 +155,12 @@ def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
     @functools.wraps(draw)
     def wrapper(*args: Any, **kwargs: Any) -> Figure:
-        with sns.axes_style("ticks"), sns.plotting_context("paper", font_scale=1.05), mpl.rc_context(_RC):
+        printing = _printing.get()
+        rc = _RC | printing[0].settings if printing else _RC
+        with sns.axes_style("ticks"), sns.plotting_context("paper", font_scale=1.05), mpl.rc_context(rc):
             figure = draw(*args, **kwargs)
+            if printing:
+                _fit_for_print(figure)
             # Laid out once: that takes longer than drawing, and each file and each screen would do it again.
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
@@ -77,7 +172,12 @@ def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 def _new_figure(
     rows: int = 1, columns: int = 1, *, width: float = 6.5, height: float = 4.0, **options: Any
 ) -> tuple[Figure, Any]:
-    """Figure (width and height in inches) and array of axes, shape (rows, columns), laid out without overlap."""
+    """Figure (width and height in inches) and array of axes, shape (rows, columns), laid out without overlap.
+
+    In print the page gives the width, and the height follows.
+    """
+    if _printing.get():
+        width, height = _width() / _MM, height * _width() / _MM / width
     figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained", **options)
     # pyplot makes Jupyter ready to show figures; closed at once, it shows each only where a cell returns it.
     plt.close(figure)
@@ -88,6 +188,24 @@ def _new_plot(width: float, height: float) -> tuple[Figure, Axes]:
     """Figure of a single panel, and that panel."""
     figure, axes = _new_figure(width=width, height=height)
     return figure, axes[0, 0]
+
+
+def _panels(names: Sequence[str], height: float, x: str, y: str) -> tuple[Figure, dict[str, Axes]]:
+    """Up to three panels in a row (in print, as many as fit), one for each diagnostic, and the labels of their axes."""
+    columns = max(1, min(_across(37, 3), len(names)))
+    rows = max(1, -(-len(names) // columns))
+    size = {"width": 0.4 + 2.1 * columns, "height": 0.4 + height * rows}
+    figure, axes = _new_figure(rows, columns, sharex=True, sharey=True, **size)
+    for spare in axes.flat[len(names) :]:
+        spare.remove()
+    panels = list(axes.flat[: len(names)])
+    for lowest in panels[-columns:]:
+        lowest.tick_params(labelbottom=True)
+    figure.supxlabel(x, fontsize="medium")
+    figure.supylabel(y, fontsize="medium")
+    sns.despine(figure)
+    _letter(panels)
+    return figure, dict(zip(names, panels, strict=True))
 
 
 def _name_rows(plot: Axes, names: Sequence[str]) -> None:
@@ -104,6 +222,18 @@ def save_figure(figure: Figure, path: Path) -> None:
     with mpl.rc_context({"svg.hashsalt": "fibrolib"}):
         metadata = {"Date": None} if path.suffix == ".svg" else None
         figure.savefig(path, bbox_inches="tight", dpi=_DPI, metadata=metadata)
+
+
+def save_print(figure: Figure, stem: Path, dpi: int) -> tuple[Path, ...]:
+    """Write a figure at its own size (within `for_print`) as PDF, SVG, PNG and TIFF; returns their paths."""
+    pdf, svg, png, tif = (stem.with_suffix(f".{suffix}") for suffix in ("pdf", "svg", "png", "tif"))
+    with mpl.rc_context({"svg.hashsalt": "fibrolib"}):
+        figure.savefig(pdf, dpi=dpi, metadata={"CreationDate": None})
+        figure.savefig(svg, dpi=dpi, metadata={"Date": None})
+        figure.savefig(png, dpi=dpi, facecolor="white")
+    with Image.open(png) as picture:  # without the fourth channel, which printers refuse
+        picture.convert("RGB").save(tif, compression="tiff_lzw", dpi=(dpi, dpi))
+    return pdf, svg, png, tif
 
 
 def _hide_ticks(axes: Axes) -> None:

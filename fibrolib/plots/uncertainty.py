@@ -7,11 +7,24 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from fibrolib.diagnostics import model_label
-from fibrolib.plots.style import _GUIDE, _model_colour, _model_dashes, _name_rows, _new_figure, _new_plot, _styled
+from fibrolib.plots.style import (
+    _GUIDE,
+    _across,
+    _model_colour,
+    _model_dashes,
+    _name_rows,
+    _new_figure,
+    _new_plot,
+    _panels,
+    _styled,
+)
 
 _PLAUSIBLE = (0.3, 0.8)  # correlations of two areas in the same patients
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -33,27 +46,19 @@ def interval_label(method: str) -> str:
     return _METHOD_LABELS.get(method, method)
 
 
-def _panels(curves: pd.DataFrame, height: float, x: str, y: str) -> tuple[Figure, dict[str, Axes]]:
-    """Up to three panels in a row, one for each diagnostic, and the labels of their axes."""
-    names = curves["model"].unique()
-    columns = max(1, min(3, len(names)))
-    rows = max(1, -(-len(names) // columns))
-    size = {"width": 0.4 + 2.1 * columns, "height": 0.4 + height * rows}
-    figure, axes = _new_figure(rows, columns, sharex=True, sharey=True, **size)
-    for spare in axes.flat[len(names) :]:
-        spare.remove()
-    figure.supxlabel(x, fontsize="medium")
-    figure.supylabel(y, fontsize="medium")
-    sns.despine(figure)
-    return figure, dict(zip(names, axes.flat[: len(names)], strict=True))
-
-
 def _draw_band(plot: Axes, curve: pd.DataFrame, x: str, y: str, name: str) -> None:
     """Draw the curve of a diagnostic over its band."""
     colour = _model_colour(name)
     plot.fill_between(curve[x], curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0)
     plot.plot(curve[x], curve[y], color=colour, linestyle=_model_dashes(name), linewidth=1.7)
     plot.set_title(model_label(name))
+
+
+def _explain(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Say what the lines mean that all panels have."""
+    band = Patch(facecolor="0.5", alpha=0.3, label="95 % band")
+    curve = Line2D([], [], color="0.2", linewidth=1.7, label="diagnostic")
+    figure.legend(handles=[curve, band, *handles], loc="outside upper center", ncols=_across(38, 4))
 
 
 def _count(plot: Axes, n: int, height: float) -> None:
@@ -68,7 +73,7 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: 
     `curves` comes from `fibrolib.inference.calibration_curves` of the same `predictions` and `split`.
     """
     curves = curves.dropna(subset=["observed"])
-    figure, panels = _panels(curves, 2.1, "Predicted probability", "Proportion with the condition")
+    figure, panels = _panels(curves["model"].unique(), 2.1, "Predicted probability", "Proportion with the condition")
     for name, plot in panels.items():
         rows = predictions[(predictions["model"] == name) & (predictions["split"] == split)]
         plot.plot([0, 1], [0, 1], **_GUIDE)
@@ -78,6 +83,9 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: 
             plot.plot(scores, np.full(len(scores), level), "|", color="0.35", markersize=5, markeredgewidth=0.8)
         _count(plot, int(rows["y_score"].notna().sum()), 0.12)
         plot.set(xlim=(-0.02, 1.02), ylim=(-0.09, 1.09), aspect="equal")
+    tick = {"marker": "|", "linestyle": "", "color": "0.35"}
+    handles = [Line2D([], [], **_GUIDE, label="perfect"), Line2D([], [], **tick, label="patient (above: with)")]
+    _explain(figure, handles)
     return figure
 
 
@@ -85,7 +93,7 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: 
 def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
     """Net benefit (from `decision_curves`) up to the threshold `most`, beside treating everybody (grey) and nobody."""
     curves = curves[curves["net_benefit"].notna() & (curves["threshold"] <= most)]
-    figure, panels = _panels(curves, 1.9, "Threshold probability for treatment", "Net benefit")
+    figure, panels = _panels(curves["model"].unique(), 1.9, "Threshold probability for treatment", "Net benefit")
     top = float(max(curves["high"].max(), curves["treat_all"].max())) + 0.03
     for name, plot in panels.items():
         curve = curves[curves["model"] == name]
@@ -94,6 +102,8 @@ def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
         _draw_band(plot, curve, "threshold", "net_benefit", name)
         _count(plot, int(curve["n"].iloc[0]), 0.97)
         plot.set(xlim=(0, most), ylim=(-0.4 * top, top))
+    policies = [Line2D([], [], color="0.5", linewidth=1, label="treat all"), Line2D([], [], **_GUIDE, label="none")]
+    _explain(figure, policies)
     return figure
 
 

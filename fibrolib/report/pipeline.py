@@ -9,6 +9,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TypeVar
 
+import pandas as pd
 from rich.console import Console
 
 from fibrolib.atomic import remove_unfinished
@@ -29,6 +30,7 @@ from fibrolib.report.progress import _count_files, _Fits, _Progress, _Tally
 from fibrolib.report.results import _results_json, _run_json
 from fibrolib.study import Request, Study
 from fibrolib.study.own_cohort import request_for_copies, validate_cohort
+from fibrolib.study.plates import make_plates
 from fibrolib.study.preprocessing import sources
 
 _T = TypeVar("_T")
@@ -104,6 +106,14 @@ def _run_notebooks(study: Study, further: dict, content: str, progress: _Progres
         _run_in_order(execute, _dependencies(notebooks), max_workers)
 
 
+def _keep_for_paper(study: Study) -> None:
+    """Write what `fibrolib.paper` draws and no notebook keeps: training curves, and pictures with their maps."""
+    fits = [study.evaluation(name).histories.assign(model=name) for name in study.nets]
+    study.folder.save_table("histories", pd.concat(fits, ignore_index=True))
+    nets = {name: study.evaluation(name).final for name in study.nets}
+    study.folder.save_plates(make_plates(study.patients, nets))
+
+
 def _write_report(study: Study, seconds: dict[str, float]) -> Path:
     """Write results.json, run.json and the report from the tables of the run."""
     nets = study.net_evaluations
@@ -117,6 +127,7 @@ def _write_report(study: Study, seconds: dict[str, float]) -> Path:
     run = _run_json(study.description(), study.folder.path, seconds)
     study.folder.save_json("results", found)
     study.folder.save_json("run", run)
+    _keep_for_paper(study)
     return _build_report(study.folder, found, run, tables)
 
 

@@ -23,6 +23,7 @@ from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.plots import save_figure
 from fibrolib.study.cache import ResultCache
+from fibrolib.study.plates import PLATES, Plates, write_plates
 from fibrolib.study.request import _STAMP
 from fibrolib.video import write_video
 
@@ -182,6 +183,10 @@ class RunFolder:
     def save_clip(self, name: str, frames: NDArray[np.uint8], fps: float) -> Path:
         """Write ``figures/<name>.mp4`` and return its path."""
         return self._write(f"figures/{name}.mp4", lambda path: write_video(path, frames, fps))
+
+    def save_plates(self, plates: Plates) -> Path:
+        """Write the pictures that a manuscript shows."""
+        return self._write(PLATES, lambda path: write_plates(plates, path))
 
     def save_model(self, name: str, classifier: NetClassifier, settings: dict) -> Path:
         """Write ``models/<name>.safetensors``, and its settings as ``.json`` for `preprocessing.score_video`."""

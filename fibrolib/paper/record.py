@@ -1,0 +1,132 @@
+"""A finished run, as a manuscript quotes it: results, circumstances, predictions and tables; nothing is computed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from fibrolib.diagnostics import INDICES
+from fibrolib.errors import FibrolibError
+from fibrolib.inference import select_predictions
+from fibrolib.stages import cutoff_name, stage_name
+from fibrolib.study import load_profile
+from fibrolib.study.plates import PLATES, Plates, read_plates
+
+VIRTUAL = "Virtual cohort: simulated patients, not clinical evidence."
+"""What every figure, table and page of a virtual run says; no option removes it."""
+AUTHOR = "[AUTHOR: {}]"
+"""How a place is marked that only an author can fill."""
+
+_SIDES = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Record:
+    """Folder of a finished run, the content of its results.json (`found`) and run.json (`run`), and `predictions`."""
+
+    folder: Path
+    found: dict
+    run: dict
+    predictions: pd.DataFrame
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """A table of the run; None where it has none of that name."""
+        path = self.folder / "tables" / f"{name}.csv"
+        return pd.read_csv(path) if path.exists() else None
+
+    @cached_property
+    def plates(self) -> Plates | None:
+        """Pictures of the run; None where it has none."""
+        path = self.folder / PLATES
+        return read_plates(path, self.cutoff) if path.exists() else None
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """Estimates on the test patients, a row per model."""
+        return self.table("metrics")
+
+    @property
+    def virtual(self) -> bool:
+        """Whether the patients are simulated."""
+        return self.found["cohort"]["virtual"]
+
+    @property
+    def warning(self) -> str:
+        """What every caption must say; empty where nothing must."""
+        parts = [VIRTUAL if self.virtual else "", self.found["caveat"] or ""]
+        return " ".join(part for part in parts if part)
+
+    @property
+    def cutoff(self) -> int:
+        """Lowest stage that counts as diseased."""
+        return self.found["cutoff"]
+
+    @property
+    def metavir(self) -> bool:
+        """Whether stages are METAVIR's."""
+        return self.run["metavir"]
+
+    @property
+    def reached(self) -> str:
+        """Name of the patients with the condition: ``≥ F2``."""
+        return cutoff_name(self.cutoff, self.metavir)
+
+    @property
+    def below(self) -> str:
+        """Name of the patients without it: ``below F2``."""
+        return f"below {stage_name(self.cutoff, self.metavir)}"
+
+    @property
+    def nets(self) -> list[str]:
+        """Nets that were trained, in the order of tables."""
+        return [name for name in self.found["models"] if name in self.run["nets"]]
+
+    @property
+    def best(self) -> pd.Series:
+        """The diagnostic with the highest area, which was not known beforehand."""
+        return self.metrics.loc[self.metrics["auc"].idxmax()]
+
+    @cached_property
+    def sides(self) -> pd.DataFrame:
+        """Patients by part of the split: ``n, diseased``; the nets score all patients."""
+        scored = self.predictions[self.predictions["model"] == self.nets[0]].drop_duplicates("patient_id")
+        counts = scored.groupby("split")["y_true"].agg(["size", "sum"]).reindex(_SIDES).astype(int)
+        return counts.set_axis(["n", "diseased"], axis=1)
+
+    @cached_property
+    def index_tests(self) -> pd.DataFrame:
+        """Results of each diagnostic in the test patients: ``model, missing, tp, fp, fn, tn`` (NaN: no threshold)."""
+        scores, rows = select_predictions(self.predictions, "test"), []
+        for row in self.metrics.itertuples():
+            known = scores[["y_true", row.model]].dropna()
+            positive, truth = known[row.model] >= row.threshold, known["y_true"] == 1
+            cells = {"tp": positive & truth, "fp": positive & ~truth, "fn": ~positive & truth, "tn": ~positive & ~truth}
+            counts = {name: cell.sum() if pd.notna(row.threshold) else None for name, cell in cells.items()}
+            rows.append({"model": row.model, "missing": self.sides.loc["test", "n"] - len(known), **counts})
+        return pd.DataFrame(rows)
+
+    @property
+    def citations(self) -> dict[str, str]:
+        """Where the indices of the run were published, by label."""
+        return {record.label: record.citation for record in INDICES if record.name in self.run["indices"]}
+
+
+def read_record(folder: Path) -> Record:
+    """Read a run folder; raises `FibrolibError` where it holds no finished run."""
+    contents = {}
+    for name in ("results", "run"):
+        try:
+            contents[name] = json.loads((folder / f"{name}.json").read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise FibrolibError(
+                f"{folder / name}.json is missing or damaged, so this is no finished run. Give the folder that "
+                "'fibrolib run' wrote (it holds results.json, run.json and report.html), or run it again to the end."
+            ) from error
+    for profile in (folder / "profile").glob("*.toml"):
+        load_profile(str(profile))  # which makes the labels of the user's own diagnostics known
+    predictions = pd.read_csv(folder / "predictions.csv", dtype={"patient_id": str, "fold": "Int64"})
+    return Record(folder, contents["results"], contents["run"], predictions)
