@@ -136,7 +136,7 @@ def test_power_curves_rise():
         ({"auc_a": 1.0}, "true area must be between 0 and 1"),
         ({"auc_a": 85}, r"85 % is 0\.85, divide by 100"),
         ({"power": 1.5}, "power must be between"),
-        ({"ratio": -1}, "ratio must be positive"),
+        ({"ratio": -1}, "ratio must be between"),
         ({"correlation": -3}, "correlation must be"),
         ({"confidence_level": 95}, r"95 % is 0\.95, divide by 100"),
         ({"alternative": "larger"}, "alternative must be one of"),

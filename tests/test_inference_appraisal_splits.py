@@ -190,3 +190,19 @@ def test_a_single_usable_fold_has_no_interval():
     found = summarise_folds(only).iloc[0]
     assert found["folds"] == 1
     assert np.isnan(found["low"])
+
+
+def test_folds_that_do_not_differ_have_no_interval():
+    same = pd.concat([pd.DataFrame({"patient_id": [f"{i}{j}" for j in range(4)], "fold": i}) for i in range(3)])
+    same = same.assign(model="a", split="train", repeat=0, y_true=[0, 1, 0, 1] * 3, y_score=[1.0, 2, 3, 4] * 3)
+    (row,) = summarise_folds(same).itertuples()
+    assert row.mean == 0.75
+    assert np.isnan([row.low, row.high]).all()
+    assert row.note == "the folds do not differ: no interval"
+
+
+def test_what_is_no_table_of_redraws_is_refused():
+    with pytest.raises(InferenceError, match="table of redraw_splits; it lacks redraw, model, auc"):
+        summarise_redraws(pd.DataFrame())
+    with pytest.raises(ValueError, match="a split must be a Series indexed by patient; it is a list"):
+        redraw_splits(table(), [["test"] * 110])

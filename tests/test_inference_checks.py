@@ -18,6 +18,7 @@ from fibrolib.inference import (
     calibration_metrics,
     choose_threshold,
     classification_metrics,
+    compare_staging,
     compare_trainings,
     confusion,
     coords,
@@ -37,6 +38,10 @@ from fibrolib.inference import (
 from fibrolib.inference.appraisal import (
     area_bounds,
     attainable_areas,
+    auc_coverage,
+    auc_power,
+    auc_sample_size,
+    comparison_power,
     comparison_range,
     implied_intervals,
     matching_confusions,
@@ -75,7 +80,32 @@ A, B = [1.0, 2, 4, 3, 5, 6], [2.0, 1, 5, 3, 4, 6]
         (lambda: proportion_coverage(17, [80]), r"80 % is 0\.8"),
         (lambda: adjust_pvalues([0.2, 5]), r"5 % is 0\.05, divide by 100"),
         (lambda: obuchowski(Y, A, prevalence={0: 40, 1: 60}), r"prevalence of stage 0 must .* 40 % is 0\.4"),
-        (lambda: auc_ci(Y, A, confidence_level="high"), "confidence_level must hold numbers"),
+        (lambda: auc_ci(Y, A, confidence_level="0.95"), r"confidence_level must be .* the text '0\.95'"),
+        (lambda: auc_ci(Y, A, "bootstrap", n_resamples="500"), "n_resamples must be .* the text '500'"),
+        (lambda: wilson("5", 10), "count must be .* the text '5'"),
+        (lambda: auc_power(0.7, 10, 10, draws="9"), "draws must be .* the text '9'"),
+        (lambda: comparison_power(0.8, 0.7, 50, 50, correlation=[0.1, 0.2]), "correlation must be one number"),
+        (lambda: comparison_power(0.8, 0.7, 50, 50, correlation=2), "correlation .* it is 2$"),
+        (lambda: auc_sample_size(0.7, ratio=1e-9), "ratio must be between 0.01 and 100: controls for each case"),
+        (
+            lambda: auc_coverage(0.8, 8, 9, spread=0),
+            "spread must be between 0.01 and 100: the cases' standard deviation",
+        ),
+        (lambda: delong_test(Y, A, B, paired="no"), "paired must be True or False; it is 'no'"),
+        (lambda: partial_auc(Y, A, standardise="no"), "standardise must be True or False"),
+        (lambda: obuchowski(Y, A, penalise="no"), "penalise must be True or False"),
+        (lambda: attainable_areas(0.8, 8, 9, ties="no"), "ties must be True or False"),
+        (lambda: attainable_areas(0.8, [], []), "as many folds, at least one"),
+        (lambda: attainable_areas(0.8, [8, 8], [9, 9], folds=3), "folds is for single class sizes"),
+        (lambda: obuchowski(Y, A, prevalence=[0.4, 0.6]), "prevalence must map each stage to its share"),
+        (lambda: auc(Y, A, pos_label=[1]), r"pos_label must be one label, .* it is \[1\]"),
+        (lambda: confusion(Y, A, "3"), "threshold must be one number, not NaN; it is the text '3'"),
+        (lambda: confusion(Y, A, None), "threshold must be one number, not NaN; it is nan"),
+        (lambda: confusion(Y, A, [3, 4]), "threshold must be one number; its shape"),
+        (lambda: coords(Y, A, threshold=[]), r"threshold must be one number or a list of numbers; its shape is \(0,\)"),
+        (lambda: coords(Y, A, threshold=[[1, 2], [3, 4]]), "threshold must be one number or a list"),
+        (lambda: adjust_pvalues(0.05), "pvalues must be a list"),
+        (lambda: adjust_pvalues([[0.1, 0.2]]), "pvalues must be a list"),
         (lambda: auc_ci(Y, A, confidence_level=[0.9, 0.95]), "confidence_level must be one number"),
     ],
 )
@@ -119,6 +149,42 @@ def test_masked_values_are_missing():
         with pytest.raises(InferenceError, match=r"missing|nan"):
             call()
     assert auc(Y, np.ma.array(A)) == auc(Y, A)
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [np.array(A) + 1j, np.array(["2020-01-01"] * 6, dtype="datetime64[D]"), pd.Series(pd.to_timedelta(A, "D"))],
+)
+def test_what_is_no_real_number(scores):
+    with pytest.raises(
+        InferenceError, match=r"y_score must hold numbers only: it is of type (complex|datetime|timedelta)"
+    ):
+        auc(Y, scores)
+
+
+def test_patients_in_another_order_are_refused():
+    """Rows are taken as they come: the same patients in another order would each get another one's score."""
+    truth, score = (pd.Series(values, index=list("abcdef")) for values in (Y, A))
+    chance = score / 7
+    for call in (
+        lambda: auc(truth, score[::-1]),
+        lambda: delong_test(truth, score, score[::-1]),
+        lambda: permutation_test(truth, score, score[::-1]),
+        lambda: delong_joint_test(truth, score[::-1].to_frame().assign(b=B)),
+        lambda: compare_trainings(truth, *[pd.DataFrame({"a": A, "b": B}, index=list("fedcba"))] * 2),
+        lambda: confusion(truth, score[::-1], 3),
+        lambda: classification_metrics(truth, score[::-1], 3),
+        lambda: calibration_metrics(truth, chance[::-1]),
+        lambda: calibration_curve(truth, chance[::-1]),
+        lambda: mcnemar_test(truth, truth, truth[::-1]),
+        lambda: obuchowski(truth, score[::-1]),
+        lambda: quadratic_kappa(truth, truth[::-1]),
+        lambda: compare_staging(truth, pd.DataFrame({"a": score, "b": B})[::-1]),
+    ):
+        with pytest.raises(InferenceError, match="same patients in another order"):
+            call()
+    # Other labels (a score's own numbering) say nothing about the order.
+    assert auc(truth, score) == auc(truth, score.reset_index(drop=True)) == auc(truth, score[::-1][truth.index])
 
 
 def test_scores_of_a_joint_test_may_be_a_list():

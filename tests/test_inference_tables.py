@@ -331,3 +331,32 @@ def test_range_of_a_threshold_is_that_of_resampled_patients():
     assert "out-of-fold" in of_folds["threshold_source"]
     with pytest.raises(ValueError, match="flatters"):
         threshold_ranges(table, split="test")
+
+
+def test_models_and_thresholds_that_nobody_can_mean(predictions):
+    assert select_predictions(predictions, models="cnn3d").columns.tolist() == ["y_true", "cnn3d"]
+    assert select_predictions(predictions, models=["swe", "swe"]).columns.tolist() == ["y_true", "swe"]
+    for table, message in (
+        (predictions.assign(patient_id=None), "column 'patient_id' has 219 empty rows"),
+        (predictions.to_dict("list"), "must be a DataFrame; it is a dict"),
+    ):
+        with pytest.raises(InferenceError, match=message):
+            select_predictions(table)
+    for call in (
+        lambda: compare_models(predictions, "mcnemar", thresholds=0.5),
+        lambda: summarise_models(predictions, 0.5),
+    ):
+        with pytest.raises(ValueError, match="thresholds must map models to operating points"):
+            call()
+    # None is a model without an operating point.
+    pairs = compare_models(predictions, "mcnemar", thresholds={"cnn3d": 0.5, "cnn2d": None, "swe": 0.4})
+    assert pairs["a"].tolist() == ["cnn3d"]
+
+
+def test_stages_without_a_table_of_scores():
+    for scores in (np.zeros((6, 2)), pd.DataFrame(np.zeros((5, 2)))):
+        with pytest.raises(InferenceError, match="one row for each of 6 patients"):
+            compare_staging([0, 0, 1, 1, 2, 2], scores)
+    # A mask hides a stage: its value must not be used.
+    masked = np.ma.array([0, 0, 1, 1, 2, 2], mask=[0, 0, 0, 0, 0, 1])
+    assert "missing" in compare_staging(masked, pd.DataFrame({"a": range(6), "b": range(6)}))["note"][0]

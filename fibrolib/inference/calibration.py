@@ -23,6 +23,7 @@ from fibrolib.inference.checks import (
     _Booleans,
     _check_labels,
     _check_level,
+    _check_order,
     _check_probabilities,
     _check_resamples,
     _check_size,
@@ -59,7 +60,8 @@ def calibration_metrics(
     seed: int = 0,
 ) -> dict[str, Estimate]:
     """Calibration of one model's probabilities; the numbers are described in :func:`summarise_calibration`."""
-    _check_level(confidence_level), _check_resamples(n_resamples)
+    _check_level(confidence_level), _check_order(y_true, y_prob)
+    n_resamples = _check_resamples(n_resamples)
     positive = _check_labels(y_true, least=1, pos_label=pos_label)
     probability = _check_probabilities(y_prob, len(positive))
     rng = np.random.default_rng(seed)
@@ -257,7 +259,8 @@ def calibration_curve(
     confidence_level: float = 0.95,
 ) -> pd.DataFrame:
     """Share of patients with the condition along one model's predicted probability; see :func:`calibration_curves`."""
-    _check_level(confidence_level), _check_size(n_points, "n_points", least=2)
+    _check_level(confidence_level), _check_order(y_true, y_prob)
+    n_points = _check_size(n_points, "n_points", least=2)
     positive = _check_labels(y_true, least=1, pos_label=pos_label)
     probability = _check_probabilities(y_prob, len(positive))
     grid = np.unique(np.linspace(probability.min(), probability.max(), n_points))

@@ -7,6 +7,7 @@ settings that nobody can mean (a level of 95) are a plain ValueError, which reac
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,8 @@ def _as_float(values: ArrayLike, name: str) -> _Floats:
     if np.ma.isMaskedArray(values):
         values = np.ma.filled(values.astype(object), np.nan)
     nullable = isinstance(getattr(values, "dtype", None), pd.api.extensions.ExtensionDtype)
+    if getattr(getattr(values, "dtype", None), "kind", None) in ("c", "m", "M"):
+        raise InferenceError(f"{name} must hold numbers only: it is of type {values.dtype}")
     try:
         array = pd.Series(values).to_numpy(dtype=np.float64, na_value=np.nan) if nullable else values
         return np.asarray(array, dtype=np.float64)
@@ -64,9 +67,11 @@ def _check_labels(y_true: ArrayLike, name: str = "y_true", *, least: int = 0, po
 
 def _has_label(labels: ArrayLike, name: str, pos_label: object) -> _Floats:
     """1 where a label is that of the diseased, 0 where it is the other one, NaN where it is missing."""
+    if np.ndim(pos_label):
+        raise ValueError(f"pos_label must be one label, that of the diseased; it is {pos_label!r}")
     labels = np.ma.filled(labels.astype(object), None) if np.ma.isMaskedArray(labels) else labels
     series = pd.Series(labels)
-    known = list(series.dropna().unique())
+    known = series.dropna().unique().tolist()
     if len(known) > 2 or (len(known) == 2 and pos_label not in known):
         listed = _few(map(repr, known))
         raise InferenceError(f"{name} must hold two labels, one of them pos_label={pos_label!r}; it holds {listed}")
@@ -112,8 +117,20 @@ def _check_scored(
     names = {1: ("y_score",), 2: ("score_a", "score_b")}.get(len(scores)) or [
         f"score {i + 1}" for i in range(len(scores))
     ]
+    _check_order(y_true, *scores)
     checked = zip(scores, names, strict=True)
     return positive, *(_check_scores(score, len(positive), f"{name} {of}".strip()) for score, name in checked)
+
+
+def _check_order(truth: ArrayLike, *others: ArrayLike) -> None:
+    """Refuse tables and series with the same patients in another order: rows are taken as they come."""
+    indices = [each.index for each in (truth, *others) if isinstance(each, pd.Series | pd.DataFrame)]
+    for first, index in pairwise(indices):
+        if len(index) == len(first) and not index.equals(first) and index.isin(first).all() and first.isin(index).all():
+            raise InferenceError(
+                "the truth and the scores hold the same patients in another order: give scores.reindex(truth.index), "
+                "or .to_numpy() of all if the rows do belong together"
+            )
 
 
 def _check_probabilities(y_prob: ArrayLike, n: int, name: str = "y_prob") -> _Floats:
@@ -142,6 +159,8 @@ def _check_stages(stage: ArrayLike, name: str = "stage") -> _Integers:
 
 def _check_real(value: ArrayLike, name: str, allowed: str, *, low: float, high: float, open_: str = "") -> _Floats:
     """Numbers in an interval that `allowed` describes; `open_` names the ends that are excluded ("low", "high")."""
+    if isinstance(value, str):
+        raise ValueError(f"{name} must be {allowed}; it is the text {value!r}")
     try:
         numbers = _as_float(value, name)
     except InferenceError as error:
@@ -150,7 +169,9 @@ def _check_real(value: ArrayLike, name: str, allowed: str, *, low: float, high: 
     inside &= (numbers < high) if "high" in open_ else (numbers <= high)
     if not inside.all():
         wrong = float(numbers[~inside].flat[0])
-        as_share = f": {wrong:g} % is {wrong / 100:g}, divide by 100" if high == 1 and 1 < wrong <= 100 else ""
+        as_share = (
+            f": {wrong:g} % is {wrong / 100:g}, divide by 100" if (low, high) == (0, 1) and 1 < wrong <= 100 else ""
+        )
         raise ValueError(f"{name} must be {allowed}; it is {wrong:g}{as_share}")
     return numbers
 
@@ -190,14 +211,16 @@ def _check_level(level: float, name: str = "confidence_level") -> float:
     return _check_number(level, name, allowed, low=0, high=1, open_="low high")
 
 
-def _check_correlation(correlation: ArrayLike, name: str = "correlation") -> _Floats:
-    """One correlation, or several."""
-    return _check_real(correlation, name, "a correlation between -1 and 1", low=-1, high=1)
+def _check_ratio(ratio: float, name: str = "ratio", of: str = "controls for each case") -> float:
+    """Controls to cases, or the spread of the cases; without bounds a search for a sample size would not end."""
+    return _check_number(ratio, name, f"between 0.01 and 100: {of}", low=0.01, high=100)
 
 
-def _check_ratio(ratio: float, name: str = "ratio") -> float:
-    allowed = "positive and finite: the number of controls for each case"
-    return _check_number(ratio, name, allowed, low=0, high=np.inf, open_="low high")
+def _check_flag(value: bool, name: str) -> bool:
+    """Any text is true, "no" as well."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False; it is {value!r}")
+    return bool(value)
 
 
 def _check_size(size: int, name: str, *, least: int = 1) -> int:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy import special, stats
 
 from fibrolib.errors import counted
-from fibrolib.inference.checks import InferenceError, _check_labels, _check_level
+from fibrolib.inference.checks import InferenceError, _check_labels, _check_level, _check_order
 from fibrolib.inference.intervals import _join_notes, _Limits, _normal_limits
 
 
@@ -110,7 +110,7 @@ def mcnemar_test(
     Interval of the difference: adjusted Wald of Bonett & Price (J Educ Behav Stat 2012;37:479). `note` counts the
     patients that one model alone calls correctly, all that the test looks at.
     """
-    _check_level(confidence_level)
+    _check_level(confidence_level), _check_order(y_true, call_a, call_b)
     truth, *calls = (
         _check_labels(labels, name, pos_label=pos_label)
         for labels, name in ((y_true, "y_true"), (call_a, "call_a"), (call_b, "call_b"))

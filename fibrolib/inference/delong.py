@@ -19,8 +19,10 @@ from fibrolib.inference.checks import (
     _as_float,
     _Booleans,
     _check_choice,
+    _check_flag,
     _check_level,
     _check_margin,
+    _check_order,
     _check_scored,
     _class_sizes,
     _Floats,
@@ -111,7 +113,7 @@ def delong_test(
     if margin:
         _check_margin(margin, alternative, paired)
         method = "t" if method == "auto" else method
-    if not paired:
+    if not _check_flag(paired, "paired"):
         return _unpaired(y_true, score_a, score_b, method, alternative, level, pos_label)
     positive, placed = _placed_columns(y_true, score_a, score_b, pos_label=pos_label)
     sizes = _class_sizes(positive)
@@ -201,7 +203,8 @@ def delong_joint_test(
     possible p is NaN and `note` says why.
     """
     _check_choice(reference, "reference", ("f", "chi2"))
-    positive, placed = _placed_columns(y_true, *_as_table(scores, len(y_true)).T, pos_label=pos_label)
+    _check_order(y_true, scores)
+    positive, placed = _placed_columns(y_true, *_as_table(scores, np.size(y_true)).T, pos_label=pos_label)
     if len(placed) < 2:
         raise ValueError("a joint test needs at least two scores")
     areas, sizes = np.array([_area(positive, column) for column in placed]), _class_sizes(positive)
@@ -339,7 +342,8 @@ def compare_trainings(
     """
     level = _check_level(confidence_level)
     _check_choice(alternative, "alternative", _ALTERNATIVES)
-    a, b = (_as_table(scores, len(y_true)) for scores in (scores_a, scores_b))
+    _check_order(y_true, scores_a, scores_b)
+    a, b = (_as_table(scores, np.size(y_true)) for scores in (scores_a, scores_b))
     k = a.shape[1]
     if k != b.shape[1] or k < 2:
         raise InferenceError(

@@ -15,8 +15,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.inference.checks import (
+    _check_flag,
     _check_labels,
     _check_level,
+    _check_number,
+    _check_order,
     _check_probabilities,
     _check_real,
     _check_resamples,
@@ -94,8 +97,8 @@ _COMPOSITES: dict[str, tuple[str, _Metric]] = {
 
 def confusion(y_true: ArrayLike, y_score: ArrayLike, threshold: float, *, pos_label: object = None) -> _Counts:
     """``tp, fn, fp, tn`` at a threshold chosen on other patients; positive where ``y_score >= threshold``."""
-    if np.isnan(threshold):
-        raise ValueError("threshold must be a number, it is NaN")
+    _check_number(threshold, "threshold", "one number, not NaN", low=-np.inf, high=np.inf)
+    _check_order(y_true, y_score)
     positive = _check_labels(y_true, pos_label=pos_label)
     called = _check_scores(y_score, len(positive)) >= threshold
     tp, fp = int(np.sum(positive & called)), int(np.sum(~positive & called))
@@ -122,7 +125,8 @@ def classification_metrics(
     counts 0, as in scikit-learn. `method` of the composites' intervals: "jeffreys", or "bootstrap" (BCa, patients
     resampled within each class; too narrow at small n or few errors).
     """
-    _check_level(confidence_level), _check_resamples(n_resamples)
+    _check_level(confidence_level), _check_order(y_true, y_score)
+    n_resamples = _check_resamples(n_resamples)
     positive = _check_labels(y_true, least=1, pos_label=pos_label)
     counts = confusion(positive, y_score, threshold)
     composites = _COMPOSITES | (_predictive_values(prevalence) if prevalence is not None else {})
@@ -177,7 +181,7 @@ def _decision_curve(
     confidence_level: float = 0.95,
 ) -> pd.DataFrame:
     """Net benefit of one model over threshold probabilities; see :func:`decision_curves`."""
-    _check_level(confidence_level)
+    _check_level(confidence_level), _check_flag(include_prevalence, "include_prevalence")
     cuts = _check_real(
         thresholds, "thresholds", "probabilities between 0 and 1, both excluded", low=0, high=1, open_="low high"
     )

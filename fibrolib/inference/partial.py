@@ -10,6 +10,7 @@ from fibrolib.inference.checks import (
     _ALTERNATIVES,
     _Booleans,
     _check_choice,
+    _check_flag,
     _check_level,
     _check_real,
     _check_scored,
@@ -62,6 +63,7 @@ def partial_auc(
     0.2777...
     """
     level, (width, least) = _check_level(confidence_level), _check_bounds(bounds, focus)
+    _check_flag(standardise, "standardise")
     positive, score = _check_scored(y_true, y_score, least=2, pos_label=pos_label)
     area, placed = _placed(positive, score, bounds, focus)
     variances, sizes = _variances(positive, placed), _range_sizes(positive, bounds, focus)

@@ -52,6 +52,7 @@ def select_predictions(
     wide = _wide_scores(chosen)
     if models is None:
         return wide
+    models = [models] if isinstance(models, str) else list(dict.fromkeys(models))
     absent = [model for model in models if model not in wide]
     if absent:
         raise InferenceError(f"no predictions of {absent} in split '{split}': the table holds {list(wide.columns[1:])}")
@@ -69,6 +70,8 @@ def _wide_scores(chosen: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_predictions(predictions: pd.DataFrame) -> None:
+    if not isinstance(predictions, pd.DataFrame):
+        raise InferenceError(f"the predictions table must be a DataFrame; it is a {type(predictions).__name__}")
     missing = [column for column in _REQUIRED if column not in predictions]
     if missing:
         raise InferenceError(f"the predictions table lacks the column(s) {', '.join(missing)}")
@@ -80,6 +83,9 @@ def _check_predictions(predictions: pd.DataFrame) -> None:
 
 
 def _check_values(predictions: pd.DataFrame) -> None:
+    for column in ("patient_id", "model"):
+        if predictions[column].isna().any():
+            raise InferenceError(f"column '{column}' has {counted(int(predictions[column].isna().sum()), 'empty row')}")
     unknown = sorted(set(predictions["split"].astype(str)) - set(_SPLITS))
     if unknown:
         raise InferenceError(f"column 'split' holds {unknown}: expected {', '.join(_SPLITS)}")

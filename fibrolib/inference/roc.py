@@ -135,7 +135,8 @@ def auc_ci(
     >>> auc_ci([0, 0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5]).high
     1.0
     """
-    _check_level(confidence_level), _check_resamples(n_resamples)
+    _check_level(confidence_level)
+    n_resamples = _check_resamples(n_resamples)
     _check_choice(method, "method", _METHODS)
     positive, score = _check_scored(y_true, y_score, pos_label=pos_label)
     sizes, placed = _class_sizes(positive), _placements(positive, score)

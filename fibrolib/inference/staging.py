@@ -12,7 +12,9 @@ from statsmodels.stats.inter_rater import cohens_kappa
 from fibrolib.errors import counted
 from fibrolib.inference.checks import (
     InferenceError,
+    _check_flag,
     _check_level,
+    _check_order,
     _check_scores,
     _check_share,
     _check_stages,
@@ -64,7 +66,7 @@ def obuchowski(
         With standard error (DeLong's components, stage sizes taken as fixed); limits on the logit scale. With two
         stages it is the AUC. A note where a stage has few patients, or the variance is zero and carries no interval.
     """
-    _check_level(confidence_level)
+    _check_level(confidence_level), _check_order(stage, y_score)
     stages = _check_staged(stage)
     value, components = _components(stages, _check_scores(y_score, len(stages)), prevalence, penalise, scale)
     error = float(np.sqrt(_variance(stages, components)))
@@ -78,7 +80,7 @@ def obuchowski_test(
     stage: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, *, confidence_level: float = 0.95, **options
 ) -> Comparison:
     """Test whether two scores of the same patients have equal Obuchowski measures; options of :func:`obuchowski`."""
-    _check_level(confidence_level)
+    _check_level(confidence_level), _check_order(stage, score_a, score_b)
     stages = _check_staged(stage)
     (a, parts_a), (b, parts_b) = (
         _components(stages, _check_scores(score, len(stages), name), **options)
@@ -114,9 +116,10 @@ def _components(
     """The measure, and each patient's share in it (the structural components, weighted)."""
     present = np.unique(stages).tolist()
     weights = _pair_weights(stages, present, prevalence)
-    levels = present if scale is None else sorted(scale)
+    _check_flag(penalise, "penalise")
+    levels = present if scale is None else np.unique(_check_stages(scale, "scale")).tolist()
     if not levels[0] <= present[0] <= present[-1] <= levels[-1]:
-        raise InferenceError(f"stages {present[0]} to {present[-1]} lie outside the scale {list(levels)}")
+        raise InferenceError(f"stages {present[0]} to {present[-1]} lie outside the scale {levels}")
     span = levels[-1] - levels[0]
     lost, components = 0.0, np.zeros(len(stages))
     for low, high in combinations(present, 2):
@@ -135,6 +138,10 @@ def _pair_weights(
 ) -> dict[tuple[int, int], float]:
     if prevalence is None:
         prevalence = {s: float(np.mean(stages == s)) for s in present}
+    if not isinstance(prevalence, Mapping):
+        raise ValueError(
+            f"prevalence must map each stage to its share, for example {{0: 0.4, 1: 0.6}}; it is {prevalence}"
+        )
     for stage, share in prevalence.items():
         _check_share(share, f"the prevalence of stage {stage}")
     absent = [s for s in present if not prevalence.get(s, 0) > 0]
@@ -169,7 +176,7 @@ def quadratic_kappa(stage_true: ArrayLike, stage_called: ArrayLike, *, confidenc
         stage is called for all patients (or all are of one stage) agreement is that of chance: 0, without an
         interval. Without any disagreement the standard error is zero and there is no interval either. `note` says so.
     """
-    _check_level(confidence_level)
+    _check_level(confidence_level), _check_order(stage_true, stage_called)
     truth, called = _check_stage_pair(stage_true, stage_called)
     value, error, note = 0.0, float("nan"), ""
     if np.ptp(called) == 0 or np.ptp(truth) == 0:

@@ -11,7 +11,15 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from statsmodels.stats.multitest import multipletests
 
-from fibrolib.inference.checks import InferenceError, _as_float, _check_level, _check_real, _check_resamples
+from fibrolib.errors import counted
+from fibrolib.inference.checks import (
+    InferenceError,
+    _as_float,
+    _check_level,
+    _check_order,
+    _check_real,
+    _check_resamples,
+)
 from fibrolib.inference.comparisons import Comparison, mcnemar_test
 from fibrolib.inference.delong import delong_joint_test, delong_test
 from fibrolib.inference.intervals import _join_notes
@@ -67,6 +75,7 @@ def compare_models(
     wide = select_predictions(predictions, **chosen)
     truth = wide.pop("y_true")
     if test == "mcnemar":
+        thresholds = _by_model_name(thresholds)
         wide = wide[[model for model in wide if np.isfinite(thresholds.get(model, np.nan))]]
 
     def compare(a: pd.Series, b: pd.Series) -> Comparison:
@@ -79,6 +88,13 @@ def compare_models(
         return delong_test(y_true, a, b, confidence_level=confidence_level)
 
     return _compare_pairs(wide, compare, _NAMES[test])[_COLUMNS[test].split()]
+
+
+def _by_model_name(thresholds: Mapping[str, float]) -> pd.Series:
+    """Operating points as floats, NaN for a model without one."""
+    if not isinstance(thresholds, Mapping | pd.Series):
+        raise ValueError(f"thresholds must map models to operating points, as choose_thresholds does: {thresholds!r}")
+    return pd.Series(_as_float(list(dict(thresholds).values()), "thresholds"), index=list(dict(thresholds)))
 
 
 def _compare_pairs(scores: pd.DataFrame, test: Callable[[pd.Series, pd.Series], Comparison], name: str) -> pd.DataFrame:
@@ -105,7 +121,10 @@ def adjust_pvalues(pvalues: ArrayLike, method: str = "holm") -> pd.Series:
     NaN where there was no test: it stays NaN and does not count. A Series with the index of `pvalues` if it has one.
     """
     index = pvalues.index if isinstance(pvalues, pd.Series) else None
-    adjusted = pd.Series(_as_float(pvalues, "pvalues"), index=index)
+    values = _as_float(pvalues, "pvalues")
+    if values.ndim != 1:
+        raise ValueError(f"pvalues must be a list of p-values; its shape is {values.shape}")
+    adjusted = pd.Series(values, index=index)
     tested = adjusted.notna()
     _check_real(adjusted[tested], "pvalues", "between 0 and 1", low=0, high=1)
     if tested.any():
@@ -147,7 +166,12 @@ def compare_staging(stage: ArrayLike, scores: pd.DataFrame, **options) -> pd.Dat
     DataFrame
         As of :func:`compare_models`: ``a, b, n, difference, ci_low, ci_high, p, p_holm, test, note``.
     """
-    stages = pd.Series(np.asarray(stage), index=scores.index)
+    if not isinstance(scores, pd.DataFrame) or len(scores) != np.size(stage):
+        raise InferenceError(
+            f"scores must be a DataFrame with one row for each of {counted(np.size(stage), 'patient')}"
+        )
+    _check_order(stage, scores)
+    stages = pd.Series(_as_float(stage, "stage"), index=scores.index)
     table = _compare_pairs(scores, lambda a, b: obuchowski_test(stages[a.index], a, b, **options), "Obuchowski, paired")
     return table[_COLUMNS["mcnemar"].split()]
 
@@ -233,8 +257,7 @@ def summarise_models(
         f1, lr_positive, lr_negative``); ``auc_method`` and ``note``. NaN and a note where something is not defined.
     """
     wide = select_predictions(predictions, repeat=repeat, **chosen)
-    if thresholds is None:
-        thresholds = choose_thresholds(predictions, repeat=repeat)
+    thresholds = _by_model_name(choose_thresholds(predictions, repeat=repeat) if thresholds is None else thresholds)
     rows = []
     for model in wide.columns[1:]:
         scored = wide[["y_true", model]].dropna().set_axis(["y_true", "y_score"], axis=1)

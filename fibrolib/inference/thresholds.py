@@ -107,11 +107,15 @@ def coords(
         patients choose it, see :func:`sensitivity_at_specificity`.
     """
     asked = {"threshold": threshold, "sensitivity": sensitivity, "specificity": specificity}
-    asked = {name: np.atleast_1d(values) for name, values in asked.items() if values is not None} or {"best": [0.0]}
+    asked = {name: np.atleast_1d(values) for name, values in asked.items() if values is not None} or {
+        "best": np.zeros(1)
+    }
     if len(asked) > 1:
         raise ValueError(f"give one of {', '.join(asked)}")
     ((kind, values),) = asked.items()
     positive, score = _check_scored(y_true, y_score, pos_label=pos_label)
+    if values.ndim != 1 or not values.size:
+        raise ValueError(f"{kind} must be one number or a list of numbers; its shape is {values.shape}")
     if kind == "threshold":
         cuts = _check_real(values, kind, "a number", low=-np.inf, high=np.inf)
     else:

@@ -16,8 +16,9 @@ from scipy import special
 from fibrolib.errors import counted
 from fibrolib.inference.checks import (
     _check_classes,
-    _check_correlation,
+    _check_flag,
     _check_level,
+    _check_real,
     _check_share,
     _check_size,
 )
@@ -149,12 +150,19 @@ def attainable_areas(
     DataFrame
         ``area, steps, of``: the area is ``steps / of``. Empty: the printed area cannot come from these patients.
     """
-    _check_share(auc, "auc"), _check_size(folds, "folds"), _check_size(decimals, "decimals", least=0)
+    (
+        _check_share(auc, "auc"),
+        _check_flag(ties, "ties"),
+        _check_size(folds, "folds"),
+        _check_size(decimals, "decimals", least=0),
+    )
     cases, controls = (
         list(np.atleast_1d(sizes)) * (folds if np.ndim(sizes) == 0 else 1) for sizes in (n_positive, n_negative)
     )
-    if len(cases) != len(controls):
-        raise ValueError("n_positive and n_negative must hold as many folds")
+    if len(cases) != len(controls) or not cases:
+        raise ValueError("n_positive and n_negative must hold as many folds, at least one")
+    if (np.ndim(n_positive) or np.ndim(n_negative)) and folds != 1:
+        raise ValueError("folds is for single class sizes: sequences hold one for each fold")
     pairs = [int(np.prod(_check_classes(*sizes))) * (2 if ties else 1) for sizes in zip(cases, controls, strict=True)]
     common = lcm(*pairs)
     # All sums of multiples of each fold's step.
@@ -289,7 +297,7 @@ def comparison_range(
         ``correlation, standard_error, z, p`` (two-sided; Hanley & McNeil, Radiology 1983;148:839).
     """
     error_a, error_b = (_hanley_mcneil_error(area, n_positive, n_negative) for area in (auc_a, auc_b))
-    r = _check_correlation(correlations, "correlations")
+    r = np.atleast_1d(_check_real(correlations, "correlations", "a correlation between -1 and 1", low=-1, high=1))
     error = np.sqrt(error_a**2 + error_b**2 - 2 * r * error_a * error_b)
     z = np.divide(auc_a - auc_b, error, out=np.full(len(r), np.nan), where=error > 0)
     return pd.DataFrame({"correlation": r, "standard_error": error, "z": z, "p": 2 * special.ndtr(-np.abs(z))})

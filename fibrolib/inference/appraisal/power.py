@@ -24,9 +24,9 @@ from fibrolib.inference.checks import (
     InferenceError,
     _check_choice,
     _check_classes,
-    _check_correlation,
     _check_level,
     _check_margin,
+    _check_number,
     _check_ratio,
     _check_scored,
     _check_size,
@@ -107,7 +107,7 @@ class _Plan:
     def __post_init__(self) -> None:
         for area in self.areas:
             _check_level(area, "a true area")
-        _check_correlation(self.correlation)
+        _check_number(self.correlation, "correlation", "a correlation between -1 and 1", low=-1, high=1)
         _check_level(self.confidence_level)
         if self.draws is not None:
             _check_size(self.draws, "draws", least=0)
@@ -266,7 +266,7 @@ def power_curve(
     """
     _check_ratio(ratio)
     rows = []
-    for n in sizes:
+    for n in np.atleast_1d(sizes).tolist():
         cases = round(_check_size(n, "sizes", least=2) / (1 + ratio))
         rows.append({"n": n} | asdict(comparison_power(auc_a, auc_b, cases, n - cases, **options)))
     return pd.DataFrame(rows)

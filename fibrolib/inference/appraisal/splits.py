@@ -16,6 +16,7 @@ from scipy import special
 
 from fibrolib.errors import counted
 from fibrolib.inference.checks import InferenceError, _check_level
+from fibrolib.inference.intervals import _join_notes
 from fibrolib.inference.metrics import _COMPOSITES, confusion
 from fibrolib.inference.predictions import _SPLITS, _check_predictions, _wide_scores
 from fibrolib.inference.roc import auc
@@ -74,6 +75,8 @@ def redraw_splits(
 
 
 def _check_split(split: pd.Series, patients: pd.Index) -> pd.Series:
+    if not isinstance(split, pd.Series):
+        raise ValueError(f"a split must be a Series indexed by patient; it is a {type(split).__name__}")
     aligned = split.set_axis(split.index.astype(str)).reindex(patients.astype(str)).set_axis(patients)
     unknown = set(aligned.dropna()) - set(_SPLITS)
     if aligned.isna().any() or unknown:
@@ -141,6 +144,9 @@ def summarise_redraws(redraws: pd.DataFrame, metric: str = "auc", *, coverage: f
 
 def _by_redraw(redraws: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One row for each redraw, one column for each model that has a result at all; incomplete redraws are left out."""
+    missing = [column for column in ("redraw", "model", metric) if column not in redraws]
+    if missing:
+        raise InferenceError(f"redraws must be the table of redraw_splits; it lacks {', '.join(missing)}")
     wide = redraws.pivot(index="redraw", columns="model", values=metric)  # noqa: PD010
     wide = wide[list(dict.fromkeys(redraws["model"]))].dropna(axis=1, how="all").dropna()
     if wide.empty:
@@ -236,8 +242,10 @@ def _fold_summary(folds: pd.DataFrame, level: float) -> dict[str, object]:
     error = spread * np.sqrt(1 / max(len(usable), 1) + 1 / max(k - 1, 1))
     reach = special.stdtrit(max(len(usable) - 1, 1), (1 + level) / 2) * error
     row |= {"low": max(0.0, row["mean"] - reach), "high": min(1.0, row["mean"] + reach)}
-    if len(usable) < 2:
+    left_out, note = len(folds) - len(usable), ""
+    if left_out:
+        note = f"one class only in {left_out} of {counted(len(folds), 'fold')}: left out"
+    if not spread > 0:
         row |= {"low": np.nan, "high": np.nan}
-    left_out = len(folds) - len(usable)
-    note = f"one class only in {left_out} of {counted(len(folds), 'fold')}: left out" if left_out else ""
+        note = _join_notes("the folds do not differ: no interval" * (len(usable) > 1), note)
     return row | {"sd_folds": spread, "sd_repeats": usable.groupby("repeat")["auc"].mean().std(), "note": note}
