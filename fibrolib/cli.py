@@ -28,6 +28,8 @@ app = typer.Typer(
     add_completion=False,
 )
 _error_console = Console(stderr=True)
+_NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
+"""Errors of the system about a place that the user named."""
 
 Seed = Annotated[int, typer.Option(help="Random seed.", min=0)]
 Cutoff = Annotated[
@@ -50,9 +52,14 @@ def main() -> None:
 
         _say_and_stop(revealed(str(error)))
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _say_and_stop(f"The disk is full ({error}). {KEPT_WHERE_IT_STOPPED}")
+        if error.errno not in _NO_PLACE:
             raise
-        _say_and_stop(f"The disk is full ({error}). {KEPT_WHERE_IT_STOPPED}")
+        _say_and_stop(
+            f"{error.filename}: this cannot be opened or made here ({error.strerror}). Choose another folder, or "
+            "change its permissions."
+        )
     except (MemoryError, TerminatedWorkerError):
         _say_and_stop(
             "A process of this run ended, probably because the memory is full. Close other programs or choose a "

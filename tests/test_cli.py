@@ -130,6 +130,17 @@ def test_a_full_disk_is_told_in_a_sentence(monkeypatch, capsys, tmp_path):
     assert "run the same command again" in err
 
 
+def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(monkeypatch, capsys, tmp_path):
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "P1_a.mp4").write_bytes(b"opened by the check only")
+    (tmp_path / "file").write_text("no folder")
+    for place in ("file", "file/cohort"):
+        status, _, err = call(monkeypatch, capsys, "init", tmp_path / place, "--from", tmp_path / "videos")
+        assert status == 2
+        assert err.startswith(f"Error: {tmp_path / 'file'}")
+        assert "Choose another folder" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

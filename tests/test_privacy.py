@@ -315,10 +315,11 @@ def test_a_disk_without_hard_links(own, monkeypatch):
 
 
 def test_no_home_folder(monkeypatch):
-    def homeless(*given, **named):
-        raise RuntimeError("Could not determine home directory.")
+    def unknown(uid):
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
 
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr("pathlib.Path.expanduser", homeless)
+    for name in (VARIABLE, "HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
     with pytest.raises(FibrolibError, match=f"No home folder .* Set {VARIABLE}"):
         read_key()

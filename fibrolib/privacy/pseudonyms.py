@@ -40,8 +40,8 @@ _ANYBODY_ELSE = 0o077  # permissions of group and others
 
 def private_folder() -> Path:
     """Absolute path of the private folder: the user's data folder, or where ``FIBROLIB_PRIVATE`` says."""
-    folder = os.environ.get(VARIABLE) or platformdirs.user_data_path("fibrolib", appauthor=False)
     try:
+        folder = os.environ.get(VARIABLE) or platformdirs.user_data_path("fibrolib", appauthor=False)
         return Path(folder).expanduser().resolve()
     except RuntimeError as error:
         raise FibrolibError(
