@@ -323,3 +323,4 @@ def test_no_home_folder(monkeypatch):
     monkeypatch.setattr("pwd.getpwuid", unknown)
     with pytest.raises(FibrolibError, match=f"No home folder .* Set {VARIABLE}"):
         read_key()
+    assert revealed("a sentence") == "a sentence"
