@@ -1,24 +1,18 @@
 """A finished run is read as it stands; what is no finished run is refused."""
 
 import json
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
+from paper_run import EXAMPLE, small_run
 
 from fibrolib.errors import FibrolibError
 from fibrolib.paper.record import VIRTUAL, read_record
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "reports" / "example"
-
 
 @pytest.fixture
 def copy(tmp_path):
-    for name in ("results.json", "run.json", "predictions.csv"):
-        shutil.copy(EXAMPLE / name, tmp_path)
-    shutil.copytree(EXAMPLE / "tables", tmp_path / "tables")
-    return tmp_path
+    return small_run(tmp_path / "run", plates=False)
 
 
 def test_counts_of_the_index_tests_give_the_metrics_of_the_run():

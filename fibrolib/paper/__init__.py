@@ -1,4 +1,4 @@
-"""A finished run as material for a manuscript: figures at a journal's size, with captions."""
+"""A finished run as material for a manuscript: figures, tables, paragraphs, reporting checklists and model cards."""
 
 from fibrolib.paper.manuscript import write_paper
 

@@ -97,12 +97,12 @@ def input_shape(record: Record, name: str) -> tuple[int, int, int]:
 
 
 def _architecture(record: Record) -> object:
-    nets, n_stages = {}, int(record.predictions["stage"].max()) + 1
+    nets = {}
     for name in reversed(record.nets):
         arguments, shape = net_arguments(record, name), input_shape(record, name)
         options = arguments["options"] | ({"weights": arguments["weights"]} if arguments.get("weights") else {})
         clip = f"{counted(shape[0], 'frame')}\nof {shape[1]} × {shape[2]} pixels"
-        nets[name] = clip, *follow_clip(arguments["architecture"], n_stages, shape, **options)
+        nets[name] = clip, *follow_clip(arguments["architecture"], record.n_stages, shape, **options)
     return plots.plot_architecture(nets)
 
 

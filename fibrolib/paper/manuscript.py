@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from fibrolib.atomic import write_atomically
-from fibrolib.errors import FibrolibError
+from fibrolib.errors import FibrolibError, counted
+from fibrolib.paper.cards import write_cards
+from fibrolib.paper.checklist import Manuscript, write_checklists
+from fibrolib.paper.documents import (
+    add_picture,
+    add_table,
+    add_text,
+    new_document,
+    save_document,
+    write_csv,
+    write_latex,
+)
 from fibrolib.paper.figures import PaperFigure, write_figures
-from fibrolib.paper.record import read_record
+from fibrolib.paper.record import Record, read_record
+from fibrolib.paper.tables import PaperTable, make_tables
+from fibrolib.paper.text import number_citations, write_bibliography, write_methods, write_results
 from fibrolib.plots import Page, journals
 
 
@@ -36,11 +50,26 @@ def write_paper(
     if width is not None and not 40 <= width <= 300:
         raise FibrolibError(f"--width {width:g}: expected the width of a figure in millimetres, 40 to 300.")
     figures, absent = write_figures(record, out, page, width)
-    write_atomically(out / "captions.md", lambda path: path.write_text(_captions(figures), "utf-8"))
-    said = [f"{len(figures)} figures as PDF, SVG, PNG and TIFF: {out / 'figures'}"]
+    tables = make_tables(record)
+    numbers = {
+        "tables": {each.name: each.number for each in tables},
+        "figures": {each.name: each.number for each in figures},
+    }
+    text = write_methods(record) + "\n" + write_results(record, **numbers)
+    _write_text(record, text, figures, out)
+    _write_tables(record, tables, out / "tables")
+    manuscript = Manuscript(frozenset(re.findall(r"^### (.+)$", text, re.MULTILINE)), **numbers, folder=record.folder)
+    open_items = write_checklists(record, manuscript, out / "checklists")
+    cards = write_cards(record, out / "models")
+    said = [
+        f"{counted(len(figures), 'figure')} (PDF, SVG, PNG, TIFF), {counted(len(tables), 'table')} (Word, LaTeX, CSV), "
+        f"{counted(len(cards), 'model card')}, Methods and Results (manuscript.docx, .md, references.bib): {out}",
+        open_items,
+        f"{text.count('[AUTHOR: ')} places of the text are marked [AUTHOR: ...].",
+    ]
     if absent:
-        said.append(f"Not in this run: {', '.join(absent)}. 'fibrolib run' of this version keeps what they show.")
-    return said
+        said.append(f"Not in this run: {', '.join(absent)}. Run the study again with this version to have them.")
+    return said + ([record.warning] if record.warning else [])
 
 
 def _page(journal: str, style: str) -> Page:
@@ -52,5 +81,25 @@ def _page(journal: str, style: str) -> Page:
     return Page(**known[journal], style=style)
 
 
-def _captions(figures: list[PaperFigure]) -> str:
-    return "\n\n".join(f"**Figure {each.number}. {each.title}.** {each.caption}" for each in figures) + "\n"
+def _write_text(record: Record, text: str, figures: list[PaperFigure], out: Path) -> None:
+    """Write the text as Markdown with BibTeX, and for Word with numbered citations and the figures."""
+    captions = [f"**Figure {each.number}. {each.title}.** {each.caption}" for each in figures]
+    whole = f"{record.warning}\n\n{text}\n## Figures\n\n" + "\n\n".join(captions) + "\n"
+    write_atomically(out / "manuscript.md", lambda path: path.write_text(whole.lstrip(), "utf-8"))
+    write_atomically(out / "references.bib", lambda path: path.write_text(write_bibliography(text), "utf-8"))
+    document = new_document("Methods and Results", record.warning)
+    add_text(document, number_citations(text))
+    document.add_heading("Figures", level=2)
+    for figure, caption in zip(figures, captions, strict=True):
+        (picture,) = (path for path in figure.files if path.suffix == ".png")
+        add_picture(document, picture, caption)
+    save_document(document, out / "manuscript.docx")
+
+
+def _write_tables(record: Record, tables: list[PaperTable], out: Path) -> None:
+    document = new_document("Tables", record.warning)
+    for table in tables:
+        add_table(document, table)
+        write_csv(table, out / f"table_{table.number}_{table.name}.csv")
+    save_document(document, out / "tables.docx")
+    write_latex(tables, out)

@@ -33,10 +33,10 @@ class Record:
     run: dict
     predictions: pd.DataFrame
 
-    def table(self, name: str) -> pd.DataFrame | None:
-        """A table of the run; None where it has none of that name."""
+    def table(self, name: str, **options: object) -> pd.DataFrame | None:
+        """A table of the run (`options` of ``read_csv``); None where it has none of that name."""
         path = self.folder / "tables" / f"{name}.csv"
-        return pd.read_csv(path) if path.exists() else None
+        return pd.read_csv(path, **options) if path.exists() else None
 
     @cached_property
     def plates(self) -> Plates | None:
@@ -79,6 +79,11 @@ class Record:
     def below(self) -> str:
         """Name of the patients without it: ``below F2``."""
         return f"below {stage_name(self.cutoff, self.metavir)}"
+
+    @property
+    def n_stages(self) -> int:
+        """How many stages there are."""
+        return int(self.predictions["stage"].max()) + 1
 
     @property
     def nets(self) -> list[str]:

@@ -1,0 +1,329 @@
+"""Methods and Results of a finished run as a journal prints them: every number is the run's, nothing is interpreted."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from functools import partial
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from sklearn.model_selection import ParameterGrid
+
+from fibrolib.diagnostics import model_label
+from fibrolib.errors import counted
+from fibrolib.nets import follow_clip
+from fibrolib.paper.figures import input_shape, net_arguments
+from fibrolib.paper.record import AUTHOR, Record
+from fibrolib.plots import with_interval
+
+_NETWORKS = {
+    "frame_cnn": "is an {backbone} [@tan2019] down to 1/16 of the resolution, followed by mean and standard "
+    "deviation of its feature maps and an embedding.",
+    "frame_lstm": "passes each frame through an {backbone} [@tan2019], then mean and standard deviation of its feature "
+    "maps through an LSTM [@hochreiter1997] and an embedding.",
+    "motion_slowfast": "joins two pathways (after SlowFast [@feichtenhofer2019]): an {backbone} [@tan2019] on a few "
+    "frames, and a 3D residual network on the differences between all frames.",
+}
+"""What a network is, after its name."""
+_BACKBONES = {"efficientnet_lite1": "EfficientNet-Lite1", "efficientnet_lite2": "EfficientNet-Lite2"}
+_INITIAL = {
+    "simulation": "Its initial weights came from ImageNet and from pretraining on simulated images without stages.",
+    "interpolated": "Its initial weights were the mean of ImageNet's and of simulation-pretrained ones "
+    "[@wortsman2022].",
+    "imagenet": "Its initial weights came from ImageNet.",
+}
+_INDICES = {
+    "swe": "Shear-wave elastography [@cosgrove2013]",
+    "fib4": "FIB-4 [@sterling2006]",
+    "apri": "APRI [@wai2003]",
+}
+_SIGNIFICANT = 0.05
+_CITED = re.compile(r" ?\[(@\w+(?:; @\w+)*)\]")
+
+
+def with_brackets(row: pd.Series, name: str) -> str:
+    """``0.91 (95 % CI 0.64–0.98)``."""
+    return _spelt_out(*row[[name, f"{name}_low", f"{name}_high"]].astype(float))
+
+
+def _spelt_out(value: float, low: float, high: float) -> str:
+    text = with_interval(value, low, high)
+    return text if "no interval" in text else text.replace("(", "(95 % CI ")
+
+
+def p_text(p: float) -> str:
+    """``p = 0.032`` or ``p < 0.001``."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def paragraph_environment() -> Environment:
+    """Templates of text that is no HTML, so that nothing is escaped."""
+    environment = Environment(
+        loader=PackageLoader("fibrolib.paper", "."), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"counted": counted, "plain": "{:g}".format, "thousands": "{:,}".format}
+    return environment
+
+
+def describe_net(record: Record, name: str) -> dict:
+    """What the methods say of a net."""
+    arguments, shape = net_arguments(record, name), input_shape(record, name)
+    (model,) = (each for each in record.run["profile"]["models"] if each["name"] == name)
+    options = arguments["options"] | ({"weights": arguments["weights"]} if arguments.get("weights") else {})
+    layers = follow_clip(arguments["architecture"], record.n_stages, shape, **options)[1].query("level == 1")
+    known = _NETWORKS.get(
+        arguments["architecture"], AUTHOR.format(f"describe your network {arguments['architecture']}.")
+    )
+    return {
+        **arguments,
+        "network": known.replace("{backbone}", _BACKBONES.get(options.get("backbone"), "EfficientNet-Lite0")),
+        "label": model_label(name),
+        "shape": shape,
+        "weights": int(layers["weights"].sum()),
+        "learned": int(layers["learned"].sum()),
+        "initial": _INITIAL.get(arguments.get("weights", ""), ""),
+        "n_settings": len(ParameterGrid(model["grid"] or {})),
+    }
+
+
+def write_methods(record: Record) -> str:
+    """Methods as Markdown with citations ``[@key]``; places that need an author are marked."""
+    text = (
+        paragraph_environment()
+        .get_template("methods.md.j2")
+        .render(
+            run=record.run,
+            cohort=record.found["cohort"],
+            virtual=record.virtual,
+            sides=record.sides,
+            threshold_source=record.metrics["threshold_source"].iloc[0],
+            nets=[describe_net(record, name) for name in reversed(record.nets)],
+            probes=[model_label(name) for name in record.found["models"] if name not in _trained_or_index(record)],
+            indices=_listed([_INDICES.get(name, model_label(name)) for name in record.run["indices"]] or [""]),
+            staging=record.found["staging"],
+        )
+    )
+    return tidy(text)
+
+
+def _trained_or_index(record: Record) -> set[str]:
+    return {*record.run["nets"], *record.run["indices"]}
+
+
+def tidy(text: str) -> str:
+    """Paragraphs that are one line each, one empty line between two."""
+    lines = [re.sub(r" +", " ", line).strip() for line in text.splitlines()]
+    text = re.sub(r"\n+(#)", r"\n\n\1", "\n".join(lines))
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def write_results(record: Record, tables: dict[str, int], figures: dict[str, int]) -> str:
+    """Results as Markdown; `tables` and `figures` are the numbers of what is referred to, by name."""
+    found, best = record.found, record.best
+    text = (
+        paragraph_environment()
+        .get_template("results.md.j2")
+        .render(
+            run=record.run,
+            cohort=found["cohort"],
+            warning=record.warning,
+            sides=record.sides,
+            missing=_missing(record),
+            areas=_areas(record),
+            chance=_chance(record),
+            operating=(
+                f"{model_label(best['model'])} had a sensitivity of {with_brackets(best, 'sensitivity')} and a "
+                f"specificity of {with_brackets(best, 'specificity')}"
+            ),
+            joint=_joint(found["joint"]),
+            compared=_compared(record),
+            staging=_staging(record),
+            calibration=_calibration(record),
+            population=_population(found["population"]),
+            attribution=_attribution(found["attribution"], figures),
+            table=partial(_reference, "Table", tables),
+            figure=partial(_reference, "Figure", figures),
+        )
+    )
+    return tidy(text)
+
+
+def _reference(kind: str, numbers: dict[str, int], name: str) -> str:
+    return f"{kind} {numbers[name]}" if name in numbers else f"{kind} [AUTHOR: this run has no {kind.lower()} '{name}']"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _missing(record: Record) -> str:
+    lacking = record.index_tests.query("missing > 0")
+    if lacking.empty:
+        return "All of them had a result of every test."
+    parts = [f"{row.missing} of {model_label(row.model)}" for row in lacking.itertuples()]
+    return f"Results were missing in some test patients: {_listed(parts)}."
+
+
+def _areas(record: Record) -> str:
+    rows = record.metrics.dropna(subset=["auc"]).sort_values("auc", ascending=False, kind="stable")
+    parts = [f"{model_label(row['model'])} {with_brackets(row, 'auc')}" for _, row in rows.iterrows()]
+    return f"The AUCs in the test patients were, from the highest, {_listed(parts)}"
+
+
+def _chance(record: Record) -> str:
+    above = record.metrics[record.metrics["auc_low"] > 0.5]
+    if above.empty:
+        return "No interval was above 0.5, so no test was shown to be better than chance."
+    names = _listed([model_label(name) for name in above["model"]])
+    return (
+        f"The intervals of {names} were above 0.5."
+        if len(above) > 1
+        else f"Only the interval of {names} was above 0.5."
+    )
+
+
+def _joint(joint: dict) -> str:
+    if joint["p"] is None:
+        return "Equality of all AUCs could not be tested."
+    verdict = "differed" if joint["p"] < _SIGNIFICANT else "were not shown to differ"
+    return (
+        f"The {joint['models']} AUCs {verdict} (joint test, F = {joint['statistic']:.2f} on {joint['df']:.1f} and "
+        f"{joint['df_error']:.1f} degrees of freedom, {p_text(joint['p'])})."
+    )
+
+
+def _compared(record: Record) -> str:
+    pairs = pd.DataFrame(record.found["comparisons"])
+    tested = pairs[pairs["p_holm"].notna()]
+    if tested.empty:
+        return "No pair of AUCs could be tested"
+    apart = tested[tested["p_holm"] < _SIGNIFICANT]
+    of = f"Of {counted(len(tested), 'pair')}"
+    if apart.empty:
+        return f"{of}, none differed after Holm's correction (smallest corrected {p_text(tested['p_holm'].min())})"
+    parts = [
+        f"{model_label(row.a)} and {model_label(row.b)} (difference {_signed(row.difference, row.ci)}, corrected "
+        f"{p_text(row.p_holm)})"
+        for row in apart.itertuples()
+    ]
+    return f"{of}, {len(apart)} differed after Holm's correction: {_listed(parts)}"
+
+
+def _signed(difference: float, limits: Sequence[float]) -> str:
+    value, low, high = (f"{each:+.2f}".replace("-", "−") for each in (difference, *limits))
+    return f"{value}, 95 % CI {low} to {high}"
+
+
+def _staging(record: Record) -> str:
+    if not record.found["staging"]:
+        return ""
+    rows = record.table("staging").query("patients == 'test'")
+    measures = ("exact", "kappa", "obuchowski")
+    parts = [
+        f"{', '.join(with_brackets(row, name) for name in measures)} for {model_label(row['model'])}"
+        for _, row in rows.iterrows()
+    ]
+    return (
+        "In the test patients, the share of right stages, quadratic kappa and the Obuchowski measure were "
+        f"{'; '.join(parts)}"
+    )
+
+
+def _calibration(record: Record) -> str:
+    table = record.table("calibration")
+    slopes = table[(table["metric"] == "slope") & table["value"].notna()] if table is not None else pd.DataFrame()
+    if slopes.empty:
+        return ""
+    fits = slopes[(slopes["low"] <= 1) & (slopes["high"] >= 1)]
+    best = slopes[slopes["model"] == record.best["model"]]
+    text = f"The interval of the calibration slope included 1 for {len(fits)} of {counted(len(slopes), 'diagnostic')}"
+    if best.empty:
+        return text
+    values = _spelt_out(*best[["value", "low", "high"]].iloc[0])
+    return f"{text}; the slope of the {model_label(record.best['model'])} was {values}"
+
+
+def _population(population: dict | None) -> str:
+    """What the simulated test set says, which only a virtual cohort has."""
+    if population is None:
+        return ""
+    parts = [f"{model_label(name)} {describe_area(entry)}" for name, entry in population["models"].items()]
+    still, moving = (describe_area(population["oracle"][name]) for name in ("still", "moving"))
+    return (
+        f"In {population['n']} further simulated patients the AUCs were {_listed(parts)}. An oracle that knows the "
+        f"simulated tissue reached {still} with a still image and {moving} with a video."
+    )
+
+
+def describe_area(entry: dict) -> str:
+    """An AUC of results.json: ``0.91 (95 % CI 0.64–0.98)``."""
+    limits = [np.nan if limit is None else limit for limit in entry["auc_ci"]]
+    return _spelt_out(entry["auc"], *limits)
+
+
+def _attribution(attribution: dict, figures: dict[str, int]) -> str:
+    if not attribution:
+        return ""
+    parts = [
+        f"{100 * entry['capsule_share']:.1f} % ({model_label(name)}, {counted(entry['n'], 'patient')})"
+        for name, entry in attribution.items()
+    ]
+    areas = [100 * entry["capsule_area"] for entry in attribution.values()]
+    shown = f" ({_reference('Figure', figures, 'gradcam')})" if "gradcam" in figures else ""
+    return (
+        f"The marked region received {_listed(parts)} of the relevance of Grad-CAM, and covered "
+        f"{min(areas):.1f} to {max(areas):.1f} % of the sector{shown}."
+    )
+
+
+def _references() -> dict[str, dict]:
+    return tomllib.loads((resources.files("fibrolib.paper") / "references.toml").read_text("utf-8"))
+
+
+def cited_keys(text: str) -> list[str]:
+    """Keys of the references of a text, in the order of their first citation."""
+    keys = [key.strip().removeprefix("@") for group in _CITED.findall(text) for key in group.split(";")]
+    return list(dict.fromkeys(keys))
+
+
+def write_bibliography(text: str) -> str:
+    """BibTeX of the references that a text cites."""
+    entries, known = [], _references()
+    for key in cited_keys(text):
+        kind = "article" if "journal" in known[key] else "inproceedings"
+        fields = ",\n".join(f"  {name} = {{{value}}}" for name, value in known[key].items())
+        entries.append(f"@{kind}{{{key},\n{fields}\n}}\n")
+    return "\n".join(entries)
+
+
+def number_citations(text: str) -> str:
+    """The text with citations as numbers ``[1]``, and the list of references at its end."""
+    keys, known = cited_keys(text), _references()
+
+    def numbers(group: re.Match) -> str:
+        cited = [key.strip().removeprefix("@") for key in group.group(1).split(";")]
+        return f" [{', '.join(str(keys.index(key) + 1) for key in cited)}]"
+
+    lines = [f"{number}. {_in_print(known[key])}" for number, key in enumerate(keys, start=1)]
+    return _CITED.sub(numbers, text) + "\n## References\n\n" + "\n\n".join(lines) + "\n"
+
+
+def _in_print(reference: dict) -> str:
+    names = ["et al" if name == "others" else _surname_first(name) for name in reference["author"].split(" and ")]
+    where = reference.get("journal") or reference["booktitle"]
+    place = f"{reference['year']}"
+    if "volume" in reference:
+        place += f";{reference['volume']}"
+    if "pages" in reference:
+        place += f":{reference['pages'].replace('--', '–')}"
+    doi = f" doi:{reference['doi']}" if "doi" in reference else ""
+    return f"{', '.join(names)}. {reference['title']}. {where} {place}.{doi}"
+
+
+def _surname_first(name: str) -> str:
+    surname, _, given = name.partition(", ")
+    return f"{surname} {''.join(part[0] for part in given.split())}"
