@@ -518,6 +518,20 @@ def test_a_copy_has_all_frames_of_a_dicom_file_whatever_its_header_says(own, tmp
     assert len(read_video(copy).frames) == len(frames)
 
 
+def test_a_copy_of_a_film_that_was_cut_short_is_not_taken_for_whole(own, tmp_path):
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("libx264", rate=20)
+        stream.height, stream.width, stream.pix_fmt = *screen().shape[1:], "yuv420p"
+        for frame in screen(60):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="gray")))
+        container.mux(stream.encode())
+    content = (tmp_path / "a.mkv").read_bytes()
+    (tmp_path / "a.mkv").write_bytes(content[: len(content) // 2])
+    report, _ = deidentify(tmp_path / "a.mkv", tmp_path / "out")
+    assert any("cut short" in sentence for sentence in report.results[0].look)
+    assert report.status == 1
+
+
 def test_a_file_of_many_pages_keeps_them_all(own, tmp_path):
     pictures = [Image.fromarray(frame) for frame in screen()]
     (tmp_path / "source").mkdir()

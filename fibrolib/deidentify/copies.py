@@ -68,14 +68,14 @@ def _find_picture(path: Path, whole: bool = False) -> _Picture:
     sector = find_sector(frames, video.region)
     if not sector.found:
         raise _RefusedError("no ultrasound picture was found in it")
-    look = ()
+    look = tuple(sentence for _, sentence in video.notes)  # the copy no longer shows it
     if sector.mask.mean() >= _WHOLE:
         if not whole:
             raise _RefusedError(
                 "the picture seems to fill the frame, so nothing would be blanked. Look at it; if there is no text on "
                 "it, ask for it with --whole"
             )
-        look = ("the picture fills the frame: nothing was blanked",)
+        look = ("the picture fills the frame: nothing was blanked", *look)
     return _Picture(sector, frames.max(axis=0) * sector.mask, video.fps, video.pixel_aspect, look)
 
 
