@@ -81,6 +81,69 @@ def test_the_shortcut_ties_the_scanner_to_the_stage():
     assert roc_auc_score(patients["stage"] >= 2, patients["scanner"]) == 1.0
 
 
+def test_the_values_are_those_of_the_first_cohorts():
+    """Recorded before centre, steatosis, dates and biopsies were added: no number may change with what is added."""
+    expected = {
+        "stage": [1, 0, 0, 1],
+        "severity": [0.8873317527, 0.4808624610, -0.2591242412, 1.4748998938],
+        "age": [71, 48, 34, 34],
+        "sex": ["male", "female", "female", "male"],
+        "bmi": [25.1, 25.9, 23.6, 25.1],
+        "aetiology": ["MASLD", "hepatitis C", "MASLD", "hepatitis B"],
+        "fat": [0.243, 0.053, 0.108, 0.258],
+        "ast": [56.0, 40.0, 67.0, 108.0],
+        "alt": [77.0, 27.0, 40.0, 101.0],
+        "platelets": [233.0, 253.0, 257.0, 159.0],
+        "swe_kpa": [4.9, 4.6, 9.6, 7.8],
+        "stiffness_kpa": [5.1498558701, 4.9353395462, 8.4618326607, 8.4143921789],
+        "texture": [1.9946326980, 0.0400894409, -0.3243081499, 2.4366635829],
+        "capsule": [0.5398721706, -1.4294441153, 0.1996768188, -0.7162889846],
+        "strain": [0.2248944488, 0.2340776421, 0.0663586023, 0.0834452264],
+        "scanner": [2, 1, 2, 0],
+        "heart_rate": [57.6, 90.6, 83.1, 56.6],
+        "depth_mm": [138.0, 141.0, 129.0, 128.0],
+    }
+    drawn = draw_patients(4, 3)[list(expected)]
+    pd.testing.assert_frame_equal(drawn, pd.DataFrame(expected), check_exact=False, rtol=1e-8, check_dtype=False)
+
+
+def test_two_centres_share_a_scanner_and_know_nothing_of_the_stage(patients):
+    pairs = set(zip(patients["centre"], patients["scanner"], strict=True))
+    assert pairs == {("centre A", 0), ("centre A", 1), ("centre B", 1), ("centre B", 2)}
+    sick = patients["stage"] >= 2
+    for column in ("centre", "operator", "steatosis", "aetiology"):
+        for _, share in sick.groupby(patients[column]):
+            assert share.mean() == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(len(share))), column
+    assert patients.groupby("operator")["centre"].nunique().eq(1).all()
+    assert patients.groupby("steatosis")["fat"].mean().is_monotonic_increasing
+    assert sorted(patients["steatosis"].unique()) == [0, 1, 2, 3]
+    days = pd.to_datetime(patients["biopsy_date"]) - pd.to_datetime(patients["video_date"])
+    assert days.dt.days.between(0, 30).all()
+    assert pd.to_datetime(patients["video_date"]).between("2022-01-01", "2023-12-31").all()
+
+
+def test_a_dial_ties_centre_and_aetiology_to_the_stage():
+    patients = draw_patients(4000, seed=0, strengths=SignalStrengths(tied=1.0))
+    sick = patients["stage"] >= 2
+    assert set(patients.loc[sick, "centre"]) == {"centre B"}
+    assert set(patients.loc[~sick, "centre"]) == {"centre A"}
+    assert set(patients.loc[patients["stage"] == 4, "aetiology"]) <= {"MASLD", "alcohol"}
+    half = draw_patients(4000, seed=0, strengths=SignalStrengths(tied=0.5))
+    assert np.mean(half.loc[half["stage"] >= 2, "centre"] == "centre B") == pytest.approx(0.73, abs=0.04)
+
+
+def test_a_share_of_the_biopsies_is_wrong_by_one_stage(patients):
+    assert patients["biopsy_stage"].equals(patients["stage"])
+    wrong = draw_patients(20_000, seed=11, strengths=SignalStrengths(reference_error=0.2))
+    assert wrong["stage"].equals(patients["stage"])
+    step = wrong["biopsy_stage"] - wrong["stage"]
+    assert set(step) == {-1, 0, 1}
+    assert np.mean(step != 0) == pytest.approx(0.2, abs=0.01)
+    assert wrong["biopsy_stage"].between(0, 4).all()
+    inner = step[wrong["stage"].between(1, 3)]
+    assert np.mean(inner == 1) == pytest.approx(np.mean(inner == -1), abs=0.015)
+
+
 def test_strengths_move_only_their_own_carrier():
     default = draw_patients(300, seed=2)
     for signal, columns in {"texture": ["texture"], "capsule": ["capsule"], "motion": ["strain"]}.items():
@@ -108,7 +171,8 @@ def test_ids_carry_the_reserved_prefix(patients):
 def test_impossible_requests_are_refused():
     with pytest.raises(ValueError, match="at least one"):
         draw_patients(0)
-    for strengths in ({"texture": -1.0}, {"motion": np.nan}, {"shortcut": 1.5}, {"missing_labs": 1.0}):
+    shares = ({name: 1.5} for name in ("shortcut", "tied", "reference_error", "bad_clips"))
+    for strengths in ({"texture": -1.0}, {"motion": np.nan}, {"missing_labs": 1.0}, *shares):
         with pytest.raises(ValueError, match="signal strength"):
             SignalStrengths(**strengths)
 
@@ -137,7 +201,7 @@ def test_an_unstaged_patient_does_not_depend_on_the_number():
 
 
 def test_unstaged_patients_have_no_stage_nor_anything_that_tells_it():
-    staged = {"stage", "severity", "stiffness_kpa", "swe_kpa", "ast", "alt", "platelets"}
+    staged = {"stage", "biopsy_stage", "severity", "stiffness_kpa", "swe_kpa", "ast", "alt", "platelets"}
     assert not staged & set(draw_unstaged_patients(2, 0).columns)
 
 

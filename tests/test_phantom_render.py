@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from fibrolib.phantom import draw_patients, render_view
+from fibrolib.phantom import draw_patients, render_clip, render_view
 from fibrolib.phantom.anatomy import _Anatomy
 from fibrolib.phantom.imaging import FACE_RADIUS, HALF_ANGLE, _PolarGrid
 from fibrolib.phantom.motion import _Motion
-from fibrolib.phantom.render import _clip_length, _Origins, _Tissue
+from fibrolib.phantom.render import FAULTS, _clip_length, _Origins, _Tissue, clip_fault
 
 GRID = _PolarGrid(140.0)
 
@@ -62,6 +62,54 @@ def test_nothing_but_the_carriers_knows_the_stage():
         for stage in (0, 4)
     )
     assert np.array_equal(well.frames, ill.frames)
+
+
+def test_pictures_and_masks_are_those_of_the_first_cohorts():
+    """Recorded before faults of clips were added: the same seed still gives the same pictures."""
+    clip = render_clip(next(draw_patients(1, 3).itertuples(index=False)), (3, 0), frames=3)
+    assert [frame.mean() for frame in clip.frames] == pytest.approx([32.42631, 32.47154, 32.31690], abs=1e-3)
+    row = [94, 103, 126, 136, 134, 123, 106, 77, 85, 88, 93, 113, 114, 98, 77, 62, 68, 87, 105, 117]
+    assert np.abs(clip.frames[1, 120, 140:160].astype(int) - row).max() <= 1
+    pixels = {"liver": 53650, "vessels": 2366, "capsule": 1969, "gallbladder": 6785, "kidney": 0}
+    assert {name: mask.sum() for name, mask in clip.masks.items()} == pytest.approx(pixels, abs=5)
+    assert np.nanmean(np.abs(clip.displacement)) == pytest.approx(0.74376, abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def faulty():
+    """Eight frames of one view, as they should be and with each fault."""
+    return {
+        fault: render_view(patient(strain=0.15), 8, np.random.default_rng(5), fault=fault) for fault in ("", *FAULTS)
+    }
+
+
+def test_a_frozen_clip_repeats_its_first_frame(faulty):
+    assert (faulty["frozen"].frames == faulty[""].frames[0]).all()
+    assert (faulty["frozen"].masks["liver"] == faulty[""].masks["liver"][0]).all()
+
+
+def test_a_sweep_ends_in_another_view_with_its_masks(faulty):
+    first, last = faulty["sweep"].frames[[0, -1]].astype(float)
+    inside = faulty["sweep"].masks["liver"].all(axis=0)
+    assert np.corrcoef(first[inside], last[inside])[0, 1] < 0.3
+    assert np.mean(faulty["sweep"].masks["vessels"][0] != faulty["sweep"].masks["vessels"][-1]) > 0.01
+
+
+@pytest.mark.parametrize(("fault", "share"), [("shadow", 0.5), ("no contact", 0.75)])
+def test_covers_hide_the_liver(faulty, fault, share):
+    liver = faulty[""].masks["liver"][0]
+    lost = faulty[fault].frames[0][liver] < 0.5 * np.median(faulty[""].frames[0][liver])
+    assert lost.mean() > share
+    assert np.array_equal(faulty[fault].masks["liver"], faulty[""].masks["liver"])
+
+
+def test_a_share_of_the_clips_has_a_fault():
+    faults = [clip_fault((1, number), 1, 0.4) for number in range(2000)]
+    assert np.mean([fault != "" for fault in faults]) == pytest.approx(0.4, abs=0.04)
+    assert set(faults) == {"", *FAULTS}
+    assert {clip_fault((1, number), 1, 0.0) for number in range(100)} == {""}
+    # A larger share takes the same clips and more.
+    assert all(clip_fault((1, number), 1, 0.6) == fault for number, fault in enumerate(faults) if fault)
 
 
 def track(before, after, reach=9):

@@ -11,6 +11,7 @@ from fibrolib.cli import app
 from fibrolib.errors import FibrolibError
 from fibrolib.phantom import SignalStrengths, draw_patients, read_truth, render_clip, render_image, simulate_cohort
 from fibrolib.phantom.anatomy import LABELS
+from fibrolib.phantom.render import FAULTS, clip_fault
 from fibrolib.phantom.simulate import _write_truth
 from fibrolib.video import read_image, read_video
 
@@ -34,8 +35,11 @@ def test_the_table_has_the_cohort_format(table):
     assert rows["stage"].between(0, 4).all()
     for column in ("age", "ast", "alt", "platelets"):
         assert pd.api.types.is_integer_dtype(rows[column])
-    assert {"sex", "bmi", "swe_kpa"} <= set(rows)
-    assert not {"stiffness_kpa", "strain", "texture", "capsule", "severity"} & set(rows)
+    assert {"sex", "bmi", "swe_kpa", "centre", "operator", "biopsy_date", "video_date"} <= set(rows)
+    assert set(rows["scanner"]) <= {"ORION 5", "HEPAVUE S", "Meridia X2"}
+    assert rows["steatosis"].between(0, 3).all()
+    assert (rows["visit"] == 1).all()
+    assert not {"biopsy_stage", "stiffness_kpa", "strain", "texture", "capsule", "severity"} & set(rows)
 
 
 def test_videos_images_and_masks_fit(table):
@@ -102,6 +106,35 @@ def test_videos_can_be_shorter_and_slower_and_images_left_out(tmp_path):
     stamp = (tmp_path / "videos" / "virtual-001.mp4").stat().st_mtime_ns
     simulate_cohort(tmp_path, patients=1, seed=SEED, n_jobs=1, **form)
     assert (tmp_path / "videos" / "virtual-001.mp4").stat().st_mtime_ns == stamp
+
+
+def test_a_folder_from_before_a_dial_was_there_is_still_known(table):
+    card = table.parent / "cohort.json"
+    written = card.read_text()
+    settings = json.loads(written)
+    for dial in ("tied", "reference_error", "bad_clips"):
+        del settings["dials"][dial]
+    card.write_text(json.dumps(settings))
+    simulate_cohort(table.parent, patients=2, seed=SEED, n_jobs=1)
+    assert card.read_text() == written
+
+
+def test_the_table_has_the_stage_of_the_biopsy_and_the_truth_beside_it(tmp_path):
+    form = {"frames": 1, "images": False, "n_jobs": 1}
+    table = simulate_cohort(tmp_path, patients=4, seed=SEED, strengths=SignalStrengths(reference_error=1.0), **form)
+    told, truth = pd.read_csv(table), pd.read_csv(tmp_path / "truth" / "patients.csv")
+    assert ((told["stage"] - truth["stage"]).abs() == 1).all()
+    assert truth["stage"].tolist() == draw_patients(4, SEED)["stage"].tolist()
+
+
+def test_useless_clips_are_a_dial(tmp_path):
+    form = {"frames": 2, "images": False, "truth": False, "n_jobs": 1}
+    table = simulate_cohort(tmp_path, patients=4, seed=SEED, strengths=SignalStrengths(bad_clips=0.5), **form)
+    faults = pd.read_csv(tmp_path / "truth" / "clips.csv", keep_default_na=False)
+    assert faults["video"].tolist() == pd.read_csv(table)["video"].tolist()
+    assert faults["fault"].tolist() == [clip_fault((SEED, number), 1, 0.5) for number in range(4)]
+    assert "" in set(faults["fault"])
+    assert set(faults["fault"]) & set(FAULTS)
 
 
 def test_without_truth_the_pictures_are_the_same(table, tmp_path):

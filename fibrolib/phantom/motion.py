@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -104,6 +104,11 @@ class _Motion:
             # A little after the heart's own movement; 2 to 10 % of a vein's radius, independent of stage (assumptions).
             pulse=rng.uniform(0.05, 0.25) * _waveform(beats - rng.uniform(0.03, 0.12), _VEINS),
         )
+
+    def held(self) -> _Motion:
+        """Everything stays where it is in the first frame."""
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "push"}
+        return replace(self, **{name: np.full_like(value, value[0]) for name, value in values.items()})
 
     def heart_field(self, r: NDArray, theta: NDArray) -> tuple[NDArray, NDArray]:
         """Displacement in depth (mm) and angle (radians) at rest positions, per unit of peak strain."""

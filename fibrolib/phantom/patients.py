@@ -63,13 +63,17 @@ class SignalStrengths:
     motion: float = 1.0  # of stiffness in the heartbeat's strain: scales all of ln E, its spread included
     shortcut: float = 0.0  # share of patients whose scanner is chosen by their stage (a confounder), 0 to 1
     missing_labs: float = 0.0  # share of blood values missing at random, 0 to below 1
+    tied: float = 0.0  # share of patients whose centre and aetiology are chosen by their stage, 0 to 1
+    reference_error: float = 0.0  # share of patients whose biopsy says one stage more or less than is true, 0 to 1
+    bad_clips: float = 0.0  # share of videos that are of no use (`fibrolib.phantom.render.FAULTS`), 0 to 1
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not (isfinite(value) and value >= 0):
                 raise ValueError(f"signal strength {name} must be a finite number of at least 0, not {value!r}")
-        if self.shortcut > 1:
-            raise ValueError(f"signal strength shortcut is a share, 0 to 1, not {self.shortcut!r}")
+        for name in ("shortcut", "tied", "reference_error", "bad_clips"):
+            if getattr(self, name) > 1:
+                raise ValueError(f"signal strength {name} is a share, 0 to 1, not {getattr(self, name)!r}")
         if self.missing_labs >= 1:
             raise ValueError(f"signal strength missing_labs is a share below 1, not {self.missing_labs!r}")
 
@@ -111,6 +115,7 @@ _DRAWS = (
     *("age", "ast", "alt", "platelets", "sex", "bmi", "aetiology", "fat", "scanner", "shortcut"),
     *("heart_rate", "gain", "depth", "dynamic_range", "breath", "tremor", "fps"),
     *("missing_ast", "missing_alt", "missing_platelets"),
+    *("steatosis", "centre", "operator", "video_date", "biopsy_date", "tied", "reference_error"),
 )
 
 # Stage-wise ln APRI and ln FIB-4, F0..F4, derived: gaps that give AUCs of .741 / .735 / .727 and .784 / .817 / .845
@@ -148,8 +153,10 @@ def draw_patients(
     DataFrame, n rows
         ``patient_id, stage, severity``; ``age`` (years), ``sex``, ``bmi`` (kg/m2), ``aetiology``, ``fat`` (0-1);
         ``ast, alt`` (U/L), ``platelets`` (10^9/L), ``swe_kpa`` (measured), ``stiffness_kpa`` (true); the carriers
-        ``texture, capsule`` (standard units) and ``strain`` (peak, heartbeat); and how the patient was scanned:
-        ``scanner`` (0-3), ``fps, heart_rate`` (1/min), ``gain_db, depth_mm, dynamic_range_db, breath_mm, tremor_mm``.
+        ``texture, capsule`` (standard units) and ``strain`` (peak, heartbeat); how the patient was scanned:
+        ``scanner`` (0-3), ``fps, heart_rate`` (1/min), ``gain_db, depth_mm, dynamic_range_db, breath_mm, tremor_mm``;
+        and what the files of a hospital say: ``biopsy_stage, steatosis`` (0-3), ``centre, operator, biopsy_date,
+        video_date``.
     """
     if n < 1:
         raise ValueError(f"at least one patient is needed, not {n}")
@@ -159,6 +166,8 @@ def draw_patients(
     normal = {name: ndtri(np.clip(values, 1e-9, 1 - 1e-9)) for name, values in uniform.items()}
     stage = np.searchsorted(np.cumsum(hospital.stage_mix)[:-1], uniform["stage"], side="right")
     severity = stage + uniform["severity"] - 0.5
+    tied = uniform["tied"] < strengths.tied
+    uniform["aetiology"] = np.where(tied, (severity + 0.5) / len(STAGE_MIX), uniform["aetiology"])
     columns = {
         "patient_id": [f"{VIRTUAL_PREFIX}{number:03d}" for number in range(1, n + 1)],
         "stage": stage,
@@ -168,7 +177,7 @@ def draw_patients(
         **_stiffness_and_carriers(severity, normal, strengths),
         **_scan(stage, uniform, normal, strengths, hospital),
     }
-    return pd.DataFrame(columns)
+    return pd.DataFrame({**columns, **_files_of_a_hospital(columns, tied, uniform, normal, strengths)})
 
 
 def _random_stream(seed: int, *key: int) -> Generator:
@@ -235,6 +244,37 @@ def _scan(
     }
 
 
+# Lower bounds of grades S1 to S3 on the scale of `fat`. Assumption: chosen for shares of .31 / .33 / .26 / .10.
+_STEATOSIS = (0.08, 0.22, 0.37)
+_FIRST_DAY = np.datetime64("2022-01-01")
+
+
+def _files_of_a_hospital(
+    patient: _Columns, tied: NDArray, uniform: _Columns, normal: _Columns, strengths: SignalStrengths
+) -> _Columns:
+    """What biopsy and examination are noted as: independent of stage but for two dials. All assumptions.
+
+    In the first hospital each of two centres has a scanner of its own, and they share another.
+    """
+    stage, scanner = patient["stage"], patient["scanner"]
+    second = np.where(tied, stage >= 2, (scanner == 2) | ((scanner == 1) & (uniform["centre"] < 0.4)))
+    centre = np.where(scanner == 3, 2, second)
+    operator = 1 + 2 * centre + (uniform["operator"] < 0.5)
+    video = _FIRST_DAY + (730 * uniform["video_date"]).astype("timedelta64[D]")
+    biopsy = video + (31 * uniform["biopsy_date"]).astype("timedelta64[D]")
+    # A wrong stage is the next one, up or down; there is none below F0 and none above F4.
+    up = (stage == 0) | ((stage < len(STAGE_MIX) - 1) & (uniform["reference_error"] < strengths.reference_error / 2))
+    wrong = uniform["reference_error"] < strengths.reference_error
+    return {
+        "biopsy_stage": stage + wrong * np.where(up, 1, -1),
+        "steatosis": np.searchsorted(_STEATOSIS, patient["fat"] + 0.03 * normal["steatosis"], side="right"),
+        "centre": np.array(["centre A", "centre B", "centre C"])[centre],
+        "operator": [f"operator {number}" for number in operator],
+        "biopsy_date": biopsy.astype(str),
+        "video_date": video.astype(str),
+    }
+
+
 # Clustering of scatterers (dB), height of surface nodules (mm), peak strain of the heartbeat.
 QUANTITIES = ("clustering", "nodules", "strain")
 # Assumption: evenly over all that the carriers reach in F0 to F4, and a little further.
@@ -254,7 +294,9 @@ def draw_unstaged_patients(n: int, seed: int) -> pd.DataFrame:
     A net that learns to measure on them learns nothing about stages. Columns are those of `draw_patients` but stage,
     severity, stiffness and blood values. Keep the seed apart from those of cohorts.
     """
-    patients = draw_patients(n, seed).drop(columns=["stage", "severity", "stiffness_kpa", "swe_kpa", *BLOOD])
+    patients = draw_patients(n, seed).drop(
+        columns=["stage", "biopsy_stage", "severity", "stiffness_kpa", "swe_kpa", *BLOOD]
+    )
     texture, capsule, strain = (_random_stream(seed, 2, i).uniform(*limits, n) for i, limits in enumerate(_RANGES))
     return patients.assign(texture=texture, capsule=capsule, strain=np.exp(strain))
 

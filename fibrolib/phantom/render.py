@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -21,7 +21,7 @@ from fibrolib.phantom.imaging import (
 )
 from fibrolib.phantom.motion import _Motion
 from fibrolib.phantom.patients import _random_stream
-from fibrolib.phantom.scatterers import _Attenuation, _Scatterers
+from fibrolib.phantom.scatterers import USELESS_COVERS, _Attenuation, _Scatterers
 from fibrolib.video.sector import Box, box_around
 
 
@@ -38,8 +38,26 @@ class Rendering:
     fan: Box  # the rectangle around the fan
 
 
+FAULTS = ("frozen", "sweep", *USELESS_COVERS)
+"""What makes a clip useless: a still picture, a moving probe, a shadow over most of the picture, no contact."""
+
+_SWEPT_VIEWS = 4
+
+
+def clip_fault(seed: tuple[int, int], take: int, share: float) -> str:
+    """The fault of a video where a `share` of videos has one; empty for the others. `seed` as of `render_clip`."""
+    rng = _random_stream(seed[0], 3, seed[1], take)
+    return str(rng.choice(FAULTS)) if rng.random() < share else ""
+
+
 def render_clip(
-    patient: object, seed: tuple[int, int], take: int = 1, frames: int | None = None, *, truth: bool = True
+    patient: object,
+    seed: tuple[int, int],
+    take: int = 1,
+    frames: int | None = None,
+    *,
+    truth: bool = True,
+    fault: str = "",
 ) -> Rendering:
     """A video of a patient, as `simulate_cohort` writes it.
 
@@ -53,12 +71,14 @@ def render_clip(
         Number of frames; by default two heartbeats, at least 48 frames.
     truth : bool
         Also masks and displacement, a fifth of the work.
+    fault : str
+        One of `FAULTS`; empty for none.
     """
     if take < 1:
         raise ValueError(f"videos are counted from 1, not {take}")
     view = 0 if take == 1 else take  # view 1 is the image's
     stream = _random_stream(seed[0], 1, seed[1], view)
-    return render_view(patient, frames or _clip_length(patient), stream, truth=truth)
+    return render_view(patient, frames or _clip_length(patient), stream, truth=truth, fault=fault)
 
 
 def _clip_length(patient: object) -> int:
@@ -70,13 +90,19 @@ def render_image(patient: object, seed: tuple[int, int], *, truth: bool = True) 
     return render_view(patient, 1, _random_stream(seed[0], 1, seed[1], 1), truth=truth)
 
 
-def render_view(patient: object, frames: int, rng: Generator, *, truth: bool = True) -> Rendering:
+def render_view(patient: object, frames: int, rng: Generator, *, truth: bool = True, fault: str = "") -> Rendering:
     """Simulate one view of a patient, of one frame for a still image; another `rng` gives another view."""
+    if fault == "sweep":
+        return _sweep([render_view(patient, frames, child, truth=truth) for child in rng.spawn(_SWEPT_VIEWS)])
     grid, scanner = _PolarGrid(patient.depth_mm), SCANNERS[patient.scanner]
     anatomy = _Anatomy.draw(patient, grid, rng)
     points = _Scatterers.draw(patient, anatomy, rng)
     attenuation = _Attenuation.draw(patient, anatomy, rng)
     motion = _Motion.draw(patient, anatomy.push, frames, rng)
+    if fault in USELESS_COVERS:
+        attenuation = replace(attenuation, cover=USELESS_COVERS[fault](anatomy, rng.spawn(1)[0]))
+    if fault == "frozen":
+        motion = motion.held()
     converter = _ScanConverter(grid)
     receiver = _Receiver(grid, scanner.spread, points.density)
     tissue = _Tissue(anatomy, motion, points.r, points.theta, points.inside)
@@ -87,12 +113,23 @@ def render_view(patient: object, frames: int, rng: Generator, *, truth: bool = T
         loss, clutter = attenuation.at(motion.slide[frame])
         echo = receiver.envelope(*tissue.at(frame), amplitude, loss, noise + clutter)
         grey = scanner.compress(converter(echo), patient.gain_db, patient.dynamic_range_db)
-        screens[frame][converter.sector] = grey
+        screens[frame][converter.sector] = screens[0][converter.sector] if fault == "frozen" and frame else grey
     masks, nodes, displacement = {}, np.empty((2, 0, 0), np.intp), np.empty((frames, 0, 0, 2), np.float32)
     if truth:
         nodes, displacement = _displacement(anatomy, motion, converter, frames)
         masks = _masks(anatomy, motion, converter, frames)
     return Rendering(screens, patient.fps, masks, displacement, nodes, converter.scale, box_around(converter.sector))
+
+
+def _sweep(views: list[Rendering]) -> Rendering:
+    """One view turns into the next, all through the clip; masks are those of the view that is seen best."""
+    frames = len(views[0].frames)
+    place = np.linspace(0, len(views) - 1, frames)
+    shares = np.clip(1 - np.abs(place - np.arange(len(views))[:, None]), 0, 1).astype(np.float32)
+    screens = sum(share[:, None, None] * view.frames for share, view in zip(shares, views, strict=True))
+    best = np.rint(place).astype(int)
+    masks = {name: np.stack([views[view].masks[name][n] for n, view in enumerate(best)]) for name in views[0].masks}
+    return replace(views[0], frames=np.rint(screens).astype(np.uint8), masks=masks)
 
 
 class _Tissue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.random import Generator
@@ -164,12 +165,12 @@ class _Attenuation:
         return self.factor * np.exp(-coverage * self.cover.loss), coverage * self.cover.echo
 
 
-def _draw_rib(anatomy: _Anatomy, rng: Generator) -> _Cover:
+def _draw_rib(anatomy: _Anatomy, rng: Generator, edges: tuple[float, float] = (0.37, 0.48)) -> _Cover:
     """A bright face in the wall and black behind it; it moves a little against the probe."""
     grid, face = anatomy.grid, anatomy.surface.depth * rng.uniform(0.55, 0.85)
     depth = grid.r[:, None] - face - 30 * (np.abs(grid.theta) - 0.5) ** 2
     level = rng.uniform(2, 8) * np.exp(-((depth / 0.9) ** 2)) - 45 * (1 - np.exp(-((depth / 1.5) ** 2)))
-    edge = rng.uniform(0.37, 0.48), rng.uniform(0.010, 0.020), rng.uniform(-0.5, 0.5)
+    edge = rng.uniform(*edges), rng.uniform(0.010, 0.020), rng.uniform(-0.5, 0.5)
     return _cover(edge, 24 * np.clip(depth / 4, 0, 1), level, rng)
 
 
@@ -183,6 +184,19 @@ def _draw_lung(anatomy: _Anatomy, rng: Generator) -> _Cover:
     level = np.where(depth < -1.5, -60, haze + repeats) + rng.uniform(24, 30) * np.exp(-((depth / 1.2) ** 2))
     edge = rng.uniform(0.35, 0.47), rng.uniform(0.012, 0.03), rng.uniform(0.7, 1.2)
     return _cover(edge, 34 * np.clip(depth / 2, 0, 1), level, rng)
+
+
+def _draw_air(anatomy: _Anatomy, rng: Generator) -> _Cover:
+    """No contact over most of the probe's face: its ring of reverberation, and nothing behind."""
+    depth = np.maximum(anatomy.grid.r[:, None], 0) + 0 * anatomy.grid.theta
+    rings = 8 * np.cos(np.pi * depth / rng.uniform(2.5, 4.0)) ** 8
+    level = rng.uniform(2, 8) + rings - rng.uniform(3, 5) * depth
+    edge = rng.uniform(-0.6, -0.35), rng.uniform(0.01, 0.03), 0.0
+    return _cover(edge, 60 * np.clip(depth / 2, 0, 1), level, rng)
+
+
+USELESS_COVERS = {"shadow": partial(_draw_rib, edges=(-0.45, -0.1)), "no contact": _draw_air}
+"""Covers under which little of the liver is left: 59 to 92 % of the beams, and 83 % or more."""
 
 
 def _cover(edge: tuple[float, float, float], loss: NDArray, level: NDArray, rng: Generator) -> _Cover:

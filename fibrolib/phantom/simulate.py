@@ -17,16 +17,17 @@ from fibrolib.cohort import write_cohort
 from fibrolib.errors import FibrolibError
 from fibrolib.phantom.anatomy import LABELS
 from fibrolib.phantom.hospitals import HOSPITALS, Hospital
-from fibrolib.phantom.imaging import BANNER
+from fibrolib.phantom.imaging import BANNER, SCANNERS
 from fibrolib.phantom.patients import BLOOD, SignalStrengths, draw_patients
-from fibrolib.phantom.render import Rendering, render_clip, render_image
+from fibrolib.phantom.render import Rendering, clip_fault, render_clip, render_image
 from fibrolib.progress import track
 from fibrolib.video import open_arrays, write_dicom, write_image, write_video
 from fibrolib.workers import workers_end_here
 
 _VERSION = 2  # raised whenever the same seed gives other pictures
 _IMAGE = "image_"  # stands before the names of the still image's masks
-_COLUMNS = ["patient_id", "video", "image", "stage", "age", "sex", "bmi", "aetiology", *BLOOD, "swe_kpa", "roi"]
+_COLUMNS = ["patient_id", "video", "image", "stage", "age", "sex", "bmi", "aetiology", "steatosis", *BLOOD, "swe_kpa"]
+_COLUMNS += ["centre", "scanner", "operator", "visit", "biopsy_date", "video_date", "roi"]
 
 
 def simulate_cohort(
@@ -52,6 +53,7 @@ def simulate_cohort(
         Folder; made if missing. Only videos whose files are not there yet are simulated, so a cohort can be enlarged.
         FibrolibError if it holds a cohort of other parameters or of another version. Beside the table stand
         ``videos/, images/, truth/`` (with the latent quantities of the patients) and ``cohort.json``.
+        The table's ``stage`` is that of the biopsy; ``truth/patients.csv`` has the true one.
     patients, videos : int
         Number of patients, and of videos per patient, each of another view.
     seed : int
@@ -79,6 +81,7 @@ def simulate_cohort(
     options |= {} if hospital == HOSPITALS["first"] else {"hospital": asdict(hospital)}
     _claim(out, {"version": _VERSION, "seed": seed, "dials": asdict(strengths), **options})
     takes, files_of = range(1, videos + 1), partial(_files, images=images, truth=truth, dicom=dicom)
+    first = seed + hospital.first_seed
     missing = {}  # by number of the patient: files of each take that is not there yet
     for number, patient in enumerate(table["patient_id"]):
         files = {take: files_of(patient, take) for take in takes}
@@ -87,21 +90,32 @@ def simulate_cohort(
             missing[number] = {take: files[take] for take in takes if take not in complete}
     if missing:  # starting workers to find that nothing is to do would take seconds
         rows = list(table.itertuples(index=False))
-        jobs = [
-            delayed(_write_patient)(out, rows[i], (seed + hospital.first_seed, i), files, frames)
-            for i, files in missing.items()
-        ]
+        options = {"frames": frames, "bad_clips": strengths.bad_clips}
+        jobs = [delayed(_write_patient)(out, rows[i], (first, i), files, **options) for i, files in missing.items()]
         with workers_end_here(n_jobs):
             results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
             finished = patients - len(jobs)
             list(track(results, "Simulating virtual patients", patients, "patients", kept=out, before=finished))
-    latent = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    write_atomically(out / "truth" / "patients.csv", lambda file: file.write_text(latent, "utf-8", newline="\n"))
     files = pd.DataFrame([files_of(patient, take) for patient in table["patient_id"] for take in takes])
-    rows = table.loc[table.index.repeat(videos)].reset_index(drop=True).join(files)
+    if strengths.bad_clips:
+        faults = [clip_fault((first, i), take, strengths.bad_clips) for i in range(patients) for take in takes]
+        _write_truth_table(out / "truth" / "clips.csv", files[["video"]].assign(fault=faults))
+    _write_truth_table(out / "truth" / "patients.csv", table)
+    return _write_table(out / "cohort.csv", table, files)
+
+
+def _write_truth_table(path: Path, table: pd.DataFrame) -> None:
+    text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    write_atomically(path, lambda file: file.write_text(text, "utf-8", newline="\n"))
+
+
+def _write_table(path: Path, patients: pd.DataFrame, files: pd.DataFrame) -> Path:
+    """The cohort table: what a hospital knows of the patients, a row for each of their files."""
+    rows = patients.loc[patients.index.repeat(len(files) // len(patients))].reset_index(drop=True).join(files)
+    rows = rows.assign(stage=rows["biopsy_stage"], scanner=[SCANNERS[i].name for i in rows["scanner"]], visit=1)
     blood = dict.fromkeys(BLOOD, "Int64")  # whole numbers, also where some are missing
-    write_cohort(rows.reindex(columns=_COLUMNS).astype(blood), out / "cohort.csv")
-    return out / "cohort.csv"
+    write_cohort(rows.reindex(columns=_COLUMNS).astype(blood), path)
+    return path
 
 
 def _claim(out: Path, settings: dict) -> None:
@@ -109,7 +123,8 @@ def _claim(out: Path, settings: dict) -> None:
     for name in ("videos", "images", "truth"):
         (out / name).mkdir(parents=True, exist_ok=True)
     card, settings = out / "cohort.json", json.loads(json.dumps(settings))  # as they are read back
-    if card.exists() and json.loads(card.read_text(encoding="utf-8")) != settings:
+    before = json.loads(card.read_text(encoding="utf-8")) if card.exists() else settings
+    if {**before, "dials": asdict(SignalStrengths()) | before["dials"]} != settings:  # dials may be younger than a card
         raise FibrolibError(
             f"{out}: holds a virtual cohort of another seed, form or version, of other signal strengths "
             f"or other pictures (see {card.name} there). Choose another folder, or delete this one."
@@ -127,13 +142,18 @@ def _files(name: str, take: int, images: bool, truth: bool, dicom: bool) -> dict
 
 
 def _write_patient(
-    out: Path, patient: object, seed: tuple[int, int], files: dict[int, dict[str, str]], frames: int | None
+    out: Path,
+    patient: object,
+    seed: tuple[int, int],
+    files: dict[int, dict[str, str]],
+    frames: int | None,
+    bad_clips: float,
 ) -> None:
     """Write some videos of one patient, and the image with the first."""
     for take, names in files.items():
         paths = {kind: out / name for kind, name in names.items()}
         truth = "roi" in paths
-        clip = render_clip(patient, seed, take, frames, truth=truth)
+        clip = render_clip(patient, seed, take, frames, truth=truth, fault=clip_fault(seed, take, bad_clips))
         still = render_image(patient, seed, truth=truth) if "image" in paths and take == 1 else None
         _write_pictures(paths["video"], clip, patient.patient_id)
         if still is not None:
