@@ -25,6 +25,7 @@ def test_every_patient_is_followed_to_the_end():
     assert events.loc["fib4"].tolist() == [1000, 250, 125, 250, 500]
     assert events.loc["video"].tolist() == [500, 250, 125, 125, 125]
     assert table.loc["biopsy", "entered"] == 500
+    assert table.loc["fib4", ["entered_low", "entered_high"]].tolist() == [1000, 1000]
 
 
 def test_numbers_add_up_at_any_prevalence():
@@ -47,6 +48,9 @@ def test_pathways_are_compared_in_the_same_patients():
     assert table["biopsies"].tolist() == [1000, 750, 500]
     assert table["missed"].tolist() == [0, 125, 250]
     assert table["missed_share"].tolist() == [0, 0.25, 0.5]
+    # Without a step nothing is left to chance.
+    certain = ["biopsies_low", "biopsies_high", "avoided_high", "missed_high", "missed_share_high"]
+    assert table.loc["biopsy", certain].tolist() == [1000, 1000, 0, 0, 0]
     assert table["biopsies_change"].iloc[1:].tolist() == [-250, -250]
     assert table.loc["both", "missed_change"] == pytest.approx(125)
     assert table.loc["both", "biopsies_change_low"] < -250 < table.loc["both", "biopsies_change_high"]

@@ -33,6 +33,12 @@ def test_each_row_is_the_statistic_of_its_patients():
     assert row["intercept"] == pytest.approx(calibration_metrics(Y[here], PROB[here])["intercept"].value)
 
 
+def test_groups_stay_in_the_order_of_their_categories():
+    age = pd.Categorical.from_codes(np.arange(N) % 3, ["young", "middle", "old"], ordered=True)
+    table = subgroup_table(Y, PROB, pd.DataFrame({"age": age}), 0.5)
+    assert table["level"].tolist() == ["all patients", "young", "middle", "old"]
+
+
 def test_a_small_group_has_no_numbers_and_says_so():
     row = subgroup_table(Y, PROB, GROUPS, 0.5).query("level == 'C'").iloc[0]
     assert (row["n"], row["n_positive"]) == (8, 4)

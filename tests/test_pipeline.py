@@ -145,6 +145,8 @@ def test_what_a_run_leaves(resumed):
     tables = {path.stem for path in (resumed / "tables").glob("*.csv")}
     assert {"table1", "metrics", "comparisons", "attribution", *(f"search_{net}" for net in NETS)} <= tables
     assert {"folds", "clips_cnn3d", "shapes_cnn2d_lstm", *(f"layers_{net}" for net in NETS)} <= tables
+    assert {"clinical", "clinical_needs", "subgroups", "stage_sets", "set_coverage", "selective"} <= tables
+    assert {"subgroups", "stage_sets", "selective"} <= figures
     assert not list(resumed.rglob(".unfinished-*"))
 
 
@@ -169,6 +171,8 @@ def test_results_have_the_promised_form(results):
     families = [results[f"{name}comparisons"] for name in ("", "permutation_", "accuracy_")]
     assert [len(pairs) for pairs in families] == [21, 21, 21]
     assert {group: len(pairs) for group, pairs in results["staging_comparisons"].items()} == {"test": 6, "fresh": 6}
+    for answer in results["clinical"]:
+        assert answer["ci"][0] is None or answer["ci"][0] <= answer["value"] <= answer["ci"][1]
     for pair in [pair for pairs in families for pair in pairs]:
         assert pair["test"]
         assert pair["p"] is None or pair["p"] <= pair["p_holm"] <= 1

@@ -16,7 +16,7 @@ from fibrolib.report.notebooks import (
     _parameter_names,
     _strip_local_paths,
 )
-from fibrolib.report.results import _staging_entries
+from fibrolib.report.results import _clinical_entries, _staging_entries
 from fibrolib.study import PROJECT
 
 
@@ -168,3 +168,21 @@ def test_no_checkout_is_a_sentence(monkeypatch):
     monkeypatch.setattr(notebooks, "PROJECT", Path("/nowhere"))
     with pytest.raises(FibrolibError, match="runs from a checkout"):
         _notebook_sources()
+
+
+def test_clinical_results_as_entries():
+    table = pd.DataFrame([("added value", "gain", 0.1, 0.0, 0.2, 0.04, 17)])
+    table.columns = ["question", "measure", "value", "low", "high", "p", "n"]
+    (entry,) = _clinical_entries(table)
+    assert entry == {"question": "added value", "measure": "gain", "value": 0.1, "ci": [0.0, 0.2], "p": 0.04, "n": 17}
+
+
+@pytest.mark.parametrize(("value", "right"), [(0.1, True), (0, False), (1, False), ("0.1", False), (True, False)])
+def test_a_parameter_that_is_a_share(tmp_path, value, right):
+    path = make_notebook(tmp_path / "01_a.ipynb")
+    path.write_text(path.read_text("utf-8").replace("number: int = 1", "margin: float = 0.05"), "utf-8")
+    if right:
+        _check_parameters([path], {"margin": value})
+    else:
+        with pytest.raises(FibrolibError, match=r"margin.*between 0 and 1"):
+            _check_parameters([path], {"margin": value})

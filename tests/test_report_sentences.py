@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from fibrolib import plots, report
+from fibrolib.clinical import compare_pathways
 from fibrolib.inference import summarise_models
 from fibrolib.report.sentences import _collect_notes
 
@@ -254,3 +255,23 @@ def test_the_joint_test_in_a_sentence():
     refused = report.describe_joint(pd.DataFrame([row | {"p": np.nan, "note": "one class"}]))
     assert "cannot be tested" in refused
     assert "one class" in refused
+
+
+def test_clinical_results_in_a_row_each():
+    rows = [("added value", "gain of AUC", 0.04, -0.15, 0.29, 0.016, 17)]
+    rows += [("pathway", "change of biopsies per 1,000 by the video", -24.6, -42.2, 0.0, np.nan, 94)]
+    table = pd.DataFrame(rows, columns=["question", "measure", "value", "low", "high", "p", "n"])
+    shown = report.readable("clinical", table)
+    assert shown["Question"].tolist() == ["Added value", "Pathway"]
+    assert shown["Value (95 % CI)"].tolist() == ["0.04 (−0.15 to 0.29)", "−25 (−42 to +0)"]
+    assert shown["p"].tolist() == ["0.016", "–"]
+
+
+def test_pathways_in_whole_patients():
+    zones = pd.DataFrame({"fib4": ["low"] * 5 + ["high"] * 15})
+    table = compare_pathways({"biopsy of all": zones[[]], "FIB-4": zones}, np.arange(20) % 4 == 0)
+    shown = report.readable("pathways", table)
+    assert shown["Biopsies"].tolist()[0] == "1000 (1000 to 1000)"
+    assert shown["Biopsies, change by this step"].tolist()[0] == "–"
+    assert shown["Biopsies, change by this step"].tolist()[1].startswith("−250 (")
+    assert shown["Share of the condition missed"].tolist()[1].startswith("0.40 (")

@@ -12,6 +12,7 @@ from fibrolib.clinical.rates import _Rate, _rate, _rate_difference
 from fibrolib.inference import InferenceError
 
 _PER = 1000
+_TOTALS = ("biopsies", "avoided", "missed")
 
 _Booleans = NDArray[np.bool_]
 
@@ -47,7 +48,8 @@ def pathway_table(
     for step, here, low, high in _walk(zones):
         events = {"entered": here, "released": low, "missed": low & positive, "to_biopsy": high}
         events["passed_on"] = here & ~low & ~high
-        rows.append(_row(step, events, positive, weights, confidence_level))
+        row = _row(step, events, positive, weights, confidence_level)
+        rows.append(row if rows else row | _named("entered", (float(_PER),) * 3))  # all do: no matter of chance
     rows.append(_row("biopsy", {"entered": _sent_to_biopsy(zones)}, positive, weights, confidence_level))
     return pd.DataFrame(rows)
 
@@ -79,11 +81,11 @@ def compare_pathways(
     for name, zones in pathways.items():
         positive, share = _check_pathway(zones, y_true, prevalence)
         weights, biopsied = (_PER * share, _PER * (1 - share)), _sent_to_biopsy(zones)
-        missed = ~biopsied & positive
-        row = _row(
-            name, {"biopsies": biopsied, "avoided": ~biopsied, "missed": missed}, positive, weights, confidence_level
-        )
-        row |= _named("missed_share", _rate(positive, missed, (1.0, 0.0), confidence_level))
+        events = dict(zip(_TOTALS, (biopsied, ~biopsied, ~biopsied & positive), strict=True))
+        row = _row(name, events, positive, weights, confidence_level)
+        row |= _named("missed_share", _rate(positive, ~biopsied, (1.0, 0.0), confidence_level))
+        if zones.shape[1] == 0:  # nobody is released, whoever the patients are
+            row |= {f"{event}{end}": row[event] for event in (*_TOTALS, "missed_share") for end in ("_low", "_high")}
         if before is not None:
             changes = {"biopsies": (biopsied, before, weights), "missed": (~biopsied, ~before, (weights[0], 0.0))}
             for event, (now, then, of) in changes.items():

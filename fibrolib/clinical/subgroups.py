@@ -41,7 +41,8 @@ def subgroup_table(
     y_true, y_prob : array_like, shape (n,)
         0 and 1; probabilities, none missing.
     groups : DataFrame, shape (n, k)
-        One column for each way of grouping (centre, sex, bands of age), its values the names of the groups.
+        One column for each way of grouping (centre, sex, bands of age), its values the names of the groups; those of a
+        categorical column stay in their order.
     threshold : float
         Operating point, chosen on other patients.
     confidence_level : float
@@ -56,9 +57,18 @@ def subgroup_table(
     data = _joined(y_true, y_prob, groups)
     rows = [{"column": "all", "level": "all patients"} | _numbers(data, threshold, confidence_level)]
     for column in groups:
-        for level, part in data.groupby(data[column].astype(object).where(data[column].notna(), "missing"), sort=True):
-            rows.append({"column": column, "level": str(level)} | _numbers(part, threshold, confidence_level))
+        for level in _levels(groups[column]):
+            part = data[data[column].isna() if level is None else data[column] == level]
+            name = "missing" if level is None else str(level)
+            rows.append({"column": column, "level": name} | _numbers(part, threshold, confidence_level))
     return pd.DataFrame(rows, columns=["column", "level", "n", "n_positive", *_COLUMNS, "note"])
+
+
+def _levels(column: pd.Series) -> list:
+    """Groups of a column in their order, None for the patients without a value."""
+    known = column.dropna().unique()
+    order = list(column.cat.categories) if isinstance(column.dtype, pd.CategoricalDtype) else sorted(known)
+    return [level for level in order if level in known] + [None] * bool(column.isna().any())
 
 
 def _joined(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame) -> pd.DataFrame:

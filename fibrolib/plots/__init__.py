@@ -11,6 +11,7 @@ from fibrolib.plots.accuracy import (
     plot_roc,
     plot_zones,
 )
+from fibrolib.plots.clinical import plot_pathway, plot_selective, plot_stage_sets, plot_subgroups
 from fibrolib.plots.journal import plot_architecture, plot_roc_panels, plot_stard, plot_trainings
 from fibrolib.plots.live import LiveFigure
 from fibrolib.plots.maps import (
@@ -99,6 +100,7 @@ __all__ = [
     "plot_motion_use",
     "plot_movement",
     "plot_overlays",
+    "plot_pathway",
     "plot_patient",
     "plot_planted",
     "plot_plate",
@@ -110,10 +112,13 @@ __all__ = [
     "plot_sanity",
     "plot_schedule",
     "plot_search",
+    "plot_selective",
     "plot_shares",
     "plot_split_luck",
+    "plot_stage_sets",
     "plot_stages",
     "plot_stard",
+    "plot_subgroups",
     "plot_trainings",
     "plot_zones",
     "png_bytes",

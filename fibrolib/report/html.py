@@ -24,7 +24,17 @@ from fibrolib.study.runfolder import RunFolder
 _MIME = {".svg": "image/svg+xml", ".png": "image/png", ".mp4": "video/mp4"}
 _LARGEST_SVG = 400_000  # above so many bytes a drawing holds pictures, and the PNG of it is the smaller file
 
-_READABLE = ("calibration", "staging", "staging_comparisons", "motion_use", "cam_layers", "planted", "sanity")
+_READABLE = (
+    "calibration",
+    "clinical",
+    "pathways",
+    "staging",
+    "staging_comparisons",
+    "motion_use",
+    "cam_layers",
+    "planted",
+    "sanity",
+)
 _BESIDE = ["model", "auc", "accuracy", "f1_macro"]
 """What of the published results is shown beside ours; the notebook `06_delong` has all of it."""
 

@@ -43,6 +43,12 @@ def _whole_number(least: int, or_zero: bool = False) -> Callable[[object], None]
     return check
 
 
+def _share(value: object) -> None:
+    """A check that a value is a share."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 1:
+        raise FibrolibError(f"Expected a share between 0 and 1, such as 0.1, found {value!r}.")
+
+
 _VALUES: dict[str, Callable[[object], object]] = {
     "methods": parse_methods,
     "redraws": _whole_number(10),
@@ -50,6 +56,11 @@ _VALUES: dict[str, Callable[[object], object]] = {
     "planted": _whole_number(12, or_zero=True),
     "explained": _whole_number(1),
     "trainings": _whole_number(0),
+    "advanced": _whole_number(1),
+    "prevalence": _share,
+    "margin": _share,
+    "biopsy_error": _share,
+    "answers": _share,
 }
 """Of every parameter that a notebook has besides those of `Request`: what raises where a value is not allowed."""
 

@@ -122,6 +122,8 @@ def _write_report(study: Study, seconds: dict[str, float]) -> Path:
     staging = {} if binary else stage_patients(nets, test_set)
     tables = {**study.tables, **staging, **(test_set.tables if test_set else {})}
     tables |= {f"attribution-{name}": study.attribution(name) for name in study.nets}
+    answers = study.folder.path / "tables" / "clinical.csv"  # of notebook 12, which has run before
+    tables |= {"clinical": pd.read_csv(answers)} if answers.exists() else {}
     evaluations = {name: study.evaluation(name) for name in study.models}
     found = _results_json(study.summary(), evaluations, study.thresholds, tables)
     run = _run_json(study.description(), study.folder.path, seconds)

@@ -102,6 +102,13 @@ def _staging_entries(tables: Mapping[str, pd.DataFrame]) -> dict:
     }
 
 
+def _clinical_entries(table: pd.DataFrame) -> list[dict]:
+    """Results of notebook 12, one for each question and measure."""
+    limits = table[["low", "high"]].to_numpy().tolist()
+    entries = table.drop(columns=["low", "high"]).to_dict("records")
+    return [entry | {"ci": pair} for entry, pair in zip(entries, limits, strict=True)]
+
+
 def _results_json(
     summary: dict,
     evaluations: Mapping[str, Evaluation],
@@ -111,7 +118,8 @@ def _results_json(
     """Content of results.json; the same for the same seed on the same machine.
 
     ``tables`` has those of the simulated test set where the cohort is virtual, those of staging where there are more
-    than two stages, and ``attribution-<net>``; what is absent is None in ``population`` and ``staging``.
+    than two stages, ``attribution-<net>``, and ``clinical`` of notebook 12; what is absent is None in ``population``,
+    ``staging`` and ``clinical``.
     """
     metrics = tables["metrics"].set_index("model")
     (joint,) = tables["joint_test"].drop(columns="note").to_dict("records")
@@ -130,6 +138,7 @@ def _results_json(
         "attribution": {name: _attribution_entry(table) for name, table in shares.items() if len(table)},
         "population": _population_entry(tables) if "fresh_auc" in tables else None,
         **_staging_entries(tables),
+        "clinical": _clinical_entries(tables["clinical"]) if "clinical" in tables else None,
     }
 
 

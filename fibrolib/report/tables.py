@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -351,9 +351,53 @@ def readable_patients(
     return table.assign(Characteristic=names.replace("n", "Patients").mask(names.duplicated(), ""))
 
 
+def _answers(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per result of notebook 12."""
+    return pd.DataFrame(
+        {
+            "Question": table["question"].str.capitalize(),
+            "Measure": table["measure"],
+            "Patients": table["n"],
+            "Value (95 % CI)": [
+                _whole((row.value, row.low, row.high), signs=True)
+                if "per 1,000" in row.measure
+                else with_interval(row.value, row.low, row.high)
+                for row in table.itertuples()
+            ],
+            "p": table["p"].map(_p_value),
+        }
+    )
+
+
+def _pathways(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per pathway, per 1,000 patients; whole patients."""
+    columns = {"biopsies": "Biopsies", "avoided": "Avoided", "missed": "Missed"}
+    changes = {
+        "biopsies_change": "Biopsies, change by this step",
+        "missed_change": "Missed, change by this step",
+    }
+    shown = pd.DataFrame({"Pathway, per 1,000 patients": table["pathway"]})
+    for name, title in (columns | changes).items():
+        rows = table.reindex(columns=[name, f"{name}_low", f"{name}_high"]).to_numpy(float)
+        shown[title] = [_whole(row, signs=name in changes) for row in rows]
+    share = _intervals(table, "missed_share")
+    shown.insert(4, "Share of the condition missed", share)
+    return shown
+
+
+def _whole(row: Sequence[float], signs: bool) -> str:
+    """Value and limits without decimals."""
+    if np.isnan(row[0]):
+        return "–"
+    value, low, high = (f"{number:{'+' * signs}.0f}".replace("-", "−") for number in row)
+    return f"{value} ({low} to {high})"
+
+
 _FORMS: dict[str, Callable[..., pd.DataFrame]] = {
     "metrics": _metrics,
     "calibration": _calibration,
+    "clinical": _answers,
+    "pathways": _pathways,
     "staging": _staging,
     "staging_comparisons": _staging_comparisons,
     "auc_by_cutoff": _auc_by_cutoff,
@@ -368,8 +412,8 @@ _FORMS: dict[str, Callable[..., pd.DataFrame]] = {
 def readable(name: str, table: pd.DataFrame, **options: object) -> pd.DataFrame:
     """Return a table of a run in a form for readers.
 
-    ``name`` is that of its file in the run folder: ``metrics``, ``calibration``, ``staging``, ``staging_comparisons``,
-    ``auc_by_cutoff`` (takes `metavir`), ``motion_use``, ``cam_layers``, ``sanity``, ``planted``; or ``network``, the
-    layers from `fibrolib.nets.describe_layers`.
+    ``name`` is that of its file in the run folder: ``metrics``, ``calibration``, ``clinical``, ``pathways``,
+    ``staging``, ``staging_comparisons``, ``auc_by_cutoff`` (takes `metavir`), ``motion_use``, ``cam_layers``,
+    ``sanity``, ``planted``; or ``network``, the layers from `fibrolib.nets.describe_layers`.
     """
     return _FORMS[name](table, **options)
