@@ -6,7 +6,7 @@ import pytest
 
 from fibrolib.clinical import compare_pathways, pathway_table
 from fibrolib.diagnostics import FIB4, zones
-from fibrolib.inference import InferenceError
+from fibrolib.inference import InferenceError, wilson
 
 ZONES = pd.DataFrame(
     {
@@ -53,7 +53,15 @@ def test_pathways_are_compared_in_the_same_patients():
     assert table.loc["biopsy", certain].tolist() == [1000, 1000, 0, 0, 0]
     assert table["biopsies_change"].iloc[1:].tolist() == [-250, -250]
     assert table.loc["both", "missed_change"] == pytest.approx(125)
-    assert table.loc["both", "biopsies_change_low"] < -250 < table.loc["both", "biopsies_change_high"]
+    # A step more can only release: two of eight, one of either class, so no limit lies above 0.
+    one = wilson(1, 4)
+    reach = 500 * np.sqrt(2) * (one.value - one.low)
+    assert table.loc["both", "biopsies_change_high"] == pytest.approx(-250 + reach)
+    assert table.loc["both", "biopsies_change_low"] < -250 < table.loc["both", "biopsies_change_high"] < 0
+    # Other steps may send others: paired, with limits on both sides.
+    other = compare_pathways({"fib4": ZONES[["fib4"]], "video": ZONES[["video"]]}, TRUTH).iloc[1]
+    assert other["biopsies_change"] == 0 - 250
+    assert other["biopsies_change_low"] < -250 < 0 < other["biopsies_change_high"]
 
 
 def test_published_zones_fit_in():

@@ -75,9 +75,11 @@ def compare_pathways(
     DataFrame
         One row for each pathway; per 1,000 patients ``biopsies, avoided`` (against biopsy of everybody) and ``missed``,
         and ``missed_share`` of those with the condition; then against the pathway of the row above, in the same
-        patients, ``biopsies_change`` and ``missed_change`` (Bonett & Price in either class, joined). Each with limits.
+        patients, ``biopsies_change`` and ``missed_change``. Each with limits: Wilson's in either class, joined; of
+        changes, too, where a pathway only adds steps to the one above, and can only release more patients; else those
+        of Bonett & Price.
     """
-    rows, before = [], None
+    rows, before, above = [], None, None
     for name, zones in pathways.items():
         positive, share = _check_pathway(zones, y_true, prevalence)
         weights, biopsied = (_PER * share, _PER * (1 - share)), _sent_to_biopsy(zones)
@@ -87,12 +89,22 @@ def compare_pathways(
         if zones.shape[1] == 0:  # nobody is released, whoever the patients are
             row |= {f"{event}{end}": row[event] for event in (*_TOTALS, "missed_share") for end in ("_low", "_high")}
         if before is not None:
-            changes = {"biopsies": (biopsied, before, weights), "missed": (~biopsied, ~before, (weights[0], 0.0))}
-            for event, (now, then, of) in changes.items():
-                row |= _named(f"{event}_change", _rate_difference(positive, now, then, of, confidence_level))
+            only_adds = list(above) == list(zones)[: len(above.columns)]
+            for event, of in {"biopsies": (-weights[0], -weights[1]), "missed": (weights[0], 0.0)}.items():
+                change = _change(positive, before, biopsied, of, only_adds, confidence_level)
+                row |= _named(f"{event}_change", change)
         rows.append(row)
-        before = biopsied
+        before, above = biopsied, zones
     return pd.DataFrame(rows).rename(columns={"step": "pathway"})
+
+
+def _change(
+    positive: _Booleans, before: _Booleans, now: _Booleans, weights: tuple[float, float], only_adds: bool, level: float
+) -> _Rate:
+    """How many more patients are released, in units of `weights`."""
+    if only_adds:
+        return _rate(positive, before & ~now, weights, level)
+    return _rate_difference(positive, ~now, ~before, weights, level)
 
 
 def _check_pathway(zones: pd.DataFrame, y_true: ArrayLike, prevalence: float | None) -> tuple[_Booleans, float]:
