@@ -434,6 +434,29 @@ def test_there_is_no_way_to_a_ceiling_of_chance():
     assert np.isnan(share_of_ceiling(Y_HUNDRED, rng.normal(size=100), np.zeros(100)).value)
 
 
+def test_degrees_of_freedom_of_classes_far_apart():
+    """At most twice those of the smaller class: three cases that look alike by chance leave all the variance to the
+    144 controls, and Satterthwaite's degrees of freedom rise to theirs."""
+    rng, y = np.random.default_rng(3), np.repeat([1, 0], (3, 144))
+    a, b = rng.normal(size=(2, 147))
+    a[:3], b[:3] = (0.5, 0.51, 0.52), (0.2, 0.21, 0.22)
+    found, joint = delong_test(y, a, b), delong_joint_test(y, [a, b])
+    assert (found.df, joint.df_error) == (4, 4)
+    expected = 2 * stats.t.sf(abs(found.statistic), 4)
+    assert (found.pvalue, joint.pvalue) == pytest.approx((expected, expected))
+    assert delong_test(y[:33], a[:33], b[:33]).df > 4
+
+
+@pytest.mark.parametrize(("m", "n"), [(5, 100), (8, 9), (10, 40)])
+def test_the_interval_holds_zero_where_the_test_does_not_reject(m, n):
+    rng, y = np.random.default_rng(m), np.repeat([1, 0], (m, n))
+    for _ in range(60):
+        shared = rng.normal(size=m + n)
+        a, b = (shift * y + shared + rng.normal(size=m + n) for shift in (2.0, 0.8))
+        found = delong_test(y, a, b)
+        assert found.low <= 0 <= found.high or found.pvalue <= 0.05
+
+
 def test_the_known_exception_is_noted():
     rng, y = np.random.default_rng(0), np.repeat([1, 0], (10, 101))
     a, b = rng.normal(size=(2, 111))

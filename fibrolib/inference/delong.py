@@ -5,6 +5,7 @@ DeLong, DeLong & Clarke-Pearson, Biometrics 1988;44:837; numbers agree with R's 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -43,6 +44,7 @@ from fibrolib.inference.roc import (
     _area,
     _auto_limits,
     _covariance_parts,
+    _far_apart,
     _placement_covariance,
     _placements,
     _unbalanced,
@@ -77,11 +79,13 @@ def delong_test(
         One score for each patient; higher means more likely diseased. Unpaired: lengths as in ``(y_a, y_b)``.
     method : {"auto", "t", "proc"}
         "t": Student's t with Satterthwaite's degrees of freedom from the variances of cases and controls, so that the
-        smaller class counts. "auto": the same, but where neither class is more than twice as large as the other and
+        smaller class counts; where one class is more than ten times as large, at most twice those of the smaller one
+        (its patients less one). "auto": the same, but where neither class is more than twice as large as the other and
         the smaller has fewer than 30 patients (there t is too careful) p comes from exchanging both scores' ranks
-        within patients: the larger p of the difference and of DeLong's statistic. Its limits come from those of
-        either area (:func:`auc_ci`) and DeLong's correlation (Zou & Donner, Stat Med 2008;27:1693); near 0.05 they and
-        p may disagree. "proc": as R's pROC, normal if paired, Welch's t if not; too many false alarms with few cases.
+        within patients: the larger p of the difference and of DeLong's statistic. Its limits come from those of either
+        area (:func:`auc_ci`) and DeLong's correlation (Zou & Donner, Stat Med 2008;27:1693). They hold 0 wherever a
+        two-sided p is not significant, and near 0.05 sometimes where it is. "proc": as R's pROC, normal if paired,
+        Welch's t if not; too many false alarms with few cases.
     alternative : {"two-sided", "greater", "less"}
         "greater": the area of `score_a` is the greater one. The interval is always two-sided.
     margin : float
@@ -121,7 +125,7 @@ def delong_test(
     # The variance of the difference comes from the differences: exactly zero for a score against itself.
     own = _variances(positive, placed[0] - placed[1])
     variance, single = sum(own), [sum(part) for part in parts]
-    df = float("inf") if method == "proc" else _satterthwaite(own, sizes)
+    df = float("inf") if method == "proc" else _degrees_of_freedom(own, sizes)
     note = _join_notes(_ranking_note(areas, variance), _small_sample_note(*sizes), _ratio_note(*sizes))
     name, shape = f"DeLong, non-inferior by {margin:g}" if margin else "DeLong, paired", (df, alternative, margin)
     found = _compare(name, areas, np.sqrt(variance), len(positive), level, note, *shape)
@@ -134,7 +138,15 @@ def delong_test(
     correlation = (sum(single) - variance) / 2 / np.sqrt(np.prod(single)) if min(single) > 0 else 0.0
     limits = (_auto_limits(area, part, sizes, level) for area, part in zip(areas, parts, strict=True))
     low, high = _mover_limits(*areas, *limits, correlation)
+    if alternative == "two-sided" and found.pvalue > 1 - level:
+        low, high = min(low, 0.0), max(high, 0.0)
     return replace(found, low=low, high=high)
+
+
+def _degrees_of_freedom(variances: Sequence[float], sizes: tuple[int, int]) -> float:
+    """Satterthwaite's; of classes far apart at most twice those of the smaller one: a few may look alike by chance."""
+    found = _satterthwaite(variances, sizes)
+    return min(found, 2.0 * (min(sizes) - 1)) if _far_apart(sizes) and sum(variances) > 0 else found
 
 
 def _unpaired(truths, score_a, score_b, method: str, alternative: str, level: float, pos_label: object) -> Comparison:
@@ -240,7 +252,7 @@ def _anova_type(positive: _Booleans, placed: _Floats, areas: _Floats) -> tuple[f
     if sum(traces) < 1e-20:
         return (float("nan") if apart else 0.0), 0, float("inf")
     df = sum(traces) ** 2 / float(np.sum(covariance**2))
-    return apart / sum(traces), df, df * _satterthwaite(traces, _class_sizes(positive))
+    return apart / sum(traces), df, df * _degrees_of_freedom(traces, _class_sizes(positive))
 
 
 def _placed_columns(y_true: ArrayLike, *scores: ArrayLike, **options) -> tuple[_Booleans, _Floats]:

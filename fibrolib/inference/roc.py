@@ -68,6 +68,14 @@ def _variances(positive: _Booleans, placements: _Floats) -> tuple[float, float]:
     return tuple(float(part[0, 0]) for part in _covariance_parts(positive, placements))
 
 
+_FAR_APART = 10
+"""Beyond this ratio Satterthwaite's degrees of freedom of a difference are too many (``docs/statistics.md``)."""
+
+
+def _far_apart(sizes: tuple[int, int]) -> bool:
+    return max(sizes) > _FAR_APART * min(sizes)
+
+
 def _unbalanced(sizes: tuple[int, int]) -> bool:
     return max(sizes) > _UNBALANCED * min(sizes)
 

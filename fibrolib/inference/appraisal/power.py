@@ -36,7 +36,7 @@ from fibrolib.inference.checks import (
 from fibrolib.inference.delong import _exchanges
 from fibrolib.inference.intervals import _Limits, _small_sample_note, wilson
 from fibrolib.inference.permutation import _exchanged, _share_beyond, _signs
-from fibrolib.inference.roc import _area, _placements
+from fibrolib.inference.roc import _area, _far_apart, _placements
 
 _ENOUGH = 100
 """From so many patients in the smaller class on the normal approximation is right to 0.03 (``benchmarks/power.py``)."""
@@ -350,6 +350,7 @@ def _delong(ranks: NDArray[np.int64], scores: _Floats, m: int, alternative: str,
     parts = np.stack([cases.var(axis=-1, ddof=1) / m, controls.var(axis=-1, ddof=1) / n])
     variance, flat = parts.sum(axis=0), parts.sum(axis=0) == 0
     df = variance**2 / np.where(flat, 1, parts[0] ** 2 / (m - 1) + parts[1] ** 2 / (n - 1))
+    df = np.minimum(df, 2.0 * (min(m, n) - 1)) if _far_apart((m, n)) else df
     t = (cases.mean(axis=-1) + margin) / np.sqrt(np.where(flat, 1, variance))
     return np.where(flat, 1.0, _tails(t, np.where(flat, 1, df), alternative))
 
