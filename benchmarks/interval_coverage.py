@@ -109,7 +109,7 @@ def _most(m: int, n: int, spread: float) -> float:
 
 def _rejected(m: int, n: int, area: float, correlation: float, spread: float, draws: int) -> np.ndarray:
     """Shares of samples with p <= 0.05 by each of `TESTS`; last, what exact tests over exchanges attain at most."""
-    rng, y, signs = np.random.default_rng([m, n]), np.arange(m + n) < m, _signs(m + n, 200)
+    rng, y, signs = np.random.default_rng([m, n]), np.arange(m + n) < m, _signs(m + n, 1000)
     most, shares = 2 * (min(m, n) - 1), np.zeros(len(TESTS))
     balanced, far = max(m, n) <= 2 * min(m, n) and min(m, n) < 30, max(m, n) > 10 * min(m, n)
     for _ in range(draws):
