@@ -18,6 +18,8 @@ from rich.console import Console
 
 from fibrolib.inference import auc, auc_ci
 from fibrolib.learning import NetClassifier
+from fibrolib.paper import write_paper
+from fibrolib.plots import journals
 from fibrolib.report.notebooks import _notebook_sources
 from fibrolib.report.pipeline import _notebooks_for
 from fibrolib.study import Request, Study
@@ -142,12 +144,30 @@ def test_what_a_run_leaves(resumed):
     assert {"flow", "roc_all", "forest", "delong_matrix", "capsule_share"} <= figures
     assert {"virtual_stages", "virtual_mmode", "virtual_ceilings", "true_regions", "true_carriers"} <= figures
     assert {f"{kind}_{net}" for kind in ("curves", "cv", "gradcam", "model_view") for net in NETS} <= figures
+    assert (resumed / "figures" / "plates.npz").exists()
     tables = {path.stem for path in (resumed / "tables").glob("*.csv")}
-    assert {"table1", "metrics", "comparisons", "attribution", *(f"search_{net}" for net in NETS)} <= tables
+    assert {
+        "table1",
+        "histories",
+        "metrics",
+        "comparisons",
+        "attribution",
+        *(f"search_{net}" for net in NETS),
+    } <= tables
     assert {"folds", "clips_cnn3d", "shapes_cnn2d_lstm", *(f"layers_{net}" for net in NETS)} <= tables
     assert {"clinical", "clinical_needs", "subgroups", "stage_sets", "set_coverage", "selective"} <= tables
     assert {"subgroups", "stage_sets", "selective"} <= figures
     assert not list(resumed.rglob(".unfinished-*"))
+
+
+def test_a_finished_run_becomes_a_manuscript_with_every_figure(resumed, tmp_path, monkeypatch):
+    coarse = {name: each | {"drawing_dpi": 40, "picture_dpi": 40} for name, each in journals().items()}
+    monkeypatch.setattr("fibrolib.paper.manuscript.journals", lambda: coarse)
+    said = write_paper(resumed, tmp_path)
+    assert said[0].startswith("9 figures")
+    assert not any("Not in this run" in sentence for sentence in said)
+    assert CAVEAT in said[-1]
+    assert CAVEAT in (tmp_path / "models" / "cnn3d.md").read_text("utf-8")
 
 
 def test_results_have_the_promised_form(results):

@@ -156,3 +156,8 @@ def test_lines_and_letters_are_made_large_enough():
     assert axes.get_lines()[0].get_linewidth() == 0.5
     assert axes.texts[0].get_fontsize() == axes.get_xticklabels()[0].get_fontsize() == 6
     assert axes.collections[0].get_linewidth() == [0]
+
+
+def test_losses_alone_are_drawn_where_nothing_was_validated():
+    histories = pd.DataFrame({"model": "cnn2d", "epoch": [1, 2, 1, 2], "fold": [1, 1, None, None], "train_loss": 0.5})
+    assert len(plots.plot_trainings(histories).axes) == 1

@@ -222,6 +222,7 @@ def test_keys_hold_all_code_that_makes_their_results(study):
     calls = {
         **{name: lambda name=name: study.evaluation(name) for name in study.nets},
         "attribution-cnn3d": lambda: study.attribution("cnn3d"),
+        "plates": lambda: study.plates,
         "scores-cnn3d": lambda: people.cumulative_probs("cnn3d", "frozen"),
         "sanity-cnn3d": tests.sanity,
         "cascade-cnn3d": tests.cascade,

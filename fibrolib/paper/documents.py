@@ -12,13 +12,15 @@ from docx.enum.section import WD_ORIENT
 from docx.enum.text import WD_COLOR_INDEX
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
-from docx.shared import Mm, Pt
+from docx.section import Section
+from docx.shared import Mm, Pt, RGBColor
 from docx.table import Table
 from docx.text.paragraph import Paragraph
 
 from fibrolib.atomic import write_atomically
 from fibrolib.paper.tables import PaperTable
 
+_LONG = 32  # letters after which the text of a cell is broken
 _WIDE = 6  # columns from which a page is turned
 _LATEX = {
     "≥": r"$\geq$",
@@ -88,6 +90,11 @@ def new_document(title: str, warning: str = "") -> Document:
     style = document.styles["Normal"]
     style.font.name, style.font.size = "Arial", Pt(10)
     style.element.rPr.rFonts.set(qn("w:eastAsia"), "Arial")
+    for level in range(1, 4):
+        heading = document.styles[f"Heading {level}"]
+        heading.font.name, heading.font.color.rgb = "Arial", RGBColor(0, 0, 0)
+        heading.element.rPr.rFonts.attrib.clear()  # or the theme's letter would win
+        heading.font.name = "Arial"
     document.core_properties.title = title
     document.core_properties.author = ""
     _portrait(document)
@@ -151,9 +158,22 @@ def add_rows(document: Document, rows: pd.DataFrame, points: float = 8) -> None:
                 run.font.size = Pt(points)
     for run in (run for cell in table.rows[0].cells for run in cell.paragraphs[0].runs):
         run.bold = True
-    repeated = OxmlElement("w:tblHeader")
-    table.rows[0]._tr.get_or_add_trPr().append(repeated)
+    table.rows[0]._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
+    for row in table.rows:
+        row._tr.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
     _rules(table)
+    _share_width(table, rows, document.sections[-1])
+
+
+def _share_width(table: Table, rows: pd.DataFrame, section: Section) -> None:
+    """Give columns the width of the page in proportion to their longest text, of which long ones are broken."""
+    longest = [min(max(len(name), rows[name].str.len().max()), _LONG) + 2 for name in rows]
+    width = section.page_width - section.left_margin - section.right_margin
+    table.autofit = False
+    for column, share in zip(table.columns, longest, strict=True):
+        column.width = int(width * share / sum(longest))  # for LibreOffice
+        for cell in column.cells:  # for Word
+            cell.width = column.width
 
 
 def _rules(table: Table) -> None:

@@ -140,7 +140,8 @@ def _staging(record: Record) -> _Made:
 
 def _staging_comparisons(record: Record) -> _Made:
     note = f"Two-sided tests of the Obuchowski measure, corrected by Holm within each group of patients. {_INTERVALS}."
-    return _readable(record, "staging_comparisons", "Differences in staging between networks", note)
+    made = _readable(record, "staging_comparisons", "Differences in staging between networks", note)
+    return made and (made[0], made[1].drop(columns="Test"), made[2])
 
 
 def _auc_by_cutoff(record: Record) -> _Made:

@@ -202,7 +202,7 @@ def plot_confusion(confusions: Mapping[str, Mapping[str, pd.DataFrame]], *, meta
         n = int(next(iter(nets.values())).to_numpy().sum())
         line[0].set_ylabel(f"{counted(n, GROUPS[group])}\nTrue stage")
     for plot in axes[-1]:
-        plot.set_xlabel("Called stage")
+        plot.set_xlabel("Predicted stage")
     _letter(axes.flat)
     figure.colorbar(image, ax=axes, shrink=0.6, label="Share of the true stage (%)")
     return figure

@@ -222,9 +222,9 @@ def _cross(plot: Axes, row: tuple) -> None:
 
 @_styled
 def plot_trainings(histories: pd.DataFrame) -> Figure:
-    """Training curves of all nets (`histories` with ``model``), a row each; otherwise as `plot_curves`."""
+    """Training curves of all nets that were trained (`histories` with ``model``), a row each; else as `plot_curves`."""
     names = list(dict.fromkeys(histories["model"]))
-    curves = {column: title for column, title in _CURVES.items() if histories[column].notna().any()}
+    curves = {column: title for column, title in _CURVES.items() if column in histories}
     figure, axes = _new_figure(
         len(names), len(curves), width=6.6, height=0.5 + 1.6 * len(names), sharex="row", sharey="col"
     )

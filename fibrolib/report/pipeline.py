@@ -30,7 +30,6 @@ from fibrolib.report.progress import _count_files, _Fits, _Progress, _Tally
 from fibrolib.report.results import _results_json, _run_json
 from fibrolib.study import Request, Study
 from fibrolib.study.own_cohort import request_for_copies, validate_cohort
-from fibrolib.study.plates import make_plates
 from fibrolib.study.preprocessing import sources
 
 _T = TypeVar("_T")
@@ -110,8 +109,7 @@ def _keep_for_paper(study: Study) -> None:
     """Write what `fibrolib.paper` draws and no notebook keeps: training curves, and pictures with their maps."""
     fits = [study.evaluation(name).histories.assign(model=name) for name in study.nets]
     study.folder.save_table("histories", pd.concat(fits, ignore_index=True))
-    nets = {name: study.evaluation(name).final for name in study.nets}
-    study.folder.save_plates(make_plates(study.patients, nets))
+    study.folder.save_plates(study.plates)
 
 
 def _write_report(study: Study, seconds: dict[str, float]) -> Path:

@@ -21,6 +21,7 @@ from fibrolib.stages import condition
 from fibrolib.study.cache import digest
 from fibrolib.study.evaluation import EVALUATION, NetEvaluations, _evaluate_index, _missing_requirements
 from fibrolib.study.own_cohort import _holds_virtual_patients, _name_run_folder, _open_own_cohort, _reference_of
+from fibrolib.study.plates import Plates, make_plates, read_plates, write_plates
 from fibrolib.study.preprocessing import prepare_files
 from fibrolib.study.profiles import Profile, load_profile
 from fibrolib.study.request import Request
@@ -225,6 +226,18 @@ class Study:
             label = f"Grad-CAM of the {model_label(name)}"
             self._gradcams[name] = dict(zip(test.index, track(maps, label, len(test), "patients"), strict=True))
         return self._gradcams[name]
+
+    @property
+    def plates(self) -> Plates:
+        """Pictures that a manuscript shows (`make_plates`); kept."""
+        return self.folder.cache.get_or_compute(
+            "plates",
+            {name: self.net_evaluations.cache_key(name) for name in self.nets},
+            lambda: make_plates(self.patients, {name: self.evaluation(name).final for name in self.nets}),
+            lambda plates, folder: write_plates(plates, folder / "plates.npz"),
+            lambda folder: read_plates(folder / "plates.npz", self.cutoff),
+            made_by=(*EVALUATION, make_plates, write_plates),
+        )
 
     def attribution(self, name: str) -> pd.DataFrame:
         """Share of Grad-CAM relevance on the marked region (the capsule), beside its share of the sector's area; kept.
