@@ -37,6 +37,9 @@ Cutoff = Annotated[
 ]
 
 OwnProfile = Annotated[str, typer.Option("--profile", help="TOML file that names user-defined diagnostics.")]
+Pseudonymous = Annotated[
+    bool, typer.Option("--pseudonymous", help="Keep patient_id, because it is already a pseudonym.")
+]
 Outside = Annotated[bool, typer.Option("--outside", help="Allow files outside the table's folder.")]
 
 
@@ -204,9 +207,7 @@ def _run(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="If the run folder holds another study, rename it (adds a date).")
     ] = False,
-    pseudonymous: Annotated[
-        bool, typer.Option("--pseudonymous", help="Keep patient_id, because it is already a pseudonym.")
-    ] = False,
+    pseudonymous: Pseudonymous = False,
     outside: Outside = False,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="Notebook parameter, NAME=VALUE.")
@@ -265,6 +266,33 @@ def _score(
         typer.echo(f"{stage:>5}  {probability:.3f}")
     trained = "virtual patients (simulated)" if settings["trained_on_virtual_patients"] else "one cohort"
     typer.echo(f"Not a diagnosis: the network was trained on {trained} and is for research only.")
+
+
+@app.command("validate")
+def _validate(
+    model: Annotated[Path, typer.Argument(help="Folder of a finished run, or one of its files models/NAME....")],
+    cohort: Annotated[Path, typer.Argument(help="Table of another cohort.")],
+    share: Annotated[float, typer.Option(help="Share of the patients that the second step recalibrates on.")] = 0.5,
+    seed: Seed = 0,
+    out: Annotated[str, typer.Option(help="Folder of the report. Default: reports/validation-...")] = "",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="If the folder holds something else, rename it (adds a date).")
+    ] = False,
+    pseudonymous: Pseudonymous = False,
+    outside: Outside = False,
+    profile: OwnProfile = "",
+) -> None:
+    """Try the frozen models of a run on another cohort; nothing is fitted before the first results are written."""
+    from fibrolib.privacy import register
+    from fibrolib.progress import hidden
+    from fibrolib.report import validate_models
+    from fibrolib.validation import open_validation
+
+    reference = register(cohort.resolve(), pseudonymous=pseudonymous, outside=outside)
+    validation = open_validation(model, reference, share=share, seed=seed, out=out, profile=profile)
+    with _stopped_in_a_sentence(), hidden():
+        report = validate_models(validation, overwrite=overwrite)
+    typer.echo(f"Report: {report}")
 
 
 @app.command("pretrain")

@@ -104,3 +104,19 @@ def make_predictions():
 @pytest.fixture(scope="session")
 def flicker_patients(tmp_path_factory):
     return make_patients(tmp_path_factory.mktemp("clips"))
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory) -> Path:
+    """Folder of a finished run of 40 patients (`other_hospital.finish_run`); its cohort lies beside it."""
+    from other_hospital import finish_run
+
+    return finish_run(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture(scope="session")
+def other_cohort(tmp_path_factory) -> Path:
+    """Table of 25 patients of another hospital."""
+    from other_hospital import write_cohort_files
+
+    return write_cohort_files(tmp_path_factory.mktemp("other"), 500, 25, "Q")

@@ -130,8 +130,10 @@ def test_what_a_run_leaves(resumed):
     for name in ("report.html", "results.json", "run.json", "predictions.csv"):
         assert (resumed / name).stat().st_size > 0
     assert sorted(path.name for path in (resumed / "notebooks").iterdir()) == NOTEBOOKS
-    for kind in ("*.safetensors", "*.json"):
-        assert sorted(path.stem for path in (resumed / "models").glob(kind)) == [*NETS, "frozen"]
+    assert sorted(path.stem for path in (resumed / "models").glob("*.safetensors")) == [*NETS, "frozen"]
+    assert {path.stem for path in (resumed / "models").glob("*.json")} == {*NETS, "frozen", *INDICES}
+    development = ["cohort.json", "features.csv", "prints.csv"]
+    assert sorted(path.name for path in (resumed / "development").iterdir()) == development
     shown = {"confusion", "fresh_forest", "motion_use"}
     assert shown <= {path.stem for path in (resumed / "figures").glob("*.png")}
     tables = {"joint_test", "permutation_comparisons", "accuracy_comparisons", "staging_comparisons"}

@@ -1,5 +1,6 @@
 """Diagnostics: one record each; users add their own (docs/extend.md). Years, U/L, 10^9/L and kPa throughout."""
 
+from fibrolib.diagnostics.frozen import fitted_numbers, restore_classifier
 from fibrolib.diagnostics.indices import PublishedCutoff, apri, fib4, stiffness
 from fibrolib.diagnostics.records import (
     APRI,
@@ -35,8 +36,10 @@ __all__ = [
     "apri",
     "fib4",
     "find_diagnostic",
+    "fitted_numbers",
     "load_diagnostic",
     "model_label",
+    "restore_classifier",
     "stiffness",
     "tabulate_cutoffs",
     "tabulate_zones",

@@ -20,6 +20,7 @@ from fibrolib.inference.metrics import classification_metrics, confusion, decisi
 from fibrolib.inference.partial import partial_auc, partial_auc_test
 from fibrolib.inference.permutation import permutation_test
 from fibrolib.inference.predictions import select_predictions
+from fibrolib.inference.recalibration import fit_recalibration, recalibrated
 from fibrolib.inference.roc import auc, auc_ci, roc_points
 from fibrolib.inference.staging import obuchowski, obuchowski_test, quadratic_kappa
 from fibrolib.inference.tables import (
@@ -55,6 +56,7 @@ __all__ = [
     "delong_joint_test",
     "delong_test",
     "estimates_table",
+    "fit_recalibration",
     "joint_test",
     "mcnemar_test",
     "obuchowski",
@@ -63,6 +65,7 @@ __all__ = [
     "partial_auc_test",
     "permutation_test",
     "quadratic_kappa",
+    "recalibrated",
     "roc_points",
     "select_predictions",
     "sensitivity_at_specificity",

@@ -42,6 +42,7 @@ from fibrolib.plots.style import (
     with_interval,
 )
 from fibrolib.plots.training import plot_curves, plot_model_view, plot_schedule, plot_search
+from fibrolib.plots.transport import plot_differences, plot_transport
 from fibrolib.plots.uncertainty import (
     interval_label,
     plot_attainable,
@@ -89,6 +90,7 @@ __all__ = [
     "plot_decision",
     "plot_delong_matrix",
     "plot_depth",
+    "plot_differences",
     "plot_faithfulness",
     "plot_flow",
     "plot_forest",
@@ -120,6 +122,7 @@ __all__ = [
     "plot_stard",
     "plot_subgroups",
     "plot_trainings",
+    "plot_transport",
     "plot_zones",
     "png_bytes",
     "save_figure",

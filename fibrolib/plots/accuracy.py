@@ -29,7 +29,7 @@ from fibrolib.plots.style import (
 from fibrolib.stages import cutoff_name, stage_name
 
 _ZONE_COLOURS = {"low": "#4C8FB8", "indeterminate": "#D9D9D9", "high": "#C8553D", "missing": "white"}
-GROUPS = {"test": "test patient", "fresh": "independent simulated patient"}
+GROUPS = {"test": "test patient", "fresh": "independent simulated patient", "external": "external patient"}
 """What a patient of each group is called."""
 ORACLES = {"oracle_still": "Oracle, still image", "oracle_moving": "Oracle, video"}
 _CEILINGS = {"moving": ("solid", "oracle, video"), "still": ((0, (4, 2)), "oracle, still image")}
@@ -47,10 +47,11 @@ def _best_first(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 @_styled
-def plot_roc(predictions: pd.DataFrame, metrics: pd.DataFrame, *, split: str = "test") -> Figure:
+def plot_roc(predictions: pd.DataFrame, metrics: pd.DataFrame, *, split: str = "test", group: str = "") -> Figure:
     """Empirical ROC curves of all diagnostics, best area first in the legend, with their operating points.
 
-    `metrics` comes from `fibrolib.inference.summarise_models` on the same predictions and split.
+    `metrics` comes from `fibrolib.inference.summarise_models` on the same predictions and split; `group` is what the
+    patients are called, if not by their split.
     """
     scores = select_predictions(predictions, split)
     figure, plot = _new_plot(6.6, 4.2)
@@ -65,7 +66,7 @@ def plot_roc(predictions: pd.DataFrame, metrics: pd.DataFrame, *, split: str = "
             plot.plot(1 - row.specificity, row.sensitivity, "o", color=colour, markersize=6, markeredgecolor="white")
     plot.plot([], [], "o", color="0.4", markeredgecolor="white", label="operating point")
     diseased = int(scores["y_true"].sum())
-    counts = f"{split} patients: {diseased} with, {len(scores) - diseased} without"
+    counts = f"{group or split} patients: {diseased} with, {len(scores) - diseased} without"
     if (metrics["n"] != len(scores)).any():
         counts += "\n(fewer where a value is missing)"
     plot.set(xlabel="1 − specificity", ylabel="Sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")

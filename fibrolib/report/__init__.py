@@ -1,5 +1,6 @@
 """Run the notebooks into a run folder, put results into words and readable tables, build the report."""
 
+from fibrolib.report.external import validate_models
 from fibrolib.report.pipeline import run_study
 from fibrolib.report.sentences import (
     describe_attribution,
@@ -38,4 +39,5 @@ __all__ = [
     "readable_patients",
     "readable_tests",
     "run_study",
+    "validate_models",
 ]

@@ -31,6 +31,7 @@ from fibrolib.report.results import _results_json, _run_json
 from fibrolib.study import Request, Study
 from fibrolib.study.own_cohort import request_for_copies, validate_cohort
 from fibrolib.study.preprocessing import sources
+from fibrolib.validation import describe_development
 
 _T = TypeVar("_T")
 
@@ -80,6 +81,9 @@ def _run(study: Study, further: dict, console: Console) -> Path:
     ):
         content = study.content
     _run_notebooks(study, further, content, progress, console)
+    tally = _Tally("files")
+    with progress.step("describing the cohort, for fibrolib validate", tally):
+        describe_development(study, tally.follow)
     with progress.step("writing the report"):
         report = _write_report(study, progress.seconds)
     if study.profile.caveat:

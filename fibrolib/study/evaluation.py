@@ -13,8 +13,9 @@ import pandas as pd
 import torch
 from sklearn.base import clone
 
-from fibrolib.diagnostics import Diagnostic, IndexInputError, model_label
+from fibrolib.diagnostics import Diagnostic, IndexInputError, fitted_numbers, model_label
 from fibrolib.errors import FibrolibError, counted
+from fibrolib.inference import choose_thresholds
 from fibrolib.learning import PERTURBATIONS, VIEWS, Evaluation, NetClassifier, evaluate, pick_device
 from fibrolib.nets import give_back_memory
 from fibrolib.progress import watch
@@ -71,6 +72,19 @@ def _evaluate_index(index: Diagnostic, patients: pd.DataFrame, cutoff: int, n_fo
     complete = patients.dropna(subset=columns)
     options = {"columns": columns, "cutoff": cutoff, "n_folds": n_folds, "seed": seed}
     return evaluate(index.name, index.classifier(cutoff), complete, **options)
+
+
+def _frozen_settings(evaluation: Evaluation, cutoff: int, profile: Profile) -> dict:
+    """What has to be known beside a fitted diagnostic to apply it elsewhere as it is."""
+    threshold = choose_thresholds(evaluation.predictions, split=profile.threshold_split)[evaluation.name]
+    return {"cutoff": cutoff, "threshold": threshold, "threshold_source": profile.threshold_source}
+
+
+def save_index(folder: RunFolder, evaluation: Evaluation, cutoff: int, profile: Profile) -> None:
+    """Write ``models/<name>.json`` of a diagnostic that reads numbers; ``fit`` is null where it is no few numbers."""
+    columns = list(profile.indices[evaluation.name].columns)
+    fitted = {"columns": columns, "fit": fitted_numbers(evaluation.final)}
+    folder.save_json(f"models/{evaluation.name}", fitted | _frozen_settings(evaluation, cutoff, profile))
 
 
 @dataclass
@@ -212,7 +226,8 @@ class NetEvaluations:
             made_by=EVALUATION,
         )
         preprocessing = _preprocessing_settings(self.profile, evaluation.final.view, self.virtual)
-        self.folder.save_model(settings.name, evaluation.final, preprocessing)
+        frozen = _frozen_settings(evaluation, self.cutoff, self.profile)
+        self.folder.save_model(settings.name, evaluation.final, preprocessing | frozen)
         return evaluation
 
     def _n_jobs(self, net: NetClassifier, settings: _ModelSettings) -> int:

@@ -51,11 +51,12 @@ def _name_run_folder(request: Request, reference: str, profile: Profile) -> Requ
     name = request.profile
     if name not in BUILT_IN:
         name = f"{_plain(Path(name).stem) or 'profile'}-{digest(profile.as_dict())[:6]}"
-    parts = [_cohort(reference), name, f"cutoff{request.cutoff}", f"seed{request.seed}"]
+    parts = [name_for_folder(reference), name, f"cutoff{request.cutoff}", f"seed{request.seed}"]
     return replace(request, out=f"reports/{'-'.join(parts)}")
 
 
-def _cohort(reference: str) -> str:
+def name_for_folder(reference: str) -> str:
+    """What a cohort is called in the name of a folder, with a part of its reference."""
     if not reference:
         return "virtual"
     label = _cohort_label(find_table(reference)[0])
@@ -123,12 +124,18 @@ def _reference_of(request: Request) -> str:
     """
     if not request.cohort:
         return ""
-    if request.out and private_folder().is_relative_to(request.run_folder):
+    if request.out:
+        refuse_private_folder_in(request.run_folder)
+    return request.cohort if is_reference(request.cohort) else register(_from_project(request.cohort))
+
+
+def refuse_private_folder_in(folder: Path) -> None:
+    """Raise where the private folder lies in a folder of results."""
+    if private_folder().is_relative_to(folder):
         raise FibrolibError(
             f"{private_folder()}: the private folder, which tells who is who, lies in the run folder "
-            f"{request.run_folder}, which is made to be shared. Choose another for one of them."
+            f"{folder}, which is made to be shared. Choose another for one of them."
         )
-    return request.cohort if is_reference(request.cohort) else register(_from_project(request.cohort))
 
 
 def _open_own_cohort(reference: str, request: Request, diagnostics: Sequence[Diagnostic]) -> Cohort:

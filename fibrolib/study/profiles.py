@@ -156,6 +156,12 @@ class Profile:
         usual = NetClassifier().clip_length
         return max(settings.arguments.get("clip_length", usual) for settings in self.models)
 
+    @classmethod
+    def from_dict(cls, values: dict, own: tuple[tuple[Diagnostic, OwnFile], ...] = ()) -> Profile:
+        """Inverse of `as_dict`; diagnostics of the user's own are given, as nothing is run here."""
+        models = tuple(_ModelSettings(**model) for model in values["models"])
+        return cls(**{**values, "clips": _ClipSettings(**values["clips"]), "models": models, "own": own})
+
     def as_dict(self) -> dict:
         """Everything, as plain values; of a file of the user's own, what the profile calls it and its hash."""
         return {**asdict(replace(self, own=())), "own": {file.text: file.digest for _, file in self.own}}

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +163,11 @@ class RunFolder:
 
     def save_table(self, name: str, table: pd.DataFrame) -> Path:
         """Write ``tables/<name>.csv`` and return its path; the index is left out."""
-        return self._write(f"tables/{name}.csv", lambda path: table.to_csv(path, index=False))
+        return self.save_csv(f"tables/{name}", table)
+
+    def save_csv(self, name: str, table: pd.DataFrame) -> Path:
+        """Write ``<name>.csv``; the index is left out."""
+        return self._write(f"{name}.csv", lambda path: table.to_csv(path, index=False))
 
     def save_figure(self, name: str, figure) -> Path:
         """Write ``figures/<name>.svg`` and ``.png`` and return the path of the PNG."""
@@ -195,10 +200,10 @@ class RunFolder:
 
     def save_predictions(self, predictions: pd.DataFrame) -> Path:
         """Write ``predictions.csv``."""
-        return self._write("predictions.csv", lambda path: predictions.to_csv(path, index=False))
+        return self.save_csv("predictions", predictions)
 
     def save_json(self, name: str, content: dict) -> Path:
-        """Write ``<name>.json``; NaN becomes null."""
+        """Write ``<name>.json``; NaN and infinity become null."""
         text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False, allow_nan=False)
         return self._write(f"{name}.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
 
@@ -213,6 +218,8 @@ def _entries(folder: Path) -> list[Path]:
 
 def _in_words(asked: dict) -> str:
     """A request as a reader would tell it."""
+    if "validation" in asked:
+        return f"validation of {asked['validation']} on {asked['cohort']}, fibrolib {asked['version']}"
     if "profile" not in asked:
         return "made by an earlier version of fibrolib"
     cohort = asked.get("cohort") or "virtual cohort"
@@ -221,14 +228,14 @@ def _in_words(asked: dict) -> str:
 
 
 def _without_nan(value):
-    """JSON has no NaN: write null."""
+    """JSON has neither NaN nor infinity: write null."""
     if isinstance(value, dict):
         return {str(key): _without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_without_nan(item) for item in value]
     if hasattr(value, "item"):
         value = value.item()
-    return None if isinstance(value, float) and value != value else value
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _make(folder: Path) -> None:

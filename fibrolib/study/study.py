@@ -19,7 +19,7 @@ from fibrolib.phantom import simulate_cohort
 from fibrolib.progress import track
 from fibrolib.stages import condition
 from fibrolib.study.cache import digest
-from fibrolib.study.evaluation import EVALUATION, NetEvaluations, _evaluate_index, _missing_requirements
+from fibrolib.study.evaluation import EVALUATION, NetEvaluations, _evaluate_index, _missing_requirements, save_index
 from fibrolib.study.own_cohort import _holds_virtual_patients, _name_run_folder, _open_own_cohort, _reference_of
 from fibrolib.study.plates import Plates, make_plates, read_plates, write_plates
 from fibrolib.study.preprocessing import prepare_files
@@ -165,6 +165,7 @@ class Study:
         if name not in self._evaluations:
             given = self._unprepared, self.cutoff, self.profile.n_folds, self.request.seed
             self._evaluations[name] = _evaluate_index(self.profile.indices[name], *given)
+            save_index(self.folder, self._evaluations[name], self.cutoff, self.profile)
         return self._evaluations[name]
 
     @property

@@ -43,12 +43,16 @@ _MEASURES = ("exact", "kappa", "obuchowski")
 
 
 def _performance_tables(predictions: pd.DataFrame, threshold_split: str) -> dict[str, pd.DataFrame]:
-    """What is estimated and tested on the test patients, with operating points from another split.
+    """`performance_tables` with operating points from another split."""
+    return performance_tables(predictions, threshold_ranges(predictions, split=threshold_split))
+
+
+def performance_tables(predictions: pd.DataFrame, ranges: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """What is estimated and tested on the test patients, at operating points (`threshold_ranges`).
 
     ``metrics``, ``joint_test``, and of every two models ``comparisons`` (DeLong), ``permutation_comparisons`` and
     ``accuracy_comparisons`` (McNemar).
     """
-    ranges = threshold_ranges(predictions, split=threshold_split)
     thresholds = ranges.set_index("model")["threshold"].to_dict()
     return {
         "metrics": summarise_models(predictions, thresholds).merge(ranges.drop(columns="threshold"), on="model"),

@@ -253,13 +253,17 @@ def fingerprints(small: _Miniature, margins: Margins = _NO_MARGINS) -> NDArray[n
     """Perceptual hashes of frames, shape (frames, 1024): where it gets brighter (1) or darker (-1) to the right.
 
     A difference hash on a grid of 32 x 32 over the sector's box: size, gain, coding and what is around the picture do
-    not matter; 0 is flat or outside the sector. `margins` are left out, as in a copy without them.
+    not matter; 0 is flat or outside the sector. `margins` are left out, as in a copy without them;
+    negative ones are added, empty, as around a copy in the picture that it was cut from.
     """
     above, below, before, behind = margins
-    box = (_SIDE * before, _SIDE * above, _SIDE * (1 - behind), _SIDE * (1 - below))
+    added = int(np.ceil(_SIDE * max(0.0, *(-share for share in margins))))
+    sides = (_SIDE * before, _SIDE * above, _SIDE * (1 - behind), _SIDE * (1 - below))
+    box = tuple(added + side for side in sides)
+    cover = np.pad(small.inside, added)
     size = (GRID + 1, GRID)
-    inside = _resized(small.inside, size, box) >= _INSIDE
-    cells = np.stack([_resized(frame, size, box, "F") for frame in small.frames])
+    inside = _resized(cover, size, box) >= _INSIDE
+    cells = np.stack([_resized(np.pad(frame, added), size, box, "F") for frame in small.frames])
     steps = np.diff(cells, axis=2)
     steps[(np.abs(steps) < _FLAT) | ~(inside[:, 1:] & inside[:, :-1])] = 0
     return np.sign(steps).astype(np.int8).reshape(len(cells), -1)

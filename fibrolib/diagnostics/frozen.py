@@ -1,0 +1,81 @@
+"""Fitted classifiers of numbers as plain values, so that a run can hand them on and nobody has to unpickle anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+from sklearn.base import BaseEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from fibrolib.diagnostics.indices import _IndexClassifier
+from fibrolib.diagnostics.records import Diagnostic
+
+
+def fitted_numbers(classifier: BaseEstimator) -> dict | None:
+    """What a classifier has learned, as JSON takes it: of an index with a formula, or of a logistic regression.
+
+    The regression may stand in a pipeline behind `SimpleImputer` and `StandardScaler`. None for anything else.
+    """
+    if isinstance(classifier, _IndexClassifier):
+        return {"intercept": classifier.intercept_, "slope": classifier.slope_}
+    steps = [step for _, step in classifier.steps] if isinstance(classifier, Pipeline) else [classifier]
+    last = steps.pop()
+    if type(last) is not LogisticRegression or last.classes_.tolist() != [0, 1]:
+        return None
+    numbers = [_numbers_of_step(step) for step in steps]
+    if None in numbers:
+        return None
+    return {"steps": numbers, "intercept": float(last.intercept_[0]), "coefficients": last.coef_[0].tolist()}
+
+
+def _numbers_of_step(step: object) -> dict | None:
+    """Of a step before the regression; None where it does more than fill gaps, or shift and scale."""
+    if type(step) is SimpleImputer and not step.add_indicator and not np.isnan(step.statistics_).any():
+        return {"fill": step.statistics_.tolist()}
+    if type(step) is StandardScaler:
+        n = step.n_features_in_
+        centre = step.mean_ if step.with_mean else np.zeros(n)
+        return {"centre": centre.tolist(), "scale": (step.scale_ if step.with_std else np.ones(n)).tolist()}
+    return None
+
+
+def restore_classifier(record: Diagnostic, numbers: dict, cutoff: int) -> BaseEstimator:
+    """The fitted classifier of a diagnostic from its `fitted_numbers`: gives ``predict_proba``, and is fitted no more.
+
+    A KeyError, TypeError or ValueError where the numbers are not of this diagnostic.
+    """
+    if record.formula is None:
+        return _LinearClassifier(tuple(record.columns), **numbers)
+    classifier = record.classifier(cutoff)
+    classifier.intercept_, classifier.slope_ = float(numbers["intercept"]), float(numbers["slope"])
+    classifier.classes_, classifier.n_features_in_ = np.array([0, 1]), len(record.columns)
+    return classifier
+
+
+@dataclass
+class _LinearClassifier:
+    """A logistic regression behind steps that fill gaps, or shift and scale."""
+
+    columns: Sequence[str]
+    steps: Sequence[dict]
+    intercept: float
+    coefficients: Sequence[float]
+
+    def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """Probabilities of both classes, shape (n, 2); NaN where a value is missing that no step fills."""
+        values = X[list(self.columns)].to_numpy(dtype=float)
+        for step in self.steps:
+            if "fill" in step:
+                values = np.where(np.isnan(values), step["fill"], values)
+            else:
+                values = (values - step["centre"]) / step["scale"]
+        diseased = special.expit(self.intercept + values @ np.asarray(self.coefficients, dtype=float))
+        return np.column_stack((1 - diseased, diseased))

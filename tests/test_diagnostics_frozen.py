@@ -1,0 +1,66 @@
+"""Fitted classifiers as numbers: what is read back gives the same probabilities, and what cannot be written is said."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from fibrolib.diagnostics import FIB4, INDICES, Diagnostic, fitted_numbers, restore_classifier
+
+RANDOM = np.random.default_rng(0)
+STAGES = np.arange(60) % 5
+PATIENTS = pd.DataFrame(
+    {
+        "age": RANDOM.integers(30, 80, 60),
+        "ast": RANDOM.integers(20, 90, 60),
+        "alt": RANDOM.integers(20, 90, 60),
+        "platelets": RANDOM.integers(90, 300, 60),
+        "swe_kpa": 5 + STAGES + RANDOM.normal(0, 0.5, 60),
+    }
+).astype(float)
+
+
+@pytest.mark.parametrize("record", INDICES, ids=lambda record: record.name)
+def test_an_index_is_an_intercept_and_a_slope(record):
+    columns = list(record.columns)
+    fitted = record.classifier(2).fit(PATIENTS[columns], STAGES)
+    numbers = json.loads(json.dumps(fitted_numbers(fitted)))
+    assert set(numbers) == {"intercept", "slope"}
+    again = restore_classifier(record, numbers, 2)
+    assert np.array_equal(again.predict_proba(PATIENTS[columns]), fitted.predict_proba(PATIENTS[columns]))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (),
+        (StandardScaler(),),
+        (SimpleImputer(strategy="median"), StandardScaler()),
+        (StandardScaler(with_mean=False), SimpleImputer()),
+        (StandardScaler(with_std=False),),
+    ],
+)
+def test_a_logistic_regression_is_its_coefficients(steps):
+    record = Diagnostic("mine", "Mine", columns=FIB4.columns, estimator=make_pipeline(*steps, LogisticRegression()))
+    columns = list(record.columns)
+    X = PATIENTS[columns].copy()
+    if any(isinstance(step, SimpleImputer) for step in steps):
+        X.iloc[::7, 1] = np.nan
+    fitted = record.classifier(2).fit(X, STAGES >= 2)
+    again = restore_classifier(record, json.loads(json.dumps(fitted_numbers(fitted))), 2)
+    assert again.predict_proba(X) == pytest.approx(fitted.predict_proba(X), abs=1e-12)
+
+
+def test_what_is_more_than_a_few_numbers_is_not_written():
+    flagged = make_pipeline(SimpleImputer(add_indicator=True), LogisticRegression())
+    for classifier in (RandomForestClassifier(3), flagged, make_pipeline(PCA(2), LogisticRegression())):
+        assert fitted_numbers(classifier.fit(PATIENTS, STAGES >= 2)) is None
+    scaled = StandardScaler().fit_transform(PATIENTS)
+    assert fitted_numbers(LogisticRegression().fit(scaled, STAGES)) is None  # five classes

@@ -1,0 +1,58 @@
+"""Logistic recalibration against statsmodels' GLM, which fits the same by another algorithm."""
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from scipy.special import expit, logit
+
+from fibrolib.inference import InferenceError, auc, calibration_metrics, fit_recalibration, recalibrated
+
+
+@pytest.fixture(scope="module")
+def sample():
+    random = np.random.default_rng(1)
+    truth = random.random(150) < 0.35
+    return truth.astype(int), expit(0.8 + 2.0 * (truth - 0.5) + random.normal(0, 2.0, 150))
+
+
+def test_intercept_and_slope_are_those_of_a_glm(sample):
+    truth, probability = sample
+    reference = sm.GLM(truth, sm.add_constant(logit(probability)), family=sm.families.Binomial()).fit(tol=1e-12)
+    assert fit_recalibration(truth, probability) == pytest.approx(tuple(reference.params), abs=1e-6)
+
+
+def test_the_intercept_alone_is_that_of_a_glm_with_an_offset(sample):
+    truth, probability = sample
+    model = sm.GLM(truth, np.ones(150), family=sm.families.Binomial(), offset=logit(probability))
+    assert fit_recalibration(truth, probability, slope=False) == (pytest.approx(model.fit().params[0], abs=1e-6), 1.0)
+
+
+def test_where_it_was_fitted_the_result_is_calibrated_and_ranks_as_before(sample):
+    truth, probability = sample
+    moved = recalibrated(probability, *fit_recalibration(truth, probability))
+    found = calibration_metrics(truth, moved, n_resamples=100)
+    assert found["intercept"].value == pytest.approx(0, abs=1e-6)
+    assert found["slope"].value == pytest.approx(1, abs=1e-6)
+    assert auc(truth, moved) == auc(truth, probability)
+
+
+def test_certain_and_missing_probabilities_stay_what_they_are():
+    moved = recalibrated([0.0, 1.0, np.nan, 0.5], 0.0, 1.0)
+    assert moved[:2] == pytest.approx([0, 1], abs=1e-5)
+    assert np.isnan(moved[2])
+    assert moved[3] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("truth", "probability", "words"),
+    [
+        ([0, 0, 1, 1], [0.1, 0.2, 0.6, 0.7], "separate the classes"),
+        ([1, 1, 0, 0], [0.1, 0.2, 0.6, 0.7], "separate the classes"),
+        ([0, 1, 0, 1], [0.4, 0.4, 0.4, 0.4], "all probabilities are alike"),
+        ([1, 0, 1, 1, 0, 0], [0.1, 0.2, 0.3, 0.4, 0.6, 0.7], "the wrong way round"),
+        ([1, 1, 1], [0.2, 0.4, 0.6], "class|negative|both"),
+    ],
+)
+def test_what_cannot_be_recalibrated_is_refused(truth, probability, words):
+    with pytest.raises(InferenceError, match=words):
+        fit_recalibration(truth, probability)
