@@ -192,7 +192,7 @@ def test_version(monkeypatch, capsys):
 
 def test_help_lists_the_commands():
     text = CliRunner().invoke(cli.app, ["--help"]).output
-    for command in ("simulate", "check", "run", "score", "pretrain"):
+    for command in ("simulate", "check", "run", "score", "validate", "pretrain"):
         assert command in text
 
 

@@ -28,9 +28,13 @@ from fibrolib.validation.frozen import (
 NAMES = ["cnn3d", "cnn2d_lstm", "cnn2d", "swe", "fib4", "apri"]
 
 
+def profile_of(run):
+    return Profile.from_dict(_read_development(run).about["profile"])
+
+
 def read(run, names=None):
     path, found = _find_run(run)
-    return _read_models(path, names or found, _read_development(path).profile)
+    return _read_models(path, names or found, profile_of(path))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,7 @@ def test_their_scores_of_the_runs_patients_are_those_of_the_run(models, finished
     home = finished_run.parent
     study = Study(Request(str(home / "home" / "cohort.csv"), str(home / "tiny.toml"), out=str(finished_run)))
     patients = study.cohort.patients()
-    prepared = _prepare_views(patients, models, tmp_path, _read_development(finished_run).profile)
+    prepared = _prepare_views(patients, models, tmp_path, profile_of(finished_run))
     run = pd.read_csv(finished_run / "predictions.csv").query("split == 'test'")
     for model in models:
         found = _stage_probabilities(model, prepared, ResultCache(tmp_path / "kept"))[2]
@@ -146,6 +150,6 @@ def test_stages_of_another_scale_are_refused(models, stages, metavir):
 
 
 def test_the_profile_is_read_back(finished_run):
-    profile = _read_development(finished_run).profile
+    profile = profile_of(finished_run)
     assert isinstance(profile, Profile)
     assert json.loads(json.dumps(profile.as_dict())) == _read_development(finished_run).about["profile"]

@@ -160,7 +160,8 @@ class Profile:
     def from_dict(cls, values: dict, own: tuple[tuple[Diagnostic, OwnFile], ...] = ()) -> Profile:
         """Inverse of `as_dict`; diagnostics of the user's own are given, as nothing is run here."""
         models = tuple(_ModelSettings(**model) for model in values["models"])
-        return cls(**{**values, "clips": _ClipSettings(**values["clips"]), "models": models, "own": own})
+        parts = {"clips": _ClipSettings(**values["clips"]), "models": models, "covariates": tuple(values["covariates"])}
+        return cls(**{**values, **parts, "own": own})
 
     def as_dict(self) -> dict:
         """Everything, as plain values; of a file of the user's own, what the profile calls it and its hash."""

@@ -14,7 +14,7 @@ from fibrolib.cohort import inspect_cohort
 from fibrolib.cohort.columns import VIRTUAL_PREFIX
 from fibrolib.errors import FibrolibError, counted
 from fibrolib.privacy import find_table, pseudonym, read_key
-from fibrolib.study import Profile, Study
+from fibrolib.study import Study
 from fibrolib.validation.differences import _summarise_categories, _summarise_numbers
 from fibrolib.validation.pictures import FEATURES, Track, _look_at_pictures
 
@@ -33,7 +33,7 @@ def describe_development(study: Study, track: Track) -> None:
     pictures = _look_at_pictures(patients, folder.cache, track)
     # In the order of brightness: a row must not be matched with the patient's in predictions.csv.
     folder.save_csv(f"{_FOLDER}/features", pictures["features"].sort_values(list(FEATURES)))
-    folder.save_csv(f"{_FOLDER}/prints", pictures["prints"])
+    folder.save_csv(f"{_FOLDER}/prints", pictures["prints"].sort_values("digest", kind="stable"))
     numbers = patients[list(study.cohort.numbers)]
     folder.save_csv(_NUMBERS, numbers.sort_values(list(numbers)))  # of single patients: in the part that is not shared
     about = {
@@ -68,11 +68,6 @@ class Development:
         """Numbers of single patients, where the run still has its cache; else no rows."""
         path = self.folder / f"{_NUMBERS}.csv"
         return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=list(self.about["numbers"]))
-
-    @property
-    def profile(self) -> Profile:
-        """The profile of the run; diagnostics of the user's own are not loaded."""
-        return Profile.from_dict(self.about["profile"])
 
 
 def _read_development(folder: Path) -> Development:

@@ -15,7 +15,7 @@ from fibrolib.inference import auc_ci
 _FOLDS = 5
 _LEAST = 2 * _FOLDS  # patients of either cohort below which nothing is learned about it
 
-_CATEGORIES = ("stage", "sex")
+_CATEGORIES = ("stage", "sex", "aetiology", "steatosis")
 
 
 def _summarise_numbers(table: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -31,9 +31,13 @@ def _summarise_numbers(table: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def _summarise_categories(patients: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Patients by stage and by sex, as far as they are known."""
+    """Patients by stage, sex, aetiology and steatosis, as far as they are known."""
     counts = {name: patients[name].dropna().value_counts().sort_index() for name in _CATEGORIES if name in patients}
-    return {name: {str(level): int(n) for level, n in each.items()} for name, each in counts.items() if len(each)}
+    return {
+        name: {f"{level:g}" if isinstance(level, float) else str(level): int(n) for level, n in each.items()}
+        for name, each in counts.items()
+        if len(each)
+    }
 
 
 def _compare_summaries(development: Mapping[str, Mapping], here: Mapping[str, Mapping], kind: str) -> pd.DataFrame:

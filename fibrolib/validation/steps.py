@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,8 @@ from fibrolib.study.tables import performance_tables, staging_tables
 _RECALIBRATIONS = ("intercept", "intercept and slope")
 AS_FROZEN = "none"
 """Recalibrations, and what stands for none in a table."""
+
+_RESAMPLES = 300  # of the second step, whose calibration is computed three times over
 
 GROUP = "external"
 """Name of the patients of the other cohort, as of a group in tables of staging."""
@@ -109,7 +112,7 @@ def _second_step(predictions: pd.DataFrame, thresholds: pd.DataFrame, fitted: pd
     operating_points = thresholds.set_index("model")["threshold"].to_dict()
     statistics = {
         "metrics": lambda each: summarise_models(each, operating_points),
-        "calibration": summarise_calibration,
+        "calibration": partial(summarise_calibration, n_resamples=_RESAMPLES),
         "decision": decision_curves,
         "predictions": lambda each: each,
     }

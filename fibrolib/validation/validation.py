@@ -81,7 +81,7 @@ class Validation:
     @cached_property
     def cohort(self) -> Cohort:
         """The other cohort, behind pseudonyms; its split, if it has one, does not count."""
-        return open_cohort(self.reference, self.cutoff, diagnostics=list(self.profile.indices.values()))
+        return open_cohort(self.reference, self.cutoff, diagnostics=self.profile.declared)
 
     @cached_property
     def patients(self) -> pd.DataFrame:
