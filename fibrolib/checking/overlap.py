@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,23 +18,24 @@ def alike_pictures(surveys: Sequence[VideoSurvey], known: Sequence[NDArray[np.in
     ``known`` holds the `fingerprints` of each known file. Returns pairs of places in both lists.
     """
     prints = [fingerprints(survey.small) for survey in surveys]
+    cut = functools.cache(lambda place: _cut_prints(surveys[place]))
     pairs = []
     for start in range(0, len(prints), _BLOCK):
         for later in range(0, len(known), _BLOCK):
             blocks = prints[start : start + _BLOCK], known[later : later + _BLOCK]
             plain, turned = _best(*blocks, mirrored=False), _best(*blocks, mirrored=True)
             for i, j in np.argwhere((plain >= _WORTH) | (turned >= _ALIKE)):
+                one, other = int(start + i), int(later + j)
                 alike = max(plain[i, j], turned[i, j]) >= _ALIKE
-                if alike or _is_cut(surveys[start + i], known[later + j]):
-                    pairs.append((int(start + i), int(later + j)))
+                if alike or _likeness(cut(one), known[other], _MIN_SHARED_CUT).max() >= _ALIKE:
+                    pairs.append((one, other))
     return pairs
 
 
-def _is_cut(survey: VideoSurvey, known: NDArray[np.int8]) -> bool:
-    """Whether a file is a known one without a margin, or that one with a margin more."""
-    wider = [_added(margins) for margins in _MARGINS]
-    prints = np.concatenate([fingerprints(survey.small, margins) for margins in (*_MARGINS, *wider)])
-    return bool(_likeness(prints, known, _MIN_SHARED_CUT).max() >= _ALIKE)
+def _cut_prints(survey: VideoSurvey) -> NDArray[np.int8]:
+    """Fingerprints of a file without a margin, and with one more: as a copy, or what it was cut from, would have."""
+    margins = [*_MARGINS, *map(_added, _MARGINS)]
+    return np.concatenate([fingerprints(survey.small, each) for each in margins])
 
 
 def _added(margins: tuple[float, float, float, float]) -> tuple[float, float, float, float]:

@@ -57,7 +57,7 @@ def plot_differences(table: pd.DataFrame) -> Figure:
         plot.text(1.03, place, signed(row.smd), va="center", transform=plot.get_yaxis_transform())
     for line in (-_IMBALANCE, 0.0, _IMBALANCE):
         plot.axvline(line, **(_GUIDE if line else {"color": "0.4", "linewidth": 0.8}))
-    farthest = min(_FARTHEST, float(rows["smd"].abs().max()) + 0.2) if len(rows) else 1.0
+    farthest = min(_FARTHEST, float(rows["smd"].abs().max())) + 0.2 if len(rows) else 1.0
     plot.set(xlabel="Standardised difference (this cohort − development)", xlim=(-farthest, farthest))
     _name_rows(plot, list(rows["label"]))
     sns.despine(ax=plot, left=True)

@@ -161,6 +161,7 @@ def _build_page(validation: Validation, found: dict, run: dict, tables: Mapping[
             "areas": html(readable("auc_by_cutoff", tables["auc_by_cutoff"], metavir=metavir)),
         }
     calibration = readable("calibration", tables["calibration"])
+    tests = _tests(tables, caveat) if len(tables["comparisons"]) else None
     text = (
         _environment()
         .get_template("external.html.j2")
@@ -177,8 +178,8 @@ def _build_page(validation: Validation, found: dict, run: dict, tables: Mapping[
             metrics=html(metrics.drop(index="Threshold (95 % of resamples)"), index=True),
             thresholds=_thresholds(tables["metrics"]),
             threshold_source=tables["metrics"]["threshold_source"].iloc[0],
-            warnings=_collect_notes(tables["metrics"], tables["comparisons"]),
-            tests=_tests(tables, caveat) if len(tables["comparisons"]) else None,
+            warnings=_collect_notes(tables["metrics"], tables["comparisons"], said=tests["compared"] if tests else ""),
+            tests=tests,
             calibration=html(calibration) if len(calibration) else "",
             staging=staging,
             cohorts=html(_cohorts(tables["cohorts"], about, validation)),
@@ -286,6 +287,7 @@ def _recalibration(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             chosen = tables["recalibrated_calibration"].query("model == @model and recalibration == @kind")
             estimates = readable("calibration", chosen.drop(columns="recalibration"))
             row = {"Diagnostic": model_label(model), "Recalibration": label, "Patients": int(scored["n"])}
+            row["New log odds"] = "the old"
             if kind != AS_FROZEN:
                 fit = fits.loc[(model, kind)]
                 row["New log odds"] = f"{signed(fit['intercept'])} + {fit['slope']:.2f} × old"

@@ -130,7 +130,7 @@ def _tell_apart(development: pd.DataFrame, here: pd.DataFrame, of: str, seed: in
         return row | {"note": f"not tried ({fewer}; {_LEAST} patients of either cohort are needed)"}
     both = pd.concat([development[columns], here[columns]], ignore_index=True).astype(float)
     truth = np.repeat([0, 1], [len(development), len(here)])
-    forest = RandomForestClassifier(300, min_samples_leaf=3, class_weight="balanced", random_state=seed)
+    forest = RandomForestClassifier(200, min_samples_leaf=3, class_weight="balanced", random_state=seed)
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     scores = cross_val_predict(forest, both, truth, cv=folds, method="predict_proba")[:, 1]
     area = auc_ci(truth, scores)
