@@ -7,7 +7,7 @@ import pytest
 
 from fibrolib.errors import FibrolibError
 from fibrolib.report import notebooks
-from fibrolib.report.html import _as_html, _bold, _Folder, _fresh
+from fibrolib.report.html import _as_html, _bold, _Folder, _fresh, _quality
 from fibrolib.report.notebooks import (
     _check_parameters,
     _execute_notebook,
@@ -17,6 +17,7 @@ from fibrolib.report.notebooks import (
     _strip_local_paths,
 )
 from fibrolib.report.results import _clinical_entries, _staging_entries
+from fibrolib.report.tables import readable
 from fibrolib.study import PROJECT
 
 
@@ -186,3 +187,22 @@ def test_a_parameter_that_is_a_share(tmp_path, value, right):
     else:
         with pytest.raises(FibrolibError, match=r"margin.*between 0 and 1"):
             _check_parameters([path], {"margin": value})
+
+
+def test_flagged_clips_are_counted_by_fault(tmp_path):
+    assert _quality(_Folder(tmp_path)) is None
+    (tmp_path / "tables").mkdir()
+    faults = pd.DataFrame({"patient_id": list("abcd"), "faults": ["", "still", "still; shadow", "still"]})
+    faults.to_csv(tmp_path / "tables" / "quality.csv", index=False)
+    assert _quality(_Folder(tmp_path)) == {"clips": 4, "flagged": 3, "faults": {"still": 2, "still; shadow": 1}}
+
+
+def test_results_without_flagged_clips_stand_beside_all():
+    numbers = {"auc": [0.8, 0.9], "auc_low": [0.6, 0.7], "auc_high": [0.95, 0.99], "n": [17, 15], "n_positive": [9, 8]}
+    table = pd.DataFrame({"model": "cnn3d", "patients": ["all", "without"], **numbers})
+    (row,) = readable("quality_results", table).to_dict("records")
+    assert row == {
+        "Model": "3D-CNN",
+        "All test patients": "0.80 (0.60–0.95) [9 of 17]",
+        "Without patients with a flagged clip": "0.90 (0.70–0.99) [8 of 15]",
+    }

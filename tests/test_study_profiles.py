@@ -98,6 +98,12 @@ def test_operating_points_may_come_from_out_of_fold_scores(tmp_path):
     assert load_profile(str(path)).threshold_split == "train"
 
 
+def test_limits_of_quality_are_the_defaults_but_for_those_given(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(TEXT.replace("[folds]", "[quality]\nmin_motion = 2\n[folds]"))
+    assert load_profile(str(path)).quality == {**load_profile("quick").quality, "min_motion": 2.0}
+
+
 def test_covariates_are_columns_of_any_numbers(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(f'covariates = ["waist_cm", "bmi"]\n{TEXT}')
@@ -140,6 +146,8 @@ def test_a_grid_that_chooses_the_net_may_give_it_options_of_its_own(tmp_path):
         ),
         (("[cohort]", "covariates = 'waist'\n[cohort]"), "covariates: write a list of columns"),
         (("[cohort]", "covariates = ['centre']\n[cohort]"), "covariates: 'centre' cannot read the column 'centre'"),
+        (("[folds]", "[quality]\nmin_movement = 2\n[folds]"), r"\[quality\] has the settings min_lit, max_shadow"),
+        (("[folds]", "[quality]\nmin_motion = 'x'\n[folds]"), "min_motion in .quality. must be a number"),
         (("fps = 10.0\n", ""), r"section \[clips\] lacks fps"),
         (("epochs = 1", "epoks = 1"), "unknown setting 'epoks'"),
         (("epochs = 1", "seed = 1"), "unknown setting 'seed'"),

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fibrolib.inference import auc, obuchowski, obuchowski_test, quadratic_kappa
+from fibrolib.inference import auc, auc_ci, obuchowski, obuchowski_test, quadratic_kappa
 from fibrolib.stages import at_least
-from fibrolib.study.tables import Staging, _expected_stages, _predicted_stages, staging_tables
+from fibrolib.study.tables import Staging, _expected_stages, _predicted_stages, _quality_tables, staging_tables
+from fibrolib.video import QUALITY_LIMITS, Clip, save_clip
 
 IDS = list("abcdefghij")
 STAGES = pd.Series([0, 0, 1, 1, 2, 2, 3, 3, 4, 4], index=IDS)
@@ -133,3 +134,34 @@ def test_the_scale_is_that_of_the_net_and_not_of_the_patients():
     short = obuchowski(STAGES[:8], _expected_stages(cumulative_probs)[:8])
     assert 1 - row["obuchowski"] == pytest.approx(0.75 * (1 - short.value))
     assert staging.comparisons["difference"].iloc[0] == pytest.approx(0.75 * (short.value - 1))
+
+
+def test_results_with_and_without_patients_whose_clips_are_flagged(tmp_path):
+    rng, sector = np.random.default_rng(0), np.ones((32, 32), dtype=bool)
+    clips = {}
+    for number in range(12):
+        frames = np.repeat(rng.integers(60, 200, (1, 32, 32)), 8, axis=0)
+        if number not in (3, 10):  # which stand still
+            frames = frames + rng.integers(-9, 10, frames.shape)
+        path = tmp_path / f"{number}.npz"
+        save_clip(path, Clip(frames.astype(np.uint8), 20.0, sector))
+        clips[f"p{number}"] = (path,)
+    patients = pd.DataFrame({"clips": pd.Series(clips), "split": np.repeat(["train", "test"], [2, 10])})
+    scores = pd.DataFrame(
+        {
+            "patient_id": patients.index[2:],
+            "model": "cnn3d",
+            "split": "test",
+            "y_true": [0, 1] * 5,
+            "y_score": rng.random(10),
+        }
+    )
+    tables = _quality_tables(patients, scores, QUALITY_LIMITS)
+    quality = tables["quality"].set_index("patient_id")
+    assert quality.index[quality["faults"] != ""].tolist() == ["p3", "p10"]
+    assert set(quality["split"]) == {"train", "test"}
+    kept = scores[~scores["patient_id"].isin(["p3", "p10"])]
+    everybody, without = tables["quality_results"].to_dict("records")
+    assert (everybody["n"], without["n"], without["n_positive"]) == (10, 8, kept["y_true"].sum())
+    assert without["auc"] == auc(kept["y_true"], kept["y_score"])
+    assert everybody["auc_low"] == auc_ci(scores["y_true"], scores["y_score"]).low

@@ -31,6 +31,7 @@ _READABLE = (
     "staging",
     "staging_comparisons",
     "motion_use",
+    "quality_results",
     "cam_layers",
     "planted",
     "sanity",
@@ -120,6 +121,15 @@ def _checked(files: _Folder) -> dict[str, list[dict]] | None:
     return {"grave": table[grave].to_dict("records"), "others": table[~grave].to_dict("records")}
 
 
+def _quality(files: _Folder) -> dict | None:
+    """How many clips are flagged, and for what."""
+    table = files.rows("quality")
+    if table is None:
+        return None
+    faults = table.loc[table["faults"] != "", "faults"].value_counts()
+    return {"clips": len(table), "flagged": int(faults.sum()), "faults": faults.to_dict()}
+
+
 def _fresh(tables: Mapping[str, pd.DataFrame], caveat: str) -> dict | None:
     """Tables of the simulated test set, where there is one."""
     if "fresh_auc" not in tables:
@@ -166,6 +176,7 @@ def _build_report(folder: RunFolder, found: dict, run: dict, tables: Mapping[str
         published=html(readable_beside(PUBLISHED[_BESIDE], tables["metrics"])),
         warnings=_collect_notes(tables["metrics"], tables["comparisons"], said=tests["compared"]),
         tests=tests,
+        quality=_quality(files),
         fresh=_fresh(tables, caveat),
         **{name: files.readable(name) for name in _READABLE},
         auc_by_cutoff=files.readable("auc_by_cutoff", metavir=run["metavir"]),

@@ -123,6 +123,7 @@ def _write_report(study: Study, seconds: dict[str, float]) -> Path:
     binary = study.patients["stage"].max() < 2
     staging = {} if binary else stage_patients(nets, test_set)
     tables = {**study.tables, **staging, **(test_set.tables if test_set else {})}
+    tables |= study.quality
     tables |= {f"attribution-{name}": study.attribution(name) for name in study.nets}
     answers = study.folder.path / "tables" / "clinical.csv"  # of notebook 12, which has run before
     tables |= {"clinical": pd.read_csv(answers)} if answers.exists() else {}

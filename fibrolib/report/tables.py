@@ -231,6 +231,15 @@ def _auc_by_cutoff(areas: pd.DataFrame, *, metavir: bool = True) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
+def _quality_results(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per model: AUC of all test patients, and of those whose clips are all within the limits."""
+    titles = {"all": "All test patients", "without": "Without patients with a flagged clip"}
+    cells = table.assign(auc=_intervals(table, "auc"), title=table["patients"].map(titles))
+    cells["auc"] += " [" + cells["n_positive"].astype(str) + " of " + cells["n"].astype(str) + "]"
+    wide = cells.pivot_table(index="model", columns="title", values="auc", aggfunc="first", sort=False)
+    return wide.rename(index=model_label).rename_axis(index="Model", columns=None).reset_index()
+
+
 def _motion_use(table: pd.DataFrame) -> pd.DataFrame:
     """One row per scenario, net and perturbation."""
     tests = {"loss": "difference", "loss_low": "ci_low", "loss_high": "ci_high"}
@@ -402,6 +411,7 @@ _FORMS: dict[str, Callable[..., pd.DataFrame]] = {
     "staging_comparisons": _staging_comparisons,
     "auc_by_cutoff": _auc_by_cutoff,
     "motion_use": _motion_use,
+    "quality_results": _quality_results,
     "network": _network,
     "cam_layers": _layers,
     "sanity": _sanity,
@@ -413,7 +423,7 @@ def readable(name: str, table: pd.DataFrame, **options: object) -> pd.DataFrame:
     """Return a table of a run in a form for readers.
 
     ``name`` is that of its file in the run folder: ``metrics``, ``calibration``, ``clinical``, ``pathways``,
-    ``staging``, ``staging_comparisons``, ``auc_by_cutoff`` (takes `metavir`), ``motion_use``, ``cam_layers``,
-    ``sanity``, ``planted``; or ``network``, the layers from `fibrolib.nets.describe_layers`.
+    ``staging``, ``staging_comparisons``, ``auc_by_cutoff`` (takes `metavir`), ``motion_use``, ``quality_results``,
+    ``cam_layers``, ``sanity``, ``planted``; or ``network``, the layers from `fibrolib.nets.describe_layers`.
     """
     return _FORMS[name](table, **options)

@@ -21,6 +21,7 @@ from fibrolib.errors import FibrolibError
 from fibrolib.learning import VIEWS, NetClassifier
 from fibrolib.nets import ARCHITECTURES, build_net, check_options, net_options
 from fibrolib.own_files import OwnFile
+from fibrolib.video import QUALITY_LIMITS
 
 BUILT_IN = ("smoke", "quick", "paper")
 _INSTALLATION_TEST = "A test of the installation: its numbers mean nothing."
@@ -99,6 +100,7 @@ class Profile:
     threshold_source: str = "validation"  # or "out_of_fold": what operating points are chosen on
     own: tuple[tuple[Diagnostic, OwnFile], ...] = ()
     covariates: tuple[str, ...] = ()  # columns of numbers that are checked and kept, and that no model reads
+    quality: dict[str, float] = field(default_factory=lambda: dict(QUALITY_LIMITS))  # of `fibrolib.video.clip_quality`
 
     @property
     def declared(self) -> tuple[Diagnostic, ...]:
@@ -229,6 +231,16 @@ def _covariates(profile: str, names: object, own: tuple[tuple[Diagnostic, OwnFil
     return tuple(dict.fromkeys([*names, *declared]))
 
 
+def _quality_limits(profile: str, given: object) -> dict[str, float]:
+    """Limits of the quality of clips: the defaults, but for those of the section ``[quality]``."""
+    if not isinstance(given, dict) or not set(given) <= set(QUALITY_LIMITS):
+        raise FibrolibError(f"Profile '{profile}': [quality] has the settings {', '.join(QUALITY_LIMITS)}.")
+    for key, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise FibrolibError(f"Profile '{profile}': {key} in [quality] must be a number, not {value!r}.")
+    return QUALITY_LIMITS | {key: float(value) for key, value in given.items()}
+
+
 def _check_against(others: list[Diagnostic], record: Diagnostic) -> None:
     """Raise where a record clashes with the package or with another of the user's own."""
     if record.name in {other.name for other in others}:
@@ -320,7 +332,7 @@ def _try_to_build(architecture: str, options: dict) -> None:
 
 def _check_top_level(name: str, table: dict) -> None:
     """Raise where a name at the top is unknown: ``instalation_test`` must not go unnoticed."""
-    known = ["installation_test", "threshold_source", "covariates", "diagnostics", *_SECTIONS, "models"]
+    known = ["installation_test", "threshold_source", "covariates", "diagnostics", *_SECTIONS, "quality", "models"]
     for key in table:
         if key not in known:
             raise FibrolibError(f"Profile '{name}': unknown setting or section '{key}'. Known: {', '.join(known)}.")
@@ -371,5 +383,6 @@ def load_profile(name: str) -> Profile:
         installation_test=table.get("installation_test", False),
         threshold_source=table.get("threshold_source", "validation"),
         own=own,
+        quality=_quality_limits(name, table.get("quality", {})),
         covariates=_covariates(name, table.get("covariates", []), own),
     )

@@ -26,7 +26,7 @@ from fibrolib.study.preprocessing import prepare_files
 from fibrolib.study.profiles import Profile, load_profile
 from fibrolib.study.request import Request
 from fibrolib.study.runfolder import RunFolder
-from fibrolib.study.tables import _performance_tables
+from fibrolib.study.tables import _performance_tables, _quality_tables
 from fibrolib.video import load_clip
 from fibrolib.workers import n_workers
 
@@ -196,6 +196,17 @@ class Study:
         key = {"predictions": self.predictions, "threshold_split": split}
         compute = partial(_performance_tables, self.predictions, split)
         return self.folder.get_or_compute_tables("performance", key, compute, made_by=made_by)
+
+    @cached_property
+    def quality(self) -> dict[str, pd.DataFrame]:
+        """Which clips are beyond the profile's limits, and results without their patients (`_quality_tables`).
+
+        Computed once and written to ``tables/``; no patient is left out anywhere else.
+        """
+        limits, clips = self.profile.quality, [[path.name for path in paths] for paths in self.patients["clips"]]
+        key = {"predictions": self.predictions, "clips": clips, "limits": limits}
+        compute = partial(_quality_tables, self.patients, self.predictions, limits)
+        return self.folder.get_or_compute_tables("quality", key, compute, made_by=(_quality_tables,))
 
     @property
     def metrics(self) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from fibrolib.inference import (
     wilson,
 )
 from fibrolib.stages import at_least
+from fibrolib.video import clip_quality, load_clip, quality_faults
 
 PUBLISHED_SOURCE = "Xinyixue (New Medicine), doi 10.12464/j.issn.0253-9802.2026-0255"
 """The published study that is repeated here."""
@@ -61,6 +62,39 @@ def performance_tables(predictions: pd.DataFrame, ranges: pd.DataFrame) -> dict[
         "permutation_comparisons": compare_models(predictions, "permutation"),
         "accuracy_comparisons": compare_models(predictions, "mcnemar", thresholds=thresholds),
     }
+
+
+def _quality_tables(
+    patients: pd.DataFrame, predictions: pd.DataFrame, limits: Mapping[str, float]
+) -> dict[str, pd.DataFrame]:
+    """Quality of the clips, and AUCs of the test patients with and without those who have a clip that fails.
+
+    ``quality``: a row per clip, ``patient_id, clip, split``, the numbers of `clip_quality`, and ``faults``.
+    ``quality_results``: ``model, patients`` (``all``, ``without``), ``n, n_positive, auc, auc_low, auc_high, note``.
+    """
+    rows = [
+        {
+            "patient_id": patient,
+            "clip": number,
+            "split": row["split"],
+            **numbers,
+            "faults": quality_faults(numbers, limits),
+        }
+        for patient, row in patients.iterrows()
+        for number, numbers in enumerate((clip_quality(load_clip(path)) for path in row["clips"]), start=1)
+    ]
+    quality = pd.DataFrame(rows)
+    failing = set(quality.loc[quality["faults"] != "", "patient_id"])
+    test = predictions[predictions["split"] == "test"]
+    groups = {"all": test, "without": test[~test["patient_id"].isin(failing)]}
+    results = []
+    for model in test["model"].unique():
+        for group, scores in groups.items():
+            scored = scores[scores["model"] == model]
+            numbers, note = _estimated(lambda scored=scored: auc_ci(scored["y_true"], scored["y_score"]))
+            row = {"model": model, "patients": group, "n": len(scored), "n_positive": int(scored["y_true"].sum())}
+            results.append(row | dict(zip(("auc", "auc_low", "auc_high"), numbers, strict=True)) | {"note": note})
+    return {"quality": quality, "quality_results": pd.DataFrame(results)}
 
 
 def _predicted_stages(cumulative_probs: pd.DataFrame) -> pd.Series:

@@ -12,6 +12,7 @@ from fibrolib.video.clips import (
 )
 from fibrolib.video.dicom import is_dicom
 from fibrolib.video.masks import masks_of_frames, open_arrays
+from fibrolib.video.quality import QUALITY_LIMITS, clip_quality, quality_faults
 from fibrolib.video.reading import Video, is_still, read_image, read_video
 from fibrolib.video.sector import Sector, find_sector
 from fibrolib.video.stills import pictures_in
@@ -19,10 +20,12 @@ from fibrolib.video.survey import VideoSurvey, fingerprints, survey_video
 from fibrolib.video.writing import write_dicom, write_image, write_video
 
 __all__ = [
+    "QUALITY_LIMITS",
     "Clip",
     "Sector",
     "Video",
     "VideoSurvey",
+    "clip_quality",
     "file_digest",
     "find_sector",
     "fingerprints",
@@ -36,6 +39,7 @@ __all__ = [
     "prepare_cached",
     "prepare_clip",
     "prepare_image",
+    "quality_faults",
     "read_image",
     "read_video",
     "save_clip",
