@@ -33,6 +33,13 @@ def test_each_row_is_the_statistic_of_its_patients():
     assert row["intercept"] == pytest.approx(calibration_metrics(Y[here], PROB[here])["intercept"].value)
 
 
+def test_without_an_operating_point_the_areas_stay():
+    row = subgroup_table(Y, PROB, GROUPS[["centre"]], np.nan).iloc[0]
+    assert row["auc"] == auc_ci(Y, PROB).value
+    assert np.isnan(row["sensitivity"])
+    assert "no operating point" in row["note"]
+
+
 def test_groups_stay_in_the_order_of_their_categories():
     age = pd.Categorical.from_codes(np.arange(N) % 3, ["young", "middle", "old"], ordered=True)
     table = subgroup_table(Y, PROB, pd.DataFrame({"age": age}), 0.5)

@@ -54,6 +54,8 @@ def test_coverage_of_the_icc_with_unequal_numbers_of_videos():
 def test_without_repeats_there_is_no_repeatability():
     with pytest.raises(InferenceError, match="2 patients have more than one video"):
         repeatability([1, 2, 3, 4, 5], [1, 1, 2, 2, 3], 2)
+    with pytest.raises(InferenceError, match="no operating point"):
+        repeatability([1, 1, 2, 2, 3, 3], [1, 1, 2, 2, 3, 3], np.nan)
     same = repeatability([1, 1, 2, 2, 3, 3], [1, 1, 2, 2, 3, 3], 2)["icc"]
     assert same.value == 1
     assert "no interval" in same.note

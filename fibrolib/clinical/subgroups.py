@@ -44,7 +44,7 @@ def subgroup_table(
         One column for each way of grouping (centre, sex, bands of age), its values the names of the groups; those of a
         categorical column stay in their order.
     threshold : float
-        Operating point, chosen on other patients.
+        Operating point, chosen on other patients; NaN where there is none.
     confidence_level : float
 
     Returns
@@ -86,9 +86,14 @@ def _numbers(part: pd.DataFrame, threshold: float, level: float) -> dict[str, ob
     if min(positive, len(part) - positive) < _LEAST:
         return row | {"note": f"fewer than {_LEAST} patients in a class: no numbers"}
     found = {"auc": auc_ci(truth, score, confidence_level=level)}
-    found |= classification_metrics(truth, score, threshold, confidence_level=level, n_resamples=100)
     found |= calibration_metrics(truth, score, confidence_level=level, n_resamples=100)
-    return row | _columns({name: found[name] for name in _MEASURES}) | {"note": found["auc"].note}
+    notes = [found["auc"].note]
+    if np.isnan(threshold):
+        notes.append("no operating point")
+    else:
+        found |= classification_metrics(truth, score, threshold, confidence_level=level, n_resamples=100)
+    known = {name: found[name] for name in _MEASURES if name in found}
+    return row | _columns(known) | {"note": "; ".join(filter(None, notes))}
 
 
 def _columns(found: dict[str, Estimate]) -> dict[str, float]:

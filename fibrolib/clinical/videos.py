@@ -38,6 +38,8 @@ def repeatability(
     data = pd.DataFrame({"score": np.asarray(y_score, dtype=float), "patient": np.asarray(patient)})
     if not np.isfinite(data["score"]).all():
         raise InferenceError("scores of videos must be finite: leave the others out")
+    if np.isnan(threshold):
+        raise InferenceError("there is no operating point, so that no decision can flip")
     data = data[data.groupby("patient")["score"].transform("size") > 1]
     by_patient = data.groupby("patient", sort=False)["score"]
     if by_patient.ngroups < 3:
