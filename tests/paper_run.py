@@ -24,6 +24,16 @@ def small_run(folder, *, plates=True):
     if not plates:
         return folder
     epochs = pd.DataFrame({"epoch": [1, 2] * 3, "fold": [1, 1, 2, 2, None, None], "train_loss": 0.5, "valid_loss": 0.5})
+    groups = pd.DataFrame({"column": ["all", "sex", "sex"], "level": ["all patients", "female", "male"], "note": ""})
+    groups = groups.assign(n=94, n_positive=[54, 3, 51])
+    for name in ("auc", "sensitivity", "specificity"):
+        groups = groups.assign(**{name: [0.9, None, 0.88], f"{name}_low": [0.8, None, 0.7], f"{name}_high": 0.95})
+    groups.to_csv(folder / "tables" / "subgroups.csv", index=False)
+    steps = pd.DataFrame({"step": ["fib4", "biopsy"], "entered": [1000.0, 300.0]})
+    counts = {"released": 600.0, "missed": 30.0, "to_biopsy": 100.0, "passed_on": 300.0}
+    for name, value in counts.items():
+        steps = steps.assign(**{name: [value, None], f"{name}_low": [value, None], f"{name}_high": [value, None]})
+    steps.to_csv(folder / "tables" / "pathway.csv", index=False)
     parts = [epochs.assign(model=name, valid_auc=0.8) for name in ("cnn2d", "cnn3d")]
     pd.concat(parts).to_csv(folder / "tables" / "histories.csv", index=False)
     clip = Clip(np.full((1, 16, 16), 90, np.uint8), 1.0, np.ones((16, 16), bool), np.eye(16, dtype=bool)[None])

@@ -30,5 +30,5 @@ def test_a_card_of_a_real_cohort_leaves_the_licence_to_the_author(tmp_path):
     assert "Not a medical device" in text
     assert "> **A test of the installation.**" in text
     assert "[AUTHOR: licence" in text
-    assert "- sex, female (n = 17): AUC 0.91" in text
+    assert "- female (n = 17): AUC 0.91" in text
     assert "not assessed" in (tmp_path / "cnn2d.md").read_text("utf-8")

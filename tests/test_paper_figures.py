@@ -30,7 +30,7 @@ def width(figure):
 def test_every_figure_is_written_in_four_formats(written):
     figures, absent = written
     assert absent == []
-    assert [figure.number for figure in figures] == list(range(1, 10))
+    assert [figure.number for figure in figures] == list(range(1, 12))
     assert all(path.stat().st_size > 1000 for figure in figures for path in figure.files)
     assert {path.suffix for figure in figures for path in figure.files} == {".pdf", ".svg", ".png", ".tif"}
 
@@ -50,8 +50,8 @@ def test_architecture_is_that_of_the_modules(written):
 
 def test_a_width_holds_for_all_figures_that_can_be_read_at_it(written):
     widths = {figure.name: round(width(figure), 1) for figure in written[0]}
-    assert widths.pop("confusion") == widths.pop("architecture") == 180
-    assert widths.pop("gradcam") == widths.pop("training") == 114
+    assert widths.pop("subgroups") == widths.pop("confusion") == widths.pop("architecture") == 180
+    assert widths.pop("gradcam") == widths.pop("pathway") == widths.pop("training") == 114
     assert set(widths.values()) == {85}
 
 

@@ -41,8 +41,8 @@ def test_the_folder_holds_what_a_manuscript_needs(written):
         "tables/all_tables.tex",
     } <= names
     assert {"checklists/checklists.html", "checklists/checklists.docx", "models/cnn3d.md"} <= names
-    assert len([name for name in names if name.startswith("figures/")]) == 36
-    assert "9 figures" in said.output
+    assert len([name for name in names if name.startswith("figures/")]) == 44
+    assert "11 figures" in said.output
     assert "items of 3 checklists" in said.output
     assert VIRTUAL in said.output
 
@@ -54,7 +54,7 @@ def test_every_figure_and_table_that_the_text_names_is_there(written):
     assert text.startswith(VIRTUAL)
     assert text.count(VIRTUAL) >= 10  # the head, the results, and every caption
     document = Document(out / "manuscript.docx")
-    assert len(document.inline_shapes) == 9
+    assert len(document.inline_shapes) == 11
     assert document.sections[0].header.paragraphs[0].text == VIRTUAL
     assert any(paragraph.text == "References" for paragraph in document.paragraphs)
 

@@ -54,8 +54,9 @@ def test_what_the_run_lacks_has_no_table(tmp_path):
 
 def test_groups_are_printed_where_the_run_has_them(tmp_path, record):
     run = small_run(tmp_path / "run", plates=False)
-    row = record.metrics.head(1).assign(column="sex", level="female", model="cnn3d", note="")
+    row = record.metrics.head(1).assign(column="sex", level="female", note="")
     row.to_csv(run / "tables" / "subgroups.csv", index=False)
     (table,) = (table for table in make_tables(read_record(run)) if table.name == "subgroups")
-    assert table.rows.loc[0, ["Diagnostic", "Group"]].tolist() == ["3D-CNN", "sex: female"]
+    assert table.rows.loc[0, ["Group", "n", "With"]].tolist() == ["Sex: female", "17", "10"]
+    assert "3D-CNN, training patients (scores out of fold) and test patients" in table.notes[0]
     assert table.rows.loc[0, "AUC"].startswith("0.91")

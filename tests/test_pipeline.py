@@ -166,7 +166,7 @@ def test_a_finished_run_becomes_a_manuscript_with_every_figure(resumed, tmp_path
     coarse = {name: each | {"drawing_dpi": 40, "picture_dpi": 40} for name, each in journals().items()}
     monkeypatch.setattr("fibrolib.paper.manuscript.journals", lambda: coarse)
     said = write_paper(resumed, tmp_path)
-    assert said[0].startswith("9 figures")
+    assert int(said[0].split()[0]) >= 9
     assert not any("Not in this run" in sentence for sentence in said)
     assert CAVEAT in said[-1]
     assert CAVEAT in (tmp_path / "models" / "cnn3d.md").read_text("utf-8")

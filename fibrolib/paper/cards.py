@@ -9,7 +9,7 @@ import pandas as pd
 from fibrolib.atomic import write_atomically
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
-from fibrolib.paper.figures import input_shape, net_arguments
+from fibrolib.paper.figures import JUDGED, input_shape, net_arguments
 from fibrolib.paper.record import Record
 from fibrolib.paper.tables import MEASURES
 from fibrolib.paper.text import describe_area, describe_net, paragraph_environment, tidy
@@ -69,13 +69,9 @@ def _interval(row: pd.Series, measure: str) -> str:
 
 
 def _groups(record: Record, name: str) -> str:
-    """AUC in groups of patients, where the run has them."""
+    """AUC in groups of patients, which a run has of one network."""
     table = record.table("subgroups")
-    if table is not None and "model" in table:
-        table = table[table["model"] == name]
-    if table is None or table.empty or "auc" not in table:
-        return "Accuracy was not assessed in groups of patients (sex, age, cause, scanner)."
-    return "\n".join(
-        f"- {row['column']}, {row['level']} (n = {row['n']}): AUC {_interval(row, 'auc')}"
-        for _, row in table.iterrows()
-    )
+    if table is None or name != record.video:
+        return "Accuracy of this network was not assessed in groups of patients (sex, age, cause, scanner)."
+    rows = [f"- {row['level']} (n = {row['n']}): AUC {_interval(row, 'auc')}" for _, row in table.iterrows()]
+    return "\n".join([f"In {JUDGED}:\n", *rows])

@@ -29,6 +29,7 @@ class _Plan:
     width: int = _PAGE
     least: int = _COLUMN
     picture: bool = False
+    optional: bool = False  # some patients do not allow it
 
 
 @dataclass(frozen=True)
@@ -203,6 +204,42 @@ def _gradcam_caption(record: Record) -> str:
     )
 
 
+JUDGED = "training patients (scores out of fold) and test patients"
+"""Whom notebook 12 judges."""
+
+
+def group_title(column: str) -> str:
+    """Title of the groups of a column."""
+    return "BMI" if column == "bmi" else column.capitalize()
+
+
+def _pathway(record: Record) -> object | None:
+    table = record.table("pathway")
+    return None if table is None else plots.plot_pathway(table, [model_label(name) for name in table["step"].iloc[:-1]])
+
+
+def _pathway_caption(record: Record) -> str:
+    return (
+        "Flow of 1,000 patients, per step; the scores of the network's step are those of "
+        f"{JUDGED}. Cut-offs of the indices are published ones; advanced fibrosis is the condition."
+    )
+
+
+def _subgroups(record: Record) -> object | None:
+    table = record.table("subgroups")
+    if table is None:
+        return None
+    titles = {column: group_title(column) for column in table["column"] if column != "all"}
+    return plots.plot_subgroups(table, titles)
+
+
+def _subgroups_caption(record: Record) -> str:
+    return (
+        f"AUC and sensitivity of the {model_label(record.video)} for {record.run['condition']} in groups of the "
+        f"{JUDGED}, with 95 % confidence intervals; dotted: all of them."
+    )
+
+
 _PLANS = (
     _Plan("flow", "Flow of patients (STARD)", _flow_caption, _flow, _BETWEEN),
     _Plan("cohort", "Examples of the cohort", _cohort_caption, _cohort, picture=True),
@@ -212,6 +249,8 @@ _PLANS = (
     _Plan("calibration", "Calibration", _calibration_caption, _calibration),
     _Plan("decision", "Decision curves", _decision_caption, _decision),
     _Plan("confusion", "Confusion matrices of the stages", _confusion_caption, _confusion, least=_PAGE),
+    _Plan("subgroups", "Groups of patients", _subgroups_caption, _subgroups, least=_PAGE, optional=True),
+    _Plan("pathway", "Pathway", _pathway_caption, _pathway, least=_BETWEEN, optional=True),
     _Plan("gradcam", "Saliency maps", _gradcam_caption, _gradcam, least=_BETWEEN, picture=True),
 )
 
@@ -231,7 +270,7 @@ def write_figures(
         with for_print(page, wide):
             figure = plan.draw(record)
             if figure is None:
-                absent.append(plan.title)
+                absent += [plan.title] * (not plan.optional)
                 continue
             number = len(written) + 1
             dpi = page.picture_dpi if plan.picture else page.drawing_dpi

@@ -91,6 +91,11 @@ class Record:
         return [name for name in self.found["models"] if name in self.run["nets"]]
 
     @property
+    def video(self) -> str:
+        """The network that notebook 12 judges: the first of the tables."""
+        return next(iter(self.found["models"]))
+
+    @property
     def best(self) -> pd.Series:
         """The diagnostic with the highest area, which was not known beforehand."""
         return self.metrics.loc[self.metrics["auc"].idxmax()]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
+from fibrolib.paper.figures import JUDGED, group_title
 from fibrolib.paper.record import Record
 from fibrolib.plots import with_interval
 from fibrolib.report import readable, readable_comparisons
@@ -154,13 +155,23 @@ def _subgroups(record: Record) -> _Made:
     table = record.table("subgroups")
     if table is None:
         return None
-    rows = {"Group": [f"{row.column}: {row.level}" for row in table.itertuples()], "n": table["n"].astype(str)}
-    if "model" in table:
-        rows = {"Diagnostic": table["model"].map(model_label)} | rows
+    names = [
+        row.level if row.column == "all" else f"{group_title(row.column)}: {row.level}" for row in table.itertuples()
+    ]
+    rows = {"Group": names, "n": table["n"].astype(str), "With": table["n_positive"].astype(str)}
     for name in ("auc", "sensitivity", "specificity"):
         parts = table[[name, f"{name}_low", f"{name}_high"]].to_numpy(float)
         rows[MEASURES[name]] = [with_interval(*part) for part in parts]
-    return "Accuracy in groups of the test patients", pd.DataFrame(rows), [f"{_INTERVALS}.", *_notes_of(table)]
+    note = f"{model_label(record.video)}, {JUDGED}; with: patients with {record.run['condition']}. {_INTERVALS}."
+    return "Accuracy in groups of patients", pd.DataFrame(rows), [note, *_notes_of(table)]
+
+
+def _pathways(record: Record) -> _Made:
+    table = record.table("pathways")
+    if table is None:
+        return None
+    note = f"{JUDGED[0].upper()}{JUDGED[1:]}; per 1,000 patients. {_INTERVALS}, the prevalence taken as known."
+    return "Pathways to biopsy", readable("pathways", table), [note]
 
 
 _TABLES: dict[str, Callable[[Record], _Made]] = {
@@ -174,6 +185,7 @@ _TABLES: dict[str, Callable[[Record], _Made]] = {
     "staging_comparisons": _staging_comparisons,
     "auc_by_cutoff": _auc_by_cutoff,
     "subgroups": _subgroups,
+    "pathways": _pathways,
 }
 
 
