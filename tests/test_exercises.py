@@ -195,3 +195,16 @@ def test_the_findings_that_the_gallery_names_can_be_found():
     source = "".join(path.read_text("utf-8") for path in (FOLDER.parents[1] / "fibrolib" / "checking").glob("*.py"))
     assert len(findings) >= 6
     assert all(f'"{kind}"' in source for kind in findings)
+
+
+def test_the_plans_name_sections_that_exist_in_rising_minutes():
+    text = (FOLDER.parents[1] / "docs" / "teaching.md").read_text("utf-8")
+    for plan in re.split(r"^## ", text, flags=re.MULTILINE)[1:4]:
+        rows = re.findall(r"^\| (\d+) \| \[\w+\]\(\.\./(notebooks/\S+)\) · ([^|]+) \|", plan, re.MULTILINE)
+        minutes = [int(minute) for minute, _, _ in rows]
+        assert len(rows) >= 7
+        assert minutes == sorted(set(minutes))
+        for _, notebook, section in rows:
+            cells = json.loads((FOLDER.parents[1] / notebook).read_text("utf-8"))["cells"]
+            prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+            assert f"## {section}\n" in prose + "\n", (notebook, section)

@@ -29,11 +29,12 @@ class LiveFigure:
     ) -> None:
         self._draw = draw
         self.controls = {name: widgets.interactive.widget_from_abbrev(each) for name, each in controls.items()}
-        self._picture, self._caption = widgets.Image(format="png", layout={"max_width": "100%"}), widgets.HTML()
+        self._picture = widgets.Image(format="png", layout={"max_width": "100%", "align_self": "flex-start"})
+        self._caption = widgets.HTML()
         for name, value in (values or {}).items():
             self.controls[name].value = value
         for name, control in self.controls.items():
-            control.description, control.style.description_width = name.replace("_", " "), "10em"
+            control.description, control.layout.width = name.replace("_", " "), "30em"
             if hasattr(control, "continuous_update"):  # answer where the slider is let go of, not all along the way
                 control.continuous_update = False
             control.observe(self._move, names="value")
