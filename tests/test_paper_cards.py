@@ -2,13 +2,13 @@
 
 from paper_run import EXAMPLE, edit_results, small_run
 
-from fibrolib.paper.cards import write_cards
+from fibrolib.paper.cards import _write_cards
 from fibrolib.paper.record import read_record
 
 
 def test_every_trained_network_has_a_card_with_its_numbers(tmp_path):
     record = read_record(EXAMPLE)
-    paths = write_cards(record, tmp_path)
+    paths = _write_cards(record, tmp_path)
     assert {path.stem for path in paths} == set(record.run["nets"])
     text = (tmp_path / "cnn3d.md").read_text("utf-8")
     row = record.metrics.set_index("model").loc["cnn3d"]
@@ -24,7 +24,7 @@ def test_a_card_of_a_real_cohort_leaves_the_licence_to_the_author(tmp_path):
     record = read_record(run)
     groups = record.metrics.query("model == 'cnn3d'").assign(column="sex", level="female")
     groups.to_csv(run / "tables" / "subgroups.csv", index=False)
-    write_cards(record, tmp_path)
+    _write_cards(record, tmp_path)
     text = (tmp_path / "cnn3d.md").read_text("utf-8")
     assert "VIRTUAL" not in text
     assert "Not a medical device" in text

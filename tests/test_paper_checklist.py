@@ -9,7 +9,7 @@ from paper_run import EXAMPLE, edit_results, small_run
 
 from fibrolib.paper import checklist, figures, tables
 from fibrolib.paper.record import read_record
-from fibrolib.paper.text import write_methods, write_results
+from fibrolib.paper.text import _write_methods, _write_results
 from fibrolib.report.notebooks import _notebook_sources
 
 NUMBERS = {"tripod_ai": 52, "stard_ai": 49, "claim_2024": 44}
@@ -23,10 +23,10 @@ def record():
 
 def manuscript_of(record):
     numbers = {
-        "tables": {table.name: table.number for table in tables.make_tables(record)},
+        "tables": {table.name: table.number for table in tables._make_tables(record)},
         "figures": {plan.name: number for number, plan in enumerate(figures._PLANS, start=1)},
     }
-    text = write_methods(record) + write_results(record, **numbers)
+    text = _write_methods(record) + _write_results(record, **numbers)
     headings = frozenset(re.findall(r"^### (.+)$", text, re.MULTILINE))
     return checklist.Manuscript(headings, **numbers, folder=record.folder)
 
@@ -39,7 +39,7 @@ def manuscript(record):
 def test_every_place_that_an_item_points_at_is_there(manuscript):
     places = {place for answer in checklist._answers().values() for place in answer.get("where", [])}
     assert len(places) > 20
-    assert [place for place in sorted(places) if checklist.find_place(place, manuscript) is None] == []
+    assert [place for place in sorted(places) if checklist._find_place(place, manuscript) is None] == []
     notebooks = {path.stem for path in _notebook_sources()}
     assert {place.removeprefix("notebook: ") for place in places if place.startswith("notebook: ")} <= notebooks
 
@@ -48,7 +48,7 @@ def test_every_place_that_an_item_points_at_is_there(manuscript):
     "place", ["table: absent", "figure: absent", "methods: Absent", "notebook: 99", "file: no.csv", "?"]
 )
 def test_a_place_that_is_not_there_is_found_out(place, manuscript):
-    assert checklist.find_place(place, manuscript) is None
+    assert checklist._find_place(place, manuscript) is None
 
 
 def test_every_item_has_an_answer_and_every_answer_an_item():
@@ -63,7 +63,7 @@ def test_every_item_has_an_answer_and_every_answer_an_item():
 
 @pytest.mark.parametrize("name", list(checklist.CHECKLISTS))
 def test_items_are_complete_and_numbered_once(name, record, manuscript):
-    filled = checklist.fill_checklist(name, record, manuscript)
+    filled = checklist._fill_checklist(name, record, manuscript)
     assert filled["Item"].is_unique
     assert len(filled) == NUMBERS[name]
     assert filled["Answer"].str.len().min() > 10
@@ -77,7 +77,7 @@ def test_a_real_cohort_leaves_more_to_the_author(tmp_path, record, manuscript):
     edit_results(run, virtual=False)
     real = read_record(run)
     virtual, own = (
-        checklist.fill_checklist("claim_2024", each, manuscript)["Status"].value_counts() for each in (record, real)
+        checklist._fill_checklist("claim_2024", each, manuscript)["Status"].value_counts() for each in (record, real)
     )
     assert own[checklist.NEEDS_AUTHOR] > virtual[checklist.NEEDS_AUTHOR]
     assert checklist.NOT_APPLICABLE not in own
@@ -85,12 +85,12 @@ def test_a_real_cohort_leaves_more_to_the_author(tmp_path, record, manuscript):
 
 def test_an_answer_without_its_place_needs_the_author(record, manuscript):
     empty = checklist.Manuscript(frozenset(), {}, {}, manuscript.folder / "absent")
-    filled = checklist.fill_checklist("stard_ai", record, empty)
+    filled = checklist._fill_checklist("stard_ai", record, empty)
     assert checklist.ANSWERED not in set(filled["Status"])
 
 
 def test_page_word_and_csv_hold_the_same_items(tmp_path, record, manuscript):
-    said = checklist.write_checklists(record, manuscript, tmp_path)
+    said = checklist._write_checklists(record, manuscript, tmp_path)
     assert said.startswith(f"{sum(NUMBERS.values())} items of 3 checklists")
     page = (tmp_path / "checklists.html").read_text("utf-8")
     assert record.warning in page

@@ -25,10 +25,10 @@ def document_text(path):
 
 
 def test_word_has_every_cell_title_and_note(tmp_path):
-    document = documents.new_document("Tables", "Virtual cohort.")
+    document = documents._new_document("Tables", "Virtual cohort.")
     for table in (TABLE, WIDE):
-        documents.add_table(document, table)
-    path = documents.save_document(document, tmp_path / "tables.docx")
+        documents._add_table(document, table)
+    path = documents._save_document(document, tmp_path / "tables.docx")
     paragraphs, cells = document_text(path)
     assert cells[:6] == ["Test", "AUC (≥ F2)", *ROWS.to_numpy().ravel()]
     assert "Table 1. Accuracy" in paragraphs
@@ -42,12 +42,12 @@ def test_word_has_every_cell_title_and_note(tmp_path):
 
 
 def test_text_has_headings_and_marked_places(tmp_path):
-    document = documents.new_document("Text")
-    documents.add_text(document, "## Methods\n\nA line\nand **bold** [AUTHOR: say where].\n\n### Part\n\nEnd.")
+    document = documents._new_document("Text")
+    documents._add_text(document, "## Methods\n\nA line\nand **bold** [AUTHOR: say where].\n\n### Part\n\nEnd.")
     picture = tmp_path / "figure.png"
     Image.new("RGB", (3000, 300)).save(picture, dpi=(300, 300))
-    documents.add_picture(document, picture, "**Figure 1.** Caption")
-    again = Document(documents.save_document(document, tmp_path / "text.docx"))
+    documents._add_picture(document, picture, "**Figure 1.** Caption")
+    again = Document(documents._save_document(document, tmp_path / "text.docx"))
     assert [paragraph.style.name for paragraph in again.paragraphs[:3]] == ["Heading 2", "Normal", "Heading 3"]
     runs = again.paragraphs[1].runs
     assert again.paragraphs[1].text == "A line and bold [AUTHOR: say where]."
@@ -58,23 +58,23 @@ def test_text_has_headings_and_marked_places(tmp_path):
 
 
 def test_csv_has_cells_and_notes(tmp_path):
-    rows = pd.read_csv(documents.write_csv(TABLE, tmp_path / "t.csv"), keep_default_na=False)
+    rows = pd.read_csv(documents._write_csv(TABLE, tmp_path / "t.csv"), keep_default_na=False)
     assert rows.iloc[:2].to_numpy().tolist() == ROWS.to_numpy().tolist()
     assert rows.iloc[2:]["Test"].tolist() == list(TABLE.notes)
 
 
 def test_latex_has_rules_and_no_sign_that_latex_refuses():
-    text = documents.latex_table(TABLE)
+    text = documents._latex_table(TABLE)
     assert [text.count(rf"\{rule}") for rule in ("toprule", "midrule", "bottomrule")] == [1, 1, 1]
     assert r"A \& B & 0.91 (0.64--0.98) \\" in text
     assert r"50 \%\_x & $-$0.10 to 0.70 \\" in text
     assert r"AUC ($\geq$ F2)" in text
     assert text.isascii()
-    assert documents.latex_text("a\\b{c}") == r"a\textbackslash b\{c\}"
+    assert documents._latex_text("a\\b{c}") == r"a\textbackslash b\{c\}"
 
 
 def test_latex_compiles_where_it_is_installed(tmp_path):
-    whole = documents.write_latex([TABLE, WIDE], tmp_path)
+    whole = documents._write_latex([TABLE, WIDE], tmp_path)
     assert re.findall(r"\\input\{(.+?)\}", whole.read_text("utf-8")) == ["table_1_metrics", "table_2_wide"]
     if not shutil.which("pdflatex"):
         pytest.skip("LaTeX is not installed")

@@ -8,7 +8,7 @@ from paper_run import EXAMPLE, small_run
 from pypdf import PdfReader
 
 from fibrolib import plots
-from fibrolib.paper.figures import input_shape, net_arguments, write_figures
+from fibrolib.paper.figures import _input_shape, _net_arguments, _write_figures
 from fibrolib.paper.record import VIRTUAL, read_record
 
 PAGE = replace(plots.Page(**plots.journals()["standard"]), drawing_dpi=50, picture_dpi=50)
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("paper")
-    return write_figures(read_record(small_run(folder / "run")), folder, PAGE, width=85)
+    return _write_figures(read_record(small_run(folder / "run")), folder, PAGE, width=85)
 
 
 def width(figure):
@@ -57,10 +57,10 @@ def test_a_width_holds_for_all_figures_that_can_be_read_at_it(written):
 
 def test_nets_have_the_settings_that_were_chosen():
     record = read_record(EXAMPLE)
-    assert net_arguments(record, "cnn3d")["weights"] == "simulation"
+    assert _net_arguments(record, "cnn3d")["weights"] == "simulation"
     record.found["models"]["cnn3d"]["settings"] = {"options": {"slow_frames": 2}, "options.width": 8, "epochs": 1}
-    arguments = net_arguments(record, "cnn3d")
+    arguments = _net_arguments(record, "cnn3d")
     assert arguments["options"] == {"slow_frames": 2, "width": 8}
     assert arguments["epochs"] == 1
-    assert input_shape(record, "cnn2d") == (1, 224, 224)
-    assert input_shape(record, "cnn3d") == (17, 224, 224)
+    assert _input_shape(record, "cnn2d") == (1, 224, 224)
+    assert _input_shape(record, "cnn3d") == (17, 224, 224)

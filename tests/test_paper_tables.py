@@ -5,7 +5,7 @@ from paper_run import EXAMPLE, edit_results, small_run
 
 from fibrolib.diagnostics import model_label
 from fibrolib.paper.record import VIRTUAL, read_record
-from fibrolib.paper.tables import make_tables
+from fibrolib.paper.tables import _make_tables
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def record():
 
 @pytest.fixture(scope="module")
 def tables(record):
-    return {table.name: table for table in make_tables(record)}
+    return {table.name: table for table in _make_tables(record)}
 
 
 def test_accuracy_is_that_of_the_run(record, tables):
@@ -47,7 +47,7 @@ def test_what_the_run_lacks_has_no_table(tmp_path):
     for name in ("table1", "staging", "calibration"):
         (run / "tables" / f"{name}.csv").unlink()
     edit_results(run, virtual=False)
-    tables = {table.name: table for table in make_tables(read_record(run))}
+    tables = {table.name: table for table in _make_tables(read_record(run))}
     assert not {"patients", "staging", "calibration"} & set(tables)
     assert VIRTUAL not in tables["metrics"].notes
 
@@ -56,7 +56,7 @@ def test_groups_are_printed_where_the_run_has_them(tmp_path, record):
     run = small_run(tmp_path / "run", plates=False)
     row = record.metrics.head(1).assign(column="sex", level="female", note="")
     row.to_csv(run / "tables" / "subgroups.csv", index=False)
-    (table,) = (table for table in make_tables(read_record(run)) if table.name == "subgroups")
+    (table,) = (table for table in _make_tables(read_record(run)) if table.name == "subgroups")
     assert table.rows.loc[0, ["Group", "n", "With"]].tolist() == ["Sex: female", "17", "10"]
     assert "3D-CNN, training patients (scores out of fold) and test patients" in table.notes[0]
     assert table.rows.loc[0, "AUC"].startswith("0.91")

@@ -25,12 +25,12 @@ NAMES = r"\d?D-CNN|FIB-4|3D|F[0-4]|1/16|Lite\d|(?:Table|Figure) \d+|95 %|\[[@\w;
 
 @pytest.fixture(scope="module")
 def methods():
-    return paper_text.write_methods(read_record(EXAMPLE))
+    return paper_text._write_methods(read_record(EXAMPLE))
 
 
 @pytest.fixture(scope="module")
 def results():
-    return paper_text.write_results(read_record(EXAMPLE), TABLES, FIGURES)
+    return paper_text._write_results(read_record(EXAMPLE), TABLES, FIGURES)
 
 
 def numbers_in(value):
@@ -89,11 +89,11 @@ def test_a_real_cohort_leaves_marked_places_for_the_author(tmp_path, methods):
     run = small_run(tmp_path / "run", plates=False)
     edit_results(run, virtual=False, population=None, attribution={}, staging=None)
     record = read_record(run)
-    text = paper_text.write_methods(record)
+    text = paper_text._write_methods(record)
     assert text.count("[AUTHOR: ") >= 4
     assert "[AUTHOR: " not in methods
     assert "virtual" not in text
-    results = paper_text.write_results(record, TABLES, {})
+    results = paper_text._write_results(record, TABLES, {})
     assert "[AUTHOR: this run has no figure 'roc']" in results
     assert "Staging" not in results
     assert "simulated" not in results
@@ -105,12 +105,12 @@ def test_settings_and_missing_results_are_told(tmp_path):
     predictions = record.predictions
     test = predictions.index[(predictions["model"] == "swe") & (predictions["split"] == "test")]
     predictions.drop(index=test[:2]).to_csv(run / "predictions.csv", index=False)
-    assert "Results were missing in some test patients: 2 of SWE." in paper_text.write_results(
+    assert "Results were missing in some test patients: 2 of SWE." in paper_text._write_results(
         read_record(run), TABLES, FIGURES
     )
     record.run["profile"]["models"][1]["arguments"]["architecture"] = "mine"
     with pytest.raises(ValueError, match="mine"):
-        paper_text.write_methods(record)
+        paper_text._write_methods(record)
 
 
 def test_differences_are_named_where_there_are_any(tmp_path):
@@ -119,16 +119,16 @@ def test_differences_are_named_where_there_are_any(tmp_path):
     pair = found["comparisons"][0] | {"difference": 0.2, "ci": [0.1, 0.3], "p": 0.0001, "p_holm": 0.0004}
     joint = found["joint"] | {"p": 0.01}
     edit_results(run, comparisons=[pair, *found["comparisons"][1:]], joint=joint)
-    text = paper_text.write_results(read_record(run), TABLES, FIGURES)
+    text = paper_text._write_results(read_record(run), TABLES, FIGURES)
     assert "differed (joint test" in text
     assert "3D-CNN and 2D-CNN + LSTM (difference +0.20, 95 % CI +0.10 to +0.30, corrected p < 0.001)" in text
 
 
 def test_citations_are_known_and_numbered_in_order(methods):
-    keys = paper_text.cited_keys(methods)
-    bibliography = paper_text.write_bibliography(methods)
+    keys = paper_text._cited_keys(methods)
+    bibliography = paper_text._write_bibliography(methods)
     assert re.findall(r"^@\w+\{(\w+),", bibliography, re.MULTILINE) == keys
-    text = paper_text.number_citations("A [@holm1979]. B [@wilson1927; @holm1979].")
+    text = paper_text._number_citations("A [@holm1979]. B [@wilson1927; @holm1979].")
     assert text.startswith("A [1]. B [2, 1].")
     assert "1. Holm S. A simple sequentially rejective multiple test procedure. Scandinavian Journal" in text
     assert "1979;6:65–70." in text
@@ -141,5 +141,5 @@ def test_every_reference_is_cited_somewhere():
 
 
 def test_areas_without_an_interval_say_so():
-    assert paper_text.describe_area({"auc": 0.9, "auc_ci": [None, None]}) == "0.90 (no interval)"
+    assert paper_text._describe_area({"auc": 0.9, "auc_ci": [None, None]}) == "0.90 (no interval)"
     assert counted(1, "frame") == "1 frame"

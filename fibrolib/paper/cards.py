@@ -9,14 +9,14 @@ import pandas as pd
 from fibrolib.atomic import write_atomically
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
-from fibrolib.paper.figures import JUDGED, input_shape, net_arguments
+from fibrolib.paper.figures import JUDGED, _input_shape, _net_arguments
 from fibrolib.paper.record import Record
 from fibrolib.paper.tables import MEASURES
-from fibrolib.paper.text import describe_area, describe_net, paragraph_environment, tidy
+from fibrolib.paper.text import _describe_area, _describe_net, _paragraph_environment, _tidy
 from fibrolib.plots import setting_label, with_interval
 
 
-def write_cards(record: Record, out: Path) -> list[Path]:
+def _write_cards(record: Record, out: Path) -> list[Path]:
     """Write a card for each trained network of a run."""
     cards = {name: _card(record, name) for name in record.nets}
     return [
@@ -27,11 +27,11 @@ def write_cards(record: Record, out: Path) -> list[Path]:
 
 def _card(record: Record, name: str) -> str:
     row = record.metrics.set_index("model").loc[name]
-    net, population = describe_net(record, name), record.found["population"]
+    net, population = _describe_net(record, name), record.found["population"]
     cohort = record.found["cohort"]
     size = f"{counted(cohort['patients'], 'patient')}, {counted(cohort['videos'], 'video')}"
-    return tidy(
-        paragraph_environment()
+    return _tidy(
+        _paragraph_environment()
         .get_template("card.md.j2")
         .render(
             name=name,
@@ -41,8 +41,8 @@ def _card(record: Record, name: str) -> str:
             architecture=net["architecture"],
             weights=f"{net['weights']:,}",
             frames=counted(net["shape"][0], "frame"),
-            side=input_shape(record, name)[1],
-            initial=net_arguments(record, name).get("weights") or "the network's own default",
+            side=_input_shape(record, name)[1],
+            initial=_net_arguments(record, name).get("weights") or "the network's own default",
             folds=record.run["profile"]["n_folds"],
             settings=setting_label(record.found["models"][name]["settings"]) or "the only one",
             fibrolib=record.run["fibrolib"],
@@ -56,7 +56,7 @@ def _card(record: Record, name: str) -> str:
             measures={title: _interval(row, measure) for measure, title in MEASURES.items()},
             threshold="none" if pd.isna(row["threshold"]) else f"{row['threshold']:.3g}",
             threshold_source=row["threshold_source"],
-            population=describe_area(population["models"][name]) if population else "",
+            population=_describe_area(population["models"][name]) if population else "",
             population_n=population["n"] if population else 0,
             groups=_groups(record, name),
             notes="" if pd.isna(row["note"]) else f"Caveats: {row['note']}.",

@@ -18,9 +18,9 @@ from jinja2 import Environment, StrictUndefined
 from fibrolib.atomic import write_atomically
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
-from fibrolib.paper.documents import add_rows, add_text, new_document, save_document
+from fibrolib.paper.documents import _add_rows, _add_text, _new_document, _save_document
 from fibrolib.paper.record import AUTHOR, Record
-from fibrolib.paper.text import with_brackets
+from fibrolib.paper.text import _with_brackets
 
 CHECKLISTS = {
     "tripod_ai": "TRIPOD+AI",
@@ -65,11 +65,11 @@ def _context(record: Record) -> dict:
         "n_nets": len(record.nets),
         "n_indices": len(record.found["models"]) - len(record.nets),
         "best_label": model_label(record.best["model"]),
-        "best_auc": with_brackets(record.best, "auc"),
+        "best_auc": _with_brackets(record.best, "auc"),
     }
 
 
-def find_place(place: str, manuscript: Manuscript) -> str | None:
+def _find_place(place: str, manuscript: Manuscript) -> str | None:
     """Where a place of an answer is, in words; None where there is no such place."""
     kind, _, name = place.partition(": ")
     if kind in ("methods", "results"):
@@ -81,13 +81,13 @@ def find_place(place: str, manuscript: Manuscript) -> str | None:
     return path if name and (manuscript.folder / path).exists() else None
 
 
-def fill_checklist(name: str, record: Record, manuscript: Manuscript) -> pd.DataFrame:
+def _fill_checklist(name: str, record: Record, manuscript: Manuscript) -> pd.DataFrame:
     """A row per item of a checklist: ``Item, Section, Asks, Status, Answer, Where``."""
     environment, context, answers = Environment(undefined=StrictUndefined), _context(record), _answers()
     rows = []
     for item in _items(name).itertuples():
         answer = answers[item.answer]
-        places = [find_place(place, manuscript) for place in answer.get("where", [])]
+        places = [_find_place(place, manuscript) for place in answer.get("where", [])]
         status, text = _status(answer, record.virtual, any(places))
         text = environment.from_string(text).render(context)
         row = {"Item": item.number, "Section": item.section, "Asks": item.asks, "Status": status, "Answer": text}
@@ -108,19 +108,19 @@ def _status(answer: dict, virtual: bool, found: bool) -> tuple[str, str]:
     return ANSWERED, answer["says"]
 
 
-def write_checklists(record: Record, manuscript: Manuscript, out: Path) -> str:
+def _write_checklists(record: Record, manuscript: Manuscript, out: Path) -> str:
     """Write all checklists as a page, a Word document and CSV files; returns a sentence of what is open."""
-    filled = {name: fill_checklist(name, record, manuscript) for name in CHECKLISTS}
-    document, parts = new_document("Reporting checklists", record.warning), []
-    add_text(document, f"# Reporting checklists\n\n{_NOTE}")
+    filled = {name: _fill_checklist(name, record, manuscript) for name in CHECKLISTS}
+    document, parts = _new_document("Reporting checklists", record.warning), []
+    _add_text(document, f"# Reporting checklists\n\n{_NOTE}")
     for name, table in filled.items():
-        add_text(document, f"## {CHECKLISTS[name]}")
-        add_rows(document, table.drop(columns="Section"), points=7)
+        _add_text(document, f"## {CHECKLISTS[name]}")
+        _add_rows(document, table.drop(columns="Section"), points=7)
         parts.append((CHECKLISTS[name], table))
         write_atomically(
             out / f"{name}.csv", lambda path, table=table: table.to_csv(path, index=False, encoding="utf-8-sig")
         )
-    save_document(document, out / "checklists.docx")
+    _save_document(document, out / "checklists.docx")
     page = _page(parts, record.warning)
     write_atomically(out / "checklists.html", lambda path: path.write_text(page, "utf-8"))
     status = pd.concat(filled.values())["Status"].value_counts()

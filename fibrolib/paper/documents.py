@@ -38,32 +38,32 @@ _LATEX = {
 _MARKED = re.compile(r"(\[AUTHOR: [^\]]*\]|\*\*[^*]+\*\*)")
 
 
-def write_csv(table: PaperTable, path: Path) -> Path:
+def _write_csv(table: PaperTable, path: Path) -> Path:
     """Write the rows of a table; notes stand below them, in the first column."""
     blank = [""] * (table.rows.shape[1] - 1)
     rows = pd.concat([table.rows, pd.DataFrame([[note, *blank] for note in table.notes], columns=table.rows.columns)])
     return write_atomically(path, lambda part: rows.to_csv(part, index=False, encoding="utf-8-sig"))  # for Excel
 
 
-def latex_text(text: str) -> str:
+def _latex_text(text: str) -> str:
     """Text as LaTeX, for any engine."""
     for sign in ("\\", "{", "}", "&", "%", "$", "#", "_"):
         text = text.replace(sign, r"\textbackslash " if sign == "\\" else f"\\{sign}")
     return "".join(_LATEX.get(sign, sign) for sign in text.replace("^", r"\^{}").replace("~", r"\~{}"))
 
 
-def latex_table(table: PaperTable) -> str:
+def _latex_table(table: PaperTable) -> str:
     """A table with the rules of booktabs, its notes below."""
-    lines = [" & ".join(map(latex_text, row)) + r" \\" for row in [table.rows.columns, *table.rows.to_numpy()]]
+    lines = [" & ".join(map(_latex_text, row)) + r" \\" for row in [table.rows.columns, *table.rows.to_numpy()]]
     columns = "l" * table.rows.shape[1]
     begin, rules = rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}", (r"\toprule", r"\midrule", r"\bottomrule")
     tabular = "\n".join([begin, rules[0], lines[0], rules[1], *lines[1:], rules[2], r"\end{tabular}"])
-    notes = r"\\ ".join(map(latex_text, table.notes))
+    notes = r"\\ ".join(map(_latex_text, table.notes))
     return "\n".join(
         [
             r"\begin{table}[p]",
             r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
-            rf"\caption{{{latex_text(table.title)}}}\label{{tab:{table.name}}}",
+            rf"\caption{{{_latex_text(table.title)}}}\label{{tab:{table.name}}}",
             rf"\resizebox{{\ifdim\width>\linewidth\linewidth\else\width\fi}}{{!}}{{{tabular}}}",
             r"\par\smallskip",
             rf"\begin{{minipage}}{{\linewidth}}\scriptsize {notes}\end{{minipage}}",
@@ -73,10 +73,10 @@ def latex_table(table: PaperTable) -> str:
     )
 
 
-def write_latex(tables: Sequence[PaperTable], folder: Path) -> Path:
+def _write_latex(tables: Sequence[PaperTable], folder: Path) -> Path:
     """Write a file for each table, and one that shows them all and compiles by itself."""
     for table in tables:
-        path, text = folder / f"table_{table.number}_{table.name}.tex", latex_table(table)
+        path, text = folder / f"table_{table.number}_{table.name}.tex", _latex_table(table)
         write_atomically(path, lambda part, text=text: part.write_text(text, "utf-8"))
     inputs = "\n".join(rf"\input{{table_{table.number}_{table.name}}}" for table in tables)
     head = "\\documentclass{article}\n\\usepackage[margin=2cm]{geometry}\n\\usepackage[utf8]{inputenc}\n"
@@ -84,7 +84,7 @@ def write_latex(tables: Sequence[PaperTable], folder: Path) -> Path:
     return write_atomically(folder / "all_tables.tex", lambda part: part.write_text(whole, "utf-8"))
 
 
-def new_document(title: str, warning: str = "") -> Document:
+def _new_document(title: str, warning: str = "") -> Document:
     """An empty Word document in a plain letter, its warning in the header of every page."""
     document = Document()
     style = document.styles["Normal"]
@@ -118,7 +118,7 @@ def _turn(document: Document) -> None:
     section.orientation = WD_ORIENT.LANDSCAPE if wide else WD_ORIENT.PORTRAIT
 
 
-def add_text(document: Document, text: str) -> None:
+def _add_text(document: Document, text: str) -> None:
     """Add paragraphs of Markdown: headings, bold words; places for an author are marked in colour."""
     for block in text.strip().split("\n\n"):
         if heading := re.match(r"(#+) (.+)", block):
@@ -135,7 +135,7 @@ def _fill(paragraph: Paragraph, text: str) -> None:
             run.font.highlight_color = WD_COLOR_INDEX.YELLOW
 
 
-def add_picture(document: Document, path: Path, caption: str) -> None:
+def _add_picture(document: Document, path: Path, caption: str) -> None:
     """Add a figure, not wider than the page, and its caption."""
     document.add_picture(str(path))
     picture = document.inline_shapes[-1]
@@ -146,7 +146,7 @@ def add_picture(document: Document, path: Path, caption: str) -> None:
     _fill(document.add_paragraph(), caption)
 
 
-def add_rows(document: Document, rows: pd.DataFrame, points: float = 8) -> None:
+def _add_rows(document: Document, rows: pd.DataFrame, points: float = 8) -> None:
     """Add a table with three rules, as journals print them; the head is repeated on every page."""
     table = document.add_table(1 + len(rows), rows.shape[1])
     for cells, values in zip(table.rows, [rows.columns, *rows.to_numpy()], strict=True):
@@ -188,7 +188,7 @@ def _rules(table: Table) -> None:
             cell._tc.get_or_add_tcPr().append(borders)
 
 
-def add_table(document: Document, table: PaperTable) -> None:
+def _add_table(document: Document, table: PaperTable) -> None:
     """Add a table with its title above and its notes below; many columns get a page that is turned."""
     wide = table.rows.shape[1] > _WIDE
     if wide:
@@ -196,7 +196,7 @@ def add_table(document: Document, table: PaperTable) -> None:
     title = document.add_paragraph()
     title.paragraph_format.keep_with_next = True
     _fill(title, f"**Table {table.number}.** {table.title}")
-    add_rows(document, table.rows)
+    _add_rows(document, table.rows)
     notes = document.add_paragraph()
     _fill(notes, " ".join(table.notes))
     for run in notes.runs:
@@ -205,6 +205,6 @@ def add_table(document: Document, table: PaperTable) -> None:
         _turn(document)
 
 
-def save_document(document: Document, path: Path) -> Path:
+def _save_document(document: Document, path: Path) -> Path:
     """Write a Word document."""
     return write_atomically(path, lambda part: document.save(str(part)))

@@ -81,7 +81,7 @@ def _cohort_caption(record: Record) -> str:
     return f"Middle frame of a prepared clip of the first training patient of each stage.{_marked(record)}"
 
 
-def net_arguments(record: Record, name: str) -> dict:
+def _net_arguments(record: Record, name: str) -> dict:
     """Arguments of a net of the run with the settings that cross-validation chose."""
     (model,) = (each for each in record.run["profile"]["models"] if each["name"] == name)
     chosen = dict(record.found["models"][name]["settings"])
@@ -90,9 +90,9 @@ def net_arguments(record: Record, name: str) -> dict:
     return {**model["arguments"], **chosen, "options": options}
 
 
-def input_shape(record: Record, name: str) -> tuple[int, int, int]:
+def _input_shape(record: Record, name: str) -> tuple[int, int, int]:
     """Frames, height and width of what a net of the run is shown at once."""
-    arguments, profile = net_arguments(record, name), record.run["profile"]
+    arguments, profile = _net_arguments(record, name), record.run["profile"]
     side = profile["still_size"] if arguments.get("view") == "stills" else profile["clips"]["size"]
     return arguments["clip_length"], side, side
 
@@ -100,7 +100,7 @@ def input_shape(record: Record, name: str) -> tuple[int, int, int]:
 def _architecture(record: Record) -> object:
     nets = {}
     for name in reversed(record.nets):
-        arguments, shape = net_arguments(record, name), input_shape(record, name)
+        arguments, shape = _net_arguments(record, name), _input_shape(record, name)
         options = arguments["options"] | ({"weights": arguments["weights"]} if arguments.get("weights") else {})
         clip = f"{counted(shape[0], 'frame')}\nof {shape[1]} × {shape[2]} pixels"
         nets[name] = clip, *follow_clip(arguments["architecture"], record.n_stages, shape, **options)
@@ -208,7 +208,7 @@ JUDGED = "training patients (scores out of fold) and test patients"
 """Whom notebook 12 judges."""
 
 
-def group_title(column: str) -> str:
+def _group_title(column: str) -> str:
     """Title of the groups of a column."""
     return "BMI" if column == "bmi" else column.capitalize()
 
@@ -229,7 +229,7 @@ def _subgroups(record: Record) -> object | None:
     table = record.table("subgroups")
     if table is None:
         return None
-    titles = {column: group_title(column) for column in table["column"] if column != "all"}
+    titles = {column: _group_title(column) for column in table["column"] if column != "all"}
     return plots.plot_subgroups(table, titles)
 
 
@@ -255,7 +255,7 @@ _PLANS = (
 )
 
 
-def write_figures(
+def _write_figures(
     record: Record, out: Path, page: Page, width: float | None = None
 ) -> tuple[list[PaperFigure], list[str]]:
     """Write every figure that the run allows into ``out/figures``; also returns the titles of the others.

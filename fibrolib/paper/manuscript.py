@@ -7,21 +7,21 @@ from pathlib import Path
 
 from fibrolib.atomic import write_atomically
 from fibrolib.errors import FibrolibError, counted
-from fibrolib.paper.cards import write_cards
-from fibrolib.paper.checklist import Manuscript, write_checklists
+from fibrolib.paper.cards import _write_cards
+from fibrolib.paper.checklist import Manuscript, _write_checklists
 from fibrolib.paper.documents import (
-    add_picture,
-    add_table,
-    add_text,
-    new_document,
-    save_document,
-    write_csv,
-    write_latex,
+    _add_picture,
+    _add_table,
+    _add_text,
+    _new_document,
+    _save_document,
+    _write_csv,
+    _write_latex,
 )
-from fibrolib.paper.figures import PaperFigure, write_figures
+from fibrolib.paper.figures import PaperFigure, _write_figures
 from fibrolib.paper.record import Record, read_record
-from fibrolib.paper.tables import PaperTable, make_tables
-from fibrolib.paper.text import number_citations, write_bibliography, write_methods, write_results
+from fibrolib.paper.tables import PaperTable, _make_tables
+from fibrolib.paper.text import _number_citations, _write_bibliography, _write_methods, _write_results
 from fibrolib.plots import Page, journals
 
 
@@ -37,7 +37,7 @@ def write_paper(
     journal : str
         A section of ``fibrolib/plots/journals.toml``.
     width : float, optional
-        Width of the figures in mm (`write_figures`).
+        Width of the figures in mm (`_write_figures`).
     style : str
         A file of matplotlib settings (``.mplstyle``) that come last.
 
@@ -49,18 +49,18 @@ def write_paper(
     page, record = _page(journal, style), read_record(run)
     if width is not None and not 40 <= width <= 300:
         raise FibrolibError(f"--width {width:g}: expected the width of a figure in millimetres, 40 to 300.")
-    figures, absent = write_figures(record, out, page, width)
-    tables = make_tables(record)
+    figures, absent = _write_figures(record, out, page, width)
+    tables = _make_tables(record)
     numbers = {
         "tables": {each.name: each.number for each in tables},
         "figures": {each.name: each.number for each in figures},
     }
-    text = write_methods(record) + "\n" + write_results(record, **numbers)
+    text = _write_methods(record) + "\n" + _write_results(record, **numbers)
     _write_text(record, text, figures, out)
     _write_tables(record, tables, out / "tables")
     manuscript = Manuscript(frozenset(re.findall(r"^### (.+)$", text, re.MULTILINE)), **numbers, folder=record.folder)
-    open_items = write_checklists(record, manuscript, out / "checklists")
-    cards = write_cards(record, out / "models")
+    open_items = _write_checklists(record, manuscript, out / "checklists")
+    cards = _write_cards(record, out / "models")
     said = [
         f"{counted(len(figures), 'figure')} (PDF, SVG, PNG, TIFF), {counted(len(tables), 'table')} (Word, LaTeX, CSV), "
         f"{counted(len(cards), 'model card')}, Methods and Results (manuscript.docx, .md, references.bib): {out}",
@@ -86,20 +86,20 @@ def _write_text(record: Record, text: str, figures: list[PaperFigure], out: Path
     captions = [f"**Figure {each.number}. {each.title}.** {each.caption}" for each in figures]
     whole = f"{record.warning}\n\n{text}\n## Figures\n\n" + "\n\n".join(captions) + "\n"
     write_atomically(out / "manuscript.md", lambda path: path.write_text(whole.lstrip(), "utf-8"))
-    write_atomically(out / "references.bib", lambda path: path.write_text(write_bibliography(text), "utf-8"))
-    document = new_document("Methods and Results", record.warning)
-    add_text(document, number_citations(text))
+    write_atomically(out / "references.bib", lambda path: path.write_text(_write_bibliography(text), "utf-8"))
+    document = _new_document("Methods and Results", record.warning)
+    _add_text(document, _number_citations(text))
     document.add_heading("Figures", level=2)
     for figure, caption in zip(figures, captions, strict=True):
         (picture,) = (path for path in figure.files if path.suffix == ".png")
-        add_picture(document, picture, caption)
-    save_document(document, out / "manuscript.docx")
+        _add_picture(document, picture, caption)
+    _save_document(document, out / "manuscript.docx")
 
 
 def _write_tables(record: Record, tables: list[PaperTable], out: Path) -> None:
-    document = new_document("Tables", record.warning)
+    document = _new_document("Tables", record.warning)
     for table in tables:
-        add_table(document, table)
-        write_csv(table, out / f"table_{table.number}_{table.name}.csv")
-    save_document(document, out / "tables.docx")
-    write_latex(tables, out)
+        _add_table(document, table)
+        _write_csv(table, out / f"table_{table.number}_{table.name}.csv")
+    _save_document(document, out / "tables.docx")
+    _write_latex(tables, out)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
-from fibrolib.paper.figures import JUDGED, group_title
+from fibrolib.paper.figures import JUDGED, _group_title
 from fibrolib.paper.record import Record
 from fibrolib.plots import with_interval
 from fibrolib.report import readable, readable_comparisons
@@ -156,7 +156,7 @@ def _subgroups(record: Record) -> _Made:
     if table is None:
         return None
     names = [
-        row.level if row.column == "all" else f"{group_title(row.column)}: {row.level}" for row in table.itertuples()
+        row.level if row.column == "all" else f"{_group_title(row.column)}: {row.level}" for row in table.itertuples()
     ]
     rows = {"Group": names, "n": table["n"].astype(str), "With": table["n_positive"].astype(str)}
     for name in ("auc", "sensitivity", "specificity"):
@@ -189,7 +189,7 @@ _TABLES: dict[str, Callable[[Record], _Made]] = {
 }
 
 
-def make_tables(record: Record) -> list[PaperTable]:
+def _make_tables(record: Record) -> list[PaperTable]:
     """Make every table that the run allows."""
     tables: list[PaperTable] = []
     for name, make in _TABLES.items():

@@ -16,7 +16,7 @@ from sklearn.model_selection import ParameterGrid
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
 from fibrolib.nets import follow_clip
-from fibrolib.paper.figures import input_shape, net_arguments
+from fibrolib.paper.figures import _input_shape, _net_arguments
 from fibrolib.paper.record import AUTHOR, Record
 from fibrolib.plots import with_interval
 
@@ -45,7 +45,7 @@ _SIGNIFICANT = 0.05
 _CITED = re.compile(r" ?\[(@\w+(?:; @\w+)*)\]")
 
 
-def with_brackets(row: pd.Series, name: str) -> str:
+def _with_brackets(row: pd.Series, name: str) -> str:
     """``0.91 (95 % CI 0.64–0.98)``."""
     return _spelt_out(*row[[name, f"{name}_low", f"{name}_high"]].astype(float))
 
@@ -55,12 +55,12 @@ def _spelt_out(value: float, low: float, high: float) -> str:
     return text if "no interval" in text else text.replace("(", "(95 % CI ")
 
 
-def p_text(p: float) -> str:
+def _p_text(p: float) -> str:
     """``p = 0.032`` or ``p < 0.001``."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def paragraph_environment() -> Environment:
+def _paragraph_environment() -> Environment:
     """Templates of text that is no HTML, so that nothing is escaped."""
     environment = Environment(
         loader=PackageLoader("fibrolib.paper", "."), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -69,9 +69,9 @@ def paragraph_environment() -> Environment:
     return environment
 
 
-def describe_net(record: Record, name: str) -> dict:
+def _describe_net(record: Record, name: str) -> dict:
     """What the methods say of a net."""
-    arguments, shape = net_arguments(record, name), input_shape(record, name)
+    arguments, shape = _net_arguments(record, name), _input_shape(record, name)
     (model,) = (each for each in record.run["profile"]["models"] if each["name"] == name)
     options = arguments["options"] | ({"weights": arguments["weights"]} if arguments.get("weights") else {})
     layers = follow_clip(arguments["architecture"], record.n_stages, shape, **options)[1].query("level == 1")
@@ -90,10 +90,10 @@ def describe_net(record: Record, name: str) -> dict:
     }
 
 
-def write_methods(record: Record) -> str:
+def _write_methods(record: Record) -> str:
     """Methods as Markdown with citations ``[@key]``; places that need an author are marked."""
     text = (
-        paragraph_environment()
+        _paragraph_environment()
         .get_template("methods.md.j2")
         .render(
             run=record.run,
@@ -101,31 +101,31 @@ def write_methods(record: Record) -> str:
             virtual=record.virtual,
             sides=record.sides,
             threshold_source=record.metrics["threshold_source"].iloc[0],
-            nets=[describe_net(record, name) for name in reversed(record.nets)],
+            nets=[_describe_net(record, name) for name in reversed(record.nets)],
             probes=[model_label(name) for name in record.found["models"] if name not in _trained_or_index(record)],
             indices=_listed([_INDICES.get(name, model_label(name)) for name in record.run["indices"]] or [""]),
             staging=record.found["staging"],
         )
     )
-    return tidy(text)
+    return _tidy(text)
 
 
 def _trained_or_index(record: Record) -> set[str]:
     return {*record.run["nets"], *record.run["indices"]}
 
 
-def tidy(text: str) -> str:
+def _tidy(text: str) -> str:
     """Paragraphs that are one line each, one empty line between two."""
     lines = [re.sub(r" +", " ", line).strip() for line in text.splitlines()]
     text = re.sub(r"\n+(#)", r"\n\n\1", "\n".join(lines))
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def write_results(record: Record, tables: dict[str, int], figures: dict[str, int]) -> str:
+def _write_results(record: Record, tables: dict[str, int], figures: dict[str, int]) -> str:
     """Results as Markdown; `tables` and `figures` are the numbers of what is referred to, by name."""
     found, best = record.found, record.best
     text = (
-        paragraph_environment()
+        _paragraph_environment()
         .get_template("results.md.j2")
         .render(
             run=record.run,
@@ -136,8 +136,8 @@ def write_results(record: Record, tables: dict[str, int], figures: dict[str, int
             areas=_areas(record),
             chance=_chance(record),
             operating=(
-                f"{model_label(best['model'])} had a sensitivity of {with_brackets(best, 'sensitivity')} and a "
-                f"specificity of {with_brackets(best, 'specificity')}"
+                f"{model_label(best['model'])} had a sensitivity of {_with_brackets(best, 'sensitivity')} and a "
+                f"specificity of {_with_brackets(best, 'specificity')}"
             ),
             joint=_joint(found["joint"]),
             compared=_compared(record),
@@ -149,7 +149,7 @@ def write_results(record: Record, tables: dict[str, int], figures: dict[str, int
             figure=partial(_reference, "Figure", figures),
         )
     )
-    return tidy(text)
+    return _tidy(text)
 
 
 def _reference(kind: str, numbers: dict[str, int], name: str) -> str:
@@ -170,7 +170,7 @@ def _missing(record: Record) -> str:
 
 def _areas(record: Record) -> str:
     rows = record.metrics.dropna(subset=["auc"]).sort_values("auc", ascending=False, kind="stable")
-    parts = [f"{model_label(row['model'])} {with_brackets(row, 'auc')}" for _, row in rows.iterrows()]
+    parts = [f"{model_label(row['model'])} {_with_brackets(row, 'auc')}" for _, row in rows.iterrows()]
     return f"The AUCs in the test patients were, from the highest, {_listed(parts)}"
 
 
@@ -192,7 +192,7 @@ def _joint(joint: dict) -> str:
     verdict = "differed" if joint["p"] < _SIGNIFICANT else "were not shown to differ"
     return (
         f"The {joint['models']} AUCs {verdict} (joint test, F = {joint['statistic']:.2f} on {joint['df']:.1f} and "
-        f"{joint['df_error']:.1f} degrees of freedom, {p_text(joint['p'])})."
+        f"{joint['df_error']:.1f} degrees of freedom, {_p_text(joint['p'])})."
     )
 
 
@@ -204,10 +204,10 @@ def _compared(record: Record) -> str:
     apart = tested[tested["p_holm"] < _SIGNIFICANT]
     of = f"Of {counted(len(tested), 'pair')}"
     if apart.empty:
-        return f"{of}, none differed after Holm's correction (smallest corrected {p_text(tested['p_holm'].min())})"
+        return f"{of}, none differed after Holm's correction (smallest corrected {_p_text(tested['p_holm'].min())})"
     parts = [
         f"{model_label(row.a)} and {model_label(row.b)} (difference {_signed(row.difference, row.ci)}, corrected "
-        f"{p_text(row.p_holm)})"
+        f"{_p_text(row.p_holm)})"
         for row in apart.itertuples()
     ]
     return f"{of}, {len(apart)} differed after Holm's correction: {_listed(parts)}"
@@ -224,7 +224,7 @@ def _staging(record: Record) -> str:
     rows = record.table("staging").query("patients == 'test'")
     measures = ("exact", "kappa", "obuchowski")
     parts = [
-        f"{', '.join(with_brackets(row, name) for name in measures)} for {model_label(row['model'])}"
+        f"{', '.join(_with_brackets(row, name) for name in measures)} for {model_label(row['model'])}"
         for _, row in rows.iterrows()
     ]
     return (
@@ -251,15 +251,15 @@ def _population(population: dict | None) -> str:
     """What the simulated test set says, which only a virtual cohort has."""
     if population is None:
         return ""
-    parts = [f"{model_label(name)} {describe_area(entry)}" for name, entry in population["models"].items()]
-    still, moving = (describe_area(population["oracle"][name]) for name in ("still", "moving"))
+    parts = [f"{model_label(name)} {_describe_area(entry)}" for name, entry in population["models"].items()]
+    still, moving = (_describe_area(population["oracle"][name]) for name in ("still", "moving"))
     return (
         f"In {population['n']} further simulated patients the AUCs were {_listed(parts)}. An oracle that knows the "
         f"simulated tissue reached {still} with a still image and {moving} with a video."
     )
 
 
-def describe_area(entry: dict) -> str:
+def _describe_area(entry: dict) -> str:
     """An AUC of results.json: ``0.91 (95 % CI 0.64–0.98)``."""
     limits = [np.nan if limit is None else limit for limit in entry["auc_ci"]]
     return _spelt_out(entry["auc"], *limits)
@@ -284,25 +284,25 @@ def _references() -> dict[str, dict]:
     return tomllib.loads((resources.files("fibrolib.paper") / "references.toml").read_text("utf-8"))
 
 
-def cited_keys(text: str) -> list[str]:
+def _cited_keys(text: str) -> list[str]:
     """Keys of the references of a text, in the order of their first citation."""
     keys = [key.strip().removeprefix("@") for group in _CITED.findall(text) for key in group.split(";")]
     return list(dict.fromkeys(keys))
 
 
-def write_bibliography(text: str) -> str:
+def _write_bibliography(text: str) -> str:
     """BibTeX of the references that a text cites."""
     entries, known = [], _references()
-    for key in cited_keys(text):
+    for key in _cited_keys(text):
         kind = "article" if "journal" in known[key] else "inproceedings"
         fields = ",\n".join(f"  {name} = {{{value}}}" for name, value in known[key].items())
         entries.append(f"@{kind}{{{key},\n{fields}\n}}\n")
     return "\n".join(entries)
 
 
-def number_citations(text: str) -> str:
+def _number_citations(text: str) -> str:
     """The text with citations as numbers ``[1]``, and the list of references at its end."""
-    keys, known = cited_keys(text), _references()
+    keys, known = _cited_keys(text), _references()
 
     def numbers(group: re.Match) -> str:
         cited = [key.strip().removeprefix("@") for key in group.group(1).split(";")]
