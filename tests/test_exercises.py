@@ -140,6 +140,7 @@ def test_the_sample_size_explorer_rises_with_the_number_of_patients():
     assert widths[0] > 0.3 > widths[1] > widths[2]
 
 
+@pytest.mark.slow
 def test_they_run_from_nothing():
     options = ["--nbval-lax", "-p", "no:cacheprovider", "-p", "no:xdist", "--nbval-cell-timeout=300", "-q"]
     names = [path.name for path in EXERCISES]
