@@ -3,7 +3,7 @@
 python reports/make_example.py RUN_FOLDER        (`make example` runs the study first)
 
 The copy holds the executed notebooks, report.html, results.json, run.json, predictions.csv and the tables. Pictures are
-scaled to 800 pixels and 64 colours, drawings have coordinates with two decimals; nothing else is changed.
+scaled to 760 pixels and 64 colours, drawings have coordinates with two decimals; nothing else is changed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EXAMPLE = Path(__file__).parent / "example"
 LARGEST = 12 * 2**20
 """Bytes of the whole folder."""
 
-_WIDTH, _COLOURS = 800, 64
+_WIDTH, _COLOURS = 760, 64
 _FILES = ("results.json", "run.json", "predictions.csv")
 _EMBEDDED = re.compile(r"data:image/(png|svg\+xml);base64,([A-Za-z0-9+/=]+)")
 _DECIMALS = re.compile(rb"(\d\.\d\d)\d+")
