@@ -25,6 +25,7 @@ from fibrolib.checking.sample import (
     _test_sizes,
 )
 from fibrolib.cohort import NUMBERS
+from fibrolib.cohort.columns import OPTIONAL
 from fibrolib.errors import FibrolibError
 from fibrolib.video import fingerprints, write_video
 from fibrolib.video.survey import survey_video
@@ -61,7 +62,9 @@ def dirty(folder):
 
 def columns(**changed) -> pd.DataFrame:
     """The clean table as it is after reading, with some columns changed."""
-    table = clean_table().assign(elf=None).assign(**changed).set_axis(LINES)
+    table = clean_table()
+    unfilled = dict.fromkeys(name for name in (*OPTIONAL, "elf") if name not in table)
+    table = table.assign(**unfilled).assign(**changed).set_axis(LINES)
     numbers = ["elf", "age", "bmi", "ast", "alt", "platelets", "swe_kpa"]
     return table.astype(dict.fromkeys(numbers, float)).astype({"stage": int})
 

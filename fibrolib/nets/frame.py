@@ -31,8 +31,11 @@ class _FrameNetwork(ClipNetwork):
 
     def frame_features(self, clips: Tensor) -> Tensor:
         """Clips, or their `frame_statistics`, to ``(batch, frames, features)``."""
-        statistics = clips if clips.ndim == 3 else self.frame_statistics(clips)
-        return self.pool.normalised(statistics.flatten(0, 1)).unflatten(0, (len(clips), -1))
+        if clips.ndim == 3:
+            rows = self.pool.normalised(clips.flatten(0, 1))
+        else:
+            rows = self.pool(self.backbone(clips.transpose(1, 2).flatten(0, 1)))
+        return rows.unflatten(0, (len(clips), -1))
 
 
 class _FrameCNN(_FrameNetwork):

@@ -10,6 +10,7 @@ from fibrolib import plots
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
 from fibrolib.inference import calibration_curves, decision_curves
+from fibrolib.learning import NetClassifier
 from fibrolib.nets import follow_clip
 from fibrolib.paper.record import Record
 from fibrolib.plots import Page, for_print, save_print
@@ -87,13 +88,13 @@ def _net_arguments(record: Record, name: str) -> dict:
     chosen = dict(record.found["models"][name]["settings"])
     options = model["arguments"].get("options", {}) | (chosen.pop("options", None) or {})
     options |= {key.removeprefix("options."): chosen.pop(key) for key in list(chosen) if key.startswith("options.")}
-    return {**model["arguments"], **chosen, "options": options}
+    return {**NetClassifier().get_params(), **model["arguments"], **chosen, "options": options}
 
 
 def _input_shape(record: Record, name: str) -> tuple[int, int, int]:
     """Frames, height and width of what a net of the run is shown at once."""
     arguments, profile = _net_arguments(record, name), record.run["profile"]
-    side = profile["still_size"] if arguments.get("view") == "stills" else profile["clips"]["size"]
+    side = profile["still_size"] if arguments["view"] == "stills" else profile["clips"]["size"]
     return arguments["clip_length"], side, side
 
 
