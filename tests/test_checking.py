@@ -63,9 +63,9 @@ def dirty(folder):
 def columns(**changed) -> pd.DataFrame:
     """The clean table as it is after reading, with some columns changed."""
     table = clean_table()
-    unfilled = dict.fromkeys(name for name in (*OPTIONAL, "elf") if name not in table)
+    unfilled = dict.fromkeys(name for name in (*OPTIONAL, "elf", "days_from_biopsy") if name not in table)
     table = table.assign(**unfilled).assign(**changed).set_axis(LINES)
-    numbers = ["elf", "age", "bmi", "ast", "alt", "platelets", "swe_kpa"]
+    numbers = ["elf", "age", "bmi", "ast", "alt", "platelets", "swe_kpa", "days_from_biopsy"]
     return table.astype(dict.fromkeys(numbers, float)).astype({"stage": int})
 
 
