@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from fibrolib.clinical.logistic import _fit_logistic, _likelihood_ratio, _log_odds
+from fibrolib.clinical.logistic import _fit_logistic, _likelihood_ratio
 from fibrolib.clinical.rates import _rate_difference
-from fibrolib.inference import Comparison, InferenceError, auc, delong_test, select_predictions
+from fibrolib.inference import Comparison, InferenceError, auc, delong_test, log_odds, select_predictions
 
 _LEAST = 5
 """Training patients in either class that a model needs for each score (assumption; ten are the custom)."""
@@ -127,7 +127,7 @@ def _check_training(truth: pd.Series, n_scores: int) -> None:
 
 def _design(wide: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     """Ones, and the log odds of each score."""
-    return np.column_stack([np.ones(len(wide)), *(_log_odds(wide[name]) for name in names)])
+    return np.column_stack([np.ones(len(wide)), *(log_odds(wide[name]) for name in names)])
 
 
 def _net_benefit(

@@ -14,11 +14,6 @@ _STEPS, _LONGEST, _TOLERANCE = 200, 5.0, 1e-8
 """Newton steps, the longest change of a coefficient (as in R's logistf), and the score at which the fit has ended."""
 
 
-def _log_odds(probability: _Floats) -> _Floats:
-    """Log odds, those of 0 and 1 cut at one in a million."""
-    return special.logit(np.clip(np.asarray(probability, dtype=float), 1e-6, 1 - 1e-6))
-
-
 def _fit_logistic(
     design: _Floats, truth: _Floats, n_free: int | None = None, penalty: float = 1.0
 ) -> tuple[_Floats, float]:

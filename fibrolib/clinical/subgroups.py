@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from fibrolib.clinical.logistic import _fit_logistic, _log_odds, _score_test
+from fibrolib.clinical.logistic import _fit_logistic, _score_test
 from fibrolib.inference import (
     Estimate,
     InferenceError,
@@ -17,6 +17,7 @@ from fibrolib.inference import (
     calibration_metrics,
     choose_threshold,
     classification_metrics,
+    log_odds,
 )
 
 _LEAST = 5
@@ -137,7 +138,7 @@ def _interaction(data: pd.DataFrame, column: str) -> dict[str, object]:
     if len(enough) < 2:
         return row | {"note": f"fewer than two groups with {_LEAST} patients in either class: not tested"}
     member = np.column_stack([known[column] == level for level in enough[1:]]).astype(float)
-    score = _log_odds(known[" "])
+    score = log_odds(known[" "])
     base = np.column_stack((np.ones(len(known)), score, member))
     try:
         found = _score_test(base, score[:, None] * member, known[""].to_numpy())
@@ -193,4 +194,4 @@ def leave_one_centre_out(
 
 
 def _line(part: pd.DataFrame) -> np.ndarray:
-    return np.column_stack((np.ones(len(part)), _log_odds(part[" "])))
+    return np.column_stack((np.ones(len(part)), log_odds(part[" "])))

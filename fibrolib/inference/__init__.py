@@ -20,7 +20,7 @@ from fibrolib.inference.metrics import classification_metrics, confusion, decisi
 from fibrolib.inference.partial import partial_auc, partial_auc_test
 from fibrolib.inference.permutation import permutation_test
 from fibrolib.inference.predictions import select_predictions
-from fibrolib.inference.recalibration import fit_recalibration, recalibrated
+from fibrolib.inference.recalibration import fit_recalibration, log_odds, recalibrated
 from fibrolib.inference.roc import auc, auc_ci, roc_points
 from fibrolib.inference.staging import obuchowski, obuchowski_test, quadratic_kappa
 from fibrolib.inference.tables import (
@@ -58,6 +58,7 @@ __all__ = [
     "estimates_table",
     "fit_recalibration",
     "joint_test",
+    "log_odds",
     "mcnemar_test",
     "obuchowski",
     "obuchowski_test",

@@ -12,6 +12,11 @@ from fibrolib.inference.checks import InferenceError, _check_labels, _check_prob
 _LEAST = 1e-6  # a probability of 0 or 1 has no log odds: it is taken as this far from there
 
 
+def log_odds(probability: ArrayLike) -> NDArray[np.float64]:
+    """Log odds of probabilities, same shape; those of 0 and 1 are cut at one in a million."""
+    return special.logit(np.clip(np.asarray(probability, dtype=float), _LEAST, 1 - _LEAST))
+
+
 def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = True) -> tuple[float, float]:
     """Intercept and slope that move log odds of a model onto these patients, by maximum likelihood.
 
@@ -25,24 +30,20 @@ def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = Tru
         them the wrong way round.
     """
     positive = _check_labels(y_true, least=1)
-    log_odds = _log_odds(_check_probabilities(y_prob, len(positive)))
+    logits = log_odds(_check_probabilities(y_prob, len(positive)))
     if not slope:
-        return _matching_shift(positive, log_odds), 1.0
-    centred = log_odds - log_odds.mean()
-    if np.ptp(log_odds) == 0:
+        return _matching_shift(positive, logits), 1.0
+    centred = logits - logits.mean()
+    if np.ptp(logits) == 0:
         raise InferenceError("all probabilities are alike: there is no slope")
     if any(_supremum(each, centred) is not None for each in (positive, ~positive)):
         raise InferenceError("the probabilities separate the classes: no finite slope fits best")
     value = _root_of_falling(lambda slope: _score(positive, centred, slope))
     if value <= 0:
         raise InferenceError("the slope is not above 0: the model orders these patients the wrong way round")
-    return _matching_shift(positive, value * log_odds), value
+    return _matching_shift(positive, value * logits), value
 
 
 def recalibrated(y_prob: ArrayLike, intercept: float, slope: float) -> NDArray[np.float64]:
     """Probabilities moved by `fit_recalibration`; same shape, NaN where missing."""
-    return special.expit(intercept + slope * _log_odds(np.asarray(y_prob, dtype=float)))
-
-
-def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    return special.logit(np.clip(probability, _LEAST, 1 - _LEAST))
+    return special.expit(intercept + slope * log_odds(y_prob))

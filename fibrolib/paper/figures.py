@@ -98,13 +98,19 @@ def _input_shape(record: Record, name: str) -> tuple[int, int, int]:
     return arguments["clip_length"], side, side
 
 
+def _followed(record: Record, name: str) -> tuple:
+    """What `follow_clip` finds in a net of the run."""
+    arguments, shape = _net_arguments(record, name), _input_shape(record, name)
+    options = arguments["options"] | ({"weights": arguments["weights"]} if arguments["weights"] else {})
+    return follow_clip(arguments["architecture"], record.n_stages, shape, **options)
+
+
 def _architecture(record: Record) -> object:
     nets = {}
     for name in reversed(record.nets):
-        arguments, shape = _net_arguments(record, name), _input_shape(record, name)
-        options = arguments["options"] | ({"weights": arguments["weights"]} if arguments.get("weights") else {})
-        clip = f"{counted(shape[0], 'frame')}\nof {shape[1]} × {shape[2]} pixels"
-        nets[name] = clip, *follow_clip(arguments["architecture"], record.n_stages, shape, **options)
+        n_frames, height, width = _input_shape(record, name)
+        clip = f"{counted(n_frames, 'frame')}\nof {height} × {width} pixels"
+        nets[name] = clip, *_followed(record, name)
     return plots.plot_architecture(nets)
 
 

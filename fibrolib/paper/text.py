@@ -15,8 +15,7 @@ from sklearn.model_selection import ParameterGrid
 
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
-from fibrolib.nets import follow_clip
-from fibrolib.paper.figures import _input_shape, _net_arguments
+from fibrolib.paper.figures import _followed, _input_shape, _net_arguments
 from fibrolib.paper.record import AUTHOR, Record
 from fibrolib.plots import with_interval
 
@@ -73,14 +72,14 @@ def _describe_net(record: Record, name: str) -> dict:
     """What the methods say of a net."""
     arguments, shape = _net_arguments(record, name), _input_shape(record, name)
     (model,) = (each for each in record.run["profile"]["models"] if each["name"] == name)
-    options = arguments["options"] | ({"weights": arguments["weights"]} if arguments.get("weights") else {})
-    layers = follow_clip(arguments["architecture"], record.n_stages, shape, **options)[1].query("level == 1")
+    backbone = _BACKBONES.get(arguments["options"].get("backbone"), "EfficientNet-Lite0")
+    layers = _followed(record, name)[1].query("level == 1")
     known = _NETWORKS.get(
         arguments["architecture"], AUTHOR.format(f"describe your network {arguments['architecture']}.")
     )
     return {
         **arguments,
-        "network": known.replace("{backbone}", _BACKBONES.get(options.get("backbone"), "EfficientNet-Lite0")),
+        "network": known.replace("{backbone}", backbone),
         "label": model_label(name),
         "shape": shape,
         "weights": int(layers["weights"].sum()),
