@@ -270,6 +270,27 @@ def test_a_grid_reaches_the_steps_of_a_pipeline(labs, split):
     assert found.best == expected.best_params_
 
 
+def test_repeated_divisions_choose_the_setting_and_leave_the_out_of_fold_scores(labs, split):
+    """The mean is over all divisions; its standard error stays that of one division into folds."""
+    grid = {"logisticregression__C": [1e-4, 1e-2, 1.0]}
+    given = {"diagnostic": plain(), "patients": labs.assign(split=split), "columns": LABS, "n_folds": 4, "seed": 3}
+    once, found = (evaluate("plain", grid=grid, n_repeats=repeats, **given) for repeats in (1, 5))
+    train, label = labs[split == "train"], at_least(labs["stage"], 2)[split == "train"]
+    divisions = [stage_folds(train["stage"], cutoff=2, n_folds=4, seed=3 + 10_007 * number) for number in range(5)]
+    held_out = {tuple(fold) for division in divisions for _, fold in division}
+    assert len(held_out) == 20, "divided anew each time"
+    every_fold = [fold for division in divisions for fold in division]
+    results = GridSearchCV(plain(), grid, scoring="roc_auc", cv=every_fold).fit(train[LABS], label).cv_results_
+    mean = results["mean_test_score"]
+    best = mean.argmax()
+    error = np.std([results[f"split{fold}_test_score"][best] for fold in range(20)], ddof=1) / 4**0.5
+    assert found.best == results["params"][int(np.flatnonzero(mean >= mean[best] - error)[0])]
+    np.testing.assert_allclose(sorted(found.search["auc_mean"]), sorted(mean), rtol=1e-12)
+    alone = [evaluate("plain", n_repeats=repeats, **given).predictions for repeats in (1, 5)]
+    pd.testing.assert_frame_equal(*alone)
+    assert found.cv_auc.shape == once.cv_auc.shape == (4,)
+
+
 def test_indices_score_as_their_formulae_say(labs, split):
     """They are given four columns, or two, where it was all: not a score or fold changes."""
     train = labs[split == "train"]

@@ -21,8 +21,8 @@ def line_of(axes, label):
 
 @pytest.fixture
 def search():
-    table = pd.DataFrame({"learning_rate": [1e-3, 4e-3], "auc_fold1": [0.5, 0.8], "auc_fold2": [0.7, 0.9]})
-    return table.assign(auc_mean=[0.6, 0.85], auc_sd=[0.1, 0.05], rank=[2, 1])
+    table = pd.DataFrame({"learning_rate": [4e-3, 1e-3], "auc_fold1": [0.8, 0.5], "auc_fold2": [0.9, 0.7]})
+    return table.assign(auc_mean=[0.85, 0.6], auc_sd=[0.05, 0.1], rank=[1, 2])
 
 
 def test_search_colours_the_chosen_setting(search):
@@ -35,9 +35,15 @@ def test_search_colours_the_chosen_setting(search):
     assert not mpl.colors.same_color(other.get_facecolor()[0][:3], _model_colour("cnn3d"))
 
 
+def test_search_colours_the_chosen_setting_also_where_another_has_a_higher_mean(search):
+    axes = plots.plot_search(search.iloc[::-1], "cnn3d").axes[0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["learning rate 0.001", "learning rate 0.004"]
+    assert mpl.colors.same_color(axes.collections[0].get_facecolor()[0][:3], _model_colour("cnn3d"))
+
+
 def test_search_names_what_each_setting_sets(search):
     """Settings of a grid need not name the same parameters, and those of a net's options are parameters, too."""
-    tried = search.assign(**{"epochs": [np.nan, 1.0], "options.slow_frames": [np.nan, 2.0]})
+    tried = search.assign(**{"epochs": [1.0, np.nan], "options.slow_frames": [2.0, np.nan]})
     labels = [
         tick.get_text().replace("\n", " ") for tick in plots.plot_search(tried, "cnn3d").axes[0].get_yticklabels()
     ]
@@ -45,13 +51,13 @@ def test_search_names_what_each_setting_sets(search):
 
 
 def test_search_names_a_setting_that_sets_nothing(search):
-    tried = search.drop(columns="learning_rate").assign(**{"options.freeze_to_stride": [np.nan, 0.0]})
+    tried = search.drop(columns="learning_rate").assign(**{"options.freeze_to_stride": [0.0, np.nan]})
     labels = [tick.get_text() for tick in plots.plot_search(tried, "cnn3d").axes[0].get_yticklabels()]
     assert labels == ["freeze to stride 0", "the model's own settings"]
 
 
 def test_search_names_the_initial_weights_where_these_tell_settings_apart(search):
-    tried = search.assign(weights=["interpolated", "simulation"])
+    tried = search.assign(weights=["simulation", "interpolated"])
     labels = [tick.get_text() for tick in plots.plot_search(tried, "cnn3d").axes[0].get_yticklabels()]
     assert labels == ["simulation", "interpolated"]
 

@@ -166,13 +166,22 @@ def test_evidence_where_there_is_no_area():
 
 
 def test_choice_by_the_folds_in_which_it_leads():
-    folds = {"auc_fold1": [0.7, 0.9], "auc_fold2": [0.7, 0.66], "auc_fold3": [0.7, np.nan]}
-    search = pd.DataFrame({**folds, "auc_mean": [0.70, 0.78]})
+    folds = {"auc_fold1": [0.9, 0.7], "auc_fold2": [0.66, 0.7], "auc_fold3": [np.nan, 0.7]}
+    search = pd.DataFrame({**folds, "auc_mean": [0.78, 0.70]})
     assert report.describe_choice(search) == (
         "Cross-validation: mean AUC 0.78, folds from 0.66 to 0.90. The chosen setting has a higher AUC than the next "
         "best of 2 in 1 of 2 folds (mean difference 0.08)."
     )
     assert "Only one setting was tried" in report.describe_choice(search.iloc[1:])
+
+
+def test_a_cautious_choice_is_called_so():
+    """The chosen setting stands first; within one standard error, it need not have the highest mean."""
+    search = pd.DataFrame({"auc_fold1": [0.7, 0.9], "auc_fold2": [0.72, 0.66], "auc_mean": [0.71, 0.78]})
+    assert report.describe_choice(search) == (
+        "Cross-validation: mean AUC 0.71, folds from 0.70 to 0.72. Another of 2 settings has a higher mean (0.78), by "
+        "less than one standard error; the more cautious setting was chosen."
+    )
 
 
 def test_training_by_the_epoch_kept():

@@ -122,6 +122,17 @@ def test_an_evaluation_that_was_stopped_goes_on_where_it_was(nets, tmp_path, mon
     pd.testing.assert_frame_equal(undisturbed["net"].predictions, resumed.predictions)
 
 
+def test_fits_of_repeated_divisions_are_kept_and_counted(nets, monkeypatch):
+    trained, train = [], NetClassifier._train
+    monkeypatch.setattr(NetClassifier, "_train", lambda self, *given: trained.append(self) or train(self, *given))
+    repeated = replace(nets, profile=replace(nets.profile, n_repeats=2), _finished={})
+    total = 2 * 2 * 2 + 1
+    assert repeated.fits_finished("net") == (0, total)
+    assert len(repeated["net"].search.filter(like="auc_fold").columns) == 4
+    assert len(trained) == total, "the folds of the first division are not fitted again for their scores"
+    assert repeated.fits_finished("net") == (total, total)
+
+
 @pytest.mark.parametrize(("epochs", "n_jobs"), [(1, 1), (100, 3)])
 def test_processes_are_started_for_long_work_only(nets, monkeypatch, epochs, n_jobs):
     seen = []
@@ -137,7 +148,7 @@ def test_a_call_of_evaluate_in_a_notebook_shares_the_kept_result(nets, again, mo
     """As notebook 03 does it: estimator, grid and folds stand in the cell."""
     settings = nets.profile.model("net")
     estimator = NetClassifier(**settings.arguments, cutoff=1, n_stages=2, seed=0)
-    shown = nets.cached(evaluate)("net", estimator, nets.patients, grid=settings.grid, n_folds=2, seed=0)
+    shown = nets.cached(evaluate)("net", estimator, nets.patients, grid=settings.grid, n_folds=2, n_repeats=1, seed=0)
     assert nets["net"] is shown
     monkeypatch.setattr(NetClassifier, "_train", lambda *_: pytest.fail("trained again"))
     pd.testing.assert_frame_equal(again()["net"].predictions, shown.predictions)

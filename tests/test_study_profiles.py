@@ -1,3 +1,4 @@
+import re
 from importlib import resources
 
 import pytest
@@ -45,6 +46,16 @@ def test_on_real_patients_nets_begin_as_a_linear_probe_on_imagenet(name):
         assert ParameterGrid(settings.grid)[0] == {"epochs": 0}
         assert virtual.model(net).arguments.get("weights") is None
     assert real.model("frozen").arguments["n_clips"] > virtual.model("frozen").arguments["n_clips"]
+
+
+def test_the_setting_can_be_chosen_on_repeated_divisions_into_folds(tmp_path):
+    assert [load_profile(name).n_repeats for name in BUILT_IN] == [1, 1, 3]
+    path = tmp_path / "mine.toml"
+    path.write_text(re.sub(r"(?m)^n = \d+", r"\g<0>\nrepeats = 2", TEXT, count=1))
+    assert load_profile(str(path)).n_repeats == 2
+    path.write_text(path.read_text().replace("repeats = 2", "repeats = 0"))
+    with pytest.raises(FibrolibError, match=r"repeats in \[folds\] must be a number of at least 1"):
+        load_profile(str(path))
 
 
 def test_settings_for_real_patients_are_checked_as_others(tmp_path):

@@ -23,6 +23,9 @@ from fibrolib.workers import workers_end_here
 _USUAL_CUTOFF = 2
 """For classifiers without a cut-off: significant fibrosis."""
 
+_APART = 10_007
+"""Between the seeds of repeated divisions, so that those of neighbouring seeds are not the same."""
+
 _OUTCOMES = ("stage", "split", "fold", "y_true", "y_score")
 """Columns that no classifier may read: the outcome, and the division of the patients."""
 
@@ -86,6 +89,7 @@ def evaluate(
     cutoff: int | None = None,
     grid: dict | list[dict] | None = None,
     n_folds: int = 5,
+    n_repeats: int = 1,
     seed: int = 0,
     n_jobs: int = 1,
 ) -> Evaluation:
@@ -108,8 +112,11 @@ def evaluate(
     grid : dict, list of dict or None
         Parameter grid, or grids, of scikit-learn's `GridSearchCV`, the most cautious setting first: the first one
         within one standard error of the best mean AUC is chosen. None or empty keeps the diagnostic's own settings.
-    n_folds, seed, n_jobs : int
-        Folds of the training patients, the seed of their division, and processes, through joblib.
+    n_folds, n_repeats : int
+        Folds of the training patients, and how often they are divided anew to choose the setting. Out-of-fold
+        scores and training curves are those of the first division.
+    seed, n_jobs : int
+        Seed of the divisions; processes, through joblib.
 
     Raises
     ------
@@ -124,20 +131,21 @@ def evaluate(
     X, y = parts["train"][columns], _target(diagnostic, parts["train"], cutoff)
     validation = (parts["validation"][columns], _target(diagnostic, parts["validation"], cutoff))
     options = {"validation": validation} if has_fit_parameter(diagnostic, "validation") else {}
-    folds = stage_folds(parts["train"]["stage"], cutoff, n_folds, seed)
-    procedure = {"scoring": auc_at_cutoff, "cv": folds, "error_score": "raise"}
+    divisions = [stage_folds(parts["train"]["stage"], cutoff, n_folds, seed + _APART * k) for k in range(n_repeats)]
+    procedure = {"scoring": auc_at_cutoff, "error_score": "raise"}
     with _missing_values_named(name, patients[columns]):
-        search = GridSearchCV(diagnostic, grid or {}, refit=False, n_jobs=n_jobs, **procedure)
+        every_fold = [fold for division in divisions for fold in division]
+        search = GridSearchCV(diagnostic, grid or {}, refit=False, n_jobs=n_jobs, cv=every_fold, **procedure)
         with workers_end_here(n_jobs):
             search.fit(X, y, **options)
-        settings = _search_table(search.cv_results_, n_folds)
+        settings = _search_table(search.cv_results_, n_folds, n_repeats)
         best = search.cv_results_["params"][settings.index[0]]
         settings = settings.reset_index(drop=True)
         chosen = clone(diagnostic).set_params(**best)
         # Refit the folds at the chosen settings for scores and curves; nets load these fits from ``memory``.
-        refits = cross_validate(chosen, X, y, params=options, return_estimator=True, **procedure)
+        refits = cross_validate(chosen, X, y, params=options, return_estimator=True, cv=divisions[0], **procedure)
         final = clone(chosen).fit(X, y, **options)
-        predictions = _all_predictions(name, final, parts, columns, cutoff, folds, refits["estimator"])
+        predictions = _all_predictions(name, final, parts, columns, cutoff, divisions[0], refits["estimator"])
     histories = _histories(refits["estimator"], final)
     return Evaluation(name, final, predictions, refits["test_score"], settings, best, histories)
 
@@ -277,20 +285,22 @@ def _all_predictions(
     return pd.concat([*out_of_fold, *others], ignore_index=True)
 
 
-def _search_table(results: dict, n_folds: int) -> pd.DataFrame:
+def _search_table(results: dict, n_folds: int, n_repeats: int = 1) -> pd.DataFrame:
     """Parameters, AUC of each fold, mean, spread and rank over the folds that have an AUC; one row per setting.
 
     The chosen setting stands first, then the others by their mean. The choice is the first setting of the grid whose
-    mean lies within one standard error of the best one (Breiman et al. 1984, CART, section 3.4.3).
+    mean lies within one standard error of the best one (Breiman et al. 1984, CART, section 3.4.3). Repeated divisions
+    of the same patients make the mean less dependent on chance; the standard error stays that of one division.
     """
     parameters = pd.json_normalize(results["params"])
-    folds = pd.DataFrame({f"auc_fold{k + 1}": results[f"split{k}_test_score"] for k in range(n_folds)})
+    folds = pd.DataFrame({f"auc_fold{k + 1}": results[f"split{k}_test_score"] for k in range(n_folds * n_repeats)})
     mean = folds.mean(axis=1)
     if mean.isna().any():
         raise ValueError("no fold holds both classes among the patients that can be scored")
     ranks = mean.rank(ascending=False, method="min").astype(int)
     table = parameters.join(folds).assign(auc_mean=mean, auc_sd=folds.std(axis=1, ddof=0), rank=ranks)
-    allowed = mean >= mean.max() - folds.sem(axis=1).fillna(0.0)[mean.idxmax()]
+    error = folds.sem(axis=1).fillna(0.0)[mean.idxmax()] * n_repeats**0.5
+    allowed = mean >= mean.max() - error
     chosen = table.index == allowed.idxmax()
     order = np.lexsort((-mean, ~chosen))
     return table.iloc[order]

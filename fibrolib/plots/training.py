@@ -22,13 +22,13 @@ _CURVES = {"train_loss": "Training loss", "valid_loss": "Validation loss", "vali
 
 @_styled
 def plot_search(search: pd.DataFrame, name: str) -> Figure:
-    """AUC of each fold at each setting tried, the best first and in the colour of the model `name`.
+    """AUC of each fold at each setting tried, the chosen one first and in the colour of the model `name`.
 
     `search` has a row per setting: its parameters (missing where the setting leaves the model's own), ``auc_fold1``
-    ..., ``auc_mean``. Of equal ones the first is the best, as in `fibrolib.learning.evaluate`.
+    ..., ``auc_mean``. The first is the chosen one, as in `fibrolib.learning.evaluate`.
     """
     folds = [column for column in search if column.startswith("auc_fold")]
-    rows = search.sort_values("auc_mean", ascending=False, kind="stable").reset_index(drop=True)
+    rows = search.reset_index(drop=True)
     tried = rows[[column for column in rows if not column.startswith("auc_") and column != "rank"]]
     labels = [_broken(name) for name in setting_names([row.dropna().to_dict() for _, row in tried.iterrows()])]
     n_lines = max(label.count("\n") + 1 for label in labels)

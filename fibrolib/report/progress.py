@@ -140,7 +140,7 @@ class _Fits:
         done, total = counts[current]
         if done == total - 1:
             return f": {current}, final fit"
-        setting, fold = divmod(done, self._nets.profile.n_folds)
+        setting, fold = divmod(done, self._nets.profile.n_folds * self._nets.profile.n_repeats)
         n_settings = self._nets.profile.model(current).n_settings
         return f": {current}, setting {setting + 1} of {n_settings}, fold {fold + 1}"
 

@@ -79,16 +79,20 @@ def describe_evidence(metrics: pd.DataFrame, name: str, cv_mean: float = np.nan)
 
 
 def describe_choice(search: pd.DataFrame) -> str:
-    """In how many folds the chosen setting of `Evaluation.search` leads, and by how much on average, as Markdown."""
-    rows = search.sort_values("auc_mean", ascending=False, kind="stable")
-    folds = rows.filter(regex=r"^auc_fold\d+$")
+    """How the setting of `Evaluation.search` that was chosen, the first, compares with the others, as Markdown."""
+    folds = search.filter(regex=r"^auc_fold\d+$")
     low, high = folds.iloc[0].min(), folds.iloc[0].max()
-    text = f"Cross-validation: mean AUC {rows['auc_mean'].iloc[0]:.2f}, folds from {low:.2f} to {high:.2f}."
-    if len(rows) == 1:
+    text = f"Cross-validation: mean AUC {search['auc_mean'].iloc[0]:.2f}, folds from {low:.2f} to {high:.2f}."
+    if len(search) == 1:
         return f"{text} Only one setting was tried, so no setting is shown to be better than another."
     leads = (folds.iloc[0] - folds.iloc[1]).dropna()
+    if search["auc_mean"].iloc[0] < search["auc_mean"].iloc[1]:
+        return (
+            f"{text} Another of {len(search)} settings has a higher mean ({search['auc_mean'].iloc[1]:.2f}), by less "
+            "than one standard error; the more cautious setting was chosen."
+        )
     return (
-        f"{text} The chosen setting has a higher AUC than the next best of {len(rows)} in {(leads > 0).sum()} of "
+        f"{text} The chosen setting has a higher AUC than the next best of {len(search)} in {(leads > 0).sum()} of "
         f"{counted(len(leads), 'fold')} (mean difference {leads.mean():.2f})."
     )
 

@@ -141,6 +141,7 @@ class NetEvaluations:
             "patients": self.patients,
             "grid": self.profile.model(name).grid,
             "n_folds": self.profile.n_folds,
+            "n_repeats": self.profile.n_repeats,
             "seed": self.seed,
         }
 
@@ -151,7 +152,7 @@ class NetEvaluations:
             "estimator": self.classifier(name).get_params(),
             "cutoff": self.cutoff,
             "seed": self.seed,
-            "folds": self.profile.n_folds,
+            "folds": (self.profile.n_folds, self.profile.n_repeats),
             "split": self.patients["split"].to_dict(),
             "stages": self.patients["stage"].to_dict(),
             "files": _file_names(self.patients),
@@ -164,7 +165,7 @@ class NetEvaluations:
     def fits_finished(self, name: str) -> tuple[int, int]:
         """How many fits of a net are finished, and of how many."""
         settings = self.profile.model(name)
-        total = settings.n_settings * self.profile.n_folds + 1
+        total = settings.n_settings * self.profile.n_folds * self.profile.n_repeats + 1
         if self.folder.cache.has(name, self.cache_key(name), EVALUATION):
             return total, total
         finished = NetClassifier.fit_folder(self.fits(name)).glob("[!.]*.safetensors")
@@ -232,7 +233,7 @@ class NetEvaluations:
 
     def _n_jobs(self, net: NetClassifier, settings: _ModelSettings) -> int:
         """Processes for the fits of a net: small ones are done before processes start."""
-        passes = settings.n_settings * self.profile.n_folds * net.epochs * len(self.patients)
+        passes = settings.n_settings * self.profile.n_folds * self.profile.n_repeats * net.epochs * len(self.patients)
         return net_workers(net.device) if passes >= _WORTH_PROCESSES else 1
 
     def _refuse_other(self, arguments: dict) -> None:

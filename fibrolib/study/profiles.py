@@ -38,6 +38,9 @@ _SECTIONS = {
 }
 """Sections of numbers: each number with its least value."""
 
+_OPTIONAL_NUMBERS = {"folds": {"repeats": 1}}
+"""Numbers that may be left out: each with its least value, which is also its default."""
+
 _THRESHOLD_SPLITS = {"validation": "validation", "out_of_fold": "train"}
 """Where operating points come from, and the split of those scores in the predictions table."""
 
@@ -100,6 +103,7 @@ class Profile:
     threshold_source: str = "validation"  # or "out_of_fold": what operating points are chosen on
     own: tuple[tuple[Diagnostic, OwnFile], ...] = ()
     covariates: tuple[str, ...] = ()  # columns of numbers that are checked and kept, and that no model reads
+    n_repeats: int = 1  # divisions into folds that the setting is chosen on
     quality: dict[str, float] = field(default_factory=lambda: dict(QUALITY_LIMITS))  # of `fibrolib.video.clip_quality`
 
     @property
@@ -358,8 +362,9 @@ def load_profile(name: str) -> Profile:
         missing = set(keys) - set(table.get(section, {}))
         if missing:
             raise FibrolibError(f"Profile '{name}': section [{section}] lacks {', '.join(sorted(missing))}.")
-        for key, least in keys.items():
-            value = table[section][key]
+        optional = _OPTIONAL_NUMBERS.get(section, {})
+        for key, least in {**keys, **optional}.items():
+            value = table[section].get(key, least)
             if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
                 raise FibrolibError(f"Profile '{name}': {key} in [{section}] must be a number of at least {least}.")
     absent = [model for model in _MODELS if model not in table.get("models", {})]
@@ -379,6 +384,7 @@ def load_profile(name: str) -> Profile:
         clips=_ClipSettings(**{key: table["clips"][key] for key in _SECTIONS["clips"]}),
         still_size=table["stills"]["size"],
         n_folds=table["folds"]["n"],
+        n_repeats=table["folds"].get("repeats", 1),
         models=tuple(models),
         installation_test=table.get("installation_test", False),
         threshold_source=table.get("threshold_source", "validation"),
