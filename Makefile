@@ -2,6 +2,7 @@
 
 PYTHON  ?= python3.11
 PROFILE ?= quick
+RUN     ?= reports/example
 COHORT  ?=
 CUTOFF  ?= 2
 SEED    ?= 0
@@ -10,9 +11,10 @@ OVERWRITE ?=
 PSEUDONYMOUS ?=
 VENV    := .venv
 BIN     := $(VENV)/bin
+BOOK    := build/book
 READY   := $(VENV)/.ready
 
-.PHONY: help env report example test lab lint simulate clean
+.PHONY: help env report example book test lab lint simulate clean
 
 help:                  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
@@ -32,6 +34,19 @@ report: env            ## run the study: PROFILE=smoke|quick|paper COHORT= CUTOF
 example: env           ## run the study (quick, seed 0) and copy it, with small pictures, into reports/example
 	$(BIN)/fibrolib run --profile quick --seed 0
 	$(BIN)/python reports/make_example.py reports/virtual-quick-cutoff2-seed0
+
+book: env              ## make one static site of a finished run, the exercises, docs and API: RUN=folder of the run
+	@test -f '$(RUN)/report.html' || { echo "$(RUN) holds no finished run (no report.html): run make report, and name its folder with make book RUN="; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book]'
+	rm -rf $(BOOK)
+	mkdir -p $(BOOK)/source/notebooks $(BOOK)/source/reports
+	cp -R *.md CITATION.cff LICENSE benchmarks docs '$(RUN)/report.html' $(BOOK)/source
+	mv $(BOOK)/source/docs/index.md $(BOOK)/source
+	cp '$(RUN)'/notebooks/[0-9]*.ipynb $(BOOK)/source/notebooks
+	cp -R reports/example/exercises $(BOOK)/source/notebooks
+	cp -R reports/showcase $(BOOK)/source/reports
+	$(BIN)/python -m sphinx --quiet --fail-on-warning -c docs $(BOOK)/source $(BOOK)/html
+	@echo $(CURDIR)/$(BOOK)/html/index.html
 
 test: env              ## lint and run all tests
 	$(BIN)/ruff check .

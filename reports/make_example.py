@@ -2,8 +2,9 @@
 
 python reports/make_example.py RUN_FOLDER        (`make example` runs the study first)
 
-The copy holds the executed notebooks, report.html, results.json, run.json, predictions.csv and the tables. Pictures are
-scaled to 760 pixels and 64 colours, drawings have coordinates with two decimals; nothing else is changed.
+The copy holds the executed notebooks, report.html, results.json, run.json, predictions.csv and the tables; the
+exercises, which read it, are then executed into it. Pictures are scaled to 760 pixels and 64 colours, drawings have
+coordinates with two decimals; nothing else is changed.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import shutil
 from functools import cache
 from pathlib import Path
 
+import nbformat
+from nbclient import NotebookClient
 from PIL import Image
 
-EXAMPLE = Path(__file__).parent / "example"
-LARGEST = 12 * 2**20
+EXAMPLE = Path(__file__).resolve().parent / "example"
+EXERCISES = EXAMPLE.parents[1] / "notebooks" / "exercises"
+LARGEST = 15 * 2**20
 """Bytes of the whole folder."""
 
 _WIDTH, _COLOURS = 760, 64
@@ -87,11 +91,25 @@ def copy_run(run: Path, target: Path) -> int:
     return size
 
 
+def run_exercises(target: Path) -> None:
+    """Execute the exercises into a folder of the example; of sliders, which need a kernel, the picture stays."""
+    target.mkdir()
+    for path in sorted(EXERCISES.glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        NotebookClient(notebook, resources={"metadata": {"path": EXERCISES}}, record_timing=False).execute()
+        notebook.metadata.pop("widgets", None)
+        for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+        nbformat.write(notebook, target / path.name)
+        (target / path.name).write_text(small_notebook(target / path.name), "utf-8")
+
+
 def main() -> None:
     """Read the command line and copy the run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="run folder of `quick`, seed 0")
     print(f"{EXAMPLE}: {copy_run(parser.parse_args().run, EXAMPLE) / 2**20:.1f} MB")
+    run_exercises(EXAMPLE / "exercises")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ def test_versions_that_work_together(name):
 
 
 def test_every_dependency_is_pinned():
-    declared = project()["dependencies"] + project()["optional-dependencies"]["test"]
+    extras = project()["optional-dependencies"]
+    declared = project()["dependencies"] + extras["book"] + extras["test"]
     names = {Requirement(text).name.lower() for text in declared}
     assert names <= set(constraints())
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "reports" / "example"
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+NOTEBOOKS = sorted([*(ROOT / "notebooks").glob("[0-9]*.ipynb"), *(ROOT / "notebooks" / "exercises").glob("*.ipynb")])
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +34,12 @@ def sources(path):
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_example_is_made_from_the_notebooks_as_they_are(notebook):
-    assert sources(EXAMPLE / "notebooks" / notebook.name) == sources(notebook), "Run `make example` and commit it."
+    folder = "exercises" if notebook.parent.name == "exercises" else "notebooks"
+    assert sources(EXAMPLE / folder / notebook.name) == sources(notebook), "Run `make example` and commit it."
 
 
 def test_every_cell_of_the_example_ran_without_error():
-    for path in sorted((EXAMPLE / "notebooks").glob("*.ipynb")):
+    for path in sorted(EXAMPLE.glob("*/*.ipynb")):
         for cell in json.loads(path.read_text("utf-8"))["cells"]:
             if cell["cell_type"] == "code":
                 assert cell["execution_count"], path.name
