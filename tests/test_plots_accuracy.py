@@ -37,35 +37,15 @@ def texts(figure):
     return "\n".join(text.get_text() for text in figure.findobj(mpl.text.Text))
 
 
-def line_of(axes, label):
-    (line,) = [line for line in axes.get_lines() if str(line.get_label()).startswith(label)]
-    return line
-
-
-def test_roc_curve_encloses_its_auc(predictions, metrics):
-    axes = plots.plot_roc(predictions, metrics).axes[0]
-    for row in metrics.itertuples():
-        line = line_of(axes, f"{model_label(row.model)}: ")
-        assert np.trapezoid(line.get_ydata(), line.get_xdata()) == pytest.approx(row.auc)
-        assert line.get_color() == _model_colour(row.model)
-    assert axes.get_aspect() == 1
-
-
-def test_roc_legend_is_sorted_and_counts_patients(predictions, metrics):
-    legend = plots.plot_roc(predictions, metrics).axes[0].get_legend()
-    labels = [text.get_text().split(":")[0] for text in legend.get_texts()]
-    best_first = metrics.sort_values("auc", ascending=False)["model"].map(model_label)
-    assert labels == [*best_first, "operating point"]
+def test_roc_counts_patients_and_has_the_colours_of_the_diagnostics(predictions, metrics):
+    figure = plots.plot_roc(predictions, metrics)
     diseased = int((STAGES[-12:] >= 2).sum())
-    assert f"{diseased} with, {12 - diseased} without" in legend.get_title().get_text()
-
-
-def test_roc_marks_the_operating_point(predictions, metrics):
-    axes = plots.plot_roc(predictions, metrics).axes[0]
-    marks = [line for line in axes.get_lines() if line.get_marker() == "o" and len(line.get_xdata())]
-    dots = {(line.get_color(), *line.get_xydata()[0]) for line in marks}
-    for row in metrics.itertuples():
-        assert (_model_colour(row.model), 1 - row.specificity, row.sensitivity) in dots
+    assert f"test patients: {diseased} with, {12 - diseased} without" in texts(figure)
+    best_first = metrics.sort_values("auc", ascending=False)["model"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(best_first.map(model_label))
+    for axes, name in zip(figure.axes, best_first, strict=True):
+        assert _model_colour(name) in [line.get_color() for line in axes.get_lines()]
+        assert axes.get_aspect() == 1
 
 
 def test_forest_draws_each_interval(metrics):
@@ -152,7 +132,7 @@ def test_confusion_writes_every_count_and_shades_by_row(groups):
         assert np.asarray(shares.sum(axis=1)) == pytest.approx(100 * (table.sum(axis=1) > 0).to_numpy())
         assert axes.images[0].get_clim() == (0, 100)
     assert "6 test patients" in texts(figure)
-    assert "23 independent simulated patients" in texts(figure)
+    assert "23 independent simulated\npatients" in texts(figure)
     assert [label.get_text() for label in drawn[0].get_yticklabels()] == ["F0", "F1", "F2", "F3", "F4"]
 
 
@@ -254,7 +234,7 @@ def test_every_row_has_its_mark_and_interval(motion_use, ceilings):
         assert sorted(line.get_xdata()[0] for line in marks(axes)) == pytest.approx(sorted(rows["auc"]))
         bars = [tuple(line.get_xdata()) for line in axes.get_lines() if len(set(line.get_xdata())) == 2]
         assert set(zip(rows["auc_low"], rows["auc_high"], strict=True)) <= set(bars)
-        assert axes.get_title(loc="left") == f"{scenario} (n = 60)"
+        assert axes.get_title(loc="left") == f"{scenario}\n(n = 60)"
 
 
 def test_what_differs_is_filled_and_the_clip_as_filmed_is_another_mark(motion_use, ceilings):

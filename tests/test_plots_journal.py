@@ -12,7 +12,8 @@ from fibrolib import plots
 from fibrolib.inference import calibration_curves, decision_curves, summarise_models
 from fibrolib.plots.style import _new_figure, _styled
 
-SIDES = pd.DataFrame({"n": [30, 8, 12], "diseased": [18, 5, 7]}, index=["train", "validation", "test"])
+SPLIT = pd.Series(["train"] * 30 + ["validation"] * 8 + ["test"] * 12)
+STAGES = pd.Series([2] * 18 + [0] * 12 + [3] * 5 + [1] * 3 + [4] * 7 + [0] * 5)
 TESTS = pd.DataFrame(
     {
         "model": ["cnn3d", "swe"],
@@ -56,9 +57,9 @@ def draw_all(predictions, metrics):
     epochs = pd.DataFrame({"model": "cnn3d", "epoch": [1, 2] * 3, "fold": [1, 1, 2, 2, None, None]})
     histories = epochs.assign(train_loss=[0.6, 0.5] * 3, valid_loss=[0.7, 0.6] * 3, valid_auc=[0.7, 0.8] * 3)
     return {
-        "stard": plots.plot_stard(SIDES, TESTS, ("Cohort table\n50 patients", "none"), 2),
+        "stard": plots.plot_flow(SPLIT, STAGES, 2, excluded="none", tests=TESTS),
         "architecture": plots.plot_architecture({"cnn3d": ("clip", {"a": ["clip"], "b": ["a", "clip"]}, layers)}),
-        "roc": plots.plot_roc_panels(predictions, metrics),
+        "roc": plots.plot_roc(predictions, metrics),
         "trainings": plots.plot_trainings(histories),
         "calibration": plots.plot_calibration(calibration_curves(predictions), predictions),
         "decision": plots.plot_decision(decision_curves(predictions)),
@@ -101,15 +102,24 @@ def test_files_have_the_width_embedded_fonts_and_text_that_can_be_edited(tmp_pat
             assert (picture.mode, round(picture.info["dpi"][0])) == ("RGB", 100)
 
 
-def test_stard_counts_missing_tests_and_results():
-    text = written(plots.plot_stard(SIDES, TESTS, ("Cohort table", "Excluded: 3"), 2))
+def test_flow_counts_sides_exclusions_missing_tests_and_results():
+    text = written(plots.plot_flow(SPLIT, STAGES, 2, n_videos=51, excluded="Excluded: 3", tests=TESTS))
+    assert "Cohort table\n50 patients, 51 videos" in text
     assert "Reference standard in 50 patients\n≥ F2: 30; below F2: 20" in text
+    for side in ("Training\n30 patients\n≥ F2: 18\nbelow F2: 12", "Validation\n8 patients\n≥ F2: 5\nbelow F2: 3"):
+        assert side in text
     assert "Excluded: 3" in text
     assert [line for line in text.splitlines() if line in ("–", "2")] == ["2", "–", "–", "–", "–"]
 
 
+def test_flow_before_any_index_test_has_neither_tests_nor_exclusions():
+    text = written(plots.plot_flow(SPLIT, STAGES, 2))
+    assert "Index test" not in text
+    assert "Excluded" not in text
+
+
 def test_roc_panels_enclose_their_areas_and_cross_at_the_operating_point(predictions, metrics):
-    figure = plots.plot_roc_panels(predictions, metrics)
+    figure = plots.plot_roc(predictions, metrics)
     best_first = metrics.sort_values("auc", ascending=False, kind="stable")
     assert len(figure.axes) == len(metrics)
     for axes, row in zip(figure.axes, best_first.itertuples(), strict=True):
@@ -123,12 +133,10 @@ def test_roc_panels_enclose_their_areas_and_cross_at_the_operating_point(predict
 
 
 def test_panels_have_letters_in_print_alone(predictions, metrics):
-    assert "\nA\n" not in written(plots.plot_roc_panels(predictions, metrics))
+    assert "\nA\n" not in written(plots.plot_roc(predictions, metrics))
     with plots.for_print(page(), 180):
         letters = [
-            text.get_text()
-            for text in texts(plots.plot_roc_panels(predictions, metrics))
-            if text.get_weight() == "bold"
+            text.get_text() for text in texts(plots.plot_roc(predictions, metrics)) if text.get_weight() == "bold"
         ]
     assert letters == list("ABCDEFG"[: len(metrics)])
 

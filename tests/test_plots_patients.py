@@ -7,7 +7,6 @@ import pytest
 from matplotlib.container import BarContainer
 
 from fibrolib import plots
-from fibrolib.plots.style import _SPLIT_LABELS
 from fibrolib.video import Clip
 
 N = 60
@@ -34,15 +33,6 @@ def patients():
 def texts(figure):
     """Everything that is written in a figure."""
     return "\n".join(text.get_text() for text in figure.findobj(mpl.text.Text))
-
-
-def test_flow_counts_every_side(split, patients):
-    written = texts(plots.plot_flow(split, patients["stage"], 2, n_videos=61))
-    assert "60 patients, 61 videos" in written
-    for side, label in _SPLIT_LABELS.items():
-        chosen = STAGES[np.array(SIDES) == side]
-        assert f"{label.capitalize()}: {len(chosen)} patients" in written
-        assert f"≥ F2: {(chosen >= 2).sum()}, below: {(chosen < 2).sum()}" in written
 
 
 def test_stage_bars_add_up_to_the_patients(split, patients):

@@ -59,7 +59,7 @@ def test_search_names_a_setting_that_sets_nothing(search):
 def test_search_names_the_initial_weights_where_these_tell_settings_apart(search):
     tried = search.assign(weights=["simulation", "interpolated"])
     labels = [tick.get_text() for tick in plots.plot_search(tried, "cnn3d").axes[0].get_yticklabels()]
-    assert labels == ["simulation", "interpolated"]
+    assert labels == ["simulation weights", "interpolated weights"]
 
 
 def test_search_of_a_single_setting(search):

@@ -10,7 +10,8 @@ from PIL import Image
 
 from fibrolib import plots
 from fibrolib.plots.patients import _CARRIERS
-from fibrolib.plots.virtual import _CUTOFF_COLOURS, _TRUTH_COLOUR
+from fibrolib.plots.style import _stage_colours
+from fibrolib.plots.virtual import _TRUTH_COLOUR
 
 SCALE = 0.5
 SHAPE = (64, 80)
@@ -80,8 +81,8 @@ def test_arrows_and_strain_have_the_size_of_the_field():
     figure = plots.plot_movement({"F0": picture(), "F4": picture()}, NODES, fields, strains, scale=SCALE)
     soft, stiff = (axes.collections[0] for axes in figure.axes[:2])
     assert isinstance(soft, mpl.quiver.Quiver)
-    assert np.unique(soft.V) == pytest.approx([-5 * 2 / SCALE])
-    assert np.unique(stiff.V) == pytest.approx([-5 * 1 / SCALE])
+    assert np.unique(soft.V) == pytest.approx([-8 * 2 / SCALE])
+    assert np.unique(stiff.V) == pytest.approx([-8 * 1 / SCALE])
     assert soft.N == 3 * 5  # every other node, less the row that is not liver
     assert "F0: up to 2.0 mm" in texts(figure)
     assert "F4: up to 5 %" in texts(figure)
@@ -120,7 +121,7 @@ def test_ceilings_are_dashed_for_stills_and_solid_for_videos():
     assert figure.axes[0].get_ylabel() == "Highest AUC possible\nin 5,000 virtual patients"
     lines = [line for line in figure.axes[0].get_lines() if len(line.get_xdata()) == 2 and line.get_marker() == "o"]
     assert {(line.get_color(), line.get_linestyle(), line.get_ydata()[0]) for line in lines} == {
-        (_CUTOFF_COLOURS[cutoff], style, auc) for cutoff in (2, 4) for style, auc in (("--", 0.7), ("-", 0.8))
+        (_stage_colours(5)[cutoff], style, auc) for cutoff in (2, 4) for style, auc in (("--", 0.7), ("-", 0.8))
     }
 
 

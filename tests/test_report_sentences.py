@@ -79,7 +79,7 @@ def test_a_model_without_operating_point_says_why(metrics):
 
 def test_a_setting_in_words():
     setting = {"learning_rate": 1e-5, "weights": "interpolated", "options": {"slow_frames": 2, "direct": True}}
-    expected = "learning rate 1e-05, weights interpolated, slow frames 2, direct True"
+    expected = "learning rate 0.00001, weights interpolated, slow frames 2, direct True"
     assert plots.setting_label(setting) == expected
     flat = {"learning_rate": 1e-5, "weights": "interpolated", "options.slow_frames": 2, "options.direct": True}
     assert plots.setting_label(flat) == expected

@@ -45,12 +45,19 @@ class PaperFigure:
 
 
 def _flow(record: Record) -> object:
-    cohort = record.found["cohort"]
-    table = f"Cohort table\n{counted(cohort['patients'], 'patient')}, {counted(cohort['videos'], 'video')}"
     excluded = (
         "Simulated patients:\nnone excluded" if record.virtual else "Excluded before\n[AUTHOR: numbers,\nreasons]"
     )
-    return plots.plot_stard(record.sides, record.index_tests, (table, excluded), record.cutoff, metavir=record.metavir)
+    patients = record.patients
+    return plots.plot_flow(
+        patients["split"],
+        patients["stage"],
+        record.cutoff,
+        metavir=record.metavir,
+        n_videos=record.found["cohort"]["videos"],
+        excluded=excluded,
+        tests=record.index_tests,
+    )
 
 
 def _flow_caption(record: Record) -> str:
@@ -136,7 +143,7 @@ def _trainings_caption(record: Record) -> str:
 
 
 def _roc(record: Record) -> object:
-    return plots.plot_roc_panels(record.predictions, record.metrics)
+    return plots.plot_roc(record.predictions, record.metrics)
 
 
 def _roc_caption(record: Record) -> str:

@@ -101,10 +101,14 @@ class Record:
         return self.metrics.loc[self.metrics["auc"].idxmax()]
 
     @cached_property
+    def patients(self) -> pd.DataFrame:
+        """Patients with their ``split``, ``stage`` and ``y_true``; the nets score all of them."""
+        return self.predictions[self.predictions["model"] == self.nets[0]].drop_duplicates("patient_id")
+
+    @cached_property
     def sides(self) -> pd.DataFrame:
-        """Patients by part of the split: ``n, diseased``; the nets score all patients."""
-        scored = self.predictions[self.predictions["model"] == self.nets[0]].drop_duplicates("patient_id")
-        counts = scored.groupby("split")["y_true"].agg(["size", "sum"]).reindex(_SIDES).astype(int)
+        """Patients by part of the split: ``n, diseased``."""
+        counts = self.patients.groupby("split")["y_true"].agg(["size", "sum"]).reindex(_SIDES).astype(int)
         return counts.set_axis(["n", "diseased"], axis=1)
 
     @cached_property

@@ -12,7 +12,7 @@ from fibrolib.plots.accuracy import (
     plot_zones,
 )
 from fibrolib.plots.clinical import plot_pathway, plot_selective, plot_stage_sets, plot_subgroups
-from fibrolib.plots.journal import plot_architecture, plot_roc_panels, plot_stard, plot_trainings
+from fibrolib.plots.journal import plot_architecture, plot_flow, plot_trainings
 from fibrolib.plots.live import LiveFigure
 from fibrolib.plots.maps import (
     OPACITY,
@@ -27,7 +27,7 @@ from fibrolib.plots.maps import (
     plot_sanity,
     plot_shares,
 )
-from fibrolib.plots.patients import plot_agreement, plot_carriers, plot_flow, plot_labs, plot_sample_frames, plot_stages
+from fibrolib.plots.patients import plot_agreement, plot_carriers, plot_labs, plot_sample_frames, plot_stages
 from fibrolib.plots.style import (
     Page,
     for_print,
@@ -109,7 +109,6 @@ __all__ = [
     "plot_power",
     "plot_pvalue_range",
     "plot_roc",
-    "plot_roc_panels",
     "plot_sample_frames",
     "plot_sanity",
     "plot_schedule",
@@ -119,7 +118,6 @@ __all__ = [
     "plot_split_luck",
     "plot_stage_sets",
     "plot_stages",
-    "plot_stard",
     "plot_subgroups",
     "plot_trainings",
     "plot_transport",

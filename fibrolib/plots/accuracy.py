@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -16,19 +17,21 @@ from fibrolib.errors import counted
 from fibrolib.inference import roc_points, select_predictions
 from fibrolib.plots.style import (
     _GUIDE,
+    _across,
     _letter,
     _model_colour,
     _model_dashes,
     _name_rows,
     _new_figure,
     _new_plot,
+    _panels,
     _styled,
     signed,
     with_interval,
 )
 from fibrolib.stages import cutoff_name, stage_name
 
-_ZONE_COLOURS = {"low": "#4C8FB8", "indeterminate": "#D9D9D9", "high": "#C8553D", "missing": "white"}
+_ZONE_COLOURS = {"low": "#2C6A94", "indeterminate": "#D9D9D9", "high": "#B0402A", "missing": "white"}
 GROUPS = {"test": "test patient", "fresh": "independent simulated patient", "external": "external patient"}
 """What a patient of each group is called."""
 ORACLES = {"oracle_still": "Oracle, still image", "oracle_moving": "Oracle, video"}
@@ -48,31 +51,48 @@ def _best_first(metrics: pd.DataFrame) -> pd.DataFrame:
 
 @_styled
 def plot_roc(predictions: pd.DataFrame, metrics: pd.DataFrame, *, split: str = "test", group: str = "") -> Figure:
-    """Empirical ROC curves of all diagnostics, best area first in the legend, with their operating points.
+    """ROC curve of each diagnostic in a panel of its own over the others in grey, the best first.
 
-    `metrics` comes from `fibrolib.inference.summarise_models` on the same predictions and split; `group` is what the
-    patients are called, if not by their split.
+    A cross shows the operating point with both 95 % intervals. `metrics` comes from
+    `fibrolib.inference.summarise_models` on the same predictions and split; `group` is what the patients are called, if
+    not by their split.
     """
-    scores = select_predictions(predictions, split)
-    figure, plot = _new_plot(6.6, 4.2)
-    plot.plot([0, 1], [0, 1], **_GUIDE)
-    for row in _best_first(metrics).itertuples():
-        complete = scores[["y_true", row.model]].dropna()
-        curve = roc_points(complete["y_true"], complete[row.model])
-        colour, style = _model_colour(row.model), _model_dashes(row.model)
-        label = f"{model_label(row.model)}: {with_interval(row.auc, row.auc_low, row.auc_high)}"
-        plot.plot(curve["fpr"], curve["tpr"], color=colour, linestyle=style, linewidth=1.7, label=label)
-        if not np.isnan(row.sensitivity):
-            plot.plot(1 - row.specificity, row.sensitivity, "o", color=colour, markersize=6, markeredgecolor="white")
-    plot.plot([], [], "o", color="0.4", markeredgecolor="white", label="operating point")
+    scores, rows = select_predictions(predictions, split), list(_best_first(metrics).itertuples())
+    curves = {row.model: _curve(scores, row.model) for row in rows}
+    figure, panels = _panels([row.model for row in rows], 2.25, "1 − specificity", "Sensitivity")
+    for plot, row in zip(panels.values(), rows, strict=True):
+        for curve in curves.values():
+            plot.plot(curve["fpr"], curve["tpr"], color="0.8", linewidth=0.6)
+        plot.plot([0, 1], [0, 1], **_GUIDE)
+        own = curves[row.model]
+        plot.plot(own["fpr"], own["tpr"], color=_model_colour(row.model), linestyle=_model_dashes(row.model))
+        _cross(plot, row)
+        text = f"{with_interval(row.auc, row.auc_low, row.auc_high)}\nn = {row.n}"
+        plot.text(0.98, 0.03, text, ha="right", va="bottom", fontsize="small", linespacing=1.2)
+        plot.set_title(model_label(row.model))
+        plot.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+    point = Line2D([], [], marker="o", color="black", markersize=3, linewidth=0.7, label="operating point (95 % CI)")
+    others = Line2D([], [], color="0.8", linewidth=0.8, label="other diagnostics")
+    handles = [point, others, Line2D([], [], **_GUIDE, label="chance")]
     diseased = int(scores["y_true"].sum())
-    counts = f"{group or split} patients: {diseased} with, {len(scores) - diseased} without"
-    if (metrics["n"] != len(scores)).any():
-        counts += "\n(fewer where a value is missing)"
-    plot.set(xlabel="1 − specificity", ylabel="Sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    plot.legend(loc="upper left", bbox_to_anchor=(1.02, 1), title=f"AUC (95 % CI)\n{counts}", alignment="left")
-    sns.despine(ax=plot)
+    title = f"AUC (95 % CI) in {group or split} patients: {diseased} with, {len(scores) - diseased} without"
+    figure.legend(handles=handles, loc="outside upper center", ncols=_across(48, 3), title=title)
     return figure
+
+
+def _curve(scores: pd.DataFrame, model: str) -> pd.DataFrame:
+    complete = scores[["y_true", model]].dropna()
+    return roc_points(complete["y_true"], complete[model])
+
+
+def _cross(plot: Axes, row: tuple) -> None:
+    """Draw the operating point between the limits of sensitivity and of specificity."""
+    if np.isnan(row.sensitivity):
+        return
+    look = {"color": "black", "linewidth": 0.7}
+    plot.plot([1 - row.specificity] * 2, [row.sensitivity_low, row.sensitivity_high], **look)
+    plot.plot([1 - row.specificity_low, 1 - row.specificity_high], [row.sensitivity] * 2, **look)
+    plot.plot(1 - row.specificity, row.sensitivity, "o", color="black", markersize=3)
 
 
 @_styled
@@ -169,7 +189,8 @@ def _stack(plot: Axes, place: int, counts: pd.Series) -> None:
         n = int(counts.get(zone, 0))
         if n:
             plot.barh(place, n, left=left, height=0.72, linewidth=0.6, **_zone_look(zone))
-            plot.text(left + n / 2, place, str(n), ha="center", va="center", fontsize="small")
+            shade = "white" if zone in ("low", "high") else "black"
+            plot.text(left + n / 2, place, str(n), ha="center", va="center", fontsize="small", color=shade)
         left += n
 
 
@@ -201,7 +222,7 @@ def plot_confusion(confusions: Mapping[str, Mapping[str, pd.DataFrame]], *, meta
             image = _draw_counts(plot, counts, metavir)
             plot.set_title(model_label(name), color=_model_colour(name))
         n = int(next(iter(nets.values())).to_numpy().sum())
-        line[0].set_ylabel(f"{counted(n, GROUPS[group])}\nTrue stage")
+        line[0].set_ylabel(f"{textwrap.fill(counted(n, GROUPS[group]), 24)}\nTrue stage", fontsize="small")
     for plot in axes[-1]:
         plot.set_xlabel("Predicted stage")
     _letter(axes.flat)
@@ -277,9 +298,10 @@ def plot_motion_use(table: pd.DataFrame, ceilings: pd.DataFrame, cutoff: int) ->
             plot.axvline(lines[column], color="0.25", linewidth=1.0, linestyle=style, zorder=0)
         plot.axvline(0.5, **_GUIDE, zorder=0)
         plot.axhline(0.5, color="0.85", linewidth=0.8, zorder=0)
-        plot.set_title(f"{scenario} (n = {rows['n'].iloc[0]})")
+        plot.set_title(f"{scenario}\n(n = {rows['n'].iloc[0]})", fontsize="small")
         _name_rows(plot, perturbations)
-    axes[0, 0].set_xlim(max(0.0, min(0.3, table["auc_low"].min() - 0.02)), 1.01)
+    lowest = max(0.0, min(0.3, table["auc_low"].min() - 0.02))
+    axes[0, 0].set(xlim=(lowest, 1.01), xticks=[tick for tick in (0, 0.25, 0.5, 0.75, 1) if tick >= lowest])
     axes[0, (len(scenarios) - 1) // 2].set_xlabel(_area_label(cutoff))
     figure.legend(handles=_legend(nets), loc="outside lower center", ncols=4)
     return figure
@@ -287,7 +309,8 @@ def plot_motion_use(table: pd.DataFrame, ceilings: pd.DataFrame, cutoff: int) ->
 
 def _draw_area(plot: Axes, row: tuple, height: float, *, is_reference: bool) -> None:
     colour = _model_colour(row.model)
-    plot.plot([row.auc_low, row.auc_high], [height, height], color=colour, linewidth=1.6, solid_capstyle="butt")
+    look = {"color": colour, "linestyle": _model_dashes(row.model), "linewidth": 1.6, "solid_capstyle": "butt"}
+    plot.plot([row.auc_low, row.auc_high], [height, height], **look)
     # A comparison with NaN is false: a test that could not be done leaves the mark open.
     kind = _REFERENCE if is_reference else _DIFFERS if row.p_holm < 0.05 else _OPEN
     plot.plot(row.auc, height, color=colour, **kind)
@@ -296,7 +319,10 @@ def _draw_area(plot: Axes, row: tuple, height: float, *, is_reference: bool) -> 
 def _legend(nets: list[str]) -> list[Line2D]:
     marks = {"as filmed": _REFERENCE, "differs from as filmed (p < 0.05, Holm)": _DIFFERS, "no difference shown": _OPEN}
     return [
-        *(Line2D([], [], color=_model_colour(net), linewidth=2, label=model_label(net)) for net in nets),
+        *(
+            Line2D([], [], color=_model_colour(net), linestyle=_model_dashes(net), linewidth=2, label=model_label(net))
+            for net in nets
+        ),
         *(Line2D([], [], color="0.25", linewidth=1, linestyle=style, label=name) for style, name in _CEILINGS.values()),
         *(Line2D([], [], linestyle="none", color="0.3", label=label, **kind) for label, kind in marks.items()),
     ]

@@ -11,7 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from fibrolib.plots.style import _GUIDE, _name_rows, _new_figure, _new_plot, _stage_colours, _styled, with_interval
+from fibrolib.plots.style import (
+    _GUIDE,
+    _LINES,
+    _name_rows,
+    _new_figure,
+    _new_plot,
+    _stage_colours,
+    _styled,
+    with_interval,
+)
 from fibrolib.stages import stage_name
 
 _PARTS = {
@@ -106,10 +115,10 @@ def _draw_group(plot: Axes, place: int, row: tuple, name: str) -> None:
     if np.isnan(value):
         plot.text(0.5, place, "too few patients", ha="center", color="0.5", **beside)
         return
-    colour = "black" if row.column == "all" else "#0072B2"
+    colour = "black" if row.column == "all" else "0.45"
     plot.plot([low, high], [place, place], color=colour, linewidth=1.8, solid_capstyle="butt")
     plot.plot(value, place, "s", color=colour, markersize=5, clip_on=False)
-    plot.text(1.03, place, with_interval(value, low, high), **beside)
+    plot.text(1.06, place, with_interval(value, low, high), **beside)
 
 
 @_styled
@@ -145,7 +154,7 @@ def plot_selective(table: pd.DataFrame) -> Figure:
     `table` comes from `fibrolib.clinical.selective_accuracy`.
     """
     figure, plot = _new_plot(6.5, 3.2)
-    for name, colour, label in (("within_one", "#0072B2", "within one stage"), ("exact", "#D55E00", "right stage")):
+    for name, colour, label in (("within_one", _LINES[0], "within one stage"), ("exact", _LINES[1], "right stage")):
         band = plot.fill_between(table["answered"], table[f"{name}_low"], table[f"{name}_high"], step="mid")
         band.set(color=colour, alpha=0.18, linewidth=0)
         plot.plot(table["answered"], table[name], color=colour, drawstyle="steps-mid", linewidth=1.7, label=label)

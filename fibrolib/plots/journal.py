@@ -1,4 +1,4 @@
-"""Figures that only a manuscript has: STARD flow, architecture of the nets, ROC curves side by side, all trainings."""
+"""Figures that are drawn in millimetres: flow of patients, architecture of the nets; and all trainings in one."""
 
 from __future__ import annotations
 
@@ -10,31 +10,24 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
-from fibrolib.inference import roc_points, select_predictions
-from fibrolib.plots.accuracy import _best_first
 from fibrolib.plots.style import (
-    _GUIDE,
     _MM,
     _SPLIT_COLOURS,
     _SPLIT_LABELS,
     _across,
     _letter,
     _model_colour,
-    _model_dashes,
     _new_figure,
-    _panels,
     _styled,
     _width,
-    with_interval,
 )
 from fibrolib.plots.training import _CURVES, _draw_curve
-from fibrolib.stages import cutoff_name, stage_name
+from fibrolib.stages import at_least, cutoff_name, stage_name
 
 _ARROW = {"arrowstyle": "-|>", "color": "black", "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 6}
 _USES = {"train": "cross-validation,\nfinal fit", "validation": "early stopping,\nthresholds", "test": "scored once"}
@@ -74,24 +67,33 @@ def _arrow(plot: Axes, start: tuple[float, float], end: tuple[float, float], ben
 
 
 @_styled
-def plot_stard(
-    sides: pd.DataFrame, tests: pd.DataFrame, before: Sequence[str], cutoff: int, *, metavir: bool = True
+def plot_flow(
+    split: pd.Series,
+    stages: pd.Series,
+    cutoff: int,
+    *,
+    metavir: bool = True,
+    n_videos: int | None = None,
+    excluded: str = "",
+    tests: pd.DataFrame | None = None,
 ) -> Figure:
-    """Flow of patients as STARD asks for it, down to the results of every index test.
+    """Flow of patients as STARD asks for it: who was excluded, the split, and the results of the index tests.
 
-    `sides` has a row for each part of the split: ``n, diseased``; `tests` one per diagnostic in the test patients:
-    ``model, missing, tp, fp, fn, tn``; `before` are texts: the cohort table, and what was excluded before.
+    `split` (``train, validation, test``) and `stages` are indexed by patient; `excluded` says who was left out before;
+    `tests` has a row per diagnostic in the test patients: ``model, missing, tp, fp, fn, tn``.
     """
     width = _width()
-    figure, plot = _sheet(68 + 3.9 * len(tests))
+    height = 53.5 + (0 if tests is None else 14.2 + 3.9 * len(tests))
+    figure, plot = _sheet(height)
     reached, below = cutoff_name(cutoff, metavir), f"below {stage_name(cutoff, metavir)}"
-    top, middle = 67.5 + 3.9 * len(tests), 0.3 * width
-    table, excluded = before
-    low = _box(plot, middle, top, 0.52 * width, table)
-    _box(plot, 0.82 * width, (top + low) / 2 + 4.5, 0.3 * width, excluded)
-    _arrow(plot, (0.56 * width, (top + low) / 2), (0.67 * width, (top + low) / 2))
-    n, diseased = sides["n"].sum(), sides["diseased"].sum()
-    truth = f"Reference standard in {counted(n, 'patient')}\n{reached}: {diseased}; {below}: {n - diseased}"
+    top, middle = height - 0.5, (0.3 if excluded else 0.5) * width
+    videos = "" if n_videos is None else f", {counted(n_videos, 'video')}"
+    low = _box(plot, middle, top, 0.52 * width, f"Cohort table\n{counted(len(split), 'patient')}{videos}")
+    if excluded:
+        _box(plot, 0.82 * width, (top + low) / 2 + 4.5, 0.3 * width, excluded)
+        _arrow(plot, (0.56 * width, (top + low) / 2), (0.67 * width, (top + low) / 2))
+    diseased = pd.Series(at_least(stages, cutoff).astype(bool), index=stages.index).reindex(split.index)
+    truth = f"Reference standard in {counted(len(split), 'patient')}\n{_sides(diseased, reached, below, '; ')}"
     _arrow(plot, (middle, low), (middle, low - 5))
     low = _box(plot, middle, low - 5, 0.52 * width, truth)
     fork = low - 4
@@ -99,14 +101,19 @@ def plot_stard(
     centres = dict(zip(_SPLIT_LABELS, (width / 6, width / 2, 5 * width / 6), strict=True))
     plot.plot([width / 6, 5 * width / 6], [fork, fork], color="black", linewidth=0.7)
     for side, centre in centres.items():
-        row = sides.loc[side]
-        counts = f"{reached}: {row['diseased']}\n{below}: {row['n'] - row['diseased']}"
-        text = f"{_SPLIT_LABELS[side].capitalize()}\n{counted(row['n'], 'patient')}\n{counts}\n{_USES[side]}"
+        chosen = diseased[split == side]
+        counts = _sides(chosen, reached, below, "\n")
+        text = f"{_SPLIT_LABELS[side].capitalize()}\n{counted(len(chosen), 'patient')}\n{counts}\n{_USES[side]}"
         _arrow(plot, (centre, fork), (centre, fork - 4))
         low = _box(plot, centre, fork - 4, 0.3 * width, text + "\n" * (side == "test"), _SPLIT_COLOURS[side])
-    _arrow(plot, (centres["test"], low), (centres["test"], low - 5))
-    _index_tests(plot, low - 5, tests, (reached, below))
+    if tests is not None:
+        _arrow(plot, (centres["test"], low), (centres["test"], low - 5))
+        _index_tests(plot, low - 5, tests, (reached, below))
     return figure
+
+
+def _sides(diseased: pd.Series, reached: str, below: str, between: str) -> str:
+    return f"{reached}: {diseased.sum()}{between}{below}: {(~diseased).sum()}"
 
 
 def _index_tests(plot: Axes, top: float, tests: pd.DataFrame, words: tuple[str, str]) -> None:
@@ -176,48 +183,6 @@ def _layer_text(row: pd.Series) -> str:
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", row["kind"]).lower()
     shape = " × ".join(re.findall(r"\d+", str(row["output"])))
     return f"{_LAYERS.get(row['kind'], words)}\n{shape}\n{row['learned']:,} of {row['weights']:,}"
-
-
-@_styled
-def plot_roc_panels(predictions: pd.DataFrame, metrics: pd.DataFrame, *, split: str = "test") -> Figure:
-    """ROC curve of each diagnostic in a panel of its own over the others in grey, the best first.
-
-    A cross shows the operating point with both 95 % intervals. Parameters as for `plot_roc`.
-    """
-    scores, rows = select_predictions(predictions, split), list(_best_first(metrics).itertuples())
-    curves = {row.model: _curve(scores, row.model) for row in rows}
-    figure, panels = _panels([row.model for row in rows], 2.25, "1 − specificity", "Sensitivity")
-    for plot, row in zip(panels.values(), rows, strict=True):
-        for curve in curves.values():
-            plot.plot(curve["fpr"], curve["tpr"], color="0.8", linewidth=0.6)
-        plot.plot([0, 1], [0, 1], **_GUIDE)
-        own = curves[row.model]
-        plot.plot(own["fpr"], own["tpr"], color=_model_colour(row.model), linestyle=_model_dashes(row.model))
-        _cross(plot, row)
-        text = f"{with_interval(row.auc, row.auc_low, row.auc_high)}\nn = {row.n}"
-        plot.text(0.98, 0.03, text, ha="right", va="bottom", fontsize="small", linespacing=1.2)
-        plot.set_title(model_label(row.model))
-        plot.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-    point = Line2D([], [], marker="o", color="black", markersize=3, linewidth=0.7, label="operating point (95 % CI)")
-    others = Line2D([], [], color="0.8", linewidth=0.8, label="other diagnostics")
-    handles = [point, others, Line2D([], [], **_GUIDE, label="chance")]
-    figure.legend(handles=handles, loc="outside upper center", ncols=_across(48, 3))
-    return figure
-
-
-def _curve(scores: pd.DataFrame, model: str) -> pd.DataFrame:
-    complete = scores[["y_true", model]].dropna()
-    return roc_points(complete["y_true"], complete[model])
-
-
-def _cross(plot: Axes, row: tuple) -> None:
-    """Draw the operating point between the limits of sensitivity and of specificity."""
-    if np.isnan(row.sensitivity):
-        return
-    look = {"color": "black", "linewidth": 0.7}
-    plot.plot([1 - row.specificity] * 2, [row.sensitivity_low, row.sensitivity_high], **look)
-    plot.plot([1 - row.specificity_low, 1 - row.specificity_high], [row.sensitivity] * 2, **look)
-    plot.plot(1 - row.specificity, row.sensitivity, "o", color="black", markersize=3)
 
 
 @_styled

@@ -15,11 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.stats import t as student
 
 from fibrolib.attribution import TIMES, Explanation
 from fibrolib.diagnostics import model_label
 from fibrolib.plots.style import (
     _GUIDE,
+    _LINES,
     _draw_picture,
     _hide_ticks,
     _model_colour,
@@ -71,7 +73,7 @@ def plot_maps(plates: Mapping[str, Explanation], *, region: str = "capsule") -> 
     """
     moving = all(len(cam.frames) > 1 for cam in plates.values())
     columns = 7 if moving else 3
-    size = {"width": 1.35 * columns + 0.9, "height": 1.42 * len(plates) + 0.5}
+    size = {"width": 1.35 * columns + 1.1, "height": (1.42 if moving else 1.2) * len(plates) + 0.5}
     figure, axes = _new_figure(len(plates), columns, **size)
     for line, (title, cam) in zip(axes, plates.items(), strict=True):
         # Least moves towards diastole, most in systole, where the heart moves the tissue.
@@ -86,7 +88,8 @@ def plot_maps(plates: Mapping[str, Explanation], *, region: str = "capsule") -> 
         axes[0, at].set_title(f"{when if moving else ''}{name}", fontsize="small", fontweight="normal")
     if moving:
         axes[0, 6].set_title("motion mode\nof the dashed line", fontsize="small", fontweight="normal")
-    note = f" (maximum of the clip = 1){_outline_note(plates.values(), region)}" if len(plates) > 1 else ""
+    whole = "clip" if moving else "image"
+    note = f" (maximum of the {whole} = 1){_outline_note(plates.values(), region)}" if len(plates) > 1 else ""
     bar = figure.colorbar(ScalarMappable(Normalize(0, 1), _COLOURS), ax=axes, shrink=0.6)
     bar.set_label(f"Relevance{note}", fontsize="small")
     return figure
@@ -134,7 +137,7 @@ def plot_overlays(rows: Mapping[str, Mapping[str, Explanation]], *, region: str 
         _finish(line[0], cam, middle)
         line[0].set_ylabel(title, fontsize="small")
     for plot, column in zip(axes[0], ["frame", *columns], strict=True):
-        plot.set_title(column, fontsize="small", fontweight="normal")
+        plot.set_title(column.replace(", ", ",\n"), fontsize="small", fontweight="normal")
     bar = figure.colorbar(ScalarMappable(Normalize(0, 1), _COLOURS), ax=axes, shrink=0.6)
     note = _outline_note((cam for maps in rows.values() for cam in maps.values()), region)
     bar.set_label(f"Relevance (maximum of a clip = 1){note}", fontsize="small")
@@ -146,18 +149,12 @@ def _finish(plot: Axes, cam: Explanation, frame: int) -> None:
     _hide_ticks(plot)
 
 
-# Okabe & Ito; methods are told apart by marker too.
-_METHOD_LOOKS = {
-    "gradcam": ("#0072B2", "o"),
-    "gradcam++": ("#56B4E9", "s"),
-    "layercam": ("#009E73", "^"),
-    "integrated gradients": ("#D55E00", "D"),
-    "occlusion": ("#CC79A7", "v"),
-}
+_METHODS = ("gradcam", "gradcam++", "layercam", "integrated gradients", "occlusion")
+_METHOD_LOOKS = dict(zip(_METHODS, zip(_LINES, "os^Dv", strict=False), strict=True))
 _ORDER_LOOKS = {"relevance": ("#000000", "solid"), "random": ("0.55", (0, (4, 2))), "centre": ("0.55", (0, (1, 1.5)))}
+_BAND = {"color": "0.5", "alpha": 0.25, "linewidth": 0, "label": "95 % interval of its mean"}
 _ORDER_LABELS = {"relevance": "most relevant first", "random": "at random", "centre": "from the centre"}
-# Okabe & Ito; signals are told apart by marker too.
-_SIGNAL_LOOKS = {"capsule": ("#D55E00", "D"), "texture": ("#0072B2", "o"), "motion": ("#009E73", "^")}
+_SIGNAL_LOOKS = dict(zip(("capsule", "texture", "motion"), zip(_LINES, "Do^", strict=False), strict=True))
 
 
 @_styled
@@ -217,7 +214,10 @@ def plot_cascade(cascade: pd.DataFrame, *, line: float = 0.3) -> Figure:
 
 @_styled
 def plot_faithfulness(curves: pd.DataFrame) -> Figure:
-    """Score of a net against the share removed or put back, a row per method (`faithfulness_by_method`)."""
+    """Mean score of a net against the share removed or put back, a row per method (`faithfulness_by_method`).
+
+    The order of the map has a band, Student's interval over the patients.
+    """
     methods, kinds = (list(dict.fromkeys(curves[name])) for name in ("method", "curve"))
     size = {"width": 2.1 * len(kinds) + 1.6, "height": 1.45 * len(methods) + 0.5}
     figure, axes = _new_figure(len(methods), len(kinds), sharex=True, sharey=True, **size)
@@ -225,9 +225,12 @@ def plot_faithfulness(curves: pd.DataFrame) -> Figure:
         for plot, kind in zip(line, kinds, strict=True):
             rows = curves[(curves["method"] == method) & (curves["curve"] == kind)]
             for order, (colour, dashes) in _ORDER_LOOKS.items():
-                mean = rows[rows["order"] == order].groupby("fraction")["score"].mean()
+                scores = rows[rows["order"] == order].groupby("fraction")["score"]
+                mean, half = scores.mean(), scores.sem() * student.ppf(0.975, scores.size() - 1)
                 look = {"color": colour, "linestyle": dashes, "linewidth": 1.3}
                 plot.plot(100 * mean.index, mean, label=_ORDER_LABELS[order], **look)
+                if order == "relevance":
+                    plot.fill_between(100 * mean.index, mean - half, mean + half, **_BAND)
             sns.despine(ax=plot)
         line[0].set_ylabel(f"{method_label(method)}\nmean score", fontsize="small")
     for plot, kind in zip(axes[0], kinds, strict=True):
@@ -290,7 +293,8 @@ def plot_planted(summary: pd.DataFrame, judged: pd.DataFrame) -> Figure:
     for plot, region in zip(axes[0], regions, strict=True):
         plot.set_title(f"relevance on the {region}", fontsize="small")
     for plot in axes[-1]:
-        plot.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        low, high = plot.get_xlim()
+        plot.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 20 * low else (1,)))
         plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         plot.xaxis.set_minor_locator(NullLocator())
     label = f"Ratio to the share of the image (line: 1; dotted: even map of the liver; dashed: {TIMES:g})"
@@ -328,8 +332,8 @@ def plot_shares(attribution: pd.DataFrame, *, metavir: bool = True, region: str 
             dots = 100 * rows.loc[rows["stage"] == level, ["area", "relevance"]]
             look = {"s": 26, "color": colours[level], "edgecolor": "0.3", "clip_on": False}
             plot.scatter(dots["area"], dots["relevance"], label=stage_name(level, metavir), **look)
-        plot.set_title(f"{model_label(name)} (n = {len(rows)})", color=_model_colour(name))
-        plot.set(xlabel=f"Area on the {region} (%)", xlim=(0, 115 * attribution["area"].max()), ylim=(0, top))
+        plot.set_title(f"{model_label(name)}\n(n = {len(rows)})", color=_model_colour(name))
+        plot.set(xlabel=f"Area on the {region} (%)", xlim=(0, 115 * attribution["area"].max()), ylim=(-0.03 * top, top))
         sns.despine(ax=plot)
     axes[0, 0].set_ylabel("Relevance (%)")
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1), title="Stage")

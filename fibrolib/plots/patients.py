@@ -1,4 +1,4 @@
-"""Figures of the cohort: flow of patients, stages, laboratory values, frames."""
+"""Figures of the cohort: stages, laboratory values, frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from matplotlib.ticker import LogLocator, MaxNLocator, ScalarFormatter
 
 from fibrolib.cohort.columns import NUMBERS
 from fibrolib.diagnostics import ColumnSpec
-from fibrolib.errors import counted
 from fibrolib.plots.style import (
     _SPLIT_COLOURS,
     _SPLIT_LABELS,
@@ -24,7 +23,7 @@ from fibrolib.plots.style import (
     _stage_colours,
     _styled,
 )
-from fibrolib.stages import at_least, cutoff_name, stage_name
+from fibrolib.stages import stage_name
 from fibrolib.video import Clip
 
 _CARRIERS = {
@@ -35,41 +34,10 @@ _CARRIERS = {
 """What fibrosis shows through: title and unit by column of the truth."""
 
 
-def _box(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
-    box = {"boxstyle": "round,pad=0.6", "facecolor": "white", "edgecolor": colour, "linewidth": 1.5}
-    axes.text(x, y, text, ha="center", va="center", bbox=box, linespacing=1.5)
-
-
-@_styled
-def plot_flow(
-    split: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bool = True, n_videos: int | None = None
-) -> Figure:
-    """Flow of patients into the three sides of the split (``train, validation, test``); series indexed by patient."""
-    figure, plot = _new_plot(6.5, 2.9)
-    name = cutoff_name(cutoff, metavir)
-    diseased = pd.Series(at_least(stages, cutoff), index=stages.index)
-    videos = "" if n_videos is None else f", {counted(n_videos, 'video')}"
-    everybody = f"{counted(len(split), 'patient')}{videos}\n{name}: {counted(diseased.sum(), 'patient')}"
-    _box(plot, 0.5, 0.85, everybody, "black")
-    uses = {"train": "cross-validation, final fit", "validation": "early stopping, threshold", "test": "scored once"}
-    for x, (side, label) in zip((0.16, 0.5, 0.84), _SPLIT_LABELS.items(), strict=True):
-        chosen = split.index[split == side]
-        reached = int(diseased.loc[chosen].sum())
-        counts = f"{name}: {reached}, below: {len(chosen) - reached}"
-        text = f"{label.capitalize()}: {counted(len(chosen), 'patient')}\n{counts}\n{uses[side]}"
-        plot.annotate("", xy=(x, 0.36), xytext=(x, 0.55), arrowprops={"arrowstyle": "-|>", "color": "black"})
-        _box(plot, x, 0.18, text, _SPLIT_COLOURS[side])
-    plot.plot([0.5, 0.5], [0.74, 0.55], color="black", linewidth=1)
-    plot.plot([0.16, 0.84], [0.55, 0.55], color="black", linewidth=1)
-    plot.set(xlim=(0, 1), ylim=(0, 1))
-    plot.set_axis_off()
-    return figure
-
-
 @_styled
 def plot_stages(split: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bool = True) -> Figure:
     """Patients per stage on each side of the split; parameters as for `plot_flow`."""
-    figure, plot = _new_plot(6.0, 3.2)
+    figure, plot = _new_plot(5.0, 3.2)
     levels = np.arange(stages.min(), stages.max() + 1)
     counts = pd.crosstab(stages, split.reindex(stages.index))
     counts = counts.reindex(index=levels, columns=list(_SPLIT_LABELS), fill_value=0)
@@ -80,9 +48,9 @@ def plot_stages(split: pd.Series, stages: pd.Series, cutoff: int, *, metavir: bo
     plot.axvline(cutoff - levels[0] - 0.5, color="black", linestyle=":", linewidth=1)
     plot.set_xticks(range(len(levels)), [stage_name(level, metavir) for level in levels])
     plot.set(xlabel="Stage (dotted: the cut-off)", ylabel="Patients")
-    plot.yaxis.set_major_locator(MaxNLocator(integer=True))
+    plot.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     plot.margins(y=0.12)
-    plot.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    figure.legend(loc="outside upper center", ncols=3)
     sns.despine(ax=plot)
     return figure
 

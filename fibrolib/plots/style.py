@@ -27,7 +27,7 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
 
-from fibrolib.diagnostics import find_diagnostic
+from fibrolib.diagnostics import BUILT_IN, find_diagnostic
 
 _SPLIT_COLOURS = {"train": "#4C566A", "validation": "#9AA5B8", "test": "#D08770"}
 """Colour of a side of the split."""
@@ -36,6 +36,10 @@ _OUTLINE = "#56B4E9"
 """Of a marked region: sky blue (Okabe & Ito), which inferno does not hold."""
 _GUIDE = {"color": "0.6", "linewidth": 0.8, "linestyle": ":"}
 """Line of chance, of equality, or of a limit."""
+_DASHES = {
+    "net": ("solid", (0, (7, 1)), (0, (7, 1, 1.2, 1))),
+    "index": ((0, (3, 1.5)), (0, (3, 1.2, 1, 1.2)), (0, (1.2, 1.2))),
+}
 _FURTHER_COLOURS = ("#000000", "#7F6A00", "#5D3A9B", "#994F00", "#6E6E6E")
 _DPI = 150
 """Pixels per inch of written PNG files."""
@@ -46,14 +50,22 @@ _RC = {
     "axes.titlelocation": "left",
     "legend.frameon": False,
     "legend.fontsize": "small",
+    "legend.title_fontsize": "small",
     "image.interpolation": "nearest",
 }
+_TERMS = {"backbone_lr_scale": "backbone's share of the learning rate", "tuned_share": "share of layers tuned"}
+"""Words for parameters whose names say too little."""
 _METHOD_LABELS = {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++", "layercam": "Layer-CAM"}
 _LAYER_LABELS = {"own": "", "fine": ", fine layer", "pixels": ""}
 
 
+_LINES = ("#332288", "#AA4499", "#44AA99", "#999933", "#882255", "#DDCC77")
+"""Of what is no model (methods, comparisons): Tol's muted scheme, which shares no colour with the diagnostics."""
+_WIDEST = 6.9
+"""Inches: with the margin that a file adds, no figure is wider than a journal's page (181 mm)."""
 _MM = 25.4  # in an inch
 _SMALLEST_TEXT, _THINNEST_LINE = 6.0, 0.5  # points: less is not read, or not printed
+_PANEL = 1.62  # inches across, on a screen
 _SCREEN = 165.0
 """Width in millimetres of a drawing that is made for no page."""
 
@@ -139,10 +151,12 @@ def _model_colour(name: str) -> str:
     return (record and record.colour) or _FURTHER_COLOURS[zlib.crc32(name.encode()) % len(_FURTHER_COLOURS)]
 
 
-def _model_dashes(name: str) -> str:
-    """Line style of a diagnostic: nets solid, indices dashed, so that the two also differ in grey print."""
+def _model_dashes(name: str) -> str | tuple:
+    """Line style of a diagnostic: long for nets, short for indices, no two of the package alike, for grey print."""
     record = find_diagnostic(name)
-    return (0, (4, 1.5)) if record and record.kind == "index" else "solid"
+    kind = record.kind if record else "net"
+    beside = [each.name for each in BUILT_IN if each.kind == kind]
+    return _DASHES[kind][beside.index(name) % 3 if name in beside else 0]
 
 
 def _stage_colours(n_stages: int) -> list[tuple[float, float, float]]:
@@ -157,7 +171,7 @@ def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     def wrapper(*args: Any, **kwargs: Any) -> Figure:
         printing = _printing.get()
         rc = _RC | printing[0].settings if printing else _RC
-        with sns.axes_style("ticks"), sns.plotting_context("paper", font_scale=1.05), mpl.rc_context(rc):
+        with sns.axes_style("ticks"), sns.plotting_context("paper", font_scale=0.94), mpl.rc_context(rc):
             figure = draw(*args, **kwargs)
             if printing:
                 _fit_for_print(figure)
@@ -174,10 +188,10 @@ def _new_figure(
 ) -> tuple[Figure, Any]:
     """Figure (width and height in inches) and array of axes, shape (rows, columns), laid out without overlap.
 
-    In print the page gives the width, and the height follows.
+    In print the page gives the width, and the height follows, as it does where a screen's figure would be too wide.
     """
-    if _printing.get():
-        width, height = _width() / _MM, height * _width() / _MM / width
+    across = _width() / _MM if _printing.get() else min(width, _WIDEST)
+    width, height = across, height * across / width
     figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained", **options)
     # pyplot makes Jupyter ready to show figures; closed at once, it shows each only where a cell returns it.
     plt.close(figure)
@@ -191,10 +205,10 @@ def _new_plot(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def _panels(names: Sequence[str], height: float, x: str, y: str) -> tuple[Figure, dict[str, Axes]]:
-    """Up to three panels in a row (in print, as many as fit), one for each diagnostic, and the labels of their axes."""
-    columns = max(1, min(_across(37, 3), len(names)))
+    """Up to four panels in a row (in print, as many as fit), one for each diagnostic, and the labels of their axes."""
+    columns = max(1, min(_across(37, 4), len(names)))
     rows = max(1, -(-len(names) // columns))
-    size = {"width": 0.4 + 2.1 * columns, "height": 0.4 + height * rows}
+    size = {"width": 0.4 + _PANEL * columns, "height": 0.4 + height * rows}
     figure, axes = _new_figure(rows, columns, sharex=True, sharey=True, **size)
     for spare in axes.flat[len(names) :]:
         spare.remove()
@@ -219,7 +233,7 @@ def _name_rows(plot: Axes, names: Sequence[str]) -> None:
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG or SVG, by the suffix of `path`; the same figure gives the same bytes."""
     # matplotlib names the parts of an SVG by random numbers and writes the date into it, unless told otherwise.
-    with mpl.rc_context({"svg.hashsalt": "fibrolib"}):
+    with mpl.rc_context({"svg.hashsalt": "fibrolib", "svg.fonttype": "none"}):
         metadata = {"Date": None} if path.suffix == ".svg" else None
         figure.savefig(path, bbox_inches="tight", dpi=_DPI, metadata=metadata)
 
@@ -284,20 +298,21 @@ def setting_label(setting: Mapping[str, object]) -> str:
     named: dict[str, object] = {}
     for name, value in setting.items():
         named |= value if isinstance(value, Mapping) else {name.rpartition(".")[2]: value}
-    return ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in named.items())
+    return ", ".join(f"{_TERMS.get(name, name.replace('_', ' '))} {_short(value)}" for name, value in named.items())
 
 
 def setting_names(settings: Sequence[Mapping[str, object]]) -> list[str]:
     """Short names of the settings of a grid: the initial weights where these tell them apart, else all parameters."""
     weights = [str(setting.get("weights", "")) for setting in settings]
     if all(weights) and len(set(weights)) == len(weights):
-        return weights
+        return [f"{each} weights" for each in weights]
     unset = "the model's own settings" if len(settings) > 1 else "the only setting"
     return [setting_label(setting) or unset for setting in settings]
 
 
 def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    # 0.00001 and not 1e-05, which no journal prints.
+    return np.format_float_positional(value, trim="-") if isinstance(value, float) else str(value)
 
 
 def method_label(method: str, layer: str = "own") -> str:

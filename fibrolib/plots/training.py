@@ -88,8 +88,10 @@ def plot_curves(histories: pd.DataFrame, name: str) -> Figure:
         margin = 0.04 * (max(limits) - min(limits))
         plot.set_ylim(min(limits) - margin, max(limits) + margin)
     if "valid_auc" in curves:
-        axes[0, -1].set_ylim(min(0.4, axes[0, -1].get_ylim()[0]), 1.02)
-        axes[0, -1].axhline(0.5, **_GUIDE, zorder=0)
+        low, high = (float(histories["valid_auc"].agg(end)) for end in ("min", "max"))
+        axes[0, -1].set_ylim(low - 0.05, min(1.02, high + 0.05))
+        if low < 0.6:
+            axes[0, -1].axhline(0.5, **_GUIDE, zorder=0)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(handles))
     return figure

@@ -53,7 +53,7 @@ def plot_differences(table: pd.DataFrame) -> Figure:
     for place, row in enumerate(rows.itertuples()):
         shown = float(np.clip(row.smd, -_FARTHEST, _FARTHEST))
         plot.plot([0, shown], [place, place], color="0.7", linewidth=1)
-        plot.plot(shown, place, "o" if shown == row.smd else ">" if shown > 0 else "<", color="#0072B2", clip_on=False)
+        plot.plot(shown, place, "o" if shown == row.smd else ">" if shown > 0 else "<", color="0.3", clip_on=False)
         plot.text(1.03, place, signed(row.smd), va="center", transform=plot.get_yaxis_transform())
     for line in (-_IMBALANCE, 0.0, _IMBALANCE):
         plot.axvline(line, **(_GUIDE if line else {"color": "0.4", "linewidth": 0.8}))

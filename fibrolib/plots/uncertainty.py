@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 from fibrolib.diagnostics import model_label
 from fibrolib.plots.style import (
     _GUIDE,
+    _LINES,
     _across,
     _model_colour,
     _model_dashes,
@@ -27,7 +28,6 @@ from fibrolib.plots.style import (
 )
 
 _PLAUSIBLE = (0.3, 0.8)  # correlations of two areas in the same patients
-_LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _METHOD_LABELS = {
     "delong": "DeLong, normal",
     "logit": "DeLong, logit",
@@ -73,7 +73,7 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: 
     `curves` comes from `fibrolib.inference.calibration_curves` of the same `predictions` and `split`.
     """
     curves = curves.dropna(subset=["observed"])
-    figure, panels = _panels(curves["model"].unique(), 2.1, "Predicted probability", "Proportion with the condition")
+    figure, panels = _panels(curves["model"].unique(), 1.75, "Predicted probability", "Proportion with the condition")
     for name, plot in panels.items():
         rows = predictions[(predictions["model"] == name) & (predictions["split"] == split)]
         plot.plot([0, 1], [0, 1], **_GUIDE)
@@ -93,7 +93,8 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: 
 def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
     """Net benefit (from `decision_curves`) up to the threshold `most`, beside treating everybody (grey) and nobody."""
     curves = curves[curves["net_benefit"].notna() & (curves["threshold"] <= most)]
-    figure, panels = _panels(curves["model"].unique(), 1.9, "Threshold probability for treatment", "Net benefit")
+    label = f"Threshold probability for treatment (up to {most:g})"
+    figure, panels = _panels(curves["model"].unique(), 1.6, label, "Net benefit")
     top = float(max(curves["high"].max(), curves["treat_all"].max())) + 0.03
     for name, plot in panels.items():
         curve = curves[curves["model"] == name]
@@ -101,8 +102,11 @@ def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
         plot.plot(curve["threshold"], curve["treat_all"], color="0.5", linewidth=1)
         _draw_band(plot, curve, "threshold", "net_benefit", name)
         _count(plot, int(curve["n"].iloc[0]), 0.97)
-        plot.set(xlim=(0, most), ylim=(-0.4 * top, top))
-    policies = [Line2D([], [], color="0.5", linewidth=1, label="treat all"), Line2D([], [], **_GUIDE, label="none")]
+        plot.set(xlim=(0, most), xticks=np.linspace(0, most, 4), ylim=(-0.1 * top, top))
+    policies = [
+        Line2D([], [], color="0.5", linewidth=1, label="treat all"),
+        Line2D([], [], **_GUIDE, label="treat none"),
+    ]
     _explain(figure, policies)
     return figure
 
@@ -182,7 +186,7 @@ def plot_attainable(printed: Mapping[str, float], grids: Mapping[str, Sequence[f
     figure, axes = _new_figure(1, len(printed), width=6.8, height=0.9 + 0.4 * len(grids), sharey=True)
     half, reach = 0.5 * 10.0**-decimals, 8.5 * 10.0**-decimals
     for plot, (model, value) in zip(axes[0], printed.items(), strict=True):
-        plot.axvspan(value - half, value + half, color="#D55E00", alpha=0.3, linewidth=0)
+        plot.axvspan(value - half, value + half, color=_LINES[-1], alpha=0.7, linewidth=0)
         for place, grid in enumerate(grids.values()):
             near = np.array([area for area in grid if abs(area - value) <= reach])
             fits = np.abs(near - value) <= half + 1e-12

@@ -16,13 +16,13 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from fibrolib.plots.patients import _CARRIERS
-from fibrolib.plots.style import _GUIDE, _draw_picture, _new_figure, _outline, _styled
+from fibrolib.plots.style import _GUIDE, _draw_picture, _new_figure, _outline, _stage_colours, _styled
 from fibrolib.stages import cutoff_name
 
 _TRUTH_COLOUR = "#F0E442"
 """What was simulated and not seen: yellow in every figure, readable on black and on grey (Okabe & Ito)."""
 _STRAIN_MAP = "magma"
-_MAGNIFIED = 5.0
+_MAGNIFIED = 8.0
 """Arrows are drawn so many times as long as the way they stand for: one to three millimetres would not be seen."""
 REGIONS = {
     "liver": "#009E73",
@@ -32,8 +32,6 @@ REGIONS = {
     "kidney": "#F0E442",
 }
 """Regions that the true masks may mark, and their colours; the capsule as in every other figure."""
-_CUTOFF_COLOURS = {1: "#999999", 2: "#0072B2", 3: "#CC79A7", 4: "#D55E00"}
-"""Colour of a cut-off where several stand in one panel."""
 _BELOW, _ABOVE = "#4C566A", "#D08770"
 _MARGINS = {"left": 0.02, "right": 0.985, "bottom": 0.1, "top": 0.94, "hspace": 0.45, "wspace": 0.22}
 
@@ -110,7 +108,7 @@ def _draw_arrows(plot: Axes, nodes: NDArray[np.intp], displacement: NDArray, sca
     (rows, columns), (right, down) = (part[..., *every] for part in (nodes, np.moveaxis(displacement, -1, 0)))
     valid = np.isfinite(right)
     length = _MAGNIFIED / scale
-    arrows = {"color": _TRUTH_COLOUR, "width": 0.006, "headwidth": 4, "headlength": 5, "minlength": 0.5}
+    arrows = {"color": _TRUTH_COLOUR, "width": 0.009, "headwidth": 3, "headlength": 3.5, "minlength": 0.5}
     vectors = (part[valid] for part in (columns, rows, right * length, down * length))
     plot.quiver(*vectors, angles="xy", scale_units="xy", scale=1, **arrows)
 
@@ -173,22 +171,23 @@ def plot_ceilings(ceilings: pd.DataFrame) -> Figure:
 
     `ceilings` has a row per ``dial``, ``value`` and ``cutoff``: AUCs ``still`` and ``moving``, on ``n`` patients.
     """
-    strengths = list(dict.fromkeys(ceilings["dial"]))
+    strengths, colours = list(dict.fromkeys(ceilings["dial"])), _stage_colours(5)  # of the lowest stage above
     figure, axes = _new_figure(1, len(strengths), width=2.5 * len(strengths) + 1.5, height=3.0, sharey=True)
     for plot, dial in zip(axes[0], strengths, strict=True):
         for cutoff, rows in ceilings[ceilings["dial"] == dial].groupby("cutoff"):
-            colour = _CUTOFF_COLOURS[cutoff]
+            colour = colours[cutoff]
             look = {"color": colour, "marker": "o", "markersize": 3.5}
             plot.plot(rows["value"], rows["moving"], **look)
             plot.plot(rows["value"], rows["still"], linestyle="--", mfc="white", **look)
             plot.fill_between(rows["value"], rows["still"], rows["moving"], color=colour, alpha=0.15, linewidth=0)
         plot.axvline(1, **_GUIDE)
         plot.set_title(f"Dial: {dial}")
-        plot.set(xlabel="Setting (dotted: published effect)", ylim=(0.65, 1.0))
+        plot.set_ylim(0.65, 1.0)
         sns.despine(ax=plot)
+    figure.supxlabel("Setting of the dial (dotted: published effect)", fontsize="medium")
     axes[0, 0].set_ylabel(f"Highest AUC possible\nin {ceilings['n'].iloc[0]:,} virtual patients")
     cutoffs = sorted(ceilings["cutoff"].unique(), reverse=True)
-    handles = [Line2D([], [], color=_CUTOFF_COLOURS[cutoff], label=cutoff_name(cutoff)) for cutoff in cutoffs]
+    handles = [Line2D([], [], color=colours[cutoff], label=cutoff_name(cutoff)) for cutoff in cutoffs]
     handles += [Line2D([], [], color="0.2", label="video"), Line2D([], [], color="0.2", ls="--", label="still image")]
     axes[0, -1].legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
@@ -219,7 +218,7 @@ def plot_patient(
     axes = figure.subplots(2, 3, gridspec_kw=_MARGINS)
     _draw_picture(axes[0, 0], picture, "lanczos")
     _draw_arrows(axes[0, 0], *field, scale)
-    axes[0, 0].set_title("Systole (arrows: displacement, 5 x)")
+    axes[0, 0].set_title(f"Systole (arrows: displacement, {_MAGNIFIED:.0f} x)")
     _draw_mmode(axes[0, 1], strip, seconds, scale, path)
     axes[0, 1].set_title(f"M-mode: {np.ptp(path):.1f} mm (dashed: truth)")
     axes[0, 1].set_ylabel("Depth (mm)", labelpad=0)
