@@ -1,6 +1,7 @@
 # `make report` runs the study, `make test` passes the tests; both set up what they need.
 
-PYTHON  ?= python3.11
+VERSIONS := 3.11 3.12 3.13
+PYTHON  ?= $(shell for v in $(VERSIONS); do python$$v -c pass 2>/dev/null && echo python$$v && break; done)
 PROFILE ?= quick
 RUN     ?= reports/example
 COHORT  ?=
@@ -22,9 +23,9 @@ help:                  ## show this list
 env: $(READY)          ## create .venv with the pinned packages (nothing to do the second time)
 
 $(READY): constraints.txt pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "fibrolib needs Python 3.11: install it, or name it with make PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "fibrolib needs Python 3.11, and $(PYTHON) is" $$($(PYTHON) --version); exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@case " $(VERSIONS) " in *" $$('$(PYTHON)' -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo none) "*) ;; \
+	*) echo "The pinned packages need one of Python $(VERSIONS)$(if $(PYTHON),; $(PYTHON) is none of them). Install one, or name it: make PYTHON=/path/to/python"; exit 1;; esac
+	'$(PYTHON)' -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+
+from fibrolib.system import flush
 
 UNFINISHED = ".unfinished-"
 """How the names of folders begin in which files are being written."""
@@ -38,7 +39,7 @@ def finish(unfinished: Path, path: Path) -> None:
     """Give a finished file, or folder of files, its name; its bytes reach the disk first, in case of a power cut."""
     for file in unfinished.rglob("*") if unfinished.is_dir() else [unfinished]:
         if file.is_file():
-            _flush(file)
+            flush(file)
     unfinished.replace(path)
 
 
@@ -46,12 +47,3 @@ def remove_unfinished(folder: Path) -> None:
     """Remove what killed processes left half-written below a folder, where nobody is writing any more."""
     for unfinished in list(folder.rglob(f"{UNFINISHED}*")):
         shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # disks of some servers and sticks (SMB, exFAT) know no such call
-            os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -20,6 +20,7 @@ from rich.progress import track
 from fibrolib import __version__
 from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError, counted
 from fibrolib.stages import CONDITIONS
+from fibrolib.system import STOP_SIGNALS
 
 app = typer.Typer(
     help="Stage liver fibrosis from ultrasound images and videos: the study, on a virtual cohort or your own.",
@@ -319,9 +320,8 @@ def _stopped_in_a_sentence() -> Iterator[None]:
     def stop(*_) -> NoReturn:
         raise KeyboardInterrupt
 
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), stop)
+    for signum in STOP_SIGNALS:
+        signal.signal(signum, stop)
     try:
         yield
     except KeyboardInterrupt:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import warnings
 from collections.abc import Iterator
 
 import joblib
 from joblib.externals.loky import get_reusable_executor
 from joblib.parallel import LokyBackend, parallel_config, register_parallel_backend
+
+from fibrolib.system import interrupts_held
 
 _IDLE = 15
 """Seconds until a process without work ends: it would hold up to a gigabyte. Cells run one after the other share it."""
@@ -27,27 +28,11 @@ class _QuietBackend(LokyBackend):
         return super().configure(**{**options, "idle_worker_timeout": _IDLE})
 
     def submit(self, func, callback=None):
-        with _interrupts_held():  # workers are started here, and inherit the mask
+        with interrupts_held():  # workers are started here, and inherit the mask
             return super().submit(func, callback)
 
 
 register_parallel_backend("fibrolib", _QuietBackend)
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Let an interrupt wait until the end of the block."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows, where interrupts reach no workers
-        yield
-        return
-    from multiprocessing import resource_tracker
-
-    resource_tracker.ensure_running()  # which would end the block where it is started by the first worker
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

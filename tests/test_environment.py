@@ -1,6 +1,7 @@
 """What stands at the top of the repository: pins said in three places that must agree, citation, commands, advice."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -48,9 +49,46 @@ def test_conda_takes_the_same_pins():
     conda = yaml.safe_load((TOP / "environment.yml").read_text("utf-8"))
     supplied = [item for item in conda["dependencies"] if isinstance(item, str)]
     (by_pip,) = (item["pip"] for item in conda["dependencies"] if isinstance(item, dict))
-    assert supplied == ["python=3.11", "pip"]
+    assert supplied == ["python>=3.11,<3.14", "pip"]
     assert by_pip == ["-c constraints.txt", "-e .[test]"]
-    assert "3.11" in project()["requires-python"]
+
+
+def test_the_declared_ranges_admit_the_pins_and_newer_releases():
+    for text in project()["dependencies"]:
+        declared = Requirement(text)
+        (pin,) = constraints()[declared.name.lower()].specifier
+        assert [each.operator for each in declared.specifier] == [">="], text
+        assert pin.version in declared.specifier, text
+
+
+def make(path, target, *options):
+    """What make says with no other programs on its path."""
+    command = [shutil.which("make"), "--no-print-directory", "-C", str(TOP), *options, target]
+    return subprocess.run(command, capture_output=True, text=True, env={"PATH": str(path)})
+
+
+@pytest.mark.parametrize(
+    ("there", "found"), [(["3.12", "3.11", "3.13"], "3.11"), (["3.13", "3.12"], "3.12"), (["3.13"], "3.13")]
+)
+def test_make_finds_any_python_that_the_pins_are_for(there, found, tmp_path):
+    for version in there:
+        (tmp_path / f"python{version}").symlink_to("/bin/true")
+    (tmp_path / "python3.10").symlink_to("/bin/true")
+    assert make(tmp_path, "shown", "--eval", "shown: ; @: $(info $(PYTHON))").stdout == f"python{found}\n"
+
+
+def test_make_says_which_pythons_there_must_be(tmp_path):
+    said = make(tmp_path, "env", "READY=.venv/none")
+    assert said.returncode
+    assert said.stdout == (
+        "The pinned packages need one of Python 3.11 3.12 3.13. Install one, or name it: make PYTHON=/path/to/python\n"
+    )
+    other = tmp_path / "other python"
+    other.write_text("#!/bin/sh\necho 3.14\n")
+    other.chmod(0o755)
+    said = make(tmp_path, "env", "READY=.venv/none", f"PYTHON={other}")
+    assert said.returncode
+    assert f"; {other} is none of them" in said.stdout
 
 
 def test_the_citation_names_this_version_and_invents_nothing():
@@ -90,3 +128,9 @@ def test_who_contributes_is_told_how_and_what_must_stay_out():
     targets = set(re.findall(r"^(\w+):", (TOP / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert set(re.findall(r"^make (\w+)", text, re.MULTILINE)) <= targets
     assert "No patient data in issues" in text
+
+
+def test_the_package_is_silent_and_statistics_need_no_torch():
+    code = "import sys, fibrolib, fibrolib.inference; print({'torch', 'matplotlib', 'sklearn'} & {*sys.modules})"
+    said = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert (said.stdout, said.stderr) == ("set()\n", "")

@@ -7,8 +7,9 @@ import nbformat
 import psutil
 import pytest
 
+from fibrolib import system
 from fibrolib.errors import FibrolibError
-from fibrolib.report.kernels import _kernels
+from fibrolib.report.kernels import _kernels, _starter
 from fibrolib.report.notebooks import _execute_notebook
 
 SAYS_ITS_ID = "import os, pathlib\npathlib.Path('pid').write_text(str(os.getpid()))"
@@ -28,6 +29,18 @@ def execute(notebook, tmp_path):
     return nbformat.read(executed, 4)
 
 
+@pytest.fixture(params=["forked", "started"])
+def way(request, monkeypatch):
+    """Both ways to have kernels: forks, on Linux, and interpreters of their own."""
+    if request.param == "forked":
+        yield
+        return
+    _starter.close()
+    monkeypatch.setattr(system, "POSIX", False)
+    yield
+    _starter.close()
+
+
 def test_a_kernel_that_dies_is_noticed(tmp_path):
     notebook = notebook_that("import os\nos._exit(3)", tmp_path / "01_a.ipynb")
     with _kernels(), pytest.raises(FibrolibError, match=r"01_a\.ipynb: its kernel died"):
@@ -42,7 +55,7 @@ def test_a_kernel_shares_the_cores_and_shows_no_progress(tmp_path, monkeypatch):
     assert copy.cells[-1].outputs[0].text == f"{max(os.cpu_count() // at_once, 1)} 0\n"
 
 
-def test_workers_end_with_the_kernel_that_left_them(tmp_path):
+def test_workers_end_with_the_kernel_that_left_them(tmp_path, way):
     leaves = "import subprocess\nprint(subprocess.Popen(['sleep', '600']).pid)"
     with _kernels():
         copy = execute(notebook_that(leaves, tmp_path / "01_a.ipynb"), tmp_path)

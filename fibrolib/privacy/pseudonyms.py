@@ -28,6 +28,7 @@ from fibrolib.cohort.schema import absolute
 from fibrolib.cohort.values import NAMED, coarsened
 from fibrolib.diagnostics import INDICES, Diagnostic
 from fibrolib.errors import FibrolibError
+from fibrolib.system import claim_name, flush, link, others_may_read
 from fibrolib.video.stills import RATE_FILE, SUFFIXES, pictures_in
 from fibrolib.video.streams import VIDEO_SUFFIXES
 
@@ -35,7 +36,6 @@ VARIABLE = "FIBROLIB_PRIVATE"
 """Environment variable that names another folder."""
 
 _KEY_BYTES = 32
-_ANYBODY_ELSE = 0o077  # permissions of group and others
 
 
 def private_folder() -> Path:
@@ -55,7 +55,7 @@ def read_key() -> bytes:
     path = private_folder() / "key"
     if not path.exists():
         _make_key(path)
-    if os.name == "posix" and path.stat().st_mode & _ANYBODY_ELSE:
+    if others_may_read(path):
         raise FibrolibError(
             f"{path}: others may read the key to the pseudonyms. Run 'chmod 600 {path}', or, where the disk knows no "
             f"permissions, set {VARIABLE} to a folder on another."
@@ -82,12 +82,8 @@ def write_private(path: Path, text: str) -> Path:
 def _make_key(path: Path) -> None:
     temporary = _written_aside(path, secrets.token_hex(_KEY_BYTES) + "\n")
     try:
-        os.link(temporary, path)  # unlike a rename, this keeps the key of whoever came first
-    except FileExistsError:
-        pass
-    except OSError:  # a disk that knows no hard links
-        if not path.exists():
-            finish(temporary, path)
+        flush(temporary)
+        claim_name(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -137,7 +133,7 @@ def _link(target: Path, place: Path, name: str) -> str:
     except OSError as error:
         raise FibrolibError(
             f"{path}: no link to {target} can be made here ({error.strerror}). Set {VARIABLE} to a folder on a disk "
-            "that knows symbolic links."
+            "that knows symbolic links (Windows: to one on the disk of the files)."
         ) from error
     return path.name
 
@@ -155,12 +151,16 @@ def _true_path(path: str) -> str:
     return os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114 - str in, str out
 
 
+def _is_link_to(target: Path, path: Path) -> bool:
+    return path.exists() and path.samefile(target)
+
+
 def _link_file(target: Path, path: Path) -> None:
-    if path.is_symlink() and path.readlink() == target:
+    if _is_link_to(target, path):
         return
     path.unlink(missing_ok=True)
     with contextlib.suppress(FileExistsError):  # made by another process in between: the same link
-        path.symlink_to(target)
+        link(target, path)
 
 
 def _link_pictures(folder: Path, path: Path) -> None:
@@ -168,13 +168,14 @@ def _link_pictures(folder: Path, path: Path) -> None:
     wanted = {f"{number:06d}{picture.suffix.lower()}": picture for number, picture in enumerate(pictures, start=1)}
     if (folder / RATE_FILE).is_file():
         wanted[RATE_FILE] = folder / RATE_FILE
-    if path.is_dir() and {entry.name: entry.readlink() for entry in path.iterdir()} == wanted:
+    there = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+    if there == set(wanted) and all(_is_link_to(picture, path / name) for name, picture in wanted.items()):
         return
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as unfinished:
         new = Path(unfinished) / path.name
         new.mkdir(mode=0o700)
         for name, picture in wanted.items():
-            (new / name).symlink_to(picture)
+            link(picture, new / name)
         shutil.rmtree(path, ignore_errors=True)
         new.rename(path)
 

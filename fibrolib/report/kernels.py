@@ -1,4 +1,4 @@
-"""Kernels for the notebooks of a run: forks of one process that has imported everything. None outlives the run.
+"""Kernels for the notebooks of a run: on Linux, forks of one process that has imported everything. None outlives it.
 
 Imports take eight processor seconds a notebook, more than the work itself in a run of ``smoke``.
 """
@@ -11,21 +11,21 @@ import gc
 import importlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import joblib
-import psutil
 from jupyter_client import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
 from fibrolib.nets import import_torchvision
+from fibrolib.system import Fork, kill_group, may_fork, own_group
 
 _MAX_WORKERS = min(2, joblib.cpu_count())
 """Notebooks that run at a time: each keeps mostly one core busy; more than two would need more memory."""
@@ -45,12 +45,12 @@ class _Starter:
             if self._process is None:
                 # A session of its own: what kills the run by its group, or Ctrl-C, must not reach it.
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", "from fibrolib.report.kernels import _serve; _serve()"],
+                    [sys.executable, "-P", "-c", f"from fibrolib.report.kernels import _serve; _serve({may_fork()})"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     # As every kernel says to its matplotlib, which reads it on import.
                     env={"MPLBACKEND": "module://matplotlib_inline.backend_inline", **_environment()},
-                    start_new_session=True,
+                    **own_group(),
                 )
 
     def ask(self, **request: object) -> int | None:
@@ -126,6 +126,9 @@ class _Kernel:
         if self.poll() is None:
             os.kill(self.pid, signum)
 
+    def kill(self) -> None:
+        kill_group(self.pid)
+
 
 class _Provisioner(LocalProvisioner):
     """Lets the starter make a kernel where jupyter_client would start an interpreter."""
@@ -150,43 +153,29 @@ class _KernelManager(AsyncKernelManager):
     def cleanup_resources(self, *args, **kwargs):
         """Workers that a kernel left behind end as well."""
         if (pid := getattr(self, "_pid", None)) is not None:
-            _kill(pid)
+            kill_group(pid)
         return super().cleanup_resources(*args, **kwargs)
 
 
-def _kill(pid: int) -> None:
-    """Kill a kernel and all that it started. It may be dead already, its workers not."""
-    if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)  # a kernel leads a group, which has its id
-        return
-    with contextlib.suppress(psutil.NoSuchProcess):
-        kernel = psutil.Process(pid)
-        for process in [*kernel.children(recursive=True), kernel]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-
-
-def _serve() -> None:
+def _serve(forks: bool) -> None:
     """Start kernels on request, one JSON object a line, until the input ends; then kill what is left.
 
     ``{"command", "folder", "environment"}`` starts one, the answer is its process id; ``{"poll": pid}`` is answered by
     its exit status, null while it runs.
     """
-    may_fork = sys.platform == "linux"  # elsewhere a process that has loaded so much is not safe to fork
-    if may_fork:
+    if forks:
         _preload()
-    kernels: dict[int, subprocess.Popen | _Fork] = {}
+    kernels: dict[int, subprocess.Popen | Fork] = {}
     for line in iter(sys.stdin.buffer.readline, b""):
         request = json.loads(line)
         if "poll" in request:
             answer = kernels[request["poll"]].poll()
         else:
-            kernel = _Fork(**request) if may_fork else _start(**request)
+            kernel = Fork(partial(_become_kernel, **request)) if forks else _start(**request)
             answer, kernels[kernel.pid] = kernel.pid, kernel
         print(json.dumps(answer), flush=True)
     for pid, kernel in kernels.items():
-        _kill(pid)
+        kill_group(pid)
         kernel.wait()
 
 
@@ -200,28 +189,10 @@ def _preload() -> None:
     gc.freeze()  # objects that the collector leaves alone stay shared with the forks
 
 
-class _Fork:
-    """A kernel forked from this process."""
-
-    def __init__(self, command: list[str], folder: str, environment: dict[str, str]) -> None:
-        self.pid = os.fork()
-        if self.pid == 0:
-            _become_kernel(command, folder, environment)
-
-    def poll(self) -> int | None:
-        """Exit status, which stays to be read: until `wait` no other process gets the number."""
-        ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        return ended and ended.si_status
-
-    def wait(self) -> None:
-        os.waitpid(self.pid, 0)
-
-
 def _become_kernel(command: list[str], folder: str, environment: dict[str, str]) -> None:
     """Run a kernel in this process, as the command, ``python -m ipykernel_launcher ...``, would."""
     from ipykernel.kernelapp import IPKernelApp
 
-    os.setsid()  # a signal to the kernel reaches its workers, and none for the run reaches it
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # standard output carries the answers
     os.chdir(folder)
@@ -229,10 +200,9 @@ def _become_kernel(command: list[str], folder: str, environment: dict[str, str])
     os.environ.update(environment)
     sys.argv = command[command.index("ipykernel_launcher") :]
     IPKernelApp.launch_instance(sys.argv[1:])
-    sys.exit()
 
 
 def _start(command: list[str], folder: str, environment: dict[str, str]) -> subprocess.Popen:
     """An interpreter of its own."""
     nothing = {"stdin": subprocess.DEVNULL, "stdout": sys.stderr}
-    return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **nothing)
+    return subprocess.Popen(command, cwd=folder, env=environment, **own_group(), **nothing)
