@@ -56,7 +56,7 @@ test: env              ## lint and run all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lab: env               ## open JupyterLab on the notebooks; reports open in it too
-	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks
+	$(BIN)/fibrolib lab
 
 lint: env              ## mend style
 	$(BIN)/ruff check --fix .

@@ -313,6 +313,16 @@ def _pretrain(
     make_weights(pictures, out, only=only, patients=made_of, report=typer.echo, n_jobs=-1)
 
 
+@app.command("lab")
+def _lab() -> None:
+    """Open JupyterLab on the notebooks; reports open in it too."""
+    from jupyterlab.labapp import LabApp
+
+    from fibrolib.study import PROJECT
+
+    LabApp.launch_instance([f"--ServerApp.root_dir={PROJECT}", "--LabApp.default_url=/lab/tree/notebooks"])
+
+
 @contextlib.contextmanager
 def _stopped_in_a_sentence() -> Iterator[None]:
     """Ctrl-C, a signal that asks the run to end, and a closed terminal: all processes end, and a sentence says so."""
