@@ -1,5 +1,6 @@
 """Small cohorts for the tests of the upper rooms: prepared clips with a signal that a net can find in seconds."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -38,7 +39,18 @@ architecture = "r3d_18"
 """
 """A profile with what it must have."""
 
-_WHOLE_RUNS = ("test_pipeline.py", "test_privacy_run.py", "test_docs_extend.py")
+CORES = "LOKY_MAX_CPU_COUNT"
+"""How many cores joblib sees."""
+
+FEW = [f"-p{each}" for each in ("redraws=20", "draws=100", "methods=gradcam", "explained=2", "planted=12")]
+"""Options that make whole runs cheap."""
+
+_WHOLE_RUNS = ("test_pipeline.py", "test_own_cohort_run.py")
+
+
+def pytest_configure() -> None:
+    """No workers but where a test asks for them: each imports for seconds what it needs."""
+    os.environ.setdefault(CORES, "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

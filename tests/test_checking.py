@@ -432,28 +432,30 @@ def test_what_further_columns_were_read_as_is_a_finding(folder):
     assert len(found) == 5
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "words"),
-    [
-        ("video_date", "03/04/2021", "may be 3 April 2021 or 4 March 2021: write 2021-04-03 or 2021-03-04"),
-        ("biopsy_date", "3/4/21", "is no date: write year-month-day"),
-        ("steatosis", "30 %", "is no grade of steatosis"),
-        ("visit", "baseline", "is no number of a visit"),
-        ("days_from_biopsy", "soon", "is no number. Expected days"),
-        ("elf", "high", "is no number. Expected a number alone"),
-    ],
-)
-def test_cells_of_further_columns_that_cannot_be_read(folder, column, value, words):
-    table = clean_table().assign(**{column: None})
-    table.loc[4, column] = value
-    table.to_csv(folder / "further.csv", index=False)
-    (finding,) = check_cohort(folder / "further.csv").of("error")
-    assert (finding.rows, finding.column) == ((6,), column)
-    assert words in finding.message
+UNREADABLE = {
+    "video_date": ("03/04/2021", "may be 3 April 2021 or 4 March 2021: write 2021-04-03 or 2021-03-04"),
+    "biopsy_date": ("3/4/21", "is no date: write year-month-day"),
+    "steatosis": ("30 %", "is no grade of steatosis"),
+    "visit": ("baseline", "is no number of a visit"),
+    "days_from_biopsy": ("soon", "is no number. Expected days"),
+    "elf": ("high", "is no number. Expected a number alone"),
+}
+
+
+def test_cells_of_further_columns_that_cannot_be_read(folder):
+    table = clean_table().assign(**dict.fromkeys(UNREADABLE))
+    for row, (column, (value, _)) in enumerate(UNREADABLE.items(), start=4):
+        table.loc[row, column] = value
+    table.to_csv(folder / "unreadable.csv", index=False)
+    found = {finding.column: finding for finding in check_cohort(folder / "unreadable.csv").of("error")}
+    assert found.keys() == UNREADABLE.keys()
+    for line, (column, (_, words)) in enumerate(UNREADABLE.items(), start=6):
+        assert found[column].rows == (line,)
+        assert words in found[column].message
 
 
 def test_how_a_table_was_read_is_a_finding(folder):
-    table = clean_table()
+    table = clean_table().head(12)
     table["note"] = "Größe"
     (folder / "west.csv").write_bytes(table.to_csv(index=False).encode("cp1252"))
     report = check_cohort(folder / "west.csv")

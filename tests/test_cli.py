@@ -4,31 +4,33 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from importlib import metadata
 
 import pandas as pd
 import pytest
+import typer
+from other_hospital import write_cohort_files
 from typer.testing import CliRunner
 
 from fibrolib import cli
 from fibrolib.learning import NetClassifier
-from fibrolib.phantom import simulate_cohort
 from fibrolib.study import load_profile
 from fibrolib.study.preprocessing import _preprocessing_settings
 
 
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory):
-    """A few virtual patients."""
-    return simulate_cohort(tmp_path_factory.mktemp("virtual") / "small", patients=24, seed=0, n_jobs=2)
+    """Twenty-four patients with small files."""
+    return write_cohort_files(tmp_path_factory.mktemp("clinic") / "small", 0, 24, "P")
 
 
 @pytest.fixture
 def copy(cohort, tmp_path):
     """A copy of the table beside links to the files, to be spoilt."""
-    for folder in ("videos", "images", "truth"):
+    for folder in ("videos", "images"):
         (tmp_path / folder).symlink_to(cohort.parent / folder)
     return shutil.copy(cohort, tmp_path / "cohort.csv")
 
@@ -57,25 +59,19 @@ def test_check_of_a_clean_cohort(monkeypatch, capsys, cohort):
     assert "from chance" in out
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "expected"),
-    [
-        ("video", "videos/none.mp4", ["line 4", "'video'", "none.mp4"]),
-        ("stage", "F2-3", ["line 4", "'stage'", "F2-3"]),
-        ("stage", "7", ["line 4", "'stage'", "7"]),
-        ("patient_id", "virtual-001", ["virtual-001", "stage"]),
-    ],
-)
-def test_wrong_cells_are_named(monkeypatch, capsys, copy, column, value, expected):
-    if column == "patient_id":
-        spoil(copy, "stage", 0, "0")
-        spoil(copy, "stage", 2, "3")
-    spoil(copy, column, 2, value)
+def test_wrong_cells_are_named_with_their_lines(monkeypatch, capsys, copy):
+    wrong = [("video", 2, "videos/none.mp4"), ("stage", 4, "F2-3"), ("stage", 6, "7"), ("patient_id", 8, "P03")]
+    spoil(copy, "stage", 3, "0")
+    for column, row, value in [*wrong, ("stage", 8, "3")]:
+        spoil(copy, column, row, value)
     for command in (["check", copy], ["run", "--cohort", copy]):
         status, out, err = call(monkeypatch, capsys, *command)
         assert status == 2
-        for word in expected:
-            assert word in out + err
+        lines = (out + err).splitlines()
+        for column, row, value in wrong[:3]:
+            about = f"line {row + 2}, column '{column}'"
+            assert any(about in line and value.removeprefix("videos/") in line for line in lines), about
+        assert any("P03" in line and "more than one stage" in line for line in lines)
 
 
 def test_missing_table(monkeypatch, capsys, tmp_path):
@@ -202,10 +198,25 @@ def test_python_dash_m():
 
 
 def test_simulate(monkeypatch, capsys, tmp_path):
-    status, out, _ = call(monkeypatch, capsys, "simulate", "--patients", 2, "--seed", 1, "--out", tmp_path / "v")
+    status, out, _ = call(monkeypatch, capsys, "simulate", "--patients", 1, "--seed", 1, "--out", tmp_path / "v")
     assert status == 0
-    assert "2 virtual patients" in out
+    assert "1 virtual patient, 1 video" in out
     assert (tmp_path / "v" / "cohort.csv").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="stops by signal")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_every_signal_that_asks_a_run_to_end_is_answered_in_a_sentence(capsys, name):
+    """What such a run leaves is seen in `test_failing_run`."""
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        with pytest.raises(typer.Exit) as stop, cli._stopped_in_a_sentence():
+            signal.raise_signal(signal.Signals[name])
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    assert stop.value.exit_code == 130
+    assert "Run the same command again to resume" in capsys.readouterr().err
 
 
 def test_parameters_are_read_as_json_where_they_are():
@@ -223,7 +234,7 @@ def model(flicker_patients, tmp_path):
 def test_score_tells_every_stage_and_that_it_is_no_diagnosis(monkeypatch, capsys, cohort, model):
     settings = _preprocessing_settings(load_profile("smoke"), "clips", virtual=True)
     model.with_suffix(".json").write_text(json.dumps(settings), "utf-8")
-    status, out, _ = call(monkeypatch, capsys, "score", model, cohort.parent / "videos" / "virtual-001.mp4")
+    status, out, _ = call(monkeypatch, capsys, "score", model, cohort.parent / "videos" / "P00.mp4")
     assert status == 0
     rows = [line.split() for line in out.splitlines()[1:4]]
     assert [stage for stage, _ in rows] == ["0", "1", "2"]
@@ -233,7 +244,7 @@ def test_score_tells_every_stage_and_that_it_is_no_diagnosis(monkeypatch, capsys
 
 
 def test_score_says_what_is_missing(monkeypatch, capsys, cohort, model, tmp_path):
-    video = cohort.parent / "videos" / "virtual-001.mp4"
+    video = cohort.parent / "videos" / "P00.mp4"
     without_settings = call(monkeypatch, capsys, "score", model, video)
     model.with_suffix(".json").write_text(
         json.dumps(_preprocessing_settings(load_profile("smoke"), "clips", virtual=False))
@@ -241,7 +252,7 @@ def test_score_says_what_is_missing(monkeypatch, capsys, cohort, model, tmp_path
     without_model = call(monkeypatch, capsys, "score", tmp_path / "none.safetensors", video)
     without_video = call(monkeypatch, capsys, "score", model, tmp_path / "none.mp4")
     not_a_model = call(monkeypatch, capsys, "score", video, video)
-    expected = ("net.json", "none.safetensors", "none.mp4", "virtual-001.mp4")
+    expected = ("net.json", "none.safetensors", "none.mp4", "P00.mp4")
     found = (without_settings, without_model, without_video, not_a_model)
     for (status, _, err), word in zip(found, expected, strict=True):
         assert status == 2

@@ -429,8 +429,7 @@ def test_probabilities_are_needed(labs, split):
     assert len(evaluate("svc", calibrated, labs.assign(split=split), columns=LABS, n_folds=2).predictions) == 60
 
 
-@pytest.mark.parametrize("gap", ["p0", "p5"], ids=["training", "test"])
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize(("gap", "n_jobs"), [("p0", 1), ("p5", 1), ("p0", 2)], ids=["training", "test", "in a worker"])
 def test_missing_values_that_are_not_taken_are_named(labs, split, gap, n_jobs):
     labs.loc[gap, "ast"] = np.nan
     assert (split["p0"], split["p5"]) == ("train", "test")

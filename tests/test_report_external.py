@@ -1,5 +1,6 @@
 """A validation from command line to report: what it leaves, how it resumes, and what it refuses before any work."""
 
+import io
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from other_hospital import write_cohort_files
 from rich.console import Console
 
+from fibrolib import cli
 from fibrolib.errors import FibrolibError
 from fibrolib.privacy import register
 from fibrolib.report import validate_models
@@ -89,7 +91,9 @@ def kept(out):
     return {path: path.stat().st_mtime_ns for path in (out / "cache" / "results").glob("[!.]*")}
 
 
-def test_killed_and_resumed_it_ends_the_same_and_repeats_nothing(validated, finished_run, other_cohort, tmp_path):
+def test_killed_and_resumed_it_ends_the_same_and_repeats_nothing(
+    validated, finished_run, other_cohort, tmp_path, monkeypatch, capsys
+):
     out = tmp_path / "out"
     process = subprocess.Popen(
         command(finished_run, other_cohort, out),
@@ -105,9 +109,11 @@ def test_killed_and_resumed_it_ends_the_same_and_repeats_nothing(validated, fini
     scores = (out / "predictions.csv").read_bytes()
     assert before
     assert not (out / "tables" / "recalibration.csv").exists()
-    found = subprocess.run(command(finished_run, other_cohort, out), capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stderr
-    assert found.stdout.splitlines()[-1] == f"Report: {out / 'report.html'}"
+    monkeypatch.setattr(sys, "argv", command(finished_run, other_cohort, out)[2:])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"Report: {out / 'report.html'}"
     assert {path: kept(out)[path] for path in before} == before
     assert (out / "predictions.csv").read_bytes() == scores
     for name in ("results.json", "predictions.csv", *(f"tables/{name}.csv" for name in TABLES)):
@@ -160,17 +166,40 @@ def test_stages_of_another_scale_are_refused(finished_run, changed, tmp_path):
         validate(finished_run, changed, tmp_path / "out")
 
 
-def test_virtual_patients_are_said_loudly(validated, finished_run, changed, tmp_path, capsys):
-    table = pd.read_csv(changed)
+@pytest.fixture(scope="module")
+def of_virtual_patients(finished_run, other_cohort, tmp_path_factory):
+    """One index on virtual patients: the report, what was said, and whether the run is as it was."""
+    folder = tmp_path_factory.mktemp("virtual")
+    table = pd.read_csv(other_cohort)
     table["patient_id"] = [f"virtual-{number:03d}" for number in range(len(table))]
-    table.to_csv(changed, index=False)
-    validation = open_validation(finished_run / "models" / "swe.json", register(changed), out=str(tmp_path / "out"))
-    report = validate_models(validation, Console())
+    for column in ("videos", "images"):
+        (folder / column).symlink_to(other_cohort.parent / column)
+    table.to_csv(folder / "cohort.csv", index=False)
+    console = Console(file=io.StringIO())
+    before = {path: path.stat().st_mtime_ns for path in finished_run.rglob("*") if path.is_file()}
+    swe = finished_run / "models" / "swe.json"
+    validation = open_validation(swe, register(folder / "cohort.csv"), out=str(folder / "out"))
+    report = validate_models(validation, console)
+    untouched = {path: path.stat().st_mtime_ns for path in finished_run.rglob("*") if path.is_file()} == before
+    return report, " ".join(console.file.getvalue().split()), untouched
+
+
+def test_virtual_patients_are_said_loudly(of_virtual_patients, validated):
+    report, said, _ = of_virtual_patients
     words = "made with real patients and are tried on virtual ones"
-    assert words in " ".join(capsys.readouterr().out.split())
+    assert words in said
     assert words in report.read_text()
     assert words in json.loads(report.with_name("results.json").read_text())["virtual"]
     assert not json.loads((validated / "results.json").read_text())["virtual"]
+
+
+def test_one_index_alone_leaves_the_run_as_it_was(of_virtual_patients):
+    report, _, untouched = of_virtual_patients
+    assert untouched
+    results = json.loads(report.with_name("results.json").read_text())
+    assert list(results["first_step"]["models"]) == ["swe"]
+    assert results["first_step"]["comparisons"] == []
+    assert results["first_step"]["staging"] is None
 
 
 def test_virtual_patients_among_real_ones_are_refused(finished_run, changed, tmp_path):
@@ -179,16 +208,6 @@ def test_virtual_patients_among_real_ones_are_refused(finished_run, changed, tmp
     table.to_csv(changed, index=False)
     with pytest.raises(FibrolibError, match="mixes virtual and real"):
         validate(finished_run, changed, tmp_path / "out")
-
-
-def test_one_index_alone_leaves_the_run_as_it_was(finished_run, other_cohort, tmp_path):
-    before = {path: path.stat().st_mtime_ns for path in finished_run.rglob("*") if path.is_file()}
-    report = validate(finished_run / "models" / "swe.json", other_cohort, tmp_path / "out")
-    assert {path: path.stat().st_mtime_ns for path in finished_run.rglob("*") if path.is_file()} == before
-    results = json.loads(report.with_name("results.json").read_text())
-    assert list(results["first_step"]["models"]) == ["swe"]
-    assert results["first_step"]["comparisons"] == []
-    assert results["first_step"]["staging"] is None
 
 
 def test_an_index_whose_values_are_missing_is_left_out(indices, changed, tmp_path):

@@ -3,6 +3,7 @@
 import os
 import sys
 
+import joblib
 import nbformat
 import psutil
 import pytest
@@ -41,35 +42,12 @@ def way(request, monkeypatch):
     _starter.close()
 
 
-def test_a_kernel_that_dies_is_noticed(tmp_path):
-    notebook = notebook_that("import os\nos._exit(3)", tmp_path / "01_a.ipynb")
-    with _kernels(), pytest.raises(FibrolibError, match=r"01_a\.ipynb: its kernel died"):
-        execute(notebook, tmp_path)
-
-
 def test_a_kernel_shares_the_cores_and_shows_no_progress(tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     asked = "import os\nprint(os.environ['OMP_NUM_THREADS'], os.environ['FIBROLIB_PROGRESS'])"
     with _kernels() as at_once:
         copy = execute(notebook_that(asked, tmp_path / "01_a.ipynb"), tmp_path)
-    assert copy.cells[-1].outputs[0].text == f"{max(os.cpu_count() // at_once, 1)} 0\n"
-
-
-def test_workers_end_with_the_kernel_that_left_them(tmp_path, way):
-    leaves = "import subprocess\nprint(subprocess.Popen(['sleep', '600']).pid)"
-    with _kernels():
-        copy = execute(notebook_that(leaves, tmp_path / "01_a.ipynb"), tmp_path)
-    left = int(copy.cells[-1].outputs[0].text)
-    assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
-
-
-def test_none_starts_once_all_are_ended(tmp_path):
-    with pytest.raises(ZeroDivisionError), _kernels():
-        raise ZeroDivisionError
-    with pytest.raises(FibrolibError, match=r"01_a\.ipynb: its kernel (did not start|died)"):
-        execute(notebook_that("pass", tmp_path / "01_a.ipynb"), tmp_path)
-    with _kernels():
-        assert execute(notebook_that("print(1)", tmp_path / "01_a.ipynb"), tmp_path).cells[-1].outputs[0].text == "1\n"
+    assert copy.cells[-1].outputs[0].text == f"{max(joblib.cpu_count() // at_once, 1)} 0\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
@@ -82,3 +60,44 @@ def test_kernels_are_forks_of_one_process_that_has_imported_everything(tmp_path)
         ]
     assert said[0] == said[1]
     assert said[0][1] == "True"
+
+
+MEMORY = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))\nbytearray(2**40)"
+WORKER = "import os\nfrom joblib import Parallel, delayed\nParallel(2)(delayed(os._exit)(3) for _ in range(4))"
+
+
+@pytest.mark.parametrize(
+    ("does", "name"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        pytest.param(
+            MEMORY, "MemoryError", marks=pytest.mark.skipif(os.name != "posix", reason="limits memory as POSIX does")
+        ),
+        (WORKER, "TerminatedWorkerError"),
+    ],
+)
+def test_a_notebook_that_raises_is_named_and_its_copy_keeps_the_traceback(tmp_path, does, name):
+    notebook = notebook_that(does, tmp_path / "01_a.ipynb")
+    with _kernels(), pytest.raises(FibrolibError, match=rf"01_a\.ipynb stopped in cell [\s\S]*{name}"):
+        execute(notebook, tmp_path)
+    (output,) = nbformat.read(tmp_path / "run" / "01_a-failed.ipynb", 4).cells[-1].outputs
+    assert (output.output_type, output.ename) == ("error", name)
+
+
+def test_a_kernel_that_dies_is_noticed_and_none_starts_once_all_are_ended(tmp_path):
+    notebook = notebook_that("import os\nos._exit(3)", tmp_path / "01_a.ipynb")
+    with pytest.raises(FibrolibError, match=r"01_a\.ipynb: its kernel died"), _kernels():
+        execute(notebook, tmp_path)
+    assert nbformat.read(tmp_path / "run" / "01_a-failed.ipynb", 4).cells
+    with pytest.raises(FibrolibError, match=r"01_a\.ipynb: its kernel (did not start|died)"):
+        execute(notebook_that("pass", tmp_path / "01_a.ipynb"), tmp_path)
+    with _kernels():
+        assert execute(notebook_that("print(1)", tmp_path / "01_a.ipynb"), tmp_path).cells[-1].outputs[0].text == "1\n"
+
+
+def test_workers_end_with_the_kernel_that_left_them(tmp_path, way):
+    leaves = "import subprocess\nprint(subprocess.Popen(['sleep', '600']).pid)"
+    with _kernels():
+        copy = execute(notebook_that(leaves, tmp_path / "01_a.ipynb"), tmp_path)
+    left = int(copy.cells[-1].outputs[0].text)
+    assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
