@@ -150,7 +150,7 @@ def test_without_truth_the_pictures_are_the_same(table, tmp_path):
 @pytest.fixture(scope="module")
 def several(table, tmp_path_factory):
     """The same patients with two videos each."""
-    return simulate_cohort(tmp_path_factory.mktemp("several"), patients=2, videos=2, seed=SEED, n_jobs=2)
+    return simulate_cohort(tmp_path_factory.mktemp("several"), patients=2, videos=2, seed=SEED, n_jobs=1)
 
 
 def test_further_videos_are_further_views(table, several):
