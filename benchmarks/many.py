@@ -30,7 +30,7 @@ from fibrolib.cohort import read_cohort, write_cohort
 from fibrolib.learning import NetClassifier, clips
 from fibrolib.study import load_profile
 from fibrolib.study.preprocessing import prepare_files
-from fibrolib.video import load_frames, write_video
+from fibrolib.video import map_frames, write_video
 
 HEIGHT, WIDTH, FRAMES = 96, 128, 18
 COPY_EVERY = 50
@@ -107,8 +107,8 @@ def train(folder: Path, n: int) -> str:
 
 def memory(folder: Path, n: int) -> str:
     paths = [str(path) for paths in pd.read_pickle(folder / "patients.pkl")["clips"] for path in paths]
-    held = {path: load_frames(path) for path in paths}
-    clips.load_frames = held.__getitem__
+    held = {path: np.array(map_frames(path)) for path in paths}
+    clips.map_frames = held.__getitem__
     return train(folder, n)
 
 

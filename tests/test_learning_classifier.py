@@ -20,7 +20,7 @@ from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier, training
 from fibrolib.learning.training import torch_threads, warm_cosine
 from fibrolib.nets import write_tensors
-from fibrolib.video import load_frames
+from fibrolib.video import load_clip
 
 TINY = {"options": {"width": 4}, "clip_length": 4, "n_clips": 2, "epochs": 6, "batch_size": 6, "n_threads": 1}
 
@@ -192,7 +192,8 @@ def test_without_epochs_it_is_a_ridge_regression_on_frozen_features(tmp_path):
     patients = make_patients(tmp_path, 30, n_stages=2, side=32)
     settings = {"view": "stills", "clip_length": 1, "cutoff": 1, "weights": "imagenet", "epochs": 0}
     net = NetClassifier("frame_cnn", **settings).fit(patients, patients["stage"])
-    stills = torch.from_numpy(np.stack([load_frames(path)[0] for (path,) in patients["stills"]]))[:, None, None] / 255
+    stills = np.stack([load_clip(path).frames[0] for (path,) in patients["stills"]])
+    stills = torch.from_numpy(stills)[:, None, None] / 255
     with torch.no_grad():
         features = net.module_.frame_features(stills).mean(1).numpy()
     informative = features[:, features.std(0) > 1e-3 * features.std(0).max()]

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +71,21 @@ class TestDataset:
     def test_stage_comes_with_the_window(self, flicker_patients):
         dataset = self.make(flicker_patients)
         assert [dataset[i][1] for i in range(4)] == [0, 1, 2, 0]
+
+    def test_clips_beyond_what_memory_may_hold_are_read_from_disk_and_give_the_same_windows(
+        self, flicker_patients, monkeypatch
+    ):
+        held = self.make(flicker_patients, n_clips=2, augment=Augment(), seed=1)
+        expected = [held[k][0] for k in range(len(held))]
+        one = held._read(held.items[0][1]).nbytes
+        monkeypatch.setattr("fibrolib.learning.clips._IN_MEMORY", 2 * one)
+        few = self.make(flicker_patients, n_clips=2, augment=Augment(), seed=1)
+        assert all(map(torch.equal, [few[k][0] for k in range(len(few))], expected))
+        assert sum(frames.nbytes for frames in few._frames.values()) == 2 * one
+
+    def test_no_frame_is_read_to_list_the_windows(self, flicker_patients, monkeypatch):
+        monkeypatch.setattr(ClipDataset, "_read", None)  # cannot be called
+        assert len(self.make(flicker_patients, n_clips=3)) == 3 * len(flicker_patients)
 
     def test_a_table_without_prepared_files_is_refused(self, flicker_patients):
         with pytest.raises(ValueError, match="no column 'clips'"):

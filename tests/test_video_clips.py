@@ -13,7 +13,7 @@ from fibrolib.video import (
     Clip,
     clips,
     load_clip,
-    load_frames,
+    map_frames,
     prepare_cached,
     prepare_clip,
     prepare_image,
@@ -177,6 +177,19 @@ def test_masks_that_do_not_fit_are_named(video, tmp_path):
             prepare_clip(video, size=20, fps=None, max_frames=40, roi=tmp_path / f"{name}.npz")
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_frames_are_mapped_from_where_they_lie_in_the_file(tmp_path, order):
+    frames = np.asarray(np.random.default_rng(0).integers(0, 256, (7, 20, 20), dtype=np.uint8), order=order)
+    clip = Clip(frames, 10.0, np.ones((20, 20), dtype=bool), frames > 200)
+    save_clip(tmp_path / "clip.npz", clip)
+    mapped = map_frames(tmp_path / "clip.npz")
+    assert isinstance(mapped, np.memmap)
+    assert np.array_equal(mapped, load_clip(tmp_path / "clip.npz").frames)
+    np.savez(tmp_path / "none.npz", sector=clip.sector)
+    with pytest.raises(VideoError, match=r"none\.npz: this prepared clip cannot be read.*Delete it"):
+        map_frames(tmp_path / "none.npz")
+
+
 def test_an_image_is_a_clip_of_one_frame(tmp_path):
     frame = recording(1)[0]
     write_image(tmp_path / "image.png", frame)
@@ -206,7 +219,6 @@ def test_a_saved_clip_comes_back(tmp_path, with_roi):
     save_clip(tmp_path / "new" / "a.npz", clip)
     back = load_clip(tmp_path / "new" / "a.npz")
     np.testing.assert_array_equal(back.frames, clip.frames)
-    np.testing.assert_array_equal(load_frames(tmp_path / "new" / "a.npz"), clip.frames)
     np.testing.assert_array_equal(back.sector, clip.sector)
     assert back.fps == 22.25
     assert (back.roi is None) == (not with_roi)

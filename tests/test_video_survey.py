@@ -5,8 +5,8 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from fibrolib.checking.files import _likeness
-from fibrolib.video import find_sector
+from fibrolib.checking.copies import _likeness
+from fibrolib.video import Surveys, find_sector, survey_video, write_video
 from fibrolib.video.survey import _NO_MARGINS, _coloured_pixels, _miniature, _still_marks, _well_inside, fingerprints
 
 # What is drawn on a picture is told from tissue, and a tint from colour
@@ -124,3 +124,17 @@ def test_a_margin_that_was_cut_off_is_found_again(sides):
     plain = _likeness(prints(picture(0)), prints(copy))[0, 0]
     found = _likeness(prints(picture(0), tuple(0.05 * side for side in sides)), prints(copy))[0, 0]
     assert found > 0.95 > plain
+
+
+def test_surveys_are_kept_outside_of_memory(tmp_path):
+    write_video(tmp_path / "a.mp4", tissue(), 20.0)
+    survey, surveys = survey_video(tmp_path / "a.mp4"), Surveys()
+    for name in ("b", "a"):
+        surveys.add(name, survey)
+    assert list(surveys) == ["b", "a"]
+    assert "c" not in surveys
+    again = surveys["b"]
+    assert again is not survey
+    assert (again.path, again.brightness, again.notes) == (survey.path, survey.brightness, survey.notes)
+    assert np.array_equal(again.small.frames, survey.small.frames)
+    assert np.array_equal(again.whole, survey.whole)

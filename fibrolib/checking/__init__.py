@@ -1,7 +1,7 @@
 """Check a cohort before anything is computed from it: every finding by line, errors and warnings, all at once."""
 
 from fibrolib.checking.check import check_cohort
-from fibrolib.checking.overlap import alike_pictures
+from fibrolib.checking.copies import alike_pictures
 from fibrolib.checking.report import ANNOUNCED, LEAKS, CheckReport
 from fibrolib.checking.template import write_template
 

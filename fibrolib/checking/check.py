@@ -16,6 +16,7 @@ from fibrolib.cohort import FILES, inspect_cohort, is_there
 from fibrolib.cohort.columns import numbers_of
 from fibrolib.diagnostics import INDICES, Diagnostic
 from fibrolib.errors import Problem
+from fibrolib.video import Surveys
 
 _CLIP_FRAMES = 17  # of the longest clip that the default nets take (`clip_length` of `cnn3d` in the profile `quick`)
 
@@ -46,7 +47,7 @@ def check_cohort(
     findings = _of_problems(cohort.problems, "error", "table")
     findings += _of_problems(cohort.text.attrs.get("notes", ()), "warning", "table-read")
     findings += _table_findings(cohort.text, table, diagnostics)
-    surveys, summary = {}, ()
+    surveys, summary = Surveys(), ()
     if not table.empty:
         surveys, of_files = _file_findings(table, cohort.root, clip_frames, n_jobs, track)
         of_sample, summary = _sample_findings(table, surveys, cutoff, numbers_of(diagnostics))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import itertools
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -14,12 +13,11 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from fibrolib.checking.report import Surveys, _Finding
+from fibrolib.checking.copies import _alike_pairs
+from fibrolib.checking.report import _Finding
 from fibrolib.errors import VideoError
-from fibrolib.video import masks_of_frames
-from fibrolib.video.survey import GRID, VideoSurvey, fingerprints, survey_video
+from fibrolib.video import Surveys, VideoSurvey, masks_of_frames, survey_video
 
 # All *assumptions*. The calmest of 71 real videos moves by 4.0 grey levels and the darkest has a mean of 9.5.
 _LEVELS = 26  # of 256: less of the range is used by no real picture, but by one whose grey levels were misread
@@ -33,21 +31,6 @@ _MARKED = 20  # pixels; see `fibrolib.video.survey`
 _SECONDS = 60.0  # that reading one file may take
 _PATIENCE = 65.0  # seconds until a reader that has not looked at the clock is given up
 _SHORT = 1.0  # seconds: one heartbeat at 60 a minute, and the movement is what the video is for
-
-_ALIKE = 0.9
-"""Agreement of two fingerprints above which they show the same (*assumption*, set on 71 real lung videos: copies
-scaled, re-encoded, brightened or cut at the front reach 0.93 to 1; videos of different views at the most 0.85)."""
-
-_MARGINS = [margins for margins in itertools.product((0.0, 0.05), repeat=4) if any(margins)]
-"""A twentieth cut off any of the four sides: the grid of a copy is then laid over less of the picture."""
-
-_WORTH = 0.25
-"""Agreement above which a margin may explain what is lacking (*assumption*: of 71 real lung videos with a twentieth cut
-off, all agree by more). Then 0.9 finds 99 % of them, in place of 1 to 8 %; different views reach 0.87."""
-
-_MIN_SHARED = 150  # cells, of 1024, that two fingerprints must both hold to be compared (*assumption*)
-_MIN_SHARED_CUT = 250  # the same for the best of many margins
-_BLOCK = 256  # videos compared at once: bounds the memory
 
 
 def _file_findings(
@@ -68,10 +51,10 @@ def _survey_files(
             rows.setdefault(name, ([], column))[0].append(line)
     jobs = [joblib.delayed(_survey)(root, name) for name in rows]
     parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
-    surveys, findings = {}, []
+    surveys, findings = Surveys(), []
     for (name, (lines, column)), result in zip(rows.items(), track(parallel(jobs), len(jobs)), strict=True):
         if isinstance(result, VideoSurvey):
-            surveys[name] = result
+            surveys.add(name, result)
         else:
             findings.append(_Finding("error", "unreadable", result, lines, column))
     return surveys, findings
@@ -194,7 +177,8 @@ def _copy_findings(table: pd.DataFrame, root: Path, surveys: Surveys) -> list[_F
         # One picture may be kept in many files: of each such group one is compared with the rest.
         spare = {second for _, second in equal}
         kept = [line for line in rows.index if line not in spare]
-        findings += [_copy_finding(rows, column, *pair) for pair in _alike_pairs(rows.loc[kept, column], surveys)]
+        pairs = _alike_pairs([*rows.loc[kept, column]], surveys)
+        findings += [_copy_finding(rows, column, kept[one], kept[other], how) for one, other, how in pairs]
     return findings
 
 
@@ -207,52 +191,6 @@ def _equal_pairs(root: Path, rows: pd.DataFrame, column: str) -> list[tuple[int,
                 digests[line] = hashlib.file_digest(file, "sha256").digest()
     first = {digest: line for line, digest in reversed(digests.items())}
     return [(first[digest], line) for line, digest in digests.items() if first[digest] != line]
-
-
-def _alike_pairs(names: pd.Series, surveys: Surveys) -> list[tuple[int, int, str]]:
-    """Lines of files of which some frames are alike, as they are or mirrored."""
-    prints = [fingerprints(surveys[name].small) for name in names]
-
-    @functools.cache
-    def cut(place: int) -> NDArray[np.int8]:
-        """Fingerprints as copies of a video without its margins would have them."""
-        return np.concatenate([fingerprints(surveys[names.iloc[place]].small, margins) for margins in _MARGINS])
-
-    pairs = []
-    for start in range(0, len(prints), _BLOCK):
-        for later in range(start, len(prints), _BLOCK):
-            one, other = prints[start : start + _BLOCK], prints[later : later + _BLOCK]
-            plain, turned = _best(one, other, mirrored=False), _best(one, other, mirrored=True)
-            for i, j in np.argwhere((plain >= _WORTH) | (turned >= _ALIKE)):
-                first, second = start + i, later + j
-                if first < second and (how := _how(plain[i, j], turned[i, j], prints, cut, first, second)):
-                    pairs.append((names.index[first], names.index[second], how))
-    return pairs
-
-
-def _how(plain: float, turned: float, prints: list[NDArray[np.int8]], cut: Callable, first: int, second: int) -> str:
-    """In what way two files are alike; empty where they are not."""
-    if max(plain, turned) >= _ALIKE:
-        return "alike" if plain >= _ALIKE else "mirrored"
-    pairs = ((cut(first), prints[second]), (cut(second), prints[first]))
-    return "cut" if any(_likeness(*pair, _MIN_SHARED_CUT).max() >= _ALIKE for pair in pairs) else ""
-
-
-def _best(one: list[NDArray[np.int8]], other: list[NDArray[np.int8]], mirrored: bool) -> NDArray[np.float32]:
-    """The best agreement of any frame of a video with any of another; shape (videos, videos)."""
-    theirs = np.concatenate(other)
-    if mirrored:  # the cells run back, and each step changes its sign
-        theirs = -theirs.reshape(-1, GRID, GRID)[:, :, ::-1].reshape(len(theirs), -1)
-    agreement = _likeness(np.concatenate(one), theirs)
-    starts = [np.cumsum([0, *(len(prints) for prints in side[:-1])]) for side in (one, other)]
-    return np.maximum.reduceat(np.maximum.reduceat(agreement, starts[0], axis=0), starts[1], axis=1)
-
-
-def _likeness(one: NDArray[np.int8], other: NDArray[np.int8], min_shared: int = _MIN_SHARED) -> NDArray[np.float32]:
-    """Agreement of fingerprints, shape (n, 1024) and (m, 1024): 1 alike, 0 unrelated, -1 opposite."""
-    a, b = one.astype(np.float32), other.astype(np.float32)
-    shared = np.abs(a) @ np.abs(b).T
-    return np.where(shared >= min_shared, (a @ b.T) / np.maximum(shared, 1), 0)
 
 
 def _copy_finding(rows: pd.DataFrame, column: str, first: int, second: int, how: str) -> _Finding:

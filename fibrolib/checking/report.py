@@ -17,10 +17,7 @@ from PIL import Image
 
 from fibrolib.atomic import replacing
 from fibrolib.errors import counted
-from fibrolib.video.survey import VideoSurvey
-
-Surveys = dict[str, VideoSurvey]
-"""What each file is like, by its path as the table has it, without files that cannot be read."""
+from fibrolib.video import Surveys
 
 _COPIES = ("copy-across-patients", "copy-across-split", "copy-across-stages")
 LEAKS = frozenset(
@@ -94,14 +91,15 @@ class CheckReport:
     name, findings, summary : str, tuple of _Finding, tuple of str
         What the cohort is called; errors first, then by line; sentences about what was read.
     table, surveys
-        The table as far as it could be read, indexed by line, and what each of its files is like.
+        The table as far as it could be read, indexed by line, and what each of its files that can be read is like, by
+        its path as the table has it.
     """
 
     name: str
     findings: tuple[_Finding, ...]
     summary: tuple[str, ...]
     table: pd.DataFrame | None = field(default=None, repr=False)
-    surveys: Surveys = field(default_factory=dict, repr=False)
+    surveys: Surveys = field(default_factory=Surveys, repr=False)
 
     @property
     def status(self) -> int:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-import numpy as np
 import pandas as pd
 
-from fibrolib.checking.report import Surveys, _Finding
+from fibrolib.checking.report import _Finding
 from fibrolib.cohort.columns import DEVICE, FURTHER, OPTIONAL, REQUIRED
 from fibrolib.cohort.split import part_sizes
 from fibrolib.errors import counted
 from fibrolib.inference import Estimate, auc_ci
 from fibrolib.inference.appraisal import auc_power, auc_sample_size, comparison_power, comparison_sample_size
 from fibrolib.stages import METAVIR, at_least, cutoff_name, is_metavir, stage_name
+from fibrolib.video import Surveys, VideoSurvey
 
 _FOLDS = 5
 _POWER = 0.8  # the usual convention
@@ -168,13 +168,15 @@ def _shortcut_table(
 
 
 def _of_files(table: pd.DataFrame, surveys: Surveys) -> pd.DataFrame:
-    of_video = table["video"].map(surveys.get)
-    features = {
-        name: of_video.map(lambda survey, a=attribute: float(getattr(survey, a)) if survey else np.nan)
-        for name, attribute in _SURVEYED.items()
-    }
-    containers = of_video.map(lambda survey: survey.container if survey else None)
+    rows = [_of_survey(surveys[name]) if name in surveys else {} for name in table["video"]]
+    features = pd.DataFrame(rows, index=table.index, columns=[*_SURVEYED, "container"])
+    containers = features.pop("container")
     return pd.DataFrame({**features, **_indicators(containers, "the file type")}, index=table.index, dtype=float)
+
+
+def _of_survey(survey: VideoSurvey) -> dict[str, float | str]:
+    numbers = {name: float(getattr(survey, attribute)) for name, attribute in _SURVEYED.items()}
+    return {**numbers, "container": survey.container}
 
 
 def _of_columns(table: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:

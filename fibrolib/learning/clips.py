@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from fibrolib.video import load_frames
+from fibrolib.video import map_frames
 
 VIEWS = ("clips", "stills")
 """Columns of the patient table that hold prepared files: moving clips, or still images."""
 
 _IN_MEMORY = 1 << 25
-"""Bytes of prepared frames that each dataset keeps in memory; others are read from disk, a millisecond a clip."""
+"""Bytes of prepared frames that each dataset keeps in memory; of others, each window is read from disk."""
 
 
 @dataclass(frozen=True)
@@ -155,23 +155,22 @@ class ClipDataset(Dataset):
         self.targets = np.zeros(len(patients), dtype=np.int64) if targets is None else np.asarray(targets)
         self._random = np.random.default_rng(seed)
         self._frames: dict[str, NDArray[np.uint8]] = {}
-        self._last: tuple[str, NDArray[np.uint8]] = ("", np.empty(0, dtype=np.uint8))
+        self._room = _IN_MEMORY
         self.items: list[tuple[int, str, int | None]] = []  # row of the patient, file, start; None for a random one
         for row, path in [(row, str(path)) for row, paths in enumerate(patients[view]) for path in paths]:
-            starts = [None] if augment else _spread_windows(len(self._read(path)), clip_length, frame_stride, n_clips)
+            starts = [None] if augment else _spread_windows(len(map_frames(path)), clip_length, frame_stride, n_clips)
             self.items += [(row, path, start) for start in starts]
         self.owner = np.array([row for row, _, _ in self.items], dtype=np.int64)
 
     def _read(self, path: str) -> NDArray[np.uint8]:
-        if path in self._frames:
-            return self._frames[path]
-        if path == self._last[0]:  # the windows of a long file follow each other
-            return self._last[1]
-        frames = load_frames(path)
-        self._last = (path, frames)
-        if sum(each.nbytes for each in self._frames.values()) + frames.nbytes <= _IN_MEMORY:
-            self._frames[path] = frames
-        return frames
+        """Frames of a file: in memory as long as there is room, else as they lie on disk."""
+        if path not in self._frames:
+            frames = map_frames(path)
+            if frames.nbytes > self._room:
+                return frames
+            self._room -= frames.nbytes
+            self._frames[path] = np.array(frames)
+        return self._frames[path]
 
     def __len__(self) -> int:
         return len(self.items)
@@ -181,7 +180,7 @@ class ClipDataset(Dataset):
         frames = self._read(path)
         if start is None:
             start = int(self._random.integers(_last_start(len(frames), self.clip_length, self.frame_stride) + 1))
-        window = _take_window(frames, start, self.clip_length, self.frame_stride)
+        window = np.asarray(_take_window(frames, start, self.clip_length, self.frame_stride))
         if self.perturbation is not None:
             window = self.perturbation(window)
         window = window.astype(np.float32) / 255.0

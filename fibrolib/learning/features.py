@@ -28,27 +28,28 @@ class FrozenFeatures(Dataset):
         self.owner, self.targets = windows.owner, windows.targets
         self._windows, self._module, self._folder, self._device = windows, module.to(device).eval(), folder, device
         self._backbone = _digest_of_weights(module.backbone)
-        files = groupby(range(len(windows)), key=lambda item: windows.items[item][:2])
-        self._rows = torch.cat([self._of_file(path, list(items)) for (_, path), items in files])
+        self._places: list[tuple[Path, int]] = []  # file, and row in it
+        for (_, path), items in groupby(range(len(windows)), key=lambda item: windows.items[item][:2]):
+            self._places += self._of_file(path, list(items))
 
-    def _of_file(self, path: str, items: list[int]) -> Tensor:
-        """Statistics of a file's windows, ``(windows, frames, statistics)``."""
+    def _of_file(self, path: str, items: list[int]) -> list[tuple[Path, int]]:
+        """Where the statistics of a file's windows are kept, an array ``(windows, frames, statistics)``."""
         form = [self._windows.clip_length, self._windows.frame_stride, [self._windows.items[item][2] for item in items]]
         described = json.dumps([self._backbone, Path(path).name, form])
         kept = self._folder / f"{hashlib.sha256(described.encode()).hexdigest()[:32]}.npy"
-        if kept.exists():
-            return torch.from_numpy(np.load(kept))
-        with torch.inference_mode():
-            clips = torch.stack([self._windows[item][0] for item in items]).to(self._device)
-            statistics = self._module.frame_statistics(clips).float().cpu()
-        write_atomically(kept, lambda file: np.save(file, statistics.numpy()))
-        return statistics.clone()  # no inference tensor: a net may learn from it
+        if not kept.exists():
+            with torch.inference_mode():
+                clips = torch.stack([self._windows[item][0] for item in items]).to(self._device)
+                statistics = self._module.frame_statistics(clips).float().cpu()
+            write_atomically(kept, lambda file: np.save(file, statistics.numpy()))
+        return [(kept, row) for row in range(len(items))]
 
     def __len__(self) -> int:
         return len(self.owner)
 
     def __getitem__(self, index: int) -> tuple[Tensor, NDArray]:
-        return self._rows[index], self.targets[self.owner[index]]
+        kept, row = self._places[index]
+        return torch.from_numpy(np.load(kept)[row]), self.targets[self.owner[index]]
 
 
 def _digest_of_weights(module: torch.nn.Module) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fibrolib.checking import alike_pictures
-from fibrolib.video import VideoSurvey, file_digest, fingerprints, survey_video
+from fibrolib.video import Surveys, VideoSurvey, file_digest, fingerprints, survey_video
 from fibrolib.workers import n_workers
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def _look_at_pictures(
     known = pd.DataFrame({"digest": [], "print": []}, dtype=str) if known is None else known
 
     def look() -> dict[str, pd.DataFrame]:
-        surveys = dict(zip(owners, _in_threads(survey_video, owners, track), strict=True))
+        surveys = Surveys()
+        for path, survey in zip(owners, _in_threads(survey_video, owners, track), strict=True):
+            surveys.add(path, survey)
         return {
             "features": _features(patients, surveys),
             "prints": _prints(surveys, digests),
@@ -65,18 +67,18 @@ def _files_of(patients: pd.DataFrame) -> dict[str, list[Path]]:
     return {row.Index: [path for path in (*row.videos, *row.images) if path] for row in patients.itertuples()}
 
 
-def _in_threads(work: Callable[[Path], object], paths: Iterable[Path], track: Track) -> list:
+def _in_threads(work: Callable[[Path], object], paths: Iterable[Path], track: Track) -> Iterable:
     jobs = [joblib.delayed(work)(path) for path in paths]
     results = joblib.Parallel(n_jobs=n_workers(), prefer="threads", return_as="generator")(jobs)
-    return list(track(results, len(jobs)))
+    return track(results, len(jobs))
 
 
 def _features(patients: pd.DataFrame, surveys: Mapping[Path, VideoSurvey]) -> pd.DataFrame:
-    rows = [
-        {name: np.mean([getattr(surveys[path], name) for path in videos]) for name in FEATURES}
-        for videos in patients["videos"]
-    ]
-    return pd.DataFrame(rows, index=patients.index, dtype=float)
+    rows = []
+    for videos in patients["videos"]:
+        numbers = [[getattr(survey, name) for name in FEATURES] for survey in map(surveys.__getitem__, videos)]
+        rows.append([np.mean(column) for column in zip(*numbers, strict=True)])
+    return pd.DataFrame(rows, index=patients.index, columns=list(FEATURES), dtype=float)
 
 
 def _prints(surveys: Mapping[Path, VideoSurvey], digests: Mapping[Path, str]) -> pd.DataFrame:
@@ -105,8 +107,8 @@ def _shared(
     contents = set(known["digest"])
     shared = {path for path in surveys if digests[path] in contents}
     others = [path for path in surveys if path not in shared]
-    prints = [np.stack([_unpacked(text) for text in texts]) for _, texts in known.groupby("digest")["print"]]
-    if prints:
-        shared |= {others[place] for place, _ in alike_pictures([surveys[path] for path in others], prints)}
+    if not known.empty:
+        prints = (np.stack([_unpacked(text) for text in texts]) for _, texts in known.groupby("digest")["print"])
+        shared |= {others[place] for place, _ in alike_pictures(map(surveys.__getitem__, others), prints)}
     rows = [(str(path), owners[path]) for path in surveys if path in shared]
     return pd.DataFrame(rows, columns=["file", "patient_id"], dtype=str)

@@ -4,7 +4,7 @@ from fibrolib.video.clips import (
     Clip,
     file_digest,
     load_clip,
-    load_frames,
+    map_frames,
     prepare_cached,
     prepare_clip,
     prepare_image,
@@ -16,13 +16,14 @@ from fibrolib.video.quality import QUALITY_LIMITS, clip_quality, quality_faults
 from fibrolib.video.reading import Video, is_still, read_image, read_video
 from fibrolib.video.sector import Sector, find_sector
 from fibrolib.video.stills import pictures_in
-from fibrolib.video.survey import VideoSurvey, fingerprints, survey_video
+from fibrolib.video.survey import Surveys, VideoSurvey, fingerprints, survey_video
 from fibrolib.video.writing import write_dicom, write_image, write_video
 
 __all__ = [
     "QUALITY_LIMITS",
     "Clip",
     "Sector",
+    "Surveys",
     "Video",
     "VideoSurvey",
     "clip_quality",
@@ -32,7 +33,7 @@ __all__ = [
     "is_dicom",
     "is_still",
     "load_clip",
-    "load_frames",
+    "map_frames",
     "masks_of_frames",
     "open_arrays",
     "pictures_in",

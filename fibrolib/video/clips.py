@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,10 +196,19 @@ def load_clip(path: str | Path) -> Clip:
         return Clip(frames, float(arrays["fps"]), arrays["sector"], roi)
 
 
-def load_frames(path: str | Path) -> NDArray[np.uint8]:
-    """Read only the frames of a clip written by `save_clip`."""
+def map_frames(path: str | Path) -> NDArray[np.uint8]:
+    """The frames of a clip written by `save_clip`, as they lie in the file: only what is taken of them is read."""
     with open_arrays(path, *_MESSAGE) as arrays:
-        return arrays["frames"]
+        member = arrays.zip.getinfo("frames.npy")
+        with arrays.zip.open(member) as content:
+            np.lib.format.read_magic(content)
+            shape, by_column, dtype = np.lib.format.read_array_header_1_0(content)
+            header = content.tell()
+        # A member's data follows 30 bytes, its name, and further bytes whose number stands in the last 4 of the 30.
+        arrays.zip.fp.seek(member.header_offset + 26)
+        further = sum(struct.unpack("<2H", arrays.zip.fp.read(4)))
+        start = member.header_offset + 30 + further + header
+        return np.memmap(path, dtype, "r", start, shape, order="F" if by_column else "C")
 
 
 def _clip_digest(path: str | Path, settings: Mapping[str, object]) -> str:

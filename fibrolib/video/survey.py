@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import pickle
+import tempfile
+import weakref
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +67,29 @@ class VideoSurvey:
     def duration(self) -> float:
         """Seconds from the first frame to the end of the last."""
         return self.n_frames / self.fps
+
+
+class Surveys(Mapping[Hashable, VideoSurvey]):
+    """Surveys of many files by name, in a temporary file: some 0.2 MB each, which memory need not hold."""
+
+    def __init__(self) -> None:
+        self._file, self._starts = tempfile.TemporaryFile(), {}  # noqa: SIM115 (closed with this object)
+        weakref.finalize(self, self._file.close)
+
+    def add(self, name: Hashable, survey: VideoSurvey) -> None:
+        """Keep a survey; the names are in the order in which they were added."""
+        self._starts[name] = self._file.seek(0, io.SEEK_END)
+        pickle.dump(survey, self._file, pickle.HIGHEST_PROTOCOL)
+
+    def __getitem__(self, name: Hashable) -> VideoSurvey:
+        self._file.seek(self._starts[name])
+        return pickle.load(self._file)
+
+    def __iter__(self) -> Iterator[Hashable]:
+        return iter(self._starts)
+
+    def __len__(self) -> int:
+        return len(self._starts)
 
 
 def survey_video(path: str | Path, seconds: float | None = None) -> VideoSurvey:
