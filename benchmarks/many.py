@@ -2,6 +2,7 @@
 
     python benchmarks/many.py 100 1000 10000
     python benchmarks/many.py 10000 --steps check     # check, prepare, probe, train, memory, score
+    python benchmarks/many.py 10000 --pairs           # only looking for copies, by a part of all pairs
 
 Small videos of synthetic speckle are made for it: every patient's has a texture of its own beside one that all share
 (livers look alike), and every fiftieth is a copy of the one before: coded anew with another gain, mirrored, without its
@@ -23,14 +24,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 from scipy import ndimage
 
-from fibrolib.checking import check_cohort
+from fibrolib.checking import check_cohort, copies
 from fibrolib.cohort import read_cohort, write_cohort
 from fibrolib.learning import NetClassifier, clips
 from fibrolib.study import load_profile
 from fibrolib.study.preprocessing import prepare_files
-from fibrolib.video import map_frames, write_video
+from fibrolib.video import fingerprints, map_frames, write_video
+from fibrolib.video.survey import _Miniature
 
 HEIGHT, WIDTH, FRAMES = 96, 128, 18
 COPY_EVERY = 50
@@ -65,11 +68,11 @@ def planted(n: int) -> dict[int, str]:
 
 
 def make(folder: Path, n: int) -> None:
-    shared, copies = speckle(0, 6.0), planted(n)
+    shared, planned = speckle(0, 6.0), planted(n)
     (folder / "videos").mkdir()
     for number in range(n):
-        frames = video(number - (number in copies), shared)
-        frames = COPIES[copies[number]](frames) if number in copies else frames
+        frames = video(number - (number in planned), shared)
+        frames = COPIES[planned[number]](frames) if number in planned else frames
         write_video(folder / "videos" / f"{number}.mp4", np.ascontiguousarray(frames), 20.0)
     stages = np.arange(n) % 5
     files = [f"videos/{number}.mp4" for number in range(n)]
@@ -82,11 +85,10 @@ def check(folder: Path, n: int) -> str:
         for finding in check_cohort(folder / "cohort.csv").findings
         if finding.kind.startswith("copy-")
     }
-    copies = {(number - 1, number): how for number, how in planted(n).items()}
-    missed = sorted(how for pair, how in copies.items() if pair not in found)
-    return (
-        f"of {len(copies)} copies {len(copies) - len(missed)} found {missed or ''}, {len(found - set(copies))} others"
-    )
+    expected = {(number - 1, number): how for number, how in planted(n).items()}
+    missed = sorted(how for pair, how in expected.items() if pair not in found)
+    others = len(found - set(expected))
+    return f"of {len(expected)} copies {len(expected) - len(missed)} found {missed or ''}, {others} others"
 
 
 def prepare(folder: Path, n: int) -> str:
@@ -124,6 +126,27 @@ def score(folder: Path, n: int) -> str:
     return f"mean score {scores[:, 1].mean():.3f}"
 
 
+def small(number: int, shared: np.ndarray) -> _Miniature:
+    """Eight frames of a video as the survey keeps them, without coding it."""
+    frames = [Image.fromarray(frame).resize((96, 96), Image.Resampling.BOX) for frame in video(number, shared)[:16:2]]
+    return _Miniature(np.stack(frames), np.full((96, 96), 255, dtype=np.uint8))
+
+
+def pairs(n: int, files: int = 256) -> None:
+    """Processor seconds of looking for copies among n videos: measured for some of them, each with all n."""
+    shared = speckle(0, 6.0)
+    known = [copies._packed(fingerprints(small(number, shared))) for number in range(n)]
+    block = [small(number, shared) for number in range(files)]
+    in_full, compared = copies._how, []
+    copies._how = lambda *prints: compared.append(in_full(*prints)) or compared[-1]
+    begun = time.process_time()
+    found = list(copies._matches(block, known, copies._MARGINS))
+    each = (time.process_time() - begun) / files
+    print(f"{n} videos: {n * each:.0f} s for all pairs, {1e3 * each:.1f} ms a video; compared in full "
+          f"{len(compared) / files / n:.2%} of the pairs; found {len(found)}, {files} of them with themselves; "
+          f"{sum(each.nbytes for each in known) / 2**20:.0f} MiB of fingerprints")  # fmt: skip
+
+
 STEPS = {step.__name__: step for step in (check, prepare, probe, train, memory, score)}
 
 
@@ -150,7 +173,12 @@ def main() -> None:
     parser.add_argument("n", type=int, nargs="+", help="videos")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
     parser.add_argument("--inside", type=Path, help="folder of a cohort that was made (one step of one size)")
+    parser.add_argument("--pairs", action="store_true")
     asked = parser.parse_args()
+    if asked.pairs:
+        for n in asked.n:
+            pairs(n)
+        return
     if asked.inside:
         tell(asked.steps[0], asked.inside, asked.n[0])
         return
