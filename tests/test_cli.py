@@ -208,7 +208,7 @@ def test_simulate(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_every_signal_that_asks_a_run_to_end_is_answered_in_a_sentence(capsys, name):
     """What such a run leaves is seen in `test_failing_run`."""
-    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGTERM, signal.SIGHUP)}
     try:
         with pytest.raises(typer.Exit) as stop, cli._stopped_in_a_sentence():
             signal.raise_signal(signal.Signals[name])

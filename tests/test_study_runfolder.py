@@ -124,45 +124,48 @@ with RunFolder(Path(sys.argv[1])).hold():
 """
 
 
-@pytest.fixture
-def run(tmp_path):
-    """A process that holds the folder ``run`` until it is killed."""
-    RunFolder(tmp_path / "run", "seed 0").claim()
-    process = subprocess.Popen(
-        [sys.executable, "-c", RUN, str(tmp_path / "run")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A process that holds a folder until it is killed, and the folder."""
+    folder = tmp_path_factory.mktemp("held") / "run"
+    RunFolder(folder, "seed 0").claim()
+    script = [sys.executable, "-c", RUN, str(folder)]
+    process = subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "held\n"
-    yield process
+    yield process, folder
     process.kill()
     process.communicate()
 
 
 def test_a_second_run_is_told_who_is_at_work(run, tmp_path):
-    told = rf"(?s)run: another run is at work.*process {run.pid} of .*since .*--out"
-    with pytest.raises(FibrolibError, match=told), RunFolder(tmp_path / "run").hold():
+    process, folder = run
+    told = rf"(?s)run: another run is at work.*process {process.pid} of .*since .*--out"
+    with pytest.raises(FibrolibError, match=told), RunFolder(folder).hold():
         pass
     with RunFolder(tmp_path / "other").hold():  # another folder is free
         pass
 
 
-def test_a_killed_run_leaves_no_lock_behind(run, tmp_path):
-    run.kill()
-    run.wait()
-    assert (tmp_path / "run" / ".running.json").exists()
-    with RunFolder(tmp_path / "run").hold():
-        pass
-    assert not (tmp_path / "run" / ".running.json").exists()
-
-
-def test_a_notebook_of_the_same_request_works_beside_a_run(run, tmp_path):
+def test_a_notebook_of_the_same_request_works_beside_a_run(run):
+    _, folder = run
     table = pd.DataFrame({"a": [1]})
-    assert RunFolder(tmp_path / "run", "seed 0").save_table("t", table).exists()
-    other = RunFolder(tmp_path / "run", "seed 1")
+    assert RunFolder(folder, "seed 0").save_table("t", table).exists()
+    other = RunFolder(folder, "seed 1")
     with pytest.raises(FibrolibError, match="another run is at work"):
         other.save_table("t", table)
     with pytest.raises(FibrolibError, match="another run is at work"):
         other.move_other_study_aside()
-    assert (tmp_path / "run" / "tables" / "t.csv").exists(), "the run's file was taken away"
+    assert (folder / "tables" / "t.csv").exists(), "the run's file was taken away"
+
+
+def test_a_killed_run_leaves_no_lock_behind(run):
+    process, folder = run
+    process.kill()
+    process.wait()
+    assert (folder / ".running.json").exists()
+    with RunFolder(folder).hold():
+        pass
+    assert not (folder / ".running.json").exists()
 
 
 def test_the_run_itself_claims_its_folder(tmp_path):
