@@ -1,8 +1,13 @@
 import threading
+from importlib import resources
 
 import pytest
+import torch
 
+from fibrolib.errors import FibrolibError
+from fibrolib.report import run_study
 from fibrolib.report.pipeline import _run_in_order
+from fibrolib.study import Request
 
 AFTER = {"a": [], "b": [], "c": [], "d": ["c"], "e": ["d"], "f": ["d"]}
 
@@ -64,3 +69,17 @@ def test_an_error_is_told_max_workers_and_nothing_is_begun_afterwards():
 def test_a_circle_is_refused():
     with pytest.raises(ValueError, match="cycle"):
         _run_in_order(print, {"a": ["b"], "b": ["a"]}, 2)
+
+
+@pytest.mark.parametrize(
+    "device", [pytest.param("cuda", marks=pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")), "gpu"]
+)
+def test_a_device_that_is_not_there_ends_a_run_in_a_sentence_before_any_work(device, tmp_path):
+    smoke = (resources.files("fibrolib.study") / "profiles" / "smoke.toml").read_text("utf-8")
+    profile = tmp_path / "mine.toml"
+    profile.write_text(smoke.replace("[models.cnn3d]\n", f'[models.cnn3d]\ndevice = "{device}"\n'), "utf-8")
+    said = rf"Profile 'mine', model 'cnn3d': device = '{device}' cannot be used on this computer \(.*\)\. Set device"
+    with pytest.raises(FibrolibError, match=said) as stop:
+        run_study(Request(profile=str(profile), out=str(tmp_path / "run")))
+    assert "\n" not in str(stop.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]

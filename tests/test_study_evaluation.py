@@ -178,7 +178,8 @@ def test_the_kept_result_is_of_no_other_estimator(nets):
         nets.cached(evaluate)(**given)
 
 
-def test_a_gpu_is_not_shared():
+def test_a_gpu_is_not_shared(monkeypatch):
+    monkeypatch.setattr(evaluation, "pick_device", lambda device: device)
     assert evaluation.net_workers("cuda") == 1
     assert evaluation.net_workers("cpu") == joblib.cpu_count()
 

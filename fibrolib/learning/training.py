@@ -24,6 +24,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
+from fibrolib.errors import FibrolibError
 from fibrolib.learning.clips import ClipDataset, average_by_patient
 from fibrolib.nets import ClipNetwork, OrdinalHead, OrdinalLoss
 from fibrolib.stages import at_least
@@ -36,10 +37,21 @@ _FLAT = 1e-3
 
 
 def pick_device(device: str = "auto") -> str:
-    """``cuda`` where there is one, else ``cpu``; any other name is passed on."""
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    """For ``auto``, ``cuda`` where there is one, else ``cpu``; other names are passed on.
+
+    Raises `FibrolibError` where this computer has no such device.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as error:
+        reason = str(error).splitlines()[0].removesuffix(".")
+        raise FibrolibError(
+            f"device = '{device}' cannot be used on this computer ({reason}). Set device = 'auto', which takes a GPU "
+            "where there is one, or 'cpu'."
+        ) from error
+    return device
 
 
 @contextlib.contextmanager

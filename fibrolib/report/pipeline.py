@@ -49,6 +49,7 @@ def run_study(
     _refuse_options_of_run(request, further or {})
     _check_parameters(_notebook_sources(), {**asdict(request), **(further or {})})
     study = Study(request)
+    study.profile.check_devices()
     if overwrite and (aside := study.folder.move_other_study_aside()):
         _say(console, f"Moved aside: {aside}")
     study.folder.refuse_other_content()

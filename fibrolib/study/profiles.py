@@ -18,7 +18,7 @@ from sklearn.model_selection import ParameterGrid
 from fibrolib.cohort.columns import NUMBERS, OPTIONAL, REQUIRED, numbers_of
 from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic, DiagnosticError, load_diagnostic
 from fibrolib.errors import FibrolibError
-from fibrolib.learning import VIEWS, NetClassifier
+from fibrolib.learning import VIEWS, NetClassifier, pick_device
 from fibrolib.nets import ARCHITECTURES, build_net, check_options, net_options
 from fibrolib.own_files import OwnFile
 from fibrolib.video import QUALITY_LIMITS
@@ -155,6 +155,12 @@ class Profile:
                 return settings
         known = ", ".join(settings.name for settings in self.models)
         raise FibrolibError(f"The profile '{self.name}' has no model '{name}'; it has {known}.")
+
+    def check_devices(self) -> None:
+        """Raise where a model is meant for a device that this computer has not."""
+        for settings in self.models:
+            with _located(f"Profile '{self.name}', model '{settings.name}'"):
+                pick_device(settings.arguments.get("device", "auto"))
 
     @property
     def clip_frames(self) -> int:
