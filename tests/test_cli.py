@@ -24,7 +24,7 @@ from fibrolib.study.preprocessing import _preprocessing_settings
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory):
     """Twenty-four patients with small files."""
-    return write_cohort_files(tmp_path_factory.mktemp("clinic") / "small", 0, 24, "P")
+    return write_cohort_files(tmp_path_factory.mktemp("Études à Zürich 肝") / "small", 0, 24, "P")
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
     """A checkout whose notebooks are to be written."""
-    folder = tmp_path_factory.mktemp("checkout")
+    folder = tmp_path_factory.mktemp("Étude à Zürich 肝")
     shutil.copytree(PACKAGE, folder / "fibrolib")
     (folder / "pyproject.toml").touch()
     return folder
@@ -50,7 +50,7 @@ def checkout(tmp_path_factory):
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """The options of a run of twenty patients, and a run folder for it where they are checked and prepared."""
-    folder = tmp_path_factory.mktemp("prepared")
+    folder = tmp_path_factory.mktemp("Vidéos préparées")
     (folder / "tiny.toml").write_text(PROFILE, "utf-8")
     table = write_cohort_files(folder / "cohort", 0, 20, "P")
     study = Study(Request(register(table), str(folder / "tiny.toml"), out=str(folder / "run")))
