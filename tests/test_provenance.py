@@ -158,7 +158,7 @@ def rooms(*made_by) -> set[str]:
 
 
 def test_an_evaluation_is_made_by_few_rooms():
-    below = {"atomic", "errors", "own_files", "provenance", "stages", "workers"}
+    below = {"atomic", "errors", "own_files", "provenance", "stages", "system", "workers"}
     assert rooms(*EVALUATION) == {*below, "learning", "nets", "video", "study"}
     assert {name for name in _import_closure(*EVALUATION) if ".study." in name} == {"fibrolib.study.cache"}
 
@@ -166,7 +166,7 @@ def test_an_evaluation_is_made_by_few_rooms():
 def test_prepared_clips_are_made_by_all_that_reads_files():
     readers = ("clips", "dicom", "masks", "reading", "sector", "streams")
     assert {f"fibrolib.video.{name}" for name in readers} < _import_closure(prepare_cached)
-    assert rooms(prepare_cached) == {"atomic", "errors", "provenance", "video"}
+    assert rooms(prepare_cached) == {"atomic", "errors", "provenance", "system", "video"}
 
 
 def test_versions_of_packages_that_make_numbers_are_in_the_key(monkeypatch):
