@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from small_nets import Linear3d, classifier_with
 
-from fibrolib.study.plates import Plates, make_plates, read_plates, write_plates
-from fibrolib.video import Clip, save_clip
+from fibrolib.attribution import attribute_methods
+from fibrolib.study.plates import Plates, _GradCams, make_plates, read_plates, write_plates
+from fibrolib.video import Clip, load_clip, save_clip
 
 
 @pytest.fixture
@@ -49,3 +50,17 @@ def test_plates_are_read_as_written(plates, tmp_path):
         assert np.abs(read.relevance - cam.relevance).max() <= 0.5 / 255 + 1e-6
         assert (read.roi is None) == (cam.roi is None)
     assert (again.samples[1].roi == plates.samples[1].roi).all()
+
+
+def test_maps_are_made_when_asked_for_and_not_held(patients, monkeypatch):
+    net, opened = classifier_with(Linear3d(), view="clips"), []
+    monkeypatch.setattr("fibrolib.study.plates.load_clip", lambda path: opened.append(path.stem) or load_clip(path))
+    maps = _GradCams(net, patients["clips"], iter)
+    assert list(maps) == list(patients.index)
+    assert opened == []
+    (cam,) = maps["p1"]
+    assert opened == ["1"]
+    (expected,) = attribute_methods(net, [load_clip(patients.loc["p1", "clips"][0])], ["gradcam"])["gradcam"]
+    assert np.array_equal(cam.relevance, expected.relevance)
+    assert [len(cams) for cams in maps.values()] == [1] * 6
+    assert opened == ["1", *"012345"]

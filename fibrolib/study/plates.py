@@ -5,7 +5,7 @@ Their file is enough to draw them again at any size, without the cohort's videos
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,24 @@ class Plates:
 
     samples: dict[int, Clip] = field(default_factory=dict)
     maps: dict[str, dict[int, Explanation]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class _GradCams(Mapping[str, list[Explanation]]):
+    """Grad-CAM of a net by patient, one map per prepared file; made when asked for: a map takes megabytes."""
+
+    net: NetClassifier
+    files: pd.Series  # tuples of prepared files by patient
+    track: Callable[[pd.Index], Iterator[str]]  # shows progress, where all are asked for
+
+    def __getitem__(self, patient: str) -> list[Explanation]:
+        return attribute_methods(self.net, [load_clip(path) for path in self.files[patient]], ["gradcam"])["gradcam"]
+
+    def __iter__(self) -> Iterator[str]:
+        return self.track(self.files.index)
+
+    def __len__(self) -> int:
+        return len(self.files)
 
 
 def make_plates(patients: pd.DataFrame, nets: Mapping[str, NetClassifier]) -> Plates:

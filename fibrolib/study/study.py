@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
 
 from fibrolib import __version__
-from fibrolib.attribution import Explanation, attribute_methods, mask_scores_by_patient
+from fibrolib.attribution import Explanation, mask_scores_by_patient
 from fibrolib.cohort import PARTS, Cohort, read_cohort, split_patients
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import FibrolibError, counted, is_interactive
@@ -21,13 +21,12 @@ from fibrolib.stages import condition
 from fibrolib.study.cache import digest
 from fibrolib.study.evaluation import EVALUATION, NetEvaluations, _evaluate_index, _missing_requirements, save_index
 from fibrolib.study.own_cohort import _holds_virtual_patients, _name_run_folder, _open_own_cohort, _reference_of
-from fibrolib.study.plates import Plates, make_plates, read_plates, write_plates
+from fibrolib.study.plates import Plates, _GradCams, make_plates, read_plates, write_plates
 from fibrolib.study.preprocessing import prepare_files
 from fibrolib.study.profiles import Profile, load_profile
 from fibrolib.study.request import Request
 from fibrolib.study.runfolder import RunFolder
 from fibrolib.study.tables import _performance_tables, _quality_tables
-from fibrolib.video import load_clip
 from fibrolib.workers import n_workers
 
 
@@ -64,7 +63,6 @@ class Study:
         key = digest({**inputs, "profile": self.profile.as_dict()})
         self.folder = RunFolder(self.request.run_folder, key, description)
         self._evaluations: dict[str, Evaluation] = {}
-        self._gradcams: dict[str, dict[str, list[Explanation]]] = {}
 
     @property
     def cutoff(self) -> int:
@@ -226,18 +224,12 @@ class Study:
         truth = pd.read_csv(self.cohort.root / "truth" / "patients.csv", index_col="patient_id")
         return truth["heart_rate"].to_dict()
 
-    def gradcams(self, name: str) -> dict[str, list[Explanation]]:
-        """Grad-CAM of a net for the test patients, by patient, one map per prepared file; made once per session."""
-        if name not in self._gradcams:
-            classifier = self.evaluation(name).final
-            test = self.patients[self.patients["split"] == "test"]
-            maps = (
-                attribute_methods(classifier, [load_clip(path) for path in paths], ["gradcam"])["gradcam"]
-                for paths in test[classifier.view]
-            )
-            label = f"Grad-CAM of the {model_label(name)}"
-            self._gradcams[name] = dict(zip(test.index, track(maps, label, len(test), "patients"), strict=True))
-        return self._gradcams[name]
+    def gradcams(self, name: str) -> Mapping[str, list[Explanation]]:
+        """Grad-CAM of a net for the test patients, by patient, one map per prepared file; made when asked for."""
+        classifier = self.evaluation(name).final
+        files = self.patients.loc[self.patients["split"] == "test", classifier.view]
+        label = f"Grad-CAM of the {model_label(name)}"
+        return _GradCams(classifier, files, partial(track, label=label, total=len(files), unit="patients"))
 
     @property
     def plates(self) -> Plates:
@@ -261,7 +253,7 @@ class Study:
             f"attribution-{name}",
             self.net_evaluations.cache_key(name),
             lambda: mask_scores_by_patient(self.gradcams(name), name, self.patients["stage"]),
-            made_by=(*EVALUATION, attribute_methods, mask_scores_by_patient),
+            made_by=(*EVALUATION, _GradCams, mask_scores_by_patient),
         )
 
     def description(self) -> dict:
