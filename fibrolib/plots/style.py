@@ -175,9 +175,10 @@ def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
             figure = draw(*args, **kwargs)
             if printing:
                 _fit_for_print(figure)
-            # Laid out once: that takes longer than drawing, and each file and each screen would do it again.
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")
+            if figure.get_layout_engine():
+                # Laid out once: that takes longer than drawing, and each file and each screen would do it again.
+                figure.draw_without_rendering()
+                figure.set_layout_engine("none")
             return figure
 
     return wrapper
