@@ -40,6 +40,8 @@ def way(request, monkeypatch):
     monkeypatch.setattr(system, "POSIX", False)
     yield
     _starter.close()
+    monkeypatch.undo()
+    _starter.open()  # for the files that follow in this process
 
 
 def test_a_kernel_shares_the_cores_and_shows_no_progress(tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ class _Anatomy:
         diaphragm = _Diaphragm.draw(grid.depth, 0.0 if organs.kidney is None else -np.sign(heart), rng)
         liver_depth = r - (surface.smooth_depth(theta) + surface.nodule_depth(theta))
         lung_depth = r - diaphragm.depth(theta)
-        liver = (liver_depth > 0) & (lung_depth < 0) & (organs.distance() > 0) & ~organs.behind_kidney
+        liver = (liver_depth > 0) & (lung_depth < 0) & (organs.distance() > 0) & np.logical_not(organs.behind_kidney)
         free = (liver_depth > 7) & (lung_depth < -2) & (organs.distance() > 4) & liver
         place = (float(coordinate) for coordinate in _plane_from_polar(diaphragm.depth(heart) + 2, heart))
         vessels = _Vessels.draw(x, y, surface.depth, diaphragm.r, rng).end_outside(free)
