@@ -215,6 +215,7 @@ def _run(
     ] = None,
 ) -> None:
     """Run the study and write the report."""
+    from fibrolib.paper import write_cards
     from fibrolib.privacy import register
     from fibrolib.progress import hidden
     from fibrolib.report import run_study
@@ -228,6 +229,7 @@ def _run(
     request = Request(reference, profile, cutoff, seed, folder)
     with _stopped_in_a_sentence(), hidden():  # bars are for notebooks; a run shows where it is in its own way
         report = run_study(request, _parameters(parameter or []), overwrite=overwrite)
+        write_cards(report.parent)
     typer.echo(f"Report: {report}")
 
 

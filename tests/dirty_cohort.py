@@ -238,6 +238,13 @@ def _cut_off(table, folder, rows):
     table.loc[rows, "roi"] = None
 
 
+def _shadowed(frames: np.ndarray) -> np.ndarray:
+    """Only the left sixth of the beams reaches the tissue."""
+    dark = frames // 5
+    dark[..., : SIDE // 6] = frames[..., : SIDE // 6]
+    return dark
+
+
 def _written_on(frames):
     """Letters and two callipers on every frame."""
     written = []
@@ -340,6 +347,7 @@ FAULTS = [
     file("still", "video", video_of(lambda f: np.repeat(f[:1], N_FRAMES, axis=0)), "still", "nothing moves", ".mp4"),
     file("black", "video", video_of(lambda f: np.zeros_like(f)), "no-picture", "black", ".mp4"),
     file("white", "video", video_of(lambda f: np.where(f > 60, 255, f).astype(np.uint8)), "white", "saturated", ".mp4"),
+    file("in shadow", "video", video_of(_shadowed), "quality", "lies in shadow", ".mp4"),
     file("letters and callipers", "video", video_of(_written_on), "marks", "letters, callipers", ".mp4"),
     file("colour Doppler", "video", _coloured, "colour", "Doppler", ".mp4"),
     file("tiny", "video", video_of(lambda f: f[:, ::4, ::4]), "small", "16 x 16", ".mp4"),

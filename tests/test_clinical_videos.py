@@ -24,6 +24,36 @@ def test_icc_is_that_of_shrout_and_fleiss():
     assert (found.low, found.high) == pytest.approx((-0.13, 0.72), abs=0.005)
 
 
+def test_icc_of_operators_is_that_of_shrout_and_fleiss():
+    judge, target = np.tile(list("abcd"), 6), np.repeat(np.arange(6), 4)
+    found = repeatability(RATINGS.ravel(), target, 5, operator=judge)["icc_operators"]
+    # ICC(2,1) of their table 4: 0.29; psych 2.3.6 of R, ICC(sf): 0.29, 95 % 0.019 to 0.76.
+    assert found.value == pytest.approx(0.29, abs=0.005)
+    assert (found.low, found.high) == pytest.approx((0.019, 0.76), abs=0.005)
+    assert found.n == 6
+
+
+def test_operators_must_have_patients_in_common():
+    scores, patient = np.arange(8.0), np.repeat(np.arange(4), 2)
+    assert "icc_operators" not in repeatability(scores, patient, 3, operator=list("aabbccdd"))
+    assert "icc_operators" not in repeatability(scores, patient, 3)
+    constant = repeatability([1, 2, 3, 4, 6, 7], [0, 0, 1, 1, 2, 2], 3, operator=list("ababab"))["icc_operators"]
+    assert np.isnan(constant.low)
+    assert 0 < constant.value < 1
+
+
+def test_coverage_of_the_icc_of_operators():
+    # True ICC 2 / (2 + 0.5 + 1) = 4 / 7: patients, operators, error.
+    rng, inside = np.random.default_rng(1), 0
+    patient, operator = np.repeat(np.arange(25), 5), np.tile(np.arange(5), 25)
+    for _ in range(200):
+        noise = rng.normal(size=125) + np.sqrt(0.5) * rng.normal(size=5)[operator]
+        score = np.sqrt(2) * rng.normal(size=25)[patient] + noise
+        icc = repeatability(score, patient, 0, operator=operator)["icc_operators"]
+        inside += icc.low <= 4 / 7 <= icc.high
+    assert inside / 200 == pytest.approx(0.95, abs=0.04)
+
+
 def test_within_patient_spread_bias_and_flips_by_hand():
     first, second = np.array([1.0, 2.0, 4.0, 8.0]), np.array([2.0, 2.0, 6.0, 7.0])
     scores, patient = np.stack((first, second), axis=1).ravel(), np.repeat(list("abcd"), 2)

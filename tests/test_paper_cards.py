@@ -2,6 +2,7 @@
 
 from paper_run import EXAMPLE, edit_results, small_run
 
+from fibrolib.paper import write_cards
 from fibrolib.paper.cards import _write_cards
 from fibrolib.paper.record import read_record
 
@@ -26,6 +27,8 @@ def test_a_card_of_a_real_cohort_leaves_the_licence_to_the_author(tmp_path):
     groups.to_csv(run / "tables" / "subgroups.csv", index=False)
     _write_cards(record, tmp_path)
     text = (tmp_path / "cnn3d.md").read_text("utf-8")
+    assert [path.parent for path in write_cards(run)] == [run / "models"] * 3
+    assert (run / "models" / "cnn3d.md").read_text("utf-8") == text
     assert "VIRTUAL" not in text
     assert "Not a medical device" in text
     assert "> **A test of the installation.**" in text

@@ -17,7 +17,7 @@ import pandas as pd
 from fibrolib.checking.copies import _alike_pairs
 from fibrolib.checking.report import _Finding
 from fibrolib.errors import VideoError
-from fibrolib.video import Surveys, VideoSurvey, masks_of_frames, survey_video
+from fibrolib.video import Clip, Surveys, VideoSurvey, clip_quality, masks_of_frames, quality_faults, survey_video
 
 # All *assumptions*. The calmest of 71 real videos moves by 4.0 grey levels and the darkest has a mean of 9.5.
 _LEVELS = 26  # of 256: less of the range is used by no real picture, but by one whose grey levels were misread
@@ -28,6 +28,11 @@ _SMALL = 64  # pixels, the shorter side
 _SLIVER = 0.05  # share of the frame
 _COLOURED = 12  # pixels; 71 real videos without overlays have none
 _MARKED = 20  # pixels; see `fibrolib.video.survey`
+_USELESS = {
+    "no picture": "most of the ultrasound picture is black",
+    "shadow": "most of the ultrasound picture lies in shadow",
+}
+"""Faults of the quality gate that nothing else here finds; a sweep takes more frames than a survey keeps."""
 _SECONDS = 60.0  # that reading one file may take
 _PATIENCE = 65.0  # seconds until a reader that has not looked at the clock is given up
 _SHORT = 1.0  # seconds: one heartbeat at 60 a minute, and the movement is what the video is for
@@ -111,6 +116,13 @@ def _video_faults(survey: VideoSurvey, clip_frames: int) -> Iterable[tuple[str, 
     elif survey.n_frames >= clip_frames and survey.duration < _SHORT:
         yield "short", f"{survey.duration:.1f} s are less than one heartbeat. Check the frame rate the file states."
     yield from _picture_faults(survey)
+    small = Clip(survey.small.frames, survey.fps, survey.small.inside >= 128)
+    for fault in quality_faults(clip_quality(small)).split("; "):
+        if fault in _USELESS:
+            yield (
+                "quality",
+                f"{_USELESS[fault]}. A run names it in tables/quality.csv, and gives results with and without it.",
+            )
 
 
 def _picture_faults(survey: VideoSurvey) -> Iterable[tuple[str, str]]:

@@ -13,7 +13,12 @@ _Floats = NDArray[np.float64]
 
 
 def repeatability(
-    y_score: ArrayLike, patient: ArrayLike, threshold: float, *, confidence_level: float = 0.95
+    y_score: ArrayLike,
+    patient: ArrayLike,
+    threshold: float,
+    *,
+    operator: ArrayLike | None = None,
+    confidence_level: float = 0.95,
 ) -> dict[str, Estimate]:
     """Agreement of the scores of one patient's videos.
 
@@ -24,6 +29,8 @@ def repeatability(
         out.
     threshold : float
         Operating point of the decision.
+    operator : array_like, shape (n,), optional
+        Who recorded each video.
     confidence_level : float
 
     Returns
@@ -34,6 +41,8 @@ def repeatability(
         ``repeatability``, below which two videos of a patient differ in 19 of 20 cases (Bland & Altman, BMJ
         1996;313:744), limits from chi-square. ``bias``: second video less first, Student's t, with the limits of
         agreement in its note. ``flips``: share of patients with videos on both sides of the threshold, Wilson.
+        ``icc_operators``, where every operator recorded at least three patients in common with all others:
+        ICC(A,1), absolute agreement of operators drawn at random (McGraw & Wong, Psychol Methods 1996;1:30).
     """
     data = pd.DataFrame({"score": np.asarray(y_score, dtype=float), "patient": np.asarray(patient)})
     if not np.isfinite(data["score"]).all():
@@ -55,7 +64,16 @@ def repeatability(
         found[name] = Estimate(name, *map(float, factor * spread), n, confidence_level, "chi-square")
     found["bias"] = _bias(by_patient, confidence_level)
     flipped = (by_patient.max() >= threshold) & (by_patient.min() < threshold)
-    return found | {"flips": wilson(int(flipped.sum()), n, "share of patients whose decision flips", confidence_level)}
+    found["flips"] = wilson(int(flipped.sum()), n, "share of patients whose decision flips", confidence_level)
+    if operator is not None:
+        # Each operator's first video of a patient; only patients whom all recorded.
+        crossed = data.assign(operator=np.asarray(operator)[data.index]).pivot_table(
+            "score", "patient", "operator", "first"
+        )
+        crossed = crossed.dropna()
+        if len(crossed) >= 3 and crossed.shape[1] >= 2:
+            found["icc_operators"] = _icc_operators(crossed.to_numpy(), tails, confidence_level)
+    return found
 
 
 def _variances(by_patient) -> tuple[float, float, _Floats]:
@@ -77,6 +95,27 @@ def _icc(within: float, between: float, sizes: _Floats, tails: tuple[float, floa
     values = [ratio, ratio / stats.f.ppf(tails[1], *df), ratio * stats.f.ppf(tails[1], *df[::-1])]
     value, low, high = (float((f - 1) / (f + mean_size - 1)) for f in values)
     return Estimate("ICC(1,1)", value, low, high, n, level, "F")
+
+
+def _icc_operators(scores: _Floats, tails: tuple[float, float], level: float) -> Estimate:
+    """ICC(A,1) of scores, shape (patients, operators); the limits are Shrout and Fleiss's for their ICC(2,1)."""
+    n, k = scores.shape
+    rows, columns = scores.mean(axis=1), scores.mean(axis=0)
+    residual = scores - rows[:, None] - columns + scores.mean()
+    between, judges = k * rows.var(ddof=1), n * columns.var(ddof=1)
+    error = float((residual**2).sum()) / ((n - 1) * (k - 1))
+    if error <= 1e-12 * (between + judges):
+        note = "operators differ by a constant: no interval"
+        value = between / (between + k * judges / n) if between else np.nan
+        return Estimate("ICC(A,1)", float(value), np.nan, np.nan, n, level, "F", note=note)
+    value = (between - error) / (between + (k - 1) * error + k * (judges - error) / n)
+    judge, other = k * value * judges / error, n * (1 + (k - 1) * value) - k * value
+    df = (k - 1) * (n - 1) * (judge + other) ** 2 / ((n - 1) * judge**2 + other**2)
+    lower, upper = stats.f.ppf(tails[1], n - 1, df), stats.f.ppf(tails[1], df, n - 1)
+    noise = k * judges + (k * n - k - n) * error
+    low = n * (between - lower * error) / (lower * noise + n * between)
+    high = n * (upper * between - error) / (noise + n * upper * between)
+    return Estimate("ICC(A,1)", float(value), float(low), float(high), n, level, "F")
 
 
 def _bias(by_patient, level: float) -> Estimate:

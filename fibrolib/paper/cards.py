@@ -10,10 +10,18 @@ from fibrolib.atomic import write_atomically
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
 from fibrolib.paper.figures import JUDGED, _input_shape, _net_arguments
-from fibrolib.paper.record import Record
+from fibrolib.paper.record import Record, read_record
 from fibrolib.paper.tables import MEASURES
 from fibrolib.paper.text import _describe_area, _describe_net, _paragraph_environment, _tidy
 from fibrolib.plots import setting_label, with_interval
+
+
+def write_cards(run: Path) -> list[Path]:
+    """Write the card of each trained network of a finished run beside its file, ``models/NAME.md``; returns the cards.
+
+    Raises `FibrolibError` where the folder holds no finished run.
+    """
+    return _write_cards(read_record(run), run / "models")
 
 
 def _write_cards(record: Record, out: Path) -> list[Path]:

@@ -31,7 +31,10 @@ CHECKLISTS = {
 ANSWERED, NOT_APPLICABLE, NEEDS_AUTHOR = "answered", "not applicable", "needs the author"
 _NOTE = (
     "What the items ask is said in fibrolib's own words. Before you submit, compare with the original, whose wording "
-    "and numbers hold. 'Answered' means that this folder holds what is asked; an author still answers for it."
+    "and numbers hold. 'Answered' means that this folder holds what is asked; an author still answers for it. Compared "
+    "with the originals: none in full, as their pages could not be read here. TRIPOD+AI's items 1 to 6c agree with a "
+    "published listing of them; its other items, STARD 2015 and CLAIM 2024 follow the papers as we know them; of "
+    "STARD-AI (Nature Medicine 2025) the items for AI carry our numbers."
 )
 
 

@@ -167,7 +167,8 @@ def _add_rows(document: Document, rows: pd.DataFrame, points: float = 8) -> None
 
 def _share_width(table: Table, rows: pd.DataFrame, section: Section) -> None:
     """Give columns the width of the page in proportion to their longest text, of which long ones are broken."""
-    longest = [min(max(len(name), rows[name].str.len().max()), _LONG) + 2 for name in rows]
+    # A column of p values or of counts must not break within a number.
+    longest = [min(max(len(name), rows[name].str.len().max(), 8), _LONG) + 3 for name in rows]
     width = section.page_width - section.left_margin - section.right_margin
     table.autofit = False
     for column, share in zip(table.columns, longest, strict=True):
@@ -190,8 +191,8 @@ def _rules(table: Table) -> None:
 
 def _add_table(document: Document, table: PaperTable) -> None:
     """Add a table with its title above and its notes below; many columns get a page that is turned."""
-    wide = table.rows.shape[1] > _WIDE
-    if wide:
+    turned = document.sections[-1].orientation == WD_ORIENT.LANDSCAPE
+    if turned != (table.rows.shape[1] > _WIDE):
         _turn(document)
     title = document.add_paragraph()
     title.paragraph_format.keep_with_next = True
@@ -201,8 +202,6 @@ def _add_table(document: Document, table: PaperTable) -> None:
     _fill(notes, " ".join(table.notes))
     for run in notes.runs:
         run.font.size = Pt(8)
-    if wide:
-        _turn(document)
 
 
 def _save_document(document: Document, path: Path) -> Path:

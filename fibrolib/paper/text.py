@@ -146,6 +146,7 @@ def _write_results(record: Record, tables: dict[str, int], figures: dict[str, in
             attribution=_attribution(found["attribution"], figures),
             table=partial(_reference, "Table", tables),
             figure=partial(_reference, "Figure", figures),
+            shown=figures,
         )
     )
     return _tidy(text)

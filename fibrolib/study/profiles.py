@@ -21,7 +21,7 @@ from fibrolib.errors import FibrolibError
 from fibrolib.learning import VIEWS, NetClassifier, pick_device
 from fibrolib.nets import ARCHITECTURES, build_net, check_options, net_options
 from fibrolib.own_files import OwnFile
-from fibrolib.video import QUALITY_LIMITS
+from fibrolib.video import QUALITY_LIMITS, STEADY_LIMITS
 
 BUILT_IN = ("smoke", "quick", "paper")
 _INSTALLATION_TEST = "A test of the installation: its numbers mean nothing."
@@ -104,7 +104,7 @@ class Profile:
     own: tuple[tuple[Diagnostic, OwnFile], ...] = ()
     covariates: tuple[str, ...] = ()  # columns of numbers that are checked and kept, and that no model reads
     n_repeats: int = 1  # divisions into folds that the setting is chosen on
-    quality: dict[str, float] = field(default_factory=lambda: dict(QUALITY_LIMITS))  # of `fibrolib.video.clip_quality`
+    quality: dict[str, float] = field(default_factory=dict)  # limits of `clip_quality`; `for_cohort` adds the defaults
 
     @property
     def declared(self) -> tuple[Diagnostic, ...]:
@@ -146,7 +146,10 @@ class Profile:
 
     def for_cohort(self, virtual: bool) -> Profile:
         """The profile with the settings for virtual or for real patients."""
-        return self if virtual else replace(self, models=tuple(model.for_own_cohort() for model in self.models))
+        if virtual:
+            return replace(self, quality=STEADY_LIMITS | self.quality)
+        models = tuple(model.for_own_cohort() for model in self.models)
+        return replace(self, models=models, quality=QUALITY_LIMITS | self.quality)
 
     def model(self, name: str) -> _ModelSettings:
         """Settings of one net."""
@@ -242,13 +245,13 @@ def _covariates(profile: str, names: object, own: tuple[tuple[Diagnostic, OwnFil
 
 
 def _quality_limits(profile: str, given: object) -> dict[str, float]:
-    """Limits of the quality of clips: the defaults, but for those of the section ``[quality]``."""
+    """Limits of the quality of clips that the section ``[quality]`` gives."""
     if not isinstance(given, dict) or not set(given) <= set(QUALITY_LIMITS):
         raise FibrolibError(f"Profile '{profile}': [quality] has the settings {', '.join(QUALITY_LIMITS)}.")
     for key, value in given.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise FibrolibError(f"Profile '{profile}': {key} in [quality] must be a number, not {value!r}.")
-    return QUALITY_LIMITS | {key: float(value) for key, value in given.items()}
+    return {key: float(value) for key, value in given.items()}
 
 
 def _check_against(others: list[Diagnostic], record: Diagnostic) -> None:

@@ -12,7 +12,7 @@ from fibrolib.video.clips import (
 )
 from fibrolib.video.dicom import is_dicom
 from fibrolib.video.masks import masks_of_frames, open_arrays
-from fibrolib.video.quality import QUALITY_LIMITS, clip_quality, quality_faults
+from fibrolib.video.quality import QUALITY_LIMITS, STEADY_LIMITS, clip_quality, quality_faults
 from fibrolib.video.reading import Video, is_still, read_image, read_video
 from fibrolib.video.sector import Sector, find_sector
 from fibrolib.video.stills import pictures_in
@@ -21,6 +21,7 @@ from fibrolib.video.writing import write_dicom, write_image, write_video
 
 __all__ = [
     "QUALITY_LIMITS",
+    "STEADY_LIMITS",
     "Clip",
     "Sector",
     "Surveys",
