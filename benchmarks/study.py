@@ -1,15 +1,18 @@
-"""Time, peak memory and results of whole runs, one per seed.
+"""Time, processor seconds by part, peak memory and results of whole runs, one per seed.
 
     python benchmarks/study.py --seeds 0 1 2                       # the virtual cohort at `quick`
     python benchmarks/study.py --cohort COHORT.csv --cutoff 1      # a cohort on disk
 
 Memory is the sum of the proportional set sizes of the run and all its processes (kernels, workers), sampled every
-two seconds: shared pages count once. Runs go to ``reports/benchmark-<name>-<seed>``; one that is there already is
-removed first, so that nothing kept shortens it. A virtual cohort that is already on disk is simulated anew.
+two seconds: shared pages count once. Processor seconds are user and system time; those of a notebook are its kernel's
+(run.json), the rest is the run itself: starting and following kernels, and the report. Runs go to
+``reports/benchmark-<name>-<seed>``; one that is there already is removed first, so that nothing kept shortens it. A
+virtual cohort that is already on disk is simulated anew.
 """
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -33,6 +36,17 @@ def memory_of(process: psutil.Process) -> int:
     return total
 
 
+def processor_seconds() -> float:
+    """User and system time of all processes that have been waited for, and of those that they had waited for."""
+    return sum(os.times()[2:4])
+
+
+def parts(seed: int, total: float, out: Path) -> dict[str, float]:
+    """Processor seconds by step of a run."""
+    steps = json.loads((out / "run.json").read_text("utf-8"))["processor_seconds"]
+    return {"seed": seed, **steps, "the rest": total - sum(steps.values()), "total": total}
+
+
 def run(seed: int, options: argparse.Namespace) -> tuple[dict, Path]:
     """Run the study from nothing; return its row and its folder."""
     name = Path(options.cohort).resolve().parent.name if options.cohort else "virtual"
@@ -44,14 +58,20 @@ def run(seed: int, options: argparse.Namespace) -> tuple[dict, Path]:
     command = [sys.executable, "-m", "fibrolib", "run", "--seed", str(seed), "--out", str(out)]
     command += ["--profile", options.profile, "--cutoff", str(options.cutoff), "--cohort", options.cohort]
     command += ["--pseudonymous"] if options.cohort else []  # as written, the split is the same for everybody's key
-    begun, peak = time.monotonic(), 0
+    begun, peak, spent = time.monotonic(), 0, processor_seconds()
     process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=sys.stderr)
     while process.poll() is None:
         peak = max(peak, memory_of(process))
         time.sleep(2)  # reading the sizes takes a tenth of a core at twice a second
     minutes = (time.monotonic() - begun) / 60
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    row = {"seed": seed, "minutes": minutes, "peak GiB": peak / 2**30, "run folder MiB": size / 2**20}
+    row = {
+        "seed": seed,
+        "minutes": minutes,
+        "processor s": processor_seconds() - spent,
+        "peak GiB": peak / 2**30,
+        "run folder MiB": size / 2**20,
+    }
     return row | {"status": process.returncode, "load before": psutil.getloadavg()[2]}, out
 
 
@@ -78,20 +98,22 @@ def results_rows(seed: int, out: Path) -> list[dict]:
 
 
 def main() -> None:
-    """Parse the command line, run, print two tables."""
+    """Parse the command line, run, print three tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--profile", default="quick")
     parser.add_argument("--cohort", default="")
     parser.add_argument("--cutoff", type=int, default=2)
     options = parser.parse_args()
-    costs, rows = [], []
+    costs, rows, spent = [], [], []
     for seed in options.seeds:
         cost, out = run(seed, options)
         costs.append(cost)
         if cost["status"] == 0:
             rows += results_rows(seed, out)
+            spent.append(parts(seed, cost["processor s"], out))
         print(pd.DataFrame(costs).round(2).to_markdown(index=False), flush=True)
+    print("\n" + pd.DataFrame(spent).set_index("seed").T.round(1).rename_axis("processor s").to_markdown())
     print("\n" + pd.DataFrame(rows).round(3).to_markdown(index=False))
 
 

@@ -9,7 +9,15 @@ from typer.testing import CliRunner
 
 from fibrolib.cli import app
 from fibrolib.errors import FibrolibError
-from fibrolib.phantom import SignalStrengths, draw_patients, read_truth, render_clip, render_image, simulate_cohort
+from fibrolib.phantom import (
+    SignalStrengths,
+    draw_patients,
+    read_truth,
+    render_clip,
+    render_image,
+    simulate,
+    simulate_cohort,
+)
 from fibrolib.phantom.anatomy import LABELS
 from fibrolib.phantom.render import FAULTS, clip_fault
 from fibrolib.phantom.simulate import _write_truth
@@ -69,7 +77,8 @@ def test_truth_and_settings_are_written(table):
     assert card["dials"]["motion"] == 1.0
 
 
-def test_same_seed_same_bytes_whatever_the_workers(table, tmp_path):
+def test_same_seed_same_bytes_whatever_the_workers(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(simulate, "_WORTH_A_PROCESS", 1)
     again = simulate_cohort(tmp_path, patients=2, seed=SEED, n_jobs=2)
     assert contents(again.parent) == contents(table.parent)
 

@@ -44,12 +44,27 @@ def way(request, monkeypatch):
     _starter.open()  # for the files that follow in this process
 
 
+def test_processor_seconds_of_a_kernel_and_its_children_are_counted(tmp_path):
+    burns = "import time\nwhile time.process_time() < {}: pass"
+    does = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {burns.format(1)!r}])"
+    with _kernels():
+        executed = tmp_path / "run" / "01_a.ipynb"
+        spent = _execute_notebook(notebook_that(does, tmp_path / "01_a.ipynb"), executed, {}, "cohort")
+        idle = _execute_notebook(notebook_that("pass", tmp_path / "02_b.ipynb"), executed, {}, "cohort")
+    assert spent > 1
+    assert 0 < idle < spent
+
+
 def test_a_kernel_shares_the_cores_and_shows_no_progress(tmp_path, monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    asked = "import os\nprint(os.environ['OMP_NUM_THREADS'], os.environ['FIBROLIB_PROGRESS'])"
+    for name in ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+    asked = (
+        "import joblib, os\nprint(os.environ['OMP_NUM_THREADS'], joblib.cpu_count(), os.environ['FIBROLIB_PROGRESS'])"
+    )
     with _kernels() as at_once:
         copy = execute(notebook_that(asked, tmp_path / "01_a.ipynb"), tmp_path)
-    assert copy.cells[-1].outputs[0].text == f"{max(joblib.cpu_count() // at_once, 1)} 0\n"
+    share = max(joblib.cpu_count() // at_once, 1)
+    assert copy.cells[-1].outputs[0].text == f"{share} {share} 0\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")

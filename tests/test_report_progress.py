@@ -37,7 +37,7 @@ def test_a_step_is_told_with_its_place_and_its_time(told):
     lines = written.getvalue().splitlines()
     assert any(line.startswith("        [1/2] reading: 2 of 4 quarters of 4 files") for line in lines)
     assert lines[-1] == "  done  [1/2] reading  0:00"
-    assert set(shown.seconds) == {"[1/2] reading"}
+    assert set(shown.seconds) == set(shown.processor_seconds) == {"[1/2] reading"}
 
 
 def test_steps_that_overlap_are_told_of_together(told):

@@ -112,7 +112,9 @@ class _Receiver:
         `loss` is a factor of amplitude; `noise`, of the electronics and after gain, passes the axial filter only.
         """
         phase = self.wavenumber * r
-        echo = amplitude * (np.cos(phase) - 1j * np.sin(phase))
+        echo = np.empty(phase.shape, np.complex64)
+        echo.real, echo.imag = np.cos(phase), -np.sin(phase)
+        echo *= amplitude
         # Sharing an echo out among four samples is the transpose of reading it from them.
         field = _bilinear(self.grid, r, theta).T @ echo.view(np.float32).reshape(-1, 2)
         field = fft(field.view(np.complex64).reshape(self.grid.shape), axis=1, overwrite_x=True)
@@ -152,13 +154,16 @@ def _bilinear(grid: _PolarGrid, r: NDArray, theta: NDArray) -> csr_matrix:
     rows, columns = grid.shape
     row, column = grid.index(r, theta)
     row, column = np.clip(row, 0, rows - 1.01), np.clip(column, 0, columns - 1.01)
-    top, left = row.astype(np.int32), column.astype(np.int32)
+    top, left = np.floor(row), np.floor(column)
     below, right = row - top, column - left
-    index = (top * columns + left)[:, None] + np.array([0, 1, columns, columns + 1], np.int32)
-    weight = np.empty(index.shape, np.float32)
-    weight[:, 3] = below * right
-    weight[:, 2], weight[:, 1] = below - weight[:, 3], right - weight[:, 3]
-    weight[:, 0] = 1 - below - weight[:, 1]
+    first = top.astype(np.int32) * columns + left.astype(np.int32)
+    index, weight = np.empty((r.size, 4), np.int32), np.empty((r.size, 4), np.float32)
+    for sample, step in enumerate((0, 1, columns, columns + 1)):  # broadcasting over four would be slow
+        np.add(first, step, out=index[:, sample])
+    weight[:, 3] = both = (below * right).astype(np.float32)
+    weight[:, 2] = below - both
+    weight[:, 1] = beside = (right - both).astype(np.float32)
+    weight[:, 0] = 1 - below.astype(np.float64) - beside
     starts = np.arange(0, index.size + 1, 4, dtype=np.int32)
     return csr_matrix((weight.ravel(), index.ravel(), starts), shape=(r.size, rows * columns), copy=False)
 

@@ -106,10 +106,11 @@ def render_view(patient: object, frames: int, rng: Generator, *, truth: bool = T
     converter = _ScanConverter(grid)
     receiver = _Receiver(grid, scanner.spread, points.density)
     tissue = _Tissue(anatomy, motion, points.r, points.theta, points.inside)
+    shown, hidden = points.amplitude.view(np.float32), points.hidden.view(np.float32)
     screens = np.repeat(scanner.draw_screen(patient, converter)[None], frames, axis=0)
     for frame, noise in enumerate(_noise(grid, scanner.noise_db, frames, rng)):
         tilt = motion.tilt[frame]
-        amplitude = np.float32(np.cos(tilt)) * points.amplitude + np.float32(np.sin(tilt)) * points.hidden
+        amplitude = (np.float32(np.cos(tilt)) * shown + np.float32(np.sin(tilt)) * hidden).view(np.complex64)
         loss, clutter = attenuation.at(motion.slide[frame])
         echo = receiver.envelope(*tissue.at(frame), amplitude, loss, noise + clutter)
         grey = scanner.compress(converter(echo), patient.gain_db, patient.dynamic_range_db)

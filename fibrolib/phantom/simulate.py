@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import NDArray
 
 from fibrolib.atomic import replacing, write_atomically
@@ -25,6 +25,7 @@ from fibrolib.video import open_arrays, write_dicom, write_image, write_video
 from fibrolib.workers import workers_end_here
 
 _VERSION = 2  # raised whenever the same seed gives other pictures
+_WORTH_A_PROCESS = 12  # patients: starting a process takes as long as simulating three
 _IMAGE = "image_"  # stands before the names of the still image's masks
 _COLUMNS = ["patient_id", "video", "image", "stage", "age", "sex", "bmi", "aetiology", "steatosis", *BLOOD, "swe_kpa"]
 _COLUMNS += ["centre", "scanner", "operator", "visit", "biopsy_date", "video_date", "roi"]
@@ -92,6 +93,7 @@ def simulate_cohort(
         rows = list(table.itertuples(index=False))
         options = {"frames": frames, "bad_clips": strengths.bad_clips}
         jobs = [delayed(_write_patient)(out, rows[i], (first, i), files, **options) for i, files in missing.items()]
+        n_jobs = min(effective_n_jobs(n_jobs), max(1, len(jobs) // _WORTH_A_PROCESS))
         with workers_end_here(n_jobs):
             results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
             finished = patients - len(jobs)

@@ -87,7 +87,7 @@ def _report(validation: Validation, tables: dict[str, pd.DataFrame], progress: _
     found = _external_results(validation, tables)
     described = {"cohort": validation.cohort.digest(), "cutoff": validation.cutoff, "seed": validation.seed}
     described |= {"share": validation.share, "development": validation.development.about["name"]}
-    run = _run_json(described, validation.folder.path, progress.seconds)
+    run = _run_json(described, validation.folder.path, progress)
     validation.folder.save_json("results", found)
     validation.folder.save_json("run", run)
     return _build_page(validation, found, run, tables)

@@ -19,8 +19,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import joblib
+import psutil
 from jupyter_client import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
@@ -92,9 +94,14 @@ def _kernels() -> Iterator[int]:
 
 
 def _environment() -> dict[str, str]:
-    """Threads that wait for each other's core are slower than one alone. The run itself shows progress."""
+    """Threads and joblib's processes for a kernel's share of the cores: a process takes as long to start as some work.
+
+    Threads that wait for each other's core are slower than one alone. The run itself shows progress.
+    """
+    share = str(max(joblib.cpu_count() // _MAX_WORKERS, 1))
     return {
-        "OMP_NUM_THREADS": str(max(joblib.cpu_count() // _MAX_WORKERS, 1)),
+        "OMP_NUM_THREADS": share,
+        "LOKY_MAX_CPU_COUNT": share,
         **os.environ,
         "FIBROLIB_PROGRESS": "0",
     }
@@ -140,8 +147,23 @@ class _Provisioner(LocalProvisioner):
         return self.connection_info
 
 
+def _processor_seconds(pid: int) -> float:
+    """Processor seconds of a process and those that it has waited for; 0 where it left no trace."""
+    try:
+        return sum(psutil.Process(pid).cpu_times()[:4])
+    except psutil.Error:
+        return 0.0
+
+
 class _KernelManager(AsyncKernelManager):
     """jupyter_client's manager, for kernels that share the cores and end with the run."""
+
+    spent: ClassVar[dict[int, float]]  # processor seconds by process id, in the class that is made for a notebook
+
+    @classmethod
+    def counting(cls) -> type[_KernelManager]:
+        """A class of its own, whose `spent` is that of its kernels."""
+        return type(cls.__name__, (cls,), {"spent": {}})
 
     async def start_kernel(self, **kwargs) -> None:
         """Start a kernel that takes its share of the cores."""
@@ -153,6 +175,7 @@ class _KernelManager(AsyncKernelManager):
     def cleanup_resources(self, *args, **kwargs):
         """Workers that a kernel left behind end as well."""
         if (pid := getattr(self, "_pid", None)) is not None:
+            self.spent[pid] = _processor_seconds(pid)  # it has ended, and leaves them until the starter waits for it
             kill_group(pid)
         return super().cleanup_resources(*args, **kwargs)
 

@@ -137,8 +137,10 @@ def _failure(notebook: Path, executed: Path, error: PapermillExecutionError) -> 
     )
 
 
-def _execute_notebook(notebook: Path, executed: Path, parameters: dict, content: str) -> None:
+def _execute_notebook(notebook: Path, executed: Path, parameters: dict, content: str) -> float:
     """Run a notebook in the folder of its executed copy, with the parameters that it declares, and keep that copy.
+
+    Returns the processor seconds of its kernel.
 
     The copy of a notebook that fails is called ``<name>-failed``: a finished copy of an earlier run stays. While it
     runs, papermill writes elsewhere: what reaches the run folder is complete and names no local folder.
@@ -148,7 +150,7 @@ def _execute_notebook(notebook: Path, executed: Path, parameters: dict, content:
     with tempfile.TemporaryDirectory() as elsewhere:
         unfinished = Path(elsewhere) / notebook.name
         try:
-            _execute(notebook, unfinished, declared, executed.parent)
+            spent = _execute(notebook, unfinished, declared, executed.parent)
         except PapermillExecutionError as error:
             _keep_copy(unfinished, failed)
             raise _failure(notebook, failed, error) from error
@@ -165,12 +167,14 @@ def _execute_notebook(notebook: Path, executed: Path, parameters: dict, content:
             ) from error
         _keep_copy(unfinished, executed, {"key": _key(notebook, parameters, content)})
         failed.unlink(missing_ok=True)
+    return spent
 
 
-def _execute(notebook: Path, unfinished: Path, parameters: dict, folder: Path) -> None:
+def _execute(notebook: Path, unfinished: Path, parameters: dict, folder: Path) -> float:
     folder.mkdir(parents=True, exist_ok=True)
     # papermill logs every cell, and kernels that a failing run ends; the run itself reports what matters.
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
+    manager = _KernelManager.counting()
     papermill.execute_notebook(
         str(notebook),
         str(unfinished),
@@ -178,10 +182,11 @@ def _execute(notebook: Path, unfinished: Path, parameters: dict, folder: Path) -
         kernel_name="python3",
         # Not papermill's ``cwd``, which moves this whole process there: another notebook may be running beside.
         resources={"metadata": {"path": str(folder)}},
-        kernel_manager_class=_KernelManager,
+        kernel_manager_class=manager,
         progress_bar=False,
         extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
     )
+    return sum(manager.spent.values())
 
 
 def _keep_copy(unfinished: Path, executed: Path, mark: dict | None = None) -> None:

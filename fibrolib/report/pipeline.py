@@ -86,7 +86,7 @@ def _run(study: Study, further: dict, console: Console) -> Path:
     with progress.step("describing the cohort, for fibrolib validate", tally):
         describe_development(study, tally.follow)
     with progress.step("writing the report"):
-        report = _write_report(study, progress.seconds)
+        report = _write_report(study, progress)
     if study.profile.caveat:
         _say(console, study.profile.caveat)
     return report
@@ -104,7 +104,8 @@ def _run_notebooks(study: Study, further: dict, content: str, progress: _Progres
             _say(console, f"  kept  {labels[notebook]}")
             return
         with progress.step(labels[notebook], fits):
-            _execute_notebook(notebook, executed, parameters, content)
+            spent = _execute_notebook(notebook, executed, parameters, content)
+        progress.processor_seconds[labels[notebook]] = spent
 
     with _kernels() as max_workers:
         _run_in_order(execute, _dependencies(notebooks), max_workers)
@@ -117,7 +118,7 @@ def _keep_for_paper(study: Study) -> None:
     study.folder.save_plates(study.plates)
 
 
-def _write_report(study: Study, seconds: dict[str, float]) -> Path:
+def _write_report(study: Study, progress: _Progress) -> Path:
     """Write results.json, run.json and the report from the tables of the run."""
     nets = study.net_evaluations
     test_set = SimulatedTestSet(nets, study.index_evaluations) if study.cohort.virtual else None
@@ -130,7 +131,7 @@ def _write_report(study: Study, seconds: dict[str, float]) -> Path:
     tables |= {"clinical": pd.read_csv(answers)} if answers.exists() else {}
     evaluations = {name: study.evaluation(name) for name in study.models}
     found = _results_json(study.summary(), evaluations, study.thresholds, tables)
-    run = _run_json(study.description(), study.folder.path, seconds)
+    run = _run_json(study.description(), study.folder.path, progress)
     study.folder.save_json("results", found)
     study.folder.save_json("run", run)
     _keep_for_paper(study)

@@ -5,6 +5,7 @@ It is read from what is finished on disk, so it also holds for work in other pro
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -66,6 +67,7 @@ class _Progress:
         self.console = console
         self._started = time.monotonic()
         self.seconds: dict[str, float] = {}
+        self.processor_seconds: dict[str, float] = {}
         self._under_way: dict[str, _Detail | None] = {}
         self._changing = threading.Lock()
         self._idle = threading.Event()
@@ -75,15 +77,18 @@ class _Progress:
     def step(self, label: str, detail: _Detail | None = None) -> Iterator[None]:
         """Show a step while it is under way and record how long it took; steps may overlap, in several threads.
 
+        Processor seconds are those of this process and of processes that it waited for: a step that is worked on
+        elsewhere replaces them.
         `detail` returns where the step is and the time left; steps that share one are shown together.
         """
-        begun = time.monotonic()
+        begun, spent = time.monotonic(), sum(os.times()[:4])
         self._begin(label, detail)
         try:
             yield
         finally:
             self._end(label)
         self.seconds[label] = time.monotonic() - begun
+        self.processor_seconds[label] = sum(os.times()[:4]) - spent
         self.console.print(f"  done  {escape(label)}  [dim]{_clock(self.seconds[label])}[/dim]", highlight=False)
 
     def _begin(self, label: str, detail: _Detail | None) -> None:

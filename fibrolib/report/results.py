@@ -16,6 +16,7 @@ import fibrolib
 from fibrolib.experiments import ORACLES
 from fibrolib.learning import Evaluation
 from fibrolib.provenance import package_digest
+from fibrolib.report.progress import _Progress
 from fibrolib.study.evaluation import gpu_name
 
 _SCHEMA = 1  # version of results.json
@@ -142,15 +143,19 @@ def _results_json(
     }
 
 
-def _all_seconds(file: Path, seconds: dict[str, float]) -> dict[str, float]:
+def _all_seconds(file: Path, progress: _Progress) -> dict[str, dict[str, float]]:
     """Times of this call's steps, and of those that an earlier call of the same run had finished."""
     earlier = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    kept = earlier.get("seconds", {}) if earlier.get("code") == package_digest() else {}
-    return {**kept, **{step: round(value, 1) for step, value in seconds.items()}}
+    kept = earlier if earlier.get("code") == package_digest() else {}
+    times = {"seconds": progress.seconds, "processor_seconds": progress.processor_seconds}
+    return {
+        kind: {**kept.get(kind, {}), **{step: round(value, 1) for step, value in steps.items()}}
+        for kind, steps in times.items()
+    }
 
 
-def _run_json(description: dict, folder: Path, seconds: dict[str, float]) -> dict:
-    """Content of run.json: versions, hashes, hardware, time of each step, and what `Study.description` says."""
+def _run_json(description: dict, folder: Path, progress: _Progress) -> dict:
+    """Content of run.json: versions, hashes, hardware, times of each step, and what `Study.description` says."""
     return {
         "fibrolib": fibrolib.__version__,
         "python": platform.python_version(),
@@ -163,5 +168,5 @@ def _run_json(description: dict, folder: Path, seconds: dict[str, float]) -> dic
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
             "gpu": gpu_name(),
         },
-        "seconds": _all_seconds(folder / "run.json", seconds),
+        **_all_seconds(folder / "run.json", progress),
     }
