@@ -21,6 +21,7 @@ from fibrolib import __version__
 from fibrolib.errors import KEPT_WHERE_IT_STOPPED, FibrolibError, counted
 from fibrolib.stages import CONDITIONS
 from fibrolib.system import STOP_SIGNALS
+from fibrolib.workers import SCHEDULER, computing_on
 
 app = typer.Typer(
     help="Stage liver fibrosis from ultrasound images and videos: the study, on a virtual cohort or your own.",
@@ -210,6 +211,9 @@ def _run(
     ] = False,
     pseudonymous: Pseudonymous = False,
     outside: Outside = False,
+    scheduler: Annotated[
+        str, typer.Option(envvar=SCHEDULER, help="Dask scheduler, tcp://HOST:PORT, or local:N for N processes.")
+    ] = "",
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="Notebook parameter, NAME=VALUE.")
     ] = None,
@@ -219,7 +223,7 @@ def _run(
     from fibrolib.privacy import register
     from fibrolib.progress import hidden
     from fibrolib.report import run_study
-    from fibrolib.study import Request, load_profile
+    from fibrolib.study import PROJECT, Request, load_profile
 
     load_profile(profile)  # one that does not exist ends the run before anything is noted or read
     # Notebooks run elsewhere: paths given on the command line are meant from here.
@@ -227,7 +231,10 @@ def _run(
     folder = str(Path(out).resolve()) if out else ""
     profile = str(Path(profile).resolve()) if profile.endswith(".toml") else profile
     request = Request(reference, profile, cutoff, seed, folder)
-    with _stopped_in_a_sentence(), hidden():  # bars are for notebooks; a run shows where it is in its own way
+    written = Path(folder).parent if folder else PROJECT / "reports"
+    cluster = computing_on(scheduler, written, *([Path(cohort).resolve()] if cohort else []))
+    # Bars are for notebooks; a run shows where it is in its own way.
+    with _stopped_in_a_sentence(), hidden(), cluster:
         report = run_study(request, _parameters(parameter or []), overwrite=overwrite)
         write_cards(report.parent)
     typer.echo(f"Report: {report}")

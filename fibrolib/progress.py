@@ -5,7 +5,6 @@ Nothing is shown where the environment variable ``FIBROLIB_PROGRESS`` is ``0``.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +16,7 @@ from tqdm.auto import tqdm
 from tqdm.std import tqdm as plain_tqdm
 
 from fibrolib.errors import Interrupted, is_interactive
+from fibrolib.workers import variable
 
 if TYPE_CHECKING:
     from IPython.display import DisplayHandle
@@ -46,14 +46,8 @@ def track(
 @contextmanager
 def hidden() -> Iterator[None]:
     """Show no bars inside the block, in processes that it starts either."""
-    before = os.environ.get("FIBROLIB_PROGRESS")
-    os.environ["FIBROLIB_PROGRESS"] = "0"
-    try:
+    with variable("FIBROLIB_PROGRESS", "0"):
         yield
-    finally:
-        del os.environ["FIBROLIB_PROGRESS"]
-        if before is not None:
-            os.environ["FIBROLIB_PROGRESS"] = before
 
 
 @contextmanager

@@ -190,3 +190,9 @@ def code_digest(*made_by: object) -> str:
 def package_digest() -> str:
     """Hash of all code of this package."""
     return _own().digest(_own())
+
+
+def environment() -> dict[str, str]:
+    """What must be equal for equal results: this package's code, Python, and the packages that make numbers."""
+    versions = {name: metadata.version(name) for name in _NUMERICAL.values()}
+    return {"the code of fibrolib": package_digest(), "Python": ".".join(map(str, sys.version_info[:2])), **versions}

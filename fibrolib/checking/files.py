@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
+from joblib import delayed
 
 from fibrolib.checking.copies import _alike_pairs
 from fibrolib.checking.report import _Finding
 from fibrolib.errors import VideoError
 from fibrolib.video import Clip, Surveys, VideoSurvey, clip_quality, masks_of_frames, quality_faults, survey_video
+from fibrolib.workers import in_parallel
 
 # All *assumptions*. The calmest of 71 real videos moves by 4.0 grey levels and the darkest has a mean of 9.5.
 _LEVELS = 26  # of 256: less of the range is used by no real picture, but by one whose grey levels were misread
@@ -54,10 +55,10 @@ def _survey_files(
     for column in ("video", "image"):
         for line, name in table[column].dropna().items():
             rows.setdefault(name, ([], column))[0].append(line)
-    jobs = [joblib.delayed(_survey)(root, name) for name in rows]
-    parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
+    jobs = [delayed(_survey)(root, name) for name in rows]
+    results = track(in_parallel(jobs, n_jobs, threads=True), len(jobs))
     surveys, findings = Surveys(), []
-    for (name, (lines, column)), result in zip(rows.items(), track(parallel(jobs), len(jobs)), strict=True):
+    for (name, (lines, column)), result in zip(rows.items(), results, strict=True):
         if isinstance(result, VideoSurvey):
             surveys.add(name, result)
         else:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.base import clone
 
 from fibrolib.attribution import (
@@ -31,7 +31,7 @@ from fibrolib.study.cache import digest
 from fibrolib.study.evaluation import net_workers
 from fibrolib.study.preprocessing import form_of, sources
 from fibrolib.video import Clip, load_clip, prepare_cached
-from fibrolib.workers import n_workers, quiet_workers
+from fibrolib.workers import in_parallel, n_workers
 
 _CUTOFF, _STAGES = 2, 5  # of planted scenarios: significant fibrosis on the METAVIR scale
 _N_FOLDS_COMPARED = 2  # nets of the cross-validation that are compared: enough to ask whether two trainings agree
@@ -43,9 +43,7 @@ def _side_by_side(jobs: Sequence, nets: NetEvaluations, label: str, unit: str) -
         return []
     device = nets[nets.names[0]].final.device
     give_back_memory()
-    with quiet_workers():
-        results = Parallel(n_jobs=net_workers(device), return_as="generator")(jobs)
-        collected = list(track(results, label, len(jobs), unit))
+    collected = list(track(in_parallel(jobs, net_workers(device)), label, len(jobs), unit))
     give_back_memory()
     return collected
 
@@ -164,8 +162,10 @@ class SaliencyTests:
         """Maps of a net by one of the methods, for all test patients; made once per session."""
         if name not in self._maps:
             clips, net = self.clips(name), self.net(name)
-            computed = (attribute_methods(net, [clip], self.methods) for clip in clips.values())
-            computed = list(track(computed, f"Maps of the {model_label(name)}", len(clips), "patients"))
+            jobs = [delayed(attribute_methods)(net, [clip], self.methods) for clip in clips.values()]
+            computed = list(
+                track(in_parallel(jobs, n_workers(here=1)), f"Maps of the {model_label(name)}", len(clips), "patients")
+            )
             self._maps[name] = {
                 method: {patient: maps[method][0] for patient, maps in zip(clips, computed, strict=True)}
                 for method in self.methods

@@ -8,7 +8,6 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
-from joblib import Parallel, delayed
 
 from fibrolib.cohort import Cohort, inspect_cohort
 from fibrolib.errors import FibrolibError
@@ -96,8 +95,14 @@ class SimulatedTestSet:
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """The predictions table of nets, indices and both oracles on these patients, at the study's cut-off."""
-        cutoff, scored = self.nets.cutoff, map(self.cumulative_probs, self.names)
-        tables = track(scored, "Scoring the simulated test set", len(self.names), "nets", self.nets.folder.path)
+        cutoff, wanted = self.nets.cutoff, [(name, self.patients, "") for name in self.names]
+        tables = track(
+            self.nets.score_all(wanted, n_workers(here=1)),
+            "Scoring the simulated test set",
+            len(self.names),
+            "nets",
+            self.nets.folder.path,
+        )
         scores = {name: table[cutoff].to_numpy() for name, table in zip(self.names, tables, strict=True)}
         for name, evaluation in self.indices.items():
             columns = list(self.nets.profile.indices[name].columns)
@@ -173,7 +178,8 @@ def stage_patients(nets: NetEvaluations, test_set: SimulatedTestSet | None = Non
     """
     test = nets.patients[nets.patients["split"] == "test"]
     names = nets.profile.in_table_order
-    scored = track((nets.cumulative_probs(name, test) for name in names), "Staging test patients", len(names), "nets")
+    wanted = [(name, test, "") for name in names]
+    scored = track(nets.score_all(wanted, n_workers(here=1)), "Staging test patients", len(names), "nets")
     groups = {"test": Staging(test["stage"], dict(zip(names, scored, strict=True)))}
     if test_set is not None:
         groups["fresh"] = test_set.staging
@@ -221,15 +227,16 @@ def _perturbations_for(test_set: SimulatedTestSet, net: str) -> tuple[str, ...]:
 
 def _score_all(test_sets: Sequence[SimulatedTestSet], nets: Sequence[str]) -> None:
     """Score what is not kept yet: one population after the other is simulated, then several scored at a time."""
-    jobs = []
-    for test_set in test_sets:
-        _ = test_set.patients  # simulating takes all cores by itself
-        for net in nets:
-            jobs += [delayed(test_set.cumulative_probs)(net, each) for each in ("", *_perturbations_for(test_set, net))]
+    wanted = [
+        (net, test_set.patients, perturbation)
+        for test_set in test_sets
+        for net in nets
+        for perturbation in ("", *_perturbations_for(test_set, net))
+    ]
+    evaluations = test_sets[0].nets
     # Threads: torch releases Python's lock, each net scores on one thread, and a process would load everything again.
-    tables = Parallel(n_jobs=n_workers(), prefer="threads", return_as="generator")(jobs)
-    folder = test_sets[0].nets.folder.path
-    list(track(tables, "Scoring perturbed clips", len(jobs), "nets and clips", kept=folder))
+    tables = evaluations.score_all(wanted, n_workers())
+    list(track(tables, "Scoring perturbed clips", len(wanted), "nets and clips", kept=evaluations.folder.path))
 
 
 def _of_net(test_set: SimulatedTestSet, net: str, cutoff: int) -> pd.DataFrame:

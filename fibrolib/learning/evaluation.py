@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from joblib import delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import roc_auc_score
@@ -18,7 +19,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from fibrolib.errors import FibrolibError
 from fibrolib.stages import at_least
-from fibrolib.workers import workers_end_here
+from fibrolib.workers import in_parallel, n_workers, workers_end_here
 
 _USUAL_CUTOFF = 2
 """For classifiers without a cut-off: significant fibrosis."""
@@ -144,7 +145,8 @@ def evaluate(
         chosen = clone(diagnostic).set_params(**best)
         # Refit the folds at the chosen settings for scores and curves; nets load these fits from ``memory``.
         refits = cross_validate(chosen, X, y, params=options, return_estimator=True, cv=divisions[0], **procedure)
-        final = clone(chosen).fit(X, y, **options)
+        fit = delayed(clone(chosen).fit)(X, y, **options)
+        (final,) = in_parallel([fit], 1 if n_jobs == 1 else n_workers(here=1))
         predictions = _all_predictions(name, final, parts, columns, cutoff, divisions[0], refits["estimator"])
     histories = _histories(refits["estimator"], final)
     return Evaluation(name, final, predictions, refits["test_score"], settings, best, histories)

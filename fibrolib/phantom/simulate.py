@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import delayed, effective_n_jobs
 from numpy.typing import NDArray
 
 from fibrolib.atomic import replacing, write_atomically
@@ -22,7 +22,7 @@ from fibrolib.phantom.patients import BLOOD, SignalStrengths, draw_patients
 from fibrolib.phantom.render import Rendering, clip_fault, render_clip, render_image
 from fibrolib.progress import track
 from fibrolib.video import open_arrays, write_dicom, write_image, write_video
-from fibrolib.workers import workers_end_here
+from fibrolib.workers import in_parallel, on_cluster, workers_end_here
 
 _VERSION = 2  # raised whenever the same seed gives other pictures
 _WORTH_A_PROCESS = 12  # patients: starting a process takes as long as simulating three
@@ -93,11 +93,20 @@ def simulate_cohort(
         rows = list(table.itertuples(index=False))
         options = {"frames": frames, "bad_clips": strengths.bad_clips}
         jobs = [delayed(_write_patient)(out, rows[i], (first, i), files, **options) for i, files in missing.items()]
-        n_jobs = min(effective_n_jobs(n_jobs), max(1, len(jobs) // _WORTH_A_PROCESS))
+        if not on_cluster():
+            n_jobs = min(effective_n_jobs(n_jobs), max(1, len(jobs) // _WORTH_A_PROCESS))
         with workers_end_here(n_jobs):
-            results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
             finished = patients - len(jobs)
-            list(track(results, "Simulating virtual patients", patients, "patients", kept=out, before=finished))
+            list(
+                track(
+                    in_parallel(jobs, n_jobs),
+                    "Simulating virtual patients",
+                    patients,
+                    "patients",
+                    kept=out,
+                    before=finished,
+                )
+            )
     files = pd.DataFrame([files_of(patient, take) for patient in table["patient_id"] for take in takes])
     if strengths.bad_clips:
         faults = [clip_fault((first, i), take, strengths.bad_clips) for i in range(patients) for take in takes]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from joblib import Parallel, delayed
+from joblib import delayed
 from safetensors.torch import load_file
 from scipy.stats import spearmanr
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ from fibrolib.nets import build_net, write_tensors
 from fibrolib.phantom import QUANTITIES, draw_unstaged_patients, physical_quantities, render_clip, render_image
 from fibrolib.progress import track
 from fibrolib.video import prepare_clip, prepare_image, save_clip, write_image, write_video
+from fibrolib.workers import in_parallel
 
 _SEED = 5_000_000  # of the simulated patients: far from those of cohorts and of simulated test sets
 _BATCH_SIZE = 16
@@ -104,8 +105,7 @@ def _simulate_pictures(
         if not file.exists()
     ]
     finished = patients - len(jobs)
-    jobs = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
-    list(track(jobs, "Simulating pictures", patients, "patients", kept=folder, before=finished))
+    list(track(in_parallel(jobs, n_jobs), "Simulating pictures", patients, "patients", kept=folder, before=finished))
     quantities = pd.DataFrame(physical_quantities(table), columns=list(QUANTITIES))
     return quantities.assign(**{view: [(path,) for path in files]})
 

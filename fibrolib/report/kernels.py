@@ -28,6 +28,7 @@ from jupyter_client.provisioning import LocalProvisioner
 
 from fibrolib.nets import import_torchvision
 from fibrolib.system import Fork, kill_group, may_fork, own_group
+from fibrolib.workers import on_cluster
 
 _MAX_WORKERS = min(2, joblib.cpu_count())
 """Notebooks that run at a time: each keeps mostly one core busy; more than two would need more memory."""
@@ -209,6 +210,8 @@ def _preload() -> None:
     importlib.import_module("ipykernel.kernelapp")
     importlib.import_module("pandera.backends.pandas.register")
     importlib.import_module("timm")
+    if on_cluster():
+        importlib.import_module("distributed")
     gc.freeze()  # objects that the collector leaves alone stay shared with the forks
 
 

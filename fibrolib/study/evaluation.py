@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from inspect import signature
+from itertools import compress
 from pathlib import Path
 
 import pandas as pd
 import torch
+from joblib import delayed
 from sklearn.base import clone
 
 from fibrolib.diagnostics import Diagnostic, IndexInputError, fitted_numbers, model_label
@@ -24,7 +26,7 @@ from fibrolib.study.cache import _load_evaluation, _save_evaluation, digest
 from fibrolib.study.preprocessing import _preprocessing_settings
 from fibrolib.study.profiles import Profile, _ModelSettings
 from fibrolib.study.runfolder import RunFolder
-from fibrolib.workers import n_workers
+from fibrolib.workers import in_parallel, n_workers, on_cluster
 
 EVALUATION = (evaluate, NetClassifier, _save_evaluation)
 """What makes the evaluation of a net, once its inputs are known (`ResultCache`)."""
@@ -35,8 +37,8 @@ takes as long to start as a net of the size of `smoke` takes for some hundred pa
 
 
 def net_workers(device: str) -> int:
-    """Processes for work with nets on a device: one per core, and one alone for a GPU, which is not shared."""
-    return n_workers() if pick_device(device) == "cpu" else 1
+    """Processes for work with nets on a device: one per core, one for a GPU, which is not shared, or a Dask cluster."""
+    return n_workers(None if pick_device(device) == "cpu" else 1)
 
 
 def gpu_name() -> str | None:
@@ -192,17 +194,23 @@ class NetEvaluations:
 
         `perturbation` is a key of `fibrolib.learning.PERTURBATIONS`, or empty for the clips as they are.
         """
-        files, ids = _file_names(patients), patients.index.tolist()
-        key = {"net": self.cache_key(name), "patients": ids, "files": files, "perturbation": perturbation}
+        (table,) = self.score_all([(name, patients, perturbation)], n_workers(here=1))
+        return table
 
-        def score() -> pd.DataFrame:
-            # A copy: threads score at the same time, and an LSTM packs its weights anew when it is moved to a device.
-            net = deepcopy(self[name].final)
-            scores = net.predict_cumulative(patients, PERTURBATIONS[perturbation] if perturbation else None)
-            return pd.DataFrame(scores, index=patients.index.rename("patient_id"), columns=range(1, net.n_stages_))
-
-        table = self.folder.cache.get_or_compute_table(f"scores-{name}", key, score, made_by=EVALUATION)
-        return table.rename(columns=int)  # on disk, names are text
+    def score_all(self, wanted: Sequence[tuple[str, pd.DataFrame, str]], n_jobs: int) -> Iterator[pd.DataFrame]:
+        """`cumulative_probs` of every net, patients and perturbation; what is not kept is computed side by side."""
+        cache, keys = self.folder.cache, []
+        for name, patients, perturbation in wanted:
+            files, ids = _file_names(patients), patients.index.tolist()
+            key = {"net": self.cache_key(name), "patients": ids, "files": files, "perturbation": perturbation}
+            keys.append((f"scores-{name}", key))
+        missing = [not cache.has(*key, EVALUATION) for key in keys]
+        jobs = [delayed(_score)(self[name].final, *of) for name, *of in compress(wanted, missing)]
+        computed = in_parallel(jobs, n_jobs, threads=True)
+        for key, is_missing in zip(keys, missing, strict=True):
+            table = next(computed) if is_missing else None  # which is on disk
+            table = cache.get_or_compute_table(*key, lambda table=table: table, made_by=EVALUATION)
+            yield table.rename(columns=int)  # on disk, names are text
 
     def _evaluate_once(self, procedure: Callable[..., Evaluation], arguments: dict) -> Evaluation:
         """Load the kept evaluation of a net, or call `evaluate` with these arguments and keep the result."""
@@ -234,7 +242,7 @@ class NetEvaluations:
     def _n_jobs(self, net: NetClassifier, settings: _ModelSettings) -> int:
         """Processes for the fits of a net: small ones are done before processes start."""
         passes = settings.n_settings * self.profile.n_folds * self.profile.n_repeats * net.epochs * len(self.patients)
-        return net_workers(net.device) if passes >= _WORTH_PROCESSES else 1
+        return net_workers(net.device) if passes >= _WORTH_PROCESSES or on_cluster() else 1
 
     def _refuse_other(self, arguments: dict) -> None:
         """Raise unless `evaluate` is given what the kept evaluation of that net was made with."""
@@ -247,6 +255,12 @@ class NetEvaluations:
                 f"These arguments differ from it: {', '.join(different)}. To try other values, call evaluate(...) "
                 "directly (nothing is kept); to run the study with them, write them into a profile."
             )
+
+
+def _score(net: NetClassifier, patients: pd.DataFrame, perturbation: str) -> pd.DataFrame:
+    # A copy: threads score at the same time, and an LSTM packs its weights anew when it is moved to a device.
+    scores = deepcopy(net).predict_cumulative(patients, PERTURBATIONS[perturbation] if perturbation else None)
+    return pd.DataFrame(scores, index=patients.index.rename("patient_id"), columns=range(1, net.n_stages_))
 
 
 def _file_names(patients: pd.DataFrame) -> list[list[str]]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import joblib
 import pandas as pd
+from joblib import delayed
 
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.progress import track
 from fibrolib.study.profiles import Profile
 from fibrolib.video import is_still, open_arrays, prepare_cached, prepare_clip, prepare_image, save_clip
-from fibrolib.workers import n_workers
+from fibrolib.workers import in_parallel, n_workers
 
 
 def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: str) -> pd.Series:
@@ -24,12 +24,12 @@ def prepare_files(patients: pd.DataFrame, folder: Path, profile: Profile, kind: 
     """
     files_of = [sources(row, kind) for row in patients.itertuples()]
     jobs = [
-        joblib.delayed(prepare_cached)(path, folder, roi=roi, **_form_of_file(profile, kind, path))
+        delayed(prepare_cached)(path, folder, roi=roi, **_form_of_file(profile, kind, path))
         for files in files_of
         for path, roi in files
     ]
     # Threads: decoding and scaling release Python's lock, and starting processes would take longer than a second look.
-    files = joblib.Parallel(n_jobs=n_workers(), prefer="threads", return_as="generator")(jobs)
+    files = in_parallel(jobs, n_workers(), threads=True)
     prepared = iter(list(track(files, f"Preparing {kind}s", len(jobs), "files", kept=folder)))
     return pd.Series([tuple(next(prepared) for _ in files) for files in files_of], index=patients.index)
 

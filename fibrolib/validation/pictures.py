@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import joblib
 import numpy as np
 import pandas as pd
+from joblib import delayed
 from numpy.typing import NDArray
 
 from fibrolib.checking import alike_pictures
 from fibrolib.video import Surveys, VideoSurvey, file_digest, fingerprints, survey_video
-from fibrolib.workers import n_workers
+from fibrolib.workers import in_parallel, n_workers
 
 if TYPE_CHECKING:
     from fibrolib.study.cache import ResultCache
@@ -68,9 +68,8 @@ def _files_of(patients: pd.DataFrame) -> dict[str, list[Path]]:
 
 
 def _in_threads(work: Callable[[Path], object], paths: Iterable[Path], track: Track) -> Iterable:
-    jobs = [joblib.delayed(work)(path) for path in paths]
-    results = joblib.Parallel(n_jobs=n_workers(), prefer="threads", return_as="generator")(jobs)
-    return track(results, len(jobs))
+    jobs = [delayed(work)(path) for path in paths]
+    return track(in_parallel(jobs, n_workers(), threads=True), len(jobs))
 
 
 def _features(patients: pd.DataFrame, surveys: Mapping[Path, VideoSurvey]) -> pd.DataFrame:
