@@ -220,7 +220,7 @@ def _run(
 ) -> None:
     """Run the study and write the report."""
     from fibrolib.paper import write_cards
-    from fibrolib.privacy import register
+    from fibrolib.privacy import register, who_is_who
     from fibrolib.progress import hidden
     from fibrolib.report import run_study
     from fibrolib.study import PROJECT, Request, load_profile
@@ -232,7 +232,8 @@ def _run(
     profile = str(Path(profile).resolve()) if profile.endswith(".toml") else profile
     request = Request(reference, profile, cutoff, seed, folder)
     written = Path(folder).parent if folder else PROJECT / "reports"
-    cluster = computing_on(scheduler, written, *([Path(cohort).resolve()] if cohort else []))
+    read = [Path(cohort).resolve().parent, who_is_who(reference).parent] if cohort else []
+    cluster = computing_on(scheduler, written, *read)
     # Bars are for notebooks; a run shows where it is in its own way.
     with _stopped_in_a_sentence(), hidden(), cluster:
         report = run_study(request, _parameters(parameter or []), overwrite=overwrite)

@@ -224,7 +224,7 @@ def computing_on(address: str, folder: Path, *files: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _local_cluster(n_processes: int) -> Iterator[str]:
     """Address of the scheduler of a cluster on this machine."""
-    start = partial(_dask().LocalCluster, threads_per_worker=1, memory_limit=0, dashboard_address=None)
+    start = partial(_dask().LocalCluster, threads_per_worker=1, memory_limit=0, dashboard_address="127.0.0.1:0")
     with interrupts_held():  # workers, also those that take the place of others, inherit the mask
         cluster = start(n_workers=n_processes, env={SCHEDULER: ""}, silence_logs="CRITICAL")
     with cluster:
