@@ -12,6 +12,8 @@ import pytest
 
 from fibrolib import workers
 from fibrolib.experiments import SaliencyTests, SimulatedTestSet, ablate
+from fibrolib.experiments.simulated_test_set import _prepared_patients
+from fibrolib.phantom import simulate_cohort
 from fibrolib.study import NetEvaluations, load_profile
 from fibrolib.study.profiles import _ModelSettings
 from fibrolib.study.runfolder import RunFolder
@@ -21,12 +23,15 @@ GRID = [{"learning_rate": [1e-3, 1e-2]}]  # five fits in two folds
 
 
 def follow(folder, patients):
-    """Train, score, perturb and explain; everything is kept in the run folder, beside simulated patients."""
+    """Simulate, prepare, train, score, perturb and explain."""
     profile = replace(load_profile("smoke"), models=(_ModelSettings("cnn3d", SMALL, GRID),))
+    simulated = {"patients": 2, "frames": 4, "images": False, "n_jobs": workers.n_workers(here=1)}
+    _prepared_patients(simulate_cohort(folder / "cohort", **simulated), folder / "clips", profile, 2)
     sides = patients.assign(split=np.resize(["train", "train", "validation", "test"], len(patients)))
     nets = NetEvaluations(sides, profile, RunFolder(folder / "run"), cutoff=2, seed=1, virtual=True)
     _ = nets["cnn3d"]
-    test_set = SimulatedTestSet(nets, n=8)
+    test_set = SimulatedTestSet(nets)
+    test_set.patients = patients[:9]
     ablate({"published effects": test_set}, ["cnn3d"], 2).to_csv(folder / "ablated.csv")
     maps = SaliencyTests(nets, ["gradcam"], explained=2, trainings=1)
     maps.timing().to_csv(folder / "timing.csv")

@@ -183,7 +183,8 @@ def test_workers_that_would_compute_something_else_are_refused(client, expected)
 
 
 def test_workers_that_see_another_disk_are_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(workers, "_client", lambda: Workers(answers=[True, False]))
+    client = Workers(answers=[True, False])
+    monkeypatch.setattr(workers, "_client", lambda: client)
     (tmp_path / "cohort").mkdir()
     with pytest.raises(FibrolibError, match=f"tcp://b does not see {tmp_path / 'cohort'} as it is here"):
         workers._refuse_other_disks(tmp_path / "runs", tmp_path / "cohort")
