@@ -1,9 +1,8 @@
-"""The whole study at the smallest profile: killed and resumed, and notebook by notebook, the last one first."""
+"""The whole study at the smallest profile: killed and resumed, and with the last notebook first."""
 
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,16 +13,19 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from conftest import CORES, FEW
 from rich.console import Console
 
+from fibrolib import cli
 from fibrolib.inference import auc, auc_ci
 from fibrolib.learning import NetClassifier
 from fibrolib.paper import write_paper
 from fibrolib.plots import journals
+from fibrolib.progress import hidden
+from fibrolib.report import pipeline, run_study
 from fibrolib.report.notebooks import _notebook_sources
 from fibrolib.report.pipeline import _notebooks_for
 from fibrolib.study import Request, Study
-from fibrolib.study.request import _STAMP
 
 NETS = ["cnn2d", "cnn2d_lstm", "cnn3d"]
 INDICES = ["swe", "fib4", "apri"]
@@ -32,15 +34,7 @@ NOTEBOOKS = [path.name for path in _notebook_sources()]
 
 
 def command(out, *further):
-    return [sys.executable, "-m", "fibrolib", "run", "--profile", "smoke", "--out", str(out), *further]
-
-
-def run(out, *further):
-    return subprocess.run(command(out, *further), capture_output=True, text=True, check=False)
-
-
-def times_of_notebooks(out):
-    return {path: path.stat().st_mtime_ns for path in (out / "notebooks").glob("*.ipynb")}
+    return [sys.executable, "-m", "fibrolib", "run", "--profile", "smoke", "--out", str(out), *FEW, *further]
 
 
 def kept_results(out):
@@ -49,11 +43,10 @@ def kept_results(out):
 
 @pytest.fixture(scope="session")
 def resumed(tmp_path_factory):
-    """A run that was killed as soon as the first net was finished, and started again."""
+    """A run on two cores that was killed as soon as the first net was finished, and started again on one."""
     out = tmp_path_factory.mktemp("reports") / "resumed"
-    process = subprocess.Popen(
-        command(out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command(out), **silent, start_new_session=True, env=os.environ | {CORES: "2"})
     while process.poll() is None and not kept_results(out):
         time.sleep(0.1)
     of_the_run = psutil.Process(process.pid).children(recursive=True)
@@ -62,7 +55,7 @@ def resumed(tmp_path_factory):
     # Kernels are sessions of their own; they end when they notice that their parent is gone.
     assert not psutil.wait_procs(of_the_run, timeout=60)[1]
     before = kept_results(out)
-    finished = run(out)
+    finished = subprocess.run(command(out), capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     after = kept_results(out)
     assert before
@@ -80,49 +73,39 @@ def predictions(resumed):
     return pd.read_csv(resumed / "predictions.csv", dtype={"fold": "Int64"})
 
 
-@pytest.fixture(scope="session")
-def alone(resumed):
-    """A folder whose notebooks were started in it one by one, the last one first; their times then; and a run there.
+def last_first(work, dependencies, max_workers):
+    for item in reversed(list(dependencies)):
+        work(item)
 
-    They begin with nothing but themselves, so each computes what it needs; nbval compares no outputs.
+
+def test_same_seed_same_results_in_whatever_order_and_however_often_it_was_stopped(resumed, monkeypatch):
+    """Notebooks that run the last one first begin with nothing but themselves: each computes what it needs.
+
+    On one core, and without a stop.
     """
-    out = resumed.parent / "alone"
-    shutil.copytree(resumed / "notebooks", out / "notebooks")
-    shutil.copy(resumed / _STAMP, out)  # or it would be no run folder
-    options = ["--nbval-lax", "-p", "no:cacheprovider", "-p", "no:xdist", "--nbval-cell-timeout=300", "-q"]
-    executed = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *NOTEBOOKS[::-1]],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=out / "notebooks",
-    )
-    assert executed.returncode == 0, executed.stdout[-3000:]
-    return out, times_of_notebooks(out), run(out)
-
-
-def test_same_seed_same_results_in_whatever_order_and_however_often_it_was_stopped(resumed, alone):
-    out, _, finished = alone
-    assert finished.returncode == 0, finished.stderr
+    monkeypatch.setattr(pipeline, "_run_in_order", last_first)
+    out = resumed.with_name("reversed")
+    further = cli._parameters([each.removeprefix("-p") for each in FEW])
+    with hidden():
+        run_study(Request(profile="smoke", out=str(out)), further, Console(quiet=True))
+    ended = {path.name: path.stat().st_mtime_ns for path in (out / "notebooks").glob("*.ipynb")}
+    assert sorted(ended, key=ended.get) == NOTEBOOKS[::-1]
     for name in ("results.json", "predictions.csv"):
         assert (out / name).read_bytes() == (resumed / name).read_bytes()
 
 
-def test_a_finished_notebook_is_not_run_again(alone):
-    out, before, finished = alone
-    assert finished.stdout.count("kept") == len(NOTEBOOKS)
-    assert times_of_notebooks(out) == before
-
-
 @pytest.mark.parametrize("asked", [("--seed", "1"), ("--cutoff", "3"), ("--profile", "quick")])
-def test_another_study_leaves_a_finished_one_as_it_is(resumed, asked):
+def test_another_study_leaves_a_finished_one_as_it_is(resumed, asked, monkeypatch, capsys):
     def contents():
         return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in resumed.rglob("*") if path.is_file()}
 
     before = contents()
-    found = run(resumed, *asked)
-    assert found.returncode == 2
-    assert "this folder holds another study (virtual cohort, profile smoke, cut-off 2, seed 0" in found.stderr
+    monkeypatch.setattr(sys, "argv", ["fibrolib", *command(resumed, *asked)[3:]])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert "this folder holds another study (virtual cohort, profile smoke, cut-off 2, seed 0" in said
     assert contents() == before
 
 
