@@ -268,7 +268,7 @@ def test_it_is_in_every_result(run, name):
 @pytest.mark.parametrize("label", ["ELF", "Tiny net"])
 def test_it_is_in_the_figures_and_in_the_report(run, label):
     for figure in ("roc_all", "forest", "delong_matrix", "calibration_test", "decision"):
-        assert f"<!-- {label}" in (run / "figures" / f"{figure}.svg").read_text("utf-8"), figure
+        assert f">{label}" in (run / "figures" / f"{figure}.svg").read_text("utf-8"), figure
     report = (run / "report.html").read_text("utf-8")
     assert f"<th>{label}</th>" in report
     assert f"User-defined diagnostic: {label}, from <code>" in report
