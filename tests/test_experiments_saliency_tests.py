@@ -36,7 +36,7 @@ SMALL = {"architecture": "motion_resnet3d", "options": {"width": 2}, "clip_lengt
 def one_worker():
     """Starting processes would take longer than the work."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "n_workers", lambda: 1)
+        patch.setattr(evaluation, "n_workers", lambda *_, **__: 1)
         yield
 
 
@@ -179,17 +179,17 @@ def test_results_come_in_the_order_of_the_jobs(nets):
 
 
 def test_work_is_done_in_other_processes(nets, monkeypatch):
-    monkeypatch.setattr(evaluation, "n_workers", lambda: 2)
+    monkeypatch.setattr(evaluation, "n_workers", lambda *_, **__: 2)
     assert os.getpid() not in _side_by_side([delayed(os.getpid)()] * 2, nets, "Working", "jobs")
 
 
 def test_without_jobs_no_process_is_started(nets, monkeypatch):
-    monkeypatch.setattr(saliency_tests, "Parallel", lambda **_: pytest.fail("started"))
+    monkeypatch.setattr(saliency_tests, "in_parallel", lambda *_: pytest.fail("started"))
     assert _side_by_side([], nets, "Working", "jobs") == []
 
 
 def test_worlds_share_bodies_and_differ_in_their_signal(tmp_path, monkeypatch):
-    monkeypatch.setattr(saliency_tests, "n_workers", lambda: 1)
+    monkeypatch.setattr(saliency_tests, "n_workers", lambda *_, **__: 1)
     scenarios = _plant(tmp_path / "cohorts", tmp_path / "cache", load_profile("smoke"), "cnn3d", patients=3, seed=2)
     assert list(scenarios) == list(SIGNALS)
     stages = [pd.concat([scenario.train, scenario.held_out])["stage"].to_dict() for scenario in scenarios.values()]

@@ -200,7 +200,7 @@ def study(cohort, profile, tmp_path_factory):
     study.folder.cache = Recording(study.folder.cache.folder)
     with pytest.MonkeyPatch.context() as patch:
         for module in (evaluation, own_cohort, preprocessing, pictures):
-            patch.setattr(module, "n_workers", lambda: 1)
+            patch.setattr(module, "n_workers", lambda *_, **__: 1)
         assert len(study.patients) == 40  # prepared and split before
         yield study
 
