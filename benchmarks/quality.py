@@ -4,7 +4,7 @@
 
 simulates them (or takes those of FOLDER), and prints the gate's numbers by fault, its sensitivity for each fault and
 its specificity with Wilson intervals, and the processor time per clip. With --cohort TABLE also the numbers of the
-videos of that table and the share that is flagged with the limits of other clips, none of which was set on them.
+videos of that table and the share that is flagged with the limits of other clips, which are not fitted to them.
 """
 
 import argparse

@@ -14,8 +14,8 @@ _LIT = 12.0  # grey levels, mean over time
 _DARK = 0.4  # of the 90th percentile of the cells
 
 QUALITY_LIMITS = {"min_lit": 0.25, "max_shadow": 0.75, "min_motion": 1.0, "max_change": 0.5}
-"""Default limits of `clip_quality`, by argument and set on no patients: a quarter of the sector must show something;
-movement is twice what coding leaves of a repeated picture; and the end shows more of what the beginning shows than not.
+"""Default limits of `clip_quality`, by argument and not fitted to patients: a quarter of the sector shows something,
+movement is twice what coding leaves of a repeated picture, and the end shows more of the beginning than not.
 """
 STEADY_LIMITS = {"min_lit": 0.45, "max_shadow": 0.58, "min_motion": 1.5, "max_change": 0.12}
 """Limits for virtual clips, whose probe is held still and whose depth is not black: chosen on such clips."""
