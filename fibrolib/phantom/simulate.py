@@ -97,16 +97,8 @@ def simulate_cohort(
             n_jobs = min(effective_n_jobs(n_jobs), max(1, len(jobs) // _WORTH_A_PROCESS))
         with workers_end_here(n_jobs):
             finished = patients - len(jobs)
-            list(
-                track(
-                    in_parallel(jobs, n_jobs),
-                    "Simulating virtual patients",
-                    patients,
-                    "patients",
-                    kept=out,
-                    before=finished,
-                )
-            )
+            results = in_parallel(jobs, n_jobs)
+            list(track(results, "Simulating virtual patients", patients, "patients", kept=out, before=finished))
     files = pd.DataFrame([files_of(patient, take) for patient in table["patient_id"] for take in takes])
     if strengths.bad_clips:
         faults = [clip_fault((first, i), take, strengths.bad_clips) for i in range(patients) for take in takes]
