@@ -132,6 +132,12 @@ def test_who_contributes_is_told_how_and_what_must_stay_out():
     assert "No patient data in issues" in text
 
 
+def test_every_page_of_the_documentation_is_a_chapter_of_the_book():
+    chapters = (TOP / "docs" / "index.md").read_text("utf-8").splitlines()
+    pages = {f"docs/{page.stem}" for page in (TOP / "docs").glob("*.md")} - {"docs/index"}
+    assert pages <= set(chapters)
+
+
 def test_the_package_is_silent_and_statistics_need_no_torch():
     code = "import sys, fibrolib, fibrolib.inference; print({'torch', 'matplotlib', 'sklearn'} & {*sys.modules})"
     said = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
