@@ -49,7 +49,7 @@ class FrozenFeatures(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, NDArray]:
         kept, row = self._places[index]
-        return torch.from_numpy(np.load(kept)[row]), self.targets[self.owner[index]]
+        return torch.from_numpy(np.array(np.load(kept, mmap_mode="r")[row])), self.targets[self.owner[index]]
 
 
 def _digest_of_weights(module: torch.nn.Module) -> str:
