@@ -1,5 +1,6 @@
 """Checklists point at what is there, answer every item, and are shorter for simulated patients."""
 
+import json
 import re
 
 import pandas as pd
@@ -7,7 +8,7 @@ import pytest
 from docx import Document
 from paper_run import EXAMPLE, edit_results, small_run
 
-from fibrolib.paper import checklist, figures, tables
+from fibrolib.paper import checklist, figures, tables, write_cards
 from fibrolib.paper.record import read_record
 from fibrolib.paper.text import _write_methods, _write_results
 from fibrolib.report.notebooks import _notebook_sources
@@ -99,3 +100,15 @@ def test_page_word_and_csv_hold_the_same_items(tmp_path, record, manuscript):
         rows = pd.read_csv(tmp_path / f"{name}.csv", dtype=str)
         assert [row.cells[0].text for row in table.rows[1:]] == rows["Item"].tolist()
         assert all(f"<td>{item}</td>" in page for item in rows["Item"])
+
+
+def test_text_card_and_checklist_say_in_the_same_words_how_settings_were_chosen(tmp_path, manuscript):
+    run = small_run(tmp_path / "run", plates=False)
+    content = json.loads((run / "run.json").read_text("utf-8"))
+    content["profile"]["n_repeats"] = 3
+    (run / "run.json").write_text(json.dumps(content), "utf-8")
+    record = read_record(run)
+    card, *_ = write_cards(run)
+    answers = checklist._fill_checklist("claim_2024", record, manuscript)["Answer"]
+    for text in (_write_methods(record), card.read_text("utf-8"), " ".join(answers)):
+        assert "5-fold cross-validation, repeated 3 times" in text

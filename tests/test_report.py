@@ -1,13 +1,17 @@
+import json
+import shutil
+from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import nbformat
 import pandas as pd
 import pytest
+from paper_run import EXAMPLE
 
 from fibrolib.errors import FibrolibError
 from fibrolib.report import notebooks
-from fibrolib.report.html import _as_html, _bold, _Folder, _fresh, _quality
+from fibrolib.report.html import _as_html, _bold, _build_report, _Folder, _fresh, _quality
 from fibrolib.report.notebooks import (
     _check_parameters,
     _execute_notebook,
@@ -19,6 +23,9 @@ from fibrolib.report.notebooks import (
 from fibrolib.report.results import _clinical_entries, _staging_entries
 from fibrolib.report.tables import readable
 from fibrolib.study import PROJECT
+from fibrolib.study.runfolder import RunFolder
+
+VOID = {"meta", "br", "img", "input", "link"}
 
 
 def make_notebook(path, *sources):
@@ -103,6 +110,60 @@ def test_a_table_carries_its_caveat_as_a_caption(tmp_path):
     folder = _Folder(tmp_path, "means nothing")
     for shown in (folder.table("cam_layers"), folder.readable("cam_layers")):
         assert "<caption>means nothing</caption>" in shown
+
+
+class Boxes(HTMLParser):
+    """Tables of a page: which have no box that scrolls; and the rows of the first one."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.loose, self.n_tables, self.first = [], [], 0, ""
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "table":
+            self.n_tables += 1
+            if not any("scroll" in classes for _, classes in self.open):
+                self.loose.append(self.getpos())
+        if tag not in VOID:
+            self.open.append((tag, (dict(attributes).get("class") or "").split()))
+
+    def handle_endtag(self, tag):
+        while self.open and self.open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data):
+        if self.n_tables == 1 and any(tag == "table" for tag, _ in self.open):
+            self.first += f"{data.strip()} "
+
+
+@pytest.fixture
+def page_of_nine(tmp_path):
+    """Report of a run with nine diagnostics whose settings were chosen on three divisions into folds."""
+    found, run = (json.loads((EXAMPLE / f"{name}.json").read_text("utf-8")) for name in ("results", "run"))
+    run["profile"]["n_repeats"] = 3
+    folder = RunFolder(tmp_path / "run")
+    folder.claim()
+    shutil.copytree(EXAMPLE / "tables", folder.path / "tables")
+    tables = {path.stem: pd.read_csv(path) for path in (EXAMPLE / "tables").glob("*.csv")}
+    for table in tables.values():
+        if "note" in table:
+            table["note"] = table["note"].astype(object).fillna("")
+    further = tables["metrics"].iloc[[0, 0]].assign(model=["elf", "tiny"])
+    tables["metrics"] = pd.concat([tables["metrics"], further], ignore_index=True)
+    return _build_report(folder, found, run, tables).read_text("utf-8")
+
+
+def test_no_table_is_wider_than_the_page(page_of_nine):
+    boxes = Boxes()
+    boxes.feed(page_of_nine)
+    assert boxes.n_tables > 15
+    assert boxes.loose == []
+    assert boxes.first.split()[:4] == ["AUC", "Accuracy", "Sensitivity", "Specificity"]  # a diagnostic is a row
+    assert {"elf", "tiny", "APRI"} <= set(boxes.first.split())
+
+
+def test_the_page_says_how_settings_were_chosen(page_of_nine):
+    assert page_of_nine.count("by 5-fold cross-validation, repeated 3 times on ") == 4  # the summary, and each net
 
 
 def test_tables_of_the_run_in_a_form_for_readers(tmp_path):

@@ -51,7 +51,7 @@ def _card(record: Record, name: str) -> str:
             frames=counted(net["shape"][0], "frame"),
             side=_input_shape(record, name)[1],
             initial=_net_arguments(record, name).get("weights") or "the network's own default",
-            folds=record.run["profile"]["n_folds"],
+            folds=record.folds,
             settings=setting_label(record.found["models"][name]["settings"]) or "the only one",
             fibrolib=record.run["fibrolib"],
             code=record.run["code"],

@@ -62,6 +62,7 @@ def _context(record: Record) -> dict:
     """Names that the answers may use."""
     return {
         "run": record.run,
+        "folds": record.folds,
         "cohort": record.found["cohort"],
         "sides": record.sides,
         "threshold_source": record.metrics["threshold_source"].iloc[0],

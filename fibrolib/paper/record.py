@@ -12,6 +12,7 @@ import pandas as pd
 from fibrolib.diagnostics import INDICES
 from fibrolib.errors import FibrolibError
 from fibrolib.inference import select_predictions
+from fibrolib.report import describe_folds
 from fibrolib.stages import cutoff_name, stage_name
 from fibrolib.study import load_profile
 from fibrolib.study.plates import PLATES, Plates, read_plates
@@ -84,6 +85,11 @@ class Record:
     def n_stages(self) -> int:
         """How many stages there are."""
         return int(self.predictions["stage"].max()) + 1
+
+    @property
+    def folds(self) -> str:
+        """How settings were chosen: ``5-fold cross-validation``."""
+        return describe_folds(self.run["profile"])
 
     @property
     def nets(self) -> list[str]:

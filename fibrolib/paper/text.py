@@ -96,6 +96,7 @@ def _write_methods(record: Record) -> str:
         .get_template("methods.md.j2")
         .render(
             run=record.run,
+            folds=record.folds,
             cohort=record.found["cohort"],
             virtual=record.virtual,
             sides=record.sides,

@@ -173,7 +173,7 @@ def _build_page(validation: Validation, found: dict, run: dict, tables: Mapping[
             checked=_checked(files),
             condition=condition(validation.cutoff, metavir),
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            summary=html(metrics.loc[["AUC", "Accuracy", "Sensitivity", "Specificity"]], index=True),
+            summary=html(metrics.loc[["AUC", "Accuracy", "Sensitivity", "Specificity"]].T, index=True),
             transport=html(_transport(tables["transport"])),
             metrics=html(metrics.drop(index="Threshold (95 % of resamples)"), index=True),
             thresholds=_thresholds(tables["metrics"]),

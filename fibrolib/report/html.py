@@ -16,7 +16,7 @@ from fibrolib.checking import LEAKS
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
 from fibrolib.plots import setting_label
-from fibrolib.report.sentences import _collect_notes, describe_comparisons, describe_joint
+from fibrolib.report.sentences import _collect_notes, describe_comparisons, describe_folds, describe_joint
 from fibrolib.report.tables import readable, readable_answers, readable_beside, readable_comparisons, readable_tests
 from fibrolib.study import PUBLISHED
 from fibrolib.study.runfolder import RunFolder
@@ -152,7 +152,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["bold"] = _bold
-    environment.globals |= {"counted": counted, "model_label": model_label, "setting_label": setting_label}
+    given = (counted, describe_folds, model_label, setting_label)
+    environment.globals |= {function.__name__: function for function in given}
     return environment
 
 
@@ -172,7 +173,7 @@ def _build_report(folder: RunFolder, found: dict, run: dict, tables: Mapping[str
         threshold_source=tables["metrics"]["threshold_source"].iloc[0],
         auc_methods=tables["metrics"]["auc_method"].dropna().unique(),
         metrics=html(metrics, index=True),
-        summary=html(metrics.loc[["AUC", "Accuracy", "Sensitivity", "Specificity"]], index=True),
+        summary=html(metrics.loc[["AUC", "Accuracy", "Sensitivity", "Specificity"]].T, index=True),
         published=html(readable_beside(PUBLISHED[_BESIDE], tables["metrics"])),
         warnings=_collect_notes(tables["metrics"], tables["comparisons"], said=tests["compared"]),
         tests=tests,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -76,6 +78,12 @@ def describe_evidence(metrics: pd.DataFrame, name: str, cv_mean: float = np.nan)
         f"{text} The test AUC is {abs(gap):.2f} {'above' if gap > 0 else 'below'} the cross-validated mean "
         f"({cv_mean:.2f}); its interval {'includes' if inside else 'does not include'} that mean."
     )
+
+
+def describe_folds(profile: Mapping) -> str:
+    """How settings were chosen, from the ``profile`` of a run.json: ``5-fold cross-validation, repeated 3 times``."""
+    repeats = profile.get("n_repeats", 1)  # which early runs did not have
+    return f"{profile['n_folds']}-fold cross-validation" + (f", repeated {repeats} times" if repeats > 1 else "")
 
 
 def describe_choice(search: pd.DataFrame) -> str:
