@@ -51,7 +51,7 @@ def main() -> None:
     print(numbers.groupby(truth).quantile([0.0, 0.5, 1.0]).round(2).to_string())
     for name, limits in (("of virtual clips", STEADY_LIMITS), ("of other clips", QUALITY_LIMITS)):
         print(f"With the limits {name}")
-        flagged = numbers.apply(quality_faults, axis=1, limits=limits).ne("")
+        flagged = numbers.apply(quality_faults, axis=1, limits=limits).map(bool)
         for fault, found in flagged.groupby(truth):
             kind = "specificity" if fault == "none" else "sensitivity"
             _say(f"{fault}: {kind}", int((found == (fault != "none")).sum()), len(found))
@@ -59,7 +59,7 @@ def main() -> None:
     if asked.cohort:
         videos, _ = _measure(asked.cohort.parent, pd.read_csv(asked.cohort)["video"])
         print(videos.quantile([0.0, 0.05, 0.5, 0.95, 1.0]).round(2).to_string())
-        faults = videos.apply(quality_faults, axis=1)
+        faults = videos.apply(quality_faults, axis=1).str.join("; ")
         _say(f"{asked.cohort.parent.name}: flagged", int(faults.ne("").sum()), len(faults))
         print(faults[faults.ne("")].value_counts().to_string())
 

@@ -118,7 +118,7 @@ def _video_faults(survey: VideoSurvey, clip_frames: int) -> Iterable[tuple[str, 
         yield "short", f"{survey.duration:.1f} s are less than one heartbeat. Check the frame rate the file states."
     yield from _picture_faults(survey)
     small = Clip(survey.small.frames, survey.fps, survey.small.inside >= 128)
-    for fault in quality_faults(clip_quality(small)).split("; "):
+    for fault in quality_faults(clip_quality(small)):
         if fault in _USELESS:
             yield (
                 "quality",

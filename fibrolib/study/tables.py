@@ -69,7 +69,7 @@ def _quality_tables(
 ) -> dict[str, pd.DataFrame]:
     """Quality of the clips, and AUCs of the test patients with and without those who have a clip that fails.
 
-    ``quality``: a row per clip, ``patient_id, clip, split``, the numbers of `clip_quality`, and ``faults``.
+    ``quality``: a row per clip, ``patient_id, clip, split``, the numbers of `clip_quality`, ``faults``.
     ``quality_results``: ``model, patients`` (``all``, ``without``), ``n, n_positive, auc, auc_low, auc_high, note``.
     """
     rows = [
@@ -78,7 +78,7 @@ def _quality_tables(
             "clip": number,
             "split": row["split"],
             **numbers,
-            "faults": quality_faults(numbers, limits),
+            "faults": "; ".join(quality_faults(numbers, limits)),
         }
         for patient, row in patients.iterrows()
         for number, numbers in enumerate((clip_quality(load_clip(path)) for path in row["clips"]), start=1)

@@ -49,15 +49,15 @@ def clip_quality(clip: Clip) -> dict[str, float]:
     }
 
 
-def quality_faults(quality: Mapping[str, float], limits: Mapping[str, float] = QUALITY_LIMITS) -> str:
-    """What of a clip's numbers is beyond the limits, such as ``still; shadow``; empty where nothing is."""
+def quality_faults(quality: Mapping[str, float], limits: Mapping[str, float] = QUALITY_LIMITS) -> tuple[str, ...]:
+    """What of a clip's numbers is beyond the limits, such as ``('shadow', 'still')``; empty where nothing is."""
     beyond = {
         "lit": not quality["lit"] >= limits["min_lit"],
         "shadow": quality["shadow"] > limits["max_shadow"],
         "motion": quality["motion"] < limits["min_motion"],
         "change": quality["change"] > limits["max_change"],
     }
-    return "; ".join(_FAULTS[name] for name, fails in beyond.items() if fails)
+    return tuple(_FAULTS[name] for name, fails in beyond.items() if fails)
 
 
 def _cells(frames: np.ndarray) -> np.ndarray:
