@@ -169,8 +169,8 @@ def test_choice_by_the_folds_in_which_it_leads():
     folds = {"auc_fold1": [0.9, 0.7], "auc_fold2": [0.66, 0.7], "auc_fold3": [np.nan, 0.7]}
     search = pd.DataFrame({**folds, "auc_mean": [0.78, 0.70]})
     assert report.describe_choice(search) == (
-        "Cross-validation: mean AUC 0.78, folds from 0.66 to 0.90. The chosen setting has a higher AUC than the next "
-        "best of 2 in 1 of 2 folds (mean difference 0.08)."
+        "Cross-validation: mean AUC 0.78, folds from 0.66 to 0.90. Of 2 settings, the chosen one has a higher AUC "
+        "than the next best in 1 of 2 folds (mean difference 0.08)."
     )
     assert "Only one setting was tried" in report.describe_choice(search.iloc[1:])
 
@@ -258,7 +258,7 @@ def test_where_two_tests_disagree_it_is_said():
 def test_the_joint_test_in_a_sentence():
     row = {"models": 6, "n": 17, "statistic": 8.25, "df": 5, "df_error": 11.0, "p": 0.4, "test": "DeLong, joint (F)"}
     text = report.describe_joint(pd.DataFrame([row | {"note": "only 8 patients"}]))
-    assert "all 6 areas are equal (DeLong, joint (F), 17 patients scored by all)" in text
+    assert "all 6 AUCs are equal (DeLong, joint (F); 17 patients scored by all)" in text
     assert "F = 8.25 on 5.0 and 11.0 degrees of freedom, **p = 0.400**" in text
     assert text.endswith("; only 8 patients.")
     refused = report.describe_joint(pd.DataFrame([row | {"p": np.nan, "note": "one class"}]))
@@ -274,6 +274,28 @@ def test_clinical_results_in_a_row_each():
     assert shown["Question"].tolist() == ["Added value", "Pathway"]
     assert shown["Value (95 % CI)"].tolist() == ["0.04 (−0.15 to 0.29)", "−25 (−42 to +0)"]
     assert shown["p"].tolist() == ["0.016", "–"]
+
+
+def test_interactions_and_centres_are_rounded():
+    tests = {
+        "column": ["sex"],
+        "levels": [2],
+        "n": [94],
+        "statistic": [2.2736],
+        "df": [1],
+        "p": [0.13159],
+        "note": [""],
+    }
+    shown = report.readable("interactions", pd.DataFrame(tests).assign(p_holm=np.nan))
+    assert shown.iloc[0].tolist() == ["sex", 2, 94, "2.27", "0.132", "–", ""]
+    values = {"auc": 0.82943, "sensitivity": 0.69231, "intercept": -0.75413}
+    values |= {
+        f"{name}_{end}": value + step for name, value in values.items() for end, step in (("low", -1), ("high", 1))
+    }
+    row = {"level": "A", "n": 49, "n_positive": 26, "threshold": 0.74866, "note": "", **values}
+    shown = report.readable("centres", pd.DataFrame([row])).loc[0]
+    assert shown["AUC (95 % CI)"] == plots.with_interval(0.82943, -0.17057, 1.82943)
+    assert shown["Threshold"] == "0.75"
 
 
 def test_pathways_in_whole_patients():

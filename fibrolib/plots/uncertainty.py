@@ -158,7 +158,7 @@ def plot_coverage(coverage: pd.DataFrame, x: str, label: str) -> Figure:
         plot.errorbar(beside, rows["coverage"], yerr=2 * rows["error"], color=colour, fmt="o", capsize=2, label=name)
         plot.set_xticks(rows[x])
     plot.set(xlabel=label, ylabel="Coverage (share of intervals that include the true value)", ylim=(None, 1.01))
-    plot.legend(loc="upper left", bbox_to_anchor=(1.01, 1), title="dotted: promised 0.95")
+    plot.legend(loc="upper left", bbox_to_anchor=(1.01, 1), title="dotted: nominal 0.95")
     sns.despine(ax=plot)
     return figure
 

@@ -100,8 +100,8 @@ def describe_choice(search: pd.DataFrame) -> str:
             "than one standard error; the more cautious setting was chosen."
         )
     return (
-        f"{text} The chosen setting has a higher AUC than the next best of {len(search)} in {(leads > 0).sum()} of "
-        f"{counted(len(leads), 'fold')} (mean difference {leads.mean():.2f})."
+        f"{text} Of {len(search)} settings, the chosen one has a higher AUC than the next best in "
+        f"{(leads > 0).sum()} of {counted(len(leads), 'fold')} (mean difference {leads.mean():.2f})."
     )
 
 
@@ -146,10 +146,11 @@ def describe_joint(joint: pd.DataFrame) -> str:
     (row,) = joint.itertuples()
     if np.isnan(row.p):
         on = f"{row.test}, {counted(row.n, 'patient')}"
-        return f"That all {row.models} areas are equal cannot be tested ({on}): {row.note}."
+        return f"The hypothesis that all {row.models} AUCs are equal cannot be tested ({on}): {row.note}."
     p = _p_value(row.p)
     text = (
-        f"That all {row.models} areas are equal ({row.test}, {counted(row.n, 'patient')} scored by all): "
+        f"Test of the hypothesis that all {row.models} AUCs are equal ({row.test}; {counted(row.n, 'patient')} "
+        "scored by all): "
         f"F = {row.statistic:.2f} on {row.df:.1f} and {row.df_error:.1f} degrees of freedom, "
         f"**p {p if p.startswith('<') else f'= {p}'}**. This is one test, so it needs no correction"
     )

@@ -43,7 +43,7 @@ _CLAIMS = {
     "The map does not depend on brightness": ("other gain, same map", "gain"),
     "The map follows the tissue, not the position on the screen": ("shifted image, shifted map", "shift"),
     "The score depends on the marked region": ("removed first, the score falls faster", "faithfulness"),
-    "The marked region shows the disease": ("planted truth", "planted"),
+    "The marked region shows the disease": ("known location of the signal", "planted"),
     "The network reasons like a clinician": ("no map can show this", "none"),
 }
 """Claims that are made with a picture of a map, in the order of what they ask; the test each needs, and its key."""
@@ -394,6 +394,30 @@ def _pathways(table: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
+def _interactions(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per column of groups."""
+    return pd.DataFrame(
+        {
+            "Column": table["column"],
+            "Groups": table["levels"],
+            "Patients": table["n"],
+            "Statistic": table["statistic"].map("{:.2f}".format, na_action="ignore"),
+            "p": table["p"].map(_p_value),
+            _corrected(table): table["p_holm"].map(_p_value),
+            "Note": table["note"],
+        }
+    )
+
+
+def _centres(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per centre that was left out."""
+    shown = pd.DataFrame({"Centre": table["level"], "Patients": table["n"], "With the condition": table["n_positive"]})
+    measures = {"auc": "AUC", "sensitivity": "Sensitivity", "intercept": "Intercept"}
+    for name, title in measures.items():
+        shown[f"{title} (95 % CI)"] = _intervals(table, name)
+    return shown.assign(Threshold=table["threshold"].map("{:.2f}".format, na_action="ignore"), Note=table["note"])
+
+
 def _whole(row: Sequence[float], signs: bool) -> str:
     """Value and limits without decimals."""
     if np.isnan(row[0]):
@@ -407,6 +431,8 @@ _FORMS: dict[str, Callable[..., pd.DataFrame]] = {
     "calibration": _calibration,
     "clinical": _answers,
     "pathways": _pathways,
+    "interactions": _interactions,
+    "centres": _centres,
     "staging": _staging,
     "staging_comparisons": _staging_comparisons,
     "auc_by_cutoff": _auc_by_cutoff,
@@ -423,7 +449,8 @@ def readable(name: str, table: pd.DataFrame, **options: object) -> pd.DataFrame:
     """Return a table of a run in a form for readers.
 
     ``name`` is that of its file in the run folder: ``metrics``, ``calibration``, ``clinical``, ``pathways``,
-    ``staging``, ``staging_comparisons``, ``auc_by_cutoff`` (takes `metavir`), ``motion_use``, ``quality_results``,
-    ``cam_layers``, ``sanity``, ``planted``; or ``network``, the layers from `fibrolib.nets.describe_layers`.
+    ``interactions``, ``centres``, ``staging``, ``staging_comparisons``, ``auc_by_cutoff`` (takes `metavir`),
+    ``motion_use``, ``quality_results``, ``cam_layers``, ``sanity``, ``planted``; or ``network``, the layers from
+    `fibrolib.nets.describe_layers`.
     """
     return _FORMS[name](table, **options)
