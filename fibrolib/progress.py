@@ -120,5 +120,7 @@ def _display(bar: tqdm) -> DisplayHandle:
     """Display a notebook's bar so that it can be taken away: a saved notebook would show a broken widget."""
     from IPython.display import display
 
+    for text in bar.container.children[::2]:
+        text.layout.flex = "0 0 auto"  # else a label breaks at its hyphen
     bar.displayed = True
     return display(bar.container, display_id=True)

@@ -1,5 +1,6 @@
 """The tests of a study's explanations, on nets trained for seconds."""
 
+import contextlib
 import os
 import shutil
 
@@ -11,6 +12,7 @@ from joblib import delayed
 
 from fibrolib.attribution.faithfulness import CURVES, ORDERS
 from fibrolib.attribution.sanity import TESTS
+from fibrolib.errors import Interrupted
 from fibrolib.experiments import saliency_tests
 from fibrolib.experiments.planted_signal import SIGNALS
 from fibrolib.experiments.saliency_tests import (
@@ -87,7 +89,7 @@ def test_every_sanity_test_is_made_and_kept(tests, nets, monkeypatch):
     assert set(values["test"]) == set(TESTS)
     assert set(values["method"]) == set(METHODS)
     assert (values["clip"].nunique(), values["model"].unique().tolist()) == (3, ["net"])
-    monkeypatch.setattr(saliency_tests, "_side_by_side", lambda jobs, *_: pytest.fail("made again") if jobs else [])
+    monkeypatch.setattr(saliency_tests, "_side_by_side", lambda jobs, *_: pytest.fail("made again") if jobs else ())
     pd.testing.assert_frame_equal(SaliencyTests(nets, METHODS, explained=3, trainings=1).sanity(), values)
 
 
@@ -168,24 +170,57 @@ def test_shuffled_stages_are_learned_and_kept(evaluated, monkeypatch):
     np.testing.assert_array_equal(weights(again[1]), weights(nets[1]))
 
 
+def test_an_interrupted_training_on_shuffled_stages_resumes(evaluated, monkeypatch):
+    train, begun = NetClassifier._train, []
+
+    def interrupted(self, *data):
+        begun.append(self.seed)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        return train(self, *data)
+
+    shutil.rmtree(evaluated.folder.cache.folder)
+    monkeypatch.setattr(NetClassifier, "_train", interrupted)
+    with pytest.raises(Interrupted, match=r"kept in .*: 1 of 3 nets\. Run the cell again to continue"):
+        _nets_of_shuffled_stages(evaluated, 3)
+    _nets_of_shuffled_stages(evaluated, 3)
+    assert begun == [1, 2, 2, 3]
+
+
+def test_an_interrupted_test_of_maps_resumes(tests, monkeypatch):
+    made, entries = [], {name: (f"interrupted-{name}", {"name": name}) for name in ("first", "second")}
+
+    def make(name):
+        made.append(name)
+        if made == ["first", "second"]:
+            raise KeyboardInterrupt
+        return pd.DataFrame({"name": [name]})
+
+    for outcome in (pytest.raises(Interrupted, match="1 of 2 nets"), contextlib.nullcontext()):
+        with outcome:
+            kept = tests._kept(entries, delayed(make), "Testing", "nets", (_side_by_side,))
+    assert made == ["first", "second", "second"]
+    assert [table["name"].tolist() for table in kept.values()] == [["first"], ["second"]]
+
+
 def test_no_trainings_are_no_nets(evaluated):
     assert _nets_of_shuffled_stages(evaluated, 0) == {"net": []}
 
 
-def test_results_come_in_the_order_of_the_jobs(nets):
-    assert _side_by_side([delayed(divmod)(number, 3) for number in range(5)], nets, "Working", "jobs") == [
-        divmod(n, 3) for n in range(5)
-    ]
+def test_results_come_with_their_keys(nets):
+    jobs = {number: delayed(divmod)(number, 3) for number in range(5)}
+    assert dict(_side_by_side(jobs, nets, "Working", "jobs")) == {number: divmod(number, 3) for number in range(5)}
 
 
 def test_work_is_done_in_other_processes(nets, monkeypatch):
     monkeypatch.setattr(evaluation, "n_workers", lambda *_, **__: 2)
-    assert os.getpid() not in _side_by_side([delayed(os.getpid)()] * 2, nets, "Working", "jobs")
+    jobs = dict.fromkeys("ab", delayed(os.getpid)())
+    assert os.getpid() not in dict(_side_by_side(jobs, nets, "Working", "jobs")).values()
 
 
 def test_without_jobs_no_process_is_started(nets, monkeypatch):
     monkeypatch.setattr(saliency_tests, "in_parallel", lambda *_: pytest.fail("started"))
-    assert _side_by_side([], nets, "Working", "jobs") == []
+    assert list(_side_by_side({}, nets, "Working", "jobs")) == []
 
 
 def test_worlds_share_bodies_and_differ_in_their_signal(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from jupyter_client.manager import start_new_kernel
+from tqdm.notebook import tqdm as notebook_tqdm
 from tqdm.std import tqdm
 
 import fibrolib
@@ -268,3 +269,10 @@ def test_the_time_left_runs_down_between_two_that_are_finished():
     assert left.text(2, 190.0) == "02:30 left"
     assert left.text(2, 400.0) == "00:00 left"
     assert left.text(3, 400.0) == "05:00 left"  # two in 300 s, two to do
+
+
+def test_a_label_of_a_notebook_bar_does_not_break_at_its_hyphen():
+    bar = notebook_tqdm(desc="Training the 3D-CNN", total=1, display=False)
+    progress._display(bar)
+    assert [text.layout.flex for text in bar.container.children[::2]] == ["0 0 auto", "0 0 auto"]
+    bar.close()

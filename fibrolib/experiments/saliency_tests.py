@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -37,15 +37,18 @@ _CUTOFF, _STAGES = 2, 5  # of planted scenarios: significant fibrosis on the MET
 _N_FOLDS_COMPARED = 2  # nets of the cross-validation that are compared: enough to ask whether two trainings agree
 
 
-def _side_by_side(jobs: Sequence, nets: NetEvaluations, label: str, unit: str) -> list:
-    """Results of joblib's delayed jobs, in their order, from processes: while a net is explained, hooks sit in it."""
+def _side_by_side(jobs: Mapping, nets: NetEvaluations, label: str, unit: str) -> Iterator[tuple]:
+    """Keys and results of joblib's delayed jobs, as they come, to be kept one by one: an interrupted cell resumes.
+
+    From processes: while a net is explained, hooks sit in it.
+    """
     if not jobs:
-        return []
+        return
     device = nets[nets.names[0]].final.device
     give_back_memory()
-    collected = list(track(in_parallel(jobs, net_workers(device)), label, len(jobs), unit))
+    results = in_parallel(jobs.values(), net_workers(device))
+    yield from zip(jobs, track(results, label, len(jobs), unit, kept=nets.folder.path), strict=True)
     give_back_memory()
-    return collected
 
 
 def _nets_of_folds(nets: NetEvaluations, name: str) -> list[NetClassifier]:
@@ -67,19 +70,19 @@ def _nets_of_shuffled_stages(nets: NetEvaluations, number: int) -> dict[str, lis
             keys[net] = {**nets.cache_key(name), "settings": nets[name].best, "shuffled": again}
             if not cache.has(f"shuffled-{name}", keys[net], made_by):
                 jobs[net] = delayed(fit_shuffled)(nets[name].final, nets.patients, nets.seed + again)
-    fitted = _side_by_side(list(jobs.values()), nets, "Training on shuffled stages", "nets")
-    trained = dict(zip(jobs, fitted, strict=True))
 
-    def load(name: str, again: int) -> NetClassifier:
+    def load(name: str, again: int, trained: NetClassifier | None = None) -> NetClassifier:
         return cache.get_or_compute(
             f"shuffled-{name}",
             keys[name, again],
-            lambda: trained[name, again],
+            lambda: trained,
             lambda net, folder: net.save(folder / "model.safetensors"),
             lambda folder: NetClassifier.load(folder / "model.safetensors"),
             made_by=made_by,
         )
 
+    for net, trained in _side_by_side(jobs, nets, "Training on shuffled stages", "nets"):
+        load(*net, trained)
     return {name: [load(name, again) for again in range(1, number + 1)] for name in nets.names}
 
 
@@ -244,26 +247,29 @@ class SaliencyTests:
     def planted(self, scenarios: Mapping[str, _Scenario]) -> pd.DataFrame:
         """Maps of the methods in planted scenarios, counted on regions (`_Scenario.scores`); kept."""
         configs = [config for config in SALIENCY_CONFIGS if config.method in self.methods]
-        name = next(iter(scenarios.values())).name
-        cache_key = {"ways": configs, "scenarios": [scenario.cache_key for scenario in scenarios.values()]}
-
-        def compute() -> pd.DataFrame:
-            jobs = [delayed(scenario.scores)(configs) for scenario in scenarios.values()]
-            counted = _side_by_side(jobs, self.nets, "Training and explaining in planted scenarios", "scenarios")
-            return pd.concat(counted, ignore_index=True)
-
-        return self.nets.folder.cache.get_or_compute_table(f"planted-{name}", cache_key, compute, made_by=(_Scenario,))
+        entries = {
+            signal: (f"planted-{scenario.name}-{signal}", {"ways": configs, "scenario": scenario.cache_key})
+            for signal, scenario in scenarios.items()
+        }
+        label, unit = "Training and explaining in planted scenarios", "scenarios"
+        kept = self._kept(entries, lambda signal: delayed(scenarios[signal].scores)(configs), label, unit, (_Scenario,))
+        return pd.concat(kept.values(), ignore_index=True)
 
     def _tables(self, what: str, job_of: Callable, made_by: tuple) -> pd.DataFrame:
-        """A table for every net; those that are not kept are made side by side."""
-        cache, made_by = self.nets.folder.cache, (*EVALUATION, *made_by)
+        """A table for every net."""
         options = {"methods": self.methods, "patients": self.few, "trainings": self.trainings}
         entries = {name: (f"{what}-{name}", {**self.nets.cache_key(name), **options}) for name in self.nets.names}
-        missing = [name for name, entry in entries.items() if not cache.has(*entry, made_by)]
-        tested = _side_by_side([job_of(name) for name in missing], self.nets, f"Testing maps: {what}", "nets")
-        computed = dict(zip(missing, tested, strict=True))
-        tables = [
-            cache.get_or_compute_table(*entry, lambda name=name: computed[name], made_by=made_by).assign(model=name)
-            for name, entry in entries.items()
-        ]
-        return pd.concat(tables, ignore_index=True)
+        kept = self._kept(entries, job_of, f"Testing maps: {what}", "nets", (*EVALUATION, *made_by))
+        return pd.concat([table.assign(model=name) for name, table in kept.items()], ignore_index=True)
+
+    def _kept(self, entries: dict, job_of: Callable, label: str, unit: str, made_by: tuple) -> dict[str, pd.DataFrame]:
+        """Tables by name and cache key; those that are not kept are made side by side."""
+        cache = self.nets.folder.cache
+
+        def load(name: str, computed: pd.DataFrame | None = None) -> pd.DataFrame:
+            return cache.get_or_compute_table(*entries[name], lambda: computed, made_by=made_by)
+
+        jobs = {name: job_of(name) for name, entry in entries.items() if not cache.has(*entry, made_by)}
+        for one, computed in _side_by_side(jobs, self.nets, label, unit):
+            load(one, computed)
+        return {name: load(name) for name in entries}

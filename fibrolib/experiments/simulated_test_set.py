@@ -179,7 +179,8 @@ def stage_patients(nets: NetEvaluations, test_set: SimulatedTestSet | None = Non
     test = nets.patients[nets.patients["split"] == "test"]
     names = nets.profile.in_table_order
     wanted = [(name, test, "") for name in names]
-    scored = track(nets.score_all(wanted, n_workers(here=1)), "Staging test patients", len(names), "nets")
+    scored = nets.score_all(wanted, n_workers(here=1))
+    scored = track(scored, "Staging test patients", len(names), "nets", kept=nets.folder.path)
     groups = {"test": Staging(test["stage"], dict(zip(names, scored, strict=True)))}
     if test_set is not None:
         groups["fresh"] = test_set.staging
