@@ -48,6 +48,14 @@ def test_roc_counts_patients_and_has_the_colours_of_the_diagnostics(predictions,
         assert axes.get_aspect() == 1
 
 
+def test_the_legend_of_a_lone_roc_fits_into_its_figure_and_names_no_others(predictions, metrics):
+    figure = plots.plot_roc(predictions, metrics.head(1))
+    assert "other" not in texts(figure)
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
+
+
 def test_forest_draws_each_interval(metrics):
     axes = plots.plot_forest(metrics).axes[0]
     rows = metrics.sort_values("auc", ascending=False)

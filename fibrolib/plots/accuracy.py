@@ -72,8 +72,8 @@ def plot_roc(predictions: pd.DataFrame, metrics: pd.DataFrame, *, split: str = "
         plot.set_title(model_label(row.model))
         plot.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
     point = Line2D([], [], marker="o", color="black", markersize=3, linewidth=0.7, label="operating point (95 % CI)")
-    others = Line2D([], [], color="0.8", linewidth=0.8, label="other diagnostics")
-    handles = [point, others, Line2D([], [], **_GUIDE, label="chance")]
+    others = [Line2D([], [], color="0.8", linewidth=0.8, label="other diagnostics")][: len(rows) - 1]
+    handles = [point, *others, Line2D([], [], **_GUIDE, label="chance")]
     diseased = int(scores["y_true"].sum())
     title = f"AUC (95 % CI) in {group or split} patients: {diseased} with, {len(scores) - diseased} without"
     figure.legend(handles=handles, loc="outside upper center", ncols=_across(48, 3), title=title)

@@ -209,7 +209,8 @@ def _panels(names: Sequence[str], height: float, x: str, y: str) -> tuple[Figure
     """Up to four panels in a row (in print, as many as fit), one for each diagnostic, and the labels of their axes."""
     columns = max(1, min(_across(37, 4), len(names)))
     rows = max(1, -(-len(names) // columns))
-    size = {"width": 0.4 + _PANEL * columns, "height": 0.4 + height * rows}
+    zoom = 1.6 if len(names) == 1 else 1  # a legend is wider than a lone panel
+    size = {"width": 0.4 + _PANEL * columns * zoom, "height": 0.4 + height * rows * zoom}
     figure, axes = _new_figure(rows, columns, sharex=True, sharey=True, **size)
     for spare in axes.flat[len(names) :]:
         spare.remove()
