@@ -523,17 +523,54 @@ def test_values_are_means_over_trainings():
         compare_trainings(y, a[0], b[0])
 
 
-def test_non_inferiority_is_students_t_of_the_difference_and_the_margin():
+def hanley_mcneil(area: float, m: int, n: int) -> float:
+    """Variance of an area with m = n, written as in Hanley & McNeil (Radiology 1982;143:29)."""
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    return (area * (1 - area) + (m - 1) * (q1 - area**2) + (n - 1) * (q2 - area**2)) / (m * n)
+
+
+def test_non_inferiority_takes_the_error_that_the_difference_would_have_at_the_margin():
     rng, y = np.random.default_rng(3), np.arange(80) % 2
     a, b = rng.normal(size=(2, 80)) + y
     plain = delong_test(y, a, b, method="t")
     found = delong_test(y, a, b, margin=0.1, alternative="greater")
-    assert found.pvalue == pytest.approx(stats.t.sf((plain.difference + 0.1) / plain.standard_error, plain.df))
-    assert (found.difference, found.low, found.high) == (plain.difference, plain.low, plain.high)
+    placed = np.stack([_placements(y == 1, score) for score in (a, b)])
+    (va, vab), (_, vb) = _placement_covariance(y == 1, placed)
+    middle, r = (plain.value_a + plain.value_b) / 2, vab / np.sqrt(va * vb)
+    va *= hanley_mcneil(middle - 0.05, 40, 40) / hanley_mcneil(plain.value_a, 40, 40)
+    vb *= hanley_mcneil(middle + 0.05, 40, 40) / hanley_mcneil(plain.value_b, 40, 40)
+    t = (plain.difference + 0.1) / np.sqrt(va + vb - 2 * r * np.sqrt(va * vb))
+    assert found.statistic == pytest.approx(t)
+    assert found.pvalue == pytest.approx(stats.t.sf(t, plain.df))
     # The margin that the lower limit just meets has one-sided p 0.025.
-    met = delong_test(y, a, b, margin=-plain.low, alternative="greater")
+    met = delong_test(y, a, b, margin=-found.low, alternative="greater")
     assert met.pvalue == pytest.approx(0.025)
     assert "non-inferior by 0.1" in found.test
+    students = delong_test(y, a, b, method="t", margin=0.1, alternative="greater")
+    assert students.pvalue == pytest.approx(stats.t.sf((plain.difference + 0.1) / plain.standard_error, plain.df))
+    assert (students.low, students.high) == (plain.low, plain.high)
+
+
+def test_non_inferiority_of_high_areas_keeps_its_level():
+    # Student's t with DeLong's own error is significant in .075 of such samples (``benchmarks/clinical.py``).
+    y, p = np.arange(60) < 30, {"auto": [], "t": []}
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        scores = np.sqrt(0.8) * rng.normal(size=60) + np.sqrt(0.2) * rng.normal(size=(2, 60))
+        a, b = scores + np.sqrt(2) * special.ndtri([0.85, 0.95])[:, None] * y
+        for method, found in p.items():
+            found.append(delong_test(y, a, b, method=method, margin=0.1, alternative="greater").pvalue)
+    shares = {method: np.mean(np.array(found) <= 0.05) for method, found in p.items()}
+    assert shares["auto"] < 0.065 < shares["t"]
+
+
+def test_a_score_without_error_can_be_as_good():
+    y = np.repeat([0, 1], 10)
+    a, b = np.arange(20.0), np.r_[np.arange(9), 10, 9, 11:20]
+    found = delong_test(y, a, b, margin=0.05, alternative="greater")
+    assert (found.value_a, found.difference > 0, found.low < found.difference < found.high) == (1.0, True, True)
+    assert 0 < found.pvalue < 0.5
+    assert found.pvalue > delong_test(y, a, b, method="t", margin=0.05, alternative="greater").pvalue
 
 
 def test_a_margin_needs_a_direction_and_one_cohort():

@@ -33,6 +33,9 @@ _SMALL_CLASS = 10
 """Below this many patients in a class results carry a warning (assumption: a round figure; at 8 against 9 patients
 plain DeLong intervals of areas of .75 and .85 cover 0.88 to 0.90, ``benchmarks/interval_coverage.py``)."""
 
+_NEAR_CERTAIN = 0.01
+"""How near to 0 and 1 a true area is thought possible (assumption)."""
+
 _GRID = 300
 """Points on each axis over the two posteriors: limits are right to about 0.001, without a random number."""
 
@@ -137,14 +140,18 @@ def _newcombe_limits(area: float, n_positive: int, n_negative: int, confidence_l
             return 0.0
 
         def gap(t: float) -> float:
-            spread = 1 + (mean_size - 1) * ((1 - t) / (2 - t) + t / (1 + t))
-            return observed - t - z * np.sqrt(t * (1 - t) * spread / n_positive / n_negative)
+            return observed - t - z * np.sqrt(_newcombe_spread(t, mean_size) / n_positive / n_negative)
 
         # t = 1 is always a root when all patients are ranked rightly: the root below it is wanted.
         return float(optimize.brentq(gap, 0.0, min(observed, 1 - 1e-12)))
 
     # The formula is symmetric: the upper limit of an area is the lower limit of its complement.
     return lower(area), 1 - lower(1 - area)
+
+
+def _newcombe_spread(area: ArrayLike, mean_size: float) -> ArrayLike:
+    """Variance of an area after Hanley & McNeil, times the number of pairs, with the mean class size in both terms."""
+    return area * (1 - area) * (1 + (mean_size - 1) * ((1 - area) / (2 - area) + area / (1 + area)))
 
 
 def _satterthwaite(variances: Sequence[float], sizes: Sequence[int]) -> float:
@@ -161,6 +168,32 @@ def _mover_limits(a: float, b: float, limits_a: _Limits, limits_b: _Limits, corr
 
     low, high = reach(a - limits_a[0], limits_b[1] - b), reach(limits_a[1] - a, b - limits_b[0])
     return max(-1.0, a - b - low), min(1.0, a - b + high)
+
+
+def _error_at_difference(
+    areas: NDArray[np.float64],
+    variances: NDArray[np.float64],
+    of_difference: ArrayLike,
+    sizes: tuple[int, int],
+    difference: float,
+) -> NDArray[np.float64]:
+    """Standard error of a difference of two areas, shape (2, ...), as it would be if their truth were `difference`.
+
+    The variance of a high area is small where it happens to be too high. So both areas are moved to the nearest ones
+    that differ by `difference` (within `_NEAR_CERTAIN` of 0 and 1), and their variances in the proportion of Hanley &
+    McNeil's; the correlation stays. The variance of an area without error is that formula's own.
+    """
+    mean_size, pairs = sum(sizes) / 2, sizes[0] * sizes[1]
+    room = max(0.5 - _NEAR_CERTAIN - abs(difference) / 2, 0.0)
+    middle = np.clip((areas[0] + areas[1]) / 2, 0.5 - room, 0.5 + room)
+    there = np.clip(np.stack([middle + difference / 2, middle - difference / 2]), _NEAR_CERTAIN, 1 - _NEAR_CERTAIN)
+    known, product = variances > 0, variances[0] * variances[1]
+    spread = _newcombe_spread(there, mean_size)
+    change = spread / np.where(known, _newcombe_spread(areas, mean_size), 1.0)
+    moved = np.where(known, variances * change, spread / pairs)
+    covariance = (variances[0] + variances[1] - of_difference) / 2
+    correlation = np.clip(covariance / np.sqrt(np.where(product > 0, product, np.inf)), -1.0, 1.0)
+    return np.sqrt(moved[0] + moved[1] - 2 * correlation * np.sqrt(moved[0] * moved[1]))
 
 
 def wilson(count: int, n: int, name: str = "proportion", confidence_level: float = 0.95) -> Estimate:

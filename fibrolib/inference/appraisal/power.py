@@ -34,7 +34,7 @@ from fibrolib.inference.checks import (
     _Floats,
 )
 from fibrolib.inference.delong import _exchanges
-from fibrolib.inference.intervals import _Limits, _small_sample_note, wilson
+from fibrolib.inference.intervals import _error_at_difference, _Limits, _small_sample_note, wilson
 from fibrolib.inference.permutation import _exchanged, _share_beyond, _signs
 from fibrolib.inference.roc import _area, _far_apart, _placements
 
@@ -345,13 +345,18 @@ def _mann_whitney(ranks: NDArray[np.int64], _: _Floats, m: int, alternative: str
 def _delong(ranks: NDArray[np.int64], scores: _Floats, m: int, alternative: str, margin: float) -> _Floats:
     """Student's t as in :func:`delong_test`."""
     n = ranks.shape[-1] - m
-    cases = np.subtract(*np.moveaxis(ranks[..., :m] - _ranks(scores[..., :m]), 1, 0)) / n
-    controls = np.subtract(*np.moveaxis(_ranks(scores[..., m:]) - ranks[..., m:], 1, 0)) / m
+    below = np.moveaxis(ranks[..., :m] - _ranks(scores[..., :m]), 1, 0) / n  # shape (2, draws, m)
+    above = np.moveaxis(_ranks(scores[..., m:]) - ranks[..., m:], 1, 0) / m
+    cases, controls = np.subtract(*below), np.subtract(*above)
     parts = np.stack([cases.var(axis=-1, ddof=1) / m, controls.var(axis=-1, ddof=1) / n])
     variance, flat = parts.sum(axis=0), parts.sum(axis=0) == 0
     df = variance**2 / np.where(flat, 1, parts[0] ** 2 / (m - 1) + parts[1] ** 2 / (n - 1))
     df = np.minimum(df, 2.0 * (min(m, n) - 1)) if _far_apart((m, n)) else df
-    t = (cases.mean(axis=-1) + margin) / np.sqrt(np.where(flat, 1, variance))
+    error = np.sqrt(np.where(flat, 1, variance))
+    if margin:
+        single = below.var(axis=-1, ddof=1) / m + above.var(axis=-1, ddof=1) / n
+        error = np.where(flat, 1, _error_at_difference(below.mean(axis=-1), single, variance, (m, n), -margin))
+    t = (cases.mean(axis=-1) + margin) / error
     return np.where(flat, 1.0, _tails(t, np.where(flat, 1, df), alternative))
 
 
