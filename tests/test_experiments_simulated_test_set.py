@@ -87,7 +87,10 @@ def test_every_seed_and_every_strength_has_its_folder(nets):
     settings = [(seed, strengths) for seed in (0, 1) for strengths in SCENARIOS.values()]
     folders = {SimulatedTestSet(replace(nets, seed=seed), strengths=each, n=50).source for seed, each in settings}
     assert len(folders) == 6
-    assert nets.folder.cohorts / "virtual-fresh-50-seed0" in folders
+    usual = replace(nets.profile, clips=replace(nets.profile.clips, max_frames=1200))
+    longer = SimulatedTestSet(replace(nets, profile=usual), n=50).source
+    assert longer == nets.folder.cohorts / "virtual-fresh-50-seed0"
+    assert longer not in folders  # those videos are as short as the clips
 
 
 def test_nobody_can_simulate_more_of_a_hospitals_patients(nets):

@@ -165,7 +165,7 @@ def test_a_run_that_is_stopped_leaves_no_process(notebooks, start, prepared, out
 def test_a_worker_that_dies_while_the_cohort_is_simulated_is_a_sentence(notebooks, start, tmp_path):
     write_notebook(notebooks / "01_never.ipynb", "pass")
     run = start("--profile", "smoke", "--out", str(tmp_path / "run"))
-    images = tmp_path / "cohorts" / "virtual-24-seed0" / "images"
+    images = tmp_path / "cohorts" / "virtual-24-seed0-16-frames" / "images"
     processes = follow(run, until=lambda: any(images.glob("*.png")))
     busiest = max(psutil.Process(run.pid).children(recursive=True), key=lambda process: process.memory_info().rss)
     busiest.kill()

@@ -50,6 +50,12 @@ def test_on_real_patients_nets_begin_as_a_linear_probe_on_imagenet(name):
     assert real.model("frozen").arguments["n_clips"] > virtual.model("frozen").arguments["n_clips"]
 
 
+def test_virtual_videos_are_as_short_as_the_clips_of_an_installation_test():
+    smoke, quick = load_profile("smoke"), load_profile("quick")
+    assert smoke.virtual_video == {"frames": smoke.clips.max_frames, "fps": smoke.clips.fps}
+    assert quick.virtual_video == {}  # two heartbeats of the patient
+
+
 def test_the_setting_can_be_chosen_on_repeated_divisions_into_folds(tmp_path):
     assert [load_profile(name).n_repeats for name in BUILT_IN] == [1, 1, 3]
     path = tmp_path / "mine.toml"

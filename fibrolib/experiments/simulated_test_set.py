@@ -69,13 +69,16 @@ class SimulatedTestSet:
     @property
     def source(self) -> Path:
         """Folder of the simulated files, beside the cohorts; runs share it."""
-        changed = "" if self.strengths == SignalStrengths() else f"-{digest(asdict(self.strengths))[:8]}"
-        return self.nets.folder.cohorts / f"virtual-fresh-{self.n}-seed{self.nets.seed}{changed}"
+        changed = asdict(self.strengths) if self.strengths != SignalStrengths() else {}
+        changed |= self.nets.profile.virtual_video
+        further = f"-{digest(changed)[:8]}" if changed else ""
+        return self.nets.folder.cohorts / f"virtual-fresh-{self.n}-seed{self.nets.seed}{further}"
 
     @cached_property
     def patients(self) -> pd.DataFrame:
         """One row per patient: prepared files, and latent truth ``texture, capsule, strain, scanner, severity``."""
         options = {"patients": self.n, "seed": self.nets.seed + _FAR, "strengths": self.strengths}
+        options |= self.nets.profile.virtual_video
         # Nobody asks where the liver lies in them.
         table = simulate_cohort(self.source, **options, truth=False, n_jobs=n_workers())
         patients = _prepared_patients(table, self.nets.folder.clips, self.nets.profile, self.nets.cutoff)

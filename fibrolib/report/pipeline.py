@@ -71,7 +71,7 @@ def _run(study: Study, further: dict, console: Console) -> Path:
         _check(study, progress, console)
     study.folder.claim()
     if not study.reference:
-        _say(console, f"Virtual cohort: {study.request.virtual_folder(study.profile.patients)}")
+        _say(console, f"Virtual cohort: {study.virtual_folder}")
     with progress.step(*_first_step(study)):
         patients = study.cohort.patients()
     if study.reference and who_is_who(study.reference).exists():
@@ -176,7 +176,7 @@ def _first_step(study: Study) -> tuple:
     if study.reference:
         return ("reading the cohort",)
     patients = study.profile.patients
-    images = study.request.virtual_folder(patients) / "images"  # one of each patient, however many videos
+    images = study.virtual_folder / "images"  # one of each patient, however many videos
     return "simulating the virtual cohort", _count_files(images, "*.png", patients, "patients")
 
 

@@ -45,6 +45,7 @@ _THRESHOLD_SPLITS = {"validation": "validation", "out_of_fold": "train"}
 """Where operating points come from, and the split of those scores in the predictions table."""
 
 _STAGES = 5  # METAVIR
+_TWO_HEARTBEATS = 48  # frames of the shortest virtual video, unless a profile asks for fewer
 _NOT_SETTABLE = {"self", "cutoff", "n_stages", "seed", "memory"}
 
 
@@ -164,6 +165,12 @@ class Profile:
         for settings in self.models:
             with _located(f"Profile '{self.name}', model '{settings.name}'"):
                 pick_device(settings.arguments.get("device", "auto"))
+
+    @property
+    def virtual_video(self) -> dict[str, float]:
+        """Frames and rate of virtual videos where clips are so short that most of a video would be thrown away."""
+        short = self.clips.max_frames < _TWO_HEARTBEATS
+        return {"frames": self.clips.max_frames, "fps": self.clips.fps} if short else {}
 
     @property
     def clip_frames(self) -> int:

@@ -57,7 +57,3 @@ class Request:
                 "notebook where the run left it, or set 'out' to the run folder."
             )
         return folder
-
-    def virtual_folder(self, patients: int) -> Path:
-        """Folder of the virtual cohort; beside the run folders, so that runs share it."""
-        return self.run_folder.parent / "cohorts" / f"virtual-{patients}-seed{self.seed}"

@@ -79,9 +79,17 @@ class Study:
         """The checked cohort, behind pseudonyms; the virtual one is simulated where it is not there yet."""
         if self.reference:
             return _open_own_cohort(self.reference, self.request, self.profile.declared)
-        folder = self.request.virtual_folder(self.profile.patients)
-        table = simulate_cohort(folder, patients=self.profile.patients, seed=self.request.seed, n_jobs=n_workers())
+        patients, video = self.profile.patients, self.profile.virtual_video
+        seed, n_jobs = self.request.seed, n_workers()
+        table = simulate_cohort(self.virtual_folder, patients=patients, seed=seed, n_jobs=n_jobs, **video)
         return read_cohort(table, self.cutoff, diagnostics=self.profile.declared)
+
+    @property
+    def virtual_folder(self) -> Path:
+        """Folder of the virtual cohort; beside the run folders, so that runs share it."""
+        frames = self.profile.virtual_video.get("frames")
+        short = f"-{frames}-frames" if frames else ""
+        return self.folder.cohorts / f"virtual-{self.profile.patients}-seed{self.request.seed}{short}"
 
     @property
     def banner(self) -> str:
