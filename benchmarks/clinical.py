@@ -108,9 +108,8 @@ def main() -> None:
         one = partial(at_the_margin, areas=areas, share=share, method=method)
         wrong += level_of(label, one, max(draws, 3000), high=high)
     for each in (2, 4):
-        wrong += level_of(
-            f"videos, {each} of each of 50 patients", lambda rng, k=each: equal_videos(rng, k), draws, 0.03
-        )
+        one = partial(equal_videos, each=each)
+        wrong += level_of(f"videos, {each} of each of 50 patients", one, max(draws, 3000), 0.03)
     for level, sizes in ((0.9, (9, 16, 50)), (0.95, (16, 19, 100))):
         for n in sizes:
             shares = [covered(np.random.default_rng(seed), n, level) for seed in range(draws)]

@@ -370,7 +370,7 @@ def main() -> None:
         return
     seeds = range(100, 100 + asked.seeds)
     if asked.what == "headline":
-        headline(seeds, asked.n, tuple(asked.weights_list))
+        headline(seeds, asked.n, tuple(asked.weights))
         return
     {"controls": controls, "rivals": rivals, "size": size}[asked.what](seeds, asked.n)
 
