@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -112,3 +113,22 @@ def test_text_card_and_checklist_say_in_the_same_words_how_settings_were_chosen(
     answers = checklist._fill_checklist("claim_2024", record, manuscript)["Answer"]
     for text in (_write_methods(record), card.read_text("utf-8"), " ".join(answers)):
         assert "5-fold cross-validation, repeated 3 times" in text
+
+
+def test_patients_who_were_classified_wrongly_are_counted(record, manuscript):
+    filled = checklist._fill_checklist("stard_ai", record, manuscript).set_index("Item")
+    answer, counts = filled.loc["AI 10", "Answer"], record.index_tests.set_index("model").loc[record.best["model"]]
+    assert filled.loc["AI 10", "Status"] == checklist.ANSWERED
+    pairs = [tuple(map(int, pair)) for pair in re.findall(r"(\d+) of (\d+)", answer)]
+    assert sum(wrong for wrong, _ in pairs) == counts["fp"] + counts["fn"]
+    assert sum(size for _, size in pairs) == 17
+
+
+def test_groups_that_were_not_compared_need_the_author(tmp_path, manuscript):
+    run = small_run(tmp_path / "run", plates=False)
+    for name in ("interactions", "centres"):
+        (run / "tables" / f"{name}.csv").unlink()
+    without = replace(manuscript, folder=run, figures={"flow": 1})
+    edit_results(run, virtual=False)
+    filled = checklist._fill_checklist("tripod_ai", read_record(run), without).set_index("Item")
+    assert filled.loc["12d", "Status"] == checklist.NEEDS_AUTHOR

@@ -8,7 +8,7 @@ from paper_run import EXAMPLE, small_run
 from pypdf import PdfReader
 
 from fibrolib import plots
-from fibrolib.paper.figures import _input_shape, _net_arguments, _write_figures
+from fibrolib.paper.figures import _followed, _input_shape, _net_arguments, _write_figures
 from fibrolib.paper.record import VIRTUAL, read_record
 
 PAGE = replace(plots.Page(**plots.journals()["standard"]), drawing_dpi=50, picture_dpi=50)
@@ -62,5 +62,11 @@ def test_nets_have_the_settings_that_were_chosen():
     arguments = _net_arguments(record, "cnn3d")
     assert arguments["options"] == {"slow_frames": 2, "width": 8}
     assert arguments["epochs"] == 1
+    record.run["profile"]["models"][1]["arguments"].update(weights=None, options={"weights": "imagenet"}, epochs=0)
+    name = record.run["profile"]["models"][1]["name"]
+    record.found["models"][name]["settings"] = {}
+    assert _net_arguments(record, name)["weights"] == "imagenet"
+    layers = _followed(record, name)[1].query("level == 1").set_index("layer")["learned"]
+    assert layers["backbone"] == 0 < layers["embedding"]  # a linear probe alone
     assert _input_shape(record, "cnn2d") == (1, 224, 224)
     assert _input_shape(record, "cnn3d") == (17, 224, 224)

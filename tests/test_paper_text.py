@@ -11,15 +11,13 @@ from paper_run import EXAMPLE, edit_results, small_run
 
 from fibrolib.errors import counted
 from fibrolib.paper import text as paper_text
+from fibrolib.paper.figures import _PLANS
 from fibrolib.paper.record import VIRTUAL, read_record
+from fibrolib.paper.tables import _TABLES, _make_tables
 
-TABLES = {
-    name: number for number, name in enumerate(["patients", "metrics", "comparisons", "staging", "calibration"], 1)
-}
-FIGURES = {
-    name: number for number, name in enumerate(["flow", "roc", "calibration", "decision", "confusion", "gradcam"], 1)
-}
-NAMES = r"\d?D-CNN|FIB-4|3D|F[0-4]|1/16|Lite\d|(?:Table|Figure) \d+|95 %|\[[@\w; ]+\]"
+TABLES = {name: number for number, name in enumerate(_TABLES, 1)}
+FIGURES = {plan.name: number for number, plan in enumerate(_PLANS, 1)}
+NAMES = r"\d?D-CNN|FIB-4|3D|F[0-4]|1/16|Lite\d|(?:Table|Figure) \d+|95 %|p > 0.99|below 0.05|\[[@\w; ]+\]"
 """What holds digits and is no number: names, and the level of confidence."""
 
 
@@ -57,6 +55,7 @@ def known():
     for path in (EXAMPLE / "tables").glob("*.csv"):
         table = pd.read_csv(path).select_dtypes("number").to_numpy(float).ravel()
         values |= set(table[np.isfinite(table)])
+    values |= numbers_in(pd.read_csv(EXAMPLE / "tables" / "table1.csv", dtype=str)["Overall"].tolist())
     for name in ("cnn2d", "cnn2d_lstm", "cnn3d"):
         layers = pd.read_csv(EXAMPLE / "tables" / f"layers_{name}.csv").query("level == 1")
         values |= {float(layers["weights"].sum()), float(layers["learned"].sum())}
@@ -97,6 +96,59 @@ def test_a_real_cohort_leaves_marked_places_for_the_author(tmp_path, methods):
     assert "[AUTHOR: this run has no figure 'roc']" in results
     assert "Staging" not in results
     assert "simulated" not in results
+
+
+@pytest.mark.parametrize("kind", ["Table", "Figure"])
+def test_tables_and_figures_are_referred_to_in_their_order(results, kind):
+    numbers = list(dict.fromkeys(int(number) for number in re.findall(rf"{kind} (\d+)", results)))
+    assert numbers == list(range(1, len(TABLES if kind == "Table" else FIGURES) + 1))
+
+
+@pytest.fixture
+def two_stages(tmp_path):
+    """A run of real patients with two stages and nothing but their videos; one net is a linear probe, one is new."""
+    run = small_run(tmp_path / "run", plates=False)
+    empty = {"population": None, "attribution": {}, "staging": None, "staging_comparisons": None}
+    edit_results(run, virtual=False, **empty)
+    content = json.loads((run / "run.json").read_text("utf-8"))
+    content |= {"metavir": False, "condition": "stage ≥ 1", "indices": [], "own_split": False}
+    arguments = {model["name"]: model["arguments"] for model in content["profile"]["models"]}
+    for name in ("cnn2d", "cnn2d_lstm", "cnn3d"):
+        arguments[name].pop("weights", None)
+        arguments[name]["options"] = {"weights": "scratch" if name == "cnn3d" else "imagenet"}
+    arguments["cnn2d"]["epochs"] = 0
+    (run / "run.json").write_text(json.dumps(content), "utf-8")
+    found = json.loads((run / "results.json").read_text("utf-8"))
+    edit_results(run, models={name: entry | {"settings": {}} for name, entry in found["models"].items()})
+    pd.DataFrame({"column": ["all"]}).to_csv(run / "tables" / "subgroups.csv", index=False)
+    for name in ("interactions", "pathways", "pathway"):
+        (run / "tables" / f"{name}.csv").unlink()
+    pd.read_csv(run / "tables" / "table1.csv", dtype=str).head(6).to_csv(run / "tables" / "table1.csv", index=False)
+    return read_record(run)
+
+
+def test_of_two_stages_and_videos_alone_nothing_else_is_said(two_stages):
+    methods = paper_text._write_methods(two_stages)
+    tables = {table.name: table.number for table in _make_tables(two_stages)}
+    assert not {"staging", "staging_comparisons", "auc_by_cutoff", "subgroups"} & set(tables)
+    figures = {name: number for name, number in FIGURES.items() if name not in ("confusion", "subgroups", "pathway")}
+    text = methods + paper_text._write_results(two_stages, tables, figures)
+    words = "virtual|simulat|liver|fibrosis|METAVIR|stiffness|elastography|laboratory|every cut-off|Groups"
+    assert re.findall(f"{words}|this run has no", text) == []
+    assert "stage ≥ 1 [AUTHOR: what the stages of the cohort table mean]" in methods
+    assert "divided at random, stratified by stage, into" in methods
+    two_stages.run["own_split"] = True
+    assert "as the cohort table says [AUTHOR: how that was decided]" in paper_text._write_methods(two_stages)
+
+
+def test_networks_are_described_as_they_were_made(two_stages):
+    first, second, third = re.findall(r"^The .*CNN.*$", paper_text._write_methods(two_stages), re.MULTILINE)
+    assert "read at 1/16 and 1/32 of the resolution and followed by the mean of its feature maps" in first
+    assert "weights. Its initial weights came from ImageNet. Only a linear probe" in first
+    assert "through an LSTM [@hochreiter1997] and, averaged over time, past it into an embedding" in second
+    assert "that of the pretrained layers" in second
+    assert "Its initial weights were random." in third
+    assert "pretrained layers" not in third
 
 
 def test_settings_and_missing_results_are_told(tmp_path):

@@ -36,3 +36,13 @@ def test_the_banner_of_a_test_of_the_installation_says_so_first(cohort, tmp_path
     assert first == "> **A test of the installation: its numbers mean nothing.**"
     assert empty == ">"
     assert then.startswith("> Cohort **")
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_the_record_says_whose_split_it_is(cohort, tmp_path, given):
+    table = pd.read_csv(cohort)
+    if given:
+        number = table["patient_id"].str.removeprefix("mine-").astype(int)
+        table["split"] = number.map(lambda n: "train" if n < 20 else "validation" if n < 30 else "test")
+        table.to_csv(cohort, index=False)
+    assert open_study(cohort, "quick", out=str(tmp_path / "run")).description()["own_split"] is given

@@ -78,7 +78,7 @@ def _interval(row: pd.Series, measure: str) -> str:
 
 def _groups(record: Record, name: str) -> str:
     """AUC in groups of patients, which a run has of one network."""
-    table = record.table("subgroups")
+    table = record.groups
     if table is None or name != record.video:
         return "Accuracy of this network was not assessed in groups of patients (sex, age, cause, scanner)."
     rows = [f"- {row['level']} (n = {row['n']}): AUC {_interval(row, 'auc')}" for _, row in table.iterrows()]

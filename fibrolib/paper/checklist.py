@@ -19,8 +19,10 @@ from fibrolib.atomic import write_atomically
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
 from fibrolib.paper.documents import _add_rows, _add_text, _new_document, _save_document
+from fibrolib.paper.figures import _group_titles
 from fibrolib.paper.record import AUTHOR, Record
 from fibrolib.paper.text import _with_brackets
+from fibrolib.stages import stage_name
 
 CHECKLISTS = {
     "tripod_ai": "TRIPOD+AI",
@@ -68,9 +70,30 @@ def _context(record: Record) -> dict:
         "threshold_source": record.metrics["threshold_source"].iloc[0],
         "n_nets": len(record.nets),
         "n_indices": len(record.found["models"]) - len(record.nets),
+        "characteristics": _characteristics(record),
+        "groups": ", ".join(_group_titles(record.groups).values()) if record.groups is not None else "",
+        "failures": _failures(record),
         "best_label": model_label(record.best["model"]),
         "best_auc": _with_brackets(record.best, "auc"),
     }
+
+
+def _characteristics(record: Record) -> str:
+    """What Table 1 describes the patients by."""
+    table = record.table("table1", dtype=str, keep_default_na=False)
+    names = [] if table is None else [name.partition(",")[0] for name in table["Characteristic"].iloc[1:] if name]
+    return ", ".join(names)
+
+
+def _failures(record: Record) -> str:
+    """How many test patients of each stage the best diagnostic puts on the wrong side of its threshold."""
+    best = record.best
+    rows = record.predictions.query("model == @best.model and split == 'test'")
+    wrong = (
+        ((rows["y_score"] >= best["threshold"]) != (rows["y_true"] == 1)).groupby(rows["stage"]).agg(["sum", "size"])
+    )
+    parts = [f"{stage_name(row.Index, record.metavir)} {row.sum} of {row.size}" for row in wrong.itertuples()]
+    return f"Classified wrongly by the {model_label(best['model'])} in the test patients: {', '.join(parts)}"
 
 
 def _find_place(place: str, manuscript: Manuscript) -> str | None:

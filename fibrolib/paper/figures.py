@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from fibrolib import plots
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
@@ -95,7 +97,8 @@ def _net_arguments(record: Record, name: str) -> dict:
     chosen = dict(record.found["models"][name]["settings"])
     options = model["arguments"].get("options", {}) | (chosen.pop("options", None) or {})
     options |= {key.removeprefix("options."): chosen.pop(key) for key in list(chosen) if key.startswith("options.")}
-    return {**NetClassifier().get_params(), **model["arguments"], **chosen, "options": options}
+    arguments = {**NetClassifier().get_params(), **model["arguments"], **chosen, "options": options}
+    return arguments | {"weights": arguments["weights"] or options.pop("weights", None)}
 
 
 def _input_shape(record: Record, name: str) -> tuple[int, int, int]:
@@ -109,7 +112,10 @@ def _followed(record: Record, name: str) -> tuple:
     """What `follow_clip` finds in a net of the run."""
     arguments, shape = _net_arguments(record, name), _input_shape(record, name)
     options = arguments["options"] | ({"weights": arguments["weights"]} if arguments["weights"] else {})
-    return follow_clip(arguments["architecture"], record.n_stages, shape, **options)
+    sources, layers = follow_clip(arguments["architecture"], record.n_stages, shape, **options)
+    if arguments["epochs"] == 0:  # a linear probe alone
+        layers.loc[~layers["layer"].isin(["embedding", "head"]), "learned"] = 0
+    return sources, layers
 
 
 def _architecture(record: Record) -> object:
@@ -183,7 +189,7 @@ def _decision_caption(record: Record) -> str:
 
 def _confusion(record: Record) -> object | None:
     long = record.table("confusion")
-    if long is None:
+    if long is None or not record.found["staging"]:
         return None
     groups = {
         group: {
@@ -227,6 +233,11 @@ def _group_title(column: str) -> str:
     return "BMI" if column == "bmi" else column.capitalize()
 
 
+def _group_titles(table: pd.DataFrame) -> dict[str, str]:
+    """Titles by column, of those that form groups."""
+    return {column: _group_title(column) for column in table["column"] if column != "all"}
+
+
 def _pathway(record: Record) -> object | None:
     table = record.table("pathway")
     return None if table is None else plots.plot_pathway(table, [model_label(name) for name in table["step"].iloc[:-1]])
@@ -240,11 +251,8 @@ def _pathway_caption(record: Record) -> str:
 
 
 def _subgroups(record: Record) -> object | None:
-    table = record.table("subgroups")
-    if table is None:
-        return None
-    titles = {column: _group_title(column) for column in table["column"] if column != "all"}
-    return plots.plot_subgroups(table, titles)
+    table = record.groups
+    return None if table is None else plots.plot_subgroups(table, _group_titles(table))
 
 
 def _subgroups_caption(record: Record) -> str:
@@ -260,9 +268,9 @@ _PLANS = (
     _Plan("architecture", "Architecture of the networks", _architecture_caption, _architecture, least=_PAGE),
     _Plan("training", "Training curves", _trainings_caption, _trainings, least=_BETWEEN),
     _Plan("roc", "ROC curves", _roc_caption, _roc),
+    _Plan("confusion", "Confusion matrices of the stages", _confusion_caption, _confusion, least=_PAGE, optional=True),
     _Plan("calibration", "Calibration", _calibration_caption, _calibration),
     _Plan("decision", "Decision curves", _decision_caption, _decision),
-    _Plan("confusion", "Confusion matrices of the stages", _confusion_caption, _confusion, least=_PAGE),
     _Plan("subgroups", "Groups of patients", _subgroups_caption, _subgroups, least=_PAGE, optional=True),
     _Plan("pathway", "Pathway", _pathway_caption, _pathway, least=_BETWEEN, optional=True),
     _Plan("gradcam", "Saliency maps", _gradcam_caption, _gradcam, least=_BETWEEN, picture=True),

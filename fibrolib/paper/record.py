@@ -45,6 +45,12 @@ class Record:
         path = self.folder / PLATES
         return read_plates(path, self.cutoff) if path.exists() else None
 
+    @property
+    def groups(self) -> pd.DataFrame | None:
+        """Accuracy in groups of patients; None where the patients form none."""
+        table = self.table("subgroups")
+        return None if table is None or set(table["column"]) <= {"all"} else table
+
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """Estimates on the test patients, a row per model."""

@@ -152,7 +152,7 @@ def _auc_by_cutoff(record: Record) -> _Made:
 
 
 def _subgroups(record: Record) -> _Made:
-    table = record.table("subgroups")
+    table = record.groups
     if table is None:
         return None
     names = [
@@ -177,23 +177,27 @@ def _pathways(record: Record) -> _Made:
 _TABLES: dict[str, Callable[[Record], _Made]] = {
     "patients": _patients,
     "metrics": _metrics,
-    "comparisons": _comparisons,
-    "staging": _staging,
-    "calibration": _calibration,
     "metrics_further": _metrics_further,
+    "comparisons": _comparisons,
     "accuracy_comparisons": _accuracy_comparisons,
+    "staging": _staging,
     "staging_comparisons": _staging_comparisons,
     "auc_by_cutoff": _auc_by_cutoff,
+    "calibration": _calibration,
     "subgroups": _subgroups,
     "pathways": _pathways,
 }
 
 
+_OF_STAGES = ("staging", "staging_comparisons", "auc_by_cutoff")
+"""Tables that say no more than the AUC does where there are two stages."""
+
+
 def _make_tables(record: Record) -> list[PaperTable]:
-    """Make every table that the run allows."""
+    """Make every table that the run allows, in the order in which the text refers to them."""
     tables: list[PaperTable] = []
     for name, make in _TABLES.items():
-        if made := make(record):
+        if (record.found["staging"] or name not in _OF_STAGES) and (made := make(record)):
             title, rows, notes = made
             notes = tuple(notes + ([record.warning] if record.warning else []))
             tables.append(PaperTable(len(tables) + 1, name, title, rows.astype(str), notes))

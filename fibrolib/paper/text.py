@@ -15,15 +15,16 @@ from sklearn.model_selection import ParameterGrid
 
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import counted
+from fibrolib.nets import ClipNetwork
 from fibrolib.paper.figures import _followed, _input_shape, _net_arguments
 from fibrolib.paper.record import AUTHOR, Record
 from fibrolib.plots import with_interval
 
 _NETWORKS = {
-    "frame_cnn": "is an {backbone} [@tan2019] down to 1/16 of the resolution, followed by mean and standard "
-    "deviation of its feature maps and an embedding.",
-    "frame_lstm": "passes each frame through an {backbone} [@tan2019], then mean and standard deviation of its feature "
-    "maps through an LSTM [@hochreiter1997] and an embedding.",
+    "frame_cnn": "is an {backbone} [@tan2019], read at {scales} of the resolution and followed by {statistics} of its "
+    "feature maps and an embedding.",
+    "frame_lstm": "passes each frame through an {backbone} [@tan2019], read at {scales} of the resolution, then "
+    "{statistics} of its feature maps through an LSTM [@hochreiter1997]{direct} into an embedding.",
     "motion_slowfast": "joins two pathways (after SlowFast [@feichtenhofer2019]): an {backbone} [@tan2019] on a few "
     "frames, and a 3D residual network on the differences between all frames.",
 }
@@ -34,6 +35,7 @@ _INITIAL = {
     "interpolated": "Its initial weights were the mean of ImageNet's and of simulation-pretrained ones "
     "[@wortsman2022].",
     "imagenet": "Its initial weights came from ImageNet.",
+    "scratch": "Its initial weights were random.",
 }
 _INDICES = {
     "swe": "Shear-wave elastography [@cosgrove2013]",
@@ -55,7 +57,9 @@ def _spelt_out(value: float, low: float, high: float) -> str:
 
 
 def _p_text(p: float) -> str:
-    """``p = 0.032`` or ``p < 0.001``."""
+    """``p = 0.032``, ``p < 0.001`` or ``p > 0.99``."""
+    if p > 0.99:
+        return "p > 0.99"
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
@@ -72,20 +76,35 @@ def _describe_net(record: Record, name: str) -> dict:
     """What the methods say of a net."""
     arguments, shape = _net_arguments(record, name), _input_shape(record, name)
     (model,) = (each for each in record.run["profile"]["models"] if each["name"] == name)
-    backbone = _BACKBONES.get(arguments["options"].get("backbone"), "EfficientNet-Lite0")
+    words = {
+        "backbone": _BACKBONES.get(arguments["options"].get("backbone"), "EfficientNet-Lite0"),
+        **_read_as(arguments),
+    }
     layers = _followed(record, name)[1].query("level == 1")
     known = _NETWORKS.get(
         arguments["architecture"], AUTHOR.format(f"describe your network {arguments['architecture']}.")
     )
     return {
         **arguments,
-        "network": known.replace("{backbone}", backbone),
+        "network": known.format(**words),
         "label": model_label(name),
         "shape": shape,
+        "weights_from": arguments["weights"],
         "weights": int(layers["weights"].sum()),
         "learned": int(layers["learned"].sum()),
-        "initial": _INITIAL.get(arguments.get("weights", ""), ""),
+        "initial": _INITIAL.get(arguments["weights"], ""),
         "n_settings": len(ParameterGrid(model["grid"] or {})),
+    }
+
+
+def _read_as(arguments: dict) -> dict[str, str]:
+    """How a net of frames reads the maps of its backbone, in words."""
+    given = {name: arguments["options"].get(name) for name in ("scales", "deviations", "direct")}
+    features = ClipNetwork.feature_options(arguments["weights"] or "simulation", **given)
+    return {
+        "scales": _listed([f"1/{scale}" for scale in features["scales"]]),
+        "statistics": "mean and standard deviation" if features["deviations"] else "the mean",
+        "direct": " and, averaged over time, past it" if features["direct"] else "",
     }
 
 
@@ -114,6 +133,12 @@ def _trained_or_index(record: Record) -> set[str]:
     return {*record.run["nets"], *record.run["indices"]}
 
 
+def _name(model: str) -> str:
+    """Label of a diagnostic within a sentence: names keep their capitals, words lose theirs."""
+    label = model_label(model)
+    return label[0].lower() + label[1:] if label[1:2].islower() else label
+
+
 def _tidy(text: str) -> str:
     """Paragraphs that are one line each, one empty line between two."""
     lines = [re.sub(r" +", " ", line).strip() for line in text.splitlines()]
@@ -132,22 +157,26 @@ def _write_results(record: Record, tables: dict[str, int], figures: dict[str, in
             cohort=found["cohort"],
             warning=record.warning,
             sides=record.sides,
+            characteristics=_characteristics(record.table("table1", dtype=str, keep_default_na=False)),
             missing=_missing(record),
             areas=_areas(record),
             chance=_chance(record),
             operating=(
-                f"{model_label(best['model'])} had a sensitivity of {_with_brackets(best, 'sensitivity')} and a "
+                f"{_name(best['model'])} had a sensitivity of {_with_brackets(best, 'sensitivity')} and a "
                 f"specificity of {_with_brackets(best, 'specificity')}"
             ),
             joint=_joint(found["joint"]),
-            compared=_compared(record),
+            compared=_compared(found["comparisons"], "AUCs"),
+            accuracies=_compared(found["accuracy_comparisons"], "accuracies"),
             staging=_staging(record),
+            stagings=_compared((found["staging_comparisons"] or {}).get("test", []), "Obuchowski measures"),
+            groups=_groups(record),
             calibration=_calibration(record),
             population=_population(found["population"]),
             attribution=_attribution(found["attribution"], figures),
             table=partial(_reference, "Table", tables),
             figure=partial(_reference, "Figure", figures),
-            shown=figures,
+            shown={*figures, *tables},
         )
     )
     return _tidy(text)
@@ -161,17 +190,49 @@ def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
+def _characteristics(table: pd.DataFrame | None) -> str:
+    """Age and sex of all patients, as Table 1 has them."""
+    if table is None:
+        return ""
+    cells = table.assign(Characteristic=table["Characteristic"].str.partition(",")[0])
+    age = cells.loc[cells["Characteristic"] == "Age", "Overall"]
+    sex = cells.loc[(cells["Characteristic"] == "Sex") & (cells["Level"] == "female"), "Overall"]
+    parts = [f"the mean age (standard deviation) was {text} years" for text in age]
+    parts += [f"{text.replace(')', ' %)')} were female" for text in sex]
+    text = ", and ".join(parts)
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def _groups(record: Record) -> str:
+    """Whether accuracy differed between groups of patients, and what became of patients on the pathway."""
+    tests, pathways = record.table("interactions"), record.table("pathways")
+    tested = [] if tests is None else tests["p_holm"].dropna()
+    text = ""
+    if len(tested):
+        apart = (tested < _SIGNIFICANT).sum()
+        text = f" {'None' if apart == 0 else apart} of {counted(len(tested), 'test')} of interaction had a corrected "
+        text += f"p below {_SIGNIFICANT:g} (smallest corrected {_p_text(tested.min())})."
+    if pathways is not None:
+        *_, last = pathways.itertuples()
+        text += (
+            f" Of 1,000 patients, the pathway {last.pathway} would send {last.biopsies:.0f} (95 % CI "
+            f"{last.biopsies_low:.0f} to {last.biopsies_high:.0f}) to biopsy and miss {last.missed:.0f} (95 % CI "
+            f"{last.missed_low:.0f} to {last.missed_high:.0f}) with advanced fibrosis"
+        )
+    return text
+
+
 def _missing(record: Record) -> str:
     lacking = record.index_tests.query("missing > 0")
     if lacking.empty:
         return "All of them had a result of every test."
-    parts = [f"{row.missing} of {model_label(row.model)}" for row in lacking.itertuples()]
+    parts = [f"{row.missing} of {_name(row.model)}" for row in lacking.itertuples()]
     return f"Results were missing in some test patients: {_listed(parts)}."
 
 
 def _areas(record: Record) -> str:
     rows = record.metrics.dropna(subset=["auc"]).sort_values("auc", ascending=False, kind="stable")
-    parts = [f"{model_label(row['model'])} {_with_brackets(row, 'auc')}" for _, row in rows.iterrows()]
+    parts = [f"{_name(row['model'])} {_with_brackets(row, 'auc')}" for _, row in rows.iterrows()]
     return f"The AUCs in the test patients were, from the highest, {_listed(parts)}"
 
 
@@ -179,7 +240,7 @@ def _chance(record: Record) -> str:
     above = record.metrics[record.metrics["auc_low"] > 0.5]
     if above.empty:
         return "No interval was above 0.5, so no test was shown to be better than chance."
-    names = _listed([model_label(name) for name in above["model"]])
+    names = _listed([_name(name) for name in above["model"]])
     return (
         f"The intervals of {names} were above 0.5."
         if len(above) > 1
@@ -197,17 +258,18 @@ def _joint(joint: dict) -> str:
     )
 
 
-def _compared(record: Record) -> str:
-    pairs = pd.DataFrame(record.found["comparisons"])
+def _compared(entries: list[dict], measures: str) -> str:
+    """Which pairs of a family of comparisons differed."""
+    pairs = pd.DataFrame(entries, columns=["a", "b", "difference", "ci", "p_holm"])
     tested = pairs[pairs["p_holm"].notna()]
     if tested.empty:
-        return "No pair of AUCs could be tested"
+        return f"No pair of {measures} could be tested"
     apart = tested[tested["p_holm"] < _SIGNIFICANT]
-    of = f"Of {counted(len(tested), 'pair')}"
+    of = f"Of {counted(len(tested), 'pair')} of {measures}"
     if apart.empty:
         return f"{of}, none differed after Holm's correction (smallest corrected {_p_text(tested['p_holm'].min())})"
     parts = [
-        f"{model_label(row.a)} and {model_label(row.b)} (difference {_signed(row.difference, row.ci)}, corrected "
+        f"{_name(row.a)} and {_name(row.b)} (difference {_signed(row.difference, row.ci)}, corrected "
         f"{_p_text(row.p_holm)})"
         for row in apart.itertuples()
     ]
@@ -225,7 +287,7 @@ def _staging(record: Record) -> str:
     rows = record.table("staging").query("patients == 'test'")
     measures = ("exact", "kappa", "obuchowski")
     parts = [
-        f"{', '.join(_with_brackets(row, name) for name in measures)} for {model_label(row['model'])}"
+        f"{', '.join(_with_brackets(row, name) for name in measures)} for {_name(row['model'])}"
         for _, row in rows.iterrows()
     ]
     return (
@@ -245,14 +307,14 @@ def _calibration(record: Record) -> str:
     if best.empty:
         return text
     values = _spelt_out(*best[["value", "low", "high"]].iloc[0])
-    return f"{text}; the slope of the {model_label(record.best['model'])} was {values}"
+    return f"{text}; the slope of the {_name(record.best['model'])} was {values}"
 
 
 def _population(population: dict | None) -> str:
     """What the simulated test set says, which only a virtual cohort has."""
     if population is None:
         return ""
-    parts = [f"{model_label(name)} {_describe_area(entry)}" for name, entry in population["models"].items()]
+    parts = [f"{_name(name)} {_describe_area(entry)}" for name, entry in population["models"].items()]
     still, moving = (_describe_area(population["oracle"][name]) for name in ("still", "moving"))
     return (
         f"In {population['n']} further simulated patients the AUCs were {_listed(parts)}. An oracle that knows the "
@@ -270,7 +332,7 @@ def _attribution(attribution: dict, figures: dict[str, int]) -> str:
     if not attribution:
         return ""
     parts = [
-        f"{100 * entry['capsule_share']:.1f} % ({model_label(name)}, {counted(entry['n'], 'patient')})"
+        f"{100 * entry['capsule_share']:.1f} % ({_name(name)}, {counted(entry['n'], 'patient')})"
         for name, entry in attribution.items()
     ]
     areas = [100 * entry["capsule_area"] for entry in attribution.values()]

@@ -34,7 +34,7 @@ _USES = {"train": "cross-validation,\nfinal fit", "validation": "early stopping,
 _LINE = 3.2  # mm from one line of text to the next
 _LAYERS = {
     "Backbone": "image backbone",
-    "StatisticsPool": "mean and SD",
+    "StatisticsPool": "pooled statistics",
     "MotionPathway": "motion pathway",
     "LSTM": "LSTM",
     "OrdinalHead": "ordinal head",

@@ -277,6 +277,7 @@ class Study:
             "profile": self.profile.as_dict(),
             "condition": self.condition,
             "metavir": self.cohort.metavir,
+            "own_split": bool(self.cohort.table["split"].notna().all()),
             "nets": self.nets,
             "indices": self.indices,
             "own": own,
