@@ -84,6 +84,13 @@ def test_the_kind_of_data_is_said_in_both_parts(methods, results):
     assert "not clinical evidence" in methods
 
 
+def test_what_the_network_adds_is_that_of_notebook_12(results):
+    table = pd.read_csv(EXAMPLE / "tables" / "clinical.csv").query("question == 'added value'")
+    (row,) = table.itertuples()
+    said = f"Added to FIB-4 and SWE, the 3D-CNN changed the AUC in {row.n} test patients by {row.value:+.2f}, 95 % CI "
+    assert said + f"{row.low:+.2f} to {row.high:+.2f} (likelihood".replace("-", "−") in results
+
+
 def test_a_real_cohort_leaves_marked_places_for_the_author(tmp_path, methods):
     run = small_run(tmp_path / "run", plates=False)
     edit_results(run, virtual=False, population=None, attribution={}, staging=None)
@@ -108,7 +115,7 @@ def test_tables_and_figures_are_referred_to_in_their_order(results, kind):
 def two_stages(tmp_path):
     """A run of real patients with two stages and nothing but their videos; one net is a linear probe, one is new."""
     run = small_run(tmp_path / "run", plates=False)
-    empty = {"population": None, "attribution": {}, "staging": None, "staging_comparisons": None}
+    empty = {"population": None, "attribution": {}, "staging": None, "staging_comparisons": None, "clinical": None}
     edit_results(run, virtual=False, **empty)
     content = json.loads((run / "run.json").read_text("utf-8"))
     content |= {"metavir": False, "condition": "stage ≥ 1", "indices": [], "own_split": False}

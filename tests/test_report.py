@@ -110,6 +110,8 @@ def test_a_table_carries_its_caveat_as_a_caption(tmp_path):
     folder = _Folder(tmp_path, "means nothing")
     for shown in (folder.table("cam_layers"), folder.readable("cam_layers")):
         assert "<caption>means nothing</caption>" in shown
+    pd.DataFrame({"level": ["0.5", "17"], "p": [0.123456789, 2.345678e-7]}).to_csv(tmp_path / "tables" / "p.csv")
+    assert all(f"<td>{text}</td>" in folder.table("p") for text in ("0.5", "17", "0.123", "2.35e-07"))
 
 
 class Boxes(HTMLParser):

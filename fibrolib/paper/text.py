@@ -162,13 +162,14 @@ def _write_results(record: Record, tables: dict[str, int], figures: dict[str, in
             areas=_areas(record),
             chance=_chance(record),
             operating=(
-                f"{_name(best['model'])} had a sensitivity of {_with_brackets(best, 'sensitivity')} and a "
-                f"specificity of {_with_brackets(best, 'specificity')}"
+                f"{_name(best['model'])}, whose AUC was the highest, had a sensitivity of "
+                f"{_with_brackets(best, 'sensitivity')} and a specificity of {_with_brackets(best, 'specificity')}"
             ),
             joint=_joint(found["joint"]),
             compared=_compared(found["comparisons"], "AUCs"),
             accuracies=_compared(found["accuracy_comparisons"], "accuracies"),
             staging=_staging(record),
+            added=_added(record),
             stagings=_compared((found["staging_comparisons"] or {}).get("test", []), "Obuchowski measures"),
             groups=_groups(record),
             calibration=_calibration(record),
@@ -188,6 +189,18 @@ def _reference(kind: str, numbers: dict[str, int], name: str) -> str:
 
 def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _added(record: Record) -> str:
+    """What the network adds to FIB-4 and stiffness, as far as the run has them (notebook 12)."""
+    entries = [entry for entry in record.found["clinical"] or [] if entry["question"] == "added value"]
+    base = _listed([_name(name) for name in ("fib4", "swe") if name in record.run["indices"]] or [""])
+    return "".join(
+        f"Added to {base}, the {_name(record.video)} changed the AUC in {counted(entry['n'], 'test patient')} by "
+        f"{_signed(entry['value'], entry['ci'])} (likelihood ratio test in the training patients, "
+        f"{_p_text(entry['p'])})."
+        for entry in entries
+    )
 
 
 def _characteristics(table: pd.DataFrame | None) -> str:

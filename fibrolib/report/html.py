@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -63,7 +64,7 @@ class _Folder:
     def table(self, name: str) -> Markup | None:
         """Return a table of the run as HTML; text in its cells is escaped."""
         rows = self.rows(name)
-        return None if rows is None else _as_html(rows, caption=self._caption)
+        return None if rows is None else _as_html(rows.map(_shortened), caption=self._caption)
 
     def readable(self, name: str, **options: object) -> Markup | None:
         """Return a table of the run as HTML, in a form for readers."""
@@ -77,6 +78,11 @@ class _Folder:
 
     def _table(self, name: str) -> Path:
         return self.path / "tables" / f"{name}.csv"
+
+
+def _shortened(text: str) -> str:
+    """A number with more digits than a reader needs, with three; other text as it is."""
+    return f"{float(text):.3g}" if re.fullmatch(r"-?\d+\.\d{4,}(e-\d+)?", text) else text
 
 
 def _embedded(path: Path) -> str | None:
