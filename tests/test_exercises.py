@@ -78,6 +78,13 @@ def test_three_typical_mistakes_get_a_hint_each(path, name, question):
     assert all(len(hint) > 20 and "Right" not in hint for hint in hints)
 
 
+@every_question
+def test_a_mistake_gets_its_hint_also_when_it_is_rounded_as_the_question_asks(path, name, question):
+    if "two decimals" in question["question"]:
+        _, wrong = answers(question)
+        assert [reply(question, round(each, 2)) for each in wrong] == [reply(question, each) for each in wrong]
+
+
 @pytest.mark.parametrize(("path", "name", "question"), [case for case in QUESTIONS if "computed" in case.values[2]])
 def test_the_number_that_the_notebook_computes_is_accepted(path, name, question):
     value = float(after_running(path)[question["computed"]])
