@@ -34,6 +34,7 @@ def test_word_has_every_cell_title_and_note(tmp_path):
     assert "Table 1. Accuracy" in paragraphs
     assert "n = 17. Virtual cohort." in paragraphs
     again = Document(path)
+    assert all(cell.paragraphs[0].paragraph_format.keep_with_next for cell in again.tables[0].column_cells(0))
     assert again.sections[0].header.paragraphs[0].text == "Virtual cohort."
     assert [section.page_width > section.page_height for section in again.sections] == [False, True]
     with zipfile.ZipFile(path) as file:

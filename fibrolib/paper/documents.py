@@ -21,6 +21,7 @@ from fibrolib.atomic import write_atomically
 from fibrolib.paper.tables import PaperTable
 
 _LONG = 32  # letters after which the text of a cell is broken
+_PAGEFUL = 30  # rows up to which a table is kept on one page, with its notes
 _WIDE = 6  # columns from which a page is turned
 _LATEX = {
     "≥": r"$\geq$",
@@ -153,6 +154,7 @@ def _add_rows(document: Document, rows: pd.DataFrame, points: float = 8) -> None
         for cell, value in zip(cells.cells, values, strict=True):
             paragraph = cell.paragraphs[0]
             paragraph.paragraph_format.space_after = Pt(1)
+            paragraph.paragraph_format.keep_with_next = len(rows) <= _PAGEFUL
             _fill(paragraph, str(value))
             for run in paragraph.runs:
                 run.font.size = Pt(points)
