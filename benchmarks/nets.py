@@ -75,7 +75,7 @@ def population(patients: int, strengths: SignalStrengths = PUBLISHED) -> pd.Data
     table = simulate_cohort(folder, **options, truth=False, n_jobs=-1)
     found = _prepared_patients(table, TOP / "clips", PROFILE, CUTOFF)
     truth = pd.read_csv(folder / "truth" / "patients.csv", index_col="patient_id")
-    return found.join(truth[["texture", "capsule", "strain", "scanner", "severity"]].reindex(found.index))
+    return found.assign(**truth[["texture", "capsule", "strain", "scanner", "severity"]].reindex(found.index))
 
 
 def net(name: str, seed: int, **changes) -> NetClassifier:

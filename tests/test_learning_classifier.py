@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from fibrolib.errors import FibrolibError
-from fibrolib.learning import NetClassifier, training
+from fibrolib.learning import NetClassifier, classifier, training
 from fibrolib.learning.training import torch_threads, warm_cosine
 from fibrolib.nets import write_tensors
 from fibrolib.video import load_clip
@@ -174,6 +174,18 @@ def test_a_file_that_is_no_model_is_named(tmp_path):
     path.write_bytes(b"nothing")
     with pytest.raises(FibrolibError, match=r"broken\.safetensors is not a model saved by fibrolib"):
         NetClassifier.load(path)
+
+
+def test_an_interrupt_while_a_net_is_read_is_no_damage(net, tmp_path, monkeypatch):
+    """SIGINT within `get_tensor` of safetensors 0.8 left this error, without a KeyboardInterrupt behind it."""
+    net.save(tmp_path / "net.safetensors")
+
+    def interrupted(*_, **__):
+        raise ValueError("could not determine the shape of object type 'torch.storage.UntypedStorage'")
+
+    monkeypatch.setattr(classifier, "safe_open", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        NetClassifier.load(tmp_path / "net.safetensors")
 
 
 def test_scikit_learn_can_clone_it():

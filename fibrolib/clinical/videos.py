@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
+from fibrolib.errors import counted
 from fibrolib.inference import Comparison, Estimate, InferenceError, auc, wilson
 
 _Floats = NDArray[np.float64]
@@ -53,7 +54,7 @@ def repeatability(
     by_patient = data.groupby("patient", sort=False)["score"]
     if by_patient.ngroups < 3:
         raise InferenceError(
-            f"{by_patient.ngroups} patients have more than one video: repeatability needs at least three such patients"
+            f"{counted(by_patient.ngroups, 'patient')} with more than one video: repeatability needs at least three"
         )
     within, between, sizes = _variances(by_patient)
     tails = (1 - confidence_level) / 2, (1 + confidence_level) / 2

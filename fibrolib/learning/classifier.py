@@ -279,4 +279,6 @@ def _read_fit(path: Path) -> tuple[dict[str, torch.Tensor], pd.DataFrame, dict]:
             metadata = file.metadata()
         return state, pd.DataFrame(json.loads(metadata["history"])), json.loads(metadata["settings"])
     except Exception as error:  # safetensors raises its own kinds, KeyError and ValueError
+        if "torch.storage.UntypedStorage" in str(error):  # torch's words where Ctrl-C meets it within a tensor
+            raise KeyboardInterrupt from error
         raise FibrolibError(f"{path} is not a model saved by fibrolib ({error}). Delete it and run again.") from error
