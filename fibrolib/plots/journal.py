@@ -30,7 +30,7 @@ from fibrolib.plots.training import _CURVES, _draw_curve
 from fibrolib.stages import at_least, cutoff_name, stage_name
 
 _ARROW = {"arrowstyle": "-|>", "color": "black", "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 6}
-_USES = {"train": "cross-validation,\nfinal fit", "validation": "early stopping,\nthresholds", "test": "scored once"}
+_USES = {"train": "cross-validation,\nfinal fit", "validation": "choice of epoch,\nthresholds", "test": "scored once"}
 _LINE = 3.2  # mm from one line of text to the next
 _LAYERS = {
     "Backbone": "image backbone",
