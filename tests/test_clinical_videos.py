@@ -82,7 +82,7 @@ def test_coverage_of_the_icc_with_unequal_numbers_of_videos():
 
 
 def test_without_repeats_there_is_no_repeatability():
-    with pytest.raises(InferenceError, match="2 patients have more than one video"):
+    with pytest.raises(InferenceError, match="2 patients with more than one video"):
         repeatability([1, 2, 3, 4, 5], [1, 1, 2, 2, 3], 2)
     with pytest.raises(InferenceError, match="no operating point"):
         repeatability([1, 1, 2, 2, 3, 3], [1, 1, 2, 2, 3, 3], np.nan)

@@ -189,6 +189,15 @@ def test_band_is_wilsons_where_all_neighbours_count_alike():
     assert found["n_effective"] == pytest.approx(8)
 
 
+def test_curve_where_all_neighbours_are_equally_far_is_their_mean():
+    # A smoke run had such a grid point: ten equal predictions, all at the rim of the neighbourhood.
+    y, p = np.r_[np.repeat([1, 0], [3, 7]), 1, 1], np.r_[np.full(10, 0.25), 0.75, 0.75]
+    curve = calibration_curve(y, p, n_points=9).set_index("predicted")
+    assert curve.notna().all(axis=None)
+    assert curve.loc[0.3125, "observed"] == pytest.approx(0.3)
+    assert curve.loc[0.3125, "n_effective"] == pytest.approx(10)
+
+
 def test_band_stays_within_zero_and_one_and_has_width_everywhere():
     rng = np.random.default_rng(4)
     for n in (6, 17, 40):

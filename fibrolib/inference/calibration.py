@@ -303,8 +303,8 @@ def _lowess_weights(point: float, probability: _Floats) -> _Floats:
     # Cleveland's own bounds: patients this close count fully, patients at the rim not at all.
     weight = np.where(distance <= 0.001 * width, 1.0, (1 - np.minimum(distance / max(width, 1e-300), 1) ** 3) ** 3)
     weight[distance > 0.999 * width] = 0.0
-    if width == 0:
-        weight = (distance == 0).astype(float)
+    if not weight.any():  # all neighbours are equally far, at the rim
+        weight = (distance <= width).astype(float)
     weight /= weight.sum()
     centre = float(weight @ probability)
     spread = float(weight @ (probability - centre) ** 2)
