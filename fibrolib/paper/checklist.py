@@ -80,7 +80,7 @@ def _context(record: Record) -> dict:
 
 def _characteristics(record: Record) -> str:
     """What Table 1 describes the patients by."""
-    table = record.table("table1", dtype=str, keep_default_na=False)
+    table = record.characteristics
     names = [] if table is None else [name.partition(",")[0] for name in table["Characteristic"].iloc[1:] if name]
     return ", ".join(names)
 

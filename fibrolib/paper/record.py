@@ -46,6 +46,11 @@ class Record:
         return read_plates(path, self.cutoff) if path.exists() else None
 
     @property
+    def characteristics(self) -> pd.DataFrame | None:
+        """Table 1 as text; None where the run has none."""
+        return self.table("table1", dtype=str, keep_default_na=False)
+
+    @property
     def groups(self) -> pd.DataFrame | None:
         """Accuracy in groups of patients; None where the patients form none."""
         table = self.table("subgroups")

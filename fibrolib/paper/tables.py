@@ -56,7 +56,7 @@ def _notes_of(table: pd.DataFrame) -> list[str]:
 
 
 def _patients(record: Record) -> _Made:
-    table = record.table("table1", dtype=str, keep_default_na=False)
+    table = record.characteristics
     if table is None:
         return None
     notes = [

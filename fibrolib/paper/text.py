@@ -157,7 +157,7 @@ def _write_results(record: Record, tables: dict[str, int], figures: dict[str, in
             cohort=found["cohort"],
             warning=record.warning,
             sides=record.sides,
-            characteristics=_characteristics(record.table("table1", dtype=str, keep_default_na=False)),
+            characteristics=_age_and_sex(record.characteristics),
             missing=_missing(record),
             areas=_areas(record),
             chance=_chance(record),
@@ -203,7 +203,7 @@ def _added(record: Record) -> str:
     )
 
 
-def _characteristics(table: pd.DataFrame | None) -> str:
+def _age_and_sex(table: pd.DataFrame | None) -> str:
     """Age and sex of all patients, as Table 1 has them."""
     if table is None:
         return ""
