@@ -15,7 +15,7 @@ from fibrolib.learning.clips import (
     shifted,
 )
 
-WINDOW = np.random.default_rng(0).uniform(0, 1, (3, 10, 12)).astype(np.float32)
+WINDOW = np.random.default_rng(0).integers(0, 256, (3, 10, 12)).astype(np.uint8)
 FRAMES = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), dtype=np.uint8)
 
 
@@ -98,7 +98,14 @@ class TestDataset:
 
 def test_nothing_asked_nothing_changed():
     changed = _NO_CHANGE(WINDOW, np.random.default_rng(0))
-    np.testing.assert_allclose(changed, WINDOW, rtol=1e-6)
+    np.testing.assert_allclose(changed, WINDOW / 255, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_grey_values_follow_a_power_and_a_factor(seed):
+    changed = Augment(shift=0, edge=0, mirror=False)(WINDOW, np.random.default_rng(seed))
+    exponent, factor = 1 + np.random.default_rng(seed).uniform(-0.15, 0.15, 2)
+    np.testing.assert_allclose(changed, np.minimum(factor * (WINDOW / 255) ** exponent, 1), rtol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -121,7 +128,7 @@ def test_shift_is_a_roll_with_black_at_the_side(down, right):
 
 
 def test_only_one_edge_is_blanked_and_only_so_far():
-    lit = np.ones((2, 10, 40), np.float32)
+    lit = np.full((2, 10, 40), 255, np.uint8)
     blanked = Augment(gain=0, gamma=0, shift=0, edge=0.2)
     for seed in range(40):
         columns = blanked(lit, np.random.default_rng(seed)).any(axis=(0, 1))
