@@ -187,10 +187,7 @@ class ClipDataset(Dataset):
         window = np.asarray(_take_window(frames, start, self.clip_length, self.frame_stride))
         if self.perturbation is not None:
             window = self.perturbation(window)
-        if self.augment is None:
-            window = window.astype(np.float32) / 255.0
-        else:
-            window = self.augment(window, self._random)
+        window = window.astype(np.float32) / 255.0 if self.augment is None else self.augment(window, self._random)
         return torch.from_numpy(np.ascontiguousarray(window))[None], self.targets[row]
 
 
