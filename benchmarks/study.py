@@ -47,8 +47,11 @@ def processor_seconds() -> float:
 def parts(row: dict, out: Path) -> dict[str, float]:
     """Processor seconds by step of a run; those of Dask's workers are in the rest."""
     steps, total = json.loads((out / "run.json").read_text("utf-8"))["processor_seconds"], row["processor s"]
-    named = {"seed": row["seed"], "scheduler": row["scheduler"]}
-    return named | steps | {"the rest": total - sum(steps.values()), "total": total}
+    return (
+        {"run": f"{row['seed']}, {row['scheduler']}"}
+        | steps
+        | {"the rest": total - sum(steps.values()), "total": total}
+    )
 
 
 def run(seed: int, scheduler: str, options: argparse.Namespace) -> tuple[dict, Path]:
@@ -132,7 +135,7 @@ def main() -> None:
         rows += results_rows(seed, folders[0])
         if len(folders) > 1:
             print(f"\nSeed {seed}: results {'equal to the byte' if equal_results(folders) else 'differ'}")
-    print("\n" + pd.DataFrame(spent).T.rename_axis("processor s").to_markdown(floatfmt=".1f"))
+    print("\n" + pd.DataFrame(spent).set_index("run").T.rename_axis("processor s").to_markdown(floatfmt=".1f"))
     print("\n" + pd.DataFrame(rows).round(3).to_markdown(index=False))
 
 
