@@ -47,11 +47,8 @@ def processor_seconds() -> float:
 def parts(row: dict, out: Path) -> dict[str, float]:
     """Processor seconds by step of a run; those of Dask's workers are in the rest."""
     steps, total = json.loads((out / "run.json").read_text("utf-8"))["processor_seconds"], row["processor s"]
-    return (
-        {"run": f"{row['seed']}, {row['scheduler']}"}
-        | steps
-        | {"the rest": total - sum(steps.values()), "total": total}
-    )
+    rest = {"the rest": total - sum(steps.values()), "total": total}
+    return {"run": f"{row['seed']}, {row['scheduler']}"} | steps | rest
 
 
 def run(seed: int, scheduler: str, options: argparse.Namespace) -> tuple[dict, Path]:
