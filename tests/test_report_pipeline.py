@@ -36,31 +36,33 @@ def test_everything_once_and_after_what_it_waits_for(max_workers):
 
 
 def test_what_others_wait_for_goes_before_all_that_was_ready_earlier():
-    begun, third = [], threading.Event()
+    begun, rest = [], threading.Event()
 
     def work(item):
         begun.append(item)
-        if len(begun) > 2:
-            third.set()
-        if item == "b":
-            third.wait(10)
+        if len(begun) == len(AFTER):
+            rest.set()
+        if item == "b":  # one worker is left for the rest
+            rest.wait(10)
 
     _run_in_order(work, AFTER, 2)
-    assert set(begun[:2]) == {"c", "b"}, "of the rest, the last first"
-    assert begun[2] == "d"
+    assert set(begun[:2]) == {"c", "b"}, "of what is ready, the last first"
+    assert begun[2:] == ["d", "f", "e", "a"]
 
 
-def test_an_error_is_told_max_workers_and_nothing_is_begun_afterwards():
-    begun, go_on = [], threading.Event()
+def test_an_error_is_raised_at_once_and_nothing_is_begun_afterwards():
+    begun, ended, go_on = [], [], threading.Event()
 
     def work(item):
         begun.append(item)
         if item == "c":
             raise ValueError("no")
         go_on.wait(10)
+        ended.append(item)
 
     with pytest.raises(ValueError, match="no"):
         _run_in_order(work, AFTER, 2)
+    assert not ended
     assert "d" not in begun
     go_on.set()
     assert len(begun) <= 3
