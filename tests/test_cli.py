@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from importlib import metadata
+from importlib import metadata, resources
 
 import pandas as pd
 import pytest
@@ -16,6 +16,7 @@ from other_hospital import write_cohort_files
 from typer.testing import CliRunner
 
 from fibrolib import cli
+from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
 from fibrolib.study import load_profile
 from fibrolib.study.preprocessing import _preprocessing_settings
@@ -167,6 +168,22 @@ def test_a_cutoff_that_is_no_stage_is_refused_before_the_table_is_read(
     assert ("equal to 4" if cutoff > 4 else "equal to 1") in err
     assert "cohort.csv" not in out + err
     assert sorted(private.rglob("*")) == noted
+
+
+def test_paths_on_the_command_line_are_meant_from_where_it_is_typed(monkeypatch, capsys, tmp_path):
+    """Notebooks run in another folder."""
+    profile = resources.files("fibrolib.study") / "profiles" / "smoke.toml"
+    (tmp_path / "mine.toml").write_text(profile.read_text("utf-8"), "utf-8")
+    requests = []
+
+    def run_study(request, *_, **__):
+        requests.append(request)
+        raise FibrolibError("That is all.")
+
+    monkeypatch.setattr("fibrolib.report.run_study", run_study)
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, capsys, "run", "--profile", "mine.toml", "--out", "run")[0] == 2
+    assert (requests[0].profile, requests[0].out) == (str(tmp_path / "mine.toml"), str(tmp_path / "run"))
 
 
 def test_an_unknown_profile_is_refused_before_the_table_is_read(monkeypatch, capsys, tmp_path, private):

@@ -98,7 +98,7 @@ def test_nobody_can_simulate_more_of_a_hospitals_patients(nets):
         SimulatedTestSet(replace(nets, virtual=False))
 
 
-def test_scores_are_those_of_the_net_and_are_kept(people, nets):
+def test_scores_are_those_of_the_net_and_are_kept(people, nets, monkeypatch):
     net = nets["cnn3d"].final
     cumulative_probs = people.cumulative_probs("cnn3d")
     np.testing.assert_allclose(cumulative_probs, net.predict_cumulative(people.patients))
@@ -106,6 +106,8 @@ def test_scores_are_those_of_the_net_and_are_kept(people, nets):
     changed = people.cumulative_probs("cnn3d", "frozen")
     np.testing.assert_allclose(changed, net.predict_cumulative(people.patients, PERTURBATIONS["frozen"]))
     assert len(list(nets.folder.cache.folder.glob("scores-cnn3d-*"))) == 2
+    monkeypatch.setattr(NetClassifier, "predict_cumulative", lambda *_: pytest.fail("scored again"))
+    pd.testing.assert_frame_equal(people.cumulative_probs("cnn3d"), cumulative_probs)
 
 
 def test_areas_comparisons_and_shares(people):

@@ -270,6 +270,16 @@ def test_a_grid_reaches_the_steps_of_a_pipeline(labs, split):
     assert found.best == expected.best_params_
 
 
+@pytest.mark.parametrize(("below", "chosen"), [(0.4, "cautious"), (0.6, "best")])
+def test_the_standard_error_does_not_shrink_as_divisions_are_repeated(below, chosen):
+    """Sixteen folds are four divisions of the same patients: the error is that of four folds."""
+    scores = np.random.default_rng(0).normal(0.7, 0.05, 16)
+    shift = below * scores.std(ddof=1)
+    folds = {f"split{fold}_test_score": [score - shift, score] for fold, score in enumerate(scores)}
+    settings = [{"way": "cautious"}, {"way": "best"}]
+    assert _search_table({"params": settings, **folds}, 4, 4)["way"].iloc[0] == chosen
+
+
 def test_repeated_divisions_choose_the_setting_and_leave_the_out_of_fold_scores(labs, split):
     """The mean is over all divisions; its standard error stays that of one division into folds."""
     grid = {"logisticregression__C": [1e-4, 1e-2, 1.0]}
