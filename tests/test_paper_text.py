@@ -91,6 +91,16 @@ def test_what_the_network_adds_is_that_of_notebook_12(results):
     assert said + f"{row.low:+.2f} to {row.high:+.2f} (likelihood".replace("-", "−") in results
 
 
+@pytest.mark.parametrize(("low", "verdict"), [(-0.04, "shown"), (-0.06, "not shown")])
+def test_non_inferiority_is_judged_by_the_lower_limit(tmp_path, low, verdict):
+    run = small_run(tmp_path / "run", plates=False)
+    answer = {"question": "non-inferiority", "n": 17, "value": 0.08, "ci": [low, 0.38], "p": 0.02, "margin": 0.05}
+    edit_results(run, clinical=[answer])
+    text = paper_text._write_results(read_record(run), TABLES, {})
+    assert f"With a margin of 0.05, the AUC of the 3D-CNN was {verdict} to be non-inferior to that of SWE" in text
+    assert f"(difference +0.08, 95 % CI −{-low:.2f} to +0.38, one-sided p = 0.020)" in text
+
+
 def test_a_real_cohort_leaves_marked_places_for_the_author(tmp_path, methods):
     run = small_run(tmp_path / "run", plates=False)
     edit_results(run, virtual=False, population=None, attribution={}, staging=None)

@@ -124,6 +124,8 @@ def _write_methods(record: Record) -> str:
             probes=[model_label(name) for name in record.found["models"] if name not in _trained_or_index(record)],
             indices=_listed([_INDICES.get(name, model_label(name)) for name in record.run["indices"]] or [""]),
             staging=record.found["staging"],
+            answered={entry["question"] for entry in record.found["clinical"] or []},
+            interactions=record.table("interactions") is not None,
         )
     )
     return _tidy(text)
@@ -169,7 +171,7 @@ def _write_results(record: Record, tables: dict[str, int], figures: dict[str, in
             compared=_compared(found["comparisons"], "AUCs"),
             accuracies=_compared(found["accuracy_comparisons"], "accuracies"),
             staging=_staging(record),
-            added=_added(record),
+            added=f"{_added(record)} {_not_inferior(record)}",
             stagings=_compared((found["staging_comparisons"] or {}).get("test", []), "Obuchowski measures"),
             groups=_groups(record),
             calibration=_calibration(record),
@@ -191,15 +193,30 @@ def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
+def _answers(record: Record, question: str) -> list[dict]:
+    """What notebook 12 found to a question."""
+    return [entry for entry in record.found["clinical"] or [] if entry["question"] == question]
+
+
 def _added(record: Record) -> str:
-    """What the network adds to FIB-4 and stiffness, as far as the run has them (notebook 12)."""
-    entries = [entry for entry in record.found["clinical"] or [] if entry["question"] == "added value"]
+    """What the network adds to FIB-4 and stiffness, as far as the run has them."""
     base = _listed([_name(name) for name in ("fib4", "swe") if name in record.run["indices"]] or [""])
     return "".join(
         f"Added to {base}, the {_name(record.video)} changed the AUC in {counted(entry['n'], 'test patient')} by "
         f"{_signed(entry['value'], entry['ci'])} (likelihood ratio test in the training patients, "
         f"{_p_text(entry['p'])})."
-        for entry in entries
+        for entry in _answers(record, "added value")
+    )
+
+
+def _not_inferior(record: Record) -> str:
+    """Whether the network was shown to be as good as stiffness."""
+    return "".join(
+        f"With a margin of {entry['margin']:g}, the AUC of the {_name(record.video)} was "
+        f"{'' if entry['ci'][0] > -entry['margin'] else 'not '}shown to be non-inferior to that of {_name('swe')} "
+        f"(difference {_signed(entry['value'], entry['ci'])}, one-sided {_p_text(entry['p'])})."
+        for entry in _answers(record, "non-inferiority")
+        if entry.get("margin") is not None  # runs of fibrolib before this number was kept
     )
 
 
