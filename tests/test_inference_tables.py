@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import confusion_matrix
 from statsmodels.stats.multitest import multipletests
 
 from fibrolib.inference import (
@@ -17,6 +18,7 @@ from fibrolib.inference import (
     classification_metrics,
     compare_models,
     compare_staging,
+    count_results,
     delong_joint_test,
     delong_test,
     joint_test,
@@ -53,6 +55,17 @@ def predictions() -> pd.DataFrame:
 def part(predictions: pd.DataFrame, model: str, split: str = "test") -> pd.DataFrame:
     chosen = predictions[(predictions["model"] == model) & (predictions["split"] == split)]
     return chosen.set_index("patient_id").dropna(subset="y_score")
+
+
+def test_counts_of_results_are_those_of_scikit_learn(predictions):
+    thresholds = {"cnn3d": 0.7, "swe": 0.4}
+    counts = count_results(predictions, thresholds).set_index("model")
+    assert counts["missing"].to_dict() == {"cnn3d": 0, "cnn2d": 0, "swe": 3}
+    for model, threshold in thresholds.items():
+        rows = part(predictions, model)
+        expected = confusion_matrix(rows["y_true"], rows["y_score"] >= threshold).ravel()
+        assert counts.loc[model, ["tn", "fp", "fn", "tp"]].tolist() == expected.tolist()
+    assert counts.loc["cnn2d", ["tn", "fp", "fn", "tp"]].isna().all(), "no operating point"
 
 
 def test_every_pair_is_tested_on_the_patients_of_both(predictions):

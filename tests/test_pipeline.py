@@ -126,7 +126,7 @@ def test_what_a_run_leaves(resumed):
     figures = {path.stem for path in (resumed / "figures").glob("*.svg")}
     assert figures == {path.stem for path in (resumed / "figures").glob("*.png")}
     assert {"augmentation", "schedule_cnn2d"} <= figures
-    assert {"flow", "roc_all", "forest", "delong_matrix", "capsule_share"} <= figures
+    assert {"flow", "stard", "roc_all", "forest", "delong_matrix", "capsule_share"} <= figures
     assert {"virtual_stages", "virtual_mmode", "virtual_ceilings", "true_regions", "true_carriers"} <= figures
     assert {f"{kind}_{net}" for kind in ("curves", "cv", "gradcam", "model_view") for net in NETS} <= figures
     assert (resumed / "figures" / "plates.npz").exists()

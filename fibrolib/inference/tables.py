@@ -267,6 +267,33 @@ def summarise_models(
     return pd.DataFrame(rows)
 
 
+def count_results(predictions: pd.DataFrame, thresholds: Mapping[str, float], **chosen) -> pd.DataFrame:
+    """Count true and false results of every model, and patients without one, as STARD asks for.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The predictions table.
+    thresholds : mapping of str to float
+        Operating point of each model: a score at or above it is positive.
+    **chosen
+        As in :func:`compare_models`.
+
+    Returns
+    -------
+    DataFrame
+        One row for each model: ``model, missing, tp, fp, fn, tn``; NaN without an operating point.
+    """
+    wide, rows = select_predictions(predictions, **chosen), []
+    for model in wide.columns[1:]:
+        known, threshold = wide[["y_true", model]].dropna(), float(thresholds.get(model, np.nan))
+        positive, truth = known[model] >= threshold, known["y_true"] == 1
+        cells = {"tp": positive & truth, "fp": positive & ~truth, "fn": ~positive & truth, "tn": ~positive & ~truth}
+        counts = {name: np.nan if np.isnan(threshold) else int(cell.sum()) for name, cell in cells.items()}
+        rows.append({"model": model, "missing": len(wide) - len(known), **counts})
+    return pd.DataFrame(rows)
+
+
 def _summary(scored: pd.DataFrame, threshold: float, level: float) -> dict[str, object]:
     try:
         area = auc_ci(scored["y_true"], scored["y_score"], confidence_level=level)

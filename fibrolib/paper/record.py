@@ -11,7 +11,7 @@ import pandas as pd
 
 from fibrolib.diagnostics import INDICES
 from fibrolib.errors import FibrolibError
-from fibrolib.inference import select_predictions
+from fibrolib.inference import count_results
 from fibrolib.report import describe_folds
 from fibrolib.stages import cutoff_name, stage_name
 from fibrolib.study import load_profile
@@ -130,15 +130,8 @@ class Record:
 
     @cached_property
     def index_tests(self) -> pd.DataFrame:
-        """Results of each diagnostic in the test patients: ``model, missing, tp, fp, fn, tn`` (NaN: no threshold)."""
-        scores, rows = select_predictions(self.predictions, "test"), []
-        for row in self.metrics.itertuples():
-            known = scores[["y_true", row.model]].dropna()
-            positive, truth = known[row.model] >= row.threshold, known["y_true"] == 1
-            cells = {"tp": positive & truth, "fp": positive & ~truth, "fn": ~positive & truth, "tn": ~positive & ~truth}
-            counts = {name: cell.sum() if pd.notna(row.threshold) else None for name, cell in cells.items()}
-            rows.append({"model": row.model, "missing": self.sides.loc["test", "n"] - len(known), **counts})
-        return pd.DataFrame(rows)
+        """Results of each diagnostic in the test patients, as `count_results` gives them."""
+        return count_results(self.predictions, self.metrics.set_index("model")["threshold"])
 
     @property
     def citations(self) -> dict[str, str]:
