@@ -59,7 +59,7 @@ def plot_roc(predictions: pd.DataFrame, metrics: pd.DataFrame, *, split: str = "
     """
     scores, rows = select_predictions(predictions, split), list(_best_first(metrics).itertuples())
     curves = {row.model: _curve(scores, row.model) for row in rows}
-    figure, panels = _panels([row.model for row in rows], 2.25, "1 − specificity", "Sensitivity")
+    figure, panels = _panels([row.model for row in rows], 1.9, "1 − specificity", "Sensitivity")
     for plot, row in zip(panels.values(), rows, strict=True):
         for curve in curves.values():
             plot.plot(curve["fpr"], curve["tpr"], color="0.8", linewidth=0.6)

@@ -95,7 +95,7 @@ def plot_subgroups(table: pd.DataFrame, titles: dict[str, str]) -> Figure:
     for plot, name, title in zip(axes[0], ("auc", "sensitivity"), ("AUC", "Sensitivity"), strict=True):
         for place, row in enumerate(table.itertuples()):
             _draw_group(plot, place, row, name)
-        plot.axvline(table[name].iloc[0], **_GUIDE)
+        plot.axvline(table[name].iloc[0], zorder=0, **_GUIDE)
         plot.set(title=title, xlim=(0, 1.0), xticks=[0, 0.25, 0.5, 0.75, 1.0])
         for place in np.flatnonzero(table["column"] != table["column"].shift())[1:]:
             plot.axhline(place - 0.5, color="0.88", linewidth=0.8, zorder=0)
@@ -113,7 +113,7 @@ def _draw_group(plot: Axes, place: int, row: tuple, name: str) -> None:
     value, low, high = (getattr(row, f"{name}{end}") for end in ("", "_low", "_high"))
     beside = {"transform": plot.get_yaxis_transform(), "va": "center", "fontsize": "small"}
     if np.isnan(value):
-        plot.text(0.5, place, "too few patients", ha="center", color="0.5", **beside)
+        plot.text(0.02, place, "too few patients", color="0.5", **beside)
         return
     colour = "black" if row.column == "all" else "0.45"
     plot.plot([low, high], [place, place], color=colour, linewidth=1.8, solid_capstyle="butt")
