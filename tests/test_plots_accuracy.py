@@ -1,5 +1,7 @@
 """Figures of accuracy show the numbers of their tables."""
 
+import itertools
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -75,6 +77,19 @@ def test_delong_matrix_has_one_cell_per_pair(comparisons):
     shades = figure.axes[0].images[0].get_array()
     assert sorted(shades.compressed()) == sorted(comparisons["difference"])
     assert all(signed(value) in texts(figure) for value in comparisons["difference"])
+
+
+def test_titles_of_a_delong_matrix_do_not_touch_each_other():
+    names = ["cnn3d", "cnn2d_lstm", "cnn2d", "frozen", "swe", "fib4", "apri"]
+    pairs = pd.DataFrame(itertools.combinations(names, 2), columns=["a", "b"])
+    limits = {"difference": 0.1, "ci_low": 0.0, "ci_high": 0.2, "p_holm": 0.2}
+    axes = plots.plot_delong_matrix(pairs.assign(**limits)).axes[0]
+    titles = [label.get_window_extent() for label in axes.get_xticklabels()]
+    assert all(left.x1 + 8 < right.x0 for left, right in itertools.pairwise(titles))
+
+
+def test_p_values_are_never_0_or_1():
+    assert [plots.p_text(p) for p in (1.0, 0.0004, 0.0316)] == ["p > 0.99", "p < 0.001", "p = 0.032"]
 
 
 def test_delong_matrix_of_pairs_without_interval_or_test(comparisons):

@@ -25,9 +25,18 @@ def test_every_part_of_a_step_has_its_height_and_the_parts_fill_the_bar():
     }
     for place, entered in enumerate(table["entered"]):
         assert sum(bar.get_height() for bar in steps[place]) == pytest.approx(entered)
-    # Missed, rightly released, passed on, to biopsy, from the bottom.
+    # Missed, correctly released, passed on, to biopsy, from the bottom.
     assert [bar.get_height() for bar in steps[0]] == pytest.approx([100, 150, 650, 100])
-    assert texts(axes).count("1000") == 1
+    assert texts(axes).count("1,000") == 1
+
+
+@pytest.mark.parametrize("width", [114, 129, 180])
+def test_the_legend_of_a_pathway_fits_into_its_page(width):
+    table = pathway_table(pd.DataFrame({"fib4": ["low", "x", "high"], "swe": ["low", "x", "high"]}), np.arange(3) > 1)
+    with plots.for_print(plots.Page(**plots.journals()["springer"]), width):
+        figure = plots.plot_pathway(table, ["FIB-4", "SWE"])
+    legend = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
 
 
 def test_a_forest_of_subgroups_names_those_that_are_too_small():

@@ -1,5 +1,7 @@
 """Maps over their frames, figures and tables of the saliency tests, and which claims a map supports."""
 
+import itertools
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -194,6 +196,14 @@ def test_a_plate_of_overlays_shows_one_frame_under_every_map():
     assert (first[2, 2] != 80).any()
     assert "blue outline: capsule" in texts(figure)
     assert "score 0.50" in texts(figure)
+
+
+def test_titles_of_rows_do_not_touch_each_other():
+    cam = explanation(np.zeros((1, 8, 8), np.float32))
+    rows = {f"signal in the {place}": dict.fromkeys("abcde", cam) for place in ("capsule", "texture", "motion")}
+    figure = plots.plot_overlays(rows)
+    titles = [plot.yaxis.label.get_window_extent() for plot in figure.axes[:18:6]]
+    assert all(above.y0 > below.y1 + 8 for above, below in itertools.pairwise(titles))
 
 
 def test_layers_for_a_reader():

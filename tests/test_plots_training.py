@@ -84,6 +84,7 @@ def test_curves_show_the_final_fit_and_the_epoch_kept():
     for axes in figure.axes:
         assert line_of(axes, "final fit").get_xdata().tolist() == [1, 2, 3, 4, 5]
         assert line_of(axes, "epoch kept").get_xdata().tolist() == [3]
+        assert not line_of(axes, "epoch kept").get_clip_on()  # at the edge of its panel it is still a circle
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
 
 

@@ -89,6 +89,8 @@ def test_coverage_is_drawn_per_method_with_its_error_where_it_is_simulated():
     assert legend == ["Wald (textbook)", "Wilson"]
     simulated = plots.plot_coverage(table.assign(error=0.01), "truth", "True accuracy")
     assert len(simulated.axes[0].containers) == 2
+    panel = figure.axes[0]
+    assert panel.yaxis.label.get_window_extent().height < panel.bbox.height
 
 
 def test_power_curves_carry_their_marks():

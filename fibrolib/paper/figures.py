@@ -264,7 +264,7 @@ def _subgroups_caption(record: Record) -> str:
 
 _PLANS = (
     _Plan("flow", "Flow of patients (STARD)", _flow_caption, _flow, _BETWEEN),
-    _Plan("cohort", "Examples of the cohort", _cohort_caption, _cohort, picture=True),
+    _Plan("cohort", "Examples of the cohort", _cohort_caption, _cohort, least=_BETWEEN, picture=True),
     _Plan("architecture", "Architecture of the networks", _architecture_caption, _architecture, least=_PAGE),
     _Plan("training", "Training curves", _trainings_caption, _trainings, least=_BETWEEN),
     _Plan("roc", "ROC curves", _roc_caption, _roc),

@@ -18,7 +18,7 @@ from fibrolib.errors import counted
 from fibrolib.nets import ClipNetwork
 from fibrolib.paper.figures import _followed, _input_shape, _net_arguments
 from fibrolib.paper.record import AUTHOR, Record
-from fibrolib.plots import with_interval
+from fibrolib.plots import p_text, with_interval
 
 _NETWORKS = {
     "frame_cnn": "is an {backbone} [@tan2019], read at {scales} of the resolution and followed by {statistics} of its "
@@ -54,13 +54,6 @@ def _with_brackets(row: pd.Series, name: str) -> str:
 def _spelt_out(value: float, low: float, high: float) -> str:
     text = with_interval(value, low, high)
     return text if "no interval" in text else text.replace("(", "(95 % CI ")
-
-
-def _p_text(p: float) -> str:
-    """``p = 0.032``, ``p < 0.001`` or ``p > 0.99``."""
-    if p > 0.99:
-        return "p > 0.99"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _paragraph_environment() -> Environment:
@@ -204,7 +197,7 @@ def _added(record: Record) -> str:
     return "".join(
         f"Added to {base}, the {_name(record.video)} changed the AUC in {counted(entry['n'], 'test patient')} by "
         f"{_signed(entry['value'], entry['ci'])} (likelihood ratio test in the training patients, "
-        f"{_p_text(entry['p'])})."
+        f"{p_text(entry['p'])})."
         for entry in _answers(record, "added value")
     )
 
@@ -214,7 +207,7 @@ def _not_inferior(record: Record) -> str:
     return "".join(
         f"With a margin of {entry['margin']:g}, the AUC of the {_name(record.video)} was "
         f"{'' if entry['ci'][0] > -entry['margin'] else 'not '}shown to be non-inferior to that of {_name('swe')} "
-        f"(difference {_signed(entry['value'], entry['ci'])}, one-sided {_p_text(entry['p'])})."
+        f"(difference {_signed(entry['value'], entry['ci'])}, one-sided {p_text(entry['p'])})."
         for entry in _answers(record, "non-inferiority")
         if entry.get("margin") is not None  # runs of fibrolib before this number was kept
     )
@@ -241,7 +234,7 @@ def _groups(record: Record) -> str:
     if len(tested):
         apart = (tested < _SIGNIFICANT).sum()
         text = f" {'None' if apart == 0 else apart} of {counted(len(tested), 'test')} of interaction had a corrected "
-        text += f"p below {_SIGNIFICANT:g} (smallest corrected {_p_text(tested.min())})."
+        text += f"p below {_SIGNIFICANT:g} (smallest corrected {p_text(tested.min())})."
     if pathways is not None:
         *_, last = pathways.itertuples()
         text += (
@@ -284,7 +277,7 @@ def _joint(joint: dict) -> str:
     verdict = "differed" if joint["p"] < _SIGNIFICANT else "were not shown to differ"
     return (
         f"The {joint['models']} AUCs {verdict} (joint test, F = {joint['statistic']:.2f} on {joint['df']:.1f} and "
-        f"{joint['df_error']:.1f} degrees of freedom, {_p_text(joint['p'])})."
+        f"{joint['df_error']:.1f} degrees of freedom, {p_text(joint['p'])})."
     )
 
 
@@ -297,10 +290,10 @@ def _compared(entries: list[dict], measures: str) -> str:
     apart = tested[tested["p_holm"] < _SIGNIFICANT]
     of = f"Of {counted(len(tested), 'pair')} of {measures}"
     if apart.empty:
-        return f"{of}, none differed after Holm's correction (smallest corrected {_p_text(tested['p_holm'].min())})"
+        return f"{of}, none differed after Holm's correction (smallest corrected {p_text(tested['p_holm'].min())})"
     parts = [
         f"{_name(row.a)} and {_name(row.b)} (difference {_signed(row.difference, row.ci)}, corrected "
-        f"{_p_text(row.p_holm)})"
+        f"{p_text(row.p_holm)})"
         for row in apart.itertuples()
     ]
     return f"{of}, {len(apart)} differed after Holm's correction: {_listed(parts)}"

@@ -26,6 +26,7 @@ from fibrolib.plots.style import (
     _new_plot,
     _panels,
     _styled,
+    p_text,
     signed,
     with_interval,
 )
@@ -131,7 +132,7 @@ def plot_delong_matrix(comparisons: pd.DataFrame) -> Figure:
     # Fixed limits: the same colour is the same difference in every run.
     image = plot.imshow(shades, cmap="PuOr", vmin=-0.5, vmax=0.5, aspect="auto")
     figure.colorbar(image, ax=plot, shrink=0.9, label="AUC, row − column")
-    plot.set_xticks(range(size), [model_label(name) for name in names[1:]])
+    plot.set_xticks(range(size), [textwrap.fill(model_label(name), 10) for name in names[1:]])
     plot.set_yticks(range(size), [model_label(name) for name in names[:-1]])
     plot.tick_params(length=0, labeltop=True, labelbottom=False)
     if size > 2:
@@ -149,8 +150,7 @@ def _write_pair(plot: Axes, x: int, y: int, row: tuple) -> None:
     plot.text(x, y - 0.22, signed(row.difference), ha="center", va="center", fontweight="bold", color=colour)
     below = "no interval, no p"
     if not np.isnan(row.p_holm):
-        p_value = "p < 0.001" if row.p_holm < 0.001 else f"p = {row.p_holm:.3f}"
-        below = f"{signed(row.ci_low)} to {signed(row.ci_high)}\n{p_value}"
+        below = f"{signed(row.ci_low)} to {signed(row.ci_high)}\n{p_text(row.p_holm)}"
     plot.text(x, y + 0.12, below, ha="center", va="center", fontsize="x-small", color=colour)
 
 

@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from fibrolib.plots.style import (
     _GUIDE,
     _LINES,
+    _across,
     _name_rows,
     _new_figure,
     _new_plot,
@@ -25,7 +26,7 @@ from fibrolib.stages import stage_name
 
 _PARTS = {
     "missed": ("#08519C", "ends here, condition missed"),
-    "released": ("#9ECAE1", "ends here, rightly"),
+    "released": ("#9ECAE1", "ends here, correctly"),
     "passed_on": ("#D9D9D9", "passed on"),
     "to_biopsy": ("#C8553D", "sent to biopsy"),
 }
@@ -46,12 +47,13 @@ def plot_pathway(table: pd.DataFrame, names: Sequence[str]) -> Figure:
             _draw_part(plot, place, 0, row.entered, "to_biopsy")
         else:
             _draw_step(plot, place, row, table["entered"].iloc[place + 1] if place + 2 < len(table) else 0.0)
-        plot.text(place, row.entered + 15, f"{row.entered:.0f}", ha="center", va="bottom", fontweight="bold")
+        plot.text(place, row.entered + 15, f"{row.entered:,.0f}", ha="center", va="bottom", fontweight="bold")
     plot.set_xticks(range(len(table)), [*names, "Biopsy"])
     plot.set(ylabel="Of 1,000 patients", ylim=(0, 1080), xlim=(-0.5, len(table) - 0.4))
+    plot.yaxis.set_major_formatter("{x:,.0f}")
     plot.tick_params(axis="x", length=0)
     handles = [Patch(facecolor=colour, edgecolor="0.3", label=label) for colour, label in reversed(_PARTS.values())]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.legend(handles=handles, loc="outside lower center", ncols=_across(40, 4))
     sns.despine(ax=plot, bottom=True)
     return figure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
 
 import matplotlib as mpl
@@ -135,7 +136,7 @@ def plot_overlays(rows: Mapping[str, Mapping[str, Explanation]], *, region: str 
             plot.set_xlabel(f"score {cam.score:.2f}", fontsize="x-small", labelpad=1)
         _draw_picture(line[0], cam.frames[middle])
         _finish(line[0], cam, middle)
-        line[0].set_ylabel(title, fontsize="small")
+        line[0].set_ylabel(textwrap.fill(title, 15), fontsize="small")
     for plot, column in zip(axes[0], ["frame", *columns], strict=True):
         plot.set_title(column.replace(", ", ",\n"), fontsize="small", fontweight="normal")
     bar = figure.colorbar(ScalarMappable(Normalize(0, 1), _COLOURS), ax=axes, shrink=0.6)
@@ -200,7 +201,7 @@ def plot_cascade(cascade: pd.DataFrame, *, line: float = 0.3) -> Figure:
     models = list(dict.fromkeys(cascade["model"]))
     figure, axes = _new_figure(1, len(models), width=2.5 * len(models) + 1.7, height=2.9, sharey=True, sharex=True)
     for plot, model in zip(axes[0], models, strict=True):
-        plot.axhspan(-line, line, color="0.92", linewidth=0)
+        plot.axhspan(-line, line, color="0.92", linewidth=0, label="negligible")
         for method, rows in cascade[cascade["model"] == model].groupby("method", sort=False):
             mean = rows.groupby("share")["correlation"].mean()
             plot.plot(100 * mean.index, mean, markersize=4, **_look(method))

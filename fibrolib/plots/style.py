@@ -292,6 +292,13 @@ def signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
+def p_text(p: float) -> str:
+    """``p = 0.032``, ``p < 0.001`` or ``p > 0.99``."""
+    if p > 0.99:
+        return "p > 0.99"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
 def setting_label(setting: Mapping[str, object]) -> str:
     """Parameters of a model in words, such as "learning rate 0.1, weights simulation"; empty where none is set.
 

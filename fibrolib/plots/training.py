@@ -106,7 +106,7 @@ def _draw_curve(plot: Axes, histories: pd.DataFrame, column: str, colour: str) -
     plot.plot(final["epoch"], final[column], color=colour, linewidth=2, marker=".", label="final fit")
     if "valid_loss" in final and final["valid_loss"].notna().any():
         best = final.loc[final["valid_loss"].idxmin()]
-        mark = {"marker": "o", "markersize": 7, "markerfacecolor": "white", "markeredgecolor": colour}
+        mark = {"marker": "o", "markersize": 7, "markerfacecolor": "white", "markeredgecolor": colour, "clip_on": False}
         plot.plot(best["epoch"], best[column], linestyle="", label="epoch kept", **mark)
 
 

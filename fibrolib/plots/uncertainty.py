@@ -157,7 +157,7 @@ def plot_coverage(coverage: pd.DataFrame, x: str, label: str) -> Figure:
         beside = rows[x] + 0.006 * (place - (len(groups) - 1) / 2)
         plot.errorbar(beside, rows["coverage"], yerr=2 * rows["error"], color=colour, fmt="o", capsize=2, label=name)
         plot.set_xticks(rows[x])
-    plot.set(xlabel=label, ylabel="Coverage (share of intervals that include the true value)", ylim=(None, 1.01))
+    plot.set(xlabel=label, ylabel="Coverage (share of intervals\nthat include the true value)", ylim=(None, 1.01))
     plot.legend(loc="upper left", bbox_to_anchor=(1.01, 1), title="dotted: nominal 0.95")
     sns.despine(ax=plot)
     return figure
