@@ -207,7 +207,7 @@ def test_staging_is_compared_within_each_group(groups):
     assert set(told["Test"]) == {"Obuchowski, paired"}
     difference = f"{groups['fresh'].comparisons['difference'].item():+.2f}".replace("-", "−")
     assert told.loc[1, "Difference in Obuchowski measure (95 % CI)"].startswith(difference)
-    assert "p (Holm, within the patients)" in told
+    assert "p (Holm, within each group of patients)" in told
 
 
 def test_what_has_no_interval_and_what_is_unknown():

@@ -143,7 +143,7 @@ def test_cascade_faithfulness_and_depth_draw_the_means():
         ]
     )
     figure = plots.plot_faithfulness(curves)
-    assert [axes.get_xlabel() for axes in figure.axes] == ["Taken away (%)", "Put back (%)"]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["Image removed (%)", "Image restored (%)"]
     assert all(len(axes.get_lines()) == 3 for axes in figure.axes)
     bands = pd.DataFrame(
         {

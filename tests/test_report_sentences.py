@@ -63,7 +63,7 @@ def test_range_and_source_of_a_threshold_are_told(metrics):
     ranged = metrics.assign(threshold_low=0.3, threshold_high=0.714, threshold_source="out-of-fold scores")
     text = report.describe_model(ranged, "cnn3d", "≥ F2")
     assert "operating point taken from out-of-fold scores (score ≥ " in text
-    assert "; resampled, they would have chosen 0.30 to 0.71)" in text
+    assert "; 95 % of resamples: 0.30 to 0.71)" in text
     assert report.readable("metrics", ranged).loc["Threshold (95 % of resamples)", "3D-CNN"].endswith("(0.30–0.71)")
 
 
@@ -148,7 +148,7 @@ def test_published_numbers_stand_beside_ours():
 def test_evidence_against_chance(auc, low, high, said):
     row = {"model": "cnn2d", "n": 17, "auc": auc, "auc_low": low, "auc_high": high, "note": "few"}
     text = report.describe_evidence(pd.DataFrame([row]), "cnn2d")
-    assert text == f"AUC of the 2D-CNN in 17 test patients: {said}"
+    assert text == f"2D-CNN, 17 test patients: AUC {said}"
 
 
 def test_evidence_beside_the_cross_validated_mean():
@@ -162,7 +162,7 @@ def test_evidence_beside_the_cross_validated_mean():
 def test_evidence_where_there_is_no_area():
     row = {"model": "cnn2d", "n": 3, "auc": np.nan, "auc_low": np.nan, "auc_high": np.nan, "note": "one class only"}
     text = report.describe_evidence(pd.DataFrame([row]), "cnn2d")
-    assert text == "Test patients: the 2D-CNN cannot be judged on them (one class only)."
+    assert text == "2D-CNN cannot be evaluated in the test patients (one class only)."
 
 
 def test_choice_by_the_folds_in_which_it_leads():

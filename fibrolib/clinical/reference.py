@@ -24,7 +24,7 @@ def staging_error(n_stages: int, rate: float, *, too_low: float = 0.5) -> _Float
     n_stages : int
         Two or more.
     rate : float
-        Share that is mis-staged: about 0.2 to 0.25 in paired biopsies.
+        Share that is mis-staged: 0.25 (25 mm long) to 0.35 (15 mm; Bedossa 2003, Hepatology 38:1449).
     too_low : float
         Share of the errors that are a stage too low; of the first and the last stage all go to their one neighbour.
     """

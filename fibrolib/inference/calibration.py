@@ -118,7 +118,7 @@ def _ici(positive: _Booleans, probability: _Floats, level: float, n_resamples: i
     limits = max(0.0, value - float(np.quantile(ideal, 1 - tail))), max(value, float(np.quantile(draws, 1 - tail)))
     note = (
         f"perfectly calibrated probabilities would show {np.mean(ideal):.3f} on average "
-        f"and up to {np.quantile(ideal, 0.95):.3f} in 19 of 20 such samples"
+        f"and at most {np.quantile(ideal, 0.95):.3f} in 95 % of such samples"
     )
     method = "bootstrap with bias bound"
     return Estimate("integrated calibration index", value, *limits, n, level, method, note=_join_notes(note, warning))
@@ -273,7 +273,7 @@ def calibration_curve(
     least, note = min(_class_sizes(positive)), ""
     if least < _FLEXIBLE_CLASS:
         note = (
-            f"{counted(least, 'patient')} in the smaller class: a flexible curve wants about {_FLEXIBLE_CLASS}, "
+            f"{counted(least, 'patient')} in the smaller class: a flexible curve needs about {_FLEXIBLE_CLASS}, "
             "this one is a sketch"
         )
     columns = {"predicted": grid, "observed": observed, "low": low, "high": high}

@@ -154,7 +154,7 @@ _METHODS = ("gradcam", "gradcam++", "layercam", "integrated gradients", "occlusi
 _METHOD_LOOKS = dict(zip(_METHODS, zip(_LINES, "os^Dv", strict=False), strict=True))
 _ORDER_LOOKS = {"relevance": ("#000000", "solid"), "random": ("0.55", (0, (4, 2))), "centre": ("0.55", (0, (1, 1.5)))}
 _BAND = {"color": "0.5", "alpha": 0.25, "linewidth": 0, "label": "95 % interval of its mean"}
-_ORDER_LABELS = {"relevance": "most relevant first", "random": "at random", "centre": "from the centre"}
+_ORDER_LABELS = {"relevance": "most relevant first", "random": "random order", "centre": "from the centre outwards"}
 _SIGNAL_LOOKS = dict(zip(("capsule", "texture", "motion"), zip(_LINES, "Do^", strict=False), strict=True))
 
 
@@ -179,7 +179,7 @@ def plot_sanity(judged: pd.DataFrame) -> Figure:
         line[0].set_ylabel(model_label(model).replace(" + ", "\n+ "), fontweight="bold", fontsize="small")
     for plot, test in zip(axes[0], tests, strict=True):
         plot.set_title(test, fontsize="small")
-    figure.supxlabel("Rank correlation of maps (grey: pass; filled: passed)", fontsize="small")
+    figure.supxlabel("Rank correlation of maps (grey: range of a pass; filled: passed)", fontsize="small")
     return figure
 
 
@@ -237,7 +237,7 @@ def plot_faithfulness(curves: pd.DataFrame) -> Figure:
     for plot, kind in zip(axes[0], kinds, strict=True):
         plot.set_title(kind)
     for plot, kind in zip(axes[-1], kinds, strict=True):
-        plot.set_xlabel("Put back (%)" if kind == "insertion" else "Taken away (%)")
+        plot.set_xlabel("Image restored (%)" if kind == "insertion" else "Image removed (%)")
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
@@ -298,7 +298,7 @@ def plot_planted(summary: pd.DataFrame, judged: pd.DataFrame) -> Figure:
         plot.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 20 * low else (1,)))
         plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         plot.xaxis.set_minor_locator(NullLocator())
-    label = f"Ratio to the share of the image (line: 1; dotted: even map of the liver; dashed: {TIMES:g})"
+    label = f"Share of relevance / share of the image (dotted: map spread evenly over the liver; dashed: {TIMES:g})"
     figure.supxlabel(label, fontsize="small")
     handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1], strict=True))  # one for each label
     where = {"loc": "lower left", "bbox_to_anchor": (0, 1.12), "ncols": 2, "fontsize": "x-small"}
@@ -334,8 +334,9 @@ def plot_shares(attribution: pd.DataFrame, *, metavir: bool = True, region: str 
             look = {"s": 26, "color": colours[level], "edgecolor": "0.3", "clip_on": False}
             plot.scatter(dots["area"], dots["relevance"], label=stage_name(level, metavir), **look)
         plot.set_title(f"{model_label(name)}\n(n = {len(rows)})", color=_model_colour(name))
-        plot.set(xlabel=f"Area on the {region} (%)", xlim=(0, 115 * attribution["area"].max()), ylim=(-0.03 * top, top))
+        plot.set(xlim=(0, 115 * attribution["area"].max()), ylim=(-0.03 * top, top))
         sns.despine(ax=plot)
-    axes[0, 0].set_ylabel("Relevance (%)")
+    axes[0, 0].set_ylabel(f"Relevance on the {region} (%)")
+    figure.supxlabel(f"Part of the image that is covered by the {region} (%)", fontsize="medium")
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1), title="Stage")
     return figure

@@ -27,8 +27,8 @@ from fibrolib.stages import stage_name
 from fibrolib.video import Clip
 
 _CARRIERS = {
-    "texture": ("Texture: clustering", "SD between patients"),
-    "capsule": ("Capsule: nodularity", "SD between patients"),
+    "texture": ("Texture: clustering", "SDs above the mean of F0"),
+    "capsule": ("Capsule: nodularity", "SDs above the mean of F0"),
     "strain": ("Motion: peak strain", "per cent"),
 }
 """What fibrosis shows through: title and unit by column of the truth."""

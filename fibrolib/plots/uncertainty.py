@@ -84,7 +84,10 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: 
         _count(plot, int(rows["y_score"].notna().sum()), 0.12)
         plot.set(xlim=(-0.02, 1.02), ylim=(-0.09, 1.09), aspect="equal")
     tick = {"marker": "|", "linestyle": "", "color": "0.35"}
-    handles = [Line2D([], [], **_GUIDE, label="perfect"), Line2D([], [], **tick, label="patient (above: with)")]
+    handles = [
+        Line2D([], [], **_GUIDE, label="perfect calibration"),
+        Line2D([], [], **tick, label="patient (top: with the condition)"),
+    ]
     _explain(figure, handles)
     return figure
 
@@ -93,7 +96,7 @@ def plot_calibration(curves: pd.DataFrame, predictions: pd.DataFrame, *, split: 
 def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
     """Net benefit (from `decision_curves`) up to the threshold `most`, beside treating everybody (grey) and nobody."""
     curves = curves[curves["net_benefit"].notna() & (curves["threshold"] <= most)]
-    label = f"Threshold probability for treatment (up to {most:g})"
+    label = "Threshold probability (risk from which patients are treated)"
     figure, panels = _panels(curves["model"].unique(), 1.6, label, "Net benefit")
     top = float(max(curves["high"].max(), curves["treat_all"].max())) + 0.03
     for name, plot in panels.items():
@@ -205,7 +208,7 @@ def plot_pvalue_range(ranges: Mapping[str, pd.DataFrame]) -> Figure:
     """p-value of each comparison over the correlation of its two areas (tables of `comparison_range`)."""
     figure, plot = _new_plot(6.5, 3.2)
     plot.axvspan(*_PLAUSIBLE, color="0.92", linewidth=0)
-    plot.text(np.mean(_PLAUSIBLE), 1.02, "plausible (assumption)", ha="center", fontsize="small", color="0.3")
+    plot.text(np.mean(_PLAUSIBLE), 1.02, "plausible range (assumption)", ha="center", fontsize="small", color="0.3")
     plot.axhline(0.05, **_GUIDE)
     for colour, (label, table) in zip(_LINES, ranges.items(), strict=False):
         plot.plot(table["correlation"], table["p"], color=colour, linewidth=1.7, label=label)

@@ -144,7 +144,7 @@ def plot_movement(
         farthest = np.nanmax(np.hypot(*np.moveaxis(displacements[title], -1, 0)))
         above.set_title(f"{title}: up to {farthest:.1f} mm", fontsize="small")
         below.set_title(f"{title}: up to {np.nanmax(strain):.2g} %", fontsize="small")
-    axes[0, 0].set_ylabel(f"Displacement,\ndrawn {_MAGNIFIED:.0f} ×")
+    axes[0, 0].set_ylabel(f"Displacement\n(× {_MAGNIFIED:.0f})")
     axes[1, 0].set_ylabel("Strain")
     figure.colorbar(ScalarMappable(Normalize(0, most), _STRAIN_MAP), ax=axes[1], label="Principal strain (%)")
     return figure
@@ -218,9 +218,9 @@ def plot_patient(
     axes = figure.subplots(2, 3, gridspec_kw=_MARGINS)
     _draw_picture(axes[0, 0], picture, "lanczos")
     _draw_arrows(axes[0, 0], *field, scale)
-    axes[0, 0].set_title(f"Systole (arrows: displacement, {_MAGNIFIED:.0f} ×)")
+    axes[0, 0].set_title(f"Systole (arrows: displacement × {_MAGNIFIED:.0f})")
     _draw_mmode(axes[0, 1], strip, seconds, scale, path)
-    axes[0, 1].set_title(f"M-mode: {np.ptp(path):.1f} mm (dashed: truth)")
+    axes[0, 1].set_title(f"M-mode (dashed: true path, {np.ptp(path):.1f} mm)")
     axes[0, 1].set_ylabel("Depth (mm)", labelpad=0)
     _ceilings(axes[0, 2], ceilings, cutoff, len(others))
     diseased = others["stage"].to_numpy() >= cutoff

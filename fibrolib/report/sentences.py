@@ -29,7 +29,7 @@ def describe_model(metrics: pd.DataFrame, name: str, condition: str) -> str:
     """Test result of one diagnostic as Markdown, from the table of `fibrolib.inference.summarise_models`."""
     row = metrics.set_index("model").loc[name]
     if np.isnan(row["auc"]):
-        return f"**{model_label(name)}** cannot be judged on these patients: {row['note']}."
+        return f"**{model_label(name)}** cannot be evaluated in these patients: {row['note']}."
     text = (
         f"**{model_label(name)}**, {condition}, {counted(row['n'], 'test patient')}, {row['n_positive']} with it: "
         f"AUC **{row['auc']:.3f}** (95 % CI {row['auc_low']:.2f}–{row['auc_high']:.2f})."
@@ -51,7 +51,7 @@ def describe_model(metrics: pd.DataFrame, name: str, condition: str) -> str:
 def _range(row: pd.Series) -> str:
     if np.isnan(row.get("threshold_low", np.nan)):
         return ""
-    return f"; resampled, they would have chosen {row['threshold_low']:.2f} to {row['threshold_high']:.2f}"
+    return f"; 95 % of resamples: {row['threshold_low']:.2f} to {row['threshold_high']:.2f}"
 
 
 def describe_evidence(metrics: pd.DataFrame, name: str, cv_mean: float = np.nan) -> str:
@@ -61,8 +61,8 @@ def describe_evidence(metrics: pd.DataFrame, name: str, cv_mean: float = np.nan)
     """
     row = metrics.set_index("model").loc[name]
     if np.isnan(row["auc"]):
-        return f"Test patients: the {model_label(name)} cannot be judged on them ({row['note']})."
-    area = f"AUC of the {model_label(name)} in {counted(row['n'], 'test patient')}: {row['auc']:.2f}"
+        return f"{model_label(name)} cannot be evaluated in the test patients ({row['note']})."
+    area = f"{model_label(name)}, {counted(row['n'], 'test patient')}: AUC {row['auc']:.2f}"
     if np.isnan(row["auc_low"]):
         return f"{area}, without an interval ({row['note']}): it is not known whether this is better than chance."
     verdict = "includes 0.5: not shown to be better than chance"
@@ -183,7 +183,7 @@ def describe_comparisons(comparisons: pd.DataFrame, check: pd.DataFrame | None =
         "if it includes both zero and a large difference, the data do not show whether the diagnostics are equal."
     )
     if not {*tested["a"], *tested["b"]} <= {record.name for record in INDICES}:
-        text += " The tests are of these nets (one training each): another training would give other scores."
+        text += " The tests hold only for these nets (one training each): another training would give other scores."
     # A note on one pair stays in the table; one that every pair carries is about the patients.
     notes = [note.split("; ") for note in tested["note"]]
     shared = [note for note in notes[0] if note and all(note in others for others in notes)]

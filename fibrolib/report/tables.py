@@ -37,13 +37,13 @@ _MEASURES = {
     "obuchowski": "Obuchowski measure",
 }
 _CLAIMS = {
-    "The evidence of this network is in this region": ("other weights, other map", "shuffled net"),
-    "The network learned this region from the labels": ("other labels, other map", "random labels"),
-    "The region is reproducible in another training": ("other patients, same map", "other training"),
-    "The map does not depend on brightness": ("other gain, same map", "gain"),
-    "The map follows the tissue, not the position on the screen": ("shifted image, shifted map", "shift"),
-    "The score depends on the marked region": ("removed first, the score falls faster", "faithfulness"),
-    "The marked region shows the disease": ("known location of the signal", "planted"),
+    "The evidence of this network is in this region": ("weights shuffled: the map changes", "shuffled net"),
+    "The network learned this region from the labels": ("trained on shuffled stages: the map changes", "random labels"),
+    "The region is reproducible in another training": ("trained on other patients: the map stays", "other training"),
+    "The map does not depend on brightness": ("image darker or brighter: the map stays", "gain"),
+    "The map follows the tissue, not the position on the screen": ("image shifted: the map moves with it", "shift"),
+    "The score depends on the marked region": ("region removed first: the score falls faster", "faithfulness"),
+    "The marked region shows the disease": ("known location of the signal: the map follows it", "planted"),
     "The network reasons like a clinician": ("no map can show this", "none"),
 }
 """Claims that are made with a picture of a map, in the order of what they ask; the test each needs, and its key."""
@@ -216,7 +216,7 @@ def _staging_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
         part = readable_comparisons(pairs, "Obuchowski measure")
         corrected = next(column for column in part if column.startswith("p (Holm"))
         part["Patients"] = [counted(n, GROUPS[group]) for n in part["Patients"]]
-        parts.append(part.rename(columns={corrected: "p (Holm, within the patients)"}))
+        parts.append(part.rename(columns={corrected: "p (Holm, within each group of patients)"}))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -185,8 +185,8 @@ def optimism(redraws: pd.DataFrame) -> pd.DataFrame:
     # Redraws whose validation patients are of one class have no operating point: those rows become NaN and drop out.
     rows = [
         ("operating point chosen on the test patients", "accuracy", float((own - carried).mean().mean())),
-        ("best of all models by test AUC", "auc", float((areas.max(axis=1) - best.map(means)).mean())),
-        ("best of all random splits", "auc", float((areas.max() - means).mean())),
+        ("only the best model by test AUC reported", "auc", float((areas.max(axis=1) - best.map(means)).mean())),
+        ("only the best random split reported", "auc", float((areas.max() - means).mean())),
     ]
     return pd.DataFrame(rows, columns=["habit", "metric", "optimism"])
 
