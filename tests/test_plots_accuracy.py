@@ -79,13 +79,13 @@ def test_delong_matrix_has_one_cell_per_pair(comparisons):
     assert all(signed(value) in texts(figure) for value in comparisons["difference"])
 
 
-def test_titles_of_a_delong_matrix_do_not_touch_each_other():
+def test_titles_of_a_delong_matrix_are_no_wider_than_their_columns():
     names = ["cnn3d", "cnn2d_lstm", "cnn2d", "frozen", "swe", "fib4", "apri"]
     pairs = pd.DataFrame(itertools.combinations(names, 2), columns=["a", "b"])
     limits = {"difference": 0.1, "ci_low": 0.0, "ci_high": 0.2, "p_holm": 0.2}
     axes = plots.plot_delong_matrix(pairs.assign(**limits)).axes[0]
-    titles = [label.get_window_extent() for label in axes.get_xticklabels()]
-    assert all(left.x1 + 8 < right.x0 for left, right in itertools.pairwise(titles))
+    widths = [label.get_window_extent().width for label in axes.get_xticklabels()]
+    assert max(widths) < axes.bbox.width / 6
 
 
 def test_p_values_are_never_0_or_1():
