@@ -50,3 +50,25 @@ def edit_results(folder, **changes):
     if "virtual" in changes:
         found["cohort"]["virtual"] = changes.pop("virtual")
     path.write_text(json.dumps({**found, **changes}), "utf-8")
+
+
+def run_of_two_stages(folder):
+    """A run of real patients with two stages and nothing but their videos; one net is a linear probe, one is new."""
+    run = small_run(folder, plates=False)
+    empty = {"population": None, "attribution": {}, "staging": None, "staging_comparisons": None, "clinical": None}
+    edit_results(run, virtual=False, **empty)
+    content = json.loads((run / "run.json").read_text("utf-8"))
+    content |= {"metavir": False, "condition": "stage ≥ 1", "indices": [], "own_split": False}
+    arguments = {model["name"]: model["arguments"] for model in content["profile"]["models"]}
+    for name in ("cnn2d", "cnn2d_lstm", "cnn3d"):
+        arguments[name].pop("weights", None)
+        arguments[name]["options"] = {"weights": "scratch" if name == "cnn3d" else "imagenet"}
+    arguments["cnn2d"]["epochs"] = 0
+    (run / "run.json").write_text(json.dumps(content), "utf-8")
+    found = json.loads((run / "results.json").read_text("utf-8"))
+    edit_results(run, models={name: entry | {"settings": {}} for name, entry in found["models"].items()})
+    pd.DataFrame({"column": ["all"]}).to_csv(run / "tables" / "subgroups.csv", index=False)
+    for name in ("interactions", "pathways", "pathway"):
+        (run / "tables" / f"{name}.csv").unlink()
+    pd.read_csv(run / "tables" / "table1.csv", dtype=str).head(6).to_csv(run / "tables" / "table1.csv", index=False)
+    return run

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from docx import Document
-from paper_run import EXAMPLE, edit_results, small_run
+from paper_run import EXAMPLE, edit_results, run_of_two_stages, small_run
 
 from fibrolib.paper import checklist, figures, tables, write_cards
 from fibrolib.paper.record import read_record
@@ -132,3 +132,19 @@ def test_groups_that_were_not_compared_need_the_author(tmp_path, manuscript):
     edit_results(run, virtual=False)
     filled = checklist._fill_checklist("tripod_ai", read_record(run), without).set_index("Item")
     assert filled.loc["12d", "Status"] == checklist.NEEDS_AUTHOR
+    assert "no column that forms any" in filled.loc["12d", "Answer"]
+
+
+def test_of_two_stages_and_videos_alone_nothing_else_is_answered(tmp_path, manuscript):
+    two_stages = read_record(run_of_two_stages(tmp_path / "run"))
+    filled = checklist._fill_checklist("tripod_ai", two_stages, manuscript).set_index("Item")
+    assert filled.loc["15", "Answer"].startswith("A probability of stage ≥ 1;")
+    assert filled.loc["20b", "Status"] == checklist.NEEDS_AUTHOR
+    assert filled.loc["20b", "Answer"] == (
+        "Stage, overall and by condition [AUTHOR: age and sex, which the cohort table lacks]; the number with the "
+        "condition in each part."
+    )
+    assert "non-inferiority" not in filled.loc["10", "Answer"]
+    claim = checklist._fill_checklist("claim_2024", two_stages, manuscript).set_index("Item")
+    assert "pathway" not in claim.loc["41", "Answer"]
+    assert "compared with 4 other tests" in claim.loc["6", "Answer"]

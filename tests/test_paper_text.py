@@ -7,7 +7,7 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 import pytest
-from paper_run import EXAMPLE, edit_results, small_run
+from paper_run import EXAMPLE, edit_results, run_of_two_stages, small_run
 
 from fibrolib.errors import counted
 from fibrolib.paper import text as paper_text
@@ -123,25 +123,7 @@ def test_tables_and_figures_are_referred_to_in_their_order(results, kind):
 
 @pytest.fixture
 def two_stages(tmp_path):
-    """A run of real patients with two stages and nothing but their videos; one net is a linear probe, one is new."""
-    run = small_run(tmp_path / "run", plates=False)
-    empty = {"population": None, "attribution": {}, "staging": None, "staging_comparisons": None, "clinical": None}
-    edit_results(run, virtual=False, **empty)
-    content = json.loads((run / "run.json").read_text("utf-8"))
-    content |= {"metavir": False, "condition": "stage ≥ 1", "indices": [], "own_split": False}
-    arguments = {model["name"]: model["arguments"] for model in content["profile"]["models"]}
-    for name in ("cnn2d", "cnn2d_lstm", "cnn3d"):
-        arguments[name].pop("weights", None)
-        arguments[name]["options"] = {"weights": "scratch" if name == "cnn3d" else "imagenet"}
-    arguments["cnn2d"]["epochs"] = 0
-    (run / "run.json").write_text(json.dumps(content), "utf-8")
-    found = json.loads((run / "results.json").read_text("utf-8"))
-    edit_results(run, models={name: entry | {"settings": {}} for name, entry in found["models"].items()})
-    pd.DataFrame({"column": ["all"]}).to_csv(run / "tables" / "subgroups.csv", index=False)
-    for name in ("interactions", "pathways", "pathway"):
-        (run / "tables" / f"{name}.csv").unlink()
-    pd.read_csv(run / "tables" / "table1.csv", dtype=str).head(6).to_csv(run / "tables" / "table1.csv", index=False)
-    return read_record(run)
+    return read_record(run_of_two_stages(tmp_path / "run"))
 
 
 def test_of_two_stages_and_videos_alone_nothing_else_is_said(two_stages):
@@ -152,6 +134,7 @@ def test_of_two_stages_and_videos_alone_nothing_else_is_said(two_stages):
     text = methods + paper_text._write_results(two_stages, tables, figures)
     words = "virtual|simulat|liver|fibrosis|METAVIR|stiffness|elastography|laboratory|every cut-off|Groups"
     assert re.findall(f"{words}|this run has no", text) == []
+    assert "[AUTHOR: age and sex, which the cohort table lacks.]" in text
     assert "stage ≥ 1 [AUTHOR: what the stages of the cohort table mean]" in methods
     assert "divided at random, stratified by stage, into" in methods
     two_stages.run["own_split"] = True
@@ -166,6 +149,8 @@ def test_networks_are_described_as_they_were_made(two_stages):
     assert "that of the pretrained layers" in second
     assert "Its initial weights were random." in third
     assert "pretrained layers" not in third
+    assert re.search(r"weights, all of which were trained", third)
+    assert re.search(r"weights, of which [\d,]+ were trained", second)
 
 
 def test_settings_and_missing_results_are_told(tmp_path):

@@ -200,7 +200,8 @@ def test_a_plate_of_overlays_shows_one_frame_under_every_map():
 
 def test_titles_of_rows_do_not_touch_each_other():
     cam = explanation(np.zeros((1, 8, 8), np.float32))
-    rows = {f"signal in the {place}": dict.fromkeys(["a", "b", "c", "d", "e, fine layer"], cam) for place in ("capsule", "texture", "motion")}
+    maps = dict.fromkeys(["a", "b", "c", "d", "e, fine layer"], cam)
+    rows = {f"signal in the {place}": maps for place in ("capsule", "texture", "motion")}
     figure = plots.plot_overlays(rows)
     titles = [plot.yaxis.label.get_window_extent() for plot in figure.axes[:18:6]]
     assert all(above.y0 > below.y1 + 8 for above, below in itertools.pairwise(titles))

@@ -15,6 +15,9 @@ from fibrolib.paper.tables import MEASURES
 from fibrolib.paper.text import _describe_area, _describe_net, _paragraph_environment, _tidy
 from fibrolib.plots import setting_label, with_interval
 
+_INITIAL = {"scratch": "random", "imagenet": "ImageNet's"}
+"""Where weights come from, whose names in the settings say too little."""
+
 
 def write_cards(run: Path) -> list[Path]:
     """Write the card of each trained network of a finished run beside its file, ``models/NAME.md``; returns the cards.
@@ -36,7 +39,7 @@ def _write_cards(record: Record, out: Path) -> list[Path]:
 def _card(record: Record, name: str) -> str:
     row = record.metrics.set_index("model").loc[name]
     net, population = _describe_net(record, name), record.found["population"]
-    cohort = record.found["cohort"]
+    cohort, weights = record.found["cohort"], _net_arguments(record, name)["weights"]
     size = f"{counted(cohort['patients'], 'patient')}, {counted(cohort['videos'], 'video')}"
     return _tidy(
         _paragraph_environment()
@@ -50,7 +53,7 @@ def _card(record: Record, name: str) -> str:
             weights=f"{net['weights']:,}",
             frames=counted(net["shape"][0], "frame"),
             side=_input_shape(record, name)[1],
-            initial=_net_arguments(record, name).get("weights") or "the network's own default",
+            initial=_INITIAL.get(weights, weights) or "the network's own default",
             folds=record.folds,
             settings=setting_label(record.found["models"][name]["settings"]) or "the only one",
             fibrolib=record.run["fibrolib"],

@@ -31,6 +31,7 @@ CHECKLISTS = {
 }
 """Titles of the checklists by the name of their file."""
 ANSWERED, NOT_APPLICABLE, NEEDS_AUTHOR = "answered", "not applicable", "needs the author"
+_ABSENT = "this run has none of the places that answer this item"
 _NOTE = (
     "What the items ask is said in fibrolib's own words. Before you submit, compare with the original, whose wording "
     "and numbers hold. 'Answered' means that this folder holds what is asked; an author still answers for it. Compared "
@@ -69,8 +70,11 @@ def _context(record: Record) -> dict:
         "sides": record.sides,
         "threshold_source": record.metrics["threshold_source"].iloc[0],
         "n_nets": len(record.nets),
-        "n_indices": len(record.found["models"]) - len(record.nets),
+        "others": counted(len(record.found["models"]) - len(record.nets), "other test"),
+        "staging": record.found["staging"],
+        "pathway": record.table("pathway") is not None,
         "characteristics": _characteristics(record),
+        "lacking": record.lacking,
         "groups": ", ".join(_group_titles(record.groups).values()) if record.groups is not None else "",
         "failures": _failures(record),
         "best_label": model_label(record.best["model"]),
@@ -92,7 +96,7 @@ def _failures(record: Record) -> str:
     wrong = (
         ((rows["y_score"] >= best["threshold"]) != (rows["y_true"] == 1)).groupby(rows["stage"]).agg(["sum", "size"])
     )
-    parts = [f"{stage_name(row.Index, record.metavir)} {row.sum} of {row.size}" for row in wrong.itertuples()]
+    parts = [f"{row.sum} of {row.size} with {stage_name(row.Index, record.metavir)}" for row in wrong.itertuples()]
     return f"Classified wrongly by the {model_label(best['model'])} in the test patients: {', '.join(parts)}"
 
 
@@ -117,6 +121,7 @@ def _fill_checklist(name: str, record: Record, manuscript: Manuscript) -> pd.Dat
         places = [_find_place(place, manuscript) for place in answer.get("where", [])]
         status, text = _status(answer, record.virtual, any(places))
         text = environment.from_string(text).render(context)
+        status = NEEDS_AUTHOR if AUTHOR.partition("{")[0] in text else status
         row = {"Item": item.number, "Section": item.section, "Asks": item.asks, "Status": status, "Answer": text}
         rows.append(row | {"Where": "; ".join(place for place in places if place)})
     return pd.DataFrame(rows)
@@ -131,7 +136,7 @@ def _status(answer: dict, virtual: bool, found: bool) -> tuple[str, str]:
     if "author" in answer:
         return NEEDS_AUTHOR, AUTHOR.format(answer["author"])
     if not found:
-        return NEEDS_AUTHOR, AUTHOR.format("this run has none of the places that answer this item")
+        return NEEDS_AUTHOR, AUTHOR.format(answer.get("absent", _ABSENT))
     return ANSWERED, answer["says"]
 
 

@@ -84,7 +84,7 @@ def _marked(record: Record) -> str:
     clips = record.plates.samples.values()
     if not any(clip.roi is not None and clip.roi.any() for clip in clips):
         return ""
-    return f" Outline: {'capsule' if record.virtual else 'marked region'}."
+    return f" Outline: {record.region}."
 
 
 def _cohort_caption(record: Record) -> str:
@@ -213,7 +213,7 @@ def _gradcam(record: Record) -> object | None:
         stage_name(stage, record.metavir): {model_label(name): maps[name][stage] for name in maps}
         for stage in next(iter(maps.values()))
     }
-    return plots.plot_overlays(rows, region="capsule" if record.virtual else "marked region")
+    return plots.plot_overlays(rows, region=record.region)
 
 
 def _gradcam_caption(record: Record) -> str:

@@ -51,6 +51,13 @@ class Record:
         return self.table("table1", dtype=str, keep_default_na=False)
 
     @property
+    def lacking(self) -> str:
+        """Which of age and sex Table 1 does not have: ``age and sex``."""
+        table = self.characteristics
+        names = set() if table is None else set(table["Characteristic"].str.partition(",")[0])
+        return " and ".join(name.lower() for name in ("Age", "Sex") if name not in names)
+
+    @property
     def groups(self) -> pd.DataFrame | None:
         """Accuracy in groups of patients; None where the patients form none."""
         table = self.table("subgroups")
@@ -65,6 +72,11 @@ class Record:
     def virtual(self) -> bool:
         """Whether the patients are simulated."""
         return self.found["cohort"]["virtual"]
+
+    @property
+    def region(self) -> str:
+        """What masks of the run mark."""
+        return "capsule" if self.virtual else "marked region"
 
     @property
     def warning(self) -> str:

@@ -152,7 +152,7 @@ def _write_results(record: Record, tables: dict[str, int], figures: dict[str, in
             cohort=found["cohort"],
             warning=record.warning,
             sides=record.sides,
-            characteristics=_age_and_sex(record.characteristics),
+            characteristics=_age_and_sex(record),
             missing=_missing(record),
             areas=_areas(record),
             chance=_chance(record),
@@ -169,7 +169,7 @@ def _write_results(record: Record, tables: dict[str, int], figures: dict[str, in
             groups=_groups(record),
             calibration=_calibration(record),
             population=_population(found["population"]),
-            attribution=_attribution(found["attribution"], figures),
+            attribution=_attribution(record, figures),
             table=partial(_reference, "Table", tables),
             figure=partial(_reference, "Figure", figures),
             shown={*figures, *tables},
@@ -213,17 +213,19 @@ def _not_inferior(record: Record) -> str:
     )
 
 
-def _age_and_sex(table: pd.DataFrame | None) -> str:
+def _age_and_sex(record: Record) -> str:
     """Age and sex of all patients, as Table 1 has them."""
+    table, lacking = record.characteristics, record.lacking
+    missing = f" {AUTHOR.format(f'{lacking}, which the cohort table lacks.')}" if lacking else ""
     if table is None:
-        return ""
+        return missing
     cells = table.assign(Characteristic=table["Characteristic"].str.partition(",")[0])
     age = cells.loc[cells["Characteristic"] == "Age", "Overall"]
     sex = cells.loc[(cells["Characteristic"] == "Sex") & (cells["Level"] == "female"), "Overall"]
     parts = [f"the mean age (standard deviation) was {text} years" for text in age]
     parts += [f"{text.replace(')', ' %)')} were female" for text in sex]
     text = ", and ".join(parts)
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    return (f"{text[0].upper()}{text[1:]}." if text else "") + missing
 
 
 def _groups(record: Record) -> str:
@@ -314,7 +316,7 @@ def _staging(record: Record) -> str:
         for _, row in rows.iterrows()
     ]
     return (
-        "In the test patients, the share of right stages, quadratic kappa and the Obuchowski measure were "
+        "In the test patients, the proportion of correct stages, quadratic kappa and the Obuchowski measure were "
         f"{'; '.join(parts)}"
     )
 
@@ -351,7 +353,8 @@ def _describe_area(entry: dict) -> str:
     return _spelt_out(entry["auc"], *limits)
 
 
-def _attribution(attribution: dict, figures: dict[str, int]) -> str:
+def _attribution(record: Record, figures: dict[str, int]) -> str:
+    attribution = record.found["attribution"]
     if not attribution:
         return ""
     parts = [
@@ -361,7 +364,7 @@ def _attribution(attribution: dict, figures: dict[str, int]) -> str:
     areas = [100 * entry["capsule_area"] for entry in attribution.values()]
     shown = f" ({_reference('Figure', figures, 'gradcam')})" if "gradcam" in figures else ""
     return (
-        f"The marked region received {_listed(parts)} of the relevance of Grad-CAM, and covered "
+        f"The {record.region} received {_listed(parts)} of the relevance of Grad-CAM, and covered "
         f"{min(areas):.1f} to {max(areas):.1f} % of the sector{shown}."
     )
 
