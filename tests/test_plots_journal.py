@@ -1,5 +1,7 @@
 """Figures of a manuscript: exact widths, letters that can be read, and the numbers of their tables."""
 
+import itertools
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -110,6 +112,14 @@ def test_flow_counts_sides_exclusions_missing_tests_and_results():
         assert side in text
     assert "Excluded: 3" in text
     assert [line for line in text.splitlines() if line in ("–", "2")] == ["2", "–", "–", "–", "–"]
+
+
+def test_heads_of_another_scale_fit_into_a_column_of_a_page():
+    with plots.for_print(page(), 85):
+        figure = plots.plot_flow(SPLIT, STAGES, 2, metavir=False, excluded="none", tests=TESTS)
+    heads = [text.get_window_extent() for text in texts(figure) if text.get_text() in ("stage\n≥ 2", "below\nstage 2")]
+    assert len(heads) == 4
+    assert all(left.x1 + 3 < right.x0 for left, right in itertools.pairwise(heads))
 
 
 def test_flow_before_any_index_test_has_neither_tests_nor_exclusions():

@@ -42,6 +42,8 @@ _REFERENCE = {"marker": "s", "markersize": 5}
 _DIFFERS = {"marker": "o", "markersize": 5.5}
 _OPEN = _DIFFERS | {"markerfacecolor": "white"}
 """Marks of a clip as filmed, of one that differs from it, and of one that was not shown to."""
+_CLEAR = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5}
+"""Behind numbers that a line may cross."""
 _SPREAD = 0.25
 """Distance between two nets in one row."""
 
@@ -69,7 +71,7 @@ def plot_roc(predictions: pd.DataFrame, metrics: pd.DataFrame, *, split: str = "
         plot.plot(own["fpr"], own["tpr"], color=_model_colour(row.model), linestyle=_model_dashes(row.model))
         _cross(plot, row)
         text = f"{with_interval(row.auc, row.auc_low, row.auc_high)}\nn = {row.n}"
-        plot.text(0.98, 0.03, text, ha="right", va="bottom", fontsize="small", linespacing=1.2)
+        plot.text(0.98, 0.03, text, ha="right", va="bottom", fontsize="small", linespacing=1.2, bbox=_CLEAR)
         plot.set_title(model_label(row.model))
         plot.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
     point = Line2D([], [], marker="o", color="black", markersize=3, linewidth=0.7, label="operating point (95 % CI)")
@@ -202,7 +204,7 @@ def _draw_counts(plot: Axes, counts: pd.DataFrame, metavir: bool):
             colour = "white" if shares.iloc[y, x] > 55 else "0.75" if count == 0 else "black"
             plot.text(x, y, str(count), ha="center", va="center", color=colour, fontsize="small")
     for axis, stages in ((plot.xaxis, counts.columns), (plot.yaxis, counts.index)):
-        axis.set_ticks(range(len(stages)), [stage_name(stage, metavir) for stage in stages])
+        axis.set_ticks(range(len(stages)), [stage_name(stage) if metavir else str(stage) for stage in stages])
     plot.tick_params(length=0)
     sns.despine(ax=plot, left=True, bottom=True)
     return image
@@ -226,7 +228,7 @@ def plot_confusion(confusions: Mapping[str, Mapping[str, pd.DataFrame]], *, meta
     for plot in axes[-1]:
         plot.set_xlabel("Predicted stage")
     _letter(axes.flat)
-    figure.colorbar(image, ax=axes, shrink=0.6, label="Share of the true stage (%)")
+    figure.colorbar(image, ax=axes, shrink=0.6, label="Share of the\ntrue stage (%)")
     return figure
 
 

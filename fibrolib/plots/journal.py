@@ -83,9 +83,10 @@ def plot_flow(
     `tests` has a row per diagnostic in the test patients: ``model, missing, tp, fp, fn, tn``.
     """
     width = _width()
-    height = 53.5 + (0 if tests is None else 14.2 + 3.9 * len(tests))
-    figure, plot = _sheet(height)
     reached, below = cutoff_name(cutoff, metavir), f"below {stage_name(cutoff, metavir)}"
+    heads = (reached, below) if metavir else tuple(word.replace(" ", "\n", 1) for word in (reached, below))
+    height = 53.5 + (0 if tests is None else 5.0 + _height_of(tests, heads))
+    figure, plot = _sheet(height)
     top, middle = height - 0.5, (0.3 if excluded else 0.5) * width
     videos = "" if n_videos is None else f", {counted(n_videos, 'video')}"
     low = _box(plot, middle, top, 0.52 * width, f"Cohort table\n{counted(len(split), 'patient')}{videos}")
@@ -108,7 +109,7 @@ def plot_flow(
         low = _box(plot, centre, fork - 4, 0.3 * width, text + "\n" * (side == "test"), _SPLIT_COLOURS[side])
     if tests is not None:
         _arrow(plot, (centres["test"], low), (centres["test"], low - 5))
-        _index_tests(plot, low - 5, tests, (reached, below))
+        _index_tests(plot, low - 5, tests, heads)
     return figure
 
 
@@ -116,11 +117,17 @@ def _sides(diseased: pd.Series, reached: str, below: str, between: str) -> str:
     return f"{reached}: {diseased.sum()}{between}{below}: {(~diseased).sum()}"
 
 
-def _index_tests(plot: Axes, top: float, tests: pd.DataFrame, words: tuple[str, str]) -> None:
+def _height_of(tests: pd.DataFrame, heads: tuple[str, str]) -> float:
+    """Height in millimetres of the box of index tests, whose columns have heads of one or two lines."""
+    return 3.9 * len(tests) + 9.2 + 2.8 * heads[0].count("\n")
+
+
+def _index_tests(plot: Axes, top: float, tests: pd.DataFrame, heads: tuple[str, str]) -> None:
     """Draw a box with a row for each index test: who has no result, and whom it calls positive and negative."""
     width = _width()
     places = width * np.array([0.39, 0.52, 0.645, 0.785, 0.91])
-    height = 3.9 * len(tests) + 9.2
+    height = _height_of(tests, heads)
+    body = top - height + 3.9 * len(tests)
     frame = {"fill": False, "edgecolor": _SPLIT_COLOURS["test"], "linewidth": 0.8}
     plot.add_patch(Rectangle((0.5, top - height), width - 1, height, **frame))
     write = {"va": "center", "fontsize": "small"}
@@ -129,11 +136,11 @@ def _index_tests(plot: Axes, top: float, tests: pd.DataFrame, words: tuple[str, 
         (places[0], places[1:3].mean(), places[3:].mean()), ("No result", "Positive", "Negative"), strict=True
     ):
         plot.text(place, top - 2.5, title, ha="center", **write)
-    for place, word in zip(places[1:], (*words, *words), strict=True):
-        plot.text(place, top - 6.2, word, ha="center", **write)
-    plot.plot([1.5, width - 1.5], [top - 8.4] * 2, color="0.5", linewidth=0.5)
+    for place, word in zip(places[1:], (*heads, *heads), strict=True):
+        plot.text(place, (top - 3.2 + body) / 2, word, ha="center", **write)
+    plot.plot([1.5, width - 1.5], [body + 0.8] * 2, color="0.5", linewidth=0.5)
     for line, row in enumerate(tests.itertuples()):
-        y = top - 10.6 - 3.9 * line
+        y = body - 1.4 - 3.9 * line
         plot.text(2, y, model_label(row.model), **write)
         for place, count in zip(places, (row.missing, row.tp, row.fp, row.fn, row.tn), strict=True):
             plot.text(place, y, "–" if pd.isna(count) else f"{count:.0f}", ha="center", **write)
