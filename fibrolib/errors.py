@@ -6,6 +6,7 @@ import os
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import TracebackType
 
 KEPT_WHERE_IT_STOPPED = "Free some disk space and run the same command again; it resumes."
 """Advice for a full disk."""
@@ -43,6 +44,18 @@ class Interrupted(KeyboardInterrupt):
     def _render_traceback_(self) -> list[str]:
         """Called by IPython."""
         return _rendered(self)
+
+
+def shorten_interrupts() -> None:
+    """In a notebook, show one sentence in place of the traceback of an interrupt, in code without a bar too."""
+    from IPython import get_ipython
+
+    def say(shell, kind: type, error: BaseException, trace: TracebackType, tb_offset: int | None = None) -> None:
+        interrupted = Interrupted(str(error) or "Interrupted. Run the cell again; finished results are kept.")
+        shell.showtraceback((Interrupted, interrupted.with_traceback(trace), trace))
+
+    if shell := get_ipython():
+        shell.set_custom_exc((KeyboardInterrupt,), say)
 
 
 class VideoError(FibrolibError):

@@ -194,6 +194,23 @@ def test_interrupted_cell_shows_one_sentence(kernel, tmp_path):
     assert shown["stream"] == []
 
 
+def test_interrupted_cell_without_a_bar_shows_one_sentence_too(kernel, tmp_path):
+    code = f"""
+    import time
+    from pathlib import Path
+    from fibrolib.errors import Interrupted, shorten_interrupts
+    shorten_interrupts()
+    Path({str(tmp_path / "begun")!r}).touch()
+    time.sleep(600)
+    """
+    shown = kernel.run(code, interrupt_when=(tmp_path / "begun").exists)
+    sentence = "Interrupted. Run the cell again; finished results are kept."
+    assert shown["error"][0]["traceback"] == [sentence]
+    assert shown["stream"] == []
+    said = kernel.run("raise Interrupted('Interrupted after 2 of 3 maps.')")
+    assert said["error"][0]["traceback"] == ["Interrupted after 2 of 3 maps."], "a step speaks for itself"
+
+
 WORKERS = """
 import joblib, sys, time
 from pathlib import Path

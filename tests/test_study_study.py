@@ -2,6 +2,8 @@
 
 import pandas as pd
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from fibrolib.study import open_study
 
@@ -10,6 +12,13 @@ def test_opening_a_study_and_its_banner_simulate_nothing(tmp_path):
     study = open_study(profile="smoke", out=str(tmp_path / "run"))
     assert "Virtual cohort" in study.banner
     assert not list(tmp_path.rglob("*"))
+
+
+def test_a_notebook_that_opens_a_study_shows_interrupts_in_one_sentence(tmp_path, monkeypatch):
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    open_study(profile="smoke", out=str(tmp_path / "run"))
+    assert shell.custom_exceptions == (KeyboardInterrupt,)
 
 
 @pytest.fixture

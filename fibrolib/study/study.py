@@ -12,7 +12,7 @@ from fibrolib import __version__
 from fibrolib.attribution import Explanation, mask_scores_by_patient
 from fibrolib.cohort import PARTS, Cohort, read_cohort, split_patients
 from fibrolib.diagnostics import model_label
-from fibrolib.errors import FibrolibError, counted, is_interactive
+from fibrolib.errors import FibrolibError, counted, is_interactive, shorten_interrupts
 from fibrolib.inference import choose_thresholds
 from fibrolib.learning import Evaluation
 from fibrolib.phantom import simulate_cohort
@@ -31,10 +31,11 @@ from fibrolib.workers import n_workers
 
 
 def open_study(cohort: str = "", profile: str = "quick", cutoff: int = 2, seed: int = 0, out: str = "") -> Study:
-    """Open a study; nothing is computed yet. Parameters as in `Request`.
+    """Open a study; nothing is computed yet. Parameters as in `Request`. In a notebook, interrupts become short.
 
     Raises `FibrolibError` as `Study` does, or where the run folder holds something else.
     """
+    shorten_interrupts()
     study = Study(Request(cohort, profile, cutoff, seed, out))
     study.folder.refuse_other_content()
     return study
