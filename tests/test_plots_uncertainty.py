@@ -72,8 +72,9 @@ def test_decision_curves_show_net_benefit_beside_both_policies(predictions):
 def test_split_luck_marks_the_study_among_its_redraws(predictions):
     random = np.random.default_rng(0)
     redraws = redraw_splits(predictions, [pd.Series(random.permutation(SIDES), index=IDS) for _ in range(20)])
-    figure = plots.plot_split_luck(redraws, {"cnn3d": 0.7, "swe": 0.6})
+    figure = plots.plot_split_luck(redraws, {"cnn3d": 0.7, "swe": 0.6}, "draw 3")
     (axes,) = figure.axes
+    assert axes.get_legend().get_texts()[0].get_text() == "draw 3"
     own = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "D" and len(line.get_xdata())]
     assert own[:2] == [0.7, 0.6]
     medians = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o" and len(line.get_xdata())]

@@ -115,8 +115,8 @@ def plot_decision(curves: pd.DataFrame, *, most: float = 0.9) -> Figure:
 
 
 @_styled
-def plot_split_luck(redraws: pd.DataFrame, own: Mapping[str, float]) -> Figure:
-    """AUC of each diagnostic over many random splits (`redraw_splits`), and in the study's `own`."""
+def plot_split_luck(redraws: pd.DataFrame, own: Mapping[str, float], label: str = "split of the study") -> Figure:
+    """AUC of each diagnostic over many random splits (`redraw_splits`), and in one of them (`own`)."""
     names = list(dict.fromkeys(redraws["model"]))
     figure, plot = _new_plot(6.5, 0.9 + 0.55 * len(names))
     for place, name in enumerate(names):
@@ -129,7 +129,7 @@ def plot_split_luck(redraws: pd.DataFrame, own: Mapping[str, float]) -> Figure:
         plot.text(1.03, place, f"{low:.2f} to {high:.2f}", va="center", transform=plot.get_yaxis_transform())
         plot.plot(middle, place, "o", color="white", markeredgecolor="black", markersize=5)
         plot.plot(own.get(name, np.nan), place, "D", color="black", markersize=5)
-    plot.plot([], [], "D", color="black", label="split of the study")
+    plot.plot([], [], "D", color="black", label=label)
     plot.plot([], [], "o", color="white", markeredgecolor="black", label="median of the random splits")
     plot.axvline(0.5, **_GUIDE)
     note = {"transform": plot.transAxes, "va": "bottom", "fontsize": "small", "color": "0.3"}
