@@ -51,7 +51,7 @@ def test_architecture_is_that_of_the_modules(written):
 def test_a_width_holds_for_all_figures_that_can_be_read_at_it(written):
     widths = {figure.name: round(width(figure), 1) for figure in written[0]}
     assert widths.pop("subgroups") == widths.pop("confusion") == widths.pop("architecture") == 180
-    assert widths.pop("gradcam") == widths.pop("pathway") == widths.pop("training") == 114
+    assert widths.pop("gradcam") == widths.pop("pathway") == widths.pop("training") == widths.pop("cohort") == 114
     assert set(widths.values()) == {85}
 
 

@@ -133,7 +133,7 @@ def _calibration(record: Record) -> _Made:
 
 def _staging(record: Record) -> _Made:
     note = (
-        f"Right stage: share, Wilson's interval; kappa: quadratic weights; Obuchowski measure: {_INTERVALS.lower()} on "
+        f"Correct stage: proportion, Wilson's interval; kappa: quadratic weights; Obuchowski measure: {_INTERVALS.lower()} on "
         "the logit scale."
     )
     return _readable(record, "staging", "Staging", note)

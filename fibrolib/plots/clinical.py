@@ -156,7 +156,7 @@ def plot_selective(table: pd.DataFrame) -> Figure:
     `table` comes from `fibrolib.clinical.selective_accuracy`.
     """
     figure, plot = _new_plot(6.5, 3.2)
-    for name, colour, label in (("within_one", _LINES[0], "within one stage"), ("exact", _LINES[1], "right stage")):
+    for name, colour, label in (("within_one", _LINES[0], "within one stage"), ("exact", _LINES[1], "correct stage")):
         band = plot.fill_between(table["answered"], table[f"{name}_low"], table[f"{name}_high"], step="mid")
         band.set(color=colour, alpha=0.18, linewidth=0)
         plot.plot(table["answered"], table[name], color=colour, drawstyle="steps-mid", linewidth=1.7, label=label)

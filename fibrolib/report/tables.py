@@ -32,7 +32,7 @@ _METRICS = {
 }
 _CALIBRATION = {"intercept": "Intercept", "slope": "Slope", "brier": "Brier score", "ici": "ICI"}
 _MEASURES = {
-    "exact": "Right stage",
+    "exact": "Correct stage",
     "kappa": "Kappa (quadratic)",
     "obuchowski": "Obuchowski measure",
 }
