@@ -133,8 +133,8 @@ def _calibration(record: Record) -> _Made:
 
 def _staging(record: Record) -> _Made:
     note = (
-        f"Correct stage: proportion, Wilson's interval; kappa: quadratic weights; Obuchowski measure: {_INTERVALS.lower()} on "
-        "the logit scale."
+        f"Correct stage: proportion, Wilson's interval; kappa: quadratic weights; Obuchowski measure: "
+        f"{_INTERVALS.lower()} on the logit scale."
     )
     return _readable(record, "staging", "Staging", note)
 
