@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -81,6 +83,27 @@ def test_an_interrupt_waits(posix):
     with system.interrupts_held():
         assert (signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())) == posix
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="has no masks")
+def test_an_interrupt_waits_where_another_thread_takes_the_signal(posix):
+    """As in a kernel, whose other threads mask nothing."""
+    if not posix:
+        pytest.skip("interrupts reach no workers")
+    ended, begun = [], threading.Event()
+    other = threading.Thread(target=begun.wait, args=(20,))
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt), system.interrupts_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(20):
+                time.sleep(0.01)
+            ended.append("to its end")
+    finally:
+        begun.set()
+        other.join()
+    assert ended
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_only_linux_forks(posix, monkeypatch):
