@@ -1,6 +1,7 @@
 import os
 import signal
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def end_once(folder, number):
     begun = Path(folder) / f"{number}-{len(list(Path(folder).glob(f'{number}-*')))}"
     begun.touch()
     if begun.name == "3-0":
+        time.sleep(0.5)  # meanwhile, the worker reports what it has finished
         os.kill(os.getpid(), signal.SIGKILL)
     return number**2
 
@@ -117,10 +119,9 @@ def test_a_task_that_ends_every_worker_ends_in_a_sentence(cluster):
 
 def test_a_cluster_of_this_machine_ends_with_the_block(tmp_path):
     pytest.importorskip("distributed")
-    before = set(psutil.Process().children(recursive=True))
     with pytest.raises(ZeroDivisionError), computing_on("local:1", tmp_path / "new"):
-        started = set(psutil.Process().children(recursive=True)) - before
-        assert started
+        started = [psutil.Process(pid) for pid in workers._client().run(os.getpid).values()]
+        assert len(started) == 1
         raise ZeroDivisionError
     assert not psutil.wait_procs(started, timeout=60)[1]
 
