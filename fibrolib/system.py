@@ -97,8 +97,8 @@ def interrupts_held() -> Iterator[None]:
         if in_main:
             signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        for number in met[:1]:
-            signal.raise_signal(number)
+        if met:
+            signal.raise_signal(signal.SIGINT)
 
 
 def may_fork() -> bool:

@@ -66,6 +66,8 @@ def test_counts_of_results_are_those_of_scikit_learn(predictions):
         expected = confusion_matrix(rows["y_true"], rows["y_score"] >= threshold).ravel()
         assert counts.loc[model, ["tn", "fp", "fn", "tp"]].tolist() == expected.tolist()
     assert counts.loc["cnn2d", ["tn", "fp", "fn", "tp"]].isna().all(), "no operating point"
+    nobody = predictions.assign(y_score=predictions["y_score"].mask(predictions["model"] == "swe"))
+    assert count_results(nobody, thresholds).iloc[-1].tolist() == ["swe", 17, 0, 0, 0, 0]
 
 
 def test_every_pair_is_tested_on_the_patients_of_both(predictions):

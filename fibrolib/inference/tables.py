@@ -23,7 +23,7 @@ from fibrolib.inference.checks import (
 from fibrolib.inference.comparisons import Comparison, mcnemar_test
 from fibrolib.inference.delong import delong_joint_test, delong_test
 from fibrolib.inference.intervals import _join_notes
-from fibrolib.inference.metrics import classification_metrics
+from fibrolib.inference.metrics import classification_metrics, confusion
 from fibrolib.inference.permutation import permutation_test
 from fibrolib.inference.predictions import select_predictions
 from fibrolib.inference.roc import auc_ci
@@ -282,16 +282,17 @@ def count_results(predictions: pd.DataFrame, thresholds: Mapping[str, float], **
     Returns
     -------
     DataFrame
-        One row for each model: ``model, missing, tp, fp, fn, tn``; NaN without an operating point.
+        One row for each model: ``model, missing, tp, fn, fp, tn``; NaN without an operating point.
     """
     wide, rows = select_predictions(predictions, **chosen), []
     for model in wide.columns[1:]:
         known, threshold = wide[["y_true", model]].dropna(), float(thresholds.get(model, np.nan))
-        positive, truth = known[model] >= threshold, known["y_true"] == 1
-        cells = {"tp": positive & truth, "fp": positive & ~truth, "fn": ~positive & truth, "tn": ~positive & ~truth}
-        counts = {name: np.nan if np.isnan(threshold) else int(cell.sum()) for name, cell in cells.items()}
-        rows.append({"model": model, "missing": len(wide) - len(known), **counts})
-    return pd.DataFrame(rows)
+        if np.isnan(threshold):
+            counts = (np.nan,) * 4
+        else:
+            counts = confusion(*known.to_numpy().T, threshold) if len(known) else (0,) * 4
+        rows.append((model, len(wide) - len(known), *counts))
+    return pd.DataFrame(rows, columns=["model", "missing", "tp", "fn", "fp", "tn"])
 
 
 def _summary(scored: pd.DataFrame, threshold: float, level: float) -> dict[str, object]:
