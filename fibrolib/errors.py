@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,13 +49,13 @@ class Interrupted(KeyboardInterrupt):
 
 def shorten_interrupts() -> None:
     """In a notebook, show one sentence in place of the traceback of an interrupt, in code without a bar too."""
-    from IPython import get_ipython
 
     def say(shell, kind: type, error: BaseException, trace: TracebackType, tb_offset: int | None = None) -> None:
         interrupted = Interrupted(str(error) or "Interrupted. Run the cell again; finished results are kept.")
         shell.showtraceback((Interrupted, interrupted.with_traceback(trace), trace))
 
-    if shell := get_ipython():
+    ipython = sys.modules.get("IPython")  # imported wherever there is a notebook
+    if ipython and (shell := ipython.get_ipython()):
         shell.set_custom_exc((KeyboardInterrupt,), say)
 
 

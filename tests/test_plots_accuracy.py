@@ -90,6 +90,7 @@ def test_titles_of_a_delong_matrix_are_no_wider_than_their_columns():
 
 def test_p_values_are_never_0_or_1():
     assert [plots.p_text(p) for p in (1.0, 0.0004, 0.0316)] == ["p > 0.99", "p < 0.001", "p = 0.032"]
+    assert [plots.p_value(p) for p in (1.0, 0.0004, 0.0316, np.nan)] == ["> 0.99", "< 0.001", "0.032", "–"]
 
 
 def test_delong_matrix_of_pairs_without_interval_or_test(comparisons):

@@ -22,6 +22,7 @@ _IN_MEMORY = 1 << 25
 
 
 _GREY = np.arange(256, dtype=np.float32) / 255.0
+"""The grey values of a clip, as the networks see them."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from fibrolib.paper.tables import MEASURES
 from fibrolib.paper.text import _describe_area, _describe_net, _paragraph_environment, _tidy
 from fibrolib.plots import setting_label, with_interval
 
-_INITIAL = {"scratch": "random", "imagenet": "ImageNet's"}
+_WEIGHTS = {"scratch": "random", "imagenet": "ImageNet's"}
 """Where weights come from, whose names in the settings say too little."""
 
 
@@ -53,7 +53,7 @@ def _card(record: Record, name: str) -> str:
             weights=f"{net['weights']:,}",
             frames=counted(net["shape"][0], "frame"),
             side=_input_shape(record, name)[1],
-            initial=_INITIAL.get(weights, weights) or "the network's own default",
+            initial=_WEIGHTS.get(weights, weights) or "the network's own default",
             folds=record.folds,
             settings=setting_label(record.found["models"][name]["settings"]) or "the only one",
             fibrolib=record.run["fibrolib"],

@@ -84,9 +84,7 @@ def _context(record: Record) -> dict:
 
 def _characteristics(record: Record) -> str:
     """What Table 1 describes the patients by."""
-    table = record.characteristics
-    names = [] if table is None else [name.partition(",")[0] for name in table["Characteristic"].iloc[1:] if name]
-    return ", ".join(names)
+    return ", ".join(name for name in record.named_characteristics["Characteristic"].iloc[1:] if name)
 
 
 def _failures(record: Record) -> str:

@@ -51,10 +51,17 @@ class Record:
         return self.table("table1", dtype=str, keep_default_na=False)
 
     @property
+    def named_characteristics(self) -> pd.DataFrame:
+        """`characteristics` without their units; empty where the run has none."""
+        table = self.characteristics
+        if table is None:
+            return pd.DataFrame(columns=["Characteristic", "Level", "Overall"])
+        return table.assign(Characteristic=table["Characteristic"].str.partition(",")[0])
+
+    @property
     def lacking(self) -> str:
         """Which of age and sex Table 1 does not have: ``age and sex``."""
-        table = self.characteristics
-        names = set() if table is None else set(table["Characteristic"].str.partition(",")[0])
+        names = set(self.named_characteristics["Characteristic"])
         return " and ".join(name.lower() for name in ("Age", "Sex") if name not in names)
 
     @property

@@ -215,11 +215,8 @@ def _not_inferior(record: Record) -> str:
 
 def _age_and_sex(record: Record) -> str:
     """Age and sex of all patients, as Table 1 has them."""
-    table, lacking = record.characteristics, record.lacking
+    cells, lacking = record.named_characteristics, record.lacking
     missing = f" {AUTHOR.format(f'{lacking}, which the cohort table lacks.')}" if lacking else ""
-    if table is None:
-        return missing
-    cells = table.assign(Characteristic=table["Characteristic"].str.partition(",")[0])
     age = cells.loc[cells["Characteristic"] == "Age", "Overall"]
     sex = cells.loc[(cells["Characteristic"] == "Sex") & (cells["Level"] == "female"), "Overall"]
     parts = [f"the mean age (standard deviation) was {text} years" for text in age]

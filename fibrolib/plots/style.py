@@ -292,11 +292,17 @@ def signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
+def p_value(p: float) -> str:
+    """``0.032``, ``< 0.001`` or ``> 0.99``; a dash where there is none."""
+    if np.isnan(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else "> 0.99" if p > 0.99 else f"{p:.3f}"
+
+
 def p_text(p: float) -> str:
     """``p = 0.032``, ``p < 0.001`` or ``p > 0.99``."""
-    if p > 0.99:
-        return "p > 0.99"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    value = p_value(p)
+    return f"p {value}" if value[0] in "<>" else f"p = {value}"
 
 
 def setting_label(setting: Mapping[str, object]) -> str:

@@ -9,8 +9,7 @@ import pandas as pd
 
 from fibrolib.diagnostics import INDICES, model_label
 from fibrolib.errors import counted
-from fibrolib.plots import with_interval
-from fibrolib.report.tables import _p_value
+from fibrolib.plots import p_text, p_value, with_interval
 
 
 def _collect_notes(*tables: pd.DataFrame, said: str = "") -> list[str]:
@@ -147,12 +146,11 @@ def describe_joint(joint: pd.DataFrame) -> str:
     if np.isnan(row.p):
         on = f"{row.test}, {counted(row.n, 'patient')}"
         return f"The hypothesis that all {row.models} AUCs are equal cannot be tested ({on}): {row.note}."
-    p = _p_value(row.p)
     text = (
         f"Test of the hypothesis that all {row.models} AUCs are equal ({row.test}; {counted(row.n, 'patient')} "
         "scored by all): "
         f"F = {row.statistic:.2f} on {row.df:.1f} and {row.df_error:.1f} degrees of freedom, "
-        f"**p {p if p.startswith('<') else f'= {p}'}**. This is one test, so it needs no correction"
+        f"**{p_text(row.p)}**. This is one test, so it needs no correction"
     )
     return f"{text}; {row.note}." if row.note else f"{text}."
 
@@ -172,7 +170,7 @@ def describe_comparisons(comparisons: pd.DataFrame, check: pd.DataFrame | None =
     pairs = f"**{counted(len(tested), 'pair')}** {'was' if len(tested) == 1 else 'were'}"
     text = f"{pairs} tested ({tested['test'].iloc[0]}; {patients}). After Holm's correction "
     if apart.empty:
-        text += f"**none** has p < 0.05 (smallest corrected p: {_p_value(tested['p_holm'].min())})"
+        text += f"**none** has p < 0.05 (smallest corrected p: {p_value(tested['p_holm'].min())})"
     else:
         pairs = ", ".join(map(_ahead, apart.itertuples()))
         text += f"**{len(apart)}** {'has' if len(apart) == 1 else 'have'} p < 0.05: {pairs}"
@@ -204,7 +202,7 @@ def _agreement(tested: pd.DataFrame, check: pd.DataFrame) -> str:
     if apart.empty:
         return f"A second test ({both['test_check'].iloc[0]}) agrees for every pair"
     pairs = ", ".join(
-        f"{model_label(row.a)} and {model_label(row.b)} (p {_p_value(row.p_holm)}; {_p_value(row.p_holm_check)})"
+        f"{model_label(row.a)} and {model_label(row.b)} (p {p_value(row.p_holm)}; {p_value(row.p_holm_check)})"
         for row in apart.itertuples()
     )
     return f"**The conclusion depends on the test** ({names}) for {pairs}: no difference is established there"

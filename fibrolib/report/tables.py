@@ -13,7 +13,7 @@ from tableone import TableOne
 from fibrolib.cohort.columns import NUMBERS
 from fibrolib.diagnostics import ColumnSpec, model_label
 from fibrolib.errors import counted
-from fibrolib.plots import GROUPS, ORACLES, method_label, signed, with_interval
+from fibrolib.plots import GROUPS, ORACLES, method_label, p_value, signed, with_interval
 from fibrolib.stages import cutoff_name, stage_name
 
 _METRICS = {
@@ -120,11 +120,6 @@ def _difference(value: float, low: float, high: float) -> str:
     return f"{signed(value)} (no interval)" if np.isnan(low) else f"{signed(value)} ({signed(low)} to {signed(high)})"
 
 
-def _p_value(p: float) -> str:
-    """``0.032`` or ``< 0.001``; a dash where there is none."""
-    return "–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
 def _pair(row: tuple) -> str:
     return f"{model_label(row.a)} − {model_label(row.b)}"
 
@@ -146,8 +141,8 @@ def readable_comparisons(comparisons: pd.DataFrame, of: str = "AUC", *, notes: b
             "Comparison": _pair(row),
             "Patients": row.n,
             f"Difference in {of} (95 % CI)": _difference(row.difference, row.ci_low, row.ci_high),
-            "p": _p_value(row.p),
-            corrected: _p_value(row.p_holm),
+            "p": p_value(row.p),
+            corrected: p_value(row.p_holm),
             "Test": row.test,
         }
         | ({"Note": row.note} if notes else {})
@@ -162,7 +157,7 @@ def readable_tests(*tables: pd.DataFrame) -> pd.DataFrame:
     columns = {"Comparison": [_pair(row) for row in first.itertuples()], "Patients": first["n"].to_list()}
     for table in tables:
         test = next(iter(table["test"]), "no test")
-        columns[f"{test}: {_corrected(table)}"] = [_p_value(p) for p in table["p_holm"]]
+        columns[f"{test}: {_corrected(table)}"] = [p_value(p) for p in table["p_holm"]]
     return pd.DataFrame(columns)
 
 
@@ -373,7 +368,7 @@ def _answers(table: pd.DataFrame) -> pd.DataFrame:
                 else with_interval(row.value, row.low, row.high)
                 for row in table.itertuples()
             ],
-            "p": table["p"].map(_p_value),
+            "p": table["p"].map(p_value),
         }
     )
 
@@ -402,8 +397,8 @@ def _interactions(table: pd.DataFrame) -> pd.DataFrame:
             "Groups": table["levels"],
             "Patients": table["n"],
             "Statistic": table["statistic"].map("{:.2f}".format, na_action="ignore"),
-            "p": table["p"].map(_p_value),
-            _corrected(table): table["p_holm"].map(_p_value),
+            "p": table["p"].map(p_value),
+            _corrected(table): table["p_holm"].map(p_value),
             "Note": table["note"],
         }
     )
