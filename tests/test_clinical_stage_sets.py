@@ -51,7 +51,7 @@ def test_sixteen_patients_cannot_promise_95_per_cent():
 def test_least_numbers_of_calibration_patients():
     # ceil((n + 1) level) <= n: 9 for 0.9, 19 for 0.95, 99 for 0.99.
     for level, least in ((0.9, 9), (0.95, 19), (0.99, 99)):
-        assert set_coverage([least - 1, least], confidence_level=level)["promised"].tolist() == [False, True]
+        assert set_coverage([least - 1, least], confidence_level=level)["attainable"].tolist() == [False, True]
 
 
 def test_spread_of_the_coverage_is_a_beta_distribution():

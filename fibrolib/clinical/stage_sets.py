@@ -97,9 +97,9 @@ def _mass_until(probabilities: _Floats) -> _Floats:
 def set_coverage(calibration_sizes: Sequence[int], *, confidence_level: float = 0.9) -> pd.DataFrame:
     """Coverage that calibration patients can promise, and how far it varies with the patients one happens to have.
 
-    Columns ``n, coverage, low, high, promised``: mean and central 95 % of the coverage over draws of `n` calibration
+    Columns ``n, coverage, low, high, attainable``: mean and central 95 % of the coverage over draws of `n` calibration
     patients, for scores without ties (beta distribution: Vovk, Mach Learn 2013;92:349); with too few patients, the sets
-    are all stages, coverage is 1, and ``promised`` is false.
+    are all stages, coverage is 1, and ``attainable`` is false.
     """
     rows = []
     for n in calibration_sizes:
@@ -107,7 +107,7 @@ def set_coverage(calibration_sizes: Sequence[int], *, confidence_level: float = 
         spread = stats.beta(rank, n + 1 - rank) if rank <= n else None
         numbers = (spread.mean(), *spread.ppf([0.025, 0.975])) if spread else (1.0, 1.0, 1.0)
         rows.append((n, *map(float, numbers), spread is not None))
-    return pd.DataFrame(rows, columns=["n", "coverage", "low", "high", "promised"])
+    return pd.DataFrame(rows, columns=["n", "coverage", "low", "high", "attainable"])
 
 
 def selective_accuracy(stage: ArrayLike, probabilities: ArrayLike, *, confidence_level: float = 0.95) -> pd.DataFrame:

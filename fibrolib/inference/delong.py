@@ -138,7 +138,7 @@ def delong_test(
         return found
     if variance > 0 and _exchanges(sizes):
         pvalue = _exchange_pvalue(positive, score_a, score_b, alternative)
-        found = replace(found, pvalue=pvalue, note=_join_notes("p by exchange within patients", note))
+        found = replace(found, pvalue=pvalue, note=_join_notes("p from a permutation test within patients", note))
     correlation = (sum(single) - variance) / 2 / np.sqrt(np.prod(single)) if min(single) > 0 else 0.0
     limits = (_auto_limits(area, part, sizes, level) for area, part in zip(areas, parts, strict=True))
     low, high = _mover_limits(*areas, *limits, correlation)
@@ -327,7 +327,7 @@ def share_of_ceiling(
     value = gain / achievable if achievable else float("nan")
     low, high = _fieller_limits(gain, achievable, _placement_covariance(positive, placed), level)
     note = "the ceiling is not told from chance: no limits" if np.isnan(low) else ""
-    return Estimate("share of the way to the ceiling", value, low, high, len(positive), level, "Fieller", note=note)
+    return Estimate("share of the achievable AUC gain", value, low, high, len(positive), level, "Fieller", note=note)
 
 
 def _fieller_limits(a: float, b: float, covariance: _Floats, confidence_level: float) -> _Limits:
