@@ -16,6 +16,7 @@ from fibrolib.paper.tables import PaperTable
 ROWS = pd.DataFrame({"Test": ["A & B", "50 %_x"], "AUC (≥ F2)": ["0.91 (0.64–0.98)", "−0.10 to 0.70"]})
 TABLE = PaperTable(1, "metrics", "Accuracy", ROWS, ("n = 17.", "Virtual cohort."))
 WIDE = PaperTable(2, "wide", "Wide", pd.DataFrame({f"c{number}": ["1"] for number in range(8)}), ())
+LONG = PaperTable(3, "long", "Long", ROWS.assign(Remark="word " * 30), ())
 
 
 def document_text(path):
@@ -71,12 +72,21 @@ def test_latex_has_rules_and_no_sign_that_latex_refuses():
     assert r"50 \%\_x & $-$0.10 to 0.70 \\" in text
     assert r"AUC ($\geq$ F2)" in text
     assert text.isascii()
+    assert documents._latex_text("> 0.99") == "$>$ 0.99"
     assert documents._latex_text("a\\b{c}") == r"a\textbackslash b\{c\}"
 
 
+def test_a_table_that_would_be_small_is_turned_in_latex():
+    assert [documents._latex_table(each).count("sidewaystable") for each in (TABLE, LONG)] == [0, 2]
+
+
 def test_latex_compiles_where_it_is_installed(tmp_path):
-    whole = documents._write_latex([TABLE, WIDE], tmp_path)
-    assert re.findall(r"\\input\{(.+?)\}", whole.read_text("utf-8")) == ["table_1_metrics", "table_2_wide"]
+    whole = documents._write_latex([TABLE, WIDE, LONG], tmp_path)
+    assert re.findall(r"\\input\{(.+?)\}", whole.read_text("utf-8")) == [
+        "table_1_metrics",
+        "table_2_wide",
+        "table_3_long",
+    ]
     if not shutil.which("pdflatex"):
         pytest.skip("LaTeX is not installed")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", whole.name]

@@ -22,11 +22,13 @@ from fibrolib.paper.tables import PaperTable
 
 _LONG = 32  # letters after which the text of a cell is broken
 _PAGEFUL = 30  # rows up to which a table is kept on one page, with its notes
-_WIDE = 6  # columns from which a page is turned
+_WIDE = 6  # columns beyond which Word's page is turned: there, cells are broken
+_LINE = 135  # letters of a row beyond which LaTeX's table is turned: more would be printed small
 _LATEX = {
     "≥": r"$\geq$",
     "≤": r"$\leq$",
     "<": r"$<$",
+    ">": r"$>$",
     "−": r"$-$",
     "×": r"$\times$",
     "±": r"$\pm$",
@@ -60,15 +62,17 @@ def _latex_table(table: PaperTable) -> str:
     begin, rules = rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}", (r"\toprule", r"\midrule", r"\bottomrule")
     tabular = "\n".join([begin, rules[0], lines[0], rules[1], *lines[1:], rules[2], r"\end{tabular}"])
     notes = r"\\ ".join(map(_latex_text, table.notes))
+    widths = [max(map(len, [name, *cells])) + 2 for name, cells in table.rows.items()]
+    kind = "sidewaystable" if sum(widths) > _LINE else "table"
     return "\n".join(
         [
-            r"\begin{table}[p]",
+            rf"\begin{{{kind}}}[p]",
             r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
             rf"\caption{{{_latex_text(table.title)}}}\label{{tab:{table.name}}}",
             rf"\resizebox{{\ifdim\width>\linewidth\linewidth\else\width\fi}}{{!}}{{{tabular}}}",
             r"\par\smallskip",
             rf"\begin{{minipage}}{{\linewidth}}\scriptsize {notes}\end{{minipage}}",
-            r"\end{table}",
+            rf"\end{{{kind}}}",
             "",
         ]
     )
@@ -81,7 +85,7 @@ def _write_latex(tables: Sequence[PaperTable], folder: Path) -> Path:
         write_atomically(path, lambda part, text=text: part.write_text(text, "utf-8"))
     inputs = "\n".join(rf"\input{{table_{table.number}_{table.name}}}" for table in tables)
     head = "\\documentclass{article}\n\\usepackage[margin=2cm]{geometry}\n\\usepackage[utf8]{inputenc}\n"
-    whole = f"{head}\\usepackage{{booktabs,graphicx}}\n\\begin{{document}}\n{inputs}\n\\end{{document}}\n"
+    whole = f"{head}\\usepackage{{booktabs,graphicx,rotating}}\n\\begin{{document}}\n{inputs}\n\\end{{document}}\n"
     return write_atomically(folder / "all_tables.tex", lambda part: part.write_text(whole, "utf-8"))
 
 
