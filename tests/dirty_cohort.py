@@ -267,6 +267,16 @@ def _coloured(good, bad):
     write_timed_video(bad, ((number / FPS, frame) for number, frame in enumerate(colours)), FPS)
 
 
+def _black_at_the_end(frames):
+    return np.concatenate([frames[: N_FRAMES // 2], np.zeros_like(frames[N_FRAMES // 2 :])])
+
+
+def _side_by_side(frames):
+    """Two views of a dual display; the second is another patient's, as copies are another fault."""
+    gap = np.zeros((N_FRAMES, SIDE, 16), dtype=np.uint8)
+    return np.concatenate([liver(4000), gap, liver(4001)], axis=2)
+
+
 def _brighter(frames):
     return np.clip(frames * 1.2 + 5, 0, 255).astype(np.uint8)
 
@@ -313,6 +323,7 @@ FAULTS = [
     cell("sex written in two ways", "sex", "female", "spelt-variously", "counted apart"),
     pair("one patient in two cases", _respelt(str.lower), "patient-spelt-twice", "look like one patient"),
     pair("a zero more", _respelt(lambda name: name.replace("P", "P0")), "patient-spelt-twice", "look like one patient"),
+    pair("a number with a point", _respelt(lambda name: f"{name}.0"), "patient-spelt-twice", "look like one patient"),
     pair(
         "a space more", _respelt(lambda name: name.replace("P", "P ")), "patient-spelt-twice", "look like one patient"
     ),
@@ -346,6 +357,8 @@ FAULTS = [
     file("too short", "video", video_of(lambda frames: frames, fps=100), "short", "less than one heartbeat", ".mp4"),
     file("still", "video", video_of(lambda f: np.repeat(f[:1], N_FRAMES, axis=0)), "still", "nothing moves", ".mp4"),
     file("black", "video", video_of(lambda f: np.zeros_like(f)), "no-picture", "black", ".mp4"),
+    file("half black", "video", video_of(_black_at_the_end), "dark", "50% of the frames are black", ".mp4"),
+    file("two pictures", "video", video_of(_side_by_side), "two-pictures", "side by side", ".mp4"),
     file("white", "video", video_of(lambda f: np.where(f > 60, 255, f).astype(np.uint8)), "white", "saturated", ".mp4"),
     file("in shadow", "video", video_of(_shadowed), "quality", "lies in shadow", ".mp4"),
     file("letters and callipers", "video", video_of(_written_on), "marks", "letters, callipers", ".mp4"),

@@ -363,6 +363,13 @@ def test_one_row_in_another_unit_is_told_by_the_median(column, value, words):
     assert words in finding.message
 
 
+def test_low_values_beside_some_in_another_unit_may_be_in_it_too():
+    findings = _value_findings(columns(swe_kpa=[1.4, 1.9, 2.5, *[7.0, 9.0] * 38, 8.0]))
+    assert [finding.rows for finding in findings if finding.kind == "unit"] == [(2,), (3, 4)]
+    assert "may be m/s too (1.9 m/s = 10.8 kPa)" in findings[1].message
+    assert not _value_findings(columns(swe_kpa=[1.9, 2.5, *[7.0, 9.0] * 39]))
+
+
 def test_severe_disease_is_no_other_unit():
     table = columns(platelets=np.linspace(150, 250, N_PATIENTS), swe_kpa=np.linspace(6, 12, N_PATIENTS))
     table.loc[7, ["platelets", "swe_kpa", "ast"]] = [38, 60, 900]

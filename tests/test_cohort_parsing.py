@@ -134,6 +134,7 @@ CHINESE = {"patient_id": "患者编号", "video": "video", "stage": "stage"}
         ("cp1252", "Müller", "Größe", "Windows-1252"),
         ("cp1252", "Jörg Weiß", "remark", "Windows-1252"),
         ("cp1252", "Größe", "remark", "Windows-1252"),
+        ("cp1252", "P", "Gerät", "Windows-1252"),
         ("cp1252", "Âgnès Lefèvre", "Âge (ans)", "Windows-1252"),
         ("cp1252", "Muñoz Ibáñez", "Número", "Windows-1252"),
     ],
@@ -238,6 +239,41 @@ def test_merged_cells_hold_their_value_in_each_row(folder):
     book.save(path)
     assert read_cohort(path).table["patient_id"].tolist()[:3] == ["P0", "P0", "P2"]
     assert notes_of(path) == [(2, "merged cells are read as if each of them held the value.")]
+
+
+def test_a_header_of_two_lines_is_read_from_the_second(folder):
+    content = rows(age=50, ast=30)
+    content.insert(1, [None, None, None, *content[0][3:]])
+    content[0][3:] = ["Laboratory", None]
+    path = excel(folder, content)
+    book = openpyxl.load_workbook(path)
+    for column in "ABC":
+        book.active.merge_cells(f"{column}1:{column}2")
+    book.save(path)
+    assert set(read_cohort(path).table["ast"]) == {30}
+    assert (1, "the header is on line 2; what stands above it is not read.") in notes_of(path)
+
+
+def test_rows_that_a_filter_hides_are_named(folder):
+    path = excel(folder, rows())
+    book = openpyxl.load_workbook(path)
+    for row in (3, 900):
+        book.active.row_dimensions[row].hidden = True
+    book.save(path)
+    assert rows_of(path) == EXPECTED
+    ((row, message),) = notes_of(path)
+    assert row == 3
+    assert "hidden" in message
+
+
+def test_decimal_commas_in_cells_of_text(folder):
+    content = rows(swe_kpa="7,5")
+    content[2][3], content[3][3] = 7.125, "1.050"
+    row, column, message = only(excel(folder, content))
+    assert (row, column) == (4, "swe_kpa")
+    assert "write 1050" in message
+    content[3][3] = 8
+    assert read_cohort(excel(folder, content)).table["swe_kpa"].tolist()[:4] == [7.5, 7.125, 8, 7.5]
 
 
 def test_formulas_without_stored_results_are_refused(folder):
@@ -406,6 +442,7 @@ def test_three_decimals_are_no_thousands_where_points_are_decimal(folder):
         ("videos/Liver.MP4", "videos/liver.mp4", "There is 'videos/Liver.MP4': is it meant?"),
         ("Videos2/a.mp4", "videos2/a.mp4", "There is 'Videos2/a.mp4'"),
         ("videos/fall-5.mp4", "videos/fall-5", "There is 'videos/fall-5.mp4'"),
+        ("videos/fall-5.mp4", "videos/Fall-5.AVI", "There is 'videos/fall-5.mp4'"),
         (unicodedata.normalize("NFD", "videos/Löwe.mp4"), "videos/Löwe.mp4", "another Unicode form"),
         ("videos/Löwe.mp4", unicodedata.normalize("NFD", "videos/Löwe.mp4"), "another Unicode form"),
     ],

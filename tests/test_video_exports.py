@@ -260,6 +260,22 @@ def test_the_pixels_tell_how_colours_are_coded(tmp_path, meaning, really):
     assert_read(path, tolerance=2)
 
 
+def test_every_frame_of_subsampled_colours_without_compression(tmp_path):
+    # PS3.3 C.7.6.3.1.2: Y1 Y2 Cb Cr; pydicom 3.0 reads all frames but the first at the wrong place.
+    pairs = FRAMES.reshape(COUNT, HEIGHT, WIDTH // 2, 2)
+    coded = np.concatenate([pairs, np.full_like(pairs, 128)], axis=3)
+    path = save(tmp_path / "a.dcm", np.repeat(FRAMES[..., None], 3, axis=3), PhotometricInterpretation="YBR_FULL_422")
+    dataset = pydicom.dcmread(path)
+    dataset.PixelData = coded.tobytes()
+    dataset.save_as(path)
+    assert_read(path)
+    np.testing.assert_array_equal(read_video(path, max_frames=4).frames, FRAMES[4:8])
+    dataset.PhotometricInterpretation = "YBR_PARTIAL_422"
+    dataset.save_as(path)
+    with pytest.raises(VideoError, match="coded as YBR_PARTIAL_422, which is not read here"):
+        read_video(path)
+
+
 def test_colours_that_are_labelled_wrongly_without_compression(tmp_path):
     coded = np.full((*FRAMES.shape, 3), 128, np.uint8)
     coded[..., 0] = FRAMES
@@ -369,12 +385,20 @@ def test_regions(tmp_path):
         ({"FrameTimeVector": [0] + [125] * 5}, 8, True),
         ({"FrameTime": 0, "RecommendedDisplayFrameRate": 0}, 25, True),
         ({"FrameTime": 0, "CineRate": 31}, 31, False),
+        ({"FrameTime": 44.9, "CineRate": 22}, 1000 / 44.9, False),
     ],
 )
 def test_a_rate_that_is_a_guess_is_said(tmp_path, tags, fps, guessed):
     video = read_video(save(tmp_path / "a.dcm", **{"FrameTime": None, **tags}))
     assert video.fps == pytest.approx(fps)
     assert ("guess" in notes_of(video).get("frame-rate", "")) == guessed
+
+
+def test_two_rates_that_contradict_each_other_are_said(tmp_path):
+    video = read_video(save(tmp_path / "a.dcm", FrameTime=40, CineRate=10))
+    assert video.fps == pytest.approx(25)
+    assert "two frame rates, 25 (FrameTime) and 10 (CineRate)" in notes_of(video)["frame-rate"]
+    assert not read_video(save(tmp_path / "b.dcm", FrameTime=44.9, CineRate=22)).notes
 
 
 @pytest.mark.parametrize(

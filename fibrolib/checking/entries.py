@@ -89,7 +89,8 @@ def _spellings(values: pd.Series, key: Callable[[str], str]) -> list[list[str]]:
 
 def _folded_id(identifier: str) -> str:
     """An identifier without case, zeros in front of numbers, spaces, punctuation and typographic variants."""
-    text = re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", identifier).casefold())
+    text = re.sub(r"(?<=\d)\.0+$", "", unicodedata.normalize("NFKC", identifier).casefold())  # 12.0 is 12
+    text = re.sub(r"[\W_]+", " ", text)
     return "".join(re.sub(r"(?<!\d)0+(?=\d)", "", part) + " " * part[-1:].isdigit() for part in text.split())
 
 
@@ -186,7 +187,21 @@ def _odd_values(column: str, spec: ColumnSpec, values: pd.Series) -> list[_Findi
             findings.append(_outside(column, line, value, spec))
         elif len(values) >= _MIN_FOR_MEDIAN:
             findings += _far_from_median(column, line, value, spec, float(values.median()))
-    return findings + [_in_another_unit(column, spec, name, cells) for name, cells in in_unit.items()]
+    findings += [_in_another_unit(column, spec, name, cells) for name, cells in in_unit.items()]
+    return findings + _perhaps_in_it(column, spec, values, in_unit)
+
+
+def _perhaps_in_it(column: str, spec: ColumnSpec, values: pd.Series, in_unit: Collection[str]) -> list[_Finding]:
+    """Values that few patients have, beside others that are plainly in another unit."""
+    limit, unit = spec.low_median or (spec.low, None)
+    low = values[values.between(spec.low, limit, inclusive="left")]
+    if unit is None or unit.name not in in_unit or low.empty:
+        return []
+    message = (
+        f"values below {limit:g} {spec.unit} in a column that also holds {unit.name}: they may be {unit.name} too "
+        f"({low.iloc[0]:g} {unit.name} = {unit.convert(low.iloc[0]):.3g} {spec.unit}). Look them up."
+    )
+    return [_Finding("warning", "unit", message, low.index, column)]
 
 
 def _far_from_median(column: str, line: int, value: float, spec: ColumnSpec, median: float) -> list[_Finding]:

@@ -20,10 +20,11 @@ from fibrolib.errors import VideoError
 from fibrolib.video import Clip, Surveys, VideoSurvey, clip_quality, masks_of_frames, quality_faults, survey_video
 from fibrolib.workers import in_parallel
 
-# All *assumptions*. The calmest of 71 real videos moves by 4.0 grey levels and the darkest has a mean of 9.5.
+# All *assumptions*. The calmest of 71 real videos moves by 4.0 grey levels.
 _LEVELS = 26  # of 256: less of the range is used by no real picture, but by one whose grey levels were misread
 _STILL = 0.5  # grey levels of movement; coding noise of a repeated picture is below
-_DARK = 2.0  # grey levels
+_BLACK_FRAMES = 0.1  # of the frames looked at
+_WIDE = 2.2  # width by height; the picture of a convex probe at a depth of 6 cm is 1.9 times as wide as high
 _WHITE = 0.3  # share of the sector that is saturated
 _SMALL = 64  # pixels, the shorter side
 _SLIVER = 0.05  # share of the frame
@@ -115,7 +116,7 @@ def _video_faults(survey: VideoSurvey, clip_frames: int) -> Iterable[tuple[str, 
     if survey.n_frames > 1 and survey.motion < _STILL:
         yield "still", "nothing moves: a still picture saved as a video. Nets that look at movement see none."
     elif survey.n_frames >= clip_frames and survey.duration < _SHORT:
-        yield "short", f"{survey.duration:.1f} s are less than one heartbeat. Check the frame rate the file states."
+        yield "short", f"{survey.duration:.2f} s are less than one heartbeat. Check the frame rate the file states."
     yield from _picture_faults(survey)
     small = Clip(survey.small.frames, survey.fps, survey.small.inside >= 128)
     for fault in quality_faults(clip_quality(small)):
@@ -136,19 +137,31 @@ def _picture_faults(survey: VideoSurvey) -> Iterable[tuple[str, str]]:
             f"the picture is {shade}, or nearly so: its grey levels lie between {low} and {high} of 255. Nothing can "
             "be learnt from it. Look at the file in the scanner's viewer and export it again.",
         )
-    elif survey.brightness < _DARK:
+    elif survey.dark == 1:
         yield "dark", "the picture is black, or nearly so."
+    elif survey.dark >= _BLACK_FRAMES:
+        yield (
+            "dark",
+            f"{survey.dark:.0%} of the frames are black: they were recorded without a picture, or the file was not "
+            "copied whole. Copy it again, or export the other frames alone.",
+        )
     if survey.saturation > _WHITE:
         yield "white", f"{survey.saturation:.0%} of the ultrasound picture is saturated (white)."
     if min(survey.width, survey.height) < _SMALL:
         yield "small", f"frames of {survey.width} x {survey.height} pixels are too small to show the liver."
     if survey.sector_share < _SLIVER:
         yield "sliver", f"the ultrasound picture was found on {survey.sector_share:.1%} of the frame only. Look at it."
+    elif survey.sector_aspect > _WIDE:
+        yield (
+            "two-pictures",
+            f"the ultrasound picture is {survey.sector_aspect:.1f} times as wide as high. If it is two pictures side "
+            "by side (dual display), export one alone: nets see both, made small.",
+        )
     if survey.coloured >= _COLOURED:
         yield (
             "colour",
-            "something coloured lies inside the ultrasound picture: Doppler, callipers or text. Nets see it grey, and "
-            "may learn it. Export without it; fibrolib check --page shows it.",
+            "something coloured lies inside the ultrasound picture: Doppler, elastography, callipers or text. Nets see "
+            "it grey, and may learn it. Export without it; fibrolib check --page shows it.",
         )
     if survey.marks >= _MARKED:
         yield (

@@ -176,7 +176,7 @@ def _recognised(content: bytes) -> str:
         foreign = [name for name in re.split(f"[{_DELIMITERS}]", _first_line(text)) if not name.isascii()]
         columns[encoding] = sum(meant_column(name, NUMBERS) is not None for name in foreign)
     if any(columns.values()):
-        return max(columns, key=columns.get)
+        return max(columns, key=lambda name: (columns[name], name == "cp1252" and _single_letters(content)))
     if _single_letters(content):
         return "cp1252"
     if len(common) == 1:
@@ -227,12 +227,13 @@ def _from_excel(path: Path) -> _Raw:
     name = name or next((title for title, visible in sheets.items() if visible), next(iter(sheets), ""))
     if name not in sheets:
         raise CohortError(str(path), [Problem(f"there is no sheet '{name}'; there are: {', '.join(sheets)}.")])
-    raw = _Raw([])
+    raw = _Raw([], decimal_comma=True)
     if len(sheets) > 1:
         others = ", ".join(f"'{other}'" for other in sheets if other != name)
         message = f"the sheet '{name}' was read, and not {others}. For another, write FILE.xlsx#SHEET."
         raw.notes.append(Problem(message))
     shown_by, without_result = _merged_cells(values[name]), []
+    hidden = {row for row, dimension in values[name].row_dimensions.items() if dimension.hidden}
     # Formats may reach to row 1,048,576.
     last = max((cell.row for cell in values[name]._cells.values() if cell.value is not None), default=1)
     for row in values[name].iter_rows(max_row=last):
@@ -240,6 +241,11 @@ def _from_excel(path: Path) -> _Raw:
         raw.records.append((row[0].row, [_as_text(cell.value, cell.number_format or "") for cell in cells]))
         formula = [cell.coordinate for cell in cells if formulas[name][cell.coordinate].data_type == "f"]
         without_result += [place for place in formula if values[name][place].value is None]
+        if row[0].row in hidden and any(cell.value is not None for cell in row):
+            message = (
+                "this row is hidden in the spreadsheet and is read all the same. Delete it if it is to be left out."
+            )
+            raw.notes.append(Problem(message, row[0].row))
     if without_result:
         message = f"formulas whose results are not stored in the file (cells {', '.join(without_result[:5])}). "
         raise CohortError(str(path), [Problem(message + "Open it in a spreadsheet program and save it.")])
@@ -267,6 +273,8 @@ def _as_text(value: object, number_format: str = "") -> str:
         return ""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e22:
         return f"{value:.0f}"
+    if isinstance(value, float) and re.fullmatch(r"\d{1,3}\.\d{3}", str(value)):
+        return f"{value}0"  # a number, and no thousand with its separator
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, datetime.datetime):
@@ -319,13 +327,13 @@ def _rectangular(path: Path, raw: _Raw) -> tuple[list[str], _Records]:
 
 
 def _header_place(records: _Records) -> int:
-    """The first row in which two required columns are recognised: titles may stand above it."""
-    for place, (_, cells) in enumerate(records[:_TITLE_LINES]):
+    """The row in which two required columns, and most of all, are recognised: titles may stand above it."""
+    recognised = []
+    for _, cells in records[:_TITLE_LINES]:
         names = [_tidy(name) for name in cells]
-        meanings = {name if name in REQUIRED else meant_column(name) for name in names}
-        if len(meanings.intersection(REQUIRED)) > 1:
-            return place
-    return 0
+        meanings = {name if name in (*REQUIRED, *NUMBERS) else meant_column(name) for name in names} - {None}
+        recognised.append(len(meanings) if len(meanings.intersection(REQUIRED)) > 1 else 0)
+    return recognised.index(max(recognised))
 
 
 def _with_points(table: pd.DataFrame, numbers: Collection[str]) -> bool:

@@ -294,7 +294,8 @@ def _near_file(root: Path, value: str) -> str:
         except OSError:
             return ""
         similar = [name for name in names if _same_letters(name, part)]
-        similar = similar or [name for name in names if _same_letters(name.rpartition(".")[0], part)]
+        similar = similar or [name for name in names if _same_letters(Path(name).stem, part)]
+        similar = similar or [name for name in names if _same_letters(Path(name).stem, Path(part).stem)]
         if part not in names and len(similar) != 1:
             return ""
         folder = folder / (part if part in names else similar[0])

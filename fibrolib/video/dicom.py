@@ -25,6 +25,7 @@ _LEAST_SIDE = 16
 
 _ROUNDING = 2  # pixels by which the corner of a region may lie outside the frame
 _MOST_ASPECT = 4.0  # width by height of a pixel, or height by width; beyond is an error of the header (*assumption*)
+_RATE_ROUNDING = 0.1  # share of the frame rate, or one frame per second: CineRate is a whole number
 _SQUARE = 0.005  # scanners round their scales
 _SAMPLES = 8  # frames from which the range of the stored values is taken
 
@@ -179,6 +180,9 @@ class Cine(Source):
                 self.note("frame-rate", f"the header times {len(steps) + 1} frames, not {count}: the rest is a guess.")
             steps = np.resize(np.append(steps, np.full(max(0, count - 1 - len(steps)), np.median(steps))), count - 1)
             return np.concatenate([[0.0], np.cumsum(steps / 1000)])
+        if frame_time and rates[1] and abs(rates[1] - frame_time) > max(1.0, _RATE_ROUNDING * frame_time):
+            told = f"the header tells two frame rates, {frame_time:g} (FrameTime) and {rates[1]:g} (CineRate)"
+            self.note("frame-rate", f"{told} per second: the first is used. Compare it with the scanner's screen.")
         if self.fps is None and count > 1:
             self.note_guessed_rate()
         return np.arange(count) / (self.fps or DEFAULT_FPS)

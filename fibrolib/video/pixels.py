@@ -34,6 +34,9 @@ _BETWEEN_CODESTREAMS = re.compile(rb"(?<=\xff\xd9)\x00?(?=\xff\xd8\xff|\xff\x4f\
 # Start-of-frame markers (ITU-T T.81 table B.1; T.87 for JPEG-LS) and what FFmpeg calls the decoder; "" is Pillow.
 _FRAMES = dict.fromkeys((0xC0, 0xC1, 0xC2), "") | {0xC3: "mjpeg", 0xF7: "jpegls"}
 
+_RETIRED = {"ARGB", "CMYK", "HSV", "YBR_PARTIAL_420", "YBR_PARTIAL_422"}
+"""Ways of coding colours without compression that nothing here reads (PS3.3 C.7.6.3.1.2)."""
+
 _OVERLAYS = range(0x6000, 0x6020, 2)  # groups; element 0102 is the bit in which a drawing lies
 
 Note = Callable[[str, str], None]
@@ -139,6 +142,9 @@ class PixelData:
 
     def _native_count(self) -> int:
         dataset = self._dataset
+        if dataset.PhotometricInterpretation in _RETIRED:
+            how = f"its colours are coded as {dataset.PhotometricInterpretation}, which is not read here"
+            raise VideoError(f"{self._path}: {how}. Export it as RGB, JPEG or MP4.")
         bits = int(dataset.Rows) * int(dataset.Columns) * int(dataset.SamplesPerPixel) * int(dataset.BitsAllocated)
         if dataset.PhotometricInterpretation == "YBR_FULL_422":
             bits = bits * 2 // 3
@@ -168,7 +174,10 @@ class PixelData:
 
     def _decoded(self, indices: list[int]) -> Iterator[NDArray]:
         if self._codestream is None:
-            yield from iter_pixels(self._dataset, indices=indices)
+            # Of several frames at a time, pydicom 3.0 takes only the first for subsampled: one by one.
+            subsampled = self._dataset.PhotometricInterpretation == "YBR_FULL_422"
+            for chosen in [[index] for index in indices] if subsampled else [indices]:
+                yield from iter_pixels(self._dataset, indices=chosen)
             return
         if self._codestream.decoder == "jpeg2000":
             for index in indices:

@@ -31,6 +31,9 @@ _EVERY_COLOURED = 4
 
 _LOWEST, _HIGHEST = 0.005, 0.995  # percentiles of the grey levels, without single pixels
 
+_DARK = 2.0
+"""Mean grey level below which a frame is black (*assumption*: the darkest of 71 real videos has a mean of 9.5)."""
+
 _LARGE = 2_100_000  # pixels, as in full HD: larger frames are looked at in a smaller size, to bound the memory
 
 _STRIP = 64  # rows
@@ -51,7 +54,9 @@ class VideoSurvey:
     width: int
     height: int
     sector_share: float  # of the frame
+    sector_aspect: float  # width by height of the rectangle around it
     brightness: float  # mean
+    dark: float  # share of the frames looked at that are black
     contrast: float  # standard deviation
     level_range: tuple[int, int]  # percentiles 0.5 and 99.5
     saturation: float  # share of the pixels that are white (255)
@@ -135,6 +140,7 @@ def _describe(source: Source, sample: _Sample, shape: tuple[int, int]) -> VideoS
     grey = np.repeat(frames[middle, ..., None], 3, axis=2)
     whole = sample.colours[middle // _EVERY_COLOURED] if sample.colours else grey
     suffix = source.path.suffix.lower().lstrip(".")
+    top, bottom, left, right = sector.box
     levels = np.bincount(frames[:, sector.mask].ravel(), minlength=256).cumsum()
     return VideoSurvey(
         path=source.path,
@@ -146,7 +152,9 @@ def _describe(source: Source, sample: _Sample, shape: tuple[int, int]) -> VideoS
         notes=tuple(source.notes),
         level_range=tuple(int(np.searchsorted(levels, share * levels[-1])) for share in (_LOWEST, _HIGHEST)),
         sector_share=float(sector.mask.mean()) if sector.found else 0.0,
+        sector_aspect=(right - left) * source.pixel_aspect / (bottom - top),
         brightness=float(mean_inside.mean()),
+        dark=float(np.mean([frame[sector.mask].mean() < _DARK for frame in frames])),
         contrast=float(np.sqrt(variance_inside.mean() + mean_inside.var())),
         saturation=float(np.mean([(frame[sector.mask] == 255).mean() for frame in frames])),
         motion=float(np.sqrt(variance_inside).mean()),
