@@ -385,9 +385,14 @@ def test_separators_of_thousands_are_told_and_not_applied(folder, value, words):
 @pytest.mark.parametrize(
     ("column", "value", "words"),
     [
-        ("swe_kpa", "7.1 kPa", "write 7.1 without 'kPa'"),
-        ("platelets", "182 x10^9/L", "write 182 without 'x10^9/L'"),
-        ("ast", "42 U/l", "write 42 without 'U/l'"),
+        ("swe_kpa", "7.1 kPa", "write 7.1."),
+        ("swe_kpa", "1,3 m/s", "write 5.07."),
+        ("platelets", "182 x10^9/L", "write 182."),
+        ("platelets", "182000/mm³", "write 182."),
+        ("platelets", "182 10^3/µl", "write 182."),
+        ("ast", "42 U/l", "write 42."),
+        ("ast", "0.7 µkat/l", "write 42."),
+        ("ast", "42*", "write 42 without '*', if"),
         ("swe_kpa", "07. Jan", "a spreadsheet has turned it into a date"),
         ("swe_kpa", "2024-01-07", "a spreadsheet has turned it into a date"),
         ("stage", "01-Feb", "a date, which a spreadsheet made of it"),

@@ -40,6 +40,7 @@ from fibrolib.errors import Problem
 from fibrolib.stages import METAVIR
 
 DAYS = "days_from_biopsy"
+_DAYS_SPEC = ColumnSpec("days", -math.inf, math.inf)
 
 _STAGE_IN_WORDS = re.compile(r"[^\W\d_]+[\s_-]*([0-4])")
 _TWO_STAGES = re.compile(r"[^\W\d_]*[\s_-]*([0-4])\s*(?:-|–|/|to|or)\s*[^\W\d_]*([0-4])", re.IGNORECASE)
@@ -47,7 +48,7 @@ _DECIMAL_COMMA = re.compile(r"\d+,(\d{1,2}|\d{4,})")
 _THOUSANDS = re.compile(r"\d{1,3}([.,])\d{3}")
 """A thousand with a separator, or a number with three decimals: 1.050 and 182,000 may mean either."""
 
-_WITH_UNIT = re.compile(r"(\d+(?:[.,]\d+)?)\s*([^\W\d_][^,;]*|%|[×x*].*)")
+_WITH_UNIT = re.compile(r"(\d+(?:[.,]\d+)?)\s*([^\W\d_][^,;]*|%|[×x*].*|/\D.*|10\D.*)")
 _MONTH = (
     r"(?:jan|janv|ene|feb|févr?|fev|mar|mär|mrz|mars|apr|avr|abr|may|mai|jun|juin|jul|juil|aug|août|ago|sept?|oct|okt|"
     r"nov|dec|dez|déc|dic|янв|фев|мар|апр|май|июн|июл|авг|сен|окт|ноя|дек)"
@@ -221,7 +222,7 @@ def _explain(column: str, check: str, value: str | None, root: Path, numbers: Ma
         case "not_nullable":
             return "this cell is empty. Every row needs one."
         case "number":
-            return _explain_number(value, "days" if column == DAYS else numbers[column].unit)
+            return _explain_number(value, numbers.get(column, _DAYS_SPEC))
         case "further":
             return explain(column, value)
         case "stage":
@@ -260,7 +261,7 @@ def _explain_stage(value: str) -> str:
     return f"stage {value} is outside 0 to 4 (METAVIR). Translate other scales first."
 
 
-def _explain_number(value: str, unit: str) -> str:
+def _explain_number(value: str, spec: ColumnSpec) -> str:
     fault = "is no number" if _number(value) is None else "is not above 0"
     bare = value.lstrip("<>≤≥= ")
     if _THOUSANDS.fullmatch(value):
@@ -275,13 +276,16 @@ def _explain_number(value: str, unit: str) -> str:
     elif MADE_DATE.fullmatch(value):
         fault += ": a spreadsheet has turned it into a date. Look up what it was, and format the column as text"
     elif (with_unit := _WITH_UNIT.fullmatch(value)) and _number(with_unit[1].replace(",", ".")):
-        bare = with_unit[1].replace(",", ".")
-        fault += f" alone: write {bare} without '{with_unit[2]}', if that is the unit expected"
+        bare, convert = with_unit[1].replace(",", "."), spec.converter(with_unit[2])
+        if convert:
+            fault += f" alone: write {round(convert(float(bare)), 2):g}"
+        else:
+            fault += f" alone: write {bare} without '{with_unit[2]}', if that is the unit expected"
     elif _DECIMAL_COMMA.fullmatch(value):
         fault += f" with a decimal point: write {value.replace(',', '.')}"
     elif value[:1] in "<>≤≥" and _number(bare):
         fault += f" but a limit of detection: write {bare} and note it elsewhere"
-    expected = f"{unit}, a number alone" if unit else "a number alone"
+    expected = f"{spec.unit}, a number alone" if spec.unit else "a number alone"
     return f"'{value}' {fault}. Expected {expected}; leave the cell empty where it is unknown."
 
 
