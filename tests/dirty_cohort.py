@@ -355,6 +355,7 @@ FAULTS = [
     file("one frame", "video", video_of(lambda frames: frames[:1]), "one-frame", "one frame", ".mp4"),
     file("few frames", "video", video_of(lambda frames: frames[:12]), "few-frames", "12 frames", ".mp4"),
     file("too short", "video", video_of(lambda frames: frames, fps=100), "short", "less than one heartbeat", ".mp4"),
+    file("too slow", "video", video_of(lambda frames: frames, fps=2), "slow", "2 frames per second", ".mp4"),
     file("still", "video", video_of(lambda f: np.repeat(f[:1], N_FRAMES, axis=0)), "still", "nothing moves", ".mp4"),
     file("black", "video", video_of(lambda f: np.zeros_like(f)), "no-picture", "black", ".mp4"),
     file("half black", "video", video_of(_black_at_the_end), "dark", "50% of the frames are black", ".mp4"),

@@ -37,6 +37,7 @@ _USELESS = {
 """Faults of the quality gate that nothing else here finds; a sweep takes more frames than a survey keeps."""
 _SECONDS = 60.0  # that reading one file may take
 _PATIENCE = 65.0  # seconds until a reader that has not looked at the clock is given up
+_SLOW = 5.0  # frames per second: two a heartbeat at 150 a minute; the slowest of 71 real videos has 10
 _SHORT = 1.0  # seconds: one heartbeat at 60 a minute, and the movement is what the video is for
 
 
@@ -117,6 +118,11 @@ def _video_faults(survey: VideoSurvey, clip_frames: int) -> Iterable[tuple[str, 
         yield "still", "nothing moves: a still picture saved as a video. Nets that look at movement see none."
     elif survey.n_frames >= clip_frames and survey.duration < _SHORT:
         yield "short", f"{survey.duration:.2f} s are less than one heartbeat. Check the frame rate the file states."
+    if survey.n_frames > 1 and survey.fps < _SLOW:
+        yield (
+            "slow",
+            f"{survey.fps:g} frames per second are too few to show a heartbeat. Check the frame rate the file states.",
+        )
     yield from _picture_faults(survey)
     small = Clip(survey.small.frames, survey.fps, survey.small.inside >= 128)
     for fault in quality_faults(clip_quality(small)):

@@ -141,7 +141,10 @@ def _check_shapes(path: str | Path, shapes: Collection[tuple[int, ...]]) -> None
     if not shapes:
         raise VideoError(f"{path}: no frame could be decoded from this file. Export it again from the scanner.")
     if len(shapes) > 1:
-        raise VideoError(f"{path}: the picture changes its size half-way. Export it with one size throughout.")
+        sizes = " and ".join(f"{width} x {height}" for height, width in sorted(shapes))
+        raise VideoError(
+            f"{path}: the pictures are of different sizes ({sizes}). Export them with one size throughout."
+        )
 
 
 def _overview_step(count: int, first: int, last: int) -> int:
