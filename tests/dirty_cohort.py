@@ -271,6 +271,10 @@ def _black_at_the_end(frames):
     return np.concatenate([frames[: N_FRAMES // 2], np.zeros_like(frames[N_FRAMES // 2 :])])
 
 
+def _frozen(frames):
+    return np.concatenate([frames[:5], np.repeat(frames[5:6], 10, axis=0), frames[15:]])
+
+
 def _side_by_side(frames):
     """Two views of a dual display; the second is another patient's, as copies are another fault."""
     gap = np.zeros((N_FRAMES, SIDE, 16), dtype=np.uint8)
@@ -355,6 +359,7 @@ FAULTS = [
     file("one frame", "video", video_of(lambda frames: frames[:1]), "one-frame", "one frame", ".mp4"),
     file("few frames", "video", video_of(lambda frames: frames[:12]), "few-frames", "12 frames", ".mp4"),
     file("too short", "video", video_of(lambda frames: frames, fps=100), "short", "less than one heartbeat", ".mp4"),
+    file("frozen", "video", video_of(_frozen), "frozen", "stands still for 47% of the recording", ".mp4"),
     file("too slow", "video", video_of(lambda frames: frames, fps=2), "slow", "2 frames per second", ".mp4"),
     file("still", "video", video_of(lambda f: np.repeat(f[:1], N_FRAMES, axis=0)), "still", "nothing moves", ".mp4"),
     file("black", "video", video_of(lambda f: np.zeros_like(f)), "no-picture", "black", ".mp4"),

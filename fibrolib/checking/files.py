@@ -23,6 +23,7 @@ from fibrolib.workers import in_parallel
 # All *assumptions*. The calmest of 71 real videos moves by 4.0 grey levels.
 _LEVELS = 26  # of 256: less of the range is used by no real picture, but by one whose grey levels were misread
 _STILL = 0.5  # grey levels of movement; coding noise of a repeated picture is below
+_FROZEN = 0.2  # of the recording
 _BLACK_FRAMES = 0.1  # of the frames looked at
 _WIDE = 2.2  # width by height; the picture of a convex probe at a depth of 6 cm is 1.9 times as wide as high
 _WHITE = 0.3  # share of the sector that is saturated
@@ -37,7 +38,7 @@ _USELESS = {
 """Faults of the quality gate that nothing else here finds; a sweep takes more frames than a survey keeps."""
 _SECONDS = 60.0  # that reading one file may take
 _PATIENCE = 65.0  # seconds until a reader that has not looked at the clock is given up
-_SLOW = 5.0  # frames per second: two a heartbeat at 150 a minute; the slowest of 71 real videos has 10
+_SLOW = 5.0  # frames per second: two for each heartbeat at 150 a minute
 _SHORT = 1.0  # seconds: one heartbeat at 60 a minute, and the movement is what the video is for
 
 
@@ -118,6 +119,9 @@ def _video_faults(survey: VideoSurvey, clip_frames: int) -> Iterable[tuple[str, 
         yield "still", "nothing moves: a still picture saved as a video. Nets that look at movement see none."
     elif survey.n_frames >= clip_frames and survey.duration < _SHORT:
         yield "short", f"{survey.duration:.2f} s are less than one heartbeat. Check the frame rate the file states."
+    if survey.motion >= _STILL and survey.frozen >= _FROZEN and not survey.dark:
+        stretch = f"the picture stands still for {survey.frozen:.0%} of the recording"
+        yield "frozen", f"{stretch}: it was frozen. Export the part that moves alone; nets look at the middle."
     if survey.n_frames > 1 and survey.fps < _SLOW:
         yield (
             "slow",

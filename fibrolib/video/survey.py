@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import pickle
 import tempfile
 import weakref
@@ -34,6 +35,10 @@ _LOWEST, _HIGHEST = 0.005, 0.995  # percentiles of the grey levels, without sing
 _DARK = 2.0
 """Mean grey level below which a frame is black (*assumption*: the darkest of 71 real videos has a mean of 9.5)."""
 
+_FROZEN = 0.5
+"""Mean difference of frames, in grey levels, below which nothing moved (*assumption*: coding changes them by less)."""
+_EVERY_PIXEL = 4  # one of so many in a row, and in a column, is looked at
+
 _LARGE = 2_100_000  # pixels, as in full HD: larger frames are looked at in a smaller size, to bound the memory
 
 _STRIP = 64  # rows
@@ -61,6 +66,7 @@ class VideoSurvey:
     level_range: tuple[int, int]  # percentiles 0.5 and 99.5
     saturation: float  # share of the pixels that are white (255)
     motion: float  # standard deviation over time of a pixel, mean over the pixels; 0 for one frame
+    frozen: float  # share of the recording in the longest stretch in which nothing moves
     coloured: float  # pixels that are coloured differently from the whole, mean over the frames looked at
     marks: int  # pixels in bright strokes that stand still in moving tissue
     small: _Miniature  # frames spread over the file, for `fingerprints`
@@ -158,6 +164,7 @@ def _describe(source: Source, sample: _Sample, shape: tuple[int, int]) -> VideoS
         contrast=float(np.sqrt(variance_inside.mean() + mean_inside.var())),
         saturation=float(np.mean([(frame[sector.mask] == 255).mean() for frame in frames])),
         motion=float(np.sqrt(variance_inside).mean()),
+        frozen=_longest_freeze(frames, sector.mask),
         coloured=_coloured_pixels(sample.colours, inside) if sample.colours else 0.0,
         marks=_still_marks(mean, np.sqrt(variance), inside),
         small=_miniature(frames[printed], sector),
@@ -173,6 +180,16 @@ def _reduced(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return frame
     strips = np.split(frame, range(_STRIP * factor, len(frame), _STRIP * factor))
     return np.concatenate([np.asarray(Image.fromarray(strip).reduce(factor)) for strip in strips])
+
+
+def _longest_freeze(frames: NDArray[np.uint8], inside: NDArray[np.bool_]) -> float:
+    """Share of the frames in the longest stretch of frames that hardly differ."""
+    sparse = (slice(None, None, _EVERY_PIXEL),) * 2
+    pixels = frames[:, *sparse][:, inside[sparse]].astype(np.int16)
+    if not pixels.size:
+        return 0.0
+    still = np.abs(np.diff(pixels, axis=0)).mean(axis=1) < _FROZEN
+    return max((len([*run]) for same, run in itertools.groupby(still) if same), default=0) / max(1, len(still))
 
 
 def _over_time(frames: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
