@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -36,6 +37,16 @@ def test_one_table_only_fits_the_source_study():
     assert matching_confusions(17, SOURCE | {"f1": 0.8571}).empty
     positive = matching_confusions(17, {"precision": 8 / 11, "recall": 8 / 9}, average="positive", n_positive=9)
     assert positive.to_numpy().tolist() == [[8, 1, 3, 5]]
+
+
+def test_tables_of_many_patients_do_not_fill_the_memory():
+    # 1.4 million tables of 200 patients: 43 MB at once.
+    tracemalloc.start()
+    found = matching_confusions(200, {"accuracy": 0.7647, "f1": 0.61})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.empty
+    assert peak < 10e6
 
 
 def test_forensic_arguments_are_checked():

@@ -206,3 +206,5 @@ def test_what_is_no_table_of_redraws_is_refused():
         summarise_redraws(pd.DataFrame())
     with pytest.raises(ValueError, match="a split must be a Series indexed by patient; it is a list"):
         redraw_splits(table(), [["test"] * 110])
+    with pytest.raises(ValueError, match="it is one with patients twice"):
+        redraw_splits(table(), [pd.concat([draws(1)[0], draws(1)[0]])])

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from statsmodels.stats.multitest import multipletests
 
+from fibrolib.clinical import corrected_auc
 from fibrolib.diagnostics import FIB4, tabulate_zones
 from fibrolib.errors import FibrolibError
 from fibrolib.inference import (
@@ -24,6 +25,8 @@ from fibrolib.inference import (
     coords,
     delong_joint_test,
     delong_test,
+    estimates_table,
+    fit_recalibration,
     mcnemar_test,
     obuchowski,
     partial_auc,
@@ -107,6 +110,12 @@ A, B = [1.0, 2, 4, 3, 5, 6], [2.0, 1, 5, 3, 4, 6]
         (lambda: adjust_pvalues(0.05), "pvalues must be a list"),
         (lambda: adjust_pvalues([[0.1, 0.2]]), "pvalues must be a list"),
         (lambda: auc_ci(Y, A, confidence_level=[0.9, 0.95]), "confidence_level must be one number"),
+        (lambda: adjust_pvalues([0.01], "BH"), "for example .* 'fdr_bh'; it is 'BH'"),
+        (lambda: estimates_table([auc_ci(Y, A)]), "estimates must map names to estimates"),
+        (lambda: delong_test(Y, A, B, margin=None), "margin must be a difference of two areas .* it is nan"),
+        (lambda: fit_recalibration(Y, np.array(A) / 7, slope="no"), "slope must be True or False"),
+        (lambda: auc(Y, A, pos_label=pd.NA), "pos_label must be one label"),
+        (lambda: attainable_areas(0.823, [15, 16, 17], [30, 29, 28]), "almost any mean area"),
     ],
 )
 def test_settings_that_nobody_can_mean(call, message):
@@ -114,6 +123,20 @@ def test_settings_that_nobody_can_mean(call, message):
         call()
     # Tables turn refusals of data into notes: a wrong setting must not become one.
     assert not isinstance(refused.value, InferenceError)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "a", None, np.random.default_rng(0)])
+def test_a_seed_is_a_whole_number(seed):
+    for call in (
+        lambda: auc_ci(Y, A, "bootstrap", seed=seed),
+        lambda: classification_metrics(Y, A, 3, method="bootstrap", seed=seed),
+        lambda: calibration_metrics(Y, np.array(A) / 7, seed=seed),
+        lambda: auc_coverage(0.8, 8, 9, seed=seed),
+        lambda: auc_power(0.8, 8, 9, seed=seed),
+        lambda: corrected_auc(Y, A, np.eye(2), 1, seed=seed),
+    ):
+        with pytest.raises(ValueError, match="seed must"):
+            call()
 
 
 @pytest.mark.parametrize(
@@ -135,6 +158,29 @@ def test_what_is_no_stage(stages):
 def test_zones_are_counted_with_0_and_1_only(truth):
     with pytest.raises(FibrolibError, match=r"y_true (must hold|is missing)"):
         tabulate_zones(["low", "high", "high"], truth)
+
+
+@pytest.mark.parametrize("kind", ["Int64", "boolean", object])
+def test_missing_values_of_pandas_are_missing(kind):
+    truth = pd.Series([pd.NA, 0, 0, 1, 1, 1], dtype=kind)
+    for call in (lambda: auc(truth, A), lambda: auc(truth, A, pos_label=1), lambda: mcnemar_test(Y, Y, truth)):
+        with pytest.raises(InferenceError, match="found nan: leave these patients out"):
+            call()
+    with pytest.raises(InferenceError, match=r"1 of 6 scores is missing \(NaN\)"):
+        auc(Y, truth.astype(object))
+
+
+def test_masked_labels_are_missing():
+    masked = np.ma.array(["ill", "ill", "well", "well", "well", "well"], mask=[0, 0, 0, 0, 0, 1])
+    for labels in (masked, np.ma.array(Y, mask=masked.mask)):
+        with pytest.raises(InferenceError, match="found nan"):
+            auc(labels, A, pos_label=labels[0])
+
+
+@pytest.mark.parametrize("truth", [np.array(Y)[:, None], pd.DataFrame({"y": Y}), {0, 1}])
+def test_labels_are_one_for_each_patient(truth):
+    with pytest.raises(InferenceError, match="y_true must be a list with one entry for each patient"):
+        auc(truth, A, pos_label=1)
 
 
 def test_masked_values_are_missing():
@@ -171,6 +217,8 @@ def test_patients_in_another_order_are_refused():
         lambda: delong_test(truth, score, score[::-1]),
         lambda: permutation_test(truth, score, score[::-1]),
         lambda: delong_joint_test(truth, score[::-1].to_frame().assign(b=B)),
+        lambda: delong_joint_test(truth, [score, score[::-1]]),
+        lambda: fit_recalibration(truth, chance[::-1]),
         lambda: compare_trainings(truth, *[pd.DataFrame({"a": A, "b": B}, index=list("fedcba"))] * 2),
         lambda: confusion(truth, score[::-1], 3),
         lambda: classification_metrics(truth, score[::-1], 3),
@@ -183,6 +231,10 @@ def test_patients_in_another_order_are_refused():
     ):
         with pytest.raises(InferenceError, match="same patients in another order"):
             call()
+    with pytest.raises(InferenceError, match="hold different patients, 'g' for example is not in both"):
+        auc(truth, score.rename({"a": "g"}))
+    numbered = truth.set_axis(range(3, 9))
+    assert auc(numbered, score.reset_index(drop=True)) == auc(numbered, list(score))
     # Other labels (a score's own numbering) say nothing about the order.
     assert auc(truth, score) == auc(truth, score.reset_index(drop=True)) == auc(truth, score[::-1][truth.index])
 

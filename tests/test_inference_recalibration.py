@@ -5,7 +5,19 @@ import pytest
 import statsmodels.api as sm
 from scipy.special import expit, logit
 
-from fibrolib.inference import InferenceError, auc, calibration_metrics, fit_recalibration, recalibrated
+from fibrolib.inference import InferenceError, auc, calibration_metrics, fit_recalibration, log_odds, recalibrated
+
+
+@pytest.mark.parametrize("probability", [[20, 80], [-0.1], np.ma.array([0.2, 7], mask=[0, 0])])
+def test_only_probabilities_have_log_odds(probability):
+    for call in (lambda: log_odds(probability), lambda: recalibrated(probability, 0, 1)):
+        with pytest.raises(InferenceError, match="must hold probabilities between 0 and 1"):
+            call()
+
+
+def test_a_hidden_probability_is_missing():
+    hidden = np.ma.array([0.2, 0.9], mask=[0, 1])
+    assert recalibrated(hidden, 0, 1) == pytest.approx([0.2, np.nan], nan_ok=True)
 
 
 @pytest.fixture(scope="module")

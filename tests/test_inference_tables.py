@@ -66,6 +66,8 @@ def test_counts_of_results_are_those_of_scikit_learn(predictions):
         expected = confusion_matrix(rows["y_true"], rows["y_score"] >= threshold).ravel()
         assert counts.loc[model, ["tn", "fp", "fn", "tp"]].tolist() == expected.tolist()
     assert counts.loc["cnn2d", ["tn", "fp", "fn", "tp"]].isna().all(), "no operating point"
+    with pytest.raises(ValueError, match="thresholds must map models to operating points"):
+        count_results(predictions, [0.7])
     nobody = predictions.assign(y_score=predictions["y_score"].mask(predictions["model"] == "swe"))
     assert count_results(nobody, thresholds).iloc[-1].tolist() == ["swe", 17, 0, 0, 0, 0]
 
@@ -142,7 +144,8 @@ def test_summary_takes_thresholds_and_says_what_is_missing(predictions):
     assert table["threshold"].isna().tolist() == [False, True, True]
     assert table["accuracy"].isna().tolist() == [False, True, True]
     assert table["auc"].notna().all()
-    assert "no operating point" in table.loc["swe", "note"]
+    assert "no operating point: none was given" in table.loc["swe", "note"]
+    assert "do not hold both classes" in table.loc["cnn2d", "note"]
     empty = predictions.assign(y_score=predictions["y_score"].mask(predictions["model"].eq("swe")))
     row = summarise_models(empty).set_index("model").loc["swe"]
     assert row["n"] == 0

@@ -62,6 +62,7 @@ def calibration_metrics(
     """Calibration of one model's probabilities; the numbers are described in :func:`summarise_calibration`."""
     _check_level(confidence_level), _check_order(y_true, y_prob)
     n_resamples = _check_resamples(n_resamples)
+    _check_size(seed, "seed", least=0)
     positive = _check_labels(y_true, least=1, pos_label=pos_label)
     probability = _check_probabilities(y_prob, len(positive))
     rng = np.random.default_rng(seed)

@@ -26,15 +26,15 @@ class InferenceError(FibrolibError, ValueError):
 
 
 def _as_float(values: ArrayLike, name: str) -> _Floats:
-    """Floats, NaN where missing: also where a mask hides the value."""
+    """Floats, NaN where missing: also where a mask hides the value, and for pandas' NA."""
     if np.ma.isMaskedArray(values):
         values = np.ma.filled(values.astype(object), np.nan)
-    nullable = isinstance(getattr(values, "dtype", None), pd.api.extensions.ExtensionDtype)
     if getattr(getattr(values, "dtype", None), "kind", None) in ("c", "m", "M"):
         raise InferenceError(f"{name} must hold numbers only: it is of type {values.dtype}")
     try:
-        array = pd.Series(values).to_numpy(dtype=np.float64, na_value=np.nan) if nullable else values
-        return np.asarray(array, dtype=np.float64)
+        array = np.asarray(values)
+        array = np.where(pd.isna(array), np.nan, array) if array.dtype == object else array
+        return array.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         hint = "; name the label of the condition by pos_label" if name.startswith("y_true") else ""
         raise InferenceError(f"{name} must hold numbers only: {error}{hint}") from error
@@ -54,7 +54,8 @@ def _check_labels(y_true: ArrayLike, name: str = "y_true", *, least: int = 0, po
     invalid = ~(positive | (values == 0))
     if invalid.any():
         listed = _few(f"{value:g}" for value in np.unique(values[invalid]))
-        raise InferenceError(f"{name} must hold 0 and 1 only, found {listed}: apply the stage cut-off first")
+        advice = "leave these patients out" if np.isnan(values).any() else "apply the stage cut-off first"
+        raise InferenceError(f"{name} must hold 0 and 1 only, found {listed}: {advice}")
     n_positive, n_negative = _class_sizes(positive)
     if min(n_positive, n_negative) < least:
         needed = "both classes are needed" if least == 1 else f"at least {least} of each are needed"
@@ -67,9 +68,11 @@ def _check_labels(y_true: ArrayLike, name: str = "y_true", *, least: int = 0, po
 
 def _has_label(labels: ArrayLike, name: str, pos_label: object) -> _Floats:
     """1 where a label is that of the diseased, 0 where it is the other one, NaN where it is missing."""
-    if np.ndim(pos_label):
+    if np.ndim(pos_label) or pd.isna(pos_label):
         raise ValueError(f"pos_label must be one label, that of the diseased; it is {pos_label!r}")
-    labels = np.ma.filled(labels.astype(object), None) if np.ma.isMaskedArray(labels) else labels
+    if np.ndim(labels) != 1:
+        return np.empty(np.shape(labels))  # refused by its shape
+    labels = np.ma.filled(labels.astype(object), np.nan) if np.ma.isMaskedArray(labels) else labels
     series = pd.Series(labels)
     known = series.dropna().unique().tolist()
     if len(known) > 2 or (len(known) == 2 and pos_label not in known):
@@ -123,19 +126,36 @@ def _check_scored(
 
 
 def _check_order(truth: ArrayLike, *others: ArrayLike) -> None:
-    """Refuse tables and series with the same patients in another order: rows are taken as they come."""
-    indices = [each.index for each in (truth, *others) if isinstance(each, pd.Series | pd.DataFrame)]
+    """Refuse tables and series whose rows, taken as they come, are of different patients: also in a list of them.
+
+    A numbering from 0 on is that of the rows, and says nothing of the patients.
+    """
+    given = [each for one in (truth, *others) for each in (one if isinstance(one, list | tuple) else [one])]
+    indices = [each.index for each in given if isinstance(each, pd.Series | pd.DataFrame)]
     for first, index in pairwise(indices):
-        if len(index) == len(first) and not index.equals(first) and index.isin(first).all() and first.isin(index).all():
+        if len(index) != len(first) or index.equals(first):
+            continue
+        known, together = index.isin(first), "or .to_numpy() of all if the rows do belong together"
+        if known.all() and first.isin(index).all():
             raise InferenceError(
                 "the truth and the scores hold the same patients in another order: give scores.reindex(truth.index), "
-                "or .to_numpy() of all if the rows do belong together"
+                f"{together}"
+            )
+        numbered = any(each.equals(pd.RangeIndex(len(index))) for each in (first, index))
+        if known.any() and not numbered:
+            raise InferenceError(
+                f"the truth and the scores hold different patients, {index[~known][0]!r} for example is not in both: "
+                f"take those of truth.index.intersection(scores.index), {together}"
             )
 
 
 def _check_probabilities(y_prob: ArrayLike, n: int, name: str = "y_prob") -> _Floats:
     """Predicted probabilities as float64 within [0, 1]."""
-    values = _check_scores(y_prob, n, name)
+    return _check_unit_range(_check_scores(y_prob, n, name), name)
+
+
+def _check_unit_range(values: _Floats, name: str) -> _Floats:
+    """Probabilities, NaN where missing."""
     outside = (values < 0) | (values > 1)
     if outside.any():
         raise InferenceError(

@@ -117,8 +117,7 @@ def delong_test(
     level = _check_level(confidence_level)
     _check_choice(method, "method", _METHODS)
     _check_choice(alternative, "alternative", _ALTERNATIVES)
-    if margin:
-        _check_margin(margin, alternative, paired)
+    _check_margin(margin, alternative, paired)
     if not _check_flag(paired, "paired"):
         return _unpaired(y_true, score_a, score_b, method, alternative, level, pos_label)
     positive, placed = _placed_columns(y_true, score_a, score_b, pos_label=pos_label)

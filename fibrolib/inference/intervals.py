@@ -86,6 +86,8 @@ class Estimate:
 
 def estimates_table(estimates: Mapping[str, Estimate]) -> pd.DataFrame:
     """One row for each estimate: ``metric`` (the key) and the fields of `Estimate`."""
+    if not isinstance(estimates, Mapping):
+        raise ValueError("estimates must map names to estimates, for example {'auc': auc_ci(y_true, y_score)}")
     return pd.DataFrame([{"metric": key} | asdict(estimate) for key, estimate in estimates.items()])
 
 

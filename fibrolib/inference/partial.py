@@ -148,7 +148,7 @@ def _above(ordered: _Floats, values: _Floats, side: str) -> _Floats:
 def _range_sizes(positive: _Booleans, bounds: tuple[float, float], focus: str) -> tuple[int, int]:
     """How many cases and controls the range rests on: those of the class that it is cut from count in part."""
     m, n = _class_sizes(positive)
-    share = abs(bounds[1] - bounds[0])
+    share = max(bounds) - min(bounds)
     inside = max(2, round(share * (n if focus == "specificity" else m)))
     return (m, inside) if focus == "specificity" else (inside, n)
 

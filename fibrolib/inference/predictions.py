@@ -102,8 +102,8 @@ def _check_values(predictions: pd.DataFrame) -> None:
 def _check_truth(predictions: pd.DataFrame) -> None:
     invalid = predictions[~predictions["y_true"].isin([0, 1])]
     if len(invalid):
-        row = invalid.iloc[0]
-        raise InferenceError(f"column 'y_true' must hold 0 and 1: it is {row['y_true']} for {_who(row)}")
+        row, kind = invalid.iloc[0], "the text " * isinstance(invalid.iloc[0]["y_true"], str)
+        raise InferenceError(f"column 'y_true' must hold 0 and 1: it is {kind}{row['y_true']} for {_who(row)}")
     truths = predictions.groupby("patient_id", observed=True)["y_true"].nunique()
     contradictory = truths.index[truths > 1]
     if len(contradictory):

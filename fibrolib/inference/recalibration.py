@@ -7,14 +7,23 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from fibrolib.inference.calibration import _matching_shift, _root_of_falling, _score, _supremum
-from fibrolib.inference.checks import InferenceError, _check_labels, _check_probabilities
+from fibrolib.inference.checks import (
+    InferenceError,
+    _as_float,
+    _check_flag,
+    _check_labels,
+    _check_order,
+    _check_probabilities,
+    _check_unit_range,
+)
 
 _LEAST = 1e-6  # a probability of 0 or 1 has no log odds: it is taken as this far from there
 
 
 def log_odds(probability: ArrayLike) -> NDArray[np.float64]:
     """Log odds of probabilities, same shape; those of 0 and 1 are cut at one in a million."""
-    return special.logit(np.clip(np.asarray(probability, dtype=float), _LEAST, 1 - _LEAST))
+    values = _check_unit_range(_as_float(probability, "probability"), "probability")
+    return special.logit(np.clip(values, _LEAST, 1 - _LEAST))
 
 
 def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = True) -> tuple[float, float]:
@@ -29,6 +38,7 @@ def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = Tru
         The patients are of one class; or, for a slope, the probabilities are all alike, separate the classes, or order
         them the wrong way round.
     """
+    _check_flag(slope, "slope"), _check_order(y_true, y_prob)
     positive = _check_labels(y_true, least=1)
     logits = log_odds(_check_probabilities(y_prob, len(positive)))
     if not slope:

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.multitest import multipletests, multitest_alias
 
 from fibrolib.errors import counted
 from fibrolib.inference.checks import (
@@ -120,6 +120,8 @@ def adjust_pvalues(pvalues: ArrayLike, method: str = "holm") -> pd.Series:
 
     NaN where there was no test: it stays NaN and does not count. A Series with the index of `pvalues` if it has one.
     """
+    if method not in multitest_alias:
+        raise ValueError(f"method must be one of multipletests', for example 'holm' or 'fdr_bh'; it is {method!r}")
     index = pvalues.index if isinstance(pvalues, pd.Series) else None
     values = _as_float(pvalues, "pvalues")
     if values.ndim != 1:
@@ -263,7 +265,8 @@ def summarise_models(
         scored = wide[["y_true", model]].dropna().set_axis(["y_true", "y_score"], axis=1)
         threshold = float(thresholds.get(model, np.nan))
         row = {"model": model, "n": len(scored), "n_positive": int(scored["y_true"].sum()), "threshold": threshold}
-        rows.append(row | _summary(scored, threshold, confidence_level))
+        reason = "the patients it is chosen on do not hold both classes" if model in thresholds else "none was given"
+        rows.append(row | _summary(scored, threshold, confidence_level, reason))
     return pd.DataFrame(rows)
 
 
@@ -285,6 +288,7 @@ def count_results(predictions: pd.DataFrame, thresholds: Mapping[str, float], **
         One row for each model: ``model, missing, tp, fn, fp, tn``; NaN without an operating point.
     """
     wide, rows = select_predictions(predictions, **chosen), []
+    thresholds = _by_model_name(thresholds)
     for model in wide.columns[1:]:
         known, threshold = wide[["y_true", model]].dropna(), float(thresholds.get(model, np.nan))
         if np.isnan(threshold):
@@ -295,14 +299,15 @@ def count_results(predictions: pd.DataFrame, thresholds: Mapping[str, float], **
     return pd.DataFrame(rows, columns=["model", "missing", "tp", "fn", "fp", "tn"])
 
 
-def _summary(scored: pd.DataFrame, threshold: float, level: float) -> dict[str, object]:
+def _summary(scored: pd.DataFrame, threshold: float, level: float, reason: str) -> dict[str, object]:
+    """Estimates as columns; `reason` says why there is no threshold."""
     try:
         area = auc_ci(scored["y_true"], scored["y_score"], confidence_level=level)
     except InferenceError as error:
         return {"note": str(error)}
     note, estimates = area.note, {"auc": area}
     if np.isnan(threshold):
-        note = _join_notes(note, "no operating point: the patients it is chosen on do not hold both classes")
+        note = _join_notes(note, f"no operating point: {reason}")
     else:
         estimates |= classification_metrics(*scored.to_numpy().T, threshold, confidence_level=level)
     columns: dict[str, object] = {}

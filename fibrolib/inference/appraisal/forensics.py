@@ -36,6 +36,8 @@ from fibrolib.inference.metrics import _COMPOSITES, _proportions, _ratio
 
 _REPORTABLE = ("accuracy", "precision", "recall", "f1", "sensitivity", "specificity")
 _ROUNDINGS = ("nearest", "down")
+_MOST_SUMS = 2e7
+"""Combinations of steps of folds that differ in size: more fill the memory."""
 
 
 def matching_confusions(
@@ -81,11 +83,13 @@ def matching_confusions(
     sizes = range(1, n) if n_positive is None else [_check_size(n_positive, "n_positive")]
     if sizes[-1] >= n:
         raise ValueError(f"n_positive must be below n: {n_positive} of {counted(n, 'patient')}")
-    tables = np.concatenate([_all_tables(m, n - m) for m in sizes], axis=1)
-    fits = np.ones(tables.shape[1], dtype=bool)
-    for name, value in reported.items():
-        fits &= _prints_as(_metric(name, average, *tables), value, decimals, rounding)
-    return pd.DataFrame(tables[:, fits].T, columns=["tp", "fn", "fp", "tn"])
+    fitting = []  # class size by class size: all tables of 1,500 patients would fill 18 GB
+    for m in sizes:
+        tables = _all_tables(m, n - m)
+        for name, value in reported.items():
+            tables = tables[:, _prints_as(_metric(name, average, *tables), value, decimals, rounding)]
+        fitting.append(tables)
+    return pd.DataFrame(np.concatenate(fitting, axis=1).T, columns=["tp", "fn", "fp", "tn"])
 
 
 def _prints_as(values: NDArray[np.float64], printed: float, decimals: int, rounding: str) -> NDArray[np.bool_]:
@@ -165,6 +169,8 @@ def attainable_areas(
         raise ValueError("folds is for single class sizes: sequences hold one for each fold")
     pairs = [int(np.prod(_check_classes(*sizes))) * (2 if ties else 1) for sizes in zip(cases, controls, strict=True)]
     common = lcm(*pairs)
+    if np.prod([float(each * pairs.count(each) + 1) for each in set(pairs)]) > _MOST_SUMS:
+        raise ValueError("folds of so many different sizes can have almost any mean area: a printed one excludes none")
     # All sums of multiples of each fold's step.
     sums = np.array([0], dtype=np.int64)
     for each in dict.fromkeys(pairs):

@@ -112,8 +112,8 @@ class _Plan:
         if self.draws is not None:
             _check_size(self.draws, "draws", least=0)
         _check_choice(self.alternative, "alternative", _ALTERNATIVES)
-        if self.margin:
-            _check_margin(self.margin, self.alternative)
+        _check_margin(self.margin, self.alternative)
+        _check_size(self.seed, "seed", least=0)
 
     @property
     def difference(self) -> float:

@@ -75,8 +75,9 @@ def redraw_splits(
 
 
 def _check_split(split: pd.Series, patients: pd.Index) -> pd.Series:
-    if not isinstance(split, pd.Series):
-        raise ValueError(f"a split must be a Series indexed by patient; it is a {type(split).__name__}")
+    if not isinstance(split, pd.Series) or split.index.has_duplicates:
+        kind = "one with patients twice" if isinstance(split, pd.Series) else f"a {type(split).__name__}"
+        raise ValueError(f"a split must be a Series indexed by patient; it is {kind}")
     aligned = split.set_axis(split.index.astype(str)).reindex(patients.astype(str)).set_axis(patients)
     unknown = set(aligned.dropna()) - set(_SPLITS)
     if aligned.isna().any() or unknown:
