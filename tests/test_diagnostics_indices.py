@@ -306,3 +306,28 @@ def test_zones_of_any_case_are_counted():
     assert tabulate_zones(["LOW", "High"], [0, 1])["n"].sum() == 2
     with pytest.raises(IndexInputError, match="zones are low, indeterminate, high, not middle"):
         tabulate_zones(["middle"], [0])
+
+
+def test_rows_of_zones_are_of_the_same_patients():
+    index, truth = pd.Series([1.0, 2.0, 4.0], index=list("abc")), pd.Series([0, 1, 1], index=list("abc"))
+    age = pd.Series([30, 70, 40], index=list("abc"))
+    for call in (lambda: zones(index, FIB4, age=age[::-1]), lambda: tabulate_zones(zones(index, FIB4), truth[::-1])):
+        with pytest.raises(IndexInputError, match="must be of the same patients: their indices differ"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: zones([1.0], FIB4, age=[1960]), "is it the year of birth"),
+        (lambda: zones([7000.0], "SWE"), "plainly Pa"),
+        (lambda: zones([1.2], SWE), "plainly m/s"),
+        (lambda: zones([1.0], 1.45), "published must be a PublishedCutoff, a Diagnostic or a name; it is 1.45"),
+        (lambda: apri(80, 150, upper_limit=0.66), "upper_limit: 0.66 is not U/L but plainly µkat/L"),
+        (lambda: apri(80, 150, upper_limit=None), "upper_limit must be a number of U/L"),
+        (lambda: fib4([60, 50], [80, 40, 30], 64, 150), "there are: age 2, ast 3, alt 1, platelets 1"),
+    ],
+)
+def test_what_would_be_silently_wrong(call, message):
+    with pytest.raises(IndexInputError, match=message):
+        call()

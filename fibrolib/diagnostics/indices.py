@@ -83,7 +83,10 @@ def apri(
     """
     given = {"ast": (ast, AST), "platelets": (platelets, PLATELETS)}
     ast, platelets = _own_units(given, unit)
-    return _labelled(100 * (ast / _positive_values("upper_limit", upper_limit)) / platelets, given, "APRI")
+    limit = _in_own_unit("upper_limit", upper_limit, AST, None)
+    if np.isnan(limit).any():
+        raise IndexInputError(f"upper_limit must be a number of U/L, for example {_AST_UPPER_LIMIT:g}; it is missing")
+    return _labelled(100 * (ast / limit) / platelets, given, "APRI")
 
 
 def stiffness(swe_kpa: ArrayLike, *, unit: str | None = None) -> pd.Series | NDArray[np.float64]:
@@ -99,17 +102,29 @@ def _own_units(
     unknown = set(unit) - set(given) if isinstance(unit, Mapping) else set()
     if unknown or (isinstance(unit, str) and not any(spec.converter(unit) for _, spec in given.values())):
         raise IndexInputError(f"unit names {sorted(unknown) or repr(unit)}, but the index reads {', '.join(given)}")
-    return [_in_own_unit(name, values, spec, unit) for name, (values, spec) in given.items()]
+    arrays = [_in_own_unit(name, values, spec, unit) for name, (values, spec) in given.items()]
+    try:
+        np.broadcast_shapes(*(array.shape for array in arrays))
+    except ValueError:
+        sizes = ", ".join(f"{name} {array.size}" for name, array in zip(given, arrays, strict=True))
+        raise IndexInputError(f"the index needs one value of each for each patient, there are: {sizes}") from None
+    return arrays
 
 
 def _labelled(
     index: NDArray[np.float64], given: Mapping[str, tuple[ArrayLike, ColumnSpec]], name: str
 ) -> pd.Series | NDArray[np.float64]:
     """The index with the patients' labels, if the arguments have them."""
-    labels = [values.index for values, _ in given.values() if isinstance(values, pd.Series)]
+    labels = _same_patients(**{argument: values for argument, (values, _) in given.items()})
+    return index if labels is None else pd.Series(index, index=labels, name=name)
+
+
+def _same_patients(**given: ArrayLike) -> pd.Index | None:
+    """The patients' labels of arguments, if they have them; rows are taken as they come."""
+    labels = [values.index for values in given.values() if isinstance(values, pd.Series)]
     if any(not other.equals(labels[0]) for other in labels):
         raise IndexInputError(f"{', '.join(given)} must be of the same patients: their indices differ")
-    return pd.Series(index, index=labels[0], name=name) if labels else index
+    return labels[0] if labels else None
 
 
 @dataclass(frozen=True)

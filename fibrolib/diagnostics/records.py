@@ -14,7 +14,14 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 
-from fibrolib.diagnostics.indices import PublishedCutoff, _IndexClassifier, apri, fib4, stiffness
+from fibrolib.diagnostics.indices import (
+    PublishedCutoff,
+    _IndexClassifier,
+    _same_patients,
+    apri,
+    fib4,
+    stiffness,
+)
 from fibrolib.diagnostics.units import (
     AGE,
     ALT,
@@ -23,6 +30,7 @@ from fibrolib.diagnostics.units import (
     STIFFNESS,
     ColumnSpec,
     IndexInputError,
+    _in_own_unit,
     _positive_values,
 )
 from fibrolib.errors import FibrolibError, counted
@@ -303,8 +311,12 @@ def zones(
                 f"there is no index {published!r}: choose one of {', '.join(i.label for i in INDICES)}"
             )
     cut = record.published_cutoff(stage, population=population) if record else published
-    values = pd.Series(_positive_values("index", index), index=index.index if isinstance(index, pd.Series) else None)
-    years = np.full(len(values), np.nan) if age is None else _positive_values("age", age)
+    if not isinstance(cut, PublishedCutoff):
+        raise IndexInputError(f"published must be a PublishedCutoff, a Diagnostic or a name; it is {published!r}")
+    numbers = stiffness(index) if record is SWE else _positive_values("index", index)
+    values = pd.Series(numbers, index=index.index if isinstance(index, pd.Series) else None)
+    _same_patients(index=index, age=age)
+    years = np.full(len(values), np.nan) if age is None else _in_own_unit("age", age, AGE, None)
     if years.shape != (len(values),):
         raise IndexInputError(f"{counted(len(values), 'value')} of the index but {counted(np.size(years), 'age')}")
     low = np.where((years >= 65) & (cut.low_from_65 is not None), cut.low_from_65 or cut.low, cut.low)
@@ -326,6 +338,7 @@ def tabulate_zones(zone: Sequence[str] | pd.Series, y_true: ArrayLike) -> pd.Dat
     patients if there are any, and "missing"; columns ``zone, n, diseased, healthy, share`` (of all patients) and
     ``prevalence`` (of disease in the zone; NaN in an empty one).
     """
+    _same_patients(zone=zone, y_true=y_true)
     truth = check_stages(y_true, "y_true")
     if truth.size and truth.max() > 1:
         raise IndexInputError(f"y_true must hold 0 and 1 only, found {truth.max()}: apply the stage cut-off first")
