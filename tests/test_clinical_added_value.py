@@ -80,3 +80,25 @@ def test_scores_that_separate_the_classes_give_finite_models():
     found = added_value(predictions, "cnn3d")
     assert np.isfinite(found.probabilities["with"]).all()
     assert found.auc.value_a == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"thresholds": [10, 20]}, r"10 % is 0\.1"),
+        ({"thresholds": [0.5, 1]}, "both excluded; it is 1"),
+        ({"prevalence": 30}, r"30 % is 0\.3"),
+        ({"prevalence": "0.3"}, "the text '0.3'"),
+    ],
+)
+def test_thresholds_and_prevalence_are_probabilities(options, message):
+    with pytest.raises(ValueError, match=message):
+        added_value(table(1.0), "cnn3d", **options)
+
+
+def test_scores_are_probabilities_and_one_name_is_a_base():
+    predictions = table(1.0)
+    raw = predictions.assign(y_score=predictions["y_score"].where(predictions["model"] != "fib4", 3.2))
+    with pytest.raises(InferenceError, match=r"probabilities between 0 and 1, found 3\.2"):
+        added_value(raw, "cnn3d")
+    assert added_value(predictions, "cnn3d", "fib4").pvalue == added_value(predictions, "cnn3d", ["fib4"]).pvalue

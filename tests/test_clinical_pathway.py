@@ -72,13 +72,51 @@ def test_published_zones_fit_in():
 
 
 @pytest.mark.parametrize(
-    ("truth", "message"), [([1] * 8, "one class"), ([1, 0], "each of the 8"), ([2] + [0] * 7, "0 or 1")]
+    ("truth", "message"),
+    [
+        ([1] * 8, "both classes are needed"),
+        ([1, 0], "each of the 8"),
+        ([2] + [0] * 7, "0 and 1 only, found 2"),
+        (np.ma.array(TRUTH, mask=[1] + [0] * 7), "found nan"),
+        (pd.Series([pd.NA, *TRUTH[1:]], dtype="boolean"), "found nan"),
+        (np.array(TRUTH)[:, None], "one entry for each patient"),
+        (pd.Series(TRUTH)[::-1], "same patients in another order"),
+    ],
 )
 def test_truth_must_fit(truth, message):
     with pytest.raises(InferenceError, match=message):
         pathway_table(ZONES, truth)
 
 
-def test_a_prevalence_is_a_share():
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        pathway_table(ZONES, TRUTH, prevalence=10)
+@pytest.mark.parametrize(
+    ("prevalence", "message"), [(10, r"10 % is 0\.1"), ("0.1", "the text '0.1'"), ([0.1], "one number")]
+)
+def test_a_prevalence_is_a_share(prevalence, message):
+    with pytest.raises(ValueError, match=message):
+        pathway_table(ZONES, TRUTH, prevalence=prevalence)
+
+
+def test_zones_are_read_in_any_case_and_missing_ones_pass_on():
+    expected = pathway_table(ZONES, TRUTH)
+    for zones_ in (ZONES.apply(lambda step: step.str.title()), ZONES + " ", ZONES.astype("string")):
+        pd.testing.assert_frame_equal(pathway_table(zones_, TRUTH), expected)
+
+
+@pytest.mark.parametrize("steps", [ZONES["fib4"], [["low"]] * 8, ZONES[["fib4", "fib4"]]])
+def test_steps_are_columns(steps):
+    with pytest.raises(InferenceError, match="zones must be a DataFrame with one column for each step"):
+        pathway_table(steps, TRUTH)
+
+
+def test_an_index_is_no_zone():
+    with pytest.raises(InferenceError, match="step 'fib4' holds numbers"):
+        pathway_table(ZONES.assign(fib4=np.arange(8.0)), TRUTH)
+    assert pathway_table(ZONES.assign(fib4=np.nan), TRUTH)["released"].iloc[0] == 0
+
+
+def test_pathways_have_names_and_the_same_patients():
+    for pathways in ([ZONES], ZONES, {}):
+        with pytest.raises(ValueError, match="pathways must map names to the zones"):
+            compare_pathways(pathways, TRUTH)
+    with pytest.raises(InferenceError, match="same patients in another order"):
+        compare_pathways({"a": ZONES, "b": ZONES[::-1]}, TRUTH)

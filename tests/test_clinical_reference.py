@@ -1,6 +1,7 @@
 """An imperfect reference: closed forms, and simulation with a known truth."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fibrolib.clinical import attainable_auc, corrected_auc, staging_error
@@ -60,9 +61,15 @@ def test_an_error_too_large_for_the_patients_is_refused():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([0, 1], [0.1, np.nan], np.eye(2), 1), "one finite score"),
+        (([0, 1], [0.1, np.nan], np.eye(2), 1), "1 of 2 scores is missing"),
         (([0, 5], [0.1, 0.2], np.eye(2), 1), "stage 5 was found"),
-        (([0, 1], [0.1, 0.2], np.ones((2, 2)), 1), "each with the sum 1"),
+        (([0, 1], [0.1, 0.2], np.ones((2, 2)), 1), "each row with the sum 1"),
+        (([0, 1], [0.1, 0.2], 0.25, 1), "square matrix"),
+        (([], [], np.eye(2), 1), "one entry for each patient"),
+        ((["F0", "F1"], [0.1, 0.2], np.eye(2), 1), "stage must hold numbers only"),
+        (([0, 1], np.ma.array([0.1, 0.2], mask=[0, 1]), np.eye(2), 1), "1 of 2 scores is missing"),
+        (([0, 1], [0.1, 0.2], staging_error(2, 0.5), 1), "cannot be inverted"),
+        ((pd.Series([0, 1]), pd.Series([0.1, 0.2])[::-1], np.eye(2), 1), "same patients in another order"),
     ],
 )
 def test_arguments_must_fit(arguments, message):
@@ -70,5 +77,26 @@ def test_arguments_must_fit(arguments, message):
         corrected_auc(*arguments)
     with pytest.raises(InferenceError, match="one class only"):
         attainable_auc([1, 0], np.eye(2), 1)
-    with pytest.raises(ValueError, match="shares between 0 and 1"):
-        staging_error(5, 25)
+    with pytest.raises(InferenceError, match="the error is of 2 stages"):
+        attainable_auc([1, 0, 0], np.eye(2), 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: staging_error(5, 25), r"25 % is 0\.25"),
+        (lambda: staging_error(5, 0.2, too_low=50), r"too_low must .* 50 % is 0\.5"),
+        (lambda: staging_error(2.5, 0.2), "n_stages must be a whole number"),
+        (lambda: attainable_auc([0.5, 0.5], np.eye(2), "1"), "cutoff must be .* the text '1'"),
+        (lambda: corrected_auc([0, 1], [1, 2], np.eye(2), 1, confidence_level=95), r"95 % is 0\.95"),
+        (lambda: corrected_auc([0, 1], [1, 2], np.eye(2), 1, n_resamples=1), "n_resamples must be"),
+        (lambda: corrected_auc([0, 1], [1, 2], np.eye(2), 0.5), "cutoff must be a whole number"),
+    ],
+)
+def test_settings_that_nobody_can_mean(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_stages_may_be_counted_in_floats():
+    np.testing.assert_array_equal(staging_error(5.0, 0.25), staging_error(5, 0.25))

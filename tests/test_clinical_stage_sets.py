@@ -85,3 +85,28 @@ def test_what_is_no_distribution_is_refused():
         stage_sets(pd.DataFrame(probabilities), probabilities[:10], stage)
     with pytest.raises(ValueError, match="between 0 and 1"):
         stage_sets(pd.DataFrame(probabilities), probabilities, stage, confidence_level=95)
+    with pytest.raises(InferenceError, match="do not fit"):
+        selective_accuracy(stage + 5, probabilities)
+    for hidden in (np.ma.array(probabilities, mask=np.eye(20, 5)), pd.DataFrame(probabilities).astype(str) + "x"):
+        with pytest.raises(InferenceError, match=r"each row with the sum 1|numbers only"):
+            stage_sets(probabilities, hidden, stage)
+
+
+@pytest.mark.parametrize("sizes", [[-3], [2.5], ["a"], [None]])
+def test_sizes_are_whole_numbers(sizes):
+    with pytest.raises(ValueError, match="calibration_sizes must be a whole number"):
+        set_coverage(sizes)
+
+
+def test_patients_and_stages_keep_their_places():
+    stage, probabilities = patients(40, 0)
+    table = pd.DataFrame(probabilities, columns=[f"F{k}" for k in range(5)])
+    truth = pd.Series(stage)
+    for call in (lambda: stage_sets(table, table[::-1], truth), lambda: selective_accuracy(truth, table[::-1])):
+        with pytest.raises(InferenceError, match="same patients in another order"):
+            call()
+    with pytest.raises(InferenceError, match="columns of both probabilities are in another order"):
+        stage_sets(table, table[table.columns[::-1]], truth)
+    # An array serves as well as a table, and so does one size.
+    pd.testing.assert_frame_equal(stage_sets(probabilities, table, stage), stage_sets(table, probabilities, stage))
+    pd.testing.assert_frame_equal(set_coverage(20), set_coverage([20]))

@@ -118,3 +118,51 @@ def test_a_centre_whose_patients_are_sicker_is_seen_by_its_intercept():
     table = leave_one_centre_out(truth.astype(int), special.expit(score), centre).set_index("level")
     assert table.loc["far", "intercept"] == pytest.approx(1.5, abs=0.5)
     assert table.loc["far", "intercept_low"] > 0 > table.loc["near", "intercept_high"]
+
+
+ALL = {
+    "table": lambda y=Y, prob=PROB, groups=GROUPS: subgroup_table(y, prob, groups, 0.5),
+    "interactions": lambda y=Y, prob=PROB, groups=GROUPS: interaction_tests(y, prob, groups),
+    "centres": lambda y=Y, prob=PROB, groups=GROUPS: leave_one_centre_out(y, prob, groups["centre"]),
+}
+LABELLED = pd.Series(Y, index=GROUPS.index)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"y": Y + 1}, "0 and 1 only, found 2"),
+        ({"y": np.where(Y, "ill", "well")}, "must hold numbers only"),
+        ({"y": np.where(np.arange(N) == 3, np.nan, Y)}, "found nan"),
+        ({"y": np.ma.array(Y, mask=np.arange(N) == 3)}, "found nan"),
+        ({"y": Y[:-1]}, "150 entries for 149 patients"),
+        ({"y": LABELLED[::-1]}, "same patients in another order"),
+        ({"prob": 100 * PROB}, "probabilities between 0 and 1"),
+        ({"prob": special.logit(PROB)}, "probabilities between 0 and 1"),
+        ({"prob": np.where(PROB > 0.9, np.nan, PROB)}, "missing"),
+        ({"prob": np.ma.array(PROB, mask=PROB > 0.9)}, "missing"),
+        ({"y": LABELLED, "groups": GROUPS[::-1]}, "same patients in another order"),
+        ({"groups": GROUPS[:-1]}, "150 truths and 149 patients"),
+    ],
+)
+def test_patients_must_fit(name, arguments, message):
+    with pytest.raises(InferenceError, match=message):
+        ALL[name](**arguments)
+
+
+def test_groups_are_columns_and_centres_need_a_split():
+    for call in (
+        lambda: subgroup_table(Y, PROB, GROUPS["sex"], 0.5),
+        lambda: interaction_tests(Y, PROB, GROUPS["sex"]),
+    ):
+        with pytest.raises(InferenceError, match="groups must be a DataFrame"):
+            call()
+    with pytest.raises(InferenceError, match="lack the column 'split'"):
+        centre_splits(GROUPS)
+
+
+def test_numbers_and_texts_may_name_groups():
+    groups = pd.DataFrame({"centre": np.resize(np.array(["A", "A", 2, 2], dtype=object), N)})
+    assert subgroup_table(Y, PROB, groups, None)["level"].tolist() == ["all patients", "2", "A"]
+    assert list(centre_splits(groups.assign(split="train"))) == [2, "A"]

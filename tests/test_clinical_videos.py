@@ -1,6 +1,7 @@
 """Several videos of a patient: published agreement, and areas of clusters."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -135,3 +136,54 @@ def test_scores_that_rank_alike_and_flawless_ones():
     assert np.isnan(flawless.low)
     with pytest.raises(InferenceError, match="at least two patients"):
         clustered_auc([0, 0, 1], [1, 2, 3], [1, 2, 3])
+
+
+Y, A, PATIENT = videos(20, 3, 0)
+BY_VIDEO = pd.Series(PATIENT, index=[f"v{i}" for i in range(60)])
+ALL = {
+    "repeatability": lambda score=A, patient=PATIENT, **options: repeatability(score, patient, 0.5, **options),
+    "area": lambda score=A, patient=PATIENT, **options: clustered_auc(Y, score, patient, **options),
+    "test": lambda score=A, patient=PATIENT, **options: clustered_auc_test(Y, score, A[::-1], patient, **options),
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"score": np.where(A > 1, np.nan, A)}, "missing"),
+        ({"score": np.ma.array(A, mask=A > 1)}, "missing"),
+        ({"score": ["high"] * 60}, "numbers only"),
+        ({"patient": np.where(PATIENT == 3, None, PATIENT)}, "leave the others out"),
+        ({"patient": PATIENT[:, None]}, "every video needs the patient"),
+        ({"patient": PATIENT[:-1]}, r"for 59 patients|every video needs the patient"),
+        ({"score": BY_VIDEO * 0.1, "patient": BY_VIDEO[::-1]}, "same patients in another order"),
+    ],
+)
+def test_videos_must_fit(name, arguments, message):
+    with pytest.raises(InferenceError, match=message):
+        ALL[name](**arguments)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(("level", "message"), [(95, r"95 % is 0\.95"), (None, "it is nan"), ("0.9", "the text '0.9'")])
+def test_a_level_is_a_share(name, level, message):
+    with pytest.raises(ValueError, match=message):
+        ALL[name](confidence_level=level)
+
+
+def test_truth_of_clusters_may_be_text_numbers_or_nullable():
+    wanted = clustered_auc(Y, A, PATIENT)
+    for truth in (Y.astype(str), pd.Series(Y == 1, dtype="boolean"), pd.Categorical(Y)):
+        assert clustered_auc(truth, A, PATIENT) == wanted
+    with pytest.raises(InferenceError, match="same patients in another order"):
+        clustered_auc(pd.Series(Y, index=BY_VIDEO.index), A, BY_VIDEO[::-1])
+
+
+def test_operators_are_one_for_each_video():
+    for operator in (["a"] * 59, "a"):
+        with pytest.raises(InferenceError, match="operator must say of each of 60 videos"):
+            repeatability(A, PATIENT, 0.5, operator=operator)
+    for threshold in (None, np.nan, [0.5]):
+        with pytest.raises(InferenceError, match="no operating point"):
+            repeatability(A, PATIENT, threshold)

@@ -17,6 +17,7 @@ from scipy import special
 from fibrolib.clinical.logistic import _fit_logistic, _likelihood_ratio
 from fibrolib.clinical.rates import _rate_difference
 from fibrolib.inference import Comparison, InferenceError, auc, delong_test, log_odds, select_predictions
+from fibrolib.inference.checks import _check_level, _check_real
 
 _LEAST = 5
 """Training patients in either class that a model needs for each score (assumption; ten are the custom)."""
@@ -99,6 +100,12 @@ def added_value(
     Firth's penalty keeps the models finite. The out-of-fold scores come from other fits than those of the test
     patients: where these lie on another scale the frozen models do too, which costs calibration rather than AUC.
     """
+    cuts = _check_real(
+        thresholds, "thresholds", "probabilities between 0 and 1, both excluded", low=0, high=1, open_="low high"
+    )
+    if prevalence is not None:
+        _check_level(prevalence, "prevalence")
+    base = [base] if isinstance(base, str) else base
     names = [*base, added]
     parts = {part: select_predictions(predictions, part, models=names) for part in ("train", "test")}
     training, test = (parts[part].dropna() for part in ("train", "test"))
@@ -110,7 +117,7 @@ def added_value(
     found = delong_test(test["y_true"], with_it, without, confidence_level=confidence_level)
     gain = auc(truth, columns[1] @ fits[1]) - auc(truth, columns[0] @ fits[0])
     probabilities = pd.DataFrame({"y_true": test["y_true"], "with": with_it, "without": without}, index=test.index)
-    benefit = _net_benefit(probabilities, thresholds, prevalence, confidence_level)
+    benefit = _net_benefit(probabilities, np.atleast_1d(cuts).tolist(), prevalence, confidence_level)
     sizes = len(training), len(test), sum(len(parts[part]) for part in parts) - len(training) - len(test)
     numbers = statistic, pvalue, float(gain), found
     return AddedValue(added, tuple(base), *sizes, *numbers, benefit, probabilities, found.note)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.clinical.rates import _Rate, _rate, _rate_difference
 from fibrolib.inference import InferenceError
+from fibrolib.inference.checks import _check_labels, _check_level, _check_order
 
 _PER = 1000
 _TOTALS = ("biopsies", "avoided", "missed")
@@ -25,9 +26,9 @@ def pathway_table(
     Parameters
     ----------
     zones : DataFrame, shape (n, steps)
-        One column for each step, in order: what it says of each patient (`fibrolib.diagnostics.zones`). "low" ends the
-        pathway without a biopsy, "high" leads to biopsy at once, anything else ("indeterminate", a missing value, an
-        age for which the test is not validated) to the next step, after the last one to biopsy.
+        One column for each step, in order: what it says of each patient (`fibrolib.diagnostics.zones`), in any case.
+        "low" ends the pathway without a biopsy, "high" leads to biopsy at once, anything else ("indeterminate", a
+        missing value, an age for which the test is not validated) to the next step, after the last one to biopsy.
     y_true : array_like, shape (n,)
         1 where the biopsy found the condition.
     prevalence : float, optional
@@ -79,6 +80,9 @@ def compare_pathways(
         changes, too, where a pathway only adds steps to the one above, and can only release more patients; else those
         of Bonett & Price.
     """
+    if not isinstance(pathways, Mapping) or not pathways:
+        raise ValueError("pathways must map names to the zones of each, for example {'FIB-4': zones}")
+    _check_order(y_true, *pathways.values())
     rows, before, above = [], None, None
     for name, zones in pathways.items():
         positive, share = _check_pathway(zones, y_true, prevalence)
@@ -109,22 +113,24 @@ def _change(
 
 def _check_pathway(zones: pd.DataFrame, y_true: ArrayLike, prevalence: float | None) -> tuple[_Booleans, float]:
     """Truth, and the prevalence."""
-    truth = np.asarray(y_true)
-    if len(truth) != len(zones) or not np.isin(truth, (0, 1)).all():
-        raise InferenceError(f"y_true must hold 0 or 1 for each of the {len(zones)} patients of the zones")
-    positive = truth == 1
-    if positive.all() or not positive.any():
-        raise InferenceError("all patients are of one class: a pathway needs patients with and without the condition")
-    if prevalence is not None and not 0 < prevalence < 1:
-        raise ValueError(f"prevalence must be between 0 and 1, for example 0.1; it is {prevalence:g}")
-    return positive, float(positive.mean()) if prevalence is None else prevalence
+    if not isinstance(zones, pd.DataFrame) or zones.columns.has_duplicates:
+        raise InferenceError("zones must be a DataFrame with one column for each step, each of its own name")
+    numbers = [step for step in zones if zones[step].notna().any() and pd.api.types.is_numeric_dtype(zones[step])]
+    if numbers:
+        raise InferenceError(f"step '{numbers[0]}' holds numbers: give what a cut-off says of them, by zones()")
+    _check_order(y_true, zones)
+    positive = _check_labels(y_true, least=1)
+    if len(positive) != len(zones):
+        raise InferenceError(f"y_true has {len(positive)} entries: give one for each of the {len(zones)} patients")
+    return positive, float(positive.mean()) if prevalence is None else _check_level(prevalence, "prevalence")
 
 
 def _walk(zones: pd.DataFrame) -> Iterator[tuple[str, _Booleans, _Booleans, _Booleans]]:
     """Each step, who enters it, whom it releases and whom it sends to biopsy."""
     here = np.ones(len(zones), dtype=bool)
     for step in zones:
-        low, high = (here & np.array([zone == side for zone in zones[step].astype(object)]) for side in ("low", "high"))
+        said = np.array([str(zone).strip().casefold() for zone in zones[step].astype(object)])
+        low, high = (here & (said == side) for side in ("low", "high"))
         yield step, here, low, high
         here = here & ~low & ~high
 

@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.inference import Estimate, InferenceError
-from fibrolib.stages import check_stages
+from fibrolib.inference.checks import (
+    _as_float,
+    _check_level,
+    _check_order,
+    _check_resamples,
+    _check_scores,
+    _check_share,
+    _check_size,
+    _check_stages,
+)
 
 _Floats = NDArray[np.float64]
 
@@ -28,8 +37,8 @@ def staging_error(n_stages: int, rate: float, *, too_low: float = 0.5) -> _Float
     too_low : float
         Share of the errors that are a stage too low; of the first and the last stage all go to their one neighbour.
     """
-    if n_stages < 2 or not (0 <= rate <= 1 and 0 <= too_low <= 1):
-        raise ValueError(f"two stages or more and shares between 0 and 1 are needed: {n_stages}, {rate}, {too_low}")
+    n_stages = _check_size(n_stages, "n_stages", least=2)
+    _check_share(rate, "rate"), _check_share(too_low, "too_low")
     error = (1 - rate) * np.eye(n_stages)
     for stage in range(n_stages):
         below = 0.0 if stage == 0 else 1.0 if stage == n_stages - 1 else too_low
@@ -56,7 +65,7 @@ def attainable_auc(distribution: Sequence[float], error: ArrayLike, cutoff: int)
     Two patients of different found classes may be of the same true stage: such pairs count half. No score does better
     whose errors are not those of the biopsy itself (a picture that shows where the needle went would).
     """
-    shares, matrix = _check_error(distribution, error)
+    shares, matrix, cutoff = *_check_error(distribution, error), _check_size(cutoff, "cutoff", least=0)
     joint = shares[:, None] * matrix
     found = np.stack([joint[:, cutoff:].sum(axis=1), joint[:, :cutoff].sum(axis=1)])
     if not 0 < cutoff < len(shares) or not (found.sum(axis=1) > 0).all():
@@ -102,10 +111,10 @@ def corrected_auc(
     InferenceError
         A found stage has fewer patients than the error alone would put there.
     """
-    found, score = check_stages(stage), np.asarray(y_score, dtype=float)
-    if found.shape != score.shape or not np.isfinite(score).all():
-        raise InferenceError("one finite score is needed for each stage: leave the other patients out")
-    k = np.shape(error)[0]
+    _check_level(confidence_level), _check_size(seed, "seed", least=0), _check_order(stage, y_score)
+    n_resamples, cutoff = _check_resamples(n_resamples), _check_size(cutoff, "cutoff", least=0)
+    found = _check_stages(stage)
+    score, k = _check_scores(y_score, len(found)), len(_check_matrix(error))
     if found.max() >= k:
         raise InferenceError(f"the error is of {k} stages, and stage {found.max()} was found")
     counts = np.bincount(found, minlength=k)
@@ -126,10 +135,17 @@ def corrected_auc(
                     "inverted mixture, bootstrap", note=note)  # fmt: skip
 
 
+def _check_matrix(error: ArrayLike) -> _Floats:
+    matrix = _as_float(error, "error")
+    if matrix.shape != (len(np.atleast_1d(matrix)),) * 2 or not np.allclose(matrix.sum(axis=1), 1) or matrix.min() < 0:
+        raise InferenceError("the error must be a square matrix of probabilities, each row with the sum 1")
+    return matrix
+
+
 def _check_error(distribution: ArrayLike, error: ArrayLike) -> tuple[_Floats, _Floats]:
-    shares, matrix = np.asarray(distribution, dtype=float), np.asarray(error, dtype=float)
-    if matrix.shape != (len(shares),) * 2 or not np.allclose(matrix.sum(axis=1), 1) or matrix.min() < 0:
-        raise InferenceError(f"the error must be a matrix of {len(shares)} rows of probabilities, each with the sum 1")
+    shares, matrix = _as_float(distribution, "distribution"), _check_matrix(error)
+    if shares.shape != matrix.shape[:1]:
+        raise InferenceError(f"the error is of {len(matrix)} stages: give the share of each in the distribution")
     if shares.min() < 0 or not shares.sum() > 0:
         raise InferenceError("the distribution of the stages must hold shares from 0 on")
     return shares / shares.sum(), matrix
@@ -138,6 +154,8 @@ def _check_error(distribution: ArrayLike, error: ArrayLike) -> tuple[_Floats, _F
 def _weights(found: _Floats, error: ArrayLike, cutoff: int) -> tuple[_Floats, _Floats]:
     """Weight of each found stage in the true cases' and in the true controls' distribution of scores."""
     _, matrix = _check_error(found, error)
+    if np.linalg.matrix_rank(matrix) < len(matrix):
+        raise InferenceError("two stages are found alike by so large an error: it cannot be inverted")
     true = np.linalg.solve(matrix.T, found)
     if true.min() < -1e-12:
         raise InferenceError(

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from fibrolib.inference import InferenceError, wilson
-from fibrolib.stages import check_stages
+from fibrolib.inference.checks import _as_float, _check_level, _check_order, _check_size, _check_stages
 
 _Floats = NDArray[np.float64]
 
@@ -46,7 +46,11 @@ def stage_sets(
         calibration patients for the level (below 19 at 0.95, 9 at 0.9) the set is all stages, and `note` says so.
     """
     new, known = (_check_probabilities(each) for each in (probabilities, calibration_probabilities))
-    stage = check_stages(calibration_stage)
+    stage = _check_stages(calibration_stage)
+    _check_order(calibration_stage, calibration_probabilities)
+    given = [list(each) for each in (probabilities, calibration_probabilities) if isinstance(each, pd.DataFrame)]
+    if given[0:1] != given[-1:] and set(given[0]) == set(given[-1]):
+        raise InferenceError(f"the columns of both probabilities are in another order: {given[0]}, and {given[-1]}")
     if len(stage) != len(known) or stage.max() >= known.shape[1] or new.shape[1] != known.shape[1]:
         raise InferenceError(
             f"{len(stage)} stages up to {stage.max()} do not fit probabilities of {known.shape[1]} stages of "
@@ -60,18 +64,18 @@ def stage_sets(
     inside = _mass_until(new) <= bound
     inside[np.arange(len(new)), new.argmax(axis=1)] = True
     low, size = inside.argmax(axis=1), inside.sum(axis=1)
-    return pd.DataFrame({"low": low, "high": low + size - 1, "size": size, "note": note}, index=probabilities.index)
+    return pd.DataFrame(
+        {"low": low, "high": low + size - 1, "size": size, "note": note}, index=pd.DataFrame(probabilities).index
+    )
 
 
 def _rank(n: int, level: float) -> int:
     """Of the calibration scores, the one that bounds the set; beyond `n` there is no bound."""
-    if not 0 < level < 1:
-        raise ValueError(f"confidence_level must be between 0 and 1, for example 0.9; it is {level:g}")
-    return ceil((n + 1) * level - 1e-9)
+    return ceil((n + 1) * _check_level(level) - 1e-9)
 
 
 def _check_probabilities(probabilities: ArrayLike) -> _Floats:
-    values = np.asarray(probabilities, dtype=float)
+    values = _as_float(probabilities, "probabilities")
     if values.ndim != 2 or not values.size or not np.allclose(values.sum(axis=1), 1, atol=1e-3) or values.min() < -1e-6:
         raise InferenceError("probabilities of stages must be one row for each patient, each row with the sum 1")
     return values
@@ -102,7 +106,7 @@ def set_coverage(calibration_sizes: Sequence[int], *, confidence_level: float = 
     are all stages, coverage is 1, and ``attainable`` is false.
     """
     rows = []
-    for n in calibration_sizes:
+    for n in [_check_size(n, "calibration_sizes", least=0) for n in np.atleast_1d(calibration_sizes).tolist()]:
         rank = _rank(n, confidence_level)
         spread = stats.beta(rank, n + 1 - rank) if rank <= n else None
         numbers = (spread.mean(), *spread.ppf([0.025, 0.975])) if spread else (1.0, 1.0, 1.0)
@@ -117,9 +121,13 @@ def selective_accuracy(stage: ArrayLike, probabilities: ArrayLike, *, confidence
     and within one stage of it), each with Wilson's limits: one row for each number of patients at which the largest
     probability changes, from the surest patient to all.
     """
-    truth, values = check_stages(stage), _check_probabilities(probabilities)
-    if len(truth) != len(values):
-        raise InferenceError(f"{len(truth)} stages but probabilities of {len(values)} patients")
+    _check_order(stage, probabilities)
+    truth, values = _check_stages(stage), _check_probabilities(probabilities)
+    if len(truth) != len(values) or truth.max() >= values.shape[1]:
+        raise InferenceError(
+            f"{len(truth)} stages up to {truth.max()} do not fit probabilities of {values.shape[1]} stages of "
+            f"{len(values)} patients"
+        )
     sureness = values.max(axis=1)
     order = np.argsort(-sureness, kind="stable")
     away = np.abs(values.argmax(axis=1) - truth)[order]

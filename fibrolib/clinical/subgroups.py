@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from fibrolib.inference import (
     classification_metrics,
     log_odds,
 )
+from fibrolib.inference.checks import _as_float, _check_labels, _check_order, _check_probabilities
 
 _LEAST = 5
 """Patients in either class below which a group has no numbers (assumption)."""
@@ -55,7 +56,8 @@ def subgroup_table(
         ``column, level, n, n_positive``; ``auc, sensitivity, specificity`` and ``intercept`` (calibration in the large,
         0 is ideal), each with limits; ``note``. A group with fewer than five patients in a class has no numbers.
     """
-    data = _joined(y_true, y_prob, groups)
+    _check_order(y_true, y_prob, groups)
+    data, threshold = _joined(y_true, y_prob, groups), _as_float(threshold, "threshold")
     rows = [{"column": "all", "level": "all patients"} | _numbers(data, threshold, confidence_level)]
     for column in groups:
         for level in _levels(groups[column]):
@@ -68,15 +70,23 @@ def subgroup_table(
 def _levels(column: pd.Series) -> list:
     """Groups of a column in their order, None for the patients without a value."""
     known = column.dropna().unique()
-    order = list(column.cat.categories) if isinstance(column.dtype, pd.CategoricalDtype) else sorted(known)
+    order = list(column.cat.categories) if isinstance(column.dtype, pd.CategoricalDtype) else _sorted(known)
     return [level for level in order if level in known] + [None] * bool(column.isna().any())
+
+
+def _sorted(names: Iterable) -> list:
+    """In their order; numbers and texts in one column by kind."""
+    return sorted(names, key=lambda name: (isinstance(name, str), name))
 
 
 def _joined(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame) -> pd.DataFrame:
     """One row for each patient; two columns that no group can be called."""
-    truth, score = np.asarray(y_true, dtype=float), np.asarray(y_prob, dtype=float)
-    if not len(truth) == len(score) == len(groups):
-        raise InferenceError(f"{len(truth)} truths, {len(score)} scores and {len(groups)} patients with groups")
+    if not isinstance(groups, pd.DataFrame):
+        raise InferenceError(f"groups must be a DataFrame, with a column for each way; it is a {type(groups).__name__}")
+    truth = _check_labels(y_true).astype(float)
+    score = _check_probabilities(y_prob, len(truth))
+    if len(truth) != len(groups):
+        raise InferenceError(f"{len(truth)} truths and {len(groups)} patients with groups")
     return groups.reset_index(drop=True).assign(**{"": truth, " ": score})
 
 
@@ -121,6 +131,7 @@ def interaction_tests(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame
         test asks whether the odds ratio of the score differs, so that a group in which patients differ less may have a
         lower AUC without an interaction.
     """
+    _check_order(y_true, y_prob, groups)
     data = _joined(y_true, y_prob, groups)
     table = pd.DataFrame([{"column": column} | _interaction(data, column) for column in groups])
     return table.assign(p_holm=adjust_pvalues(table["p"].astype(float)))[
@@ -154,7 +165,9 @@ def centre_splits(patients: pd.DataFrame, column: str = "centre") -> dict[str, p
     others, validation patients stay, and all else is "train". Patients without a centre belong to none and are "train"
     or "validation" in all. An InferenceError where there are fewer than two centres.
     """
-    centres = sorted(patients[column].dropna().unique().tolist()) if column in patients else []
+    if "split" not in patients:
+        raise InferenceError("the patients lack the column 'split', which says who is a validation patient")
+    centres = _sorted(patients[column].dropna().unique().tolist()) if column in patients else []
     if len(centres) < 2:
         raise InferenceError(f"the column '{column}' names {len(centres)} centres: at least two are needed")
     stay = patients["split"].where(patients["split"] == "validation", "train")
@@ -176,6 +189,7 @@ def leave_one_centre_out(
         One row for each centre: the columns of :func:`subgroup_table` from ``level`` on, and ``threshold`` as a
         probability.
     """
+    _check_order(y_true, y_prob, centre)
     data = _joined(y_true, y_prob, pd.DataFrame({"centre": np.asarray(centre, dtype=object)}))
     rows = []
     for name, here in data.groupby("centre"):

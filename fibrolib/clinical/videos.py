@@ -9,6 +9,7 @@ from scipy import special, stats
 
 from fibrolib.errors import counted
 from fibrolib.inference import Comparison, Estimate, InferenceError, auc, wilson
+from fibrolib.inference.checks import _as_float, _check_level, _check_order, _check_scored, _check_scores
 
 _Floats = NDArray[np.float64]
 
@@ -45,10 +46,11 @@ def repeatability(
         ``icc_operators``, where every operator recorded at least three patients in common with all others:
         ICC(A,1), absolute agreement of operators drawn at random (McGraw & Wong, Psychol Methods 1996;1:30).
     """
-    data = pd.DataFrame({"score": np.asarray(y_score, dtype=float), "patient": np.asarray(patient)})
-    if not np.isfinite(data["score"]).all():
-        raise InferenceError("scores of videos must be finite: leave the others out")
-    if np.isnan(threshold):
+    _check_level(confidence_level), _check_order(y_score, patient, operator)
+    score = _check_scores(y_score, np.size(patient))
+    data = pd.DataFrame({"score": score, "patient": _patient_codes(patient, len(score))[0]})
+    threshold = _as_float(threshold, "threshold")
+    if threshold.ndim or np.isnan(threshold):
         raise InferenceError("there is no operating point, so that no decision can flip")
     data = data[data.groupby("patient")["score"].transform("size") > 1]
     by_patient = data.groupby("patient", sort=False)["score"]
@@ -67,6 +69,8 @@ def repeatability(
     flipped = (by_patient.max() >= threshold) & (by_patient.min() < threshold)
     found["flips"] = wilson(int(flipped.sum()), n, "share of patients whose decision flips", confidence_level)
     if operator is not None:
+        if np.shape(operator) != score.shape:
+            raise InferenceError(f"operator must say of each of {counted(len(score), 'video')} who recorded it")
         # Each operator's first video of a patient; only patients whom all recorded.
         crossed = data.assign(operator=np.asarray(operator)[data.index]).pivot_table(
             "score", "patient", "operator", "first"
@@ -75,6 +79,16 @@ def repeatability(
         if len(crossed) >= 3 and crossed.shape[1] >= 2:
             found["icc_operators"] = _icc_operators(crossed.to_numpy(), tails, confidence_level)
     return found
+
+
+def _patient_codes(patient: ArrayLike, n: int) -> tuple[NDArray[np.int64], int]:
+    """Number of each video's patient, and how many patients there are."""
+    if np.shape(patient) != (n,):
+        raise InferenceError(f"every video needs the patient whose it is: {counted(n, 'video')}, {np.shape(patient)}")
+    codes, names = pd.factorize(np.asarray(patient))
+    if (codes < 0).any():
+        raise InferenceError("every video needs the patient whose it is: leave the others out")
+    return codes, len(names)
 
 
 def _variances(by_patient) -> tuple[float, float, _Floats]:
@@ -140,6 +154,7 @@ def clustered_auc(
     truth. `patient` says whose each video is. Limits: Student's t on the logit scale, with one degree of freedom less
     than patients in the smaller class; without a variance, limits are NaN, and `note` says why.
     """
+    _check_level(confidence_level)
     area, error, df, n = _clustered(y_true, (y_score,), patient)
     value = float(area[0])
     if not error > 0:
@@ -159,11 +174,12 @@ def clustered_auc_test(
     confidence_level: float = 0.95,
 ) -> Comparison:
     """Paired test of two AUCs of videos, several of each patient (Obuchowski 1997); Student's t as `clustered_auc`."""
+    _check_level(confidence_level)
     areas, error, df, n = _clustered(y_true, (score_a, score_b), patient)
     a, b = map(float, areas)
     if not error > 0:
         pvalue, note = (1.0, "") if a == b else (np.nan, "the variance is zero although the areas differ: no test")
-        return Comparison("clustered, paired", a, b, a - b, pvalue, n, note=note)
+        return Comparison("clustered, paired", a, b, a - b, pvalue, n, confidence_level=confidence_level, note=note)
     t, reach = (a - b) / error, float(special.stdtrit(df, (1 + confidence_level) / 2)) * error
     limits, pvalue = (max(-1.0, a - b - reach), min(1.0, a - b + reach)), float(2 * special.stdtr(df, -abs(t)))
     return Comparison("clustered, paired", a, b, a - b, pvalue, n, *limits, confidence_level, t, error, df=df)
@@ -171,23 +187,21 @@ def clustered_auc_test(
 
 def _clustered(y_true: ArrayLike, scores: tuple[ArrayLike, ...], patient: ArrayLike) -> tuple[_Floats, float, int, int]:
     """Areas, standard error of the area (or of the difference of two), degrees of freedom, patients."""
-    positive, (codes, names) = np.asarray(y_true) == 1, pd.factorize(np.asarray(patient))
-    areas = np.array([auc(y_true, score) for score in scores])  # checks truth and scores
-    if len(codes) != len(positive) or (codes < 0).any():
-        raise InferenceError("every video needs the patient whose it is")
-    placed = [
-        _shares(positive, np.asarray(score, dtype=float)) - area for score, area in zip(scores, areas, strict=True)
-    ]
+    _check_order(y_true, *scores, patient)
+    positive, *scores = _check_scored(y_true, *scores)
+    codes, n = _patient_codes(patient, len(positive))
+    areas = np.array([auc(positive, score) for score in scores])
+    placed = [_shares(positive, score) - area for score, area in zip(scores, areas, strict=True)]
     centred = placed[0] - placed[1] if len(placed) > 1 else placed[0]
-    sums = [np.bincount(codes, np.where(group, centred, 0.0), len(names)) for group in (positive, ~positive)]
+    sums = [np.bincount(codes, np.where(group, centred, 0.0), n) for group in (positive, ~positive)]
     videos = int(positive.sum()), int((~positive).sum())
     patients = [len(np.unique(codes[group])) for group in (positive, ~positive)]
     if min(patients) < 2:
         raise InferenceError("videos of at least two patients with and two without the condition are needed")
     parts = [m / (m - 1) * float(s @ s) / v**2 for s, v, m in zip(sums, videos, patients, strict=True)]
-    joint = len(names) / (len(names) - 1) * float(sums[0] @ sums[1]) / (videos[0] * videos[1])
+    joint = n / (n - 1) * float(sums[0] @ sums[1]) / (videos[0] * videos[1])
     variance = sum(parts) + 2 * joint
-    return areas, float(np.sqrt(max(variance, 0.0))) if variance > 1e-20 else 0.0, min(patients) - 1, len(names)
+    return areas, float(np.sqrt(max(variance, 0.0))) if variance > 1e-20 else 0.0, min(patients) - 1, n
 
 
 def _shares(positive: NDArray[np.bool_], score: _Floats) -> _Floats:
