@@ -158,6 +158,9 @@ def test_groups_are_columns_and_centres_need_a_split():
     ):
         with pytest.raises(InferenceError, match="groups must be a DataFrame"):
             call()
+    for centre in ("centre", GROUPS):
+        with pytest.raises(InferenceError, match="centre must name the centre of each patient"):
+            leave_one_centre_out(Y, PROB, centre)
     with pytest.raises(InferenceError, match="lack the column 'split'"):
         centre_splits(GROUPS)
 

@@ -331,3 +331,8 @@ def test_rows_of_zones_are_of_the_same_patients():
 def test_what_would_be_silently_wrong(call, message):
     with pytest.raises(IndexInputError, match=message):
         call()
+
+
+def test_a_stage_is_a_number():
+    with pytest.raises(FibrolibError, match="FIB-4: the stage must be a whole number, for example 2; it is 'F3'"):
+        zones([1.0], FIB4, stage="F3")

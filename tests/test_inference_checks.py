@@ -233,6 +233,8 @@ def test_patients_in_another_order_are_refused():
             call()
     with pytest.raises(InferenceError, match="hold different patients, 'g' for example is not in both"):
         auc(truth, score.rename({"a": "g"}))
+    levels = pd.MultiIndex.from_product([["a"], list("abcdef")])
+    assert auc(truth.set_axis(levels), score) == auc(truth, score)
     numbered = truth.set_axis(range(3, 9))
     assert auc(numbered, score.reset_index(drop=True)) == auc(numbered, list(score))
     # Other labels (a score's own numbering) say nothing about the order.

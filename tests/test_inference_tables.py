@@ -72,6 +72,15 @@ def test_counts_of_results_are_those_of_scikit_learn(predictions):
     assert count_results(nobody, thresholds).iloc[-1].tolist() == ["swe", 17, 0, 0, 0, 0]
 
 
+def test_one_split_and_one_column_of_each(predictions):
+    with pytest.raises(ValueError, match=r"split must be one of train, validation, test, not \['test'\]"):
+        select_predictions(predictions, ["test"])
+    with pytest.raises(InferenceError, match="several columns y_score: keep one of each"):
+        joint_test(pd.concat([predictions, predictions[["y_score"]]], axis=1))
+    with pytest.raises(InferenceError, match="it is the text 0 for patient"):
+        joint_test(predictions.assign(y_true=predictions["y_true"].astype(str)))
+
+
 def test_every_pair_is_tested_on_the_patients_of_both(predictions):
     table = compare_models(predictions)
     assert list(zip(table["a"], table["b"], strict=True)) == [("cnn3d", "cnn2d"), ("cnn3d", "swe"), ("cnn2d", "swe")]

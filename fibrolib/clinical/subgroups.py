@@ -190,6 +190,8 @@ def leave_one_centre_out(
         probability.
     """
     _check_order(y_true, y_prob, centre)
+    if np.ndim(centre) != 1:
+        raise InferenceError("centre must name the centre of each patient, for example table['centre']")
     data = _joined(y_true, y_prob, pd.DataFrame({"centre": np.asarray(centre, dtype=object)}))
     rows = []
     for name, here in data.groupby("centre"):

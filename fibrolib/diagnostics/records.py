@@ -103,6 +103,8 @@ class Diagnostic:
 
         The population must contain the word `population`, such as ``"fatty"``; empty: the first one listed.
         """
+        if isinstance(cutoff, str):
+            raise DiagnosticError(f"{self.label}: the stage must be a whole number, for example 2; it is {cutoff!r}.")
         wanted = population.casefold()
         listed = [published for published in self.cutoffs if wanted in published.population.casefold()]
         if not listed:

@@ -133,7 +133,7 @@ def _check_order(truth: ArrayLike, *others: ArrayLike) -> None:
     given = [each for one in (truth, *others) for each in (one if isinstance(one, list | tuple) else [one])]
     indices = [each.index for each in given if isinstance(each, pd.Series | pd.DataFrame)]
     for first, index in pairwise(indices):
-        if len(index) != len(first) or index.equals(first):
+        if len(index) != len(first) or index.nlevels != first.nlevels or index.equals(first):
             continue
         known, together = index.isin(first), "or .to_numpy() of all if the rows do belong together"
         if known.all() and first.isin(index).all():

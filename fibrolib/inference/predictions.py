@@ -45,6 +45,8 @@ def select_predictions(
         repeat or a model is not in the table.
     """
     _check_predictions(predictions)
+    if not isinstance(split, str):
+        raise ValueError(f"split must be one of {', '.join(_SPLITS)}, not {split!r}")
     chosen = predictions[(predictions["split"] == split) & (predictions["repeat"] == repeat)]
     if chosen.empty:
         present = predictions[["split", "repeat"]].drop_duplicates().to_records(index=False).tolist()
@@ -75,6 +77,9 @@ def _check_predictions(predictions: pd.DataFrame) -> None:
     missing = [column for column in _REQUIRED if column not in predictions]
     if missing:
         raise InferenceError(f"the predictions table lacks the column(s) {', '.join(missing)}")
+    twice = [column for column in _REQUIRED if list(predictions.columns).count(column) > 1]
+    if twice:
+        raise InferenceError(f"the predictions table has several columns {', '.join(twice)}: keep one of each")
     if predictions.empty:
         raise InferenceError("the predictions table has no rows")
     _check_values(predictions)
