@@ -85,6 +85,7 @@ def test_kappa_is_that_of_scikit_learn_also_with_an_unused_stage():
 
 
 def test_kappa_degenerates_in_words():
+    assert "nothing but disagreement" in quadratic_kappa([1, 2], [2, 1]).note
     same = quadratic_kappa([0, 1, 2], [0, 1, 2])
     assert same.value == 1
     assert np.isnan(same.low)

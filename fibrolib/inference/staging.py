@@ -187,7 +187,8 @@ def quadratic_kappa(stage_true: ArrayLike, stage_called: ArrayLike, *, confidenc
         kappa = cohens_kappa(_stage_table(truth, called), wt="quadratic")
         value, error = float(kappa.kappa), float(kappa.std_kappa)
         if error == 0:
-            note = "no disagreement: the standard error is zero and carries no interval"
+            extent = "no" if value > 0 else "nothing but"
+            note = f"{extent} disagreement: the standard error is zero and carries no interval"
         elif len(truth) < _ENOUGH_FOR_KAPPA:
             note = f"only {counted(len(truth), 'patient')}: kappa's large-sample interval is too narrow"
     limits = _normal_limits(value, error, confidence_level, least=-1.0) if error > 0 else (float("nan"),) * 2
