@@ -12,6 +12,7 @@ from dirty_cohort import FAULTS, N_PATIENTS, clean_table, liver, spoilt_table, w
 from sklearn.metrics import roc_auc_score
 
 from fibrolib.checking import CheckReport, check_cohort
+from fibrolib.checking.check import _one_for_many
 from fibrolib.checking.entries import _column_findings, _missing_findings, _table_findings, _value_findings
 from fibrolib.checking.files import _survey
 from fibrolib.checking.identifiers import _identifier_findings
@@ -551,6 +552,19 @@ def test_findings_are_ordered_and_counted():
     assert report.text() == "a: 1 error, 1 warning\nb\n  error: line 3, column 'age': no.\n  warning: maybe."
     told = json.loads(report.json())
     assert (told["status"], told["findings"][0]["rows"], told["findings"][1]["column"]) == (2, [3], None)
+
+
+def test_many_cells_with_the_same_fault_are_one_finding():
+    cells = [
+        _Finding("error", "table", f"'{n}.5 kPa' is no number alone: write {n}.5.", (n,), "a") for n in range(2, 8)
+    ]
+    (one,) = _one_for_many(cells)
+    assert one.rows == (2, 3, 4, 5, 6, 7)
+    assert one.message == "'2.5 kPa' is no number alone: write 2.5. 5 other cells of this column have the same fault."
+    other = _Finding("error", "table", "'3.5 kPa' is no number alone: write 3.5.", (9,), "b")
+    assert [*_one_for_many([*cells[1:], other])] == [*cells[1:], other]
+    copies = [_Finding("warning", "copy-across-split", f"lines {n} and 9", (n, 9)) for n in range(2, 8)]
+    assert [*_one_for_many(copies)] == copies
 
 
 def test_text_of_the_table_cannot_steer_a_terminal_or_a_page(clean, folder, tmp_path):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +19,9 @@ from fibrolib.cohort.columns import numbers_of
 from fibrolib.diagnostics import INDICES, Diagnostic
 from fibrolib.errors import Problem
 from fibrolib.video import Surveys
+
+_OF_CELLS = ("table", "unit")
+_MOST_ALIKE = 5  # findings of these kinds that differ in numbers only
 
 _CLIP_FRAMES = 17  # of the longest clip that the default nets take (`clip_length` of `cnn3d` in the profile `quick`)
 
@@ -52,7 +57,7 @@ def check_cohort(
         surveys, of_files = _file_findings(table, cohort.root, clip_frames, n_jobs, track)
         of_sample, summary = _sample_findings(table, surveys, cutoff, numbers_of(diagnostics))
         findings += [*of_files, *of_sample]
-    findings.sort(key=lambda finding: (finding.severity, finding.rows[:1], finding.column or ""))
+    findings = sorted(_one_for_many(findings), key=lambda each: (each.severity, each.rows[:1], each.column or ""))
     return CheckReport(cohort.name, tuple(findings), summary, table, surveys)
 
 
@@ -65,6 +70,20 @@ def _of_problems(problems: Iterable[Problem], severity: str, kind: str) -> list[
         _Finding(severity, kind, message, rows, column, quoted=re.findall("'([^']+)'", message))
         for (message, column), rows in lines.items()
     ]
+
+
+def _one_for_many(findings: Iterable[_Finding]) -> Iterator[_Finding]:
+    """Many findings about cells of one column that differ in numbers only as one, with all lines."""
+    alike = defaultdict(list)
+    for each in findings:
+        alike[each.severity, each.kind, each.column, re.sub(r"\d+(\.\d+)?", "#", each.message)].append(each)
+    for (_, kind, *_), same in alike.items():
+        if kind not in _OF_CELLS or len(same) <= _MOST_ALIKE:
+            yield from same
+            continue
+        rows = sorted(row for each in same for row in each.rows)
+        others = f"{len(rows) - 1} other cells of this column have the same fault."
+        yield replace(same[0], message=f"{same[0].message} {others}", rows=rows, suggestion=None)
 
 
 def _existing_files_only(table: pd.DataFrame, root: Path, outside: bool) -> pd.DataFrame:
