@@ -276,6 +276,14 @@ def test_decimal_commas_in_cells_of_text(folder):
     assert read_cohort(excel(folder, content)).table["swe_kpa"].tolist()[:4] == [7.5, 7.125, 8, 7.5]
 
 
+def test_a_comma_that_may_separate_thousands_is_no_decimal_comma(folder):
+    content = rows(ast="40", platelets=180)
+    content[2][3] = "1,200"
+    assert "write 1200 if ',' separates thousands, 1.2 if it is" in only(excel(folder, content))[2]
+    (folder / "cohort.csv").write_text("\n".join("\t".join(map(str, row)) for row in content), "utf-8")
+    assert "write 1200 if ',' separates thousands, 1.2 if it is" in only(folder / "cohort.csv")[2]
+
+
 def test_formulas_without_stored_results_are_refused(folder):
     content = rows()
     content[4][2] = "=1+1"

@@ -52,11 +52,15 @@ _TITLE_LINES = 10  # so many lines may stand above the header
 
 @dataclass
 class _Raw:
-    """What a reader gets off the disk: rows, notes on how they were read, and whether commas are decimal points."""
+    """What a reader gets off the disk: rows, notes on how they were read, and whether commas can be decimal points.
+
+    Between semicolons they are; else 1,200 may be a thousand, unless other cells have decimal commas.
+    """
 
     records: _Records
     notes: list[Problem] = field(default_factory=list)
     decimal_comma: bool = False
+    semicolons: bool = False
 
 
 def read_text_table(path: Path, numbers: Collection[str] = NUMBERS) -> pd.DataFrame:
@@ -77,7 +81,7 @@ def read_text_table(path: Path, numbers: Collection[str] = NUMBERS) -> pd.DataFr
     header, rows = _rectangular(path, raw)
     cells = [[_cell(value, name) for name, value in zip(header, values, strict=True)] for _, values in rows]
     table = pd.DataFrame(cells, columns=header, index=[line for line, _ in rows], dtype=object)
-    table.attrs = {"notes": tuple(raw.notes), "decimal_comma": raw.decimal_comma and _with_points(table, numbers)}
+    table.attrs = {"notes": tuple(raw.notes), "decimal_comma": _with_points(table, numbers, raw)}
     return table
 
 
@@ -125,7 +129,7 @@ def _from_csv(path: Path) -> _Raw:
             rows = csv.reader([cells[0] for _, cells in records], delimiter=inner)
             records = [(line, cells) for (line, _), cells in zip(records, rows, strict=False)]
             delimiter = inner
-    return _Raw(records, notes, decimal_comma=delimiter != ",")
+    return _Raw(records, notes, decimal_comma=delimiter != ",", semicolons=delimiter == ";")
 
 
 def _decoded(path: Path) -> tuple[str, list[Problem]]:
@@ -336,16 +340,20 @@ def _header_place(records: _Records) -> int:
     return recognised.index(max(recognised))
 
 
-def _with_points(table: pd.DataFrame, numbers: Collection[str]) -> bool:
+def _with_points(table: pd.DataFrame, numbers: Collection[str], raw: _Raw) -> bool:
     """Write 12,5 as 12.5 in columns of numbers; whether there was such a cell."""
-    replaced = False
-    for name in table.columns.intersection(list(numbers)):
-        commas = table[name].map(lambda cell: cell is not None and "," in cell and "." not in cell).astype(bool)
-        cells = table.loc[commas, name]
-        thousand = cells.str.fullmatch(r"\d{1,3},\d{3}").astype(bool)
-        table.loc[commas, name] = cells.str.replace(",", ".") + thousand.map({True: "0", False: ""})  # 7,125 is 7.1250
-        replaced |= bool((~thousand).any())
-    return replaced
+    columns = table.columns.intersection(list(numbers)) if raw.decimal_comma else []
+    cells = {name: table[name].dropna().loc[lambda texts: texts.map(_has_comma).astype(bool)] for name in columns}
+    thousand = {name: texts.str.fullmatch(r"\d{1,3},\d{3}").astype(bool) for name, texts in cells.items()}
+    found = any((~each).any() for each in thousand.values())
+    for name, texts in cells.items() if found or raw.semicolons else ():
+        # 7,125 is 7.1250
+        table.loc[texts.index, name] = texts.str.replace(",", ".") + thousand[name].map({True: "0", False: ""})
+    return bool(found)
+
+
+def _has_comma(text: str) -> bool:
+    return "," in text and "." not in text
 
 
 def _tidy(text: str) -> str:
