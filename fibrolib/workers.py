@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import re
 import tempfile
 import threading
@@ -77,6 +78,13 @@ class _QuietBackend(LokyBackend):
     def submit(self, func, callback=None):
         with interrupts_held():  # workers are started here, and inherit the mask
             return super().submit(func, callback)
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:
+        # loky throws waiting tasks away, and its thread would still look for those that it has not taken (KeyError).
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._workers._work_ids.get_nowait()
+        super().abort_everything(ensure_ready=ensure_ready)
 
 
 register_parallel_backend("fibrolib", _QuietBackend)
