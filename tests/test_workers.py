@@ -126,8 +126,9 @@ def test_a_cluster_of_this_machine_ends_with_the_block(tmp_path):
     assert not psutil.wait_procs(started, timeout=60)[1]
 
 
-def test_processes_that_are_ended_look_for_no_task_that_is_gone():
+def test_processes_that_are_ended_look_for_no_task_that_is_gone(monkeypatch):
     """As if an interrupt came between the moment when a task is handed over and that when it is taken."""
+    monkeypatch.delenv(workers.SCHEDULER, raising=False)
     with quiet_workers(), joblib.Parallel(2) as parallel:
         parallel(delayed(abs)(number) for number in range(4))
         parallel._backend._workers._work_ids.put(99)
