@@ -45,16 +45,15 @@ def stage_sets(
         Indexed like `probabilities`: ``low, high`` (first and last stage of the set), ``size, note``. With too few
         calibration patients for the level (below 19 at 0.95, 9 at 0.9) the set is all stages, and `note` says so.
     """
-    new, known = (_check_probabilities(each) for each in (probabilities, calibration_probabilities))
-    stage = _check_stages(calibration_stage)
-    _check_order(calibration_stage, calibration_probabilities)
+    stage, known = _check_staged(calibration_stage, calibration_probabilities)
+    new = _check_probabilities(probabilities)
     given = [list(each) for each in (probabilities, calibration_probabilities) if isinstance(each, pd.DataFrame)]
     if given[0:1] != given[-1:] and set(given[0]) == set(given[-1]):
         raise InferenceError(f"the columns of both probabilities are in another order: {given[0]}, and {given[-1]}")
-    if len(stage) != len(known) or stage.max() >= known.shape[1] or new.shape[1] != known.shape[1]:
+    if new.shape[1] != known.shape[1]:
         raise InferenceError(
-            f"{len(stage)} stages up to {stage.max()} do not fit probabilities of {known.shape[1]} stages of "
-            f"{len(known)} calibration patients, {new.shape[1]} stages of new ones"
+            f"probabilities of {new.shape[1]} stages of new patients do not fit those of {known.shape[1]} stages of "
+            "the calibration patients"
         )
     rank = _rank(len(stage), confidence_level)
     bound, note = np.inf, f"{len(stage)} calibration patients: too few for {confidence_level:g}, all stages are given"
@@ -79,6 +78,18 @@ def _check_probabilities(probabilities: ArrayLike) -> _Floats:
     if values.ndim != 2 or not values.size or not np.allclose(values.sum(axis=1), 1, atol=1e-3) or values.min() < -1e-6:
         raise InferenceError("probabilities of stages must be one row for each patient, each row with the sum 1")
     return values
+
+
+def _check_staged(stage: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.int64], _Floats]:
+    """True stages, and probabilities of stages, of the same patients."""
+    _check_order(stage, probabilities)
+    truth, values = _check_stages(stage), _check_probabilities(probabilities)
+    if len(truth) != len(values) or truth.max() >= values.shape[1]:
+        raise InferenceError(
+            f"{len(truth)} stages up to {truth.max()} do not fit probabilities of {values.shape[1]} stages of "
+            f"{len(values)} patients"
+        )
+    return truth, values
 
 
 def _mass_until(probabilities: _Floats) -> _Floats:
@@ -121,13 +132,7 @@ def selective_accuracy(stage: ArrayLike, probabilities: ArrayLike, *, confidence
     and within one stage of it), each with Wilson's limits: one row for each number of patients at which the largest
     probability changes, from the surest patient to all.
     """
-    _check_order(stage, probabilities)
-    truth, values = _check_stages(stage), _check_probabilities(probabilities)
-    if len(truth) != len(values) or truth.max() >= values.shape[1]:
-        raise InferenceError(
-            f"{len(truth)} stages up to {truth.max()} do not fit probabilities of {values.shape[1]} stages of "
-            f"{len(values)} patients"
-        )
+    truth, values = _check_staged(stage, probabilities)
     sureness = values.max(axis=1)
     order = np.argsort(-sureness, kind="stable")
     away = np.abs(values.argmax(axis=1) - truth)[order]

@@ -52,15 +52,11 @@ _TITLE_LINES = 10  # so many lines may stand above the header
 
 @dataclass
 class _Raw:
-    """What a reader gets off the disk: rows, notes on how they were read, and whether commas can be decimal points.
-
-    Between semicolons they are; else 1,200 may be a thousand, unless other cells have decimal commas.
-    """
+    """What a reader gets off the disk: rows, notes on how they were read, and what separates cells, "" in Excel."""
 
     records: _Records
     notes: list[Problem] = field(default_factory=list)
-    decimal_comma: bool = False
-    semicolons: bool = False
+    delimiter: str = ","
 
 
 def read_text_table(path: Path, numbers: Collection[str] = NUMBERS) -> pd.DataFrame:
@@ -81,7 +77,7 @@ def read_text_table(path: Path, numbers: Collection[str] = NUMBERS) -> pd.DataFr
     header, rows = _rectangular(path, raw)
     cells = [[_cell(value, name) for name, value in zip(header, values, strict=True)] for _, values in rows]
     table = pd.DataFrame(cells, columns=header, index=[line for line, _ in rows], dtype=object)
-    table.attrs = {"notes": tuple(raw.notes), "decimal_comma": _with_points(table, numbers, raw)}
+    table.attrs = {"notes": tuple(raw.notes), "decimal_comma": _with_points(table, numbers, raw.delimiter)}
     return table
 
 
@@ -129,7 +125,7 @@ def _from_csv(path: Path) -> _Raw:
             rows = csv.reader([cells[0] for _, cells in records], delimiter=inner)
             records = [(line, cells) for (line, _), cells in zip(records, rows, strict=False)]
             delimiter = inner
-    return _Raw(records, notes, decimal_comma=delimiter != ",", semicolons=delimiter == ";")
+    return _Raw(records, notes, delimiter)
 
 
 def _decoded(path: Path) -> tuple[str, list[Problem]]:
@@ -231,7 +227,7 @@ def _from_excel(path: Path) -> _Raw:
     name = name or next((title for title, visible in sheets.items() if visible), next(iter(sheets), ""))
     if name not in sheets:
         raise CohortError(str(path), [Problem(f"there is no sheet '{name}'; there are: {', '.join(sheets)}.")])
-    raw = _Raw([], decimal_comma=True)
+    raw = _Raw([], delimiter="")
     if len(sheets) > 1:
         others = ", ".join(f"'{other}'" for other in sheets if other != name)
         message = f"the sheet '{name}' was read, and not {others}. For another, write FILE.xlsx#SHEET."
@@ -340,14 +336,17 @@ def _header_place(records: _Records) -> int:
     return recognised.index(max(recognised))
 
 
-def _with_points(table: pd.DataFrame, numbers: Collection[str], raw: _Raw) -> bool:
-    """Write 12,5 as 12.5 in columns of numbers; whether there was such a cell."""
-    columns = table.columns.intersection(list(numbers)) if raw.decimal_comma else []
+def _with_points(table: pd.DataFrame, numbers: Collection[str], delimiter: str) -> bool:
+    """Write 12,5 as 12.5 in columns of numbers, where commas separate no cells; whether there was such a cell.
+
+    Between semicolons 7,125 is 7.125; else it may be a thousand, unless other cells have decimal commas.
+    """
+    columns = table.columns.intersection(list(numbers)) if delimiter != "," else []
     cells = {name: table[name].dropna().loc[lambda texts: texts.map(_has_comma).astype(bool)] for name in columns}
     thousand = {name: texts.str.fullmatch(r"\d{1,3},\d{3}").astype(bool) for name, texts in cells.items()}
     found = any((~each).any() for each in thousand.values())
-    for name, texts in cells.items() if found or raw.semicolons else ():
-        # 7,125 is 7.1250
+    for name, texts in cells.items() if found or delimiter == ";" else ():
+        # As 7.1250, which is no thousand.
         table.loc[texts.index, name] = texts.str.replace(",", ".") + thousand[name].map({True: "0", False: ""})
     return bool(found)
 

@@ -22,7 +22,6 @@ RATE_FILE = "fps.txt"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 """Names of pictures that are taken for frames."""
 
-_EXPECTED = "Expected the frames as PNG or JPEG; of DICOM, name one file of many frames (cine), and no folder."
 _FORMATS = {"PNG", "JPEG", "MPO", "BMP", "TIFF", "WEBP", "PPM"}
 _PAGED = {"PNG", "TIFF", "WEBP"}  # the second picture of an MPO file is a preview or another view
 _SAMPLES = 8  # pictures from which the range of deep ones is taken
@@ -41,7 +40,10 @@ class Pictures(Source):
             self.container, self.fps = "folder", _rate(self.path / RATE_FILE)
             self._pages = [(picture, 0) for picture in pictures_in(self.path)]
             if not self._pages:
-                raise VideoError(f"{self.path}: this folder holds no pictures. {_EXPECTED}")
+                raise VideoError(
+                    f"{self.path}: this folder holds no pictures. Expected the frames as PNG or JPEG; of DICOM, name "
+                    "one file of many frames (cine), and no folder."
+                )
         else:
             self.container = self.path.suffix.lower().lstrip(".")
             self._pages = [(self.path, page) for page in self._pages_of_file()]

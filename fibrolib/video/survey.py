@@ -147,7 +147,8 @@ def _describe(source: Source, sample: _Sample, shape: tuple[int, int]) -> VideoS
     whole = sample.colours[middle // _EVERY_COLOURED] if sample.colours else grey
     suffix = source.path.suffix.lower().lstrip(".")
     top, bottom, left, right = sector.box
-    levels = np.bincount(frames[:, sector.mask].ravel(), minlength=256).cumsum()
+    pixels = frames[:, sector.mask]
+    levels = np.bincount(pixels.ravel(), minlength=256).cumsum()
     return VideoSurvey(
         path=source.path,
         container=source.container if source.container in ("dicom", "folder") else suffix,
@@ -160,9 +161,9 @@ def _describe(source: Source, sample: _Sample, shape: tuple[int, int]) -> VideoS
         sector_share=float(sector.mask.mean()) if sector.found else 0.0,
         sector_aspect=(right - left) * source.pixel_aspect / (bottom - top),
         brightness=float(mean_inside.mean()),
-        dark=float(np.mean([frame[sector.mask].mean() < _DARK for frame in frames])),
+        dark=float((pixels.mean(axis=1) < _DARK).mean()),
         contrast=float(np.sqrt(variance_inside.mean() + mean_inside.var())),
-        saturation=float(np.mean([(frame[sector.mask] == 255).mean() for frame in frames])),
+        saturation=float((pixels == 255).mean(axis=1).mean()),
         motion=float(np.sqrt(variance_inside).mean()),
         frozen=_longest_freeze(frames, sector.mask),
         coloured=_coloured_pixels(sample.colours, inside) if sample.colours else 0.0,
