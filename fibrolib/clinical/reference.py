@@ -18,6 +18,7 @@ from fibrolib.inference.checks import (
     _check_resamples,
     _check_scores,
     _check_share,
+    _check_seed,
     _check_size,
     _check_stages,
 )
@@ -111,7 +112,7 @@ def corrected_auc(
     InferenceError
         A found stage has fewer patients than the error alone would put there.
     """
-    _check_level(confidence_level), _check_size(seed, "seed", least=0), _check_order(stage, y_score)
+    _check_level(confidence_level), _check_seed(seed), _check_order(stage, y_score)
     n_resamples, cutoff = _check_resamples(n_resamples), _check_size(cutoff, "cutoff", least=0)
     found = _check_stages(stage)
     score, k = _check_scores(y_score, len(found)), len(_check_matrix(error))

@@ -26,6 +26,7 @@ from fibrolib.inference.checks import (
     _check_order,
     _check_probabilities,
     _check_resamples,
+    _check_seed,
     _check_size,
     _class_sizes,
     _Floats,
@@ -62,7 +63,7 @@ def calibration_metrics(
     """Calibration of one model's probabilities; the numbers are described in :func:`summarise_calibration`."""
     _check_level(confidence_level), _check_order(y_true, y_prob)
     n_resamples = _check_resamples(n_resamples)
-    _check_size(seed, "seed", least=0)
+    _check_seed(seed)
     positive = _check_labels(y_true, least=1, pos_label=pos_label)
     probability = _check_probabilities(y_prob, len(positive))
     rng = np.random.default_rng(seed)

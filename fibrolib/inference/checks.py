@@ -256,6 +256,11 @@ def _check_resamples(n_resamples: int, name: str = "n_resamples") -> int:
     return _check_size(n_resamples, name, least=100)
 
 
+def _check_seed(seed: int) -> int:
+    """A seed of random resamples."""
+    return _check_size(seed, "seed", least=0)
+
+
 def _check_counts(count: int, n: int, name: str = "count") -> tuple[int, int]:
     """So many of `n` patients."""
     count, n = _check_size(count, name, least=0), _check_size(n, "n", least=0)

@@ -24,6 +24,7 @@ from fibrolib.inference.checks import (
     _check_real,
     _check_resamples,
     _check_scores,
+    _check_seed,
     _check_size,
     _class_sizes,
 )
@@ -128,7 +129,7 @@ def classification_metrics(
     """
     _check_level(confidence_level), _check_order(y_true, y_score)
     n_resamples = _check_resamples(n_resamples)
-    _check_size(seed, "seed", least=0)
+    _check_seed(seed)
     positive = _check_labels(y_true, least=1, pos_label=pos_label)
     counts = confusion(positive, y_score, threshold)
     composites = _COMPOSITES | (_predictive_values(prevalence) if prevalence is not None else {})

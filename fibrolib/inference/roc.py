@@ -13,6 +13,7 @@ from fibrolib.inference.checks import (
     _check_level,
     _check_resamples,
     _check_scored,
+    _check_seed,
     _check_size,
     _class_sizes,
     _Floats,
@@ -146,7 +147,7 @@ def auc_ci(
     """
     _check_level(confidence_level)
     n_resamples = _check_resamples(n_resamples)
-    _check_size(seed, "seed", least=0)
+    _check_seed(seed)
     _check_choice(method, "method", _METHODS)
     positive, score = _check_scored(y_true, y_score, pos_label=pos_label)
     sizes, placed = _class_sizes(positive), _placements(positive, score)

@@ -42,6 +42,7 @@ FAULTS = ("frozen", "sweep", *USELESS_COVERS)
 """What makes a clip useless: a still picture, a moving probe, a shadow over most of the picture, no contact."""
 
 _SWEPT_VIEWS = 4
+_FEWEST_FRAMES = 48
 
 
 def clip_fault(seed: tuple[int, int], take: int, share: float) -> str:
@@ -82,7 +83,8 @@ def render_clip(
 
 
 def _clip_length(patient: object) -> int:
-    return max(48, int(np.ceil(2 * 60 / patient.heart_rate * patient.fps)) + 2)
+    """Frames of two heartbeats, and not fewer than `_FEWEST_FRAMES`."""
+    return max(_FEWEST_FRAMES, int(np.ceil(2 * 60 / patient.heart_rate * patient.fps)) + 2)
 
 
 def render_image(patient: object, seed: tuple[int, int], *, truth: bool = True) -> Rendering:

@@ -21,6 +21,7 @@ from fibrolib.errors import FibrolibError
 from fibrolib.learning import VIEWS, NetClassifier, pick_device
 from fibrolib.nets import ARCHITECTURES, build_net, check_options, net_options
 from fibrolib.own_files import OwnFile
+from fibrolib.phantom.render import _FEWEST_FRAMES
 from fibrolib.video import QUALITY_LIMITS, STEADY_LIMITS
 
 BUILT_IN = ("smoke", "quick", "paper")
@@ -45,7 +46,6 @@ _THRESHOLD_SPLITS = {"validation": "validation", "out_of_fold": "train"}
 """Where operating points come from, and the split of those scores in the predictions table."""
 
 _STAGES = 5  # METAVIR
-_TWO_HEARTBEATS = 48  # frames of the shortest virtual video, unless a profile asks for fewer
 _NOT_SETTABLE = {"self", "cutoff", "n_stages", "seed", "memory"}
 
 
@@ -169,7 +169,7 @@ class Profile:
     @property
     def virtual_video(self) -> dict[str, float]:
         """Frames and rate of virtual videos where clips are so short that most of a video would be thrown away."""
-        short = self.clips.max_frames < _TWO_HEARTBEATS
+        short = self.clips.max_frames < _FEWEST_FRAMES
         return {"frames": self.clips.max_frames, "fps": self.clips.fps} if short else {}
 
     @property

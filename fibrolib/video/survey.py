@@ -35,7 +35,7 @@ _LOWEST, _HIGHEST = 0.005, 0.995  # percentiles of the grey levels, without sing
 _DARK = 2.0
 """Mean grey level below which a frame is black (*assumption*: the darkest of 71 real videos has a mean of 9.5)."""
 
-_FROZEN = 0.5
+_UNMOVED = 0.5
 """Mean difference of frames, in grey levels, below which nothing moved (*assumption*: coding changes them by less)."""
 _EVERY_PIXEL = 4  # one of so many in a row, and in a column, is looked at
 
@@ -189,7 +189,7 @@ def _longest_freeze(frames: NDArray[np.uint8], inside: NDArray[np.bool_]) -> flo
     pixels = frames[:, *sparse][:, inside[sparse]].astype(np.int16)
     if not pixels.size:
         return 0.0
-    still = np.abs(np.diff(pixels, axis=0)).mean(axis=1) < _FROZEN
+    still = np.abs(np.diff(pixels, axis=0)).mean(axis=1) < _UNMOVED
     return max((len([*run]) for same, run in itertools.groupby(still) if same), default=0) / max(1, len(still))
 
 

@@ -18,6 +18,7 @@ from fibrolib.inference.checks import (
     _check_real,
     _check_resamples,
     _check_share,
+    _check_seed,
     _check_size,
 )
 from fibrolib.inference.intervals import _COMPOSITE_METHODS, _composite_limits
@@ -65,7 +66,7 @@ def auc_coverage(
     _check_level(auc, "a true area"), _check_classes(n_positive, n_negative), _check_resamples(n_resamples)
     _check_ratio(spread, "spread", "the cases' standard deviation over that of the controls")
     draws = _check_size(draws, "draws")
-    _check_size(seed, "seed", least=0)
+    _check_seed(seed)
     rng = np.random.default_rng(seed)
     y = np.repeat([True, False], (n_positive, n_negative))
     shift = np.sqrt(1 + spread**2) * special.ndtri(auc)

@@ -29,6 +29,7 @@ from fibrolib.inference.checks import (
     _check_number,
     _check_ratio,
     _check_scored,
+    _check_seed,
     _check_size,
     _class_sizes,
     _Floats,
@@ -113,7 +114,7 @@ class _Plan:
             _check_size(self.draws, "draws", least=0)
         _check_choice(self.alternative, "alternative", _ALTERNATIVES)
         _check_margin(self.margin, self.alternative)
-        _check_size(self.seed, "seed", least=0)
+        _check_seed(self.seed)
 
     @property
     def difference(self) -> float:
