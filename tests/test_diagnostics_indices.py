@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -336,3 +337,14 @@ def test_what_would_be_silently_wrong(call, message):
 def test_a_stage_is_a_number():
     with pytest.raises(FibrolibError, match="FIB-4: the stage must be a whole number, for example 2; it is 'F3'"):
         zones([1.0], FIB4, stage="F3")
+
+
+def test_zones_of_a_measured_index_know_its_unit():
+    """So does an index of the user's own that is a measured column: its record says so."""
+    own = replace(SWE, name="fibroscan", label="FibroScan")
+    for record in (SWE, own):
+        with pytest.raises(IndexInputError, match="6000 is not kPa but plainly Pa"):
+            zones([6000.0, 7000.0], record)
+    assert zones([6000.0], replace(SWE, measures=None)).tolist() == ["high"]
+    with pytest.raises(IndexInputError, match=r"one value for each patient; its shape is \(1, 2\)"):
+        zones(np.array([[1.0, 2.0]]), FIB4)

@@ -122,6 +122,7 @@ def test_low_values_may_go_with_high_stages():
         ({"estimator": LogisticRegression()}, "either a formula or an estimator"),
         ({"formula": None, "estimator": LinearSVC()}, "LinearSVC has no predict_proba"),
         ({"direction": 2}, "direction must be 1"),
+        ({"measures": "kPa"}, "must be a ColumnSpec, of an index with a formula"),
         ({"network": list}, "belongs to the kind 'net'"),
         ({"kind": "net"}, "belong to the kind 'index'"),
     ],

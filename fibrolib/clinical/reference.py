@@ -17,8 +17,8 @@ from fibrolib.inference.checks import (
     _check_order,
     _check_resamples,
     _check_scores,
-    _check_share,
     _check_seed,
+    _check_share,
     _check_size,
     _check_stages,
 )

@@ -67,7 +67,7 @@ class Diagnostic:
         Of a formula: 1 where high values go with high stages, -1 where low ones do.
     cutoffs : tuple of PublishedCutoff
         Of a formula; the first of a stage is the default.
-    values : ColumnSpec or None
+    measures : ColumnSpec or None
         Of a formula: unit and range of the index itself, where it has a unit; `zones` refuses values in another one.
 
     Raises
@@ -87,7 +87,7 @@ class Diagnostic:
     direction: int = 1
     cutoffs: tuple[PublishedCutoff, ...] = ()
     citation: str = ""
-    values: ColumnSpec | None = None
+    measures: ColumnSpec | None = None
 
     def __post_init__(self) -> None:
         for fault in _faults(self):
@@ -146,8 +146,8 @@ def _faults_of_index(record: Diagnostic) -> Iterable[str]:
         )
     if record.estimator is not None and (record.cutoffs or record.direction != 1):
         yield "cutoffs and direction are of a formula; an estimator has none."
-    if record.values is not None and (record.formula is None or not isinstance(record.values, ColumnSpec)):
-        yield "its values are described by a ColumnSpec, of an index with a formula."
+    if record.measures is not None and (record.formula is None or not isinstance(record.measures, ColumnSpec)):
+        yield "what it measures must be a ColumnSpec, of an index with a formula."
     if record.direction not in (1, -1):
         yield f"its direction must be 1 (high values, high stages) or -1, not {record.direction!r}."
     if record.network is not None:
@@ -170,7 +170,7 @@ SWE = Diagnostic(
     colour="#009E73",
     columns={"swe_kpa": STIFFNESS},
     formula=stiffness,
-    values=STIFFNESS,
+    measures=STIFFNESS,
     cutoffs=(
         *(PublishedCutoff(k, x, x, _CHB_602, "2D-SWE, multicentre") for k, x in ((2, 6.85), (3, 7.43), (4, 8.03))),
         *(PublishedCutoff(k, x, x, _CHB_327, "2D-SWE, second cohort") for k, x in ((2, 6.9), (3, 7.9), (4, 9.4))),
@@ -321,7 +321,7 @@ def zones(
     cut = record.published_cutoff(stage, population=population) if record else published
     if not isinstance(cut, PublishedCutoff):
         raise IndexInputError(f"published must be a PublishedCutoff, a Diagnostic or a name; it is {published!r}")
-    spec = record.values if record else None
+    spec = record.measures if record else None
     numbers = _in_own_unit("index", index, spec, None) if spec else _positive_values("index", index)
     if numbers.ndim != 1:
         raise IndexInputError(f"index must be one value for each patient; its shape is {numbers.shape}")

@@ -25,7 +25,6 @@ from fibrolib.inference.checks import (
     _check_resamples,
     _check_scores,
     _check_seed,
-    _check_size,
     _class_sizes,
 )
 from fibrolib.inference.intervals import (

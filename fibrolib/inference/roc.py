@@ -14,7 +14,6 @@ from fibrolib.inference.checks import (
     _check_resamples,
     _check_scored,
     _check_seed,
-    _check_size,
     _class_sizes,
     _Floats,
 )

@@ -17,8 +17,8 @@ from fibrolib.inference.checks import (
     _check_ratio,
     _check_real,
     _check_resamples,
-    _check_share,
     _check_seed,
+    _check_share,
     _check_size,
 )
 from fibrolib.inference.intervals import _COMPOSITE_METHODS, _composite_limits
