@@ -146,7 +146,8 @@ def _impute(
     removed, remaining = removed & inside, inside & ~removed
     if not removed.any():
         return frames.copy()
-    parts = (torch.from_numpy(part.astype(np.float32)) for part in (frames * remaining, remaining, inside))
+    # All in the same order in memory, which that of a sector repeated for every frame is not by itself.
+    parts = (torch.from_numpy(part.astype(np.float32, order="C")) for part in (frames * remaining, remaining, inside))
     noise = _NOISE * np.random.default_rng(seed).standard_normal(frames.shape)
     return np.where(removed, np.clip(_fill(*parts).numpy() + noise, 0, 1), frames).astype(np.float32)
 
@@ -172,9 +173,10 @@ def _coarse_fill(values: Tensor, remaining: Tensor, inside: Tensor) -> Tensor:
 
 def _sum_of_neighbours(values: Tensor) -> Tensor:
     """Sum of the 18 neighbours of each place, those across faces counted twice: they lie in two of its three planes."""
-    # Ten times faster than a convolution.
+    # Ten times faster than a convolution: the planes of time and rows, and both planes of columns at once.
     along_time, along_rows = _three(values, 0), _three(values, 1)
-    return _three(along_time, 1) + _three(along_time, 2) + _three(along_rows, 2) - 3 * values
+    total = _three(along_time, 1)
+    return total.add_(_three(along_rows.add_(along_time), 2)).sub_(values, alpha=3)
 
 
 def _three(values: Tensor, side: int) -> Tensor:
@@ -187,21 +189,27 @@ def _three(values: Tensor, side: int) -> Tensor:
 
 def _conjugate_gradients(weight: Tensor, removed: Tensor, right: Tensor, start: Tensor) -> Tensor:
     """Solve (weight - neighbours) x = right on removed places, preconditioned by the diagonal."""
-    scale = torch.where(removed > 0, weight.clamp_min(1.0), 1.0)
+    inverse = torch.where(removed > 0, 1 / weight.clamp_min(1.0), 1.0)
 
     def apply(x: Tensor) -> Tensor:
-        return removed * (weight * x - _sum_of_neighbours(x))
+        return (weight * x).sub_(_sum_of_neighbours(x)).mul_(removed)
 
-    x = start
+    def scalar(first: Tensor, second: Tensor) -> float:
+        return float(first.ravel() @ second.ravel())
+
+    x = start.clone()
     residual = right - apply(x)
-    direction = residual / scale
-    product, goal = (residual * direction).sum(), 1e-3**2 * (right / scale * right).sum()
+    scaled = residual * inverse
+    direction = scaled.clone()
+    product, goal = scalar(residual, scaled), 1e-3**2 * scalar(right * inverse, right)
     for _ in range(500):
         if product <= goal:
             break
         image = apply(direction)
-        step = product / (direction * image).sum()
-        x, residual = x + step * direction, residual - step * image
-        previous, product = product, (residual * residual / scale).sum()
-        direction = residual / scale + (product / previous) * direction
+        step = product / scalar(direction, image)
+        x.add_(direction, alpha=step)
+        residual.sub_(image, alpha=step)
+        torch.mul(residual, inverse, out=scaled)
+        previous, product = product, scalar(residual, scaled)
+        direction.mul_(product / previous).add_(scaled)
     return x
