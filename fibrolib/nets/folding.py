@@ -6,7 +6,8 @@ Maps are large and kernels small: a layer costs as many passes over the maps as 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import pairwise
 
 import torch
@@ -14,38 +15,71 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv3d
 from torch.nn.modules.batchnorm import _BatchNorm
 
-_Pair = tuple[nn.Module, str, str]
-"""A module, and the names of two of its layers: a convolution, and the batch normalisation of what it returns."""
-
-_FUSED = {nn.Identity: ("none", []), nn.ReLU: ("relu", []), nn.ReLU6: ("hardtanh", [0.0, 6.0])}
+_ONEDNN = {nn.Identity: ("none", []), nn.ReLU: ("relu", []), nn.ReLU6: ("hardtanh", [0.0, 6.0])}
 """Activations that oneDNN computes while it writes the maps: its names and numbers."""
 
-
-def find_pairs(modules: Iterable[nn.Module]) -> list[_Pair]:
-    """Convolutions with their batch normalisation, in modules that list layers in the order in which data passes."""
-    return [
-        (module, name, next_name)
-        for module in modules
-        for (name, layer), (next_name, following) in pairwise(module.named_children())
-        if isinstance(layer, nn.Conv2d | nn.Conv3d) and layer.padding_mode == "zeros" and layer.padding != "same"
-        if isinstance(following, _BatchNorm) and following.affine and following.track_running_stats
-    ]
+_dtype: ContextVar[torch.dtype] = ContextVar("of folded layers without gradient", default=torch.float32)
 
 
 @contextmanager
-def folded(pairs: Sequence[_Pair], maps: Tensor, dtype: torch.dtype = torch.float32) -> Iterator[None]:
-    """Compute each pair as one layer, within, if `maps` are on the CPU; `dtype` is that of layers without gradient.
-
-    A pair whose normalisation learns its statistics, or that a hook listens to, stays as it is.
-    """
-    with ExitStack() as undo:
-        for module, name, next_name in pairs if maps.device.type == "cpu" else ():
-            layer, norm = getattr(module, name), getattr(module, next_name)
-            if norm.training or _has_hooks(layer) or _has_hooks(norm):
-                continue
-            undo.callback(module._modules.update, {name: layer, next_name: norm})
-            module._modules.update({name: _Folded(layer, norm, dtype), next_name: nn.Identity()})
+def without_gradient_in(dtype: torch.dtype) -> Iterator[None]:
+    """Folded layers without gradient compute in so many bits, in this thread."""
+    before = _dtype.set(dtype)
+    try:
         yield
+    finally:
+        _dtype.reset(before)
+
+
+def fold(modules: Iterable[nn.Module]) -> None:
+    """Let convolutions include the normalisation behind them, in modules that list layers in the order of the data."""
+    for module in modules:
+        for layer, norm in pairwise(module.children()):
+            plain = isinstance(layer, nn.Conv2d | nn.Conv3d) and layer.padding_mode == "zeros"
+            fixed = isinstance(norm, _BatchNorm) and norm.affine and norm.track_running_stats
+            if plain and fixed and not isinstance(layer.padding, str):
+                _Pair(layer, norm)
+
+
+class _Pair:
+    """A convolution and its normalisation, with activation; the first computes for both, if it may.
+
+    It may not where the normalisation learns its statistics, where a hook listens to one of them, or on a GPU.
+    """
+
+    def __init__(self, layer: nn.Conv2d | nn.Conv3d, norm: _BatchNorm) -> None:
+        self.layer, self.norm = layer, norm
+        layer.forward, norm.forward = self._convolve, self._normalise  # names and kinds of layers stay
+
+    def _is_one(self, maps: Tensor) -> bool:
+        heard = _has_hooks(self.layer) or _has_hooks(self.norm)
+        return maps.device.type == "cpu" and not self.norm.training and not heard
+
+    def _normalise(self, maps: Tensor) -> Tensor:
+        return maps if self._is_one(maps) else type(self.norm).forward(self.norm, maps)
+
+    def _convolve(self, maps: Tensor) -> Tensor:
+        if not self._is_one(maps):
+            return type(self.layer).forward(self.layer, maps)
+        layer, activation = self.layer, getattr(self.norm, "act", nn.Identity())
+        weight, bias = self._weights()
+        learned = torch.is_grad_enabled() and any(each.requires_grad for each in (maps, weight, bias))
+        dtype = maps.dtype if learned else _dtype.get()
+        maps, weight, bias = (each.to(dtype) for each in (maps, weight, bias))
+        if learned or not torch.backends.mkldnn.is_available():
+            return activation(_convolve(layer, maps, weight, bias))
+        padding, cut = _padding(layer, maps.shape[2:])
+        name, numbers = _ONEDNN.get(type(activation), ("none", []))
+        settings = padding, layer.stride, layer.dilation, layer.groups, name, numbers, ""
+        maps = torch.ops.mkldnn._convolution_pointwise(maps, weight, bias, *settings)[cut]
+        return maps if type(activation) in _ONEDNN else activation(maps)
+
+    def _weights(self) -> tuple[Tensor, Tensor]:
+        layer, norm = self.layer, self.norm
+        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+        bias = norm.bias - norm.running_mean * scale
+        bias = bias if layer.bias is None else bias + layer.bias * scale
+        return layer.weight * scale.view(-1, *[1] * (layer.weight.ndim - 1)), bias
 
 
 def _has_hooks(layer: nn.Module) -> bool:
@@ -53,33 +87,6 @@ def _has_hooks(layer: nn.Module) -> bool:
         each._forward_hooks or each._forward_pre_hooks or each._backward_hooks or each._backward_pre_hooks
         for each in layer.modules()
     )
-
-
-class _Folded(nn.Module):
-    """A convolution whose weights hold the normalisation behind it, and its activation."""
-
-    def __init__(self, layer: nn.Conv2d | nn.Conv3d, norm: _BatchNorm, dtype: torch.dtype) -> None:
-        super().__init__()
-        self._layer, self._dtype = [layer], dtype  # in a list: no module of this one
-        self._after = [getattr(norm, "act", nn.Identity())]
-        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-        self._weight = layer.weight * scale.view(-1, *[1] * (layer.weight.ndim - 1))
-        self._bias = norm.bias - norm.running_mean * scale
-        if layer.bias is not None:
-            self._bias = self._bias + layer.bias * scale
-
-    def forward(self, maps: Tensor) -> Tensor:
-        layer, activation = self._layer[0], self._after[0]
-        learned = torch.is_grad_enabled() and any(each.requires_grad for each in (maps, self._weight, self._bias))
-        dtype = maps.dtype if learned else self._dtype
-        maps, weight, bias = (each.to(dtype) for each in (maps, self._weight, self._bias))
-        if learned or not torch.backends.mkldnn.is_available():
-            return activation(_convolve(layer, maps, weight, bias))
-        padding, cut = _padding(layer, maps.shape[2:])
-        name, numbers = _FUSED.get(type(activation), ("none", []))
-        settings = padding, layer.stride, layer.dilation, layer.groups, name, numbers, ""
-        maps = torch.ops.mkldnn._convolution_pointwise(maps, weight, bias, *settings)[cut]
-        return maps if type(activation) in _FUSED else activation(maps)
 
 
 def _convolve(layer: nn.Conv2d | nn.Conv3d, maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fibrolib.nets.backbone import PACKAGED, _Embedding, _StatisticsPool, import_torchvision
-from fibrolib.nets.folding import find_pairs, folded
+from fibrolib.nets.folding import fold
 from fibrolib.nets.initial_weights import _FEATURES_ONLY, ClipNetwork
 from fibrolib.nets.ordinal import OrdinalHead
 
@@ -96,11 +96,10 @@ class _MotionPathway(nn.Module):
             _Block(width, 2 * width, (2, 2, 2)),
             _Block(2 * width, 4 * width, (2, 1, 1)),
         )
-        self._pairs = find_pairs(self.modules())
+        fold(self.modules())
 
     def forward(self, clips: Tensor) -> Tensor:
-        with folded(self._pairs, clips):
-            return self.blocks(self.stem(self.motion(clips)))
+        return self.blocks(self.stem(self.motion(clips)))
 
 
 class _MotionResNet3d(ClipNetwork):
