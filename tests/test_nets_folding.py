@@ -12,7 +12,7 @@ from torch import nn
 
 from fibrolib.nets import build_net, import_torchvision
 from fibrolib.nets.backbone import Backbone
-from fibrolib.nets.folding import _Pair, fold, without_gradient_in
+from fibrolib.nets.folding import _has_onednn, _Pair, fold, folded
 
 import_torchvision()
 from timm.layers import BatchNormAct2d, Conv2dSame, create_act_layer  # noqa: E402
@@ -112,7 +112,8 @@ def test_same_padding_is_that_of_timm():
         maps = torch.rand(2, 2, height, width, generator=generator)
         expected = norm(layer(maps))
         fold([nn.Sequential(layer, norm)])
-        with torch.no_grad():
+        torch.testing.assert_close(norm(layer(maps)), expected)  # by itself, a layer is none but itself
+        with torch.no_grad(), folded():
             found = norm(layer(maps))
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
@@ -120,13 +121,13 @@ def test_same_padding_is_that_of_timm():
 @pytest.mark.parametrize("activation", ["relu", "relu6", "swish", "identity"])
 @pytest.mark.parametrize("onednn", [True, False])
 def test_activations(activation, onednn, monkeypatch):
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: onednn)
+    monkeypatch.setattr("fibrolib.nets.folding._has_onednn", lambda dtype: onednn)
     layer, maps = nn.Conv2d(3, 8, 3, 2, 1, groups=1), torch.randn(2, 3, 15, 16)
     norm = with_other_statistics(BatchNormAct2d(8)).eval()
     norm.act = create_act_layer(activation)
     expected = norm(layer(maps))
     fold([nn.Sequential(layer, norm)])
-    with torch.no_grad():
+    with torch.no_grad(), folded():
         torch.testing.assert_close(norm(layer(maps)), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -140,7 +141,7 @@ def test_a_layer_that_is_listened_to_gives_its_own_maps():
     net, maps, heard = small_net().eval(), torch.rand(1, 1, 4, 8, 8), []
     plain = one_by_one(net)
     for layer in net:
-        with layer.register_forward_hook(lambda _, inputs, out: heard.append((inputs[0], out))):
+        with layer.register_forward_hook(lambda _, inputs, out: heard.append((inputs[0], out))), folded():
             torch.testing.assert_close(net(maps), plain(maps))
     torch.testing.assert_close(heard[0][1], plain[0](maps))
     torch.testing.assert_close(heard[1][0], plain[0](maps))
@@ -148,7 +149,8 @@ def test_a_layer_that_is_listened_to_gives_its_own_maps():
 
 def test_a_normalisation_that_learns_its_statistics_stays():
     net, maps = small_net(), torch.rand(4, 1, 4, 8, 8)
-    torch.testing.assert_close(net(maps), one_by_one(net)(maps))
+    with folded():
+        torch.testing.assert_close(net(maps), one_by_one(net)(maps))
     assert net[1].num_batches_tracked == 1
 
 
@@ -157,15 +159,16 @@ def test_a_copy_computes_with_its_own_weights(copied):
     net, maps = small_net().eval(), torch.rand(1, 1, 4, 8, 8)
     before, copy = net(maps), copied(net)
     nn.init.zeros_(copy[0].weight)
-    assert (copy(maps).std((2, 3, 4)) == 0).all()
-    torch.testing.assert_close(net(maps), before)
+    with folded():
+        assert (copy(maps).std((2, 3, 4)) == 0).all()
+        torch.testing.assert_close(net(maps), before)
 
 
 def test_two_threads_may_use_one_network():
     net, maps = build_net("frame_cnn", 3).eval(), torch.rand(4, 1, 1, 64, 64)
 
     def score(dtype: torch.dtype) -> torch.Tensor:
-        with torch.no_grad(), without_gradient_in(dtype):
+        with torch.no_grad(), folded(dtype):
             return net.backbone.model.bn1(net.backbone.model.conv_stem(maps.expand(-1, 3, -1, -1, -1)[:, :, 0]))
 
     alone = [score(dtype) for dtype in (torch.float32, torch.bfloat16)]
@@ -173,6 +176,13 @@ def test_two_threads_may_use_one_network():
         together = list(pool.map(score, [torch.float32, torch.bfloat16] * 20))
     for at, found in enumerate(together):
         assert torch.equal(found, alone[at % 2])
+
+
+def test_torch_without_the_function_of_its_compiler(monkeypatch):
+    assert _has_onednn(torch.float32)
+    assert not _has_onednn.__wrapped__(torch.complex64)
+    monkeypatch.setattr(torch.ops, "mkldnn", None)
+    assert not _has_onednn.__wrapped__(torch.float32)
 
 
 def test_other_networks_are_not_folded():

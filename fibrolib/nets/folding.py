@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from itertools import pairwise
 
 import torch
@@ -18,12 +19,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 _ONEDNN = {nn.Identity: ("none", []), nn.ReLU: ("relu", []), nn.ReLU6: ("hardtanh", [0.0, 6.0])}
 """Activations that oneDNN computes while it writes the maps: its names and numbers."""
 
-_dtype: ContextVar[torch.dtype] = ContextVar("of folded layers without gradient", default=torch.float32)
+_dtype: ContextVar[torch.dtype | None] = ContextVar("of layers without gradient; None: not folded", default=None)
 
 
 @contextmanager
-def without_gradient_in(dtype: torch.dtype) -> Iterator[None]:
-    """Folded layers without gradient compute in so many bits, in this thread."""
+def folded(dtype: torch.dtype = torch.float32) -> Iterator[None]:
+    """Compute pairs of layers (`fold`) in one pass, in this thread; `dtype` is that of layers without gradient."""
     before = _dtype.set(dtype)
     try:
         yield
@@ -32,7 +33,10 @@ def without_gradient_in(dtype: torch.dtype) -> Iterator[None]:
 
 
 def fold(modules: Iterable[nn.Module]) -> None:
-    """Let convolutions include the normalisation behind them, in modules that list layers in the order of the data."""
+    """Let convolutions include the normalisation behind them, in modules that list layers in the order of the data.
+
+    They do so within `folded`.
+    """
     for module in modules:
         for layer, norm in pairwise(module.children()):
             plain = isinstance(layer, nn.Conv2d | nn.Conv3d) and layer.padding_mode == "zeros"
@@ -52,8 +56,9 @@ class _Pair:
         layer.forward, norm.forward = self._convolve, self._normalise  # names and kinds of layers stay
 
     def _is_one(self, maps: Tensor) -> bool:
-        heard = _has_hooks(self.layer) or _has_hooks(self.norm)
-        return maps.device.type == "cpu" and not self.norm.training and not heard
+        if _dtype.get() is None or maps.device.type != "cpu" or self.norm.training:
+            return False
+        return not (_has_hooks(self.layer) or _has_hooks(self.norm))
 
     def _normalise(self, maps: Tensor) -> Tensor:
         return maps if self._is_one(maps) else type(self.norm).forward(self.norm, maps)
@@ -66,7 +71,7 @@ class _Pair:
         learned = torch.is_grad_enabled() and any(each.requires_grad for each in (maps, weight, bias))
         dtype = maps.dtype if learned else _dtype.get()
         maps, weight, bias = (each.to(dtype) for each in (maps, weight, bias))
-        if learned or not torch.backends.mkldnn.is_available():
+        if learned or not _has_onednn(dtype):
             return activation(_convolve(layer, maps, weight, bias))
         padding, cut = _padding(layer, maps.shape[2:])
         name, numbers = _ONEDNN.get(type(activation), ("none", []))
@@ -80,6 +85,17 @@ class _Pair:
         bias = norm.bias - norm.running_mean * scale
         bias = bias if layer.bias is None else bias + layer.bias * scale
         return layer.weight * scale.view(-1, *[1] * (layer.weight.ndim - 1)), bias
+
+
+@cache
+def _has_onednn(dtype: torch.dtype) -> bool:
+    """Whether the function of torch's compiler that joins layers is there, which is not part of torch's public API."""
+    one = torch.zeros(1, 1, 1, 1, dtype=dtype)
+    try:
+        torch.ops.mkldnn._convolution_pointwise(one, one, one.ravel(), [0, 0], [1, 1], [1, 1], 1, "none", [], "")
+    except (AttributeError, RuntimeError):
+        return False
+    return True
 
 
 def _has_hooks(layer: nn.Module) -> bool:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fibrolib.nets.backbone import PACKAGED, _Embedding, _StatisticsPool, import_torchvision
-from fibrolib.nets.folding import fold
+from fibrolib.nets.folding import fold, folded
 from fibrolib.nets.initial_weights import _FEATURES_ONLY, ClipNetwork
 from fibrolib.nets.ordinal import OrdinalHead
 
@@ -99,7 +99,8 @@ class _MotionPathway(nn.Module):
         fold(self.modules())
 
     def forward(self, clips: Tensor) -> Tensor:
-        return self.blocks(self.stem(self.motion(clips)))
+        with folded():
+            return self.blocks(self.stem(self.motion(clips)))
 
 
 class _MotionResNet3d(ClipNetwork):
