@@ -151,6 +151,13 @@ def test_patients_must_fit(name, arguments, message):
         ALL[name](**arguments)
 
 
+def test_a_way_of_grouping_stands_once():
+    twice = pd.concat([GROUPS[["sex"]], GROUPS[["sex"]]], axis=1)
+    for call in (lambda: subgroup_table(Y, PROB, twice, 0.5), lambda: interaction_tests(Y, PROB, twice)):
+        with pytest.raises(InferenceError, match="several columns 'sex': keep one of each"):
+            call()
+
+
 def test_groups_are_columns_and_centres_need_a_split():
     for call in (
         lambda: subgroup_table(Y, PROB, GROUPS["sex"], 0.5),

@@ -348,3 +348,9 @@ def test_zones_of_a_measured_index_know_its_unit():
     assert zones([6000.0], replace(SWE, measures=None)).tolist() == ["high"]
     with pytest.raises(IndexInputError, match=r"one value for each patient; its shape is \(1, 2\)"):
         zones(np.array([[1.0, 2.0]]), FIB4)
+
+
+def test_a_stage_is_a_number_and_one_record_is_enough():
+    with pytest.raises(FibrolibError, match="FIB-4: the stage must be a whole number, for example 2; it is 'F2'"):
+        FIB4.classifier("F2")
+    pd.testing.assert_frame_equal(tabulate_cutoffs(FIB4), tabulate_cutoffs([FIB4]))

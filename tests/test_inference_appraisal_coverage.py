@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -46,3 +47,25 @@ def test_coverage_of_composite_metrics_is_exact():
     assert 0.85 < found["coverage"].iloc[0] <= 1
     both = metric_coverage("f1_macro", 8, 9, 0.9, 0.9, n_resamples=300).set_index("method")["coverage"]
     assert both["jeffreys"] > 0.92 > both["bootstrap"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda methods: auc_coverage(0.8, 4, 5, methods=methods, draws=2),
+        lambda methods: metric_coverage("recall_macro", 4, 5, 0.8, 0.7, methods=methods),
+        lambda methods: proportion_coverage(17, [0.2], methods=methods),
+    ],
+)
+def test_methods_are_one_or_more_of_the_known(asked):
+    with pytest.raises(ValueError, match=r"methods must be one of .*, not 'wald'"):
+        asked(["wald"])
+    with pytest.raises(ValueError, match="methods must name at least one of"):
+        asked([])
+    with pytest.raises(ValueError, match="not 'wal'"):
+        asked("wal")
+
+
+def test_a_method_may_stand_by_itself():
+    alone, listed = (proportion_coverage(17, [0.2], methods=methods) for methods in ("wilson", ["wilson"]))
+    pd.testing.assert_frame_equal(alone, listed)

@@ -363,6 +363,8 @@ def test_range_of_a_threshold_is_that_of_resampled_patients():
 def test_models_and_thresholds_that_nobody_can_mean(predictions):
     assert select_predictions(predictions, models="cnn3d").columns.tolist() == ["y_true", "cnn3d"]
     assert select_predictions(predictions, models=["swe", "swe"]).columns.tolist() == ["y_true", "swe"]
+    with pytest.raises(ValueError, match=r"models must name at least one of .*'cnn3d'"):
+        select_predictions(predictions, models=[])
     for table, message in (
         (predictions.assign(patient_id=None), "column 'patient_id' has 219 empty rows"),
         (predictions.to_dict("list"), "must be a DataFrame; it is a dict"),

@@ -83,6 +83,9 @@ def _joined(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame) -> pd.Da
     """One row for each patient; two columns that no group can be called."""
     if not isinstance(groups, pd.DataFrame):
         raise InferenceError(f"groups must be a DataFrame, with a column for each way; it is a {type(groups).__name__}")
+    twice = groups.columns[groups.columns.duplicated()].unique().tolist()
+    if twice:
+        raise InferenceError(f"groups has several columns {', '.join(map(repr, twice))}: keep one of each")
     truth = _check_labels(y_true).astype(float)
     score = _check_probabilities(y_prob, len(truth))
     if len(truth) != len(groups):

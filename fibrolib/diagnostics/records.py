@@ -95,6 +95,7 @@ class Diagnostic:
 
     def classifier(self, cutoff: int = 2) -> BaseEstimator:
         """A classifier of ``stage >= cutoff``, not fitted, for `fibrolib.learning.evaluate`."""
+        self._check_stage(cutoff)
         if self.formula is not None:
             reads = {"name": self.label, "direction": self.direction}
             return _IndexClassifier(self.formula, tuple(self.columns), **reads, cutoff=cutoff)
@@ -106,8 +107,7 @@ class Diagnostic:
 
         The population must contain the word `population`, such as ``"fatty"``; empty: the first one listed.
         """
-        if isinstance(cutoff, str):
-            raise DiagnosticError(f"{self.label}: the stage must be a whole number, for example 2; it is {cutoff!r}.")
+        self._check_stage(cutoff)
         wanted = population.casefold()
         listed = [published for published in self.cutoffs if wanted in published.population.casefold()]
         if not listed:
@@ -115,6 +115,10 @@ class Diagnostic:
             wanted = f" for '{population}'" if population else ""
             raise DiagnosticError(f"{self.label} has no published cut-off{wanted}; there are: {populations}.")
         return min(listed, key=lambda published: (abs(published.stage - cutoff), published.stage))
+
+    def _check_stage(self, cutoff: int) -> None:
+        if isinstance(cutoff, str):
+            raise DiagnosticError(f"{self.label}: the stage must be a whole number, for example 2; it is {cutoff!r}.")
 
 
 def _faults(record: Diagnostic) -> Iterable[str]:
@@ -369,7 +373,8 @@ def tabulate_zones(zone: Sequence[str] | pd.Series, y_true: ArrayLike) -> pd.Dat
     return table
 
 
-def tabulate_cutoffs(diagnostics: Iterable[Diagnostic] = INDICES) -> pd.DataFrame:
+def tabulate_cutoffs(diagnostics: Diagnostic | Iterable[Diagnostic] = INDICES) -> pd.DataFrame:
     """Published cut-offs: ``index`` (name of the diagnostic), and the fields of `PublishedCutoff`."""
-    rows = [{"index": each.name, **vars(published)} for each in diagnostics for published in each.cutoffs]
+    listed = [diagnostics] if isinstance(diagnostics, Diagnostic) else diagnostics
+    rows = [{"index": each.name, **vars(published)} for each in listed for published in each.cutoffs]
     return pd.DataFrame(rows, columns=["index", *PublishedCutoff.__dataclass_fields__])

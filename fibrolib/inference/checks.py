@@ -213,6 +213,14 @@ def _check_choice(value: str, name: str, known: Collection[str]) -> str:
     return value
 
 
+def _check_choices(values: str | Iterable[str], name: str, known: Collection[str]) -> list[str]:
+    """One or more of the known ones; a text is one of them, and no list of letters."""
+    listed = [values] if isinstance(values, str) else list(values)
+    if not listed:
+        raise ValueError(f"{name} must name at least one of {', '.join(known)}")
+    return [_check_choice(value, name, known) for value in listed]
+
+
 def _check_margin(margin: float, alternative: str, paired: bool = True) -> None:
     """A margin of non-inferiority: of two scores of the same patients, in one direction."""
     _check_number(margin, "margin", "a difference of two areas from 0 on, below 1", low=0, high=1, open_="high")

@@ -55,6 +55,8 @@ def select_predictions(
     if models is None:
         return wide
     models = [models] if isinstance(models, str) else list(dict.fromkeys(models))
+    if not models:
+        raise ValueError(f"models must name at least one of {list(wide.columns[1:])}, or be None for all of them")
     absent = [model for model in models if model not in wide]
     if absent:
         raise InferenceError(f"no predictions of {absent} in split '{split}': the table holds {list(wide.columns[1:])}")

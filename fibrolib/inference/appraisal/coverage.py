@@ -12,6 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from fibrolib.inference.checks import (
     _check_choice,
+    _check_choices,
     _check_classes,
     _check_level,
     _check_ratio,
@@ -23,9 +24,10 @@ from fibrolib.inference.checks import (
 )
 from fibrolib.inference.intervals import _COMPOSITE_METHODS, _composite_limits
 from fibrolib.inference.metrics import _COMPOSITES
-from fibrolib.inference.roc import auc_ci
+from fibrolib.inference.roc import _METHODS, auc_ci
 
 _TOLERANCE = 1e-9
+_OF_STATSMODELS = ("normal", "agresti_coull", "beta", "wilson", "jeffreys", "binom_test")
 """A limit may miss the truth by rounding alone."""
 
 
@@ -73,7 +75,7 @@ def auc_coverage(
     samples = [rng.normal(size=len(y)) * np.where(y, spread, 1) + shift * y for _ in range(draws)]
     options = {"confidence_level": confidence_level, "n_resamples": n_resamples}
     rows = []
-    for method in methods:
+    for method in _check_choices(methods, "methods", _METHODS):
         estimates = [auc_ci(y, score, method, **options) for score in samples]
         low, high, value = np.array([(each.low, each.high, each.value) for each in estimates]).T
         inside = float(np.mean((low <= auc) & (auc <= high)))
@@ -121,7 +123,7 @@ def metric_coverage(
         stats.binom.pmf(np.arange(m + 1), m, sensitivity), stats.binom.pmf(np.arange(n + 1), n, specificity)
     )
     rows = []
-    for method in methods:
+    for method in _check_choices(methods, "methods", _COMPOSITE_METHODS):
         covered = 0.0
         for (tp, tn), weight in np.ndenumerate(weights):
             counts = (tp, m - tp, n - tn, tn)
@@ -143,7 +145,7 @@ def proportion_coverage(
     truth = _check_real(truths, "truths", "shares between 0 and 1", low=0, high=1)
     chance = stats.binom.pmf(counts[:, None], n, truth)
     tables = []
-    for method in methods:
+    for method in _check_choices(methods, "methods", _OF_STATSMODELS):
         low, high = proportion_confint(counts, n, alpha=1 - confidence_level, method=method)
         inside = (low[:, None] - _TOLERANCE <= truth) & (truth <= high[:, None] + _TOLERANCE)
         tables.append(pd.DataFrame({"method": method, "truth": truth, "coverage": np.sum(chance * inside, axis=0)}))
