@@ -82,7 +82,7 @@ def test_scores_in_bfloat16_are_close_and_come_out_in_float32(monkeypatch):
         full, reduced = (maps_of(backbone, frames, bfloat16=way, monkeypatch=monkeypatch) for way in (False, True))
     assert reduced.dtype == torch.float32
     assert not torch.equal(full, reduced)
-    assert (reduced - full).std() < 0.05 * full.std()
+    assert (reduced - full).std() < 0.03 * full.std()
 
 
 @pytest.mark.parametrize(("freeze_to_stride", "scales"), [(0, [16]), (8, [16]), (8, [16, 32]), (16, [16, 32])])
@@ -95,7 +95,8 @@ def test_what_is_learned_is_learned_in_float32(freeze_to_stride, scales, monkeyp
     maps_of(backbone, frames, bfloat16=True, monkeypatch=monkeypatch).sum().backward()
     for name, layer in backbone.model.named_modules():
         if isinstance(layer, nn.Conv2d):
-            assert seen[name] == (torch.float32 if layer.weight.requires_grad else torch.bfloat16), name
+            fine = name.startswith(("conv_stem", "blocks.0."))  # of half the side: never reduced
+            assert seen[name] == (torch.float32 if fine or layer.weight.requires_grad else torch.bfloat16), name
             assert (layer.weight.grad is None) == (not layer.weight.requires_grad)
     assert (torch.bfloat16 in seen.values()) == (freeze_to_stride > 0)
 

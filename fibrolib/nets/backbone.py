@@ -8,6 +8,7 @@ import importlib
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
+from contextvars import ContextVar
 from functools import cache
 from importlib import resources
 
@@ -151,11 +152,29 @@ def _fold_efficientnet(model: nn.Module) -> None:
         fold(model.modules())
 
 
+_reduced: ContextVar[ExitStack | None] = ContextVar("what undoes bfloat16; None where all is float32", default=None)
+
+
+def _to_bfloat16(_module: nn.Module, _inputs: tuple, _maps: Tensor) -> None:
+    """After the finest maps. There, a value has few terms, whose rounded weights do not make up for each other."""
+    if (undo := _reduced.get()) is not None:
+        undo.enter_context(torch.autocast("cpu", torch.bfloat16))
+        undo.enter_context(folded(torch.bfloat16))
+
+
+def _back_to_float32(_module: nn.Module, _inputs: tuple, maps: Tensor) -> Tensor:
+    """After the last frozen layer: layers that learn compute in float32."""
+    if (undo := _reduced.get()) is None or not torch.is_grad_enabled():
+        return maps
+    undo.close()
+    return maps.float()
+
+
 class Backbone(nn.Module):
     """The first layers of a timm image network: grey frames to feature maps.
 
     Maps of several scales are joined as a hypercolumn (Hariharan et al. 2015). On a processor with bfloat16, layers
-    without gradient compute in it; maps and gradients are float32.
+    without gradient compute in it, except for the finest maps; what is returned and gradients are float32.
 
     Parameters
     ----------
@@ -175,11 +194,12 @@ class Backbone(nn.Module):
         config = self.model.default_cfg
         if name in _CHECKPOINTS:  # they were trained on (x - 127) / 128 with x in 0..255
             config = {"mean": [127 / 255] * 3, "std": [128 / 255] * 3}
-        shallow = [stage["module"] for stage in self.model.feature_info if stage["reduction"] <= freeze_to_stride]
+        stages = self.model.feature_info
+        shallow = [stage["module"] for stage in stages if stage["reduction"] <= freeze_to_stride]
         self._frozen = _freeze_up_to(self.model, shallow[-1] if shallow else "")
-        self._reduced, self._in_bfloat16 = False, ExitStack()
+        self.model.get_submodule(stages[0]["module"]).register_forward_hook(_to_bfloat16)
         if shallow:
-            self.model.get_submodule(shallow[-1]).register_forward_hook(self._back_to_float32)
+            self.model.get_submodule(shallow[-1]).register_forward_hook(_back_to_float32)
         self._indices, self.n_channels = _cut(self.model, name, scales)
         _fold_efficientnet(self.model)
         for statistic in ("mean", "std"):
@@ -195,14 +215,14 @@ class Backbone(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Grey frames ``(n, 1, height, width)`` in [0, 1] to maps ``(n, channels, h, w)``."""
         _reuse_memory()
-        scaled = (frames - self.mean) / self.std
-        self._reduced = self._may_reduce(frames)
-        dtype = torch.bfloat16 if self._reduced else torch.float32
-        with ExitStack() as self._in_bfloat16, folded(dtype):
-            if self._reduced:
-                self._in_bfloat16.enter_context(torch.autocast("cpu", torch.bfloat16))
-            maps = self.model.forward_intermediates(scaled, indices=self._indices, intermediates_only=True)
-        maps = [each.float() if self._reduced else each for each in maps]
+        scaled, may_reduce = (frames - self.mean) / self.std, self._may_reduce(frames)
+        with folded(), ExitStack() as undo:
+            token = _reduced.set(undo if may_reduce else None)
+            try:
+                maps = self.model.forward_intermediates(scaled, indices=self._indices, intermediates_only=True)
+            finally:
+                _reduced.reset(token)
+        maps = [each.float() if may_reduce else each for each in maps]
         if len(maps) == 1:
             return maps[0]  # memory layout unchanged: it decides the order of later sums
         return torch.cat([maps[0], *(interpolate(each, size=maps[0].shape[2:]) for each in maps[1:])], dim=1)
@@ -211,13 +231,6 @@ class Backbone(nn.Module):
         """Whether the first layers have no gradient, on a processor that is faster in bfloat16."""
         learning = torch.is_grad_enabled() and not (self.training and self._frozen)
         return frames.device.type == "cpu" and not frames.requires_grad and not learning and _has_bfloat16()
-
-    def _back_to_float32(self, _module: nn.Module, _inputs: tuple, maps: Tensor) -> Tensor:
-        """After the last frozen layer: layers that learn compute in float32."""
-        if not (self._reduced and torch.is_grad_enabled()):
-            return maps
-        self._in_bfloat16.close()
-        return maps.float()
 
 
 class _StatisticsPool(nn.Module):

@@ -70,13 +70,13 @@ class _Pair:
         weight, bias = self._weights()
         learned = torch.is_grad_enabled() and any(each.requires_grad for each in (maps, weight, bias))
         dtype = maps.dtype if learned else _dtype.get()
-        maps, weight, bias = (each.to(dtype) for each in (maps, weight, bias))
+        maps, weight = maps.to(dtype), weight.to(dtype)
         if learned or not _has_onednn(dtype):
-            return activation(_convolve(layer, maps, weight, bias))
+            return activation(_convolve(layer, maps, weight, bias.to(dtype)))
         padding, cut = _padding(layer, maps.shape[2:])
         name, numbers = _ONEDNN.get(type(activation), ("none", []))
         settings = padding, layer.stride, layer.dilation, layer.groups, name, numbers, ""
-        maps = torch.ops.mkldnn._convolution_pointwise(maps, weight, bias, *settings)[cut]
+        maps = torch.ops.mkldnn._convolution_pointwise(maps, weight, bias.float(), *settings)[cut]
         return maps if type(activation) in _ONEDNN else activation(maps)
 
     def _weights(self) -> tuple[Tensor, Tensor]:
