@@ -6,7 +6,8 @@ Ways, each in a process of its own, on one thread:
 - memory kept: the same, with `fibrolib.nets.backbone`;
 - reduced: also bfloat16 where nothing is learned (`fibrolib.nets.Backbone`);
 - as fibrolib: also with normalisation folded into convolutions (`fibrolib.nets.folding`);
-- bfloat16: also bfloat16 everywhere else.
+- finest too: also bfloat16 in the layers of the finest maps, where nothing is learned;
+- bfloat16: bfloat16 everywhere.
 
 With the folder of a run of `quick` as its argument, the script compares scores with and without bfloat16 instead.
 
@@ -27,13 +28,13 @@ import torch
 
 from fibrolib.inference import auc
 from fibrolib.learning import NetClassifier
-from fibrolib.nets import OrdinalLoss, backbone, build_net
+from fibrolib.nets import OrdinalLoss, backbone, build_net, folding
 from fibrolib.phantom import SignalStrengths, draw_patients, render_image
 from fibrolib.stages import at_least
 from fibrolib.study import open_study
 
 CASES = {"frame_cnn": (8, 1, 1, 224, 224), "frame_lstm": (8, 1, 3, 224, 224), "motion_slowfast": (8, 1, 17, 224, 224)}
-SETTINGS = ("float32", "memory kept", "reduced", "as fibrolib", "bfloat16")
+SETTINGS = ("float32", "memory kept", "reduced", "as fibrolib", "finest too", "bfloat16")
 REPEATS = 5
 N_PICTURES = 16
 
@@ -64,6 +65,8 @@ def measure(way: str, name: str, shape: tuple[int, ...]) -> tuple[dict[str, floa
         backbone._reuse_memory = lambda: None
     if way in ("float32", "memory kept"):
         backbone._has_bfloat16 = lambda: False
+    if way == "finest too":
+        backbone.folded = lambda *_: folding.folded(torch.bfloat16)
     net = build_net(name, 5)
     if way in ("float32", "memory kept", "reduced"):
         for module in net.modules():
