@@ -93,16 +93,22 @@ def main() -> None:
     for name, shape in CASES.items():
         for way in SETTINGS:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
-                times, maps[way] = pool.apply(measure, (way, name, shape))
+                times, maps[name, way] = pool.apply(measure, (way, name, shape))
             found |= {(name, work, way): value for work, value in times.items()}
     found = pd.Series(found, name="ms").rename_axis(["net", "work", "way"]).reset_index()
     table = found.pivot_table(index=["net", "work"], columns="way", values="ms")[list(SETTINGS)]
     print("CPU milliseconds per clip, one thread")
     print(table.round(1).reset_index().to_markdown(index=False))
-    exact = maps["float32"]
-    errors = {way: np.linalg.norm(each - exact) / np.linalg.norm(exact) for way, each in maps.items()}
-    listed = ", ".join(f"{way} {error:.2%}" for way, error in errors.items())
-    print(f"\nError of the maps of {N_PICTURES} images: {listed}")
+    print(f"\nError of the backbone's maps of {N_PICTURES} images, per cent of their norm")
+    errors = {
+        net: {way: 100 * relative_error(maps[net, way], maps[net, "float32"]) for way in SETTINGS} for net in CASES
+    }
+    print(pd.DataFrame(errors).T.round(2).rename_axis("net").reset_index().to_markdown(index=False))
+
+
+def relative_error(found: np.ndarray, exact: np.ndarray) -> float:
+    """Norm of the difference as a share of the norm."""
+    return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
 
 
 def compare_scores(run: Path) -> None:

@@ -55,16 +55,16 @@ class _Pair:
         self.layer, self.norm = layer, norm
         layer.forward, norm.forward = self._convolve, self._normalise  # names and kinds of layers stay
 
-    def _is_one(self, maps: Tensor) -> bool:
+    def _computed_at_once(self, maps: Tensor) -> bool:
         if _dtype.get() is None or maps.device.type != "cpu" or self.norm.training:
             return False
         return not (_has_hooks(self.layer) or _has_hooks(self.norm))
 
     def _normalise(self, maps: Tensor) -> Tensor:
-        return maps if self._is_one(maps) else type(self.norm).forward(self.norm, maps)
+        return maps if self._computed_at_once(maps) else type(self.norm).forward(self.norm, maps)
 
     def _convolve(self, maps: Tensor) -> Tensor:
-        if not self._is_one(maps):
+        if not self._computed_at_once(maps):
             return type(self.layer).forward(self.layer, maps)
         layer, activation = self.layer, getattr(self.norm, "act", nn.Identity())
         weight, bias = self._weights()
@@ -72,7 +72,7 @@ class _Pair:
         dtype = maps.dtype if learned else _dtype.get()
         maps, weight = maps.to(dtype), weight.to(dtype)
         if learned or not _has_onednn(dtype):
-            return activation(_convolve(layer, maps, weight, bias.to(dtype)))
+            return activation(_convolve_with(layer, maps, weight, bias.to(dtype)))
         padding, cut = _padding(layer, maps.shape[2:])
         name, numbers = _ONEDNN.get(type(activation), ("none", []))
         settings = padding, layer.stride, layer.dilation, layer.groups, name, numbers, ""
@@ -105,7 +105,7 @@ def _has_hooks(layer: nn.Module) -> bool:
     )
 
 
-def _convolve(layer: nn.Conv2d | nn.Conv3d, maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def _convolve_with(layer: nn.Conv2d | nn.Conv3d, maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Other weights in the place of a layer's own, with their gradient."""
     if type(layer) not in (nn.Conv2d, nn.Conv3d):
         from timm.layers.padding import pad_same
@@ -123,11 +123,11 @@ def _padding(layer: nn.Conv2d | nn.Conv3d, sides: Sequence[int]) -> tuple[list[i
     """
     if type(layer) in (nn.Conv2d, nn.Conv3d):
         return list(layer.padding), ()
+    from timm.layers.padding import get_same_padding
+
     padding, cut = [], [slice(None), slice(None)]
     for side, kernel, stride, dilation in zip(sides, layer.kernel_size, layer.stride, layer.dilation, strict=True):
-        results = -(-side // stride)
-        border = max((results - 1) * stride + (kernel - 1) * dilation + 1 - side, 0)
-        before, uneven = divmod(border, 2)
+        before, uneven = divmod(get_same_padding(side, kernel, stride, dilation), 2)
         padding.append(before + uneven * stride)
-        cut.append(slice(uneven, uneven + results))
+        cut.append(slice(uneven, uneven + -(-side // stride)))
     return padding, tuple(cut)
