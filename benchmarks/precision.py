@@ -62,7 +62,7 @@ def measure(way: str, name: str, shape: tuple[int, ...]) -> tuple[dict[str, floa
     torch.set_num_threads(1)
     torch.manual_seed(0)
     if way == "float32":
-        backbone._reuse_memory = lambda: None
+        backbone.reuse_memory = lambda: None
     if way in ("float32", "memory kept"):
         backbone._has_bfloat16 = lambda: False
     if way == "finest too":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -55,6 +57,22 @@ def link(target: Path, path: Path) -> None:
 def others_may_read(path: Path) -> bool:
     """Whether group or others have any permission; on Windows the user's folder is the user's alone."""
     return POSIX and bool(path.stat().st_mode & 0o077)
+
+
+@cache
+def reuse_memory() -> None:
+    """Keep freed memory in this process (glibc only): mapping memory anew for every large array takes long."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        libc = ctypes.CDLL(None)
+        for setting in (-3, -1):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+            # Before glibc 2.35, more than 32 MiB is refused for the first, and its default is then no longer adapted.
+            _ = libc.mallopt(setting, 2**30) or libc.mallopt(setting, 2**25)
+
+
+def give_back_memory() -> None:
+    """Return the free memory that `reuse_memory` keeps to the system, for example at the end of a fit."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def own_group() -> dict[str, object]:

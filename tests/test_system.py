@@ -119,3 +119,40 @@ def test_what_systems_differ_in_is_nowhere_else():
     modules = [path for path in (TOP / "fibrolib").rglob("*.py") if path.name != "system.py"]
     assert len(modules) > 100
     assert not [(path.name, word) for path in modules for word in differ if word in path.read_text("utf-8")]
+
+
+class _Libc:
+    """A C library that refuses mapping thresholds above a limit, as glibc before 2.35 does."""
+
+    def __init__(self, limit):
+        self.limit, self.set, self.trimmed = limit, {}, 0
+
+    def mallopt(self, setting, value):
+        if setting == -3 and value > self.limit:
+            return 0
+        self.set[setting] = value
+        return 1
+
+    def malloc_trim(self, padding):
+        self.trimmed += 1
+
+
+@pytest.mark.parametrize(("limit", "threshold"), [(2**62, 2**30), (2**25, 2**25)])
+def test_freed_memory_is_kept_with_the_largest_threshold_that_is_accepted(monkeypatch, limit, threshold):
+    libc = _Libc(limit)
+    monkeypatch.setattr(system.ctypes, "CDLL", lambda name: libc)
+    system.reuse_memory.__wrapped__()
+    assert libc.set == {-3: threshold, -1: 2**30}
+    system.give_back_memory()
+    assert libc.trimmed == 1
+
+
+@pytest.mark.parametrize("error", [OSError("no library"), TypeError("bad argument type")])
+def test_without_glibc_memory_is_left_to_the_system(monkeypatch, error):
+    def refuse(name):
+        raise error
+
+    for library in (refuse, lambda name: object()):
+        monkeypatch.setattr(system.ctypes, "CDLL", library)
+        system.reuse_memory.__wrapped__()
+        system.give_back_memory()

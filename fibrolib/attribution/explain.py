@@ -23,7 +23,7 @@ from fibrolib.attribution.methods import (
 )
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier, pick_device, torch_threads
-from fibrolib.nets import give_back_memory
+from fibrolib.system import give_back_memory
 from fibrolib.video import Clip
 
 METHODS = (*_CAMS, *_PIXEL_METHODS)

@@ -23,13 +23,13 @@ from fibrolib.diagnostics import model_label
 from fibrolib.experiments.planted_signal import SALIENCY_CONFIGS, SIGNALS, _Scenario
 from fibrolib.experiments.simulated_test_set import _prepared_patients
 from fibrolib.learning import NetClassifier, fit_shuffled, fit_without_fold
-from fibrolib.nets import give_back_memory
 from fibrolib.phantom import simulate_cohort
 from fibrolib.progress import track
 from fibrolib.study import EVALUATION, NetEvaluations, Profile
 from fibrolib.study.cache import digest
 from fibrolib.study.evaluation import net_workers
 from fibrolib.study.preprocessing import form_of, sources
+from fibrolib.system import give_back_memory
 from fibrolib.video import Clip, load_clip, prepare_cached
 from fibrolib.workers import in_parallel, n_workers
 

@@ -28,9 +28,10 @@ from fibrolib.learning.clips import (
 )
 from fibrolib.learning.features import FrozenFeatures
 from fibrolib.learning.training import _initialise_linear_probe, _make_net, pick_device, torch_threads
-from fibrolib.nets import build_net, give_back_memory, import_torchvision, stage_probabilities, write_tensors
+from fibrolib.nets import build_net, import_torchvision, stage_probabilities, write_tensors
 from fibrolib.own_files import known_files
 from fibrolib.provenance import code_digest
+from fibrolib.system import give_back_memory
 
 
 @dataclass(eq=False, repr=False)  # scikit-learn's own are kept

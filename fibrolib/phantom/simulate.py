@@ -21,6 +21,7 @@ from fibrolib.phantom.imaging import BANNER, SCANNERS
 from fibrolib.phantom.patients import BLOOD, SignalStrengths, draw_patients
 from fibrolib.phantom.render import Rendering, clip_fault, render_clip, render_image
 from fibrolib.progress import track
+from fibrolib.system import give_back_memory
 from fibrolib.video import open_arrays, write_dicom, write_image, write_video
 from fibrolib.workers import in_parallel, on_cluster, workers_end_here
 
@@ -99,6 +100,7 @@ def simulate_cohort(
             finished = patients - len(jobs)
             results = in_parallel(jobs, n_jobs)
             list(track(results, "Simulating virtual patients", patients, "patients", kept=out, before=finished))
+        give_back_memory()
     files = pd.DataFrame([files_of(patient, take) for patient in table["patient_id"] for take in takes])
     if strengths.bad_clips:
         faults = [clip_fault((first, i), take, strengths.bad_clips) for i in range(patients) for take in takes]

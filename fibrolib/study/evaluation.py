@@ -19,13 +19,13 @@ from fibrolib.diagnostics import Diagnostic, IndexInputError, fitted_numbers, mo
 from fibrolib.errors import FibrolibError, counted
 from fibrolib.inference import choose_thresholds
 from fibrolib.learning import PERTURBATIONS, VIEWS, Evaluation, NetClassifier, evaluate, pick_device
-from fibrolib.nets import give_back_memory
 from fibrolib.progress import watch
 from fibrolib.stages import at_least
 from fibrolib.study.cache import _load_evaluation, _save_evaluation, digest
 from fibrolib.study.preprocessing import _preprocessing_settings
 from fibrolib.study.profiles import Profile, _ModelSettings
 from fibrolib.study.runfolder import RunFolder
+from fibrolib.system import give_back_memory
 from fibrolib.workers import in_parallel, n_workers, on_cluster
 
 EVALUATION = (evaluate, NetClassifier, _save_evaluation)
