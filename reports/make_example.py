@@ -3,7 +3,7 @@
 python reports/make_example.py RUN_FOLDER        (`make example` runs the study first)
 
 The copy holds the executed notebooks, report.html, results.json, run.json, predictions.csv and the tables; the
-exercises, which read it, are then executed into it. Pictures are scaled to 760 pixels and 64 colours, drawings have
+exercises, which read it, are then executed into it. Pictures are scaled to 760 pixels and 128 colours, drawings have
 coordinates with two decimals; nothing else is changed.
 """
 
@@ -27,7 +27,7 @@ EXERCISES = EXAMPLE.parents[1] / "notebooks" / "exercises"
 LARGEST = 15 * 2**20
 """Bytes of the whole folder."""
 
-_WIDTH, _COLOURS = 760, 64
+_WIDTH = 760
 _FILES = ("results.json", "run.json", "predictions.csv")
 _EMBEDDED = re.compile(r"data:image/(png|svg\+xml);base64,([A-Za-z0-9+/=]+)")
 _DECIMALS = re.compile(rb"(\d\.\d\d)\d+")
@@ -42,7 +42,9 @@ def smaller(encoded: str) -> str:
         if image.width > _WIDTH:
             image = image.resize((_WIDTH, round(image.height * _WIDTH / image.width)), Image.Resampling.LANCZOS)
         written = io.BytesIO()
-        image.quantize(_COLOURS, dither=Image.Dither.NONE).save(written, "PNG", optimize=True)
+        # The default (median cut) turns colours that few pixels have, as those of a colour bar, into grey.
+        palette = image.quantize(128, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+        palette.save(written, "PNG", optimize=True)
     return base64.b64encode(min(raw, written.getvalue(), key=len)).decode()
 
 

@@ -8,8 +8,10 @@ import nbformat
 import pandas as pd
 import pytest
 from paper_run import EXAMPLE
+from rich.console import Console
 
 from fibrolib.errors import FibrolibError
+from fibrolib.provenance import package_digest
 from fibrolib.report import notebooks
 from fibrolib.report.html import _as_html, _bold, _build_report, _Folder, _fresh, _quality
 from fibrolib.report.notebooks import (
@@ -20,7 +22,8 @@ from fibrolib.report.notebooks import (
     _parameter_names,
     _strip_local_paths,
 )
-from fibrolib.report.results import _clinical_entries, _staging_entries
+from fibrolib.report.progress import _Progress
+from fibrolib.report.results import _all_seconds, _clinical_entries, _staging_entries
 from fibrolib.report.tables import readable
 from fibrolib.study import PROJECT
 from fibrolib.study.runfolder import RunFolder
@@ -269,3 +272,17 @@ def test_results_without_flagged_clips_stand_beside_all():
         "All test patients": "0.80 (0.60–0.95) [9 of 17]",
         "Without patients with a flagged clip": "0.90 (0.70–0.99) [8 of 15]",
     }
+
+
+def test_times_stand_in_the_order_of_the_notebooks_with_those_of_an_earlier_call(tmp_path):
+    progress = _Progress(Console(quiet=True))
+    progress.seconds = {"[10/12] 09_b": 1.26, "[9/12] 08_a": 2.0, "preparing": 3.0}
+    earlier = {"code": package_digest(), "seconds": {"[2/12] 01_c": 4.0, "[9/12] 08_a": 5.0}}
+    (tmp_path / "run.json").write_text(json.dumps(earlier), "utf-8")
+    seconds = _all_seconds(tmp_path / "run.json", progress)["seconds"]
+    assert list(seconds.items()) == [
+        ("preparing", 3.0),
+        ("[2/12] 01_c", 4.0),
+        ("[9/12] 08_a", 2.0),
+        ("[10/12] 09_b", 1.3),
+    ]

@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,6 +71,19 @@ def test_pictures_become_smaller_and_stay_readable(make_example):
         assert small.size == (760, 190)
         difference = np.asarray(small.convert("RGB"), float) - np.asarray(picture.resize((760, 190)), float)
     assert np.abs(difference).mean() < 3
+
+
+def test_colours_of_few_pixels_stay(make_example):
+    grey = np.random.default_rng(0).integers(0, 256, (600, 700, 1)).repeat(3, axis=2)
+    bar = (255 * mpl.colormaps["inferno"](np.linspace(0, 1, 600))[:, None, :3]).repeat(12, axis=1)
+    picture = np.concatenate([grey, bar], axis=1).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    text = make_example.smaller(base64.b64encode(buffer.getvalue()).decode())
+    with Image.open(io.BytesIO(base64.b64decode(text))) as small:
+        difference = np.abs(np.asarray(small.convert("RGB"), float) - picture)
+    assert difference[:, :700].mean() < 6
+    assert difference[:, 700:].mean() < 12
 
 
 def test_a_page_keeps_all_but_its_pictures(make_example):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -148,10 +149,17 @@ def _all_seconds(file: Path, progress: _Progress) -> dict[str, dict[str, float]]
     earlier = json.loads(file.read_text("utf-8")) if file.exists() else {}
     kept = earlier if earlier.get("code") == package_digest() else {}
     times = {"seconds": progress.seconds, "processor_seconds": progress.processor_seconds}
-    return {
+    merged = {
         kind: {**kept.get(kind, {}), **{step: round(value, 1) for step, value in steps.items()}}
         for kind, steps in times.items()
     }
+    return {kind: dict(sorted(steps.items(), key=_step_number)) for kind, steps in merged.items()}
+
+
+def _step_number(item: tuple[str, float]) -> int:
+    """Place of a step, of notebooks the one in their label; they end in any order."""
+    found = re.match(r"\[(\d+)/", item[0])
+    return int(found[1]) if found else 0
 
 
 def _run_json(description: dict, folder: Path, progress: _Progress) -> dict:

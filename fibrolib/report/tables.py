@@ -177,8 +177,8 @@ def readable_answers(few: pd.DataFrame, many: pd.DataFrame, shares: pd.DataFrame
                 "Diagnostic": ORACLES.get(row.model, model_label(row.model)),
                 few_title: with_interval(*few.loc[row.model, columns]) if row.model in few.index else "–",
                 f"AUC, {counted(row.n, GROUPS['fresh'])}": with_interval(row.auc, row.auc_low, row.auc_high),
-                "share of the still-image oracle's AUC gain (95 % CI)": _percent(share, "still"),
-                "share of the video oracle's AUC gain (95 % CI)": _percent(share, "moving"),
+                "Share of the still-image oracle's AUC gain (95 % CI)": _percent(share, "still"),
+                "Share of the video oracle's AUC gain (95 % CI)": _percent(share, "moving"),
             }
         )
     return pd.DataFrame(rows)
