@@ -102,3 +102,13 @@ def test_scores_are_probabilities_and_one_name_is_a_base():
     with pytest.raises(InferenceError, match=r"probabilities between 0 and 1, found 3\.2"):
         added_value(raw, "cnn3d")
     assert added_value(predictions, "cnn3d", "fib4").pvalue == added_value(predictions, "cnn3d", ["fib4"]).pvalue
+
+
+def test_test_patients_are_no_training_patients():
+    predictions = table(1.0)
+    tested, trained = (
+        predictions.loc[predictions["split"] == side, "patient_id"].iloc[0] for side in ("test", "train")
+    )
+    leaked = predictions.replace({"patient_id": tested}, trained)
+    with pytest.raises(InferenceError, match=r"in two splits of repeat 0"):
+        added_value(leaked, "cnn3d")

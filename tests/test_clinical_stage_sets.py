@@ -105,8 +105,18 @@ def test_patients_and_stages_keep_their_places():
     for call in (lambda: stage_sets(table, table[::-1], truth), lambda: selective_accuracy(truth, table[::-1])):
         with pytest.raises(InferenceError, match="same patients in another order"):
             call()
+    for call in (
+        lambda: stage_sets(table, table[table.columns[::-1]], truth),
+        lambda: stage_sets(*[table[table.columns[::-1]]] * 2, truth),
+        lambda: selective_accuracy(truth, table.set_axis([4, 3, 2, 1, 0], axis=1)),
+    ):
+        with pytest.raises(InferenceError, match="columns of the probabilities must be the stages from 0 on"):
+            call()
+    words = table.set_axis(["none", "mild", "significant", "advanced", "cirrhosis"], axis=1)
     with pytest.raises(InferenceError, match="columns of both probabilities are in another order"):
-        stage_sets(table, table[table.columns[::-1]], truth)
+        stage_sets(words, words[words.columns[::-1]], truth)
+    rounded = words.astype("float32")
+    pd.testing.assert_frame_equal(stage_sets(rounded, rounded, truth), stage_sets(words, words, truth))
     # An array serves as well as a table, and so does one size.
     pd.testing.assert_frame_equal(stage_sets(probabilities, table, stage), stage_sets(table, probabilities, stage))
     pd.testing.assert_frame_equal(set_coverage(20), set_coverage([20]))

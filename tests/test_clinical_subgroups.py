@@ -158,6 +158,20 @@ def test_a_way_of_grouping_stands_once():
             call()
 
 
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_way_of_grouping_has_a_name(name):
+    groups = GROUPS.rename(columns={"sex": name})
+    for call in (lambda: subgroup_table(Y, PROB, groups, 0.5), lambda: interaction_tests(Y, PROB, groups)):
+        with pytest.raises(InferenceError, match="groups has a column without a name"):
+            call()
+
+
+def test_a_score_that_falls_with_the_condition_is_not_turned_round():
+    found = leave_one_centre_out(Y, 1 - PROB, GROUPS["centre"])
+    assert found["auc"].isna().all()
+    assert found["note"].str.contains("does not rise with the condition").all()
+
+
 def test_groups_are_columns_and_centres_need_a_split():
     for call in (
         lambda: subgroup_table(Y, PROB, GROUPS["sex"], 0.5),
@@ -176,3 +190,10 @@ def test_numbers_and_texts_may_name_groups():
     groups = pd.DataFrame({"centre": np.resize(np.array(["A", "A", 2, 2], dtype=object), N)})
     assert subgroup_table(Y, PROB, groups, None)["level"].tolist() == ["all patients", "2", "A"]
     assert list(centre_splits(groups.assign(split="train"))) == [2, "A"]
+
+
+def test_without_columns_there_is_nothing_to_test():
+    with pytest.raises(InferenceError, match="groups has no column to test"):
+        interaction_tests(Y, PROB, pd.DataFrame(index=GROUPS.index))
+    with pytest.raises(InferenceError, match="lack the column 'split'"):
+        centre_splits(None)

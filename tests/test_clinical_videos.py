@@ -155,6 +155,7 @@ ALL = {
         ({"score": np.ma.array(A, mask=A > 1)}, "missing"),
         ({"score": ["high"] * 60}, "numbers only"),
         ({"patient": np.where(PATIENT == 3, None, PATIENT)}, "leave the others out"),
+        ({"patient": np.ma.array(PATIENT, mask=PATIENT == 3)}, "leave the others out"),
         ({"patient": PATIENT[:, None]}, "every video needs the patient"),
         ({"patient": PATIENT[:-1]}, r"for 59 patients|every video needs the patient"),
         ({"score": BY_VIDEO * 0.1, "patient": BY_VIDEO[::-1]}, "same patients in another order"),
@@ -187,3 +188,9 @@ def test_operators_are_one_for_each_video():
     for threshold in (None, np.nan, [0.5]):
         with pytest.raises(InferenceError, match="no operating point"):
             repeatability(A, PATIENT, threshold)
+
+
+def test_scores_that_are_all_alike_have_no_icc():
+    found = repeatability(np.zeros(60), PATIENT, 0.5)["icc"]
+    assert np.isnan(found.value)
+    assert found.note == "all videos have the same score: no ICC"

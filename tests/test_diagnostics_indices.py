@@ -18,6 +18,7 @@ from fibrolib.diagnostics import (
     FIB4,
     SWE,
     IndexInputError,
+    PublishedCutoff,
     apri,
     fib4,
     stiffness,
@@ -327,6 +328,11 @@ def test_rows_of_zones_are_of_the_same_patients():
         (lambda: apri(80, 150, upper_limit=0.66), "upper_limit: 0.66 is not U/L but plainly µkat/L"),
         (lambda: apri(80, 150, upper_limit=None), "upper_limit must be a number of U/L"),
         (lambda: fib4([60, 50], [80, 40, 30], 64, 150), "there are: age 2, ast 3, alt 1, platelets 1"),
+        (lambda: fib4([np.datetime64("2020")], 80, 64, 150), r"age must hold numbers: it is of type datetime64"),
+        (lambda: PublishedCutoff(3, np.nan, 2, "", ""), "two numbers, low <= high; they are nan and 2"),
+        (lambda: PublishedCutoff(3, 5, 2, "", ""), "two numbers, low <= high; they are 5 and 2"),
+        (lambda: zones([1.0], FIB4, direction=0), "direction must be 1 or -1 .* it is 0"),
+        (lambda: zones([1.0], FIB4, direction="x"), "direction must be 1 or -1 .* it is 'x'"),
     ],
 )
 def test_what_would_be_silently_wrong(call, message):

@@ -208,3 +208,12 @@ def test_what_is_no_table_of_redraws_is_refused():
         redraw_splits(table(), [["test"] * 110])
     with pytest.raises(ValueError, match="it is one with patients twice"):
         redraw_splits(table(), [pd.concat([draws(1)[0], draws(1)[0]])])
+
+
+def test_every_training_patient_has_a_fold_and_every_model_a_row():
+    predictions = repeated_folds()
+    with pytest.raises(InferenceError, match="column 'fold' has 1 empty row of split 'train'"):
+        summarise_folds(predictions.assign(fold=predictions["fold"].where(predictions.index > 0)))
+    none = predictions[predictions["model"] == "one"].assign(model="without scores", y_score=np.nan)
+    found = summarise_folds(pd.concat([predictions, none], ignore_index=True)).set_index("model")
+    assert found.loc["without scores", ["n", "folds", "note"]].tolist() == [0, 0, "no out-of-fold scores"]

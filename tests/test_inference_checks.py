@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,6 +35,7 @@ from fibrolib.inference import (
     partial_auc_test,
     permutation_test,
     quadratic_kappa,
+    recalibrated,
     roc_points,
     sensitivity_at_specificity,
     share_of_ceiling,
@@ -116,6 +119,12 @@ A, B = [1.0, 2, 4, 3, 5, 6], [2.0, 1, 5, 3, 4, 6]
         (lambda: fit_recalibration(Y, np.array(A) / 7, slope="no"), "slope must be True or False"),
         (lambda: auc(Y, A, pos_label=pd.NA), "pos_label must be one label"),
         (lambda: attainable_areas(0.823, [15, 16, 17], [30, 29, 28]), "almost any mean area"),
+        (lambda: partial_auc(Y, A, ("0.5", "1")), r"bounds must be .* it holds texts: \('0\.5', '1'\)"),
+        (lambda: auc_ci(Y, A, confidence_level=Decimal("0.8")), r"a plain number, such as 0\.8; it is a Decimal"),
+        (lambda: proportion_coverage(17, [[0.5]]), r"truths must be a list of shares; its shape is \(1, 1\)"),
+        (lambda: matching_confusions(17, None), "reported must map metrics to their values"),
+        (lambda: recalibrated([0.2], np.nan, 1), "intercept must be a finite number; it is nan"),
+        (lambda: recalibrated([0.2], 0, "a"), "slope must be a finite number; it is the text 'a'"),
     ],
 )
 def test_settings_that_nobody_can_mean(call, message):
@@ -199,13 +208,33 @@ def test_masked_values_are_missing():
 
 @pytest.mark.parametrize(
     "scores",
-    [np.array(A) + 1j, np.array(["2020-01-01"] * 6, dtype="datetime64[D]"), pd.Series(pd.to_timedelta(A, "D"))],
+    [
+        np.array(A) + 1j,
+        [1j] * 6,
+        np.array(["2020-01-01"] * 6, dtype="datetime64[D]"),
+        [np.datetime64("2020-01-01")] * 6,
+        pd.Series(pd.to_timedelta(A, "D")),
+    ],
 )
 def test_what_is_no_real_number(scores):
     with pytest.raises(
         InferenceError, match=r"y_score must hold numbers only: it is of type (complex|datetime|timedelta)"
     ):
         auc(Y, scores)
+
+
+def test_numbers_beyond_floats_and_ragged_lists():
+    with pytest.raises(InferenceError, match="y_score must hold numbers only: int too large"):
+        auc([0, 1], [10**400, 2])
+    for call in (lambda: compare_trainings(Y, [A, [[1], [1, 2]]], [A, B]), lambda: delong_joint_test(Y, [A, [B, 1]])):
+        with pytest.raises(InferenceError, match="scores must hold numbers only"):
+            call()
+
+
+def test_calls_have_the_labels_of_the_truth():
+    truth, calls = np.where(Y, "F4", "below"), np.where(Y, "F4", "F3")
+    with pytest.raises(InferenceError, match="call_b holds 'F3'; y_true holds"):
+        mcnemar_test(truth, truth, calls, pos_label="F4")
 
 
 def test_patients_in_another_order_are_refused():
@@ -309,3 +338,9 @@ def test_labels_without_a_name_and_missing_ones():
         auc(["ill", "well"] * 3, A)
     with pytest.raises(InferenceError, match="found nan"):
         auc(["ill", "well", None, "ill", "well", "ill"], A, pos_label="ill")
+
+
+@pytest.mark.parametrize("cutoff", [np.nan, "2", None])
+def test_a_cutoff_is_a_stage(cutoff):
+    with pytest.raises(FibrolibError, match="the cut-off must be a stage, such as 2"):
+        at_least([0, 2, 4], cutoff)

@@ -583,3 +583,12 @@ def test_a_margin_needs_a_direction_and_one_cohort():
     same = delong_test(y, a, a, margin=0.1, alternative="greater")
     assert np.isnan(same.pvalue)
     assert "variance is zero: no test" in same.note
+
+
+def test_a_ceiling_below_chance_has_no_share():
+    """Both areas below one half would give the share of the two scores turned round."""
+    rng = np.random.default_rng(1)
+    a, b = correlated_scores(rng, (0.7, 0.85))
+    found = share_of_ceiling(Y_HUNDRED, -a, -b)
+    assert np.isnan([found.value, found.low, found.high]).all()
+    assert found.note == "the ceiling's area is not above 0.5: no share"

@@ -72,6 +72,21 @@ def test_flawless_scores_have_an_interval():
     assert found.value == pytest.approx(found.high) == pytest.approx(0.5)
     assert 0.2 < found.low < 0.4
     assert "only 6 patients in the range" in found.note
+    assert "the variance is zero: limits after Wilson" in found.note
+
+
+def test_a_variance_of_zero_allows_no_test():
+    """Of placements cut at a range that are all alike; rounding must not look like a tiny variance."""
+    y = np.repeat([1, 0], (23, 17))
+    other = np.r_[np.arange(23) + 5.0, 40, 41, np.arange(15) * 0.1]
+    settings = [(other, (0.9, 1), "specificity")]
+    settings += [(1 - y, bounds, focus) for bounds in ((0.8, 1), (0.93, 1)) for focus in ("specificity", "sensitivity")]
+    for score, bounds, focus in settings:
+        found = partial_auc_test(y, y, score, bounds, focus=focus)
+        assert found.difference > 0
+        assert np.isnan([found.pvalue, found.low, found.high]).all()
+        assert "the estimated variance is zero although the values differ" in found.note
+    assert partial_auc_test(y, y, 2 * y, (0.8, 1)).pvalue == 1
 
 
 @pytest.mark.parametrize("bounds", [(0.9, 0.9), (90, 100), (0.9,), 0.9])

@@ -389,3 +389,31 @@ def test_stages_without_a_table_of_scores():
     # A mask hides a stage: its value must not be used.
     masked = np.ma.array([0, 0, 1, 1, 2, 2], mask=[0, 0, 0, 0, 0, 1])
     assert "missing" in compare_staging(masked, pd.DataFrame({"a": range(6), "b": range(6)}))["note"][0]
+
+
+def test_what_a_predictions_table_must_not_hold(predictions):
+    for table, message in (
+        (predictions.assign(repeat=predictions["repeat"].where(predictions.index > 0)), "column 'repeat' has 1 empty"),
+        (predictions.replace({"model": "swe"}, "y_true"), "a model is called 'y_true'"),
+        (predictions.replace({"patient_id": "test0"}, "train0"), "patient train0 is in two splits of repeat 0"),
+    ):
+        with pytest.raises(InferenceError, match=message):
+            select_predictions(table)
+    named = predictions.set_index("patient_id", drop=False)
+    pd.testing.assert_frame_equal(select_predictions(named), select_predictions(predictions))
+    for options in ({"repeat": [0]}, {"models": 5}):
+        with pytest.raises(ValueError, match=r"repeat must|models must"):
+            select_predictions(predictions, **options)
+
+
+def test_names_must_be_those_of_models(predictions):
+    with pytest.raises(InferenceError, match="thresholds of 'cnn': the predictions have no such model"):
+        compare_models(predictions, "mcnemar", thresholds={"cnn": 0.5, "swe": 0.5})
+    with pytest.raises(InferenceError, match="several columns 'a': keep one of each"):
+        compare_staging([0, 1, 2], pd.DataFrame(np.eye(3), columns=["a", "a", "b"]))
+
+
+def test_a_model_without_scores_says_so(predictions):
+    without = predictions.assign(y_score=predictions["y_score"].where(predictions["model"] != "swe"))
+    row = summarise_models(without).set_index("model").loc["swe"]
+    assert (row["n"], row["note"]) == (0, "no patient has a score of this model")

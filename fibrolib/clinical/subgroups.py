@@ -19,7 +19,7 @@ from fibrolib.inference import (
     classification_metrics,
     log_odds,
 )
-from fibrolib.inference.checks import _as_float, _check_labels, _check_order, _check_probabilities
+from fibrolib.inference.checks import _as_float, _check_labels, _check_order, _check_probabilities, _without_mask
 
 _LEAST = 5
 """Patients in either class below which a group has no numbers (assumption)."""
@@ -86,6 +86,9 @@ def _joined(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame) -> pd.Da
     twice = groups.columns[groups.columns.duplicated()].unique().tolist()
     if twice:
         raise InferenceError(f"groups has several columns {', '.join(map(repr, twice))}: keep one of each")
+    nameless = [name for name in groups if not str(name).strip()]
+    if nameless:
+        raise InferenceError(f"groups has a column without a name ({nameless[0]!r}): give it one")
     truth = _check_labels(y_true).astype(float)
     score = _check_probabilities(y_prob, len(truth))
     if len(truth) != len(groups):
@@ -136,6 +139,8 @@ def interaction_tests(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame
     """
     _check_order(y_true, y_prob, groups)
     data = _joined(y_true, y_prob, groups)
+    if groups.columns.empty:
+        raise InferenceError("groups has no column to test")
     table = pd.DataFrame([{"column": column} | _interaction(data, column) for column in groups])
     return table.assign(p_holm=adjust_pvalues(table["p"].astype(float)))[
         ["column", "levels", "n", "statistic", "df", "p", "p_holm", "note"]
@@ -168,7 +173,7 @@ def centre_splits(patients: pd.DataFrame, column: str = "centre") -> dict[str, p
     others, validation patients stay, and all else is "train". Patients without a centre belong to none and are "train"
     or "validation" in all. An InferenceError where there are fewer than two centres.
     """
-    if "split" not in patients:
+    if not isinstance(patients, pd.DataFrame) or "split" not in patients:
         raise InferenceError("the patients lack the column 'split', which says who is a validation patient")
     centres = _sorted(patients[column].dropna().unique().tolist()) if column in patients else []
     if len(centres) < 2:
@@ -195,7 +200,8 @@ def leave_one_centre_out(
     _check_order(y_true, y_prob, centre)
     if np.ndim(centre) != 1:
         raise InferenceError("centre must name the centre of each patient, for example table['centre']")
-    data = _joined(y_true, y_prob, pd.DataFrame({"centre": np.asarray(centre, dtype=object)}))
+    names = np.asarray(_without_mask(centre), dtype=object)
+    data = _joined(y_true, y_prob, pd.DataFrame({"centre": names}))
     rows = []
     for name, here in data.groupby("centre"):
         others = data[data["centre"].notna() & (data["centre"] != name)]
@@ -205,6 +211,10 @@ def leave_one_centre_out(
             rows.append(row | {"note": f"fewer than {_LEAST} patients in a class of the other centres"})
             continue
         beta, _ = _fit_logistic(_line(others), others[""].to_numpy())
+        if beta[1] <= 0:
+            note = "in the other centres, the score does not rise with the condition: nothing can be carried over"
+            rows.append(row | {"note": note})
+            continue
         carried = [1 / (1 + np.exp(-_line(part) @ beta)) for part in (others, here)]
         threshold = choose_threshold(others[""], carried[0])
         numbers = _numbers(here.assign(**{" ": carried[1]}), threshold, confidence_level)

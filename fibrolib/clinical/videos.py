@@ -9,7 +9,14 @@ from scipy import special, stats
 
 from fibrolib.errors import counted
 from fibrolib.inference import Comparison, Estimate, InferenceError, auc, wilson
-from fibrolib.inference.checks import _as_float, _check_level, _check_order, _check_scored, _check_scores
+from fibrolib.inference.checks import (
+    _as_float,
+    _check_level,
+    _check_order,
+    _check_scored,
+    _check_scores,
+    _without_mask,
+)
 
 _Floats = NDArray[np.float64]
 
@@ -85,7 +92,7 @@ def _patient_codes(patient: ArrayLike, n: int) -> tuple[NDArray[np.int64], int]:
     """Number of each video's patient, and how many patients there are."""
     if np.shape(patient) != (n,):
         raise InferenceError(f"every video needs the patient whose it is: {counted(n, 'video')}, {np.shape(patient)}")
-    codes, names = pd.factorize(np.asarray(patient))
+    codes, names = pd.factorize(np.asarray(_without_mask(patient)))
     if (codes < 0).any():
         raise InferenceError("every video needs the patient whose it is: leave the others out")
     return codes, len(names)
@@ -103,6 +110,8 @@ def _variances(by_patient) -> tuple[float, float, _Floats]:
 def _icc(within: float, between: float, sizes: _Floats, tails: tuple[float, float], level: float) -> Estimate:
     n, total = len(sizes), sizes.sum()
     mean_size = float((total - (sizes**2).sum() / total) / (n - 1))
+    if within == between == 0:
+        return Estimate("ICC(1,1)", *(np.nan,) * 3, n, level, "F", note="all videos have the same score: no ICC")
     if within == 0:
         note = "the videos of every patient have the same score: no interval"
         return Estimate("ICC(1,1)", 1.0, np.nan, np.nan, n, level, "F", note=note)

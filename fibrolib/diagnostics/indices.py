@@ -150,6 +150,14 @@ class PublishedCutoff:
     low_from_65: float | None = None
     from_age: float | None = None
 
+    def __post_init__(self) -> None:
+        try:
+            ordered = 0 < self.low <= self.high < np.inf
+        except TypeError:
+            ordered = False
+        if not ordered:
+            raise IndexInputError(f"cut-offs must be two numbers, low <= high; they are {self.low!r} and {self.high!r}")
+
 
 @dataclass(eq=False, repr=False)  # scikit-learn's own are kept
 class _IndexClassifier(ClassifierMixin, BaseEstimator):

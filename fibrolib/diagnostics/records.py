@@ -336,7 +336,7 @@ def zones(
         raise IndexInputError(f"{counted(len(values), 'value')} of the index but {counted(np.size(years), 'age')}")
     low = np.where((years >= 65) & (cut.low_from_65 is not None), cut.low_from_65 or cut.low, cut.low)
     codes = np.where(values >= cut.high, 2, np.where(values < low, 0, 1))
-    falling = (direction or (record.direction if record else 1)) < 0
+    falling = _check_direction(direction if direction is not None else record.direction if record else 1) < 0
     codes, names, label = (2 - codes if falling else codes), list(ZONES), f"zone, cut-off of {cut.population}"
     if cut.from_age is not None:
         names.append(f"age < {cut.from_age:g}")
@@ -344,6 +344,12 @@ def zones(
         label += f", not validated below {cut.from_age:g} years" + (" (ages not given)" if age is None else "")
     codes[values.isna()] = -1
     return pd.Series(pd.Categorical.from_codes(codes, names), index=values.index, name=label)
+
+
+def _check_direction(direction: int) -> int:
+    if direction not in (1, -1):
+        raise IndexInputError(f"direction must be 1 or -1 (low values go with high stages); it is {direction!r}")
+    return direction
 
 
 def tabulate_zones(zone: Sequence[str] | pd.Series, y_true: ArrayLike) -> pd.DataFrame:

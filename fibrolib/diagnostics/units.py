@@ -100,6 +100,8 @@ def _positive_values(name: str, values: ArrayLike) -> _Floats:
     """Floats of the same shape, NaN where missing or masked; `name` is for the message."""
     if np.ma.isMaskedArray(values):
         values = values.astype(object).filled(np.nan)
+    if (kind := np.asarray(values).dtype).kind in "cmM":
+        raise IndexInputError(f"{name} must hold numbers: it is of type {kind}")
     try:
         numbers = pd.to_numeric(pd.Series(np.ravel(values)))
     except (TypeError, ValueError) as error:

@@ -27,17 +27,20 @@ class InferenceError(FibrolibError, ValueError):
 
 def _as_float(values: ArrayLike, name: str) -> _Floats:
     """Floats, NaN where missing: also where a mask hides the value, and for pandas' NA."""
-    if np.ma.isMaskedArray(values):
-        values = np.ma.filled(values.astype(object), np.nan)
-    if getattr(getattr(values, "dtype", None), "kind", None) in ("c", "m", "M"):
-        raise InferenceError(f"{name} must hold numbers only: it is of type {values.dtype}")
     try:
-        array = np.asarray(values)
+        array = np.asarray(_without_mask(values))
+        if array.dtype.kind in "cmM":  # complex numbers, times
+            raise TypeError(f"it is of type {array.dtype}")
         array = np.where(pd.isna(array), np.nan, array) if array.dtype == object else array
         return array.astype(np.float64, copy=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         hint = "; name the label of the condition by pos_label" if name.startswith("y_true") else ""
         raise InferenceError(f"{name} must hold numbers only: {error}{hint}") from error
+
+
+def _without_mask(values: ArrayLike) -> ArrayLike:
+    """NaN where a mask hides a value; all else as it is."""
+    return values.astype(object).filled(np.nan) if np.ma.isMaskedArray(values) else values
 
 
 def _few(items: Iterable[Hashable], most: int = 5) -> str:
@@ -72,8 +75,7 @@ def _has_label(labels: ArrayLike, name: str, pos_label: object) -> _Floats:
         raise ValueError(f"pos_label must be one label, that of the diseased; it is {pos_label!r}")
     if np.ndim(labels) != 1:
         return np.empty(np.shape(labels))  # refused by its shape
-    labels = np.ma.filled(labels.astype(object), np.nan) if np.ma.isMaskedArray(labels) else labels
-    series = pd.Series(labels)
+    series = pd.Series(_without_mask(labels))
     known = series.dropna().unique().tolist()
     if len(known) > 2 or (len(known) == 2 and pos_label not in known):
         listed = _few(map(repr, known))
@@ -185,6 +187,8 @@ def _check_real(value: ArrayLike, name: str, allowed: str, *, low: float, high: 
         numbers = _as_float(value, name)
     except InferenceError as error:
         raise ValueError(str(error)) from error
+    if np.asarray(value).dtype.kind == "U":
+        raise ValueError(f"{name} must be {allowed}; it holds texts: {value!r}")
     inside = (numbers > low) if "low" in open_ else (numbers >= low)
     inside &= (numbers < high) if "high" in open_ else (numbers <= high)
     if not inside.all():
@@ -201,6 +205,8 @@ def _check_number(value: float, name: str, allowed: str, **limits) -> float:
     number = _check_real(value, name, allowed, **limits)
     if number.ndim:
         raise ValueError(f"{name} must be one number; its shape is {number.shape}")
+    if np.asarray(value).dtype == object:  # such as Decimal, which mixes with no float
+        raise ValueError(f"{name} must be a plain number, such as {float(number):g}; it is a {type(value).__name__}")
     return float(number)
 
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
 from fibrolib.errors import counted
-from fibrolib.inference.checks import InferenceError, _check_labels, _check_level, _check_order
+from fibrolib.inference.checks import (
+    InferenceError,
+    _check_labels,
+    _check_level,
+    _check_order,
+    _few,
+    _without_mask,
+)
 from fibrolib.inference.intervals import _join_notes, _Limits, _normal_limits
 
 
@@ -111,6 +120,7 @@ def mcnemar_test(
     patients that one model alone calls correctly, all that the test looks at.
     """
     _check_level(confidence_level), _check_order(y_true, call_a, call_b)
+    _check_call_labels(y_true, {"call_a": call_a, "call_b": call_b}, pos_label)
     truth, *calls = (
         _check_labels(labels, name, pos_label=pos_label)
         for labels, name in ((y_true, "y_true"), (call_a, "call_a"), (call_b, "call_b"))
@@ -128,3 +138,14 @@ def mcnemar_test(
     accuracies, note = (float(right_a.mean()), float(right_b.mean())), f"{only_a} and {only_b} right alone"
     difference = (only_a - only_b) / n
     return Comparison("McNemar, exact", *accuracies, difference, pvalue, n, *limits, confidence_level, note=note)
+
+
+def _check_call_labels(y_true: ArrayLike, calls: Mapping[str, ArrayLike], pos_label: object) -> None:
+    """Refuse calls with a label that the truth, which holds two, does not know: it would count as healthy."""
+    if pos_label is None or np.ndim(y_true) != 1:
+        return
+    known = set(pd.Series(_without_mask(y_true)).dropna())
+    for name, call in calls.items():
+        unknown = set(pd.Series(_without_mask(call)).dropna()) - known if np.ndim(call) == 1 else set()
+        if unknown and len(known) == 2:
+            raise InferenceError(f"{name} holds {_few(map(repr, unknown))}; y_true holds {_few(map(repr, known))}")

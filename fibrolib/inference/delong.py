@@ -285,10 +285,11 @@ def _as_table(scores: ArrayLike, n: int) -> _Floats:
     """Floats of shape (n, k), NaN where masked; a list of k scores is the table turned round."""
     if not isinstance(scores, (list, tuple)):
         table = _as_float(scores, "scores")
-    elif len({np.shape(each) for each in scores}) == 1:
-        table = np.stack([_as_float(each, "scores") for each in scores])
     else:
-        raise InferenceError("scores must all have as many entries")
+        columns = [_as_float(each, "scores") for each in scores]
+        if len({column.shape for column in columns}) != 1:
+            raise InferenceError("scores must all have as many entries")
+        table = np.stack(columns)
     if not 0 < table.ndim <= 2:
         raise InferenceError(f"scores must have one column for each score; their shape is {table.shape}")
     table = table[:, None] if table.ndim == 1 else table
@@ -318,14 +319,16 @@ def share_of_ceiling(
     Estimate
         Limits after Fieller (J R Stat Soc B 1954;16:175) from DeLong's covariance: both areas are uncertain, and
         correlated. Above 1 the score is ahead. Without limits, and with a `note`, where the ceiling itself does not
-        differ from chance.
+        differ from chance; NaN where its area is 0.5 or less.
     """
     level = _check_level(confidence_level)
     positive, placed = _placed_columns(y_true, y_score, ceiling, pos_label=pos_label)
     gain, achievable = (_area(positive, column) - 0.5 for column in placed)
-    value = gain / achievable if achievable else float("nan")
-    low, high = _fieller_limits(gain, achievable, _placement_covariance(positive, placed), level)
-    note = "the ceiling is not told from chance: no limits" if np.isnan(low) else ""
+    value, (low, high), note = float("nan"), (float("nan"),) * 2, "the ceiling's area is not above 0.5: no share"
+    if achievable > 0:
+        value = gain / achievable
+        low, high = _fieller_limits(gain, achievable, _placement_covariance(positive, placed), level)
+        note = "the ceiling is not told from chance: no limits" if np.isnan(low) else ""
     return Estimate("share of the achievable AUC gain", value, low, high, len(positive), level, "Fieller", note=note)
 
 

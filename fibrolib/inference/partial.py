@@ -18,11 +18,13 @@ from fibrolib.inference.checks import (
     _Floats,
 )
 from fibrolib.inference.comparisons import Comparison, _compare
-from fibrolib.inference.intervals import Estimate, _logit_limits, _satterthwaite, _small_sample_note
+from fibrolib.inference.intervals import Estimate, _join_notes, _logit_limits, _satterthwaite, _small_sample_note
 from fibrolib.inference.roc import _variances
 
 _FEW = 15
 """Up to so many patients in the range (or the other class) limits reach out to Wilson's (``docs/statistics.md``)."""
+
+_ROUNDING = 1e-12  # below what two patients that change places move an area by
 
 
 def partial_auc(
@@ -67,9 +69,11 @@ def partial_auc(
     positive, score = _check_scored(y_true, y_score, least=2, pos_label=pos_label)
     area, placed = _placed(positive, score, bounds, focus)
     variances, sizes = _variances(positive, placed), _range_sizes(positive, bounds, focus)
-    error, note, share = float(np.sqrt(sum(variances))), _range_note(sizes), area / width
+    error, note, share = _error(variances), _range_note(sizes), area / width
     regular, few = error > 0 and 1e-12 < share < 1 - 1e-12, min(sizes)
     limits = _logit_limits(share, error / width, level, _satterthwaite(variances, sizes)) if regular else (share, share)
+    if not error:
+        note = _join_notes("the variance is zero: limits after Wilson", note)
     if not regular or few <= _FEW:
         wilson = proportion_confint(share * few, few, alpha=1 - level, method="wilson")
         limits = min(limits[0], wilson[0]), max(limits[1], wilson[1])
@@ -101,8 +105,15 @@ def partial_auc_test(
     positive, *scores = _check_scored(y_true, score_a, score_b, least=2, pos_label=pos_label)
     (a, placed_a), (b, placed_b) = (_placed(positive, score, bounds, focus) for score in scores)
     variances, sizes = _variances(positive, placed_a - placed_b), _range_sizes(positive, bounds, focus)
-    error, df, note = float(np.sqrt(sum(variances))), _satterthwaite(variances, sizes), _range_note(sizes)
+    error, df, note = _error(variances), _satterthwaite(variances, sizes), _range_note(sizes)
+    b = a if abs(a - b) < _ROUNDING else b
     return _compare("partial AUC, paired", (a, b), error, len(positive), level, note, df, alternative)
+
+
+def _error(variances: tuple[float, float]) -> float:
+    """Standard error; of placements cut at a range that are all alike, rounding leaves a little."""
+    error = float(np.sqrt(sum(variances)))
+    return error if error > _ROUNDING else 0.0
 
 
 def _check_bounds(bounds: tuple[float, float], focus: str) -> tuple[float, float]:

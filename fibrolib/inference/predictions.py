@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from fibrolib.errors import counted
-from fibrolib.inference.checks import InferenceError
+from fibrolib.inference.checks import InferenceError, _check_size
 
 _SPLITS = ("train", "validation", "test")
+_NO_SCORES = "no patient has a score of this model"
 _REQUIRED = ("patient_id", "model", "split", "repeat", "y_true", "y_score")
 
 
@@ -41,12 +42,13 @@ def select_predictions(
     ------
     InferenceError
         A column is missing; a split is unknown; truth is not 0 or 1 or differs between rows of one patient; a score is
-        infinite or no number; a patient has more than one score of a model in a split and repeat; the split, the
-        repeat or a model is not in the table.
+        infinite or no number; a patient has more than one score of a model in a split and repeat, or is in two splits
+        of a repeat; the split, the repeat or a model is not in the table.
     """
-    _check_predictions(predictions)
+    predictions = _check_predictions(predictions)
     if not isinstance(split, str):
         raise ValueError(f"split must be one of {', '.join(_SPLITS)}, not {split!r}")
+    _check_size(repeat, "repeat", least=0)
     chosen = predictions[(predictions["split"] == split) & (predictions["repeat"] == repeat)]
     if chosen.empty:
         present = predictions[["split", "repeat"]].drop_duplicates().to_records(index=False).tolist()
@@ -54,6 +56,8 @@ def select_predictions(
     wide = _wide_scores(chosen)
     if models is None:
         return wide
+    if not isinstance(models, Iterable):
+        raise ValueError(f"models must be names, such as {list(wide.columns[1:])}; it is {models!r}")
     models = [models] if isinstance(models, str) else list(dict.fromkeys(models))
     if not models:
         raise ValueError(f"models must name at least one of {list(wide.columns[1:])}, or be None for all of them")
@@ -73,7 +77,8 @@ def _wide_scores(chosen: pd.DataFrame) -> pd.DataFrame:
     return wide
 
 
-def _check_predictions(predictions: pd.DataFrame) -> None:
+def _check_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The table, numbered from 0 on; whatever is wrong with it is an `InferenceError`."""
     if not isinstance(predictions, pd.DataFrame):
         raise InferenceError(f"the predictions table must be a DataFrame; it is a {type(predictions).__name__}")
     missing = [column for column in _REQUIRED if column not in predictions]
@@ -84,15 +89,19 @@ def _check_predictions(predictions: pd.DataFrame) -> None:
         raise InferenceError(f"the predictions table has several columns {', '.join(twice)}: keep one of each")
     if predictions.empty:
         raise InferenceError("the predictions table has no rows")
+    predictions = predictions.reset_index(drop=True)
     _check_values(predictions)
     _check_truth(predictions)
     _check_unique(predictions)
+    return predictions
 
 
 def _check_values(predictions: pd.DataFrame) -> None:
-    for column in ("patient_id", "model"):
+    for column in ("patient_id", "model", "repeat"):
         if predictions[column].isna().any():
             raise InferenceError(f"column '{column}' has {counted(int(predictions[column].isna().sum()), 'empty row')}")
+    if predictions["model"].eq("y_true").any():
+        raise InferenceError("a model is called 'y_true', as the column of the truth: give it another name")
     unknown = sorted(set(predictions["split"].astype(str)) - set(_SPLITS))
     if unknown:
         raise InferenceError(f"column 'split' holds {unknown}: expected {', '.join(_SPLITS)}")
@@ -130,6 +139,13 @@ def _check_unique(predictions: pd.DataFrame) -> None:
             f"({counted(repeated.groupby(key, observed=True).ngroups, 'such case')}): "
             "average the scores of a patient's videos first, so that each patient counts once"
         )
+    sides = predictions.drop_duplicates(["patient_id", "repeat", "split"])
+    twice = sides[sides.duplicated(["patient_id", "repeat"])]
+    if len(twice):
+        raise InferenceError(
+            f"patient {twice.iloc[0]['patient_id']} is in two splits of repeat {twice.iloc[0]['repeat']} "
+            f"({counted(twice['patient_id'].nunique(), 'such patient')}): a model must not be tested on those it knows"
+        )
 
 
 def _who(row: pd.Series) -> str:
@@ -151,6 +167,8 @@ def _by_model(
     for model in wide.columns[1:]:
         scored = wide[["y_true", model]].dropna()
         try:
+            if scored.empty:
+                raise InferenceError(_NO_SCORES)
             table = statistic(scored["y_true"], scored[model])
         except InferenceError as error:
             table = pd.DataFrame({"n": [len(scored)], "note": [str(error)]})

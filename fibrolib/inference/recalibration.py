@@ -12,6 +12,7 @@ from fibrolib.inference.checks import (
     _as_float,
     _check_flag,
     _check_labels,
+    _check_number,
     _check_order,
     _check_probabilities,
     _check_unit_range,
@@ -56,4 +57,6 @@ def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = Tru
 
 def recalibrated(y_prob: ArrayLike, intercept: float, slope: float) -> NDArray[np.float64]:
     """Probabilities moved by `fit_recalibration`; same shape, NaN where missing."""
+    for name, value in (("intercept", intercept), ("slope", slope)):
+        _check_number(value, name, "a finite number", low=-np.inf, high=np.inf, open_="low high")
     return special.expit(intercept + slope * log_odds(y_prob))

@@ -25,7 +25,7 @@ from fibrolib.inference.delong import delong_joint_test, delong_test
 from fibrolib.inference.intervals import _join_notes
 from fibrolib.inference.metrics import classification_metrics, confusion
 from fibrolib.inference.permutation import permutation_test
-from fibrolib.inference.predictions import select_predictions
+from fibrolib.inference.predictions import _NO_SCORES, select_predictions
 from fibrolib.inference.roc import auc_ci
 from fibrolib.inference.staging import obuchowski_test
 from fibrolib.inference.thresholds import _threshold_limits, choose_threshold
@@ -76,6 +76,8 @@ def compare_models(
     truth = wide.pop("y_true")
     if test == "mcnemar":
         thresholds = _by_model_name(thresholds)
+        if absent := sorted(set(thresholds.index) - set(predictions["model"])):
+            raise InferenceError(f"thresholds of {', '.join(map(repr, absent))}: the predictions have no such model")
         wide = wide[[model for model in wide if np.isfinite(thresholds.get(model, np.nan))]]
 
     def compare(a: pd.Series, b: pd.Series) -> Comparison:
@@ -172,6 +174,9 @@ def compare_staging(stage: ArrayLike, scores: pd.DataFrame, **options) -> pd.Dat
         raise InferenceError(
             f"scores must be a DataFrame with one row for each of {counted(np.size(stage), 'patient')}"
         )
+    twice = scores.columns[scores.columns.duplicated()].unique().tolist()
+    if twice:
+        raise InferenceError(f"scores has several columns {', '.join(map(repr, twice))}: keep one of each")
     _check_order(stage, scores)
     stages = pd.Series(_as_float(stage, "stage"), index=scores.index)
     table = _compare_pairs(scores, lambda a, b: obuchowski_test(stages[a.index], a, b, **options), "Obuchowski, paired")
@@ -301,6 +306,8 @@ def count_results(predictions: pd.DataFrame, thresholds: Mapping[str, float], **
 
 def _summary(scored: pd.DataFrame, threshold: float, level: float, reason: str) -> dict[str, object]:
     """Estimates as columns; `reason` says why there is no threshold."""
+    if scored.empty:
+        return {"note": _NO_SCORES}
     try:
         area = auc_ci(scored["y_true"], scored["y_score"], confidence_level=level)
     except InferenceError as error:

@@ -142,7 +142,9 @@ def proportion_coverage(
     """
     counts = np.arange(_check_size(n, "n") + 1)
     _check_level(confidence_level)
-    truth = _check_real(truths, "truths", "shares between 0 and 1", low=0, high=1)
+    truth = np.atleast_1d(_check_real(truths, "truths", "shares between 0 and 1", low=0, high=1))
+    if truth.ndim != 1:
+        raise ValueError(f"truths must be a list of shares; its shape is {truth.shape}")
     chance = stats.binom.pmf(counts[:, None], n, truth)
     tables = []
     for method in _check_choices(methods, "methods", _OF_STATSMODELS):

@@ -72,9 +72,11 @@ def matching_confusions(
         ``tp, fn, fp, tn``; one row for each matrix that fits. Macro averages do not tell the classes apart, so matrices
         come in mirrored pairs.
     """
+    if not isinstance(reported, Mapping):
+        raise ValueError(f"reported must map metrics to their values, such as {{'accuracy': 0.76}}; it is {reported!r}")
     unknown = set(reported) - set(_REPORTABLE)
     if unknown or not reported:
-        raise ValueError(f"reported must name some of {_REPORTABLE}, not {sorted(unknown)}")
+        raise ValueError(f"reported must name some of {_REPORTABLE}, not {sorted(map(str, unknown))}")
     if average not in ("macro", "positive"):
         raise ValueError(f"average must be 'macro' or 'positive', not {average!r}")
     for name, value in reported.items():

@@ -22,19 +22,18 @@ from fibrolib.inference.predictions import _SPLITS, _check_predictions, _wide_sc
 from fibrolib.inference.roc import auc
 from fibrolib.inference.thresholds import choose_threshold
 
+_FOLD_COLUMNS = ["model", "repeats", "folds", "n", "mean", "low", "high", "sd_folds", "sd_repeats", "note"]
+
 
 def _held_out_scores(predictions: pd.DataFrame, repeat: int = 0) -> pd.DataFrame:
     """One score for each patient and model, from a fit without the patient: a wide table over all splits.
 
     Validation patients may have stopped the final fit: a small favour to the models, the same in every redraw.
     """
-    _check_predictions(predictions)
+    predictions = _check_predictions(predictions)
     chosen = predictions[predictions["repeat"] == repeat]
     if chosen.empty:
         raise InferenceError(f"no predictions of repeat {repeat}")
-    repeated = chosen[chosen.duplicated(["patient_id", "model"])]
-    if len(repeated):
-        raise InferenceError(f"patient {repeated.iloc[0]['patient_id']} has scores in two splits of repeat {repeat}")
     return _wide_scores(chosen)
 
 
@@ -210,19 +209,25 @@ def summarise_folds(predictions: pd.DataFrame, *, confidence_level: float = 0.95
         takes folds that share training patients as independent. Folds that hold one class only are left out.
     """
     _check_level(confidence_level)
+    by_model = dict(list(_auc_by_fold(predictions).groupby("model", sort=False)))
+    none = {"repeats": 0, "folds": 0, "n": 0, "note": "no out-of-fold scores"}
     rows = [
-        {"model": model} | _fold_summary(folds, confidence_level)
-        for model, folds in _auc_by_fold(predictions).groupby("model", sort=False)
+        {"model": model} | (_fold_summary(by_model[model], confidence_level) if model in by_model else none)
+        for model in dict.fromkeys(predictions.loc[predictions["split"] == "train", "model"])
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=_FOLD_COLUMNS)
 
 
 def _auc_by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
     """``model, repeat, fold, n, n_positive, auc`` of split "train"; NaN in folds that hold one class only."""
-    _check_predictions(predictions)
+    predictions = _check_predictions(predictions)
     if "fold" not in predictions:
         raise InferenceError("the predictions table lacks the column fold")
-    chosen = predictions[(predictions["split"] == "train") & predictions["fold"].notna()].dropna(subset="y_score")
+    chosen = predictions[predictions["split"] == "train"]
+    if chosen["fold"].isna().any() and chosen["fold"].notna().any():
+        n = int(chosen["fold"].isna().sum())
+        raise InferenceError(f"column 'fold' has {counted(n, 'empty row')} of split 'train': name the fold of each")
+    chosen = chosen.dropna(subset=["fold", "y_score"])
     if chosen.empty:
         raise InferenceError("the predictions table holds no out-of-fold scores (split 'train' with a fold)")
     rows = []
