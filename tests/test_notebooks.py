@@ -8,12 +8,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from fibrolib.report.notebooks import _notebook_sources
+from fibrolib.report.notebooks import _dependencies, _notebook_sources
 from fibrolib.study import Request
 
 SOURCES = _notebook_sources()
 EXERCISES = sorted((SOURCES[0].parent / "exercises").glob("*.ipynb"))
 PARAMETER = re.compile(r"^(?P<name>[a-z_]+): (?P<type>str|int|float|bool) = (?P<value>.+?)  # (?P<help>\S.*)$")
+NEEDS_ALL = re.compile(r"study\.(attribution|gradcams|metrics|net_evaluations|predictions|thresholds)\b")
 MOST_LINES = 15
 
 every_notebook = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
@@ -149,3 +150,17 @@ def test_outputs_are_announced_and_saved_once():
         assert all(f"`{name}`" in outputs for _, name in named), path.stem
         saved += named
     assert len(saved) == len(set(saved))
+
+
+def test_a_notebook_that_needs_all_networks_waits_for_those_that_train_them():
+    """Two at once would both train what neither has finished."""
+    training = {"03_cnn2d", "04_cnn2d_lstm", "05_cnn3d"}
+    by_name, waits = {path.stem: path for path in SOURCES}, _dependencies(SOURCES)
+
+    def before(path):
+        return {path.stem}.union(*(before(other) for other in waits[path]))
+
+    users = {name for name, path in by_name.items() if NEEDS_ALL.search(ast.unparse(tree(path)))} - training
+    assert {"06_delong", "11_can_we_trust_the_map"} <= users
+    for name in users:
+        assert training <= before(by_name[name]), f'{name}: add them to "after" in its metadata'
