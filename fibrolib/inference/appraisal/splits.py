@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import special
 
 from fibrolib.errors import counted
-from fibrolib.inference.checks import InferenceError, _check_level
+from fibrolib.inference.checks import InferenceError, _check_level, _few
 from fibrolib.inference.intervals import _join_notes
 from fibrolib.inference.metrics import _COMPOSITES, confusion
 from fibrolib.inference.predictions import _SPLITS, _check_predictions, _wide_scores
@@ -78,12 +78,11 @@ def _check_split(split: pd.Series, patients: pd.Index) -> pd.Series:
         kind = "one with patients twice" if isinstance(split, pd.Series) else f"a {type(split).__name__}"
         raise ValueError(f"a split must be a Series indexed by patient; it is {kind}")
     aligned = split.set_axis(split.index.astype(str)).reindex(patients.astype(str)).set_axis(patients)
-    unknown = set(aligned.dropna()) - set(_SPLITS)
-    if aligned.isna().any() or unknown:
-        lacking = list(aligned.index[aligned.isna()][:3])
-        raise InferenceError(
-            f"a split lacks the patients {lacking} or has sides other than {', '.join(_SPLITS)}: {unknown or ''}"
-        )
+    if aligned.isna().any():
+        raise InferenceError(f"a split lacks the patients {_few(aligned.index[aligned.isna()], 3)}")
+    unknown = sorted(map(str, set(aligned) - set(_SPLITS)))
+    if unknown:
+        raise InferenceError(f"a split has sides other than {', '.join(_SPLITS)}: {_few(unknown)}")
     return aligned
 
 
