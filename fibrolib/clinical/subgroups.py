@@ -195,7 +195,8 @@ def leave_one_centre_out(
     -------
     DataFrame
         One row for each centre: the columns of :func:`subgroup_table` from ``level`` on, and ``threshold`` as a
-        probability.
+        probability. No numbers, but a note, where the other centres are too small or the score does not rise with the
+        condition there.
     """
     _check_order(y_true, y_prob, centre)
     if np.ndim(centre) != 1:
