@@ -14,7 +14,9 @@ import os
 import resource
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,16 @@ from scipy.stats import kstest, spearmanr
 from sklearn.metrics import roc_auc_score
 
 from fibrolib.diagnostics import apri, fib4
-from fibrolib.phantom import MOVING, STILL, SignalStrengths, draw_patients, oracle_auc, render_clip, simulate_cohort
+from fibrolib.phantom import (
+    MOVING,
+    STILL,
+    SignalStrengths,
+    draw_patients,
+    oracle_auc,
+    render,
+    render_clip,
+    simulate_cohort,
+)
 from fibrolib.phantom.imaging import _PointSpread, _PolarGrid, _Receiver
 
 PUBLISHED_AUC = {  # >= F2, >= F3, F4
@@ -48,6 +59,10 @@ def speed(patients: int) -> None:
     start = time.process_time()
     count = sum(_frames(row, number) for number, row in enumerate(rows[:4]))
     print(f"one core: {count / (time.process_time() - start):.0f} frames per second of processor time, masks included")
+    for kept in (True, False, True, False):
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            rate = pool.submit(_rate, kept).result()
+        print(f"in a new process, freed memory {'kept' if kept else 'given back'}: {rate:.0f} frames per second of it")
     for workers in (1, 2):
         # Starting workers and importing takes seconds, once: a cohort does not feel it, eight patients would.
         Parallel(workers)(delayed(_frames)(row, number) for number, row in enumerate(rows[:workers]))
@@ -65,6 +80,17 @@ def speed(patients: int) -> None:
             simulate_cohort(folder, patients=count, n_jobs=1)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"peak memory of one process after {count} patients: {peak:.0f} MiB")
+
+
+def _rate(kept: bool) -> float:
+    """Frames per second of processor time, without masks."""
+    if not kept:
+        render.reuse_memory = lambda: None
+    rows = list(draw_patients(5, seed=0).itertuples(index=False))
+    render_clip(rows[0], (0, 0), truth=False)
+    start = time.process_time()
+    count = sum(len(render_clip(row, (0, number), truth=False).frames) for number, row in enumerate(rows))
+    return count / (time.process_time() - start)
 
 
 def _frames(row: object, number: int) -> int:
