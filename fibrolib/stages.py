@@ -68,6 +68,6 @@ def check_stages(stage: ArrayLike, name: str = "stage") -> NDArray[np.int64]:
 
 def at_least(stage: ArrayLike, cutoff: int) -> NDArray[np.int64]:
     """Binary truth at a cut-off; a `StageError` where a stage is missing or no whole number."""
-    if not isinstance(cutoff, int | float | np.number) or np.isnan(cutoff):
+    if not isinstance(cutoff, int | float | np.number) or not float(cutoff).is_integer():
         raise StageError(f"the cut-off must be a stage, such as 2; it is {cutoff!r}")
     return (check_stages(stage) >= cutoff).astype(np.int64)

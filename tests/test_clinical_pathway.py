@@ -120,3 +120,11 @@ def test_pathways_have_names_and_the_same_patients():
             compare_pathways(pathways, TRUTH)
     with pytest.raises(InferenceError, match="same patients in another order"):
         compare_pathways({"a": ZONES, "b": ZONES[::-1]}, TRUTH)
+
+
+def test_zones_of_other_names_are_refused():
+    """Else nobody would be released, without a word."""
+    steps = pd.DataFrame({"fib4": ["rule-out", "high", "indeterminate", "age < 35", None, "Low"]})
+    with pytest.raises(InferenceError, match=r"zones must be low, .* or missing; they hold 'rule-out'"):
+        pathway_table(steps, [0, 1, 0, 1, 0, 1])
+    assert len(pathway_table(steps.replace("rule-out", "low"), [0, 1, 0, 1, 0, 1])) == 2

@@ -197,3 +197,9 @@ def test_without_columns_there_is_nothing_to_test():
         interaction_tests(Y, PROB, pd.DataFrame(index=GROUPS.index))
     with pytest.raises(InferenceError, match="lack the column 'split'"):
         centre_splits(None)
+
+
+@pytest.mark.parametrize("threshold", [50, -0.1, [0.5]])
+def test_a_threshold_is_a_probability(threshold):
+    with pytest.raises(InferenceError, match="threshold must be one probability"):
+        subgroup_table(Y, PROB, GROUPS, threshold)

@@ -331,6 +331,11 @@ def test_rows_of_zones_are_of_the_same_patients():
         (lambda: fib4([np.datetime64("2020")], 80, 64, 150), r"age must hold numbers: it is of type datetime64"),
         (lambda: PublishedCutoff(3, np.nan, 2, "", ""), "two numbers, low <= high; they are nan and 2"),
         (lambda: PublishedCutoff(3, 5, 2, "", ""), "two numbers, low <= high; they are 5 and 2"),
+        (lambda: PublishedCutoff(3, 1, 2, "", "", low_from_65=5), r"they are 1 \(from 65 years 5\) and 2"),
+        (
+            lambda: apri(pd.Series([80, 60], list("ab")), 150, upper_limit=pd.Series([35, 40], list("ba"))),
+            "ast, platelets, upper_limit must be of the same patients",
+        ),
         (lambda: zones([1.0], FIB4, direction=0), "direction must be 1 or -1 .* it is 0"),
         (lambda: zones([1.0], FIB4, direction="x"), "direction must be 1 or -1 .* it is 'x'"),
     ],
@@ -343,6 +348,8 @@ def test_what_would_be_silently_wrong(call, message):
 def test_a_stage_is_a_number():
     with pytest.raises(FibrolibError, match="FIB-4: the stage must be a whole number, for example 2; it is 'F3'"):
         zones([1.0], FIB4, stage="F3")
+    with pytest.raises(FibrolibError, match="for example 2; it is None"):
+        zones([1.0], FIB4, stage=None)
 
 
 def test_zones_of_a_measured_index_know_its_unit():

@@ -217,3 +217,12 @@ def test_every_training_patient_has_a_fold_and_every_model_a_row():
     none = predictions[predictions["model"] == "one"].assign(model="without scores", y_score=np.nan)
     found = summarise_folds(pd.concat([predictions, none], ignore_index=True)).set_index("model")
     assert found.loc["without scores", ["n", "folds", "note"]].tolist() == [0, 0, "no out-of-fold scores"]
+
+
+def test_each_redraw_of_a_model_stands_once():
+    found = redraw_splits(table(), draws(3))
+    for call in (summarise_redraws, compare_redraws, optimism):
+        with pytest.raises(InferenceError, match="a redraw of a model twice"):
+            call(pd.concat([found, found]))
+        with pytest.raises(InferenceError, match="redraws must be the table of redraw_splits; it is a list"):
+            call([])

@@ -340,7 +340,19 @@ def test_labels_without_a_name_and_missing_ones():
         auc(["ill", "well", None, "ill", "well", "ill"], A, pos_label="ill")
 
 
-@pytest.mark.parametrize("cutoff", [np.nan, "2", None])
+@pytest.mark.parametrize("cutoff", [np.nan, np.inf, 2.5, "2", None])
 def test_a_cutoff_is_a_stage(cutoff):
     with pytest.raises(FibrolibError, match="the cut-off must be a stage, such as 2"):
         at_least([0, 2, 4], cutoff)
+
+
+def test_a_list_of_scores_is_one_also_with_as_many_scores_as_patients():
+    rng = np.random.default_rng(0)
+    a, b = (Y + rng.normal(size=(6, 6)) for _ in range(2))  # rows are scores
+    assert compare_trainings(Y, list(a), list(b)) == compare_trainings(Y, a.T, b.T)
+    assert delong_joint_test(Y, list(a)) == delong_joint_test(Y, a.T)
+
+
+def test_a_level_is_no_name():
+    with pytest.raises(ValueError, match=r"name must be a text; it is 0\.9: give the level by confidence_level="):
+        wilson(5, 20, 0.9)

@@ -417,3 +417,8 @@ def test_a_model_without_scores_says_so(predictions):
     without = predictions.assign(y_score=predictions["y_score"].where(predictions["model"] != "swe"))
     row = summarise_models(without).set_index("model").loc["swe"]
     assert (row["n"], row["note"]) == (0, "no patient has a score of this model")
+
+
+def test_results_are_counted_of_models_that_there_are(predictions):
+    with pytest.raises(InferenceError, match="thresholds of 'sw': the predictions have no such model"):
+        count_results(predictions, {"sw": 0.5})

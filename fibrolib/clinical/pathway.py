@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.clinical.rates import _Rate, _rate, _rate_difference
+from fibrolib.diagnostics import ZONES
 from fibrolib.inference import InferenceError
 from fibrolib.inference.checks import _check_labels, _check_level, _check_order
 
@@ -27,8 +28,8 @@ def pathway_table(
     ----------
     zones : DataFrame, shape (n, steps)
         One column for each step, in order: what it says of each patient (`fibrolib.diagnostics.zones`), in any case.
-        "low" ends the pathway without a biopsy, "high" leads to biopsy at once, anything else ("indeterminate", a
-        missing value, an age for which the test is not validated) to the next step, after the last one to biopsy.
+        "low" ends the pathway without a biopsy, "high" leads to biopsy at once, all others ("indeterminate", a missing
+        value, an age for which the test is not validated) to the next step, after the last one to biopsy.
     y_true : array_like, shape (n,)
         1 where the biopsy found the condition.
     prevalence : float, optional
@@ -118,6 +119,10 @@ def _check_pathway(zones: pd.DataFrame, y_true: ArrayLike, prevalence: float | N
     numbers = [step for step in zones if zones[step].notna().any() and pd.api.types.is_numeric_dtype(zones[step])]
     if numbers:
         raise InferenceError(f"step '{numbers[0]}' holds numbers: give what a cut-off says of them, by zones()")
+    said = {str(zone).strip().casefold() for step in zones for zone in zones[step].dropna().unique()}
+    unknown = sorted(zone for zone in said - {*ZONES, "missing"} if not zone.startswith("age <"))
+    if unknown:
+        raise InferenceError(f"zones must be {', '.join(ZONES)}, or missing; they hold {', '.join(map(repr, unknown))}")
     _check_order(y_true, zones)
     positive = _check_labels(y_true, least=1)
     if len(positive) != len(zones):

@@ -58,6 +58,8 @@ def subgroup_table(
     """
     _check_order(y_true, y_prob, groups)
     data, threshold = _joined(y_true, y_prob, groups), _as_float(threshold, "threshold")
+    if threshold.ndim or threshold < 0 or threshold > 1:
+        raise InferenceError(f"threshold must be one probability, or NaN where there is none; it is {threshold}")
     rows = [{"column": "all", "level": "all patients"} | _numbers(data, threshold, confidence_level)]
     for column in groups:
         for level in _levels(groups[column]):

@@ -187,7 +187,8 @@ def clustered_auc_test(
     areas, error, df, n = _clustered(y_true, (score_a, score_b), patient)
     a, b = map(float, areas)
     if not error > 0:
-        pvalue, note = (1.0, "") if a == b else (np.nan, "the variance is zero although the areas differ: no test")
+        alike = "the variance is zero: no interval"
+        pvalue, note = (1.0, alike) if a == b else (np.nan, "the variance is zero although the areas differ: no test")
         return Comparison("clustered, paired", a, b, a - b, pvalue, n, confidence_level=confidence_level, note=note)
     t, reach = (a - b) / error, float(special.stdtrit(df, (1 + confidence_level) / 2)) * error
     limits, pvalue = (max(-1.0, a - b - reach), min(1.0, a - b + reach)), float(2 * special.stdtr(df, -abs(t)))

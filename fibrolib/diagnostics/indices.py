@@ -82,6 +82,7 @@ def apri(
     normal of AST in U/L.
     """
     given = {"ast": (ast, AST), "platelets": (platelets, PLATELETS)}
+    _same_patients(ast=ast, platelets=platelets, upper_limit=upper_limit)
     ast, platelets = _own_units(given, unit)
     limit = _in_own_unit("upper_limit", upper_limit, AST, None)
     if np.isnan(limit).any():
@@ -152,11 +153,14 @@ class PublishedCutoff:
 
     def __post_init__(self) -> None:
         try:
-            ordered = 0 < self.low <= self.high < np.inf
+            ordered = 0 < self.low <= (self.low_from_65 or self.low) <= self.high < np.inf
         except TypeError:
             ordered = False
         if not ordered:
-            raise IndexInputError(f"cut-offs must be two numbers, low <= high; they are {self.low!r} and {self.high!r}")
+            later = f" (from 65 years {self.low_from_65!r})" if self.low_from_65 else ""
+            raise IndexInputError(
+                f"cut-offs must be two numbers, low <= high; they are {self.low!r}{later} and {self.high!r}"
+            )
 
 
 @dataclass(eq=False, repr=False)  # scikit-learn's own are kept

@@ -117,7 +117,7 @@ class Diagnostic:
         return min(listed, key=lambda published: (abs(published.stage - cutoff), published.stage))
 
     def _check_stage(self, cutoff: int) -> None:
-        if isinstance(cutoff, str):
+        if not isinstance(cutoff, int | float | np.number):
             raise DiagnosticError(f"{self.label}: the stage must be a whole number, for example 2; it is {cutoff!r}.")
 
 
@@ -150,6 +150,10 @@ def _faults_of_index(record: Diagnostic) -> Iterable[str]:
         )
     if record.estimator is not None and (record.cutoffs or record.direction != 1):
         yield "cutoffs and direction are of a formula; an estimator has none."
+    if not isinstance(record.cutoffs, tuple) or not all(isinstance(cut, PublishedCutoff) for cut in record.cutoffs):
+        yield f"its cutoffs must be a tuple of PublishedCutoff; they are {record.cutoffs!r}."
+    if record.formula is not None and not callable(record.formula):
+        yield f"its formula must be a function; it is {record.formula!r}."
     if record.measures is not None and (record.formula is None or not isinstance(record.measures, ColumnSpec)):
         yield "what it measures must be a ColumnSpec, of an index with a formula."
     if record.direction not in (1, -1):

@@ -293,7 +293,8 @@ def _as_table(scores: ArrayLike, n: int) -> _Floats:
     if not 0 < table.ndim <= 2:
         raise InferenceError(f"scores must have one column for each score; their shape is {table.shape}")
     table = table[:, None] if table.ndim == 1 else table
-    return table.T if table.shape[1] == n != len(table) else table
+    listed = isinstance(scores, list | tuple) and np.ndim(scores[0]) == 1  # also as many scores as patients
+    return table.T if table.shape[1] == n and (listed or len(table) != n) else table
 
 
 def share_of_ceiling(

@@ -200,6 +200,8 @@ def _error_at_difference(
 
 def wilson(count: int, n: int, name: str = "proportion", confidence_level: float = 0.95) -> Estimate:
     """A proportion among `n` patients with Wilson's interval; all NaN, with a note, where `n` is 0."""
+    if not isinstance(name, str):
+        raise ValueError(f"name must be a text; it is {name!r}: give the level by confidence_level=")
     _check_level(confidence_level)
     count, n = _check_counts(count, n)
     if n == 0:

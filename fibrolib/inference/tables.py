@@ -75,9 +75,7 @@ def compare_models(
     wide = select_predictions(predictions, **chosen)
     truth = wide.pop("y_true")
     if test == "mcnemar":
-        thresholds = _by_model_name(thresholds)
-        if absent := sorted(set(thresholds.index) - set(predictions["model"])):
-            raise InferenceError(f"thresholds of {', '.join(map(repr, absent))}: the predictions have no such model")
+        thresholds = _by_known_name(thresholds, predictions)
         wide = wide[[model for model in wide if np.isfinite(thresholds.get(model, np.nan))]]
 
     def compare(a: pd.Series, b: pd.Series) -> Comparison:
@@ -97,6 +95,14 @@ def _by_model_name(thresholds: Mapping[str, float]) -> pd.Series:
     if not isinstance(thresholds, Mapping | pd.Series):
         raise ValueError(f"thresholds must map models to operating points, as choose_thresholds does: {thresholds!r}")
     return pd.Series(_as_float(list(dict(thresholds).values()), "thresholds"), index=list(dict(thresholds)))
+
+
+def _by_known_name(thresholds: Mapping[str, float], predictions: pd.DataFrame) -> pd.Series:
+    """As `_by_model_name`, of models that the predictions have."""
+    named = _by_model_name(thresholds)
+    if absent := sorted(set(named.index) - set(predictions["model"])):
+        raise InferenceError(f"thresholds of {', '.join(map(repr, absent))}: the predictions have no such model")
+    return named
 
 
 def _compare_pairs(scores: pd.DataFrame, test: Callable[[pd.Series, pd.Series], Comparison], name: str) -> pd.DataFrame:
@@ -293,7 +299,7 @@ def count_results(predictions: pd.DataFrame, thresholds: Mapping[str, float], **
         One row for each model: ``model, missing, tp, fn, fp, tn``; NaN without an operating point.
     """
     wide, rows = select_predictions(predictions, **chosen), []
-    thresholds = _by_model_name(thresholds)
+    thresholds = _by_known_name(thresholds, predictions)
     for model in wide.columns[1:]:
         known, threshold = wide[["y_true", model]].dropna(), float(thresholds.get(model, np.nan))
         if np.isnan(threshold):

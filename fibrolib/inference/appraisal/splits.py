@@ -143,7 +143,11 @@ def summarise_redraws(redraws: pd.DataFrame, metric: str = "auc", *, coverage: f
 
 def _by_redraw(redraws: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One row for each redraw, one column for each model that has a result at all; incomplete redraws are left out."""
+    if not isinstance(redraws, pd.DataFrame):
+        raise InferenceError(f"redraws must be the table of redraw_splits; it is a {type(redraws).__name__}")
     missing = [column for column in ("redraw", "model", metric) if column not in redraws]
+    if not missing and redraws.duplicated(["redraw", "model"]).any():
+        raise InferenceError("redraws holds a redraw of a model twice: number the redraws of joined tables anew")
     if missing:
         raise InferenceError(f"redraws must be the table of redraw_splits; it lacks {', '.join(missing)}")
     wide = redraws.pivot(index="redraw", columns="model", values=metric)  # noqa: PD010
