@@ -36,12 +36,14 @@ def test_everything_once_and_after_what_it_waits_for(max_workers):
 
 
 def test_what_others_wait_for_goes_before_all_that_was_ready_earlier():
-    begun, rest = [], threading.Event()
+    begun, both, rest = [], threading.Barrier(2), threading.Event()
 
     def work(item):
         begun.append(item)
         if len(begun) == len(AFTER):
             rest.set()
+        if item in ("b", "c"):  # none ends before the other has begun
+            both.wait(10)
         if item == "b":  # one worker is left for the rest
             rest.wait(10)
 
