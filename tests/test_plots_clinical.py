@@ -15,8 +15,11 @@ def texts(axes):
     return [text.get_text() for text in axes.texts]
 
 
+BETWEEN = "indeterminate"
+
+
 def test_every_part_of_a_step_has_its_height_and_the_parts_fill_the_bar():
-    zones = pd.DataFrame({"fib4": ["low"] * 5 + ["x"] * 13 + ["high"] * 2, "swe": ["low"] * 10 + ["x"] * 10})
+    zones = pd.DataFrame({"fib4": ["low"] * 5 + [BETWEEN] * 13 + ["high"] * 2, "swe": ["low"] * 10 + [BETWEEN] * 10})
     table = pathway_table(zones, np.arange(20) % 4 == 0)
     axes = plots.plot_pathway(table, ["FIB-4", "SWE"]).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["FIB-4", "SWE", "Biopsy"]
@@ -32,7 +35,10 @@ def test_every_part_of_a_step_has_its_height_and_the_parts_fill_the_bar():
 
 @pytest.mark.parametrize("width", [114, 129, 180])
 def test_the_legend_of_a_pathway_fits_into_its_page(width):
-    table = pathway_table(pd.DataFrame({"fib4": ["low", "x", "high"], "swe": ["low", "x", "high"]}), np.arange(3) > 1)
+    table = pathway_table(
+        pd.DataFrame({"fib4": ["low", BETWEEN, "high"], "swe": ["low", BETWEEN, "high"]}),
+        np.arange(3) > 1,
+    )
     with plots.for_print(plots.Page(**plots.journals()["springer"]), width):
         figure = plots.plot_pathway(table, ["FIB-4", "SWE"])
     legend = figure.legends[0].get_window_extent()
