@@ -46,9 +46,14 @@ def condition(cutoff: int, metavir: bool = True) -> str:
     return f"{CONDITIONS[cutoff]} ({name})" if metavir and cutoff in CONDITIONS else name
 
 
+def _without_mask(values: ArrayLike) -> ArrayLike:
+    """NaN where a mask hides a value; all else as it is."""
+    return values.astype(object).filled(np.nan) if np.ma.isMaskedArray(values) else values
+
+
 def check_stages(stage: ArrayLike, name: str = "stage") -> NDArray[np.int64]:
     """Stages as whole numbers, shape (n,); a `StageError` where one is missing, negative, or lies between two."""
-    values = stage.astype(object).filled(np.nan) if np.ma.isMaskedArray(stage) else stage
+    values = _without_mask(stage)
     values = values if isinstance(values, pd.Series) else np.asarray(values)
     try:
         numbers = pd.Series(values).to_numpy(dtype=float, na_value=np.nan)

@@ -27,7 +27,7 @@ EXERCISES = EXAMPLE.parents[1] / "notebooks" / "exercises"
 LARGEST = 15 * 2**20
 """Bytes of the whole folder."""
 
-_WIDTH = 760
+_WIDTH, _COLOURS = 760, 128
 _FILES = ("results.json", "run.json", "predictions.csv")
 _EMBEDDED = re.compile(r"data:image/(png|svg\+xml);base64,([A-Za-z0-9+/=]+)")
 _DECIMALS = re.compile(rb"(\d\.\d\d)\d+")
@@ -43,8 +43,8 @@ def smaller(encoded: str) -> str:
             image = image.resize((_WIDTH, round(image.height * _WIDTH / image.width)), Image.Resampling.LANCZOS)
         written = io.BytesIO()
         # The default (median cut) turns colours that few pixels have, as those of a colour bar, into grey.
-        palette = image.quantize(128, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
-        palette.save(written, "PNG", optimize=True)
+        reduced = image.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+        reduced.save(written, "PNG", optimize=True)
     return base64.b64encode(min(raw, written.getvalue(), key=len)).decode()
 
 

@@ -10,12 +10,11 @@ from fibrolib.clinical import pathway_table, selective_accuracy, subgroup_table
 
 RNG = np.random.default_rng(0)
 
+BETWEEN = "indeterminate"
+
 
 def texts(axes):
     return [text.get_text() for text in axes.texts]
-
-
-BETWEEN = "indeterminate"
 
 
 def test_every_part_of_a_step_has_its_height_and_the_parts_fill_the_bar():

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.clinical.rates import _Rate, _rate, _rate_difference
 from fibrolib.diagnostics import ZONES
+from fibrolib.diagnostics.records import _unknown_zones
 from fibrolib.inference import InferenceError
 from fibrolib.inference.checks import _check_labels, _check_level, _check_order
 
@@ -119,8 +120,7 @@ def _check_pathway(zones: pd.DataFrame, y_true: ArrayLike, prevalence: float | N
     numbers = [step for step in zones if zones[step].notna().any() and pd.api.types.is_numeric_dtype(zones[step])]
     if numbers:
         raise InferenceError(f"step '{numbers[0]}' holds numbers: give what a cut-off says of them, by zones()")
-    said = {str(zone).strip().casefold() for step in zones for zone in zones[step].dropna().unique()}
-    unknown = sorted(zone for zone in said - {*ZONES, "missing"} if not zone.startswith("age <"))
+    unknown = _unknown_zones(zone for step in zones for zone in _said(zones[step]))
     if unknown:
         raise InferenceError(f"zones must be {', '.join(ZONES)}, or missing; they hold {', '.join(map(repr, unknown))}")
     _check_order(y_true, zones)
@@ -130,11 +130,16 @@ def _check_pathway(zones: pd.DataFrame, y_true: ArrayLike, prevalence: float | N
     return positive, float(positive.mean()) if prevalence is None else _check_level(prevalence, "prevalence")
 
 
+def _said(zone: pd.Series) -> NDArray[np.object_]:
+    """The zone of each patient in lower case, "missing" where there is none."""
+    return zone.astype(object).where(zone.notna(), "missing").astype(str).str.strip().str.casefold().to_numpy()
+
+
 def _walk(zones: pd.DataFrame) -> Iterator[tuple[str, _Booleans, _Booleans, _Booleans]]:
     """Each step, who enters it, whom it releases and whom it sends to biopsy."""
     here = np.ones(len(zones), dtype=bool)
     for step in zones:
-        said = np.array([str(zone).strip().casefold() for zone in zones[step].astype(object)])
+        said = _said(zones[step])
         low, high = (here & (said == side) for side in ("low", "high"))
         yield step, here, low, high
         here = here & ~low & ~high

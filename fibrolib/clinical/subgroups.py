@@ -19,7 +19,14 @@ from fibrolib.inference import (
     classification_metrics,
     log_odds,
 )
-from fibrolib.inference.checks import _as_float, _check_labels, _check_order, _check_probabilities, _without_mask
+from fibrolib.inference.checks import (
+    _as_float,
+    _check_column_names,
+    _check_labels,
+    _check_order,
+    _check_probabilities,
+)
+from fibrolib.stages import _without_mask
 
 _LEAST = 5
 """Patients in either class below which a group has no numbers (assumption)."""
@@ -85,9 +92,7 @@ def _joined(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame) -> pd.Da
     """One row for each patient; two columns that no group can be called."""
     if not isinstance(groups, pd.DataFrame):
         raise InferenceError(f"groups must be a DataFrame, with a column for each way; it is a {type(groups).__name__}")
-    twice = groups.columns[groups.columns.duplicated()].unique().tolist()
-    if twice:
-        raise InferenceError(f"groups has several columns {', '.join(map(repr, twice))}: keep one of each")
+    _check_column_names(groups, "groups")
     nameless = [name for name in groups if not str(name).strip()]
     if nameless:
         raise InferenceError(f"groups has a column without a name ({nameless[0]!r}): give it one")

@@ -15,8 +15,8 @@ from fibrolib.inference.checks import (
     _check_order,
     _check_scored,
     _check_scores,
-    _without_mask,
 )
+from fibrolib.stages import _without_mask
 
 _Floats = NDArray[np.float64]
 

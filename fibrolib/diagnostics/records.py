@@ -329,6 +329,10 @@ def zones(
     cut = record.published_cutoff(stage, population=population) if record else published
     if not isinstance(cut, PublishedCutoff):
         raise IndexInputError(f"published must be a PublishedCutoff, a Diagnostic or a name; it is {published!r}")
+    if direction is None:
+        direction = record.direction if record else 1
+    if direction not in (1, -1):
+        raise IndexInputError(f"direction must be 1 or -1 (low values go with high stages); it is {direction!r}")
     spec = record.measures if record else None
     numbers = _in_own_unit("index", index, spec, None) if spec else _positive_values("index", index)
     if numbers.ndim != 1:
@@ -340,20 +344,13 @@ def zones(
         raise IndexInputError(f"{counted(len(values), 'value')} of the index but {counted(np.size(years), 'age')}")
     low = np.where((years >= 65) & (cut.low_from_65 is not None), cut.low_from_65 or cut.low, cut.low)
     codes = np.where(values >= cut.high, 2, np.where(values < low, 0, 1))
-    falling = _check_direction(direction if direction is not None else record.direction if record else 1) < 0
-    codes, names, label = (2 - codes if falling else codes), list(ZONES), f"zone, cut-off of {cut.population}"
+    codes, names, label = (2 - codes if direction < 0 else codes), list(ZONES), f"zone, cut-off of {cut.population}"
     if cut.from_age is not None:
         names.append(f"age < {cut.from_age:g}")
         codes[years < cut.from_age] = 3
         label += f", not validated below {cut.from_age:g} years" + (" (ages not given)" if age is None else "")
     codes[values.isna()] = -1
     return pd.Series(pd.Categorical.from_codes(codes, names), index=values.index, name=label)
-
-
-def _check_direction(direction: int) -> int:
-    if direction not in (1, -1):
-        raise IndexInputError(f"direction must be 1 or -1 (low values go with high stages); it is {direction!r}")
-    return direction
 
 
 def tabulate_zones(zone: Sequence[str] | pd.Series, y_true: ArrayLike) -> pd.DataFrame:
@@ -371,7 +368,7 @@ def tabulate_zones(zone: Sequence[str] | pd.Series, y_true: ArrayLike) -> pd.Dat
     if len(names) != len(truth):
         raise ValueError(f"{counted(len(names), 'zone')} for {counted(len(truth), 'patient')}")
     young = sorted({name for name in names if name.startswith("age <")})
-    unknown = sorted(set(names) - {*ZONES, *young, "missing"})
+    unknown = _unknown_zones(names)
     if unknown:
         raise IndexInputError(f"zones are {', '.join(ZONES)}, not {', '.join(unknown)}")
     listed = (*ZONES, *young, "missing")
@@ -381,6 +378,11 @@ def tabulate_zones(zone: Sequence[str] | pd.Series, y_true: ArrayLike) -> pd.Dat
     table["share"] = table["n"] / len(truth)
     table["prevalence"] = table["diseased"] / table["n"].where(table["n"] > 0)
     return table
+
+
+def _unknown_zones(names: Iterable[str]) -> list[str]:
+    """Names, in lower case, of none of the zones of `zones`."""
+    return sorted(name for name in set(names) - {*ZONES, "missing"} if not name.startswith("age <"))
 
 
 def tabulate_cutoffs(diagnostics: Diagnostic | Iterable[Diagnostic] = INDICES) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.errors import FibrolibError, counted
+from fibrolib.stages import _without_mask
 
 _Floats = NDArray[np.float64]
 _ENOUGH_FOR_MEDIAN = 20
@@ -98,8 +99,7 @@ def year_of_birth(column: str, value: float) -> bool:
 
 def _positive_values(name: str, values: ArrayLike) -> _Floats:
     """Floats of the same shape, NaN where missing or masked; `name` is for the message."""
-    if np.ma.isMaskedArray(values):
-        values = values.astype(object).filled(np.nan)
+    values = _without_mask(values)
     if (kind := np.asarray(values).dtype).kind in "cmM":
         raise IndexInputError(f"{name} must hold numbers: it is of type {kind}")
     try:

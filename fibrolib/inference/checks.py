@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.errors import FibrolibError, counted
-from fibrolib.stages import StageError, check_stages
+from fibrolib.stages import StageError, _without_mask, check_stages
 
 _Booleans = NDArray[np.bool_]
 _Floats = NDArray[np.float64]
@@ -36,11 +36,6 @@ def _as_float(values: ArrayLike, name: str) -> _Floats:
     except (TypeError, ValueError, OverflowError) as error:
         hint = "; name the label of the condition by pos_label" if name.startswith("y_true") else ""
         raise InferenceError(f"{name} must hold numbers only: {error}{hint}") from error
-
-
-def _without_mask(values: ArrayLike) -> ArrayLike:
-    """NaN where a mask hides a value; all else as it is."""
-    return values.astype(object).filled(np.nan) if np.ma.isMaskedArray(values) else values
 
 
 def _few(items: Iterable[Hashable], most: int = 5) -> str:
@@ -125,6 +120,13 @@ def _check_scored(
     _check_order(y_true, *scores)
     checked = zip(scores, names, strict=True)
     return positive, *(_check_scores(score, len(positive), f"{name} {of}".strip()) for score, name in checked)
+
+
+def _check_column_names(table: pd.DataFrame, name: str) -> None:
+    """Refuse a table with two columns of one name."""
+    twice = table.columns[table.columns.duplicated()].unique().tolist()
+    if twice:
+        raise InferenceError(f"{name} has several columns {', '.join(map(repr, twice))}: keep one of each")
 
 
 def _check_order(truth: ArrayLike, *others: ArrayLike) -> None:

@@ -17,9 +17,9 @@ from fibrolib.inference.checks import (
     _check_level,
     _check_order,
     _few,
-    _without_mask,
 )
 from fibrolib.inference.intervals import _join_notes, _Limits, _normal_limits
+from fibrolib.stages import _without_mask
 
 
 @dataclass(frozen=True, repr=False)

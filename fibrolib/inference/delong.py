@@ -283,7 +283,8 @@ def _placed_columns(y_true: ArrayLike, *scores: ArrayLike, **options) -> tuple[_
 
 def _as_table(scores: ArrayLike, n: int) -> _Floats:
     """Floats of shape (n, k), NaN where masked; a list of k scores is the table turned round."""
-    if not isinstance(scores, (list, tuple)):
+    listed = isinstance(scores, list | tuple)
+    if not listed:
         table = _as_float(scores, "scores")
     else:
         columns = [_as_float(each, "scores") for each in scores]
@@ -293,7 +294,7 @@ def _as_table(scores: ArrayLike, n: int) -> _Floats:
     if not 0 < table.ndim <= 2:
         raise InferenceError(f"scores must have one column for each score; their shape is {table.shape}")
     table = table[:, None] if table.ndim == 1 else table
-    listed = isinstance(scores, list | tuple) and np.ndim(scores[0]) == 1  # also as many scores as patients
+    # A square table may have its scores in columns; a list of as many scores as patients has them in rows.
     return table.T if table.shape[1] == n and (listed or len(table) != n) else table
 
 

@@ -70,7 +70,7 @@ def partial_auc(
     area, placed = _placed(positive, score, bounds, focus)
     variances, sizes = _variances(positive, placed), _range_sizes(positive, bounds, focus)
     error, note, share = _error(variances), _range_note(sizes), area / width
-    regular, few = error > 0 and 1e-12 < share < 1 - 1e-12, min(sizes)
+    regular, few = error > 0 and _ROUNDING < share < 1 - _ROUNDING, min(sizes)
     limits = _logit_limits(share, error / width, level, _satterthwaite(variances, sizes)) if regular else (share, share)
     if not error:
         note = _join_notes("the variance is zero: limits after Wilson", note)

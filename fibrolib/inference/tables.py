@@ -15,6 +15,7 @@ from fibrolib.errors import counted
 from fibrolib.inference.checks import (
     InferenceError,
     _as_float,
+    _check_column_names,
     _check_level,
     _check_order,
     _check_real,
@@ -180,9 +181,7 @@ def compare_staging(stage: ArrayLike, scores: pd.DataFrame, **options) -> pd.Dat
         raise InferenceError(
             f"scores must be a DataFrame with one row for each of {counted(np.size(stage), 'patient')}"
         )
-    twice = scores.columns[scores.columns.duplicated()].unique().tolist()
-    if twice:
-        raise InferenceError(f"scores has several columns {', '.join(map(repr, twice))}: keep one of each")
+    _check_column_names(scores, "scores")
     _check_order(stage, scores)
     stages = pd.Series(_as_float(stage, "stage"), index=scores.index)
     table = _compare_pairs(scores, lambda a, b: obuchowski_test(stages[a.index], a, b, **options), "Obuchowski, paired")

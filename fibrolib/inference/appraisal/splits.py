@@ -146,10 +146,10 @@ def _by_redraw(redraws: pd.DataFrame, metric: str) -> pd.DataFrame:
     if not isinstance(redraws, pd.DataFrame):
         raise InferenceError(f"redraws must be the table of redraw_splits; it is a {type(redraws).__name__}")
     missing = [column for column in ("redraw", "model", metric) if column not in redraws]
-    if not missing and redraws.duplicated(["redraw", "model"]).any():
-        raise InferenceError("redraws holds a redraw of a model twice: number the redraws of joined tables anew")
     if missing:
         raise InferenceError(f"redraws must be the table of redraw_splits; it lacks {', '.join(missing)}")
+    if redraws.duplicated(["redraw", "model"]).any():
+        raise InferenceError("redraws holds a redraw of a model twice: number the redraws of joined tables anew")
     wide = redraws.pivot(index="redraw", columns="model", values=metric)  # noqa: PD010
     wide = wide[list(dict.fromkeys(redraws["model"]))].dropna(axis=1, how="all").dropna()
     if wide.empty:
