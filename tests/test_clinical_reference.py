@@ -52,6 +52,13 @@ def test_without_error_nothing_is_corrected():
     assert estimate.value == pytest.approx(auc(found >= 2, score))
 
 
+def test_without_a_variance_there_is_no_interval():
+    estimate = corrected_auc([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4], np.eye(2), 1)
+    assert estimate.value == 1
+    assert np.isnan(estimate.confidence_interval).all()
+    assert "no interval" in estimate.note
+
+
 def test_an_error_too_large_for_the_patients_is_refused():
     stage = np.repeat([0, 1, 2, 3, 4], [30, 1, 30, 30, 30])
     with pytest.raises(InferenceError, match="stage 1 was found in fewer patients"):
@@ -69,6 +76,7 @@ def test_an_error_too_large_for_the_patients_is_refused():
         ((["F0", "F1"], [0.1, 0.2], np.eye(2), 1), "stage must hold numbers only"),
         (([0, 1], np.ma.array([0.1, 0.2], mask=[0, 1]), np.eye(2), 1), "1 of 2 scores is missing"),
         (([0, 1], [0.1, 0.2], staging_error(2, 0.5), 1), "cannot be inverted"),
+        (([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4], staging_error(2, 0.8), 1), "no more often in those who have it"),
         ((pd.Series([0, 1]), pd.Series([0.1, 0.2])[::-1], np.eye(2), 1), "same patients in another order"),
     ],
 )

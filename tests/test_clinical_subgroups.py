@@ -88,6 +88,14 @@ def test_small_groups_and_missing_values_are_left_out_of_the_test():
     assert "fewer than two groups" in alone["note"].iloc[0]
 
 
+def test_certain_probabilities_are_left_out_of_the_test():
+    groups, certain = GROUPS[["centre"]], np.where(np.arange(N) < 3, [1.0, 0.0, 1.0] * (N // 3), PROB)
+    table = interaction_tests(Y, certain, groups)
+    expected = interaction_tests(Y[3:], PROB[3:], groups[3:].reset_index(drop=True))
+    assert table["p"].item() == expected["p"].item()
+    assert table["note"].item().endswith("3 with a probability of 0 or 1, without log odds")
+
+
 def test_each_centre_is_left_out_once():
     patients = GROUPS.assign(split=np.repeat(["train", "validation", "test"], 50))
     splits = centre_splits(patients)

@@ -17,6 +17,7 @@ from fibrolib.diagnostics import (
     APRI,
     FIB4,
     SWE,
+    ColumnSpec,
     IndexInputError,
     PublishedCutoff,
     apri,
@@ -277,6 +278,15 @@ def test_units_of_stiffness_and_unknown_units():
         SWE.classifier().fit(X, [0, 1, 2, 3])
 
 
+def test_what_a_message_advises_is_taken():
+    """3 x density x (speed)² of the shear wave; 0.6 µkat/L are 36 U/L."""
+    for unit in ("m/s", {"index": "m/s"}):
+        assert zones([1.4, 2.0], SWE, unit=unit).tolist() == zones([5.88, 12.0], SWE).tolist() == ["low", "high"]
+    limit = {"upper_limit": "µkat/L"}
+    assert apri(72, 200, upper_limit=0.6, unit=limit) == pytest.approx(1.0)
+    assert apri(1.2, 200, upper_limit=0.6, unit=limit | {"ast": "µkat/L"}) == pytest.approx(1.0)
+
+
 def test_labels_of_the_patients_survive():
     table = pd.DataFrame(many(), index=[f"p{i}" for i in range(30)])
     found = fib4(table["age"], table["ast"], table["alt"], table["platelets"])
@@ -338,6 +348,11 @@ def test_rows_of_zones_are_of_the_same_patients():
         ),
         (lambda: zones([1.0], FIB4, direction=0), "direction must be 1 or -1 .* it is 0"),
         (lambda: zones([1.0], FIB4, direction="x"), "direction must be 1 or -1 .* it is 'x'"),
+        (lambda: zones([1.0], FIB4, unit="m/s"), "unit='m/s' is for a diagnostic with a unit, such as SWE"),
+        (lambda: zones([1.2], SWE, unit="mmHg"), "index can be given in kPa, m/s, Pa, not in 'mmHg'"),
+        (lambda: fib4(60, 80, 64, 150, unit=5), "unit must be a text, .* it is 5"),
+        (lambda: apri(80, 150, unit={"limit": "µkat/L"}), "unit names .*limit"),
+        (lambda: ColumnSpec("U/L", 20, 1), "go from low to high, .* they are 20 to 1"),
     ],
 )
 def test_what_would_be_silently_wrong(call, message):
@@ -367,3 +382,5 @@ def test_a_stage_is_a_number_and_one_record_is_enough():
     with pytest.raises(FibrolibError, match="FIB-4: the stage must be a whole number, for example 2; it is 'F2'"):
         FIB4.classifier("F2")
     pd.testing.assert_frame_equal(tabulate_cutoffs(FIB4), tabulate_cutoffs([FIB4]))
+    with pytest.raises(FibrolibError, match="diagnostics must be records, such as FIB4 or INDICES; they are 'fib4'"):
+        tabulate_cutoffs("fib4")

@@ -166,3 +166,6 @@ def test_the_needed_correlation_gives_the_level_it_was_asked_for():
     assert needed_correlation(0.9, 0.6, 500, 500) < 0
     with pytest.raises(ValueError, match="different areas"):
         needed_correlation(0.8, 0.8, 9, 8)
+    for function in (needed_correlation, comparison_range):
+        with pytest.raises(ValueError, match="standard error of an area of 0 or 1 is 0"):
+            function(1.0, 0.8, 9, 8)

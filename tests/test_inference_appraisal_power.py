@@ -149,6 +149,20 @@ def test_impossible_plans_are_refused(change, message):
         comparison_sample_size(**{"auc_a": 0.85, "auc_b": 0.75} | change)
 
 
+def test_a_curve_has_sizes_and_options_that_there_are():
+    with pytest.raises(ValueError, match="sizes must be a list of numbers of patients"):
+        power_curve(0.8, 0.7, [])
+    y, a, b = [0, 0, 0, 1, 1, 1], [1, 2, 4, 3, 5, 6], [2, 1, 5, 3, 4, 6]
+    for function, given in (
+        (auc_sample_size, (0.8,)),
+        (comparison_sample_size, (0.8, 0.7)),
+        (pilot_power, (y, a, b, 50, 50)),
+        (pilot_sample_size, (y, a, b)),
+    ):
+        with pytest.raises(TypeError, match=rf"^{function.__name__}\(\) got an unexpected keyword argument 'seeds'"):
+            function(*given, seeds=1)
+
+
 @pytest.mark.parametrize("sizes", [(1, 2), (2, 1), (1, 1)])
 def test_two_areas_cannot_be_compared_with_one_patient_in_a_class(sizes):
     assert comparison_power(0.9, 0.7, *sizes).power == 0.0

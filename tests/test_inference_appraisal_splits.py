@@ -125,6 +125,9 @@ def test_what_does_not_fit_is_refused():
         redraw_splits(predictions, [draws(1)[0].iloc[:50]])
     with pytest.raises(InferenceError, match="holdout"):
         redraw_splits(predictions, [draws(1)[0].replace("test", "holdout")])
+    for splits, words in ((None, "a NoneType"), ([], "empty"), (draws(1)[0], "a Series")):
+        with pytest.raises(ValueError, match=f"splits must .* it is {words}"):
+            redraw_splits(predictions, splits)
     with pytest.raises(InferenceError, match="repeat 4"):
         _held_out_scores(predictions, repeat=4)
     elsewhere = "train" if predictions.loc[0, "split"] == "test" else "test"

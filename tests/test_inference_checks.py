@@ -51,6 +51,7 @@ from fibrolib.inference.appraisal import (
     comparison_range,
     implied_intervals,
     matching_confusions,
+    metric_coverage,
     needed_correlation,
     pilot_power,
     pilot_sample_size,
@@ -124,6 +125,9 @@ A, B = [1.0, 2, 4, 3, 5, 6], [2.0, 1, 5, 3, 4, 6]
         (lambda: proportion_coverage(17, [[0.5]]), r"truths must be a list of shares; its shape is \(1, 1\)"),
         (lambda: matching_confusions(17, None), "reported must map metrics to their values"),
         (lambda: recalibrated([0.2], np.nan, 1), "intercept must be a finite number; it is nan"),
+        (lambda: estimates_table({"auc": 0.5}), "estimates must map names to estimates"),
+        (lambda: obuchowski(Y, A, prevalence={0: 0.4, 1: 0.5, 5: 0.1}, scale=range(5)), "outside the scale .*: 5"),
+        (lambda: metric_coverage("lr_positive", 8, 9, 0, 1), "lr_positive is 0/0 at a sensitivity of 0 and"),
         (lambda: recalibrated([0.2], 0, "a"), "slope must be a finite number; it is the text 'a'"),
     ],
 )

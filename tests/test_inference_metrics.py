@@ -118,6 +118,13 @@ def test_predictive_values_at_another_prevalence_follow_bayes():
     assert same["ppv_at_prevalence"].value == pytest.approx(same["ppv"].value)
 
 
+def test_predictive_values_of_calls_that_nobody_got_are_not_defined():
+    found = classification_metrics(*table_of(0, 8, 0, 9), 0.5, prevalence=0.1)
+    assert np.isnan([found["ppv_at_prevalence"].value, found["ppv"].value]).all()
+    assert found["npv_at_prevalence"].value == pytest.approx(0.9)
+    assert found["precision_macro"].value == pytest.approx(9 / 17 / 2)  # scikit-learn's 0
+
+
 def test_likelihood_ratios_may_be_infinite():
     found = classification_metrics(*table_of(6, 2, 0, 9), 0.5)["lr_positive"]
     assert np.isinf([found.value, found.high]).all()

@@ -48,6 +48,16 @@ def test_where_it_was_fitted_the_result_is_calibrated_and_ranks_as_before(sample
     assert auc(truth, moved) == auc(truth, probability)
 
 
+@pytest.mark.parametrize("slope", [True, False])
+def test_certain_probabilities_fit_nothing(sample, slope):
+    """They have no log odds; `calibration_metrics` leaves them out, too."""
+    truth, probability = sample
+    certain = np.concatenate((truth, [0, 1, 1])), np.concatenate((probability, [1, 0, 1]))
+    assert fit_recalibration(*certain, slope=slope) == fit_recalibration(truth, probability, slope=slope)
+    with pytest.raises(InferenceError, match="y_true where the probability is not 0 or 1 holds 2 patients with and 0"):
+        fit_recalibration([0, 0, 1, 1], [0.0, 1.0, 0.4, 0.6])
+
+
 def test_certain_and_missing_probabilities_stay_what_they_are():
     moved = recalibrated([0.0, 1.0, np.nan, 0.5], 0.0, 1.0)
     assert moved[:2] == pytest.approx([0, 1], abs=1e-5)

@@ -75,7 +75,7 @@ def added_value(
     prevalence: float | None = None,
     confidence_level: float = 0.95,
 ) -> AddedValue:
-    """What a score adds to others, by logistic models of their log odds.
+    """What a score adds to others, by logistic models of their :func:`log_odds`.
 
     Parameters
     ----------

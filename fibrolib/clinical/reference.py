@@ -55,7 +55,7 @@ def attainable_auc(distribution: Sequence[float], error: ArrayLike, cutoff: int)
     Parameters
     ----------
     distribution : sequence of float, length k
-        Share of each true stage.
+        Share of each true stage, or number of its patients.
     error : array_like, shape (k, k)
         As of :func:`staging_error`.
     cutoff : int
@@ -105,12 +105,13 @@ def corrected_auc(
         found stage a weight, also a negative one, in the curve of the truth. Not cut at 1: beyond it, error or
         assumption do not fit. Assumes that the error is known, is the same at every centre, and is independent of the
         score given the true stage. The interval takes error and distribution of the stages as known, so it is too
-        narrow.
+        narrow; NaN where no resample shows another area.
 
     Raises
     ------
     InferenceError
-        A found stage has fewer patients than the error alone would put there.
+        A found stage has fewer patients than the error alone would put there, or the reference finds the condition no
+        more often in patients who have it.
     """
     _check_level(confidence_level), _check_seed(seed), _check_order(stage, y_score)
     n_resamples, cutoff = _check_resamples(n_resamples), _check_size(cutoff, "cutoff", least=0)
@@ -132,6 +133,9 @@ def corrected_auc(
     draws = np.einsum("ri,ri->r", times * a @ wins, times * b)
     low, high = np.quantile(draws, [(1 - confidence_level) / 2, (1 + confidence_level) / 2])
     value, note = float(a @ wins @ b), "error and stage distribution taken as known"
+    if np.ptp(draws) < 1e-12:
+        low = high = np.nan
+        note = "no resample shows another area: no interval"
     return Estimate("AUC against the true stage", value, float(low), float(high), len(found), confidence_level,
                     "inverted mixture, bootstrap", note=note)  # fmt: skip
 
@@ -168,5 +172,10 @@ def _weights(found: _Floats, error: ArrayLike, cutoff: int) -> tuple[_Floats, _F
     groups = [np.where(np.arange(len(true)) >= cutoff, true, 0.0), np.where(np.arange(len(true)) < cutoff, true, 0.0)]
     if min(group.sum() for group in groups) <= 0:
         raise InferenceError(f"with cut-off {cutoff} all patients are of one true class")
-    cases, controls = (np.linalg.lstsq(mixture.T, group / group.sum(), rcond=None)[0] for group in groups)
+    groups, finds = [group / group.sum() for group in groups], matrix[:, cutoff:].sum(axis=1)
+    if groups[0] @ finds <= groups[1] @ finds:
+        raise InferenceError(
+            "with so large an error the reference finds the condition no more often in those who have it"
+        )
+    cases, controls = (np.linalg.lstsq(mixture.T, group, rcond=None)[0] for group in groups)
     return cases, controls

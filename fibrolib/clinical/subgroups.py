@@ -140,9 +140,9 @@ def interaction_tests(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame
     DataFrame
         One row for each column: ``column, levels, n, statistic, df, p, p_holm, note``. Rao's score test of
         score x group in a logistic model of log odds and group. Groups with fewer than five patients in a
-        class, and patients without a value, are left out, and `note` says how many; without two groups p is NaN. The
-        test asks whether the odds ratio of the score differs, so that a group in which patients differ less may have a
-        lower AUC without an interaction.
+        class, patients without a value, and those with a probability of 0 or 1, are left out, and `note` says how many;
+        without two groups p is NaN. The test asks whether the odds ratio of the score differs, so that a group in which
+        patients differ less may have a lower AUC without an interaction.
     """
     _check_order(y_true, y_prob, groups)
     data = _joined(y_true, y_prob, groups)
@@ -155,12 +155,16 @@ def interaction_tests(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame
 
 
 def _interaction(data: pd.DataFrame, column: str) -> dict[str, object]:
+    outside = ~data[" "].between(0, 1, inclusive="neither")
+    data = data[~outside]
     cases = data.groupby(column, observed=True)[""].agg(["sum", "size"])
     enough = cases.index[np.minimum(cases["sum"], cases["size"] - cases["sum"]) >= _LEAST]
     known = data[data[column].isin(enough)]
     left_out = len(data) - len(known)
     row = {"levels": len(enough), "n": len(known), "statistic": np.nan, "df": np.nan, "p": np.nan}
-    row["note"] = f"{left_out} in small groups or without a value" if left_out else ""
+    notes = [f"{left_out} in small groups or without a value"] * bool(left_out)
+    notes += [f"{outside.sum()} with a probability of 0 or 1, without log odds"] * bool(outside.any())
+    row["note"] = "; ".join(notes)
     if len(enough) < 2:
         return row | {"note": f"fewer than two groups with {_LEAST} patients in either class: not tested"}
     member = np.column_stack([known[column] == level for level in enough[1:]]).astype(float)
@@ -194,9 +198,9 @@ def leave_one_centre_out(
 ) -> pd.DataFrame:
     """Carry a score's calibration and threshold from all other centres to each centre.
 
-    Of the scores of the other centres a logistic curve is fitted (Firth) and an operating point chosen (Youden); both
-    are applied to the centre. The scores themselves may come from models that saw patients of that centre (out-of-fold
-    scores do): for models that did not, train with :func:`centre_splits`.
+    Of the scores of the other centres a logistic curve of their :func:`log_odds` is fitted (Firth) and an operating
+    point chosen (Youden); both are applied to the centre. The scores themselves may come from models that saw patients
+    of that centre (out-of-fold scores do): for models that did not, train with :func:`centre_splits`.
 
     Returns
     -------

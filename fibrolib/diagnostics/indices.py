@@ -79,12 +79,15 @@ def apri(
     """AST to platelet ratio index (Wai 2003): ``100 * (AST / upper_limit) / platelets``.
 
     Units, missing values, result and errors are those of `fib4`; `upper_limit` is the laboratory's upper limit of
-    normal of AST in U/L.
+    normal of AST in U/L, or in the unit that a mapping names for it.
     """
-    given = {"ast": (ast, AST), "platelets": (platelets, PLATELETS)}
+    given, of_limit = {"ast": (ast, AST), "platelets": (platelets, PLATELETS)}, None
     _same_patients(ast=ast, platelets=platelets, upper_limit=upper_limit)
+    if isinstance(unit, Mapping) and "upper_limit" in unit:  # not by a single text: the default is in U/L
+        of_limit = {"upper_limit": unit["upper_limit"]}
+        unit = {name: text for name, text in unit.items() if name != "upper_limit"}
     ast, platelets = _own_units(given, unit)
-    limit = _in_own_unit("upper_limit", upper_limit, AST, None)
+    limit = _in_own_unit("upper_limit", upper_limit, AST, of_limit)
     if np.isnan(limit).any():
         raise IndexInputError(f"upper_limit must be a number of U/L, for example {_AST_UPPER_LIMIT:g}; it is missing")
     return _labelled(100 * (ast / limit) / platelets, given, "APRI")
@@ -100,6 +103,8 @@ def _own_units(
     given: Mapping[str, tuple[ArrayLike, ColumnSpec]], unit: str | Mapping[str, str] | None
 ) -> list[NDArray[np.float64]]:
     """Arguments in the units of the formula."""
+    if not isinstance(unit, str | Mapping | None):
+        raise IndexInputError(f"unit must be a text, such as 'per µL', or map arguments to texts; it is {unit!r}")
     unknown = set(unit) - set(given) if isinstance(unit, Mapping) else set()
     if unknown or (isinstance(unit, str) and not any(spec.converter(unit) for _, spec in given.values())):
         raise IndexInputError(f"unit names {sorted(unknown) or repr(unit)}, but the index reads {', '.join(given)}")

@@ -298,6 +298,7 @@ def zones(
     population: str = "",
     direction: int | None = None,
     age: ArrayLike | None = None,
+    unit: str | Mapping[str, str] | None = None,
 ) -> pd.Series:
     """What a published cut-off says of each patient.
 
@@ -311,6 +312,8 @@ def zones(
         Of a diagnostic: as of `Diagnostic.published_cutoff`.
     direction : {1, -1}, optional
         -1 where low values go with high stages; default that of the diagnostic, else 1.
+    unit : str or mapping, optional
+        Of a diagnostic that has a unit, such as SWE: another one, "m/s" or ``{"index": "m/s"}``.
 
     Returns
     -------
@@ -334,7 +337,10 @@ def zones(
     if direction not in (1, -1):
         raise IndexInputError(f"direction must be 1 or -1 (low values go with high stages); it is {direction!r}")
     spec = record.measures if record else None
-    numbers = _in_own_unit("index", index, spec, None) if spec else _positive_values("index", index)
+    if unit is not None and spec is None:
+        raise IndexInputError(f"unit={unit!r} is for a diagnostic with a unit, such as SWE")
+    units = {"index": unit} if isinstance(unit, str) else unit
+    numbers = _in_own_unit("index", index, spec, units) if spec else _positive_values("index", index)
     if numbers.ndim != 1:
         raise IndexInputError(f"index must be one value for each patient; its shape is {numbers.shape}")
     values = pd.Series(numbers, index=index.index if isinstance(index, pd.Series) else None)
@@ -387,6 +393,8 @@ def _unknown_zones(names: Iterable[str]) -> list[str]:
 
 def tabulate_cutoffs(diagnostics: Diagnostic | Iterable[Diagnostic] = INDICES) -> pd.DataFrame:
     """Published cut-offs: ``index`` (name of the diagnostic), and the fields of `PublishedCutoff`."""
-    listed = [diagnostics] if isinstance(diagnostics, Diagnostic) else diagnostics
+    listed = [diagnostics] if isinstance(diagnostics, Diagnostic) else list(diagnostics)
+    if not all(isinstance(each, Diagnostic) for each in listed):
+        raise DiagnosticError(f"diagnostics must be records, such as FIB4 or INDICES; they are {diagnostics!r}.")
     rows = [{"index": each.name, **vars(published)} for each in listed for published in each.cutoffs]
     return pd.DataFrame(rows, columns=["index", *PublishedCutoff.__dataclass_fields__])

@@ -61,6 +61,13 @@ class ColumnSpec:
     possible: tuple[float, float] = (0.0, np.inf)
     same: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not self.low < self.high or not self.possible[0] < self.possible[1]:
+            raise IndexInputError(
+                f"the plausible values of a column go from low to high, and so do possible ones; they are {self.low:g} "
+                f"to {self.high:g}, and {self.possible[0]:g} to {self.possible[1]:g}"
+            )
+
     def unit_of(self, value: float) -> OtherUnit | None:
         """The unit that makes an implausible value plausible."""
         unit = self.below if value < self.low else self.above if value > self.high else None

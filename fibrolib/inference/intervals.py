@@ -86,7 +86,7 @@ class Estimate:
 
 def estimates_table(estimates: Mapping[str, Estimate]) -> pd.DataFrame:
     """One row for each estimate: ``metric`` (the key) and the fields of `Estimate`."""
-    if not isinstance(estimates, Mapping):
+    if not isinstance(estimates, Mapping) or not all(isinstance(each, Estimate) for each in estimates.values()):
         raise ValueError("estimates must map names to estimates, for example {'auc': auc_ci(y_true, y_score)}")
     return pd.DataFrame([{"metric": key} | asdict(estimate) for key, estimate in estimates.items()])
 

@@ -68,18 +68,18 @@ def _recall_macro(tp, fn, fp, tn):
     return (_ratio(tp, tp + fn) + _ratio(tn, tn + fp)) / 2
 
 
-def _likelihood_ratio(of_diseased, of_healthy):
-    # x/0 is infinite, not 0; 0/0 is undefined.
+def _quotient(numerator, denominator):
+    """Infinite for x/0, NaN for 0/0."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.divide(of_diseased, of_healthy)
+        return np.divide(numerator, denominator)
 
 
 def _lr_positive(tp, fn, fp, tn):
-    return _likelihood_ratio(_ratio(tp, tp + fn), _ratio(fp, fp + tn))
+    return _quotient(_ratio(tp, tp + fn), _ratio(fp, fp + tn))
 
 
 def _lr_negative(tp, fn, fp, tn):
-    return _likelihood_ratio(_ratio(fn, tp + fn), _ratio(tn, fp + tn))
+    return _quotient(_ratio(fn, tp + fn), _ratio(tn, fp + tn))
 
 
 def _net_benefit(tp, fn, fp, tn, *, cut: float, prevalence: float):
@@ -123,8 +123,9 @@ def classification_metrics(
 
     Returns accuracy, sensitivity, specificity, ppv, npv, precision_macro, recall_macro, f1_macro, f1, lr_positive and
     lr_negative; given a `prevalence`, also ppv_at_prevalence and npv_at_prevalence. Precision of a class never called
-    counts 0, as in scikit-learn. `method` of the composites' intervals: "jeffreys", or "bootstrap" (BCa, patients
-    resampled within each class; too narrow at small n or few errors).
+    counts 0 in macro averages and F1, as in scikit-learn; its predictive values are NaN. `method` of the composites'
+    intervals: "jeffreys", or "bootstrap" (BCa, patients resampled within each class; too narrow at small n or few
+    errors).
     """
     _check_level(confidence_level), _check_order(y_true, y_score)
     n_resamples = _check_resamples(n_resamples)
@@ -148,11 +149,11 @@ def _predictive_values(prevalence: float) -> dict[str, tuple[str, _Metric]]:
 
     def ppv(tp, fn, fp, tn):
         diseased = prevalence * _ratio(tp, tp + fn)
-        return _ratio(diseased, diseased + (1 - prevalence) * _ratio(fp, fp + tn))
+        return _quotient(diseased, diseased + (1 - prevalence) * _ratio(fp, fp + tn))
 
     def npv(tp, fn, fp, tn):
         healthy = (1 - prevalence) * _ratio(tn, fp + tn)
-        return _ratio(healthy, healthy + prevalence * _ratio(fn, tp + fn))
+        return _quotient(healthy, healthy + prevalence * _ratio(fn, tp + fn))
 
     at = f"at a prevalence of {100 * prevalence:g} %"
     return {

@@ -31,17 +31,21 @@ def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = Tru
     """Intercept and slope that move log odds of a model onto these patients, by maximum likelihood.
 
     Logistic recalibration (Steyerberg et al., Stat Med 2004;23:2567): of the log odds alone (`slope` False: the slope
-    stays 1, the intercept makes the expected number of cases the observed one), or of both.
+    stays 1, the intercept makes the expected number of cases the observed one), or of both. Patients with a probability
+    of 0 or 1, which has no log odds, are left out, as in :func:`calibration_metrics`.
 
     Raises
     ------
     InferenceError
-        The patients are of one class; or, for a slope, the probabilities are all alike, separate the classes, or order
-        them the wrong way round.
+        The patients with log odds are of one class; or, for a slope, the probabilities are all alike, separate the
+        classes, or order them the wrong way round.
     """
     _check_flag(slope, "slope"), _check_order(y_true, y_prob)
     positive = _check_labels(y_true, least=1)
-    logits = log_odds(_check_probabilities(y_prob, len(positive)))
+    probability = _check_probabilities(y_prob, len(positive))
+    inside = (probability > 0) & (probability < 1)
+    positive = _check_labels(positive[inside], "y_true where the probability is not 0 or 1", least=1)
+    logits = log_odds(probability[inside])
     if not slope:
         return _matching_shift(positive, logits), 1.0
     centred = logits - logits.mean()

@@ -18,6 +18,7 @@ from fibrolib.inference.checks import (
     _check_scores,
     _check_share,
     _check_stages,
+    _few,
     _Floats,
     _Integers,
 )
@@ -52,7 +53,8 @@ def obuchowski(
     y_score : array_like, shape (n,)
         One finite score for each patient; higher means higher stage.
     prevalence : mapping of int to float, optional
-        Prevalence of each stage in the population of interest; default that of the sample.
+        Prevalence of each stage in the population of interest; default that of the sample. Stages without a patient
+        have no pairs, and their prevalence no weight.
     penalise : bool
         False: all pairs count alike, whatever their distance.
     scale : sequence of int, optional
@@ -77,13 +79,20 @@ def obuchowski(
 
 
 def obuchowski_test(
-    stage: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, *, confidence_level: float = 0.95, **options
+    stage: ArrayLike,
+    score_a: ArrayLike,
+    score_b: ArrayLike,
+    *,
+    prevalence: Mapping[int, float] | None = None,
+    penalise: bool = True,
+    scale: Sequence[int] | None = None,
+    confidence_level: float = 0.95,
 ) -> Comparison:
     """Test whether two scores of the same patients have equal Obuchowski measures; options of :func:`obuchowski`."""
     _check_level(confidence_level), _check_order(stage, score_a, score_b)
     stages = _check_staged(stage)
     (a, parts_a), (b, parts_b) = (
-        _components(stages, _check_scores(score, len(stages), name), **options)
+        _components(stages, _check_scores(score, len(stages), name), prevalence, penalise, scale)
         for score, name in ((score_a, "score_a"), (score_b, "score_b"))
     )
     error = float(np.sqrt(_variance(stages, parts_a - parts_b)))
@@ -109,9 +118,9 @@ def _check_staged(stage: ArrayLike) -> _Integers:
 def _components(
     stages: _Integers,
     score: _Floats,
-    prevalence: Mapping[int, float] | None = None,
-    penalise: bool = True,
-    scale: Sequence[int] | None = None,
+    prevalence: Mapping[int, float] | None,
+    penalise: bool,
+    scale: Sequence[int] | None,
 ) -> tuple[float, _Floats]:
     """The measure, and each patient's share in it (the structural components, weighted)."""
     present = np.unique(stages).tolist()
@@ -120,6 +129,8 @@ def _components(
     levels = present if scale is None else np.unique(_check_stages(scale, "scale")).tolist()
     if not levels[0] <= present[0] <= present[-1] <= levels[-1]:
         raise InferenceError(f"stages {present[0]} to {present[-1]} lie outside the scale {levels}")
+    if scale is not None and prevalence and set(prevalence) - set(levels):
+        raise ValueError(f"prevalence has stages outside the scale {levels}: {_few(set(prevalence) - set(levels))}")
     span = levels[-1] - levels[0]
     lost, components = 0.0, np.zeros(len(stages))
     for low, high in combinations(present, 2):

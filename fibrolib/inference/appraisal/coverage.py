@@ -26,8 +26,8 @@ from fibrolib.inference.intervals import _COMPOSITE_METHODS, _composite_limits
 from fibrolib.inference.metrics import _COMPOSITES
 from fibrolib.inference.roc import _METHODS, auc_ci
 
-_TOLERANCE = 1e-9
 _OF_STATSMODELS = ("normal", "agresti_coull", "beta", "wilson", "jeffreys", "binom_test")
+_TOLERANCE = 1e-9
 """A limit may miss the truth by rounding alone."""
 
 
@@ -119,6 +119,8 @@ def metric_coverage(
     _check_choice(metric, "metric", _COMPOSITES)
     value = _COMPOSITES[metric][1]
     truth = float(value(m * sensitivity, m * (1 - sensitivity), n * (1 - specificity), n * specificity))
+    if np.isnan(truth):
+        raise ValueError(f"{metric} is 0/0 at a sensitivity of {sensitivity:g} and a specificity of {specificity:g}")
     weights = np.outer(
         stats.binom.pmf(np.arange(m + 1), m, sensitivity), stats.binom.pmf(np.arange(n + 1), n, specificity)
     )

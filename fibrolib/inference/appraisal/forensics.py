@@ -302,13 +302,21 @@ def comparison_range(
     Returns
     -------
     DataFrame
-        ``correlation, standard_error, z, p`` (two-sided; Hanley & McNeil, Radiology 1983;148:839).
+        ``correlation, standard_error, z, p`` (two-sided; Hanley & McNeil, Radiology 1983;148:839). An area of 0 or 1,
+        whose standard error would be 0, raises ValueError.
     """
-    error_a, error_b = (_hanley_mcneil_error(area, n_positive, n_negative) for area in (auc_a, auc_b))
+    error_a, error_b = _two_errors(auc_a, auc_b, n_positive, n_negative)
     r = np.atleast_1d(_check_real(correlations, "correlations", "a correlation between -1 and 1", low=-1, high=1))
     error = np.sqrt(error_a**2 + error_b**2 - 2 * r * error_a * error_b)
     z = np.divide(auc_a - auc_b, error, out=np.full(len(r), np.nan), where=error > 0)
     return pd.DataFrame({"correlation": r, "standard_error": error, "z": z, "p": 2 * special.ndtr(-np.abs(z))})
+
+
+def _two_errors(auc_a: float, auc_b: float, n_positive: int, n_negative: int) -> tuple[float, float]:
+    errors = tuple(_hanley_mcneil_error(area, n_positive, n_negative) for area in (auc_a, auc_b))
+    if min(errors) == 0:
+        raise ValueError("Hanley & McNeil's standard error of an area of 0 or 1 is 0: give areas between them")
+    return errors
 
 
 def needed_correlation(
@@ -320,8 +328,8 @@ def needed_correlation(
     :func:`comparison_range`; equal areas, and areas of 0 or 1, raise ValueError.
     """
     _check_level(confidence_level)
-    error_a, error_b = (_hanley_mcneil_error(area, n_positive, n_negative) for area in (auc_a, auc_b))
-    if auc_a == auc_b or min(error_a, error_b) == 0:
-        raise ValueError("two different areas inside (0, 1) are needed")
+    error_a, error_b = _two_errors(auc_a, auc_b, n_positive, n_negative)
+    if auc_a == auc_b:
+        raise ValueError(f"two different areas are needed; both are {auc_a:g}")
     widest = abs(auc_a - auc_b) / _normal_quantile(confidence_level)
     return float((error_a**2 + error_b**2 - widest**2) / (2 * error_a * error_b))

@@ -175,12 +175,21 @@ def auc_power(
     return _Plan((auc,), 0.0, confidence_level, alternative, draws, seed).at(n_positive, n_negative)
 
 
-def auc_sample_size(auc: float, *, power: float = 0.8, ratio: float = 1.0, **options: float | str | None) -> Power:
+def auc_sample_size(
+    auc: float,
+    *,
+    power: float = 0.8,
+    ratio: float = 1.0,
+    alternative: str = "two-sided",
+    confidence_level: float = 0.95,
+    draws: int | None = None,
+    seed: int = 0,
+) -> Power:
     """Least cases and controls that show an area to differ from 0.5 with the wanted power.
 
     `ratio` is that of controls to cases; options as of :func:`auc_power`. An area of 0.5 is a ValueError.
     """
-    return _Plan((auc,), **options).smallest(power, ratio)
+    return _Plan((auc,), 0.0, confidence_level, alternative, draws, seed).smallest(power, ratio)
 
 
 def comparison_power(
@@ -217,18 +226,37 @@ def comparison_power(
 
 
 def comparison_sample_size(
-    auc_a: float, auc_b: float, *, power: float = 0.8, ratio: float = 1.0, **options: float | str | None
+    auc_a: float,
+    auc_b: float,
+    *,
+    power: float = 0.8,
+    ratio: float = 1.0,
+    correlation: float = _CORRELATION,
+    alternative: str = "two-sided",
+    margin: float = 0.0,
+    confidence_level: float = 0.95,
+    draws: int | None = None,
+    seed: int = 0,
 ) -> Power:
     """Least cases and controls that show two areas on the same patients to differ with the wanted power.
 
     `ratio` is that of controls to cases; options as of :func:`comparison_power`. Equal areas are a ValueError, unless
     there is a margin.
     """
-    return _Plan((auc_a, auc_b), **{"correlation": _CORRELATION} | options).smallest(power, ratio)
+    test = correlation, confidence_level, alternative, draws, seed, margin
+    return _Plan((auc_a, auc_b), *test).smallest(power, ratio)
 
 
 def pilot_power(
-    y_true: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, n_positive: int, n_negative: int, **options
+    y_true: ArrayLike,
+    score_a: ArrayLike,
+    score_b: ArrayLike,
+    n_positive: int,
+    n_negative: int,
+    *,
+    alternative: str = "two-sided",
+    confidence_level: float = 0.95,
+    pos_label: object = None,
 ) -> Power:
     """Power of a study whose patients are like those of a pilot, from the pilot's two ROC curves.
 
@@ -237,25 +265,33 @@ def pilot_power(
     y_true, score_a, score_b : array_like, shape (n,)
         The pilot: 0 and 1, and two scores of each patient, as in :func:`delong_test`. Its areas are taken as true, and
         DeLong's covariance is carried over to the new class sizes.
-    n_positive, n_negative
+    n_positive, n_negative, alternative, confidence_level
         As in :func:`comparison_power`.
-    **options
-        ``alternative, confidence_level, pos_label``.
+    pos_label
+        As in :func:`auc`.
 
     Returns
     -------
     Power
         By the normal approximation. Scores of a pilot that do not differ are an InferenceError.
     """
-    return _pilot(y_true, score_a, score_b, **options)[0](n_positive, n_negative)
+    return _pilot(y_true, score_a, score_b, alternative, confidence_level, pos_label)[0](n_positive, n_negative)
 
 
 def pilot_sample_size(
-    y_true: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, *, power: float = 0.8, ratio: float = 1.0, **options
+    y_true: ArrayLike,
+    score_a: ArrayLike,
+    score_b: ArrayLike,
+    *,
+    power: float = 0.8,
+    ratio: float = 1.0,
+    alternative: str = "two-sided",
+    confidence_level: float = 0.95,
+    pos_label: object = None,
 ) -> Power:
     """Least cases and controls that give the wanted power, from a pilot's two ROC curves; see :func:`pilot_power`."""
-    power_at, difference = _pilot(y_true, score_a, score_b, **options)
-    return _smallest(power_at, difference, power, ratio, options.get("alternative", "two-sided"))
+    power_at, difference = _pilot(y_true, score_a, score_b, alternative, confidence_level, pos_label)
+    return _smallest(power_at, difference, power, ratio, alternative)
 
 
 def power_curve(
@@ -266,8 +302,11 @@ def power_curve(
     `ratio` is that of controls to cases; options as of :func:`comparison_power`.
     """
     _check_ratio(ratio)
+    listed = np.atleast_1d(sizes)
+    if listed.ndim != 1 or not listed.size:
+        raise ValueError(f"sizes must be a list of numbers of patients; its shape is {listed.shape}")
     rows = []
-    for n in np.atleast_1d(sizes).tolist():
+    for n in listed.tolist():
         cases = round(_check_size(n, "sizes", least=2) / (1 + ratio))
         rows.append({"n": n} | asdict(comparison_power(auc_a, auc_b, cases, n - cases, **options)))
     return pd.DataFrame(rows)
@@ -377,9 +416,9 @@ def _pilot(
     y_true: ArrayLike,
     score_a: ArrayLike,
     score_b: ArrayLike,
-    alternative: str = "two-sided",
-    confidence_level: float = 0.95,
-    pos_label: object = None,
+    alternative: str,
+    confidence_level: float,
+    pos_label: object,
 ) -> tuple[Callable[[int, int], Power], float]:
     """Power at class sizes, and the difference of the areas, of a pilot."""
     _check_level(confidence_level)

@@ -61,6 +61,8 @@ def redraw_splits(
         the test patients of the redraw. ``accuracy_own`` is the accuracy had the operating point been chosen on the
         test patients themselves. NaN where a draw does not hold both classes.
     """
+    if not isinstance(splits, Iterable) or isinstance(splits, pd.Series):
+        raise ValueError(f"splits must be a list of Series, one for each redraw; it is a {type(splits).__name__}")
     scores = _held_out_scores(predictions, repeat)
     models = {model: scores[["y_true", model]].to_numpy() for model in scores.columns.drop("y_true")}
     rows = []
@@ -70,6 +72,8 @@ def redraw_splits(
             scored = np.isfinite(values[:, 1])
             parts = (values[scored & (split_of == name)] for name in ("validation", "test"))
             rows.append({"redraw": number, "model": model} | _result(*parts, rule))
+    if not rows:
+        raise ValueError("splits must hold at least one Series; it is empty")
     return pd.DataFrame(rows)
 
 
