@@ -7,11 +7,12 @@ import torch
 from scipy import ndimage
 from small_nets import Linear3d, Patch, classifier_with, explanation
 
-from fibrolib.attribution import attribute, faithfulness_areas, summarise_faithfulness
+from fibrolib.attribution import attribute, faithfulness_areas, faithfulness_by_method, summarise_faithfulness
 from fibrolib.attribution.faithfulness import (
     CURVES,
     ORDERS,
     _faithfulness_curves,
+    _first_scores,
     _impute,
     _neutral_grey,
     _removal_ranks,
@@ -104,11 +105,19 @@ def test_neutral_grey_keeps_the_mean():
 def test_deletion_of_a_linear_net_has_its_closed_form(clip):
     estimator = classifier_with(Linear3d())
     found = attribute(estimator, clip)
-    curves = _faithfulness_curves(estimator, found, ["random"]).query("curve == 'deletion' and fraction in (0, 0.5)")
+    curves = faithfulness_by_method(estimator, {("p", "Grad-CAM"): found})
+    scores = curves.query("order == 'random'").set_index(["curve", "fraction"])["score"]
     frames, ranks = found.frames.astype(np.float32) / 255, _removal_ranks(found, "random")
-    left = np.where(ranks < 0.5, _neutral_grey(frames, found.sector), frames)
-    expected = [1 / (1 + np.exp(-1.5 * part.mean())) for part in (frames, left)]
-    np.testing.assert_allclose(curves["score"], expected, rtol=1e-5)
+    grey = _neutral_grey(frames, found.sector)
+    windows = {
+        ("deletion", 0.0): frames,
+        ("deletion", 0.5): np.where(ranks < 0.5, grey, frames),
+        ("insertion", 0.0): grey,
+        ("insertion", 0.5): np.where(ranks < 0.5, frames, grey),
+        ("ROAD", 0.0): frames,
+    }
+    expected = [1 / (1 + np.exp(-1.5 * window.mean())) for window in windows.values()]
+    np.testing.assert_allclose(scores[list(windows)], expected, rtol=1e-5)
 
 
 def test_a_right_map_is_faithful_by_every_curve_and_a_wrong_one_by_none(clip):
@@ -118,7 +127,7 @@ def test_a_right_map_is_faithful_by_every_curve_and_a_wrong_one_by_none(clip):
     right = attribute(estimator, type(clip)(bright, clip.fps, clip.sector), "occlusion")
     wrong = type(right)(**{**vars(right), "relevance": (right.sector & (right.relevance == 0)).astype(np.float32)})
     for found, better in ((right, True), (wrong, False)):
-        curves = _faithfulness_curves(estimator, found)
+        curves = _faithfulness_curves(estimator, found, _first_scores(estimator, found))
         assert set(curves["curve"]) == set(CURVES)
         areas = faithfulness_areas(curves).pivot_table(index="curve", columns="order", values="area")
         assert (areas.loc["deletion", "relevance"] < areas.loc["deletion", "random"]) == better

@@ -89,7 +89,7 @@ def test_every_sanity_test_is_made_and_kept(tests, nets, monkeypatch):
     assert set(values["test"]) == set(TESTS)
     assert set(values["method"]) == set(METHODS)
     assert (values["clip"].nunique(), values["model"].unique().tolist()) == (3, ["net"])
-    monkeypatch.setattr(saliency_tests, "_side_by_side", lambda jobs, *_: pytest.fail("made again") if jobs else ())
+    monkeypatch.setattr(saliency_tests, "in_parallel", lambda *_: pytest.fail("made again"))
     pd.testing.assert_frame_equal(SaliencyTests(nets, METHODS, explained=3, trainings=1).sanity(), values)
 
 
@@ -207,20 +207,26 @@ def test_no_trainings_are_no_nets(evaluated):
     assert _nets_of_shuffled_stages(evaluated, 0) == {"net": []}
 
 
-def test_results_come_with_their_keys(nets):
+def made(nets, jobs) -> dict:
+    """Results of jobs that the cache does not know."""
+    kept, entries = {}, {name: (f"job-{name}", {}) for name in jobs}
+    return _side_by_side(nets, entries, jobs.get, kept.setdefault, (_side_by_side,), "Working", "jobs")
+
+
+def test_results_come_with_their_names(nets):
     jobs = {number: delayed(divmod)(number, 3) for number in range(5)}
-    assert dict(_side_by_side(jobs, nets, "Working", "jobs")) == {number: divmod(number, 3) for number in range(5)}
+    assert made(nets, jobs) == {number: divmod(number, 3) for number in range(5)}
 
 
 def test_work_is_done_in_other_processes(nets, monkeypatch):
     monkeypatch.setattr(evaluation, "n_workers", lambda *_, **__: 2)
     jobs = dict.fromkeys("ab", delayed(os.getpid)())
-    assert os.getpid() not in dict(_side_by_side(jobs, nets, "Working", "jobs")).values()
+    assert os.getpid() not in made(nets, jobs).values()
 
 
 def test_without_jobs_no_process_is_started(nets, monkeypatch):
     monkeypatch.setattr(saliency_tests, "in_parallel", lambda *_: pytest.fail("started"))
-    assert list(_side_by_side({}, nets, "Working", "jobs")) == []
+    assert made(nets, {}) == {}
 
 
 def test_worlds_share_bodies_and_differ_in_their_signal(tmp_path, monkeypatch):

@@ -29,9 +29,18 @@ _COARSEST = 16  # side in pixels below which imputation does not halve an image 
 _NOISE = 0.01  # standard deviation of ROAD's noise on imputed values, full scale 1 (Rong et al. 2022)
 
 
+def _first_scores(estimator: NetClassifier, explanation: Explanation) -> dict[str, float]:
+    """Score of a window before anything is removed or inserted, by curve: the same in every order."""
+    nothing = np.zeros(explanation.relevance.shape, bool)
+    windows = np.stack([_changed(explanation, curve, nothing, 0) for curve in CURVES[:2]])
+    whole, empty = _window_scores(estimator, windows, explanation.target)
+    return dict(zip(CURVES, (whole, empty, whole), strict=True))
+
+
 def _faithfulness_curves(
     estimator: NetClassifier,
     explanation: Explanation,
+    first: Mapping[str, float],
     orders: Sequence[str] = ORDERS,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -40,8 +49,8 @@ def _faithfulness_curves(
     for curve, order in itertools.product(CURVES, orders):
         ranks = _removal_ranks(explanation, order, seed)
         # One curve at a time: windows of all curves would take hundreds of megabytes.
-        windows = np.stack([_changed(explanation, curve, ranks < fraction, seed) for fraction in _FRACTIONS])
-        scores = _window_scores(estimator, windows, explanation.target)
+        windows = np.stack([_changed(explanation, curve, ranks < fraction, seed) for fraction in _FRACTIONS[1:]])
+        scores = [first[curve], *_window_scores(estimator, windows, explanation.target)]
         tables.append(pd.DataFrame({"curve": curve, "order": order, "fraction": _FRACTIONS, "score": scores}))
     return pd.concat(tables, ignore_index=True)
 
@@ -61,11 +70,12 @@ def faithfulness_by_method(
 
     Columns: ``patient_id, method, curve, order, fraction, score``; orders that ignore the map stand in every method.
     """
-    tables, uninformed = [], {}
+    tables, uninformed, first = [], {}, {}
     for (patient, method), cam in maps.items():
         if patient not in uninformed:
-            uninformed[patient] = _faithfulness_curves(estimator, cam, ORDERS[1:], seed)
-        informed = _faithfulness_curves(estimator, cam, ORDERS[:1], seed)
+            first[patient] = _first_scores(estimator, cam)
+            uninformed[patient] = _faithfulness_curves(estimator, cam, first[patient], ORDERS[1:], seed)
+        informed = _faithfulness_curves(estimator, cam, first[patient], ORDERS[:1], seed)
         tables += [table.assign(patient_id=patient, method=method) for table in (informed, uninformed[patient])]
     return pd.concat(tables, ignore_index=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -37,18 +37,23 @@ _CUTOFF, _STAGES = 2, 5  # of planted scenarios: significant fibrosis on the MET
 _N_FOLDS_COMPARED = 2  # nets of the cross-validation that are compared: enough to ask whether two trainings agree
 
 
-def _side_by_side(jobs: Mapping, nets: NetEvaluations, label: str, unit: str) -> Iterator[tuple]:
-    """Keys and results of joblib's delayed jobs, as they come, to be kept one by one: an interrupted cell resumes.
+def _side_by_side(
+    nets: NetEvaluations, entries: Mapping, job_of: Callable, keep: Callable, made_by: Sequence, label: str, unit: str
+) -> dict:
+    """Results by the names of `entries` in the cache; what is not there is made by joblib's delayed jobs.
 
-    From processes: while a net is explained, hooks sit in it.
+    They are kept one by one, by ``keep(name, result)``, so that an interrupted cell resumes; ``keep(name)`` loads one.
+    In processes: while a net is explained, hooks sit in it.
     """
-    if not jobs:
-        return
-    device = nets[nets.names[0]].final.device
-    give_back_memory()
-    results = in_parallel(jobs.values(), net_workers(device))
-    yield from zip(jobs, track(results, label, len(jobs), unit, kept=nets.folder.path), strict=True)
-    give_back_memory()
+    jobs = {name: job_of(name) for name, entry in entries.items() if not nets.folder.cache.has(*entry, made_by)}
+    if jobs:
+        device = nets[nets.names[0]].final.device
+        give_back_memory()
+        results = in_parallel(jobs.values(), net_workers(device))
+        for name, result in zip(jobs, track(results, label, len(jobs), unit, kept=nets.folder.path), strict=True):
+            keep(name, result)
+        give_back_memory()
+    return {name: keep(name) for name in entries}
 
 
 def _nets_of_folds(nets: NetEvaluations, name: str) -> list[NetClassifier]:
@@ -62,28 +67,31 @@ def _nets_of_folds(nets: NetEvaluations, name: str) -> list[NetClassifier]:
 
 def _nets_of_shuffled_stages(nets: NetEvaluations, number: int) -> dict[str, list[NetClassifier]]:
     """Nets of the chosen settings, each trained `number` times on stages shuffled among the patients; kept."""
-    cache, made_by = nets.folder.cache, (*EVALUATION, fit_shuffled)
-    keys, jobs = {}, {}
-    for name in nets.names:
-        for again in range(1, number + 1):
-            net = name, again
-            keys[net] = {**nets.cache_key(name), "settings": nets[name].best, "shuffled": again}
-            if not cache.has(f"shuffled-{name}", keys[net], made_by):
-                jobs[net] = delayed(fit_shuffled)(nets[name].final, nets.patients, nets.seed + again)
-
-    def load(name: str, again: int, trained: NetClassifier | None = None) -> NetClassifier:
-        return cache.get_or_compute(
+    made_by, times = (*EVALUATION, fit_shuffled), range(1, number + 1)
+    entries = {
+        (name, again): (
             f"shuffled-{name}",
-            keys[name, again],
+            {**nets.cache_key(name), "settings": nets[name].best, "shuffled": again},
+        )
+        for name in nets.names
+        for again in times
+    }
+
+    def train(net: tuple[str, int]):
+        name, again = net
+        return delayed(fit_shuffled)(nets[name].final, nets.patients, nets.seed + again)
+
+    def keep(net: tuple[str, int], trained: NetClassifier | None = None) -> NetClassifier:
+        return nets.folder.cache.get_or_compute(
+            *entries[net],
             lambda: trained,
-            lambda net, folder: net.save(folder / "model.safetensors"),
+            lambda each, folder: each.save(folder / "model.safetensors"),
             lambda folder: NetClassifier.load(folder / "model.safetensors"),
             made_by=made_by,
         )
 
-    for net, trained in _side_by_side(jobs, nets, "Training on shuffled stages", "nets"):
-        load(*net, trained)
-    return {name: [load(name, again) for again in range(1, number + 1)] for name in nets.names}
+    found = _side_by_side(nets, entries, train, keep, made_by, "Training on shuffled stages", "nets")
+    return {name: [found[name, again] for again in times] for name in nets.names}
 
 
 def _plant(cohorts: Path, cache: Path, profile: Profile, net: str, *, patients: int, seed: int) -> dict[str, _Scenario]:
@@ -264,12 +272,8 @@ class SaliencyTests:
 
     def _kept(self, entries: dict, job_of: Callable, label: str, unit: str, made_by: tuple) -> dict[str, pd.DataFrame]:
         """Tables by name and cache key; those that are not kept are made side by side."""
-        cache = self.nets.folder.cache
 
-        def load(name: str, computed: pd.DataFrame | None = None) -> pd.DataFrame:
-            return cache.get_or_compute_table(*entries[name], lambda: computed, made_by=made_by)
+        def keep(name: str, computed: pd.DataFrame | None = None) -> pd.DataFrame:
+            return self.nets.folder.cache.get_or_compute_table(*entries[name], lambda: computed, made_by=made_by)
 
-        jobs = {name: job_of(name) for name, entry in entries.items() if not cache.has(*entry, made_by)}
-        for one, computed in _side_by_side(jobs, self.nets, label, unit):
-            load(one, computed)
-        return {name: load(name) for name in entries}
+        return _side_by_side(self.nets, entries, job_of, keep, made_by, label, unit)

@@ -16,7 +16,7 @@ from scipy import optimize, special, stats
 from statsmodels.stats.proportion import proportion_confint
 
 from fibrolib.errors import counted
-from fibrolib.inference.checks import _check_counts, _check_level
+from fibrolib.inference.checks import _check_choice, _check_counts, _check_level
 
 _Counts = tuple[int, int, int, int]
 """True positives, false negatives, false positives, true negatives."""
@@ -247,8 +247,7 @@ def _composite_limits(
     "jeffreys": independent Beta(1/2, 1/2) posteriors of sensitivity and specificity at the observed class sizes.
     "bootstrap": BCa, patients resampled within each class; NaN where a resample has no value.
     """
-    if method not in _COMPOSITE_METHODS:
-        raise ValueError(f"method must be one of {_COMPOSITE_METHODS}, not {method!r}")
+    _check_choice(method, "method", _COMPOSITE_METHODS)
     value = float(metric(*counts))
     if method == "jeffreys":
         low, high = np.quantile(metric(*_jeffreys_cells(counts)), [(1 - level) / 2, (1 + level) / 2])

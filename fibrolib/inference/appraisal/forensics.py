@@ -15,6 +15,7 @@ from scipy import special
 
 from fibrolib.errors import counted
 from fibrolib.inference.checks import (
+    _check_choice,
     _check_classes,
     _check_flag,
     _check_level,
@@ -77,8 +78,7 @@ def matching_confusions(
     unknown = set(reported) - set(_REPORTABLE)
     if unknown or not reported:
         raise ValueError(f"reported must name some of {_REPORTABLE}, not {sorted(map(str, unknown))}")
-    if average not in ("macro", "positive"):
-        raise ValueError(f"average must be 'macro' or 'positive', not {average!r}")
+    _check_choice(average, "average", ("macro", "positive")), _check_choice(rounding, "rounding", _ROUNDINGS)
     for name, value in reported.items():
         _check_share(value, name)
     _check_size(n, "n", least=2), _check_size(decimals, "decimals", least=0)
@@ -95,8 +95,6 @@ def matching_confusions(
 
 
 def _prints_as(values: NDArray[np.float64], printed: float, decimals: int, rounding: str) -> NDArray[np.bool_]:
-    if rounding not in _ROUNDINGS:
-        raise ValueError(f"rounding must be one of {_ROUNDINGS}, not {rounding!r}")
     unit, tolerance = 10.0**-decimals, 1e-12  # for binary rounding
     if rounding == "down":
         return (values > printed - tolerance) & (values < printed + unit - tolerance)
@@ -156,12 +154,8 @@ def attainable_areas(
     DataFrame
         ``area, steps, of``: the area is ``steps / of``. Empty: the printed area cannot come from these patients.
     """
-    (
-        _check_share(auc, "auc"),
-        _check_flag(ties, "ties"),
-        _check_size(folds, "folds"),
-        _check_size(decimals, "decimals", least=0),
-    )
+    _check_share(auc, "auc"), _check_flag(ties, "ties"), _check_choice(rounding, "rounding", _ROUNDINGS)
+    _check_size(folds, "folds"), _check_size(decimals, "decimals", least=0)
     cases, controls = (
         list(np.atleast_1d(sizes)) * (folds if np.ndim(sizes) == 0 else 1) for sizes in (n_positive, n_negative)
     )
