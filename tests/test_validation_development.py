@@ -5,8 +5,11 @@ import json
 import pandas as pd
 import pytest
 
+from fibrolib.checking import check_cohort
 from fibrolib.errors import FibrolibError
 from fibrolib.privacy import register
+from fibrolib.study import Request, Study
+from fibrolib.validation import describe_development, development
 from fibrolib.validation.development import _read_development, _refuse_known_patients
 
 
@@ -30,6 +33,18 @@ def test_nothing_tells_who_a_patient_is(finished_run):
     assert set(_read_development(finished_run).about["patients"]) == set(
         pd.read_csv(finished_run / "predictions.csv")["patient_id"]
     )
+
+
+def test_what_the_check_has_decoded_is_not_decoded_again(finished_run, tmp_path, monkeypatch):
+    table = finished_run.parent / "home" / "cohort.csv"
+    profile = finished_run.parent / "tiny.toml"
+    study = Study(Request(cohort=str(table), profile=str(profile), out=str(tmp_path / "again")))
+    surveys = check_cohort(table, 2).surveys
+    monkeypatch.setattr(development, "survey_video", lambda path: pytest.fail(f"{path} is decoded again"))
+    describe_development(study, lambda results, total: results, surveys)
+    for name in ("features", "prints"):
+        before, again = (folder / "development" / f"{name}.csv" for folder in (finished_run, tmp_path / "again"))
+        assert before.read_bytes() == again.read_bytes()
 
 
 def test_numbers_of_patients_go_with_the_cache(finished_run, tmp_path):

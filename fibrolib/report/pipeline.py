@@ -32,6 +32,7 @@ from fibrolib.study import Request, Study
 from fibrolib.study.own_cohort import request_for_copies, validate_cohort
 from fibrolib.study.preprocessing import sources
 from fibrolib.validation import describe_development
+from fibrolib.video import VideoSurvey
 
 _T = TypeVar("_T")
 
@@ -63,12 +64,12 @@ def _say(console: Console, text: str) -> None:
 
 
 def _run(study: Study, further: dict, console: Console) -> Path:
-    progress = _Progress(console)
+    progress, surveys = _Progress(console), {}
     _say(console, f"Run folder: {study.folder.path}")
     if study.reference:
         if study.folder.path.name.startswith(study.reference):
             _say(console, "  Its name is a reference: the name of the table or its folder could identify a person.")
-        _check(study, progress, console)
+        surveys = _check(study, progress, console)
     study.folder.claim()
     if not study.reference:
         _say(console, f"Virtual cohort: {study.virtual_folder}")
@@ -84,7 +85,7 @@ def _run(study: Study, further: dict, console: Console) -> Path:
     _run_notebooks(study, further, content, progress, console)
     tally = _Tally("files")
     with progress.step("describing the cohort, for fibrolib validate", tally):
-        describe_development(study, tally.follow)
+        describe_development(study, tally.follow, surveys)
     with progress.step("writing the report"):
         report = _write_report(study, progress)
     if study.profile.caveat:
@@ -138,22 +139,21 @@ def _write_report(study: Study, progress: _Progress) -> Path:
     return _build_report(study.folder, found, run, tables)
 
 
-def _check(study: Study, progress: _Progress, console: Console) -> None:
-    """Stop at errors of the user's cohort before any work; print what warnings there are."""
+def _check(study: Study, progress: _Progress, console: Console) -> Mapping[str, VideoSurvey]:
+    """Stop at errors of the user's cohort before any work; print warnings. Returns what was seen of the files."""
     tally = _Tally("files")
-    texts: list[str] = []
-
-    def announce(report: CheckReport) -> None:
-        texts.extend(str(finding) for finding in report.of("warning") if finding.kind in ANNOUNCED)
-
+    reports: list[CheckReport] = []  # of a new check
+    settings = study.reference, study.cutoff, study.profile, study.folder
     with progress.step("checking the cohort", tally):
-        warnings = validate_cohort(study.reference, study.cutoff, study.profile, study.folder, tally.follow, announce)
+        warnings = validate_cohort(*settings, tally.follow, reports.append)
+    texts = [str(finding) for report in reports for finding in report.of("warning") if finding.kind in ANNOUNCED]
     # A check that an earlier run made holds no text of the table.
     for text in texts or warnings.loc[warnings["kind"].isin(ANNOUNCED), "finding"]:
         _say(console, f"  warning  {text}")
     if len(warnings):
         grave = warnings["kind"].isin(LEAKS).sum()
         _say(console, f"  {counted(len(warnings), 'warning')}, {grave} of them grave: see the report")
+    return reports[0].surveys if reports else {}
 
 
 def _refuse_options_of_run(request: Request, further: dict) -> None:

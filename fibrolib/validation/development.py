@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from fibrolib.privacy import find_table, pseudonym, read_key
 from fibrolib.study import Study
 from fibrolib.validation.differences import _summarise_categories, _summarise_numbers
 from fibrolib.validation.pictures import FEATURES, Track, _look_at_pictures
+from fibrolib.video import VideoSurvey, survey_video
 
 _FOLDER = "development"
 """Of a run: what is known of its cohort."""
@@ -24,13 +25,23 @@ _FOLDER = "development"
 _NUMBERS = "cache/numbers"
 
 
-def describe_development(study: Study, track: Track) -> None:
+def describe_development(study: Study, track: Track, surveys: Mapping[str, VideoSurvey] | None = None) -> None:
     """Write ``development/`` of a run: `_look_at_pictures` without patients, and summaries of their numbers.
 
-    ``cohort.json`` holds the ids of the patients as the run knows them: pseudonyms.
+    `surveys` are those of files that the check has decoded, by their names in the table. ``cohort.json`` holds the ids
+    of the patients as the run knows them: pseudonyms.
     """
     patients, folder = study.patients, study.folder
-    pictures = _look_at_pictures(patients, folder.cache, track)
+    surveyed = {}
+    if surveys:  # the study's own paths are pseudonyms, links to the files of the table
+        table, _ = find_table(study.reference)
+        surveyed = {(table.parent / name).resolve(): name for name in surveys}
+
+    def survey(path: Path) -> VideoSurvey:
+        name = surveyed.get(path.resolve())
+        return survey_video(path) if name is None else surveys[name]
+
+    pictures = _look_at_pictures(patients, folder.cache, track, survey=survey)
     # In the order of brightness: a row must not be matched with the patient's in predictions.csv.
     folder.save_csv(f"{_FOLDER}/features", pictures["features"].sort_values(list(FEATURES)))
     folder.save_csv(f"{_FOLDER}/prints", pictures["prints"].sort_values("digest", kind="stable"))

@@ -36,9 +36,13 @@ Track = Callable[[Iterable, int], Iterable]
 
 
 def _look_at_pictures(
-    patients: pd.DataFrame, cache: ResultCache, track: Track, known: pd.DataFrame | None = None
+    patients: pd.DataFrame,
+    cache: ResultCache,
+    track: Track,
+    known: pd.DataFrame | None = None,
+    survey: Callable[[Path], VideoSurvey] = survey_video,
 ) -> dict[str, pd.DataFrame]:
-    """Look at every video and image of patients; kept.
+    """Look at every video and image of patients by `survey`; kept.
 
     Returns ``features`` (`FEATURES`, a row per patient: means over videos), ``prints`` (a row per frame: ``digest`` of
     its file, ``print``), and ``shared``: ``file`` and ``patient_id`` of pictures that are among the `known` prints.
@@ -49,8 +53,8 @@ def _look_at_pictures(
 
     def look() -> dict[str, pd.DataFrame]:
         surveys = Surveys()
-        for path, survey in zip(owners, _in_threads(survey_video, owners, track), strict=True):
-            surveys.add(path, survey)
+        for path, one in zip(owners, _in_threads(survey, owners, track), strict=True):
+            surveys.add(path, one)
         return {
             "features": _features(patients, surveys),
             "prints": _prints(surveys, digests),

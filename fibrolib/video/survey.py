@@ -6,6 +6,7 @@ import io
 import itertools
 import pickle
 import tempfile
+import threading
 import weakref
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,16 +86,20 @@ class Surveys(Mapping[Hashable, VideoSurvey]):
 
     def __init__(self) -> None:
         self._file, self._starts = tempfile.TemporaryFile(), {}  # noqa: SIM115 (closed with this object)
+        self._one_at_a_time = threading.Lock()
         weakref.finalize(self, self._file.close)
 
     def add(self, name: Hashable, survey: VideoSurvey) -> None:
         """Keep a survey; the names are in the order in which they were added."""
-        self._starts[name] = self._file.seek(0, io.SEEK_END)
-        pickle.dump(survey, self._file, pickle.HIGHEST_PROTOCOL)
+        with self._one_at_a_time:
+            self._starts[name] = self._file.seek(0, io.SEEK_END)
+            pickle.dump(survey, self._file, pickle.HIGHEST_PROTOCOL)
 
     def __getitem__(self, name: Hashable) -> VideoSurvey:
-        self._file.seek(self._starts[name])
-        return pickle.load(self._file)
+        start = self._starts[name]
+        with self._one_at_a_time:
+            self._file.seek(start)
+            return pickle.load(self._file)
 
     def __iter__(self) -> Iterator[Hashable]:
         return iter(self._starts)
