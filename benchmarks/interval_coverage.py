@@ -1,9 +1,9 @@
 """Do the tests and intervals hold what they promise? Type I error and coverage by simulation.
 
 Run: ``python benchmarks/interval_coverage.py [draws] [section ...]``; sections are ``tests``, ``levels``,
-``difference``, ``joint``, ``areas``, ``partial``, ``trainings``, ``composites``, ``calibration``, all of them if none
-is named. Scores are binormal; `spread` is that of the cases over that of the controls. Fails where a promise of the
-project is broken.
+``difference``, ``joint``, ``areas``, ``shares``, ``partial``, ``trainings``, ``composites``, ``calibration``, all of
+them if none is named. Scores are binormal; `spread` is that of the cases over that of the controls. Fails where a
+promise of the project is broken.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from fibrolib.inference import (
     partial_auc_test,
     permutation_test,
     sensitivity_at_specificity,
+    share_of_ceiling,
 )
 from fibrolib.inference.appraisal import auc_coverage, metric_coverage
 from fibrolib.inference.intervals import _satterthwaite
 from fibrolib.inference.permutation import _exchanged, _share_beyond, _signs
-from fibrolib.inference.roc import _placements, _variances
+from fibrolib.inference.roc import _area, _placement_covariance, _placements, _variances
 
 SIZES = ((3, 10), (3, 14), (3, 144), (5, 20), (5, 100), (8, 9), (10, 40), (10, 200), (15, 15), (50, 50))
 EQUAL = ((0.6, 0.3, 1), (0.75, 0.3, 1), (0.85, 0.8, 1), (0.95, 0.5, 1))
@@ -213,6 +214,39 @@ def areas(draws: int) -> None:
                 assert table.loc["auto", "coverage"] > 0.93 - 2 * np.sqrt(0.05 * 0.95 / draws), table
 
 
+def shares(draws: int) -> None:
+    """Share of a better score's gain: the limits of both areas joined, and Fieller's from DeLong's covariance."""
+    print(f"Coverage of the share of the achievable AUC gain (share of draws without limits), {draws} draws")
+    for m, n in ((4, 6), (4, 20), (5, 60), (8, 9), (10, 100), (20, 20), (50, 50)):
+        y = np.repeat([1, 0], (m, n))
+        for area, best in ((0.75, 0.9), (0.85, 0.97)):
+            rng, shifts = np.random.default_rng(0), np.sqrt(2) * special.ndtri([area, best])
+            truth, held = (area - 0.5) / (best - 0.5), {"joined": [], "Fieller": []}
+            for _ in range(draws):
+                pair = np.sqrt(0.5) * (rng.normal(size=(m + n, 1)) + rng.normal(size=(m + n, 2))) + y[:, None] * shifts
+                held["joined"].append(share_of_ceiling(y, *pair.T).confidence_interval)
+                held["Fieller"].append(_fieller(y == 1, *pair.T))
+            found = {}
+            for name, limits in held.items():
+                low, high = np.array(limits).T
+                known = ~np.isnan(low)
+                found[name] = np.mean((low <= truth) & (truth <= high), where=known), 1 - known.mean()
+            row = "  ".join(f"{name} {covered:.3f} ({none:.3f})" for name, (covered, none) in found.items())
+            print(f"{m:3d} + {n:<3d}  areas {area} and {best}: {row}", flush=True)
+            assert found["joined"][0] > 0.93 - 2 * np.sqrt(0.05 * 0.95 / draws), found
+
+
+def _fieller(positive: np.ndarray, score: np.ndarray, best: np.ndarray) -> tuple[float, float]:
+    placed = np.stack([_placements(positive, each) for each in (score, best)])
+    (a, b), z = (_area(positive, each) - 0.5 for each in placed), special.ndtri(0.975)
+    covariance = _placement_covariance(positive, placed)
+    square, twice = b**2 - z**2 * covariance[1, 1], a * b - z**2 * covariance[0, 1]
+    if square <= 0 or b <= 0:
+        return np.nan, np.nan
+    reach = np.sqrt(max(0.0, twice**2 - square * (a**2 - z**2 * covariance[0, 0])))
+    return (twice - reach) / square, (twice + reach) / square
+
+
 def composites(_: int) -> None:
     print("Exact coverage of 95 % intervals of composite metrics, 8 + 9 patients")
     for key in ("f1_macro", "f1", "precision_macro", "recall_macro"):
@@ -269,7 +303,7 @@ def _shift_of(said: np.ndarray, risk: np.ndarray) -> float:
 
 SECTIONS = {
     section.__name__: section
-    for section in (tests, levels, difference, joint, areas, partial, trainings, composites, calibration)
+    for section in (tests, levels, difference, joint, areas, shares, partial, trainings, composites, calibration)
 }
 
 

@@ -75,6 +75,13 @@ def test_too_few_training_patients_are_refused():
         added_value(table(1.0, n=40), "cnn3d")
 
 
+def test_a_score_that_speaks_against_the_condition_says_so():
+    right = table(1.6)
+    turned = right.assign(y_score=right["y_score"].where(right["model"] != "cnn3d", 1 - right["y_score"]))
+    assert "speaks against the condition" not in added_value(right, "cnn3d").note
+    assert "high cnn3d speaks against the condition" in added_value(turned, "cnn3d").note
+
+
 def test_scores_that_separate_the_classes_give_finite_models():
     predictions = table(40.0)
     found = added_value(predictions, "cnn3d")

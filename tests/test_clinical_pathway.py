@@ -64,6 +64,21 @@ def test_pathways_are_compared_in_the_same_patients():
     assert other["biopsies_change_low"] < -250 < 0 < other["biopsies_change_high"]
 
 
+def test_a_step_that_is_only_dropped_cannot_miss_more():
+    """The limits of the change are those of the step that is added, turned round; names do not matter."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 40)
+    both = pd.DataFrame(rng.choice(["low", "indeterminate", "high"], (40, 2)), columns=["FIB-4", "SWE"])
+    one = both[["FIB-4"]]
+    adds = compare_pathways({"one": one, "both": both}, truth).iloc[1]
+    for first in (both, both.rename(columns={"FIB-4": "index"})):
+        drops = compare_pathways({"both": first, "one": one}, truth).iloc[1]
+        for event in ("biopsies_change", "missed_change"):
+            expected = -adds[event], -adds[f"{event}_high"], -adds[f"{event}_low"]
+            assert (drops[event], drops[f"{event}_low"], drops[f"{event}_high"]) == pytest.approx(expected)
+    assert drops["missed_change_high"] <= 0
+
+
 def test_published_zones_fit_in():
     # FIB-4 in fatty liver: 1.3 / 2.67, 2.0 from 65 years on, not below 35 (McPherson 2017).
     zone = zones([1.5, 1.5, 1.0, 3.0, 1.0], FIB4, stage=3, population="fatty", age=[70, 50, 50, 50, 30])

@@ -59,6 +59,28 @@ def test_without_a_variance_there_is_no_interval():
     assert "no interval" in estimate.note
 
 
+def test_labels_that_do_not_rise_are_refused():
+    """`value_counts()` goes from the most frequent stage to the rarest, and labels of rows may be turned round."""
+    error, shares = staging_error(3, 0.3), pd.Series([1, 0, 0, 0, 2, 2]).value_counts()
+    assert attainable_auc(shares.sort_index(), error, 1) == attainable_auc([3, 1, 2], error, 1)
+    with pytest.raises(InferenceError, match="the distribution must go from the lowest stage to the highest"):
+        attainable_auc(shares, error, 1)
+    table = pd.DataFrame(error)
+    for turned, what in ((table[::-1], "rows"), (table[[2, 1, 0]], "columns")):
+        for call in (lambda e: attainable_auc([3, 1, 2], e, 1), lambda e: corrected_auc([0, 1, 2] * 2, range(6), e, 1)):
+            with pytest.raises(InferenceError, match=f"the {what} of the error must go"):
+                call(turned)
+
+
+def test_an_auc_above_one_says_what_does_not_fit():
+    stage = np.repeat([0, 1], 30)
+    estimate = corrected_auc(stage, stage + np.linspace(0, 0.9, 60), staging_error(2, 0.2), 1, n_resamples=100)
+    assert estimate.value > 1
+    assert "above 1: the error" in estimate.note
+    few = corrected_auc([0, 0, 0, 1, 1, 1], [1, 2, 4, 3, 5, 6], np.eye(2), 1, n_resamples=100)
+    assert "only 3 patients in the smaller class" in few.note
+
+
 def test_an_error_too_large_for_the_patients_is_refused():
     stage = np.repeat([0, 1, 2, 3, 4], [30, 1, 30, 30, 30])
     with pytest.raises(InferenceError, match="stage 1 was found in fewer patients"):

@@ -96,6 +96,22 @@ def test_certain_probabilities_are_left_out_of_the_test():
     assert table["note"].item().endswith("3 with a probability of 0 or 1, without log odds")
 
 
+def test_the_intercept_says_how_many_it_rests_on():
+    certain = np.where(np.arange(N) < 40, Y, PROB)
+    row = subgroup_table(Y, certain, GROUPS[["centre"]], 0.5).iloc[0]
+    assert row["intercept"] == calibration_metrics(Y, certain, n_resamples=100)["intercept"].value
+    assert "intercept: 40 probabilities of exactly 0 or 1, without log odds: left out" in row["note"]
+
+
+def test_patients_without_a_centre_have_a_row():
+    centre = np.where(np.arange(N) % 3 == 0, None, np.where(np.arange(N) % 2, "A", "B"))
+    table = leave_one_centre_out(Y, PROB, centre).set_index("level")
+    assert table.loc["missing", ["n", "n_positive"]].tolist() == [50, Y[::3].sum()]
+    assert table.loc["missing", "note"] == "no centre is known: in no fit, and not tested"
+    blank = leave_one_centre_out(Y, PROB, np.where(centre == None, " ", centre))  # noqa: E711 (elementwise)
+    pd.testing.assert_frame_equal(blank.set_index("level"), table)
+
+
 def test_each_centre_is_left_out_once():
     patients = GROUPS.assign(split=np.repeat(["train", "validation", "test"], 50))
     splits = centre_splits(patients)

@@ -191,6 +191,23 @@ def test_operators_are_one_for_each_video():
             repeatability(A, PATIENT, threshold)
 
 
+def test_a_hidden_operator_is_none():
+    rng, patient = np.random.default_rng(0), np.repeat(np.arange(10), 2)
+    score, operator = rng.random(20), np.array(["a", "b"] * 10, dtype=object)
+    hidden = np.ma.array(operator, mask=np.arange(20) == 0)
+    none = np.where(np.arange(20) == 0, None, operator)
+    expected = repeatability(score, patient, 0.5, operator=none)["icc_operators"]
+    assert repeatability(score, patient, 0.5, operator=hidden)["icc_operators"] == expected
+    assert expected.n == 9
+
+
+def test_few_patients_have_a_note():
+    y, patient = np.repeat([0, 1], 8), np.repeat(np.arange(8), 2)
+    a, b = np.random.default_rng(1).normal(size=(2, 16))
+    for found in (clustered_auc(y, a, patient), clustered_auc_test(y, a, b, patient)):
+        assert "only 4 patients in the smaller class" in found.note
+
+
 def test_scores_that_are_all_alike_have_no_icc():
     found = repeatability(np.zeros(60), PATIENT, 0.5)["icc"]
     assert np.isnan(found.value)

@@ -365,6 +365,9 @@ def test_a_stage_is_a_number():
         zones([1.0], FIB4, stage="F3")
     with pytest.raises(FibrolibError, match="for example 2; it is None"):
         zones([1.0], FIB4, stage=None)
+    for stage in (0, True):
+        with pytest.raises(FibrolibError, match=f"for example 2; it is {stage}"):
+            zones([1.0], FIB4, stage=stage)
 
 
 def test_zones_of_a_measured_index_know_its_unit():

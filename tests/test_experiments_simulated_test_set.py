@@ -126,7 +126,7 @@ def test_areas_comparisons_and_shares(people):
         assert shares.loc["cnn3d", ceiling] == pytest.approx(by_hand, nan_ok=True)
         scores = (
             people.cumulative_probs("cnn3d")[1],
-            people.predictions.query(f"model == 'oracle_{ceiling}'")["y_score"],
+            people.predictions.query(f"model == 'oracle_{ceiling}'").set_index("patient_id")["y_score"],
         )
         expected = share_of_ceiling(truth, *scores)
         assert shares.loc["cnn3d", f"{ceiling}_low"] == pytest.approx(expected.low, nan_ok=True)

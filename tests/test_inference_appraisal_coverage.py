@@ -52,7 +52,7 @@ def test_coverage_of_composite_metrics_is_exact():
 @pytest.mark.parametrize(
     "asked",
     [
-        lambda methods: auc_coverage(0.8, 4, 5, methods=methods, draws=2),
+        lambda methods: auc_coverage(0.8, 4, 5, methods=methods, draws=100),
         lambda methods: metric_coverage("recall_macro", 4, 5, 0.8, 0.7, methods=methods),
         lambda methods: proportion_coverage(17, [0.2], methods=methods),
     ],

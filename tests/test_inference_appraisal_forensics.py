@@ -6,6 +6,7 @@ import itertools
 import tracemalloc
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
@@ -35,7 +36,7 @@ def test_one_table_only_fits_the_source_study():
     assert sorted(map(tuple, found.to_numpy().tolist())) == [(5, 3, 1, 8), (8, 1, 3, 5)]
     assert matching_confusions(17, SOURCE, n_positive=9).to_numpy().tolist() == [[8, 1, 3, 5]]
     assert matching_confusions(17, SOURCE | {"f1": 0.8571}).empty
-    positive = matching_confusions(17, {"precision": 8 / 11, "recall": 8 / 9}, average="positive", n_positive=9)
+    positive = matching_confusions(17, {"precision": 0.7273, "recall": 0.8889}, average="positive", n_positive=9)
     assert positive.to_numpy().tolist() == [[8, 1, 3, 5]]
 
 
@@ -57,6 +58,9 @@ def test_forensic_arguments_are_checked():
         matching_confusions(17, {"accuracy": 76.47})
     with pytest.raises(ValueError, match="average"):
         matching_confusions(17, SOURCE, average="micro")
+    for call in (lambda: attainable_areas(0.92, 8, 9, decimals=1), lambda: matching_confusions(17, {"f1": 0.75714})):
+        with pytest.raises(ValueError, match=r"must have at most . decimals?, as printed"):
+            call()
 
 
 @pytest.mark.parametrize("average", ["macro", "positive"])
@@ -105,11 +109,11 @@ def test_attainable_areas_are_those_that_scores_give():
     """Every order of two cases and three controls, ties included."""
     y = np.array([1, 1, 0, 0, 0])
     reached = {auc(y, scores) for scores in itertools.product(range(5), repeat=5)}
-    grid = {k / 12 for k in range(13) if is_attainable(k / 12, 2, 3, decimals=6)}
+    grid = {k / 12 for k in range(13) if is_attainable(round(k / 12, 6), 2, 3, decimals=6)}
     assert (
         grid == pytest.approx(reached) if len(grid) != len(reached) else sorted(grid) == pytest.approx(sorted(reached))
     )
-    assert not is_attainable(1 / 12, 2, 3, decimals=6, ties=False)
+    assert not is_attainable(0.083333, 2, 3, decimals=6, ties=False)
     assert not is_attainable(0.29, 2, 3, decimals=2)
 
 
@@ -133,6 +137,13 @@ def test_an_area_must_fit_its_own_operating_point():
     y = np.repeat([1, 1, 0, 0], (8, 1, 3, 5))
     worst, best = np.repeat([2.0, 0.0, 3.0, 1.0], (8, 1, 3, 5)), np.repeat([3.0, 1.0, 2.0, 0.0], (8, 1, 3, 5))
     assert (auc(y, worst), auc(y, best)) == pytest.approx((low, high))
+
+
+def test_a_labelled_matrix_is_read_by_its_names():
+    table = pd.Series({"tn": 7, "fp": 1, "fn": 2, "tp": 6})
+    expected = implied_intervals(8, 8, confusion=(6, 2, 1, 7))
+    pd.testing.assert_frame_equal(implied_intervals(8, 8, confusion=table), expected)
+    assert expected.set_index("metric").loc["sensitivity", "value"] == 0.75
 
 
 def test_implied_intervals_are_those_of_the_methods_they_name():

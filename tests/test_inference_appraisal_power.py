@@ -163,6 +163,13 @@ def test_a_curve_has_sizes_and_options_that_there_are():
             function(*given, seeds=1)
 
 
+def test_a_pilot_without_error_says_so():
+    y = np.repeat([0, 1], 30)
+    noisy = y + np.random.default_rng(0).normal(size=60)
+    assert "without error" in pilot_sample_size(y, y, noisy).note
+    assert pilot_sample_size(y, noisy, -noisy).note == ""
+
+
 @pytest.mark.parametrize("sizes", [(1, 2), (2, 1), (1, 1)])
 def test_two_areas_cannot_be_compared_with_one_patient_in_a_class(sizes):
     assert comparison_power(0.9, 0.7, *sizes).power == 0.0

@@ -193,6 +193,15 @@ def test_a_single_usable_fold_has_no_interval():
     found = summarise_folds(only).iloc[0]
     assert found["folds"] == 1
     assert np.isnan(found["low"])
+    assert found["note"].startswith("one fold: no interval")
+
+
+def test_copies_of_a_repeat_are_no_repeats():
+    once = repeated_folds(repeats=1)
+    found = summarise_folds(pd.concat([once, once.assign(repeat=1)])).iloc[0]
+    assert found["sd_repeats"] == 0
+    assert "the repeats are alike, as copies are: the interval is too narrow" in found["note"]
+    assert "copies" not in summarise_folds(repeated_folds(repeats=2)).iloc[0]["note"]
 
 
 def test_folds_that_do_not_differ_have_no_interval():

@@ -90,6 +90,8 @@ A, B = [1.0, 2, 4, 3, 5, 6], [2.0, 1, 5, 3, 4, 6]
         (lambda: auc_ci(Y, A, confidence_level="0.95"), r"confidence_level must be .* the text '0\.95'"),
         (lambda: auc_ci(Y, A, "bootstrap", n_resamples="500"), "n_resamples must be .* the text '500'"),
         (lambda: wilson("5", 10), "count must be .* the text '5'"),
+        (lambda: auc_power(0.7, 10, 10, draws=10), "draws must be a whole number from 100 on; it is 10"),
+        (lambda: auc_coverage(0.8, 8, 9, draws=1), "draws must be a whole number from 100 on; it is 1"),
         (lambda: auc_power(0.7, 10, 10, draws="9"), "draws must be .* the text '9'"),
         (lambda: comparison_power(0.8, 0.7, 50, 50, correlation=[0.1, 0.2]), "correlation must be one number"),
         (lambda: comparison_power(0.8, 0.7, 50, 50, correlation=2), "correlation .* it is 2$"),
@@ -266,12 +268,47 @@ def test_patients_in_another_order_are_refused():
             call()
     with pytest.raises(InferenceError, match="hold different patients, 'g' for example is not in both"):
         auc(truth, score.rename({"a": "g"}))
-    levels = pd.MultiIndex.from_product([["a"], list("abcdef")])
-    assert auc(truth.set_axis(levels), score) == auc(truth, score)
     numbered = truth.set_axis(range(3, 9))
     assert auc(numbered, score.reset_index(drop=True)) == auc(numbered, list(score))
     # Other labels (a score's own numbering) say nothing about the order.
     assert auc(truth, score) == auc(truth, score.reset_index(drop=True)) == auc(truth, score[::-1][truth.index])
+
+
+def test_patients_without_a_name_in_common_are_refused():
+    truth, score = (pd.Series(values, index=range(101, 107)) for values in (Y, A))
+    as_text = score.set_axis(score.index.astype(str))
+    assert auc(truth, as_text) == auc(truth, score)
+    with pytest.raises(InferenceError, match="same patients in another order"):
+        auc(truth, as_text[::-1])
+    levels = pd.MultiIndex.from_product([["a"], truth.index])
+    for other in (score.set_axis([f"p{each}" for each in score.index]), score.set_axis(levels)):
+        with pytest.raises(InferenceError, match=r"name no patient alike, 101 and .* for example: give both the same"):
+            auc(truth, other)
+
+
+def test_a_score_that_is_numbered_hides_no_other():
+    truth, other = (pd.Series(values, index=range(101, 107)) for values in (Y, B))
+    for call in (
+        lambda: delong_test(truth, pd.Series(A), other[::-1]),
+        lambda: delong_joint_test(truth, [pd.Series(A), other[::-1]]),
+    ):
+        with pytest.raises(InferenceError, match="same patients in another order"):
+            call()
+
+
+@pytest.mark.parametrize("level", [0.99, 0.999])
+def test_a_high_level_takes_more_resamples(level):
+    """At least one beyond either limit."""
+    least = round(2 / (1 - level))
+    for call in (
+        lambda n: auc_ci(Y, A, "bootstrap", confidence_level=level, n_resamples=n),
+        lambda n: classification_metrics(Y, A, 3.5, method="bootstrap", confidence_level=level, n_resamples=n),
+        lambda n: calibration_metrics(Y, np.array(A) / 7, confidence_level=level, n_resamples=n),
+        lambda n: corrected_auc([0, 0, 0, 1, 1, 1], A, np.eye(2), 1, confidence_level=level, n_resamples=n),
+    ):
+        with pytest.raises(ValueError, match=f"n_resamples at a confidence level of {level} .* from {least} on"):
+            call(least - 1)
+        call(least)
 
 
 def test_scores_of_a_joint_test_may_be_a_list():

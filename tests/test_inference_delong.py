@@ -20,6 +20,8 @@ from fibrolib.inference import (
     compare_trainings,
     delong_joint_test,
     delong_test,
+    obuchowski_test,
+    partial_auc_test,
     permutation_test,
     share_of_ceiling,
 )
@@ -281,10 +283,48 @@ def test_a_score_against_itself_has_p_one(sample):
         found = delong_test(y, score, other)
         assert (found.difference, found.statistic, found.pvalue) == (0, 0, 1)
         flawless = found.value_a in (0, 1)
-        assert found.confidence_interval == (0, 0) or (flawless and found.low < 0 < found.high)
-        assert found.note
+        assert found.low < 0 < found.high if flawless else np.isnan(found.confidence_interval).all()
+        assert "p is 1 by definition" in found.note
     joint = delong_joint_test(y, np.column_stack((score, score, score)))
     assert (joint.statistic, joint.df, joint.pvalue) == (0, 0, 1)
+    assert "p is 1 by definition" in joint.note
+
+
+def test_two_cohorts_without_error_may_differ_by_what_their_areas_allow():
+    y, score = [0, 0, 0, 1, 1, 1], [1, 2, 3, 4, 5, 6]
+    found, reach = delong_test((y, y), score, score, paired=False), 1 - auc_ci(y, score).low
+    assert (found.difference, found.pvalue) == (0, 1)
+    assert found.confidence_interval == pytest.approx((-reach, reach))
+
+
+def test_flawless_scores_that_order_differently_have_no_interval_and_a_note():
+    y, one = np.repeat([0, 1], 30), np.arange(60)
+    other = np.concatenate((one[:30][::-1], one[30:]))
+    for found in (
+        compare_trainings(y, [one, one], [other, other]),
+        permutation_test(y, one, other),
+        obuchowski_test(y, one, other),
+        partial_auc_test(y, one, other, (0.2, 1)),
+    ):
+        assert np.isnan(found.confidence_interval).all()
+        assert "order the patients alike, or without error: p is 1 by definition" in found.note
+    noisy = one + 20 * (np.arange(60) % 3 == 0) * (y == 0)
+    for found in (
+        obuchowski_test(y, one, noisy),
+        partial_auc_test(y, one, noisy),
+        compare_trainings(y, [one] * 2, [noisy, noisy + y]),
+    ):
+        assert "score a ranks without error" in found.note
+
+
+def test_trainings_of_the_same_names_are_paired_by_name():
+    rng, y = np.random.default_rng(0), np.repeat([0, 1], 20)
+    a, b = (pd.DataFrame(y[:, None] + rng.normal(size=(40, 3)), columns=["s0", "s1", "s2"]) for _ in "ab")
+    expected = compare_trainings(y, a, b)
+    assert compare_trainings(y, a, b[["s2", "s0", "s1"]]) == expected
+    assert compare_trainings(y, a, b.add_prefix("b_")) == expected  # other names: as they come
+    with pytest.raises(InferenceError, match="in one of both tables alone: 's2', 's3'"):
+        compare_trainings(y, a, b.rename(columns={"s2": "s3"}))
 
 
 Y = np.array([1, 1, 1, 0, 0, 0])
@@ -399,17 +439,27 @@ def correlated_scores(rng: np.random.Generator, areas: tuple[float, float]) -> l
     return [shift * Y_HUNDRED + shared + np.sqrt(0.5) * rng.normal(size=len(Y_HUNDRED)) for shift in shifts]
 
 
-def test_limits_are_where_the_difference_is_no_longer_told_from_zero():
+def test_limits_are_where_those_of_the_difference_hold_zero():
+    """Donner & Zou's quadratic equation, solved by another way."""
     score, best = correlated_scores(np.random.default_rng(1), (0.75, 0.9))
     found = share_of_ceiling(Y_HUNDRED, score, best)
     way, whole = auc(Y_HUNDRED, score) - 0.5, auc(Y_HUNDRED, best) - 0.5
     assert found.value == pytest.approx(way / whole)
     assert found.low < found.value < found.high
     covariance = _placement_covariance(*_placed_columns(Y_HUNDRED, score, best))
-    for limit in found.confidence_interval:
-        contrast = np.array([1, -limit])
-        z = (way - limit * whole) / np.sqrt(contrast @ covariance @ contrast)
-        assert abs(z) == pytest.approx(stats.norm.ppf(0.975))
+    r = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+    areas = [auc_ci(Y_HUNDRED, each) for each in (score, best)]
+    reaches = (
+        (areas[0].value - areas[0].low, areas[1].high - areas[1].value),
+        (
+            areas[0].high - areas[0].value,
+            areas[1].value - areas[1].low,
+        ),
+    )
+    for limit, (of_way, of_whole), side in zip(found.confidence_interval, reaches, (-1, 1), strict=True):
+        square, twice = whole**2 - of_whole**2, way * whole - r * of_way * of_whole
+        root = np.sqrt(twice**2 - square * (way**2 - of_way**2))
+        assert limit == pytest.approx((twice + side * root) / square)
 
 
 def test_limits_cover():
@@ -423,7 +473,23 @@ def test_limits_cover():
 def test_the_ceiling_covers_all_of_its_own_way():
     (best,) = correlated_scores(np.random.default_rng(2), (0.9,))
     found = share_of_ceiling(Y_HUNDRED, best, best)
-    assert (found.value, found.low, found.high) == pytest.approx((1, 1, 1), abs=1e-6)
+    assert found.value == 1
+    assert 0.85 < found.low < 1 < found.high < 1.15
+    flawless = share_of_ceiling(Y_HUNDRED, Y_HUNDRED, Y_HUNDRED + 1.0)
+    assert flawless.low < flawless.value == 1 < flawless.high
+
+
+@pytest.mark.parametrize("sizes", [(5, 60), (8, 9)])
+def test_limits_of_the_share_cover_with_few_patients(sizes):
+    """Fieller's, from DeLong's covariance, cover 0.86 and 0.91 (``benchmarks/interval_coverage.py 1000 shares``)."""
+    rng, y, shifts = np.random.default_rng(4), np.repeat([1, 0], sizes), np.sqrt(2) * special.ndtri([0.75, 0.9])
+    shared = np.sqrt(0.5) * rng.normal(size=(400, len(y), 1))
+    scores = shared + np.sqrt(0.5) * rng.normal(size=(400, len(y), 2)) + y[:, None] * shifts
+    found = [share_of_ceiling(y, *each.T) for each in scores]
+    limits = np.array([each.confidence_interval for each in found if not np.isnan(each.low)])
+    # At a true coverage of 0.95, 280 draws or more stay above 0.91 with probability 0.998.
+    assert np.mean((limits[:, 0] <= 0.25 / 0.4) & (limits[:, 1] >= 0.25 / 0.4)) > 0.91
+    assert "only" in found[0].note
 
 
 def test_there_is_no_way_to_a_ceiling_of_chance():

@@ -66,6 +66,12 @@ def test_interval_covers_and_test_keeps_its_level(m, n, width):
     assert rejected < 27
 
 
+def test_rescaling_below_chance_has_a_note():
+    y = np.repeat([0, 1], 10)
+    assert "below chance" in partial_auc(y, -y, (0, 0.5), standardise=True).note
+    assert "below chance" not in partial_auc(y, -y, (0, 0.5)).note
+
+
 def test_flawless_scores_have_an_interval():
     y = np.repeat([1, 0], 12)
     found = partial_auc(y, y + np.arange(24) / 100, (0.5, 1))

@@ -27,6 +27,15 @@ def from_r() -> pd.Series:
     return pd.read_csv(REFERENCE / "staging_r.csv", index_col="quantity")["value"]
 
 
+def test_perfect_agreement_has_no_interval_and_says_so():
+    """Rounding puts the variance of some samples a little below zero."""
+    for seed in range(40):
+        stages = np.random.default_rng(seed).integers(0, 5, 60)
+        found = quadratic_kappa(stages, stages)
+        assert (found.value, found.standard_error) == (pytest.approx(1), 0)
+        assert "no disagreement" in found.note
+
+
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_obuchowski_measure_is_that_of_r(setting, data, from_r):
     a, b = (obuchowski(data["stage"], data[letter], **SETTINGS[setting]) for letter in "ab")

@@ -104,6 +104,24 @@ def test_the_order_of_rows_does_not_matter(predictions):
     pd.testing.assert_frame_equal(compare_models(predictions), compare_models(shuffled, models=MODELS))
 
 
+def test_patients_who_chose_the_operating_point_do_not_judge_it_in_silence(predictions):
+    chosen_here = "operating point chosen on these patients"
+    assert summarise_models(predictions, split="validation")["note"].str.contains(chosen_here).all()
+    assert not summarise_models(predictions)["note"].str.contains(chosen_here).any()
+    with pytest.raises(InferenceError, match="thresholds of 'CNN3D': the predictions have no such model"):
+        summarise_models(predictions, {"CNN3D": 0.5})
+
+
+def test_a_stage_without_scores_leaves_the_penalty_as_it_is():
+    rng, stage = np.random.default_rng(0), np.repeat(np.arange(4), 8)
+    scores = pd.DataFrame({"a": stage + rng.normal(size=32), "b": stage + rng.normal(size=32)})
+    scores.loc[stage == 3, "b"] = np.nan
+    known = stage < 3
+    expected = obuchowski_test(stage[known], scores["a"][known], scores["b"][known], scale=range(4))
+    row = compare_staging(stage, scores).iloc[0]
+    assert (row["difference"], row["p"]) == pytest.approx((expected.difference, expected.pvalue))
+
+
 def test_models_can_be_chosen(predictions):
     assert compare_models(predictions, models=["swe", "cnn2d"])[["a", "b"]].to_numpy().tolist() == [["swe", "cnn2d"]]
     assert compare_models(predictions, models=["swe"]).empty

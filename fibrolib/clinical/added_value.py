@@ -18,6 +18,7 @@ from fibrolib.clinical.logistic import _fit_logistic, _likelihood_ratio
 from fibrolib.clinical.rates import _rate_difference
 from fibrolib.inference import Comparison, InferenceError, auc, delong_test, log_odds, select_predictions
 from fibrolib.inference.checks import _check_level, _check_real
+from fibrolib.inference.intervals import _join_notes
 
 _LEAST = 5
 """Training patients in either class that a model needs for each score (assumption; ten are the custom)."""
@@ -120,7 +121,8 @@ def added_value(
     benefit = _net_benefit(probabilities, np.atleast_1d(cuts).tolist(), prevalence, confidence_level)
     sizes = len(training), len(test), sum(len(parts[part]) for part in parts) - len(training) - len(test)
     numbers = statistic, pvalue, float(gain), found
-    return AddedValue(added, tuple(base), *sizes, *numbers, benefit, probabilities, found.note)
+    turned = f"high {added} speaks against the condition, beside the others" * bool(fits[1][-1] < 0)
+    return AddedValue(added, tuple(base), *sizes, *numbers, benefit, probabilities, _join_notes(turned, found.note))
 
 
 def _check_training(truth: pd.Series, n_scores: int) -> None:

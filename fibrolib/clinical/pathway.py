@@ -79,8 +79,8 @@ def compare_pathways(
         One row for each pathway; per 1,000 patients ``biopsies, avoided`` (against biopsy of everybody) and ``missed``,
         and ``missed_share`` of those with the condition; then against the pathway of the row above, in the same
         patients, ``biopsies_change`` and ``missed_change``. Each with limits: Wilson's in either class, joined; of
-        changes, too, where a pathway only adds steps to the one above, and can only release more patients; else those
-        of Bonett & Price.
+        changes, too, where one pathway only adds steps to the other, and can only release more patients; else those of
+        Bonett & Price.
     """
     if not isinstance(pathways, Mapping) or not pathways:
         raise ValueError("pathways must map names to the zones of each, for example {'FIB-4': zones}")
@@ -95,21 +95,34 @@ def compare_pathways(
         if zones.shape[1] == 0:  # nobody is released, whoever the patients are
             row |= {f"{event}{end}": row[event] for event in (*_TOTALS, "missed_share") for end in ("_low", "_high")}
         if before is not None:
-            only_adds = list(above) == list(zones)[: len(above.columns)]
+            nested = _begins_with(zones, above), _begins_with(above, zones)
             for event, of in {"biopsies": (-weights[0], -weights[1]), "missed": (weights[0], 0.0)}.items():
-                change = _change(positive, before, biopsied, of, only_adds, confidence_level)
+                change = _change(positive, before, biopsied, of, nested, confidence_level)
                 row |= _named(f"{event}_change", change)
         rows.append(row)
         before, above = biopsied, zones
     return pd.DataFrame(rows).rename(columns={"step": "pathway"})
 
 
+def _begins_with(zones: pd.DataFrame, first: pd.DataFrame) -> bool:
+    """Whether the first steps of a pathway say what those of another say, whatever they are called."""
+    pairs = zip(first, zones, strict=False)
+    return first.shape[1] <= zones.shape[1] and all(np.array_equal(_said(first[a]), _said(zones[b])) for a, b in pairs)
+
+
 def _change(
-    positive: _Booleans, before: _Booleans, now: _Booleans, weights: tuple[float, float], only_adds: bool, level: float
+    positive: _Booleans,
+    before: _Booleans,
+    now: _Booleans,
+    weights: tuple[float, float],
+    nested: tuple[bool, bool],
+    level: float,
 ) -> _Rate:
-    """How many more patients are released, in units of `weights`."""
-    if only_adds:
-        return _rate(positive, before & ~now, weights, level)
+    """How many more patients are released, in units of `weights`; `nested`: steps were only added, or only dropped."""
+    adds, drops = nested
+    if adds or drops:
+        released, side = (before & ~now, 1) if adds else (now & ~before, -1)
+        return _rate(positive, released, tuple(side * weight for weight in weights), level)
     return _rate_difference(positive, ~now, ~before, weights, level)
 
 

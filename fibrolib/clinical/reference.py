@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.inference import Estimate, InferenceError
@@ -22,6 +23,7 @@ from fibrolib.inference.checks import (
     _check_size,
     _check_stages,
 )
+from fibrolib.inference.intervals import _join_notes, _small_sample_note
 
 _Floats = NDArray[np.float64]
 
@@ -114,7 +116,7 @@ def corrected_auc(
         more often in patients who have it.
     """
     _check_level(confidence_level), _check_seed(seed), _check_order(stage, y_score)
-    n_resamples, cutoff = _check_resamples(n_resamples), _check_size(cutoff, "cutoff", least=0)
+    n_resamples, cutoff = _check_resamples(n_resamples, confidence_level), _check_size(cutoff, "cutoff", least=0)
     found = _check_stages(stage)
     score, k = _check_scores(y_score, len(found)), len(_check_matrix(error))
     if found.max() >= k:
@@ -136,11 +138,17 @@ def corrected_auc(
     if np.ptp(draws) < 1e-12:
         low = high = np.nan
         note = "no resample shows another area: no interval"
+    above = "above 1: the error, or that it is independent of the score, does not fit" * (value > 1 + 1e-9)
+    n_cases = int(np.count_nonzero(found >= cutoff))
+    note = _join_notes(above, note, _small_sample_note(n_cases, len(found) - n_cases))
     return Estimate("AUC against the true stage", value, float(low), float(high), len(found), confidence_level,
                     "inverted mixture, bootstrap", note=note)  # fmt: skip
 
 
 def _check_matrix(error: ArrayLike) -> _Floats:
+    if isinstance(error, pd.DataFrame):
+        _check_stage_order(error.index, "the rows of the error")
+        _check_stage_order(error.columns, "the columns of the error")
     matrix = _as_float(error, "error")
     if matrix.shape != (len(np.atleast_1d(matrix)),) * 2 or not np.allclose(matrix.sum(axis=1), 1) or matrix.min() < 0:
         raise InferenceError("the error must be a square matrix of probabilities, each row with the sum 1")
@@ -148,12 +156,20 @@ def _check_matrix(error: ArrayLike) -> _Floats:
 
 
 def _check_error(distribution: ArrayLike, error: ArrayLike) -> tuple[_Floats, _Floats]:
+    if isinstance(distribution, pd.Series):
+        _check_stage_order(distribution.index, "the distribution")
     shares, matrix = _as_float(distribution, "distribution"), _check_matrix(error)
     if shares.shape != matrix.shape[:1]:
         raise InferenceError(f"the error is of {len(matrix)} stages: give the share of each in the distribution")
     if shares.min() < 0 or not shares.sum() > 0:
         raise InferenceError("the distribution of the stages must hold shares from 0 on")
     return shares / shares.sum(), matrix
+
+
+def _check_stage_order(labels: pd.Index, name: str) -> None:
+    """Refuse labels that do not rise, such as those of ``value_counts()``: values are taken as they come."""
+    if not labels.is_monotonic_increasing:
+        raise InferenceError(f"{name} must go from the lowest stage to the highest: sort by the index, .sort_index()")
 
 
 def _weights(found: _Floats, error: ArrayLike, cutoff: int) -> tuple[_Floats, _Floats]:

@@ -14,11 +14,11 @@ from fibrolib.inference import (
     InferenceError,
     adjust_pvalues,
     auc_ci,
-    calibration_metrics,
     choose_threshold,
     classification_metrics,
     log_odds,
 )
+from fibrolib.inference.calibration import _recalibration
 from fibrolib.inference.checks import (
     _as_float,
     _check_column_names,
@@ -110,12 +110,12 @@ def _numbers(part: pd.DataFrame, threshold: float, level: float) -> dict[str, ob
     if min(positive, len(part) - positive) < _LEAST:
         return row | {"note": f"fewer than {_LEAST} patients in a class: no numbers"}
     found = {"auc": auc_ci(truth, score, confidence_level=level)}
-    found |= calibration_metrics(truth, score, confidence_level=level, n_resamples=100)
-    notes = [found["auc"].note]
+    found["intercept"] = _recalibration(truth == 1, score, level, "")["intercept"]
+    notes = [found["auc"].note, f"intercept: {found['intercept'].note}" * bool(found["intercept"].note)]
     if np.isnan(threshold):
         notes.append("no operating point")
     else:
-        found |= classification_metrics(truth, score, threshold, confidence_level=level, n_resamples=100)
+        found |= classification_metrics(truth, score, threshold, confidence_level=level)
     known = {name: found[name] for name in _MEASURES if name in found}
     return row | _columns(known) | {"note": "; ".join(filter(None, notes))}
 
@@ -207,13 +207,13 @@ def leave_one_centre_out(
     DataFrame
         One row for each centre: the columns of :func:`subgroup_table` from ``level`` on, and ``threshold`` as a
         probability. No numbers, but a note, where the other centres are too small or the score does not rise with the
-        condition there.
+        condition there. Patients without a centre are in no fit, and have a last row, "missing".
     """
     _check_order(y_true, y_prob, centre)
     if np.ndim(centre) != 1:
         raise InferenceError("centre must name the centre of each patient, for example table['centre']")
-    names = np.asarray(_without_mask(centre), dtype=object)
-    data = _joined(y_true, y_prob, pd.DataFrame({"centre": names}))
+    names = pd.Series(np.asarray(_without_mask(centre), dtype=object))
+    data = _joined(y_true, y_prob, pd.DataFrame({"centre": names.mask(names.astype(str).str.strip() == "")}))
     rows = []
     for name, here in data.groupby("centre"):
         others = data[data["centre"].notna() & (data["centre"] != name)]
@@ -231,6 +231,10 @@ def leave_one_centre_out(
         threshold = choose_threshold(others[""], carried[0])
         numbers = _numbers(here.assign(**{" ": carried[1]}), threshold, confidence_level)
         rows.append(row | numbers | {"threshold": threshold})
+    homeless = data[data["centre"].isna()]
+    if len(homeless):
+        note = "no centre is known: in no fit, and not tested"
+        rows.append({"level": "missing", "n": len(homeless), "n_positive": int(homeless[""].sum()), "note": note})
     return pd.DataFrame(rows, columns=["level", "n", "n_positive", *_COLUMNS, "threshold", "note"])
 
 

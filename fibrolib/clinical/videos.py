@@ -16,6 +16,7 @@ from fibrolib.inference.checks import (
     _check_scored,
     _check_scores,
 )
+from fibrolib.inference.intervals import _small_sample_note
 from fibrolib.stages import _without_mask
 
 _Floats = NDArray[np.float64]
@@ -79,9 +80,8 @@ def repeatability(
         if np.shape(operator) != score.shape:
             raise InferenceError(f"operator must say of each of {counted(len(score), 'video')} who recorded it")
         # Each operator's first video of a patient; only patients whom all recorded.
-        crossed = data.assign(operator=np.asarray(operator)[data.index]).pivot_table(
-            "score", "patient", "operator", "first"
-        )
+        names = pd.Series(_without_mask(operator)).to_numpy()
+        crossed = data.assign(operator=names[data.index]).pivot_table("score", "patient", "operator", "first")
         crossed = crossed.dropna()
         if len(crossed) >= 3 and crossed.shape[1] >= 2:
             found["icc_operators"] = _icc_operators(crossed.to_numpy(), tails, confidence_level)
@@ -164,14 +164,15 @@ def clustered_auc(
     than patients in the smaller class; without a variance, limits are NaN, and `note` says why.
     """
     _check_level(confidence_level)
-    area, error, df, n = _clustered(y_true, (y_score,), patient)
+    area, error, df, n, few = _clustered(y_true, (y_score,), patient)
     value = float(area[0])
     if not error > 0:
         note = "the variance is zero: no interval"
         return Estimate("AUC", value, np.nan, np.nan, n, confidence_level, "clustered", note=note)
     reach = special.stdtrit(df, (1 + confidence_level) / 2) * error / (value * (1 - value))
     limits = (float(special.expit(special.logit(value) + side * reach)) for side in (-1, 1))
-    return Estimate("AUC", value, *limits, n, confidence_level, "clustered, Student's t on the logit scale", error)
+    method = "clustered, Student's t on the logit scale"
+    return Estimate("AUC", value, *limits, n, confidence_level, method, error, few)
 
 
 def clustered_auc_test(
@@ -184,7 +185,7 @@ def clustered_auc_test(
 ) -> Comparison:
     """Paired test of two AUCs of videos, several of each patient (Obuchowski 1997); Student's t as `clustered_auc`."""
     _check_level(confidence_level)
-    areas, error, df, n = _clustered(y_true, (score_a, score_b), patient)
+    areas, error, df, n, few = _clustered(y_true, (score_a, score_b), patient)
     a, b = map(float, areas)
     if not error > 0:
         alike = "the variance is zero: no interval"
@@ -192,11 +193,13 @@ def clustered_auc_test(
         return Comparison("clustered, paired", a, b, a - b, pvalue, n, confidence_level=confidence_level, note=note)
     t, reach = (a - b) / error, float(special.stdtrit(df, (1 + confidence_level) / 2)) * error
     limits, pvalue = (max(-1.0, a - b - reach), min(1.0, a - b + reach)), float(2 * special.stdtr(df, -abs(t)))
-    return Comparison("clustered, paired", a, b, a - b, pvalue, n, *limits, confidence_level, t, error, df=df)
+    return Comparison("clustered, paired", a, b, a - b, pvalue, n, *limits, confidence_level, t, error, few, df)
 
 
-def _clustered(y_true: ArrayLike, scores: tuple[ArrayLike, ...], patient: ArrayLike) -> tuple[_Floats, float, int, int]:
-    """Areas, standard error of the area (or of the difference of two), degrees of freedom, patients."""
+def _clustered(
+    y_true: ArrayLike, scores: tuple[ArrayLike, ...], patient: ArrayLike
+) -> tuple[_Floats, float, int, int, str]:
+    """Areas, standard error of the area (or of the difference of two), degrees of freedom, patients, and a caveat."""
     _check_order(y_true, *scores, patient)
     positive, *scores = _check_scored(y_true, *scores)
     codes, n = _patient_codes(patient, len(positive))
@@ -211,7 +214,8 @@ def _clustered(y_true: ArrayLike, scores: tuple[ArrayLike, ...], patient: ArrayL
     parts = [m / (m - 1) * float(s @ s) / v**2 for s, v, m in zip(sums, videos, patients, strict=True)]
     joint = n / (n - 1) * float(sums[0] @ sums[1]) / (videos[0] * videos[1])
     variance = sum(parts) + 2 * joint
-    return areas, float(np.sqrt(max(variance, 0.0))) if variance > 1e-20 else 0.0, min(patients) - 1, n
+    error = float(np.sqrt(variance)) if variance > 1e-20 else 0.0
+    return areas, error, min(patients) - 1, n, _small_sample_note(*patients)
 
 
 def _shares(positive: NDArray[np.bool_], score: _Floats) -> _Floats:

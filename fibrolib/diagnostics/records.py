@@ -117,7 +117,7 @@ class Diagnostic:
         return min(listed, key=lambda published: (abs(published.stage - cutoff), published.stage))
 
     def _check_stage(self, cutoff: int) -> None:
-        if not isinstance(cutoff, int | float | np.number):
+        if isinstance(cutoff, bool) or not isinstance(cutoff, int | float | np.number) or not cutoff >= 1:
             raise DiagnosticError(f"{self.label}: the stage must be a whole number, for example 2; it is {cutoff!r}.")
 
 

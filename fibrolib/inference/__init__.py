@@ -14,14 +14,14 @@ from fibrolib.inference.calibration import (
 )
 from fibrolib.inference.checks import InferenceError
 from fibrolib.inference.comparisons import Comparison, mcnemar_test
-from fibrolib.inference.delong import compare_trainings, delong_joint_test, delong_test, share_of_ceiling
+from fibrolib.inference.delong import compare_trainings, delong_joint_test, delong_test
 from fibrolib.inference.intervals import Estimate, estimates_table, wilson
 from fibrolib.inference.metrics import classification_metrics, confusion, decision_curves
 from fibrolib.inference.partial import partial_auc, partial_auc_test
 from fibrolib.inference.permutation import permutation_test
 from fibrolib.inference.predictions import select_predictions
 from fibrolib.inference.recalibration import fit_recalibration, log_odds, recalibrated
-from fibrolib.inference.roc import auc, auc_ci, roc_points
+from fibrolib.inference.roc import auc, auc_ci, roc_points, share_of_ceiling
 from fibrolib.inference.staging import obuchowski, obuchowski_test, quadratic_kappa
 from fibrolib.inference.tables import (
     adjust_pvalues,

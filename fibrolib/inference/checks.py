@@ -7,7 +7,8 @@ settings that nobody can mean (a level of 95) are a plain ValueError, which reac
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable
-from itertools import pairwise
+from itertools import combinations
+from math import ceil
 
 import numpy as np
 import pandas as pd
@@ -132,25 +133,33 @@ def _check_column_names(table: pd.DataFrame, name: str) -> None:
 def _check_order(truth: ArrayLike, *others: ArrayLike) -> None:
     """Refuse tables and series whose rows, taken as they come, are of different patients: also in a list of them.
 
-    A numbering from 0 on is that of the rows, and says nothing of the patients.
+    A numbering from 0 on is that of the rows, and says nothing of the patients. Elsewhere 7 and "7" are one patient.
     """
     given = [each for one in (truth, *others) for each in (one if isinstance(one, list | tuple) else [one])]
     indices = [each.index for each in given if isinstance(each, pd.Series | pd.DataFrame)]
-    for first, index in pairwise(indices):
-        if len(index) != len(first) or index.nlevels != first.nlevels or index.equals(first):
+    for first, index in combinations(indices, 2):
+        if len(index) != len(first) or index.equals(first):
             continue
-        known, together = index.isin(first), "or .to_numpy() of all if the rows do belong together"
-        if known.all() and first.isin(index).all():
+        one, other = (pd.Index(list(map(str, each))) for each in (first, index))
+        known, together = other.isin(one), "or .to_numpy() of all if the rows do belong together"
+        if one.equals(other):
+            continue
+        if known.all() and one.isin(other).all():
             raise InferenceError(
                 "the truth and the scores hold the same patients in another order: give scores.reindex(truth.index), "
                 f"{together}"
             )
-        numbered = any(each.equals(pd.RangeIndex(len(index))) for each in (first, index))
-        if known.any() and not numbered:
+        if any(each.equals(pd.RangeIndex(len(index))) for each in (first, index)):
+            continue
+        if known.any():
             raise InferenceError(
                 f"the truth and the scores hold different patients, {index[~known][0]!r} for example is not in both: "
                 f"take those of truth.index.intersection(scores.index), {together}"
             )
+        raise InferenceError(
+            f"the truth and the scores name no patient alike, {first[0]!r} and {index[0]!r} for example: give both the "
+            f"same index, {together}"
+        )
 
 
 def _check_probabilities(y_prob: ArrayLike, n: int, name: str = "y_prob") -> _Floats:
@@ -267,9 +276,16 @@ def _check_size(size: int, name: str, *, least: int = 1) -> int:
     return int(number)
 
 
-def _check_resamples(n_resamples: int, name: str = "n_resamples") -> int:
-    """Limits are quantiles of the resamples: of fewer than 100 they are noise."""
-    return _check_size(n_resamples, name, least=100)
+def _check_resamples(n_resamples: int, level: float = 0.95) -> int:
+    """Limits are quantiles of the resamples: at least 100, and one beyond either limit, else they are noise."""
+    least = max(100, ceil(2 / (1 - level) - 1e-9))
+    name = "n_resamples" if least == 100 else f"n_resamples at a confidence level of {level:g}"
+    return _check_size(n_resamples, name, least=least)
+
+
+def _check_draws(draws: int) -> int:
+    """Samples of a simulation: a share of fewer than 100 is noise."""
+    return _check_size(draws, "draws", least=100)
 
 
 def _check_seed(seed: int) -> int:

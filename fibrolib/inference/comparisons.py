@@ -72,6 +72,15 @@ class Comparison:
         )
 
 
+_ALIKE = "both scores order the patients alike, or without error"
+
+
+def _flawless_note(areas: tuple[float, float], most: float = 1.0) -> str:
+    """Caveat where one of two areas, up to `most`, is that of a score without error."""
+    flawless = [letter for letter, area in zip("ab", areas, strict=True) if area in (0.0, most)]
+    return f"score {' and '.join(flawless)} ranks without error, as if its area were certain" if flawless else ""
+
+
 def _compare(
     test: str,
     values: tuple[float, float],
@@ -89,10 +98,11 @@ def _compare(
     statistic = tested / error if error > 0 else 0.0 if tested == 0 else float("nan")
     limits = _normal_limits(difference, error, confidence_level, least=-1.0, df=df)
     low, high = (float(max(-1.0, limit)) for limit in limits)
-    if np.isnan(statistic):
+    if not error > 0:
         low = high = float("nan")
         although = " although the values differ" if difference else ""
-        note = _join_notes(f"the estimated variance is zero{although}: no test is possible", note)
+        no_test = f"the estimated variance is zero{although}: no test is possible"
+        note = _join_notes(no_test if np.isnan(statistic) else f"{_ALIKE}: p is 1 by definition, no interval", note)
     pvalue = _tail(statistic, df, alternative)
     return Comparison(test, *values, difference, pvalue, n, low, high, confidence_level, statistic, error, note, df)
 

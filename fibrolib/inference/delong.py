@@ -1,4 +1,4 @@
-"""DeLong's tests of two or more ROC areas, and the share of a better score's gain.
+"""DeLong's tests of two or more ROC areas, and of models that were trained several times.
 
 DeLong, DeLong & Clarke-Pearson, Biometrics 1988;44:837; numbers agree with R's pROC (``tests/reference``).
 """
@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import optimize, special
 
@@ -20,20 +21,20 @@ from fibrolib.inference.checks import (
     _as_float,
     _Booleans,
     _check_choice,
+    _check_column_names,
     _check_flag,
     _check_level,
     _check_margin,
     _check_order,
     _check_scored,
     _class_sizes,
+    _few,
     _Floats,
 )
-from fibrolib.inference.comparisons import Comparison, _compare, _tail
+from fibrolib.inference.comparisons import _ALIKE, Comparison, _compare, _flawless_note, _tail
 from fibrolib.inference.intervals import (
-    Estimate,
     _error_at_difference,
     _join_notes,
-    _Limits,
     _mover_limits,
     _normal_quantile,
     _ratio_note,
@@ -53,6 +54,10 @@ from fibrolib.inference.roc import (
 )
 
 _METHODS = ("auto", "t", "proc")
+
+_BOTH_FLAWLESS = "both scores rank without error (or all wrong): p is 1 by definition"
+
+_ROUNDING = 1e-20  # a variance below is none: placements are halves of whole numbers
 
 _ENOUGH_FOR_T = 30
 """From so many patients in each class on, t is not too careful (``docs/statistics.md``)."""
@@ -105,9 +110,9 @@ def delong_test(
     Returns
     -------
     Comparison
-        Scores that rank all patients alike have difference 0 and p = 1. Where the estimated variance is zero although
-        the areas differ (both ranked without error, in opposite directions), there is no test: p is NaN and `note`
-        says so, where pROC returns p = 0.
+        Scores that rank all patients alike have difference 0, p = 1 and no interval. Where the estimated variance is
+        zero although the areas differ (both ranked without error, in opposite directions), there is no test: p is NaN
+        and `note` says so, where pROC returns p = 0.
 
     Examples
     --------
@@ -127,7 +132,8 @@ def delong_test(
     own = _variances(positive, placed[0] - placed[1])
     variance, single = sum(own), [sum(part) for part in parts]
     df = float("inf") if method == "proc" else _degrees_of_freedom(own, sizes)
-    note = _join_notes(_ranking_note(areas, variance), _small_sample_note(*sizes), _ratio_note(*sizes))
+    note = _join_notes(_small_sample_note(*sizes), _ratio_note(*sizes))
+    note = _join_notes(_flawless_note(areas), note) if variance > 0 else note
     name, shape = f"DeLong, non-inferior by {margin:g}" if margin else "DeLong, paired", (df, alternative, margin)
     found = _compare(name, areas, np.sqrt(variance), len(positive), level, note, *shape)
     if margin and method == "auto" and variance > 0:
@@ -135,6 +141,8 @@ def delong_test(
     # Two scores without error in these patients may still differ: their areas' own limits say by how much.
     if margin or method != "auto" or not (variance > 0 or areas in ((0.0, 0.0), (1.0, 1.0))):
         return found
+    if not variance > 0:
+        found = replace(found, note=_join_notes(_BOTH_FLAWLESS, note))
     if variance > 0 and _exchanges(sizes):
         pvalue = _exchange_pvalue(positive, score_a, score_b, alternative)
         found = replace(found, pvalue=pvalue, note=_join_notes("p from a permutation test within patients", note))
@@ -184,10 +192,13 @@ def _unpaired(truths, score_a, score_b, method: str, alternative: str, level: fl
     else:
         df = _satterthwaite(sum(parts, ()), sum(sizes, ()))
     error, n, small = np.sqrt(sum(map(sum, parts))), sum(map(sum, sizes)), min(map(min, sizes))
-    note = _join_notes(_ranking_note(areas, error), _small_sample_note(small, small))
+    note = _small_sample_note(small, small)
+    note = _join_notes(_flawless_note(areas), note) if error > 0 else note
     found = _compare("DeLong, unpaired", areas, error, n, level, note, df, alternative)
-    if method != "auto" or not error > 0:
+    if method != "auto" or np.isnan(found.pvalue):
         return found
+    if not error > 0:
+        found = replace(found, note=_join_notes(_BOTH_FLAWLESS, note))
     limits = (_auto_limits(area, part, size, level) for area, part, size in zip(areas, parts, sizes, strict=True))
     low, high = _mover_limits(*areas, *limits, 0.0)
     return replace(found, low=low, high=high)
@@ -196,15 +207,6 @@ def _unpaired(truths, score_a, score_b, method: str, alternative: str, level: fl
 def _exchanges(sizes: tuple[int, int]) -> bool:
     """Whether p comes from exchange by default."""
     return not _unbalanced(sizes) and min(sizes) < _ENOUGH_FOR_T
-
-
-def _ranking_note(areas: tuple[float, float], variance: float) -> str:
-    flawless = [letter for letter, area in zip("ab", areas, strict=True) if area in (0.0, 1.0)]
-    if variance == 0 and areas[0] == areas[1]:
-        return "both scores order the patients alike (or without error): nothing to tell apart, p is 1 by definition"
-    if variance > 0 and flawless:
-        return f"score {' and '.join(flawless)} ranks without error, as if its area were certain"
-    return ""
 
 
 class _JointTest(NamedTuple):
@@ -246,7 +248,7 @@ def delong_joint_test(
     if np.isnan(statistic):
         note, pvalue = "the estimated variance is zero although areas differ: no test is possible", float("nan")
     elif df == 0:
-        pvalue = 1.0
+        note, pvalue = _join_notes(f"{_ALIKE.replace('both', 'all')}: p is 1 by definition", note), 1.0
     else:
         pvalue = special.chdtrc(df, statistic) if np.isinf(df_error) else special.fdtrc(df, df_error, statistic)
     return _JointTest(statistic, df, df_error, float(pvalue), tuple(areas.tolist()), sum(sizes), note)
@@ -268,8 +270,7 @@ def _anova_type(positive: _Booleans, placed: _Floats, areas: _Floats) -> tuple[f
     parts = _covariance_parts(positive, contrasts - contrasts.mean(axis=0))
     covariance, traces = sum(parts), [float(np.trace(part)) for part in parts]
     apart = float(np.sum((areas - areas.mean()) ** 2)) if np.ptp(areas) > 0 else 0.0
-    # Less is rounding: placements are halves of whole numbers.
-    if sum(traces) < 1e-20:
+    if sum(traces) < _ROUNDING:
         return (float("nan") if apart else 0.0), 0, float("inf")
     df = sum(traces) ** 2 / float(np.sum(covariance**2))
     return apart / sum(traces), df, df * _degrees_of_freedom(traces, _class_sizes(positive))
@@ -298,55 +299,6 @@ def _as_table(scores: ArrayLike, n: int) -> _Floats:
     return table.T if table.shape[1] == n and (listed or len(table) != n) else table
 
 
-def share_of_ceiling(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    ceiling: ArrayLike,
-    *,
-    pos_label: object = None,
-    confidence_level: float = 0.95,
-) -> Estimate:
-    """Share of the achievable AUC gain: a score's area less one half, over that of a better score.
-
-    Parameters
-    ----------
-    y_true : array_like, shape (n,)
-        0 and 1.
-    y_score, ceiling : array_like, shape (n,)
-        One finite score for each patient; `ceiling` is the better one, for example an oracle's.
-    confidence_level : float
-
-    Returns
-    -------
-    Estimate
-        Limits after Fieller (J R Stat Soc B 1954;16:175) from DeLong's covariance: both areas are uncertain, and
-        correlated. Above 1 the score is ahead. Without limits, and with a `note`, where the ceiling itself does not
-        differ from chance; NaN where its area is 0.5 or less.
-    """
-    level = _check_level(confidence_level)
-    positive, placed = _placed_columns(y_true, y_score, ceiling, pos_label=pos_label)
-    gain, achievable = (_area(positive, column) - 0.5 for column in placed)
-    value, (low, high), note = float("nan"), (float("nan"),) * 2, "the ceiling's area is not above 0.5: no share"
-    if achievable > 0:
-        value = gain / achievable
-        low, high = _fieller_limits(gain, achievable, _placement_covariance(positive, placed), level)
-        note = "the ceiling is not told from chance: no limits" if np.isnan(low) else ""
-    return Estimate("share of the achievable AUC gain", value, low, high, len(positive), level, "Fieller", note=note)
-
-
-def _fieller_limits(a: float, b: float, covariance: _Floats, confidence_level: float) -> _Limits:
-    """All ratios r for which ``a - r b`` does not differ significantly from 0."""
-    z = _normal_quantile(confidence_level)
-    square = b**2 - z**2 * covariance[1, 1]
-    twice = a * b - z**2 * covariance[0, 1]
-    constant = a**2 - z**2 * covariance[0, 0]
-    if square <= 0:
-        return float("nan"), float("nan")
-    # Rounding may leave a tiny negative number where both scores rank alike.
-    reach = np.sqrt(max(0.0, twice**2 - square * constant))
-    return float((twice - reach) / square), float((twice + reach) / square)
-
-
 def compare_trainings(
     y_true: ArrayLike,
     scores_a: ArrayLike,
@@ -368,7 +320,7 @@ def compare_trainings(
         0 and 1, or labels; the patients that all trainings are tested on.
     scores_a, scores_b : array_like, shape (n, k)
         One column for each of k >= 2 trainings, or a list of k scores. Equal columns belong together: the same seed and
-        training patients.
+        training patients. Columns of the same names are paired by name, others as they come.
     alternative, pos_label, confidence_level
         As in :func:`delong_test`.
 
@@ -380,6 +332,8 @@ def compare_trainings(
     level = _check_level(confidence_level)
     _check_choice(alternative, "alternative", _ALTERNATIVES)
     _check_order(y_true, scores_a, scores_b)
+    if all(isinstance(scores, pd.DataFrame) for scores in (scores_a, scores_b)):
+        scores_b = _in_order_of(scores_a, scores_b)
     a, b = (_as_table(scores, np.size(y_true)) for scores in (scores_a, scores_b))
     k = a.shape[1]
     if k != b.shape[1] or k < 2:
@@ -390,8 +344,20 @@ def compare_trainings(
     areas = np.array([_area(positive, column) for column in placed]).reshape(2, k)
     error, df = _training_error(areas, _placement_covariance(positive, placed))
     means, n = tuple(areas.mean(axis=1).tolist()), len(positive)
-    note = _small_sample_note(*_class_sizes(positive))
+    note = _join_notes(_flawless_note(means) * (error > 0), _small_sample_note(*_class_sizes(positive)))
     return _compare("trainings as readers", means, error, n, level, note, df, alternative)
+
+
+def _in_order_of(scores_a: pd.DataFrame, scores_b: pd.DataFrame) -> pd.DataFrame:
+    """The second table with its columns in the order of the first, where they have names in common."""
+    for scores, name in ((scores_a, "scores_a"), (scores_b, "scores_b")):
+        _check_column_names(scores, name)
+    apart = scores_a.columns.symmetric_difference(scores_b.columns)
+    if not scores_a.columns.isin(scores_b.columns).any():
+        return scores_b
+    if len(apart):
+        raise InferenceError(f"a training is in one of both tables alone: {_few(map(repr, apart))}")
+    return scores_b[scores_a.columns]
 
 
 def _training_error(areas: np.ndarray, covariance: np.ndarray) -> tuple[float, float]:

@@ -249,6 +249,8 @@ def _composite_limits(
     """
     _check_choice(method, "method", _COMPOSITE_METHODS)
     value = float(metric(*counts))
+    if np.isnan(value):
+        return value, value
     if method == "jeffreys":
         low, high = np.quantile(metric(*_jeffreys_cells(counts)), [(1 - level) / 2, (1 + level) / 2])
         # The estimate of a sample without errors must not lie outside its own interval.

@@ -17,7 +17,7 @@ from fibrolib.inference.checks import (
     _class_sizes,
     _Floats,
 )
-from fibrolib.inference.comparisons import Comparison, _compare
+from fibrolib.inference.comparisons import Comparison, _compare, _flawless_note
 from fibrolib.inference.intervals import Estimate, _join_notes, _logit_limits, _satterthwaite, _small_sample_note
 from fibrolib.inference.roc import _variances
 
@@ -54,10 +54,10 @@ def partial_auc(
     Returns
     -------
     Estimate
-        Between 0 and the width of the range, or standardised. The variance is DeLong's with placements cut at the
-        range (He & Escobar, Stat Med 2008;27:5291), the limits Student's t on the logit scale of the share of the
-        greatest possible area; Wilson's, with a note, where the variance is zero. A note where few patients lie in the
-        range.
+        Between 0 and the width of the range, or standardised (below chance a number without a meaning). The variance is
+        DeLong's with placements cut at the range (He & Escobar, Stat Med 2008;27:5291), the limits Student's t on the
+        logit scale of the share of the greatest possible area; Wilson's, with a note, where the variance is zero. A
+        note where few patients lie in the range.
 
     Examples
     --------
@@ -82,6 +82,7 @@ def partial_auc(
     if standardise:
         area, *limits = ((1 + (value - least) / (width - least)) / 2 for value in (area, *limits))
         error, name = error / (width - least) / 2, f"{name}, standardised"
+        note = _join_notes("below chance, where rescaling has no meaning" * (area < 0.5), note)
     return Estimate(name, area, *limits, len(positive), level, "DeLong, cut", error, note)
 
 
@@ -107,6 +108,9 @@ def partial_auc_test(
     variances, sizes = _variances(positive, placed_a - placed_b), _range_sizes(positive, bounds, focus)
     error, df, note = _error(variances), _satterthwaite(variances, sizes), _range_note(sizes)
     b = a if abs(a - b) < _ROUNDING else b
+    width = float(np.ptp(bounds))
+    shares = tuple(round(area / width, 12) for area in (a, b))
+    note = _join_notes(_flawless_note(shares) * (error > 0), note)
     return _compare("partial AUC, paired", (a, b), error, len(positive), level, note, df, alternative)
 
 

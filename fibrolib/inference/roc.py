@@ -1,11 +1,11 @@
-"""The area under the ROC curve with its interval, and the curve."""
+"""The area under the ROC curve with its interval, its share of a better score's gain, and the curve."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import optimize, stats
 
 from fibrolib.inference.checks import (
     _Booleans,
@@ -20,8 +20,10 @@ from fibrolib.inference.checks import (
 from fibrolib.inference.intervals import (
     Estimate,
     _bca_limits,
+    _join_notes,
     _Limits,
     _logit_limits,
+    _mover_limits,
     _newcombe_limits,
     _normal_limits,
     _satterthwaite,
@@ -145,9 +147,8 @@ def auc_ci(
     1.0
     """
     _check_level(confidence_level)
-    n_resamples = _check_resamples(n_resamples)
-    _check_seed(seed)
-    _check_choice(method, "method", _METHODS)
+    _check_choice(method, "method", _METHODS), _check_seed(seed)
+    n_resamples = _check_resamples(n_resamples, *[confidence_level] * (method == "bootstrap"))
     positive, score = _check_scored(y_true, y_score, pos_label=pos_label)
     sizes, placed = _class_sizes(positive), _placements(positive, score)
     area = _area(positive, placed)
@@ -213,3 +214,62 @@ def roc_points(y_true: ArrayLike, y_score: ArrayLike, *, pos_label: object = Non
         for group in (~positive, positive)
     )
     return pd.DataFrame({"threshold": thresholds, "fpr": fpr, "tpr": tpr})
+
+
+def share_of_ceiling(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    ceiling: ArrayLike,
+    *,
+    pos_label: object = None,
+    confidence_level: float = 0.95,
+) -> Estimate:
+    """Share of the achievable AUC gain: a score's area less one half, over that of a better score.
+
+    Parameters
+    ----------
+    y_true : array_like, shape (n,)
+        0 and 1.
+    y_score, ceiling : array_like, shape (n,)
+        One finite score for each patient; `ceiling` is the better one, for example an oracle's.
+    confidence_level : float
+
+    Returns
+    -------
+    Estimate
+        Limits from those of either area (:func:`auc_ci`) and DeLong's correlation, joined as Fieller's are (Donner &
+        Zou, Stat Methods Med Res 2012;21:347): both areas are uncertain, and correlated. Above 1 the score is ahead.
+        Without limits, and with a `note`, where the ceiling itself is not told from chance; NaN where its area is 0.5
+        or less.
+    """
+    level = _check_level(confidence_level)
+    positive, *scores = _check_scored(y_true, y_score, ceiling, least=2, pos_label=pos_label)
+    placed = np.stack([_placements(positive, score) for score in scores])
+    sizes, areas = _class_sizes(positive), [_area(positive, column) for column in placed]
+    gain, achievable = (area - 0.5 for area in areas)
+    value, (low, high), note = float("nan"), (float("nan"),) * 2, "the ceiling's area is not above 0.5: no share"
+    if achievable > 0:
+        parts, covariance = [_variances(positive, column) for column in placed], _placement_covariance(positive, placed)
+        limits = [_auto_limits(area, part, sizes, level) for area, part in zip(areas, parts, strict=True)]
+        known = np.sqrt(np.prod(np.diagonal(covariance)))
+        correlation = float(covariance[0, 1] / known) if known > 0 else 0.0
+        value, (low, high) = gain / achievable, _ratio_limits(gain, achievable, np.array(limits) - 0.5, correlation)
+        note = "the ceiling is not told from chance: no limits" if np.isnan(low) else ""
+    note = _join_notes(note, _small_sample_note(*sizes))
+    method = "from the limits of both areas"
+    return Estimate("share of the achievable AUC gain", value, low, high, len(positive), level, method, note=note)
+
+
+def _ratio_limits(a: float, b: float, limits: _Floats, correlation: float) -> _Limits:
+    """Limits of ``a / b`` from those of either, shape (2, 2): all ratios r at which those of ``a - r b`` hold 0."""
+    value, least = a / b, limits[1, 0]
+    if least <= 0:
+        return float("nan"), float("nan")
+
+    def limit(ratio: float, end: int) -> float:
+        of_b = tuple(np.sort(ratio * limits[1]))
+        return _mover_limits(a, ratio * b, tuple(limits[0]), of_b, correlation * np.sign(ratio))[end]
+
+    # Beyond these, 0 is outside whatever the correlation: no area is further than 0.5 from chance.
+    low, high = min(value, 0.0) - 1 / least, max(value, 0.0) + 1 / least
+    return optimize.brentq(limit, low, value, args=(0,)), optimize.brentq(limit, value, high, args=(1,))

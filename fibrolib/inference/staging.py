@@ -22,10 +22,11 @@ from fibrolib.inference.checks import (
     _Floats,
     _Integers,
 )
-from fibrolib.inference.comparisons import Comparison, _compare
-from fibrolib.inference.intervals import Estimate, _logit_limits, _normal_limits, _small_sample_note
+from fibrolib.inference.comparisons import Comparison, _compare, _flawless_note
+from fibrolib.inference.intervals import Estimate, _join_notes, _logit_limits, _normal_limits, _small_sample_note
 from fibrolib.inference.roc import _area, _placements
 
+_NO_ERROR = 1e-7  # a standard error below is rounding
 _ENOUGH_FOR_KAPPA = 50
 """Below so many patients kappa's large-sample interval is too narrow: by simulation with five stages it covers 0.87 at
 17 patients, 0.93 at 60, 0.95 at 200."""
@@ -96,7 +97,8 @@ def obuchowski_test(
         for score, name in ((score_a, "score_a"), (score_b, "score_b"))
     )
     error = float(np.sqrt(_variance(stages, parts_a - parts_b)))
-    return _compare("Obuchowski, paired", (a, b), error, len(stages), confidence_level, _few_note(stages))
+    note = _join_notes(_flawless_note((a, b)) * (error > 0), _few_note(stages))
+    return _compare("Obuchowski, paired", (a, b), error, len(stages), confidence_level, note)
 
 
 def _few_note(stages: _Integers) -> str:
@@ -195,9 +197,11 @@ def quadratic_kappa(stage_true: ArrayLike, stage_called: ArrayLike, *, confidenc
         one = f"stage {called[0]} is called for" if np.ptp(called) == 0 else f"stage {truth[0]} is the truth of"
         note = f"{one} all patients: kappa is 0, as by chance, and carries no interval"
     else:
-        kappa = cohens_kappa(_stage_table(truth, called), wt="quadratic")
-        value, error = float(kappa.kappa), float(kappa.std_kappa)
-        if error == 0:
+        with np.errstate(invalid="ignore"):  # the root of a variance of zero that rounding puts below it
+            kappa = cohens_kappa(_stage_table(truth, called), wt="quadratic")
+        value, error = float(kappa.kappa), float(np.nan_to_num(kappa.std_kappa))
+        if error < _NO_ERROR:
+            error = 0.0
             extent = "no" if value > 0 else "nothing but"
             note = f"{extent} disagreement: the standard error is zero and carries no interval"
         elif len(truth) < _ENOUGH_FOR_KAPPA:

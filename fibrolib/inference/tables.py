@@ -20,6 +20,7 @@ from fibrolib.inference.checks import (
     _check_order,
     _check_real,
     _check_resamples,
+    _class_sizes,
 )
 from fibrolib.inference.comparisons import Comparison, mcnemar_test
 from fibrolib.inference.delong import delong_joint_test, delong_test
@@ -91,16 +92,11 @@ def compare_models(
     return _compare_pairs(wide, compare, _NAMES[test])[_COLUMNS[test].split()]
 
 
-def _by_model_name(thresholds: Mapping[str, float]) -> pd.Series:
-    """Operating points as floats, NaN for a model without one."""
+def _by_known_name(thresholds: Mapping[str, float], predictions: pd.DataFrame) -> pd.Series:
+    """Operating points as floats, of models that the predictions have; NaN for a model without one."""
     if not isinstance(thresholds, Mapping | pd.Series):
         raise ValueError(f"thresholds must map models to operating points, as choose_thresholds does: {thresholds!r}")
-    return pd.Series(_as_float(list(dict(thresholds).values()), "thresholds"), index=list(dict(thresholds)))
-
-
-def _by_known_name(thresholds: Mapping[str, float], predictions: pd.DataFrame) -> pd.Series:
-    """As `_by_model_name`, of models that the predictions have."""
-    named = _by_model_name(thresholds)
+    named = pd.Series(_as_float(list(dict(thresholds).values()), "thresholds"), index=list(dict(thresholds)))
     if absent := sorted(set(named.index) - set(predictions["model"])):
         raise InferenceError(f"thresholds of {', '.join(map(repr, absent))}: the predictions have no such model")
     return named
@@ -184,6 +180,8 @@ def compare_staging(stage: ArrayLike, scores: pd.DataFrame, **options) -> pd.Dat
     _check_column_names(scores, "scores")
     _check_order(stage, scores)
     stages = pd.Series(_as_float(stage, "stage"), index=scores.index)
+    if options.get("scale") is None:  # where scores lack a whole stage, the penalty stays that of the others
+        options["scale"] = stages.unique()
     table = _compare_pairs(scores, lambda a, b: obuchowski_test(stages[a.index], a, b, **options), "Obuchowski, paired")
     return table[_COLUMNS["mcnemar"].split()]
 
@@ -219,7 +217,8 @@ def threshold_ranges(
     confidence_level : float
         Share of the resamples between the limits.
     n_resamples : int
-        Of the bootstrap: patients drawn with replacement within each class. 0: no limits.
+        Of the bootstrap: patients drawn with replacement within each class. 0: no limits; nor are there any of a class
+        of one patient.
 
     Returns
     -------
@@ -236,8 +235,8 @@ def threshold_ranges(
         chosen, limits = float("nan"), (float("nan"),) * 2
         if len(np.unique(truth)) == 2:
             chosen = choose_threshold(truth, score, rule, target=target)
-            if n_resamples:
-                limits = _threshold_limits(truth == 1, score, rule, target, level, _check_resamples(n_resamples))
+            if n_resamples and min(_class_sizes(truth == 1)) > 1:
+                limits = _threshold_limits(truth == 1, score, rule, target, level, _check_resamples(n_resamples, level))
         rows.append((model, chosen, *limits, source))
     return pd.DataFrame(rows, columns=["model", "threshold", "threshold_low", "threshold_high", "threshold_source"])
 
@@ -269,14 +268,17 @@ def summarise_models(
         f1, lr_positive, lr_negative``); ``auc_method`` and ``note``. NaN and a note where something is not defined.
     """
     wide = select_predictions(predictions, repeat=repeat, **chosen)
-    thresholds = _by_model_name(choose_thresholds(predictions, repeat=repeat) if thresholds is None else thresholds)
-    rows = []
+    own = thresholds is None and chosen.get("split") == "validation"
+    caveat = "operating point chosen on these patients" * own
+    thresholds = choose_thresholds(predictions, repeat=repeat) if thresholds is None else thresholds
+    thresholds, rows = _by_known_name(thresholds, predictions), []
     for model in wide.columns[1:]:
         scored = wide[["y_true", model]].dropna().set_axis(["y_true", "y_score"], axis=1)
         threshold = float(thresholds.get(model, np.nan))
         row = {"model": model, "n": len(scored), "n_positive": int(scored["y_true"].sum()), "threshold": threshold}
         reason = "the patients it is chosen on do not hold both classes" if model in thresholds else "none was given"
-        rows.append(row | _summary(scored, threshold, confidence_level, reason))
+        row |= _summary(scored, threshold, confidence_level, reason)
+        rows.append(row | {"note": _join_notes(row["note"], caveat)})
     return pd.DataFrame(rows)
 
 

@@ -109,9 +109,9 @@ def _second_step(predictions: pd.DataFrame, thresholds: pd.DataFrame, fitted: pd
         moved = [_moved(rest[rest["model"] == row["model"]], row) for row in rows if not row["note"]]
         if moved:
             parts[kind] = pd.concat(moved, ignore_index=True)
-    operating_points = thresholds.set_index("model")["threshold"].to_dict()
+    operating_points = thresholds.set_index("model")["threshold"]
     statistics = {
-        "metrics": lambda each: summarise_models(each, operating_points),
+        "metrics": lambda each: summarise_models(each, operating_points[operating_points.index.isin(each["model"])]),
         "calibration": partial(summarise_calibration, n_resamples=_RESAMPLES),
         "decision": decision_curves,
         "predictions": lambda each: each,

@@ -14,6 +14,7 @@ from fibrolib.inference.checks import (
     _check_choice,
     _check_choices,
     _check_classes,
+    _check_draws,
     _check_level,
     _check_ratio,
     _check_real,
@@ -65,9 +66,10 @@ def auc_coverage(
         its standard error, their mean width, the share of those that end at exactly 0 or 1 although the sample's area
         does not, and the lowest and highest limit.
     """
-    _check_level(auc, "a true area"), _check_classes(n_positive, n_negative), _check_resamples(n_resamples)
+    _check_level(auc, "a true area"), _check_classes(n_positive, n_negative)
+    _check_level(confidence_level), _check_resamples(n_resamples)
     _check_ratio(spread, "spread", "the cases' standard deviation over that of the controls")
-    draws = _check_size(draws, "draws")
+    draws = _check_draws(draws)
     _check_seed(seed)
     rng = np.random.default_rng(seed)
     y = np.repeat([True, False], (n_positive, n_negative))

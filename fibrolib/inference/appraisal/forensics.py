@@ -37,6 +37,7 @@ from fibrolib.inference.metrics import _COMPOSITES, _proportions, _ratio
 
 _REPORTABLE = ("accuracy", "precision", "recall", "f1", "sensitivity", "specificity")
 _ROUNDINGS = ("nearest", "down")
+_CELLS = ("tp", "fn", "fp", "tn")
 _MOST_SUMS = 2e7
 """Combinations of steps of folds that differ in size: more fill the memory."""
 
@@ -79,9 +80,9 @@ def matching_confusions(
     if unknown or not reported:
         raise ValueError(f"reported must name some of {_REPORTABLE}, not {sorted(map(str, unknown))}")
     _check_choice(average, "average", ("macro", "positive")), _check_choice(rounding, "rounding", _ROUNDINGS)
-    for name, value in reported.items():
-        _check_share(value, name)
     _check_size(n, "n", least=2), _check_size(decimals, "decimals", least=0)
+    for name, value in reported.items():
+        _check_printed(value, name, decimals)
     sizes = range(1, n) if n_positive is None else [_check_size(n_positive, "n_positive")]
     if sizes[-1] >= n:
         raise ValueError(f"n_positive must be below n: {n_positive} of {counted(n, 'patient')}")
@@ -91,7 +92,13 @@ def matching_confusions(
         for name, value in reported.items():
             tables = tables[:, _prints_as(_metric(name, average, *tables), value, decimals, rounding)]
         fitting.append(tables)
-    return pd.DataFrame(np.concatenate(fitting, axis=1).T, columns=["tp", "fn", "fp", "tn"])
+    return pd.DataFrame(np.concatenate(fitting, axis=1).T, columns=list(_CELLS))
+
+
+def _check_printed(value: float, name: str, decimals: int) -> None:
+    """A share with no more decimals than were printed."""
+    if abs(_check_share(value, name) - round(value, decimals)) > 1e-9:
+        raise ValueError(f"{name} must have at most {counted(decimals, 'decimal')}, as printed; it is {value:g}")
 
 
 def _prints_as(values: NDArray[np.float64], printed: float, decimals: int, rounding: str) -> NDArray[np.bool_]:
@@ -154,8 +161,8 @@ def attainable_areas(
     DataFrame
         ``area, steps, of``: the area is ``steps / of``. Empty: the printed area cannot come from these patients.
     """
-    _check_share(auc, "auc"), _check_flag(ties, "ties"), _check_choice(rounding, "rounding", _ROUNDINGS)
-    _check_size(folds, "folds"), _check_size(decimals, "decimals", least=0)
+    _check_flag(ties, "ties"), _check_choice(rounding, "rounding", _ROUNDINGS), _check_size(folds, "folds")
+    _check_printed(auc, "auc", _check_size(decimals, "decimals", least=0))
     cases, controls = (
         list(np.atleast_1d(sizes)) * (folds if np.ndim(sizes) == 0 else 1) for sizes in (n_positive, n_negative)
     )
@@ -188,13 +195,13 @@ def area_bounds(tp: int, fn: int, fp: int, tn: int) -> tuple[float, float]:
     return sensitivity * specificity, 1 - (1 - sensitivity) * (1 - specificity)
 
 
-def _check_table(confusion: Sequence[int]) -> _Counts:
-    """Four counts with patients in both classes."""
+def _check_table(confusion: Sequence[int] | pd.Series) -> _Counts:
+    """Four counts with patients in both classes; of a labelled row, by their names."""
+    if isinstance(confusion, pd.Series) and set(confusion.index) == set(_CELLS):
+        confusion = confusion[list(_CELLS)]
     if len(confusion) != 4:
         raise ValueError(f"a confusion matrix has four counts, tp, fn, fp and tn; it has {len(confusion)}")
-    tp, fn, fp, tn = (
-        _check_size(n, name, least=0) for n, name in zip(confusion, ("tp", "fn", "fp", "tn"), strict=True)
-    )
+    tp, fn, fp, tn = (_check_size(n, name, least=0) for n, name in zip(confusion, _CELLS, strict=True))
     _check_classes(tp + fn, fp + tn)
     return tp, fn, fp, tn
 
@@ -223,7 +230,7 @@ def implied_intervals(
         Patients tested.
     auc : float, optional
         Printed area.
-    confusion : sequence of four int, optional
+    confusion : sequence of four int, or Series, optional
         ``tp, fn, fp, tn``, for example a row of :func:`matching_confusions`.
     confidence_level : float
 

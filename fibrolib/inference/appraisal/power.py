@@ -24,6 +24,7 @@ from fibrolib.inference.checks import (
     InferenceError,
     _check_choice,
     _check_classes,
+    _check_draws,
     _check_level,
     _check_margin,
     _check_number,
@@ -35,7 +36,7 @@ from fibrolib.inference.checks import (
     _Floats,
 )
 from fibrolib.inference.delong import _exchanges
-from fibrolib.inference.intervals import _error_at_difference, _Limits, _small_sample_note, wilson
+from fibrolib.inference.intervals import _error_at_difference, _join_notes, _Limits, _small_sample_note, wilson
 from fibrolib.inference.permutation import _exchanged, _share_beyond, _signs
 from fibrolib.inference.roc import _area, _far_apart, _placements
 
@@ -110,8 +111,8 @@ class _Plan:
             _check_level(area, "a true area")
         _check_number(self.correlation, "correlation", "a correlation between -1 and 1", low=-1, high=1)
         _check_level(self.confidence_level)
-        if self.draws is not None:
-            _check_size(self.draws, "draws", least=0)
+        if self.draws not in (None, 0):
+            _check_draws(self.draws)
         _check_choice(self.alternative, "alternative", _ALTERNATIVES)
         _check_margin(self.margin, self.alternative)
         _check_seed(self.seed)
@@ -428,12 +429,15 @@ def _pilot(
     difference = _area(positive, a) - _area(positive, b)
     cases, controls = (a - b)[positive].var(ddof=1) / sizes[1] ** 2, (a - b)[~positive].var(ddof=1) / sizes[0] ** 2
     test = {"confidence_level": confidence_level, "alternative": alternative}
+    flawless = "a score ranks the pilot without error, as if its area were certain"
+    certain = any(_area(positive, placed) in (0.0, 1.0) for placed in (a, b))
+    note = _join_notes(flawless * certain, _small_sample_note(*sizes))
 
     def power_at(n_positive: int, n_negative: int) -> Power:
         m, n = _check_classes(n_positive, n_negative)
         error = float(np.sqrt(cases / m + controls / n))
         power = _normal_power(difference, error, error, **test)
-        return Power(power, m, n, **test, note=_small_sample_note(*sizes))
+        return Power(power, m, n, **test, note=note)
 
     return power_at, difference
 

@@ -260,5 +260,8 @@ def _fold_summary(folds: pd.DataFrame, level: float) -> dict[str, object]:
         note = f"one class only in {left_out} of {counted(len(folds), 'fold')}: left out"
     if not spread > 0:
         row |= {"low": np.nan, "high": np.nan}
-        note = _join_notes("the folds do not differ: no interval" * (len(usable) > 1), note)
-    return row | {"sd_folds": spread, "sd_repeats": usable.groupby("repeat")["auc"].mean().std(), "note": note}
+        note = _join_notes(f"{'the folds do not differ' if len(usable) > 1 else 'one fold'}: no interval", note)
+    between = usable.groupby("repeat")["auc"].mean().std()
+    if between == 0 and spread > 0:
+        note = _join_notes("the repeats are alike, as copies are: the interval is too narrow", note)
+    return row | {"sd_folds": spread, "sd_repeats": between, "note": note}
