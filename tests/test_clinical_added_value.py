@@ -75,6 +75,13 @@ def test_too_few_training_patients_are_refused():
         added_value(table(1.0, n=40), "cnn3d")
 
 
+def test_test_patients_without_a_score_in_common_are_told():
+    lacking = table(1.6)
+    test = (lacking["split"] == "test") & (lacking["model"] == "swe")
+    with pytest.raises(InferenceError, match="no test patient has all scores of fib4, swe, cnn3d"):
+        added_value(lacking.assign(y_score=lacking["y_score"].mask(test)), "cnn3d")
+
+
 def test_a_score_that_speaks_against_the_condition_says_so():
     right = table(1.6)
     turned = right.assign(y_score=right["y_score"].where(right["model"] != "cnn3d", 1 - right["y_score"]))

@@ -64,6 +64,11 @@ def test_pathways_are_compared_in_the_same_patients():
     assert other["biopsies_change_low"] < -250 < 0 < other["biopsies_change_high"]
 
 
+def test_no_step_is_called_as_the_end():
+    with pytest.raises(InferenceError, match="a step is called 'biopsy'"):
+        pathway_table(pd.DataFrame({"biopsy": ["low", "high"]}), [0, 1])
+
+
 def test_a_step_that_is_only_dropped_cannot_miss_more():
     """The limits of the change are those of the step that is added, turned round; names do not matter."""
     rng = np.random.default_rng(0)

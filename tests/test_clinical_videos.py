@@ -191,6 +191,15 @@ def test_operators_are_one_for_each_video():
             repeatability(A, PATIENT, threshold)
 
 
+def test_videos_that_do_not_differ_have_no_interval():
+    patient, score = np.repeat(np.arange(4), 2), np.repeat([0.1, 0.4, 0.5, 0.9], 2)
+    found = repeatability(score, patient, 0.5)
+    for name in ("within_sd", "repeatability", "bias"):
+        assert found[name].value == 0
+        assert np.isnan(found[name].confidence_interval).all()
+        assert "no interval" in found[name].note
+
+
 def test_a_hidden_operator_is_none():
     rng, patient = np.random.default_rng(0), np.repeat(np.arange(10), 2)
     score, operator = rng.random(20), np.array(["a", "b"] * 10, dtype=object)

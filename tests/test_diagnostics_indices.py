@@ -301,7 +301,7 @@ def test_labels_of_the_patients_survive():
 def test_zones_take_a_diagnostic_or_its_name_and_name_their_population(which):
     found = zones([1.0, 2.0, 4.0], which, age=[50, 50, 50])
     assert found.tolist() == ["low", "indeterminate", "high"]
-    assert "HIV/HCV co-infection" in found.name
+    assert "cut-off for stage 3, HIV/HCV co-infection" in found.name
     assert "ages not given" in zones([1.0], which).name
 
 
@@ -340,6 +340,11 @@ def test_rows_of_zones_are_of_the_same_patients():
         (lambda: fib4([60, 50], [80, 40, 30], 64, 150), "there are: age 2, ast 3, alt 1, platelets 1"),
         (lambda: fib4([np.datetime64("2020")], 80, 64, 150), r"age must hold numbers: it is of type datetime64"),
         (lambda: PublishedCutoff(3, np.nan, 2, "", ""), "two numbers, low <= high; they are nan and 2"),
+        (
+            lambda: PublishedCutoff(2.5, 1, 2, "", ""),
+            "the stage of cut-offs must be a whole number .* it is 2.5",
+        ),
+        (lambda: PublishedCutoff(True, 1, 2, "", ""), "must be a whole number from 1 on; it is True"),
         (lambda: PublishedCutoff(3, 5, 2, "", ""), "two numbers, low <= high; they are 5 and 2"),
         (lambda: PublishedCutoff(3, 1, 2, "", "", low_from_65=5), r"they are 1 \(from 65 years 5\) and 2"),
         (

@@ -196,6 +196,14 @@ def test_a_single_usable_fold_has_no_interval():
     assert found["note"].startswith("one fold: no interval")
 
 
+def test_optimism_does_not_hang_on_the_order_of_models_that_tie():
+    redraws = pd.DataFrame({"redraw": [0, 0, 1, 1], "model": ["a", "b"] * 2, "auc": [0.8, 0.8, 0.6, 0.7]})
+    redraws = redraws.assign(accuracy=0.7, accuracy_own=0.8)
+    expected = ((0.8 - (0.7 + 0.75) / 2) + (0.7 - 0.75)) / 2  # of two that tie, the mean of their means
+    for table in (redraws, redraws[::-1]):
+        assert optimism(table).loc[1, "optimism"] == pytest.approx(expected)
+
+
 def test_copies_of_a_repeat_are_no_repeats():
     once = repeated_folds(repeats=1)
     found = summarise_folds(pd.concat([once, once.assign(repeat=1)])).iloc[0]

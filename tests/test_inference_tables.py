@@ -112,6 +112,14 @@ def test_patients_who_chose_the_operating_point_do_not_judge_it_in_silence(predi
         summarise_models(predictions, {"CNN3D": 0.5})
 
 
+def test_models_without_a_patient_in_common_have_no_joint_test(predictions):
+    first, second = predictions["model"].unique()[:2]
+    even = predictions["patient_id"].map(hash) % 2 == 0
+    hidden = ((predictions["model"] == first) & even) | ((predictions["model"] == second) & ~even)
+    apart = predictions["y_score"].mask(hidden)
+    assert joint_test(predictions.assign(y_score=apart))["note"].item() == "no patient is scored by all models"
+
+
 def test_a_stage_without_scores_leaves_the_penalty_as_it_is():
     rng, stage = np.random.default_rng(0), np.repeat(np.arange(4), 8)
     scores = pd.DataFrame({"a": stage + rng.normal(size=32), "b": stage + rng.normal(size=32)})

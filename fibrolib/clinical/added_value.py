@@ -111,6 +111,8 @@ def added_value(
     parts = {part: select_predictions(predictions, part, models=names) for part in ("train", "test")}
     training, test = (parts[part].dropna() for part in ("train", "test"))
     _check_training(training["y_true"], len(names))
+    if test.empty:
+        raise InferenceError(f"no test patient has all scores of {', '.join(names)}")
     columns, truth = [_design(training, names[:k]) for k in (len(base), len(names))], training["y_true"].to_numpy(float)
     statistic, _, pvalue = _likelihood_ratio(columns[0], columns[1][:, -1:], truth)
     fits = [_fit_logistic(design, truth)[0] for design in columns]

@@ -130,6 +130,8 @@ def _check_pathway(zones: pd.DataFrame, y_true: ArrayLike, prevalence: float | N
     """Truth, and the prevalence."""
     if not isinstance(zones, pd.DataFrame) or zones.columns.has_duplicates:
         raise InferenceError("zones must be a DataFrame with one column for each step, each of its own name")
+    if "biopsy" in zones:
+        raise InferenceError("a step is called 'biopsy', as the end of every pathway is: give it another name")
     numbers = [step for step in zones if zones[step].notna().any() and pd.api.types.is_numeric_dtype(zones[step])]
     if numbers:
         raise InferenceError(f"step '{numbers[0]}' holds numbers: give what a cut-off says of them, by zones()")

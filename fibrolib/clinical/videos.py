@@ -71,8 +71,11 @@ def repeatability(
     found = {"icc": _icc(within, between, sizes, tails, confidence_level)}
     df, n = int(sizes.sum()) - len(sizes), len(sizes)
     spread = np.sqrt([within, *(within * df / stats.chi2.ppf(tails[::-1], df))])
+    note = ""
+    if not within:
+        spread[1:], note = np.nan, "the videos of every patient have the same score: no interval"
     for name, factor in (("within_sd", 1.0), ("repeatability", float(special.ndtri(0.975) * np.sqrt(2)))):
-        found[name] = Estimate(name, *map(float, factor * spread), n, confidence_level, "chi-square")
+        found[name] = Estimate(name, *map(float, factor * spread), n, confidence_level, "chi-square", note=note)
     found["bias"] = _bias(by_patient, confidence_level)
     flipped = (by_patient.max() >= threshold) & (by_patient.min() < threshold)
     found["flips"] = wilson(int(flipped.sum()), n, "share of patients whose decision flips", confidence_level)
@@ -146,9 +149,10 @@ def _bias(by_patient, level: float) -> Estimate:
     apart = (by_patient.nth(1).to_numpy() - by_patient.nth(0).to_numpy()).astype(float)
     mean, spread = float(apart.mean()), float(apart.std(ddof=1))
     error = spread / np.sqrt(len(apart))
-    reach = float(special.stdtrit(len(apart) - 1, (1 + level) / 2)) * error
+    reach = float(special.stdtrit(len(apart) - 1, (1 + level) / 2)) * error if error > 0 else np.nan
     z = float(special.ndtri(0.975)) * spread
     note = f"95 % limits of agreement {mean - z:.3f} to {mean + z:.3f}"
+    note = note if error > 0 else "all patients' videos differ by the same: no interval"
     return Estimate(
         "second less first", mean, mean - reach, mean + reach, len(apart), level, "Student's t", error, note
     )

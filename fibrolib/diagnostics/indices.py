@@ -157,6 +157,8 @@ class PublishedCutoff:
     from_age: float | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.stage, bool) or self.stage not in range(1, 100):
+            raise IndexInputError(f"the stage of cut-offs must be a whole number from 1 on; it is {self.stage!r}")
         try:
             ordered = 0 < self.low <= (self.low_from_65 or self.low) <= self.high < np.inf
         except TypeError:

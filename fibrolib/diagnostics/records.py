@@ -350,7 +350,11 @@ def zones(
         raise IndexInputError(f"{counted(len(values), 'value')} of the index but {counted(np.size(years), 'age')}")
     low = np.where((years >= 65) & (cut.low_from_65 is not None), cut.low_from_65 or cut.low, cut.low)
     codes = np.where(values >= cut.high, 2, np.where(values < low, 0, 1))
-    codes, names, label = (2 - codes if direction < 0 else codes), list(ZONES), f"zone, cut-off of {cut.population}"
+    codes, names, label = (
+        (2 - codes if direction < 0 else codes),
+        list(ZONES),
+        f"zone, cut-off for stage {cut.stage}, {cut.population}",
+    )
     if cut.from_age is not None:
         names.append(f"age < {cut.from_age:g}")
         codes[years < cut.from_age] = 3

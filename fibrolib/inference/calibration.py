@@ -107,6 +107,8 @@ def _brier(positive: _Booleans, probability: _Floats, level: float, n_resamples:
     draws = np.array([losses[rng.integers(0, n, n)].mean() for _ in range(n_resamples)])
     limits = _bca_limits(value, draws, [losses - value], level)
     error = float(losses.std(ddof=1) / np.sqrt(n))
+    if np.ptp(losses) == 0:
+        limits, warning = (np.nan, np.nan), _join_notes("all patients have the same loss: no interval", warning)
     return Estimate("Brier score", value, *limits, n, level, "BCa bootstrap", error, warning)
 
 
@@ -339,10 +341,10 @@ def summarise_calibration(
         ``model`` and the columns of :func:`estimates_table`, one row for each model and number. ``intercept``:
         calibration in the large, the shift of the log odds that would make the expected number of cases the observed
         one (0 is ideal, above 0: predicted risks are too low). ``slope``: 1 is ideal, below 1 predictions are too
-        extreme; infinite where the probabilities separate the classes. Both with profile-likelihood limits, the
-        intercept's scaled to the observed dispersion. ``brier``: mean squared error. ``ici``: mean distance of the
-        probabilities from the lowess curve, never 0 in a finite sample; its note states its value for perfectly
-        calibrated probabilities. A model that is refused has one row with a note and no numbers.
+        extreme; infinite where the probabilities separate the classes. Both with profile-likelihood limits (by F in
+        place of chi-square), the intercept's scaled to the observed dispersion. ``brier``: mean squared error. ``ici``:
+        mean distance of the probabilities from the lowess curve, never 0 in a finite sample; its note states its value
+        for perfectly calibrated probabilities. A model that is refused has one row with a note and no numbers.
     """
     options = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
 

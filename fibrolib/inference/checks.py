@@ -276,9 +276,9 @@ def _check_size(size: int, name: str, *, least: int = 1) -> int:
     return int(number)
 
 
-def _check_resamples(n_resamples: int, level: float = 0.95) -> int:
-    """Limits are quantiles of the resamples: at least 100, and one beyond either limit, else they are noise."""
-    least = max(100, ceil(2 / (1 - level) - 1e-9))
+def _check_resamples(n_resamples: int, level: float | None = None) -> int:
+    """At least 100, and one beyond either limit at a level: limits are quantiles of the resamples, else noise."""
+    least = max(100, ceil(2 / (1 - level) - 1e-9)) if level else 100
     name = "n_resamples" if least == 100 else f"n_resamples at a confidence level of {level:g}"
     return _check_size(n_resamples, name, least=least)
 

@@ -75,9 +75,9 @@ class Comparison:
 _ALIKE = "both scores order the patients alike, or without error"
 
 
-def _flawless_note(areas: tuple[float, float], most: float = 1.0) -> str:
-    """Caveat where one of two areas, up to `most`, is that of a score without error."""
-    flawless = [letter for letter, area in zip("ab", areas, strict=True) if area in (0.0, most)]
+def _flawless_note(areas: tuple[float, float]) -> str:
+    """Caveat where one of two areas is that of a score without error (or all wrong)."""
+    flawless = [letter for letter, area in zip("ab", areas, strict=True) if area in (0.0, 1.0)]
     return f"score {' and '.join(flawless)} ranks without error, as if its area were certain" if flawless else ""
 
 

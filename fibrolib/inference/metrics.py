@@ -128,7 +128,7 @@ def classification_metrics(
     errors).
     """
     _check_level(confidence_level), _check_order(y_true, y_score)
-    n_resamples = _check_resamples(n_resamples, *[confidence_level] * (method == "bootstrap"))
+    n_resamples = _check_resamples(n_resamples, confidence_level if method == "bootstrap" else None)
     _check_seed(seed)
     positive = _check_labels(y_true, least=1, pos_label=pos_label)
     counts = confusion(positive, y_score, threshold)

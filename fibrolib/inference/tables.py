@@ -149,6 +149,8 @@ def joint_test(predictions: pd.DataFrame, **chosen) -> pd.DataFrame:
     truth = wide.pop("y_true")
     row: dict[str, object] = {"models": wide.shape[1], "n": len(wide), "test": "DeLong, joint (F)"}
     try:
+        if wide.empty:
+            raise InferenceError("no patient is scored by all models")
         result = delong_joint_test(truth, wide)
         row |= result._asdict() | {"p": result.pvalue}
     except (InferenceError, ValueError) as error:
