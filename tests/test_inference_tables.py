@@ -114,7 +114,7 @@ def test_patients_who_chose_the_operating_point_do_not_judge_it_in_silence(predi
 
 def test_models_without_a_patient_in_common_have_no_joint_test(predictions):
     first, second = predictions["model"].unique()[:2]
-    even = predictions["patient_id"].map(hash) % 2 == 0
+    even = predictions["patient_id"].str[-1].isin(list("02468"))
     hidden = ((predictions["model"] == first) & even) | ((predictions["model"] == second) & ~even)
     apart = predictions["y_score"].mask(hidden)
     assert joint_test(predictions.assign(y_score=apart))["note"].item() == "no patient is scored by all models"
