@@ -101,6 +101,11 @@ def test_delong_matrix_of_pairs_without_interval_or_test(comparisons):
     assert "no interval, no p" in written
     assert "not tested" in written
     assert "nan" not in written
+    alike = comparisons.copy()
+    alike.loc[0, ["difference", "ci_low", "ci_high", "p_holm"]] = 0, np.nan, np.nan, 1.0
+    written = texts(plots.plot_delong_matrix(alike))
+    assert "no interval\np > 0.99" in written
+    assert "nan" not in written
 
 
 def test_zones_stack_to_the_number_of_patients():

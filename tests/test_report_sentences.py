@@ -214,6 +214,8 @@ def test_only_corrected_p_values_count():
     behind = pairs([0.01]).assign(difference=-0.1)
     assert "p < 0.05: SWE above 3D-CNN" in report.describe_comparisons(behind)
     assert "No pair" in report.describe_comparisons(pairs([np.nan]))
+    alike = pairs([1.0, 1.0]).assign(ci_low=np.nan, ci_high=np.nan)
+    assert "typically" not in report.describe_comparisons(alike)
     assert "few patients" in report.describe_comparisons(pairs([0.2, 0.3], note="few patients"))
     some = pairs([0.2, 0.3], note=["few patients; ties", "few patients"]).assign(n=[14, 17])
     assert "14 to 17 patients" in report.describe_comparisons(some)

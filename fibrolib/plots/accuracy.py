@@ -152,7 +152,9 @@ def _write_pair(plot: Axes, x: int, y: int, row: tuple) -> None:
     plot.text(x, y - 0.22, signed(row.difference), ha="center", va="center", fontweight="bold", color=colour)
     below = "no interval, no p"
     if not np.isnan(row.p_holm):
-        below = f"{signed(row.ci_low)} to {signed(row.ci_high)}\n{p_text(row.p_holm)}"
+        known = not np.isnan(row.ci_low)
+        limits = f"{signed(row.ci_low)} to {signed(row.ci_high)}" if known else "no interval"
+        below = f"{limits}\n{p_text(row.p_holm)}"
     plot.text(x, y + 0.12, below, ha="center", va="center", fontsize="x-small", color=colour)
 
 

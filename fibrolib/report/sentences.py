@@ -176,10 +176,12 @@ def describe_comparisons(comparisons: pd.DataFrame, check: pd.DataFrame | None =
         text += f"**{len(apart)}** {'has' if len(apart) == 1 else 'have'} p < 0.05: {pairs}"
     if check is not None:
         text += f". {_agreement(tested, check)}"
-    text = (
-        f"{text}. The 95 % interval of a difference is typically {width:.2f} wide: "
-        "if it includes both zero and a large difference, the data do not show whether the diagnostics are equal."
-    )
+    text += "."
+    if not np.isnan(width):  # no pair has an interval where all scores order the patients alike
+        text += (
+            f" The 95 % interval of a difference is typically {width:.2f} wide: if it includes both zero and a large "
+            "difference, the data do not show whether the diagnostics are equal."
+        )
     if not {*tested["a"], *tested["b"]} <= {record.name for record in INDICES}:
         text += " The tests hold only for these nets (one training each): another training would give other scores."
     # A note on one pair stays in the table; one that every pair carries is about the patients.
