@@ -82,6 +82,13 @@ def test_test_patients_without_a_score_in_common_are_told():
         added_value(lacking.assign(y_score=lacking["y_score"].mask(test)), "cnn3d")
 
 
+def test_certain_probabilities_have_a_note():
+    right = table(1.6)
+    certain = right.assign(y_score=right["y_score"].where(right.index != 3, 1.0))
+    assert "1 probability of exactly 0 or 1, taken as one in a million from there" in added_value(certain, "cnn3d").note
+    assert "exactly" not in added_value(right, "cnn3d").note
+
+
 def test_a_score_that_speaks_against_the_condition_says_so():
     right = table(1.6)
     turned = right.assign(y_score=right["y_score"].where(right["model"] != "cnn3d", 1 - right["y_score"]))

@@ -64,6 +64,12 @@ def test_pathways_are_compared_in_the_same_patients():
     assert other["biopsies_change_low"] < -250 < 0 < other["biopsies_change_high"]
 
 
+def test_the_same_pathway_changes_nothing():
+    zone = pd.DataFrame({"FIB-4": ["low", "high", "low", "indeterminate"]})
+    row = compare_pathways({"a": zone, "b": zone}, [0, 1, 1, 0]).iloc[1]
+    assert row[["missed_change", "missed_change_low", "missed_change_high"]].tolist() == [0, 0, 0]
+
+
 def test_no_step_is_called_as_the_end():
     with pytest.raises(InferenceError, match="a step is called 'biopsy'"):
         pathway_table(pd.DataFrame({"biopsy": ["low", "high"]}), [0, 1])

@@ -63,12 +63,15 @@ def test_labels_that_do_not_rise_are_refused():
     """`value_counts()` goes from the most frequent stage to the rarest, and labels of rows may be turned round."""
     error, shares = staging_error(3, 0.3), pd.Series([1, 0, 0, 0, 2, 2]).value_counts()
     assert attainable_auc(shares.sort_index(), error, 1) == attainable_auc([3, 1, 2], error, 1)
-    with pytest.raises(InferenceError, match="the distribution must go from the lowest stage to the highest"):
-        attainable_auc(shares, error, 1)
+    for labels in (shares, shares.sort_index().set_axis([1, 2, 3]), shares.sort_index().set_axis([0, 0, 1])):
+        with pytest.raises(InferenceError, match="the shares of the distribution must be of the stages from 0 on"):
+            attainable_auc(labels, error, 1)
+    words = pd.Series([3, 1, 2], index=["none", "mild", "severe"])  # whose order is that in which they are given
+    assert attainable_auc(words, error, 1) == attainable_auc([3, 1, 2], error, 1)
     table = pd.DataFrame(error)
     for turned, what in ((table[::-1], "rows"), (table[[2, 1, 0]], "columns")):
         for call in (lambda e: attainable_auc([3, 1, 2], e, 1), lambda e: corrected_auc([0, 1, 2] * 2, range(6), e, 1)):
-            with pytest.raises(InferenceError, match=f"the {what} of the error must go"):
+            with pytest.raises(InferenceError, match=f"the {what} of the error must be of the stages"):
                 call(turned)
 
 
@@ -94,6 +97,7 @@ def test_an_error_too_large_for_the_patients_is_refused():
         (([0, 5], [0.1, 0.2], np.eye(2), 1), "stage 5 was found"),
         (([0, 1], [0.1, 0.2], np.ones((2, 2)), 1), "each row with the sum 1"),
         (([0, 1], [0.1, 0.2], 0.25, 1), "square matrix"),
+        (([0, 1], [0.1, 0.2], np.zeros((0, 0)), 1), "square matrix"),
         (([], [], np.eye(2), 1), "one entry for each patient"),
         ((["F0", "F1"], [0.1, 0.2], np.eye(2), 1), "stage must hold numbers only"),
         (([0, 1], np.ma.array([0.1, 0.2], mask=[0, 1]), np.eye(2), 1), "1 of 2 scores is missing"),

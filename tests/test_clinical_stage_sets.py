@@ -98,6 +98,23 @@ def test_sizes_are_whole_numbers(sizes):
         set_coverage(sizes)
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ["F1", "F2", "F3"],
+        [1, 2, 3],
+        [2.0, 1.0, 0.0],
+        [("p", 2), ("p", 1), ("p", 0)],
+        ["F2 (bad)", "F1 (mild)", "F0"],
+    ],
+)
+def test_columns_are_the_stages_from_0_on(columns):
+    values = pd.DataFrame(np.full((6, 3), 1 / 3), columns=pd.Index(columns))
+    for call in (lambda: selective_accuracy([0, 1, 2] * 2, values), lambda: stage_sets(values, values, [0, 1, 2] * 2)):
+        with pytest.raises(InferenceError, match="the columns of the probabilities must be of the stages from 0 on"):
+            call()
+
+
 def test_patients_and_stages_keep_their_places():
     stage, probabilities = patients(40, 0)
     table = pd.DataFrame(probabilities, columns=[f"F{k}" for k in range(5)])
@@ -110,7 +127,7 @@ def test_patients_and_stages_keep_their_places():
         lambda: stage_sets(*[table[table.columns[::-1]]] * 2, truth),
         lambda: selective_accuracy(truth, table.set_axis([4, 3, 2, 1, 0], axis=1)),
     ):
-        with pytest.raises(InferenceError, match="columns of the probabilities must be the stages from 0 on"):
+        with pytest.raises(InferenceError, match="columns of the probabilities must be of the stages from 0 on"):
             call()
     words = table.set_axis(["none", "mild", "significant", "advanced", "cirrhosis"], axis=1)
     with pytest.raises(InferenceError, match="columns of both probabilities are in another order"):

@@ -112,6 +112,26 @@ def test_patients_without_a_centre_have_a_row():
     pd.testing.assert_frame_equal(blank.set_index("level"), table)
 
 
+@pytest.mark.parametrize("kind", ["Int64", "string", object])
+def test_patients_without_a_centre_are_tested_nowhere(kind):
+    centres = pd.Series([1] * 3 + [2] * 3 + [None, None]).astype("Int64").astype(kind)
+    patients = pd.DataFrame({"centre": centres, "split": ["train", "test", "validation"] * 2 + ["train", "validation"]})
+    splits = centre_splits(patients)
+    assert [split.tolist()[-2:] for split in splits.values()] == [["train", "validation"]] * 2
+    assert [(split == "test").sum() for split in splits.values()] == [3, 3]
+    assert centre_splits(patients.astype({"split": "category"}).query("split != 'test'")).keys() == splits.keys()
+    blank = patients.assign(centre=centres.astype(object).where(centres.notna(), " "))
+    assert centre_splits(blank).keys() == splits.keys()
+    with pytest.raises(InferenceError, match="column 'split' holds val: expected train, validation, test"):
+        centre_splits(patients.replace({"split": {"validation": "val"}}))
+
+
+def test_certain_probabilities_have_a_note():
+    certain = np.where(np.arange(N) < 3, Y, PROB)
+    notes = leave_one_centre_out(Y, certain, np.where(np.arange(N) // 2 % 2, "A", "B"))["note"]
+    assert notes.str.contains("3 probabilities of exactly 0 or 1, taken as one in a million from there").all()
+
+
 def test_each_centre_is_left_out_once():
     patients = GROUPS.assign(split=np.repeat(["train", "validation", "test"], 50))
     splits = centre_splits(patients)

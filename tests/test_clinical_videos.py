@@ -200,6 +200,16 @@ def test_videos_that_do_not_differ_have_no_interval():
         assert "no interval" in found[name].note
 
 
+def test_videos_of_several_patients_may_lie_among_one_another():
+    score, patient = np.array([10, 20, 30, 40, 40.5, 30.4, 20.6, 10.5]), np.array(list("ABCDDCBA"))
+    order = np.argsort(patient, kind="stable")
+    found, expected = repeatability(score, patient, 25)["bias"], repeatability(score[order], patient[order], 25)["bias"]
+    assert (found.value, found.confidence_interval) == (expected.value, pytest.approx(expected.confidence_interval))
+    assert found.low > 0.36  # 0.5, 0.6, 0.4 and 0.5
+    with pytest.raises(InferenceError, match="patient holds numbers and texts"):
+        repeatability(score, np.array([1, 2, 3, 4, "4", 3, 2, 1], dtype=object), 25)
+
+
 def test_a_hidden_operator_is_none():
     rng, patient = np.random.default_rng(0), np.repeat(np.arange(10), 2)
     score, operator = rng.random(20), np.array(["a", "b"] * 10, dtype=object)

@@ -280,7 +280,7 @@ def test_units_of_stiffness_and_unknown_units():
 
 def test_what_a_message_advises_is_taken():
     """3 x density x (speed)² of the shear wave; 0.6 µkat/L are 36 U/L."""
-    for unit in ("m/s", {"index": "m/s"}):
+    for unit in ("m/s", {"index": "m/s"}, {"swe_kpa": "m/s"}):
         assert zones([1.4, 2.0], SWE, unit=unit).tolist() == zones([5.88, 12.0], SWE).tolist() == ["low", "high"]
     limit = {"upper_limit": "µkat/L"}
     assert apri(72, 200, upper_limit=0.6, unit=limit) == pytest.approx(1.0)
@@ -302,7 +302,8 @@ def test_zones_take_a_diagnostic_or_its_name_and_name_their_population(which):
     found = zones([1.0, 2.0, 4.0], which, age=[50, 50, 50])
     assert found.tolist() == ["low", "indeterminate", "high"]
     assert "cut-off for stage 3, HIV/HCV co-infection" in found.name
-    assert "ages not given" in zones([1.0], which).name
+    assert "(ages not given)" in zones([1.0], which).name
+    assert "(1 age not given)" in zones([1.0, 2.0], which, age=[50, np.nan]).name
 
 
 def test_options_of_zones():
@@ -315,7 +316,7 @@ def test_options_of_zones():
 
 
 def test_zones_of_any_case_are_counted():
-    assert tabulate_zones(["LOW", "High"], [0, 1])["n"].sum() == 2
+    assert tabulate_zones(["LOW", " High"], [0, 1])["n"].sum() == 2
     with pytest.raises(IndexInputError, match="zones are low, indeterminate, high, not middle"):
         tabulate_zones(["middle"], [0])
 
@@ -355,6 +356,9 @@ def test_rows_of_zones_are_of_the_same_patients():
         (lambda: zones([1.0], FIB4, direction="x"), "direction must be 1 or -1 .* it is 'x'"),
         (lambda: zones([1.0], FIB4, unit="m/s"), "unit='m/s' is for a diagnostic with a unit, such as SWE"),
         (lambda: zones([1.2], SWE, unit="mmHg"), "index can be given in kPa, m/s, Pa, not in 'mmHg'"),
+        (lambda: zones([2.7], SWE, unit={"swe": "m/s"}), "unit must name 'index' alone"),
+        (lambda: fib4(60, 80, 64, 150, unit={"ast": 5}), "unit must map arguments to texts"),
+        (lambda: apri([80, 90, 70], 150, upper_limit=[40, 35]), r"one for each patient; its shape is \(2,\)"),
         (lambda: fib4(60, 80, 64, 150, unit=5), "unit must be a text, .* it is 5"),
         (lambda: apri(80, 150, unit={"limit": "µkat/L"}), "unit names .*limit"),
         (lambda: ColumnSpec("U/L", 20, 1), "go from low to high, .* they are 20 to 1"),

@@ -163,6 +163,13 @@ def test_a_curve_has_sizes_and_options_that_there_are():
             function(*given, seeds=1)
 
 
+def test_a_level_that_exchanges_cannot_tell_is_refused():
+    with pytest.raises(ValueError, match=r"with 25 and 25 patients, p is simulated down to 0\.005: .* needs draws=0"):
+        comparison_power(0.95, 0.6, 25, 25, confidence_level=0.999)
+    assert comparison_power(0.95, 0.6, 25, 25, confidence_level=0.995).power > 0.5
+    assert comparison_power(0.95, 0.6, 25, 25, confidence_level=0.999, draws=0).power > 0.5
+
+
 def test_a_pilot_without_error_says_so():
     y = np.repeat([0, 1], 30)
     noisy = y + np.random.default_rng(0).normal(size=60)

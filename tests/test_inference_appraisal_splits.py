@@ -204,6 +204,15 @@ def test_optimism_does_not_hang_on_the_order_of_models_that_tie():
         assert optimism(table).loc[1, "optimism"] == pytest.approx(expected)
 
 
+def test_repeats_that_differ_say_so_whatever_their_numbers():
+    once = repeated_folds(repeats=1)
+    other = once.assign(repeat=1, fold=once["fold"] % 2)
+    found = summarise_folds(pd.concat([once, other])).iloc[0]
+    turned = summarise_folds(pd.concat([once.assign(repeat=1), other.assign(repeat=0)])).iloc[0]
+    assert "the repeats differ in patients or folds" in found["note"]
+    assert (found["low"], found["high"], found["n"]) == (turned["low"], turned["high"], turned["n"])
+
+
 def test_copies_of_a_repeat_are_no_repeats():
     once = repeated_folds(repeats=1)
     found = summarise_folds(pd.concat([once, once.assign(repeat=1)])).iloc[0]

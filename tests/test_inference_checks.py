@@ -129,6 +129,10 @@ A, B = [1.0, 2, 4, 3, 5, 6], [2.0, 1, 5, 3, 4, 6]
         (lambda: recalibrated([0.2], np.nan, 1), "intercept must be a finite number; it is nan"),
         (lambda: estimates_table({"auc": 0.5}), "estimates must map names to estimates"),
         (lambda: obuchowski(Y, A, prevalence={0: 0.4, 1: 0.5, 5: 0.1}, scale=range(5)), "outside the scale .*: 5"),
+        (
+            lambda: metric_coverage("f1", 5, 5, 0.8, 0.8, confidence_level=0.999, n_resamples=100),
+            "n_resamples at a confidence level of 0.999 must be a whole number from 2000 on",
+        ),
         (lambda: metric_coverage("lr_positive", 8, 9, 0, 1), "lr_positive is 0/0 at a sensitivity of 0 and"),
         (lambda: recalibrated([0.2], 0, "a"), "slope must be a finite number; it is the text 'a'"),
     ],
@@ -296,7 +300,7 @@ def test_a_score_that_is_numbered_hides_no_other():
             call()
 
 
-@pytest.mark.parametrize("level", [0.99, 0.999])
+@pytest.mark.parametrize("level", [0.99, 0.999, 0.9999])
 def test_a_high_level_takes_more_resamples(level):
     """At least one beyond either limit."""
     least = round(2 / (1 - level))

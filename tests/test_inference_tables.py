@@ -120,6 +120,19 @@ def test_models_without_a_patient_in_common_have_no_joint_test(predictions):
     assert joint_test(predictions.assign(y_score=apart))["note"].item() == "no patient is scored by all models"
 
 
+def test_an_operating_point_is_a_number(predictions):
+    model = predictions["model"].iloc[0]
+    for value in (np.inf, "0.5"):
+        with pytest.raises(ValueError, match=f"thresholds must be numbers, NaN where there is none; that of '{model}'"):
+            count_results(predictions, {model: value})
+
+
+def test_patients_have_one_kind_of_id(predictions):
+    ids = predictions["patient_id"].astype(object).where(predictions.index != 0, 7)
+    with pytest.raises(InferenceError, match="column 'patient_id' holds numbers and texts"):
+        summarise_models(predictions.assign(patient_id=ids))
+
+
 def test_a_stage_without_scores_leaves_the_penalty_as_it_is():
     rng, stage = np.random.default_rng(0), np.repeat(np.arange(4), 8)
     scores = pd.DataFrame({"a": stage + rng.normal(size=32), "b": stage + rng.normal(size=32)})

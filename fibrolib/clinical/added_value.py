@@ -19,6 +19,7 @@ from fibrolib.clinical.rates import _rate_difference
 from fibrolib.inference import Comparison, InferenceError, auc, delong_test, log_odds, select_predictions
 from fibrolib.inference.checks import _check_level, _check_real
 from fibrolib.inference.intervals import _join_notes
+from fibrolib.inference.recalibration import _certain_note
 
 _LEAST = 5
 """Training patients in either class that a model needs for each score (assumption; ten are the custom)."""
@@ -104,6 +105,8 @@ def added_value(
     cuts = _check_real(
         thresholds, "thresholds", "probabilities between 0 and 1, both excluded", low=0, high=1, open_="low high"
     )
+    if cuts.ndim > 1 or not cuts.size:
+        raise InferenceError(f"thresholds must be a list of probabilities; their shape is {cuts.shape}")
     if prevalence is not None:
         _check_level(prevalence, "prevalence")
     base = [base] if isinstance(base, str) else base
@@ -123,8 +126,10 @@ def added_value(
     benefit = _net_benefit(probabilities, np.atleast_1d(cuts).tolist(), prevalence, confidence_level)
     sizes = len(training), len(test), sum(len(parts[part]) for part in parts) - len(training) - len(test)
     numbers = statistic, pvalue, float(gain), found
+    certain = _certain_note(pd.concat(parts.values())[names])
     turned = f"high {added} speaks against the condition, beside the others" * bool(fits[1][-1] < 0)
-    return AddedValue(added, tuple(base), *sizes, *numbers, benefit, probabilities, _join_notes(turned, found.note))
+    note = _join_notes(turned, certain, found.note)
+    return AddedValue(added, tuple(base), *sizes, *numbers, benefit, probabilities, note)
 
 
 def _check_training(truth: pd.Series, n_scores: int) -> None:

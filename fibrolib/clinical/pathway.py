@@ -120,6 +120,8 @@ def _change(
 ) -> _Rate:
     """How many more patients are released, in units of `weights`; `nested`: steps were only added, or only dropped."""
     adds, drops = nested
+    if adds and drops:  # the same pathway
+        return 0.0, 0.0, 0.0
     if adds or drops:
         released, side = (before & ~now, 1) if adds else (now & ~before, -1)
         return _rate(positive, released, tuple(side * weight for weight in weights), level)

@@ -21,6 +21,7 @@ from fibrolib.inference.checks import (
     _check_seed,
     _check_share,
     _check_size,
+    _check_stage_labels,
     _check_stages,
 )
 from fibrolib.inference.intervals import _join_notes, _small_sample_note
@@ -147,29 +148,24 @@ def corrected_auc(
 
 def _check_matrix(error: ArrayLike) -> _Floats:
     if isinstance(error, pd.DataFrame):
-        _check_stage_order(error.index, "the rows of the error")
-        _check_stage_order(error.columns, "the columns of the error")
+        _check_stage_labels(error.index, "the rows of the error")
+        _check_stage_labels(error.columns, "the columns of the error")
     matrix = _as_float(error, "error")
-    if matrix.shape != (len(np.atleast_1d(matrix)),) * 2 or not np.allclose(matrix.sum(axis=1), 1) or matrix.min() < 0:
+    square = matrix.size > 0 and matrix.shape == (len(np.atleast_1d(matrix)),) * 2
+    if not square or not np.allclose(matrix.sum(axis=1), 1) or matrix.min() < 0:
         raise InferenceError("the error must be a square matrix of probabilities, each row with the sum 1")
     return matrix
 
 
 def _check_error(distribution: ArrayLike, error: ArrayLike) -> tuple[_Floats, _Floats]:
     if isinstance(distribution, pd.Series):
-        _check_stage_order(distribution.index, "the distribution")
+        _check_stage_labels(distribution.index, "the shares of the distribution")
     shares, matrix = _as_float(distribution, "distribution"), _check_matrix(error)
     if shares.shape != matrix.shape[:1]:
         raise InferenceError(f"the error is of {len(matrix)} stages: give the share of each in the distribution")
     if shares.min() < 0 or not shares.sum() > 0:
         raise InferenceError("the distribution of the stages must hold shares from 0 on")
     return shares / shares.sum(), matrix
-
-
-def _check_stage_order(labels: pd.Index, name: str) -> None:
-    """Refuse labels that do not rise, such as those of ``value_counts()``: values are taken as they come."""
-    if not labels.is_monotonic_increasing:
-        raise InferenceError(f"{name} must go from the lowest stage to the highest: sort by the index, .sort_index()")
 
 
 def _weights(found: _Floats, error: ArrayLike, cutoff: int) -> tuple[_Floats, _Floats]:

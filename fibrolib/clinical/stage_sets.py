@@ -7,7 +7,6 @@ holds if calibration patients and new ones are exchangeable.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from math import ceil
 
@@ -17,7 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from fibrolib.inference import InferenceError, wilson
-from fibrolib.inference.checks import _as_float, _check_level, _check_order, _check_size, _check_stages
+from fibrolib.inference.checks import (
+    _as_float,
+    _check_level,
+    _check_order,
+    _check_size,
+    _check_stage_labels,
+    _check_stages,
+)
 
 _Floats = NDArray[np.float64]
 
@@ -81,16 +87,8 @@ def _check_probabilities(probabilities: ArrayLike) -> _Floats:
     if values.ndim != 2 or not values.size or not np.allclose(values.sum(axis=1), 1, atol=1e-3) or values.min() < -1e-6:
         raise InferenceError("probabilities of stages must be one row for each patient, each row with the sum 1")
     if isinstance(probabilities, pd.DataFrame):
-        _check_columns([str(name) for name in probabilities])
+        _check_stage_labels(probabilities, "the columns of the probabilities")
     return values
-
-
-def _check_columns(names: list[str]) -> None:
-    """Refuse columns whose names say that they are not stage 0, 1, ... in this order, as 4, 3, ... or F1, F0, ..."""
-    ends = [re.search(r"\d+$", name) for name in names]
-    numbers = [int(end[0]) for end in ends if end]
-    if sorted(numbers) == list(range(len(names))) != numbers:
-        raise InferenceError(f"the columns of the probabilities must be the stages from 0 on; they are {names}")
 
 
 def _check_staged(stage: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.int64], _Floats]:

@@ -25,7 +25,10 @@ from fibrolib.inference.checks import (
     _check_labels,
     _check_order,
     _check_probabilities,
+    _few,
 )
+from fibrolib.inference.intervals import _join_notes
+from fibrolib.inference.recalibration import _certain_note
 from fibrolib.stages import _without_mask
 
 _LEAST = 5
@@ -186,11 +189,22 @@ def centre_splits(patients: pd.DataFrame, column: str = "centre") -> dict[str, p
     """
     if not isinstance(patients, pd.DataFrame) or "split" not in patients:
         raise InferenceError("the patients lack the column 'split', which says who is a validation patient")
-    centres = _sorted(patients[column].dropna().unique().tolist()) if column in patients else []
+    unknown = set(map(str, patients["split"])) - {"train", "validation", "test"}
+    if unknown:
+        raise InferenceError(f"column 'split' holds {_few(sorted(unknown))}: expected train, validation, test")
+    centre = _without_blanks(patients[column]) if column in patients else pd.Series(dtype=object)
+    centres = _sorted(centre.dropna().unique().tolist())
     if len(centres) < 2:
         raise InferenceError(f"the column '{column}' names {len(centres)} centres: at least two are needed")
-    stay = patients["split"].where(patients["split"] == "validation", "train")
-    return {centre: stay.mask(patients[column] == centre, "test") for centre in centres}
+    split = patients["split"].astype(object)
+    stay = split.where(split == "validation", "train")
+    return {each: stay.mask((centre == each).to_numpy(dtype=bool), "test") for each in centres}
+
+
+def _without_blanks(names: pd.Series) -> pd.Series:
+    """Names as objects, None where missing or blank."""
+    known = names.notna() & (names.astype(str).str.strip() != "")
+    return names.astype(object).where(known.to_numpy(dtype=bool), None)
 
 
 def leave_one_centre_out(
@@ -213,7 +227,7 @@ def leave_one_centre_out(
     if np.ndim(centre) != 1:
         raise InferenceError("centre must name the centre of each patient, for example table['centre']")
     names = pd.Series(np.asarray(_without_mask(centre), dtype=object))
-    data = _joined(y_true, y_prob, pd.DataFrame({"centre": names.mask(names.astype(str).str.strip() == "")}))
+    data = _joined(y_true, y_prob, pd.DataFrame({"centre": _without_blanks(names)}))
     rows = []
     for name, here in data.groupby("centre"):
         others = data[data["centre"].notna() & (data["centre"] != name)]
@@ -230,6 +244,7 @@ def leave_one_centre_out(
         carried = [1 / (1 + np.exp(-_line(part) @ beta)) for part in (others, here)]
         threshold = choose_threshold(others[""], carried[0])
         numbers = _numbers(here.assign(**{" ": carried[1]}), threshold, confidence_level)
+        numbers["note"] = _join_notes(_certain_note(data[" "][data["centre"].notna()]), numbers["note"])
         rows.append(row | numbers | {"threshold": threshold})
     homeless = data[data["centre"].isna()]
     if len(homeless):

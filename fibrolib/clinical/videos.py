@@ -12,6 +12,7 @@ from fibrolib.inference import Comparison, Estimate, InferenceError, auc, wilson
 from fibrolib.inference.checks import (
     _as_float,
     _check_level,
+    _check_one_kind,
     _check_order,
     _check_scored,
     _check_scores,
@@ -76,7 +77,7 @@ def repeatability(
         spread[1:], note = np.nan, "the videos of every patient have the same score: no interval"
     for name, factor in (("within_sd", 1.0), ("repeatability", float(special.ndtri(0.975) * np.sqrt(2)))):
         found[name] = Estimate(name, *map(float, factor * spread), n, confidence_level, "chi-square", note=note)
-    found["bias"] = _bias(by_patient, confidence_level)
+    found["bias"] = _bias(data, confidence_level)
     flipped = (by_patient.max() >= threshold) & (by_patient.min() < threshold)
     found["flips"] = wilson(int(flipped.sum()), n, "share of patients whose decision flips", confidence_level)
     if operator is not None:
@@ -98,6 +99,7 @@ def _patient_codes(patient: ArrayLike, n: int) -> tuple[NDArray[np.int64], int]:
     codes, names = pd.factorize(np.asarray(_without_mask(patient)))
     if (codes < 0).any():
         raise InferenceError("every video needs the patient whose it is: leave the others out")
+    _check_one_kind(names, "patient")
     return codes, len(names)
 
 
@@ -145,8 +147,10 @@ def _icc_operators(scores: _Floats, tails: tuple[float, float], level: float) ->
     return Estimate("ICC(A,1)", float(value), float(low), float(high), n, level, "F")
 
 
-def _bias(by_patient, level: float) -> Estimate:
-    apart = (by_patient.nth(1).to_numpy() - by_patient.nth(0).to_numpy()).astype(float)
+def _bias(data: pd.DataFrame, level: float) -> Estimate:
+    number = data.groupby("patient").cumcount()
+    first, second = (data[number == which].set_index("patient")["score"] for which in (0, 1))
+    apart = (second - first).to_numpy()  # of each patient, whose videos may lie among those of others
     mean, spread = float(apart.mean()), float(apart.std(ddof=1))
     error = spread / np.sqrt(len(apart))
     reach = float(special.stdtrit(len(apart) - 1, (1 + level) / 2)) * error if error > 0 else np.nan

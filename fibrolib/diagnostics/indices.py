@@ -90,6 +90,8 @@ def apri(
     limit = _in_own_unit("upper_limit", upper_limit, AST, of_limit)
     if np.isnan(limit).any():
         raise IndexInputError(f"upper_limit must be a number of U/L, for example {_AST_UPPER_LIMIT:g}; it is missing")
+    if limit.size > 1 and limit.shape != np.broadcast_shapes(ast.shape, platelets.shape):
+        raise IndexInputError(f"upper_limit must be one number, or one for each patient; its shape is {limit.shape}")
     return _labelled(100 * (ast / limit) / platelets, given, "APRI")
 
 
@@ -105,6 +107,9 @@ def _own_units(
     """Arguments in the units of the formula."""
     if not isinstance(unit, str | Mapping | None):
         raise IndexInputError(f"unit must be a text, such as 'per µL', or map arguments to texts; it is {unit!r}")
+    texts = unit.values() if isinstance(unit, Mapping) else ()
+    if not all(isinstance(text, str) for text in texts):
+        raise IndexInputError(f"unit must map arguments to texts, such as 'per µL'; it is {unit!r}")
     unknown = set(unit) - set(given) if isinstance(unit, Mapping) else set()
     if unknown or (isinstance(unit, str) and not any(spec.converter(unit) for _, spec in given.values())):
         raise IndexInputError(f"unit names {sorted(unknown) or repr(unit)}, but the index reads {', '.join(given)}")

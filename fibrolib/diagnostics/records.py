@@ -340,6 +340,11 @@ def zones(
     if unit is not None and spec is None:
         raise IndexInputError(f"unit={unit!r} is for a diagnostic with a unit, such as SWE")
     units = {"index": unit} if isinstance(unit, str) else unit
+    if isinstance(units, Mapping):  # by the index, or the column that it is
+        unknown = [name for name in units if name not in ("index", *record.columns)]
+        if unknown or len(units) != 1:
+            raise IndexInputError(f"unit must name 'index' alone; it is {unit!r}")
+        units = {"index": next(iter(units.values()))}
     numbers = _in_own_unit("index", index, spec, units) if spec else _positive_values("index", index)
     if numbers.ndim != 1:
         raise IndexInputError(f"index must be one value for each patient; its shape is {numbers.shape}")
@@ -358,7 +363,9 @@ def zones(
     if cut.from_age is not None:
         names.append(f"age < {cut.from_age:g}")
         codes[years < cut.from_age] = 3
-        label += f", not validated below {cut.from_age:g} years" + (" (ages not given)" if age is None else "")
+        lacking = int(np.isnan(years).sum())
+        unknown = "ages not given" if lacking == len(years) else f"{counted(lacking, 'age')} not given"
+        label += f", not validated below {cut.from_age:g} years" + f" ({unknown})" * bool(lacking)
     codes[values.isna()] = -1
     return pd.Series(pd.Categorical.from_codes(codes, names), index=values.index, name=label)
 
@@ -374,7 +381,7 @@ def tabulate_zones(zone: Sequence[str] | pd.Series, y_true: ArrayLike) -> pd.Dat
     truth = check_stages(y_true, "y_true")
     if truth.size and truth.max() > 1:
         raise IndexInputError(f"y_true must hold 0 and 1 only, found {truth.max()}: apply the stage cut-off first")
-    names = pd.Series(zone).astype(object).fillna("missing").astype(str).str.casefold().to_numpy()
+    names = pd.Series(zone).astype(object).fillna("missing").astype(str).str.strip().str.casefold().to_numpy()
     if len(names) != len(truth):
         raise ValueError(f"{counted(len(names), 'zone')} for {counted(len(truth), 'patient')}")
     young = sorted({name for name in names if name.startswith("age <")})

@@ -6,6 +6,7 @@ settings that nobody can mean (a level of 95) are a plain ValueError, which reac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Hashable, Iterable
 from itertools import combinations
 from math import ceil
@@ -130,6 +131,13 @@ def _check_column_names(table: pd.DataFrame, name: str) -> None:
         raise InferenceError(f"{name} has several columns {', '.join(map(repr, twice))}: keep one of each")
 
 
+def _check_one_kind(names: Iterable[Hashable], name: str) -> None:
+    """Refuse ids of which some are texts and some numbers: 7 and "7" would be two patients."""
+    texts = {isinstance(each, str) for each in names}
+    if len(texts) > 1:
+        raise InferenceError(f"{name} holds numbers and texts: 7 and '7' would be two. Write all of them alike")
+
+
 def _check_order(truth: ArrayLike, *others: ArrayLike) -> None:
     """Refuse tables and series whose rows, taken as they come, are of different patients: also in a list of them.
 
@@ -144,22 +152,32 @@ def _check_order(truth: ArrayLike, *others: ArrayLike) -> None:
         known, together = other.isin(one), "or .to_numpy() of all if the rows do belong together"
         if one.equals(other):
             continue
+        numbered = any(each.equals(pd.RangeIndex(len(index))) for each in (first, index))
         if known.all() and one.isin(other).all():
+            if numbered:
+                raise InferenceError(
+                    "the truth and the scores hold the same patients in another order, or one of both is only numbered"
+                    ": give .to_numpy() of all if the rows do belong together, else scores.reindex(truth.index)"
+                )
             raise InferenceError(
                 "the truth and the scores hold the same patients in another order: give scores.reindex(truth.index), "
                 f"{together}"
             )
-        if any(each.equals(pd.RangeIndex(len(index))) for each in (first, index)):
+        if numbered:
             continue
         if known.any():
             raise InferenceError(
-                f"the truth and the scores hold different patients, {index[~known][0]!r} for example is not in both: "
-                f"take those of truth.index.intersection(scores.index), {together}"
+                f"the truth and the scores hold different patients, {_quoted(index[~known][0])} for example is not in "
+                f"both: take those of truth.index.intersection(scores.index), {together}"
             )
         raise InferenceError(
-            f"the truth and the scores name no patient alike, {first[0]!r} and {index[0]!r} for example: give both the "
-            f"same index, {together}"
+            f"the truth and the scores name no patient alike, {_quoted(first[0])} and {_quoted(index[0])} for example: "
+            f"give both the same index, {together}"
         )
+
+
+def _quoted(label: Hashable) -> str:
+    return repr(label) if isinstance(label, str | tuple) else str(label)
 
 
 def _check_probabilities(y_prob: ArrayLike, n: int, name: str = "y_prob") -> _Floats:
@@ -188,6 +206,19 @@ def _check_stages(stage: ArrayLike, name: str = "stage") -> _Integers:
         return check_stages(values, name)
     except StageError as error:
         raise InferenceError(str(error)) from error
+
+
+def _check_stage_labels(labels: Iterable[Hashable], name: str) -> None:
+    """Refuse labels whose numbers are not the stages 0, 1, ... in this order; words say nothing of an order."""
+    labels = [label[-1] if isinstance(label, tuple) else label for label in labels]
+    found = [re.findall(r"\d+(?:\.\d+)?", str(label)) for label in labels]
+    if all(len(numbers) == 1 for numbers in found):
+        numbers = [float(number) for (number,) in found]
+        if numbers != list(range(len(numbers))):
+            raise InferenceError(
+                f"{name} must be of the stages from 0 on, one after the other; they are of {_few(labels)}: sort them, "
+                "and give a stage that nobody has a 0"
+            )
 
 
 def _check_real(value: ArrayLike, name: str, allowed: str, *, low: float, high: float, open_: str = "") -> _Floats:
@@ -278,7 +309,7 @@ def _check_size(size: int, name: str, *, least: int = 1) -> int:
 
 def _check_resamples(n_resamples: int, level: float | None = None) -> int:
     """At least 100, and one beyond either limit at a level: limits are quantiles of the resamples, else noise."""
-    least = max(100, ceil(2 / (1 - level) - 1e-9)) if level else 100
+    least = max(100, ceil(round(2 / (1 - level), 6))) if level else 100
     name = "n_resamples" if least == 100 else f"n_resamples at a confidence level of {level:g}"
     return _check_size(n_resamples, name, least=least)
 

@@ -352,12 +352,12 @@ def _in_order_of(scores_a: pd.DataFrame, scores_b: pd.DataFrame) -> pd.DataFrame
     """The second table with its columns in the order of the first, where they have names in common."""
     for scores, name in ((scores_a, "scores_a"), (scores_b, "scores_b")):
         _check_column_names(scores, name)
-    apart = scores_a.columns.symmetric_difference(scores_b.columns)
-    if not scores_a.columns.isin(scores_b.columns).any():
+    names, others = (list(map(str, scores)) for scores in (scores_a, scores_b))
+    if not set(names) & set(others):
         return scores_b
-    if len(apart):
+    if apart := sorted(set(names) ^ set(others)):
         raise InferenceError(f"a training is in one of both tables alone: {_few(map(repr, apart))}")
-    return scores_b[scores_a.columns]
+    return scores_b.iloc[:, [others.index(name) for name in names]]
 
 
 def _training_error(areas: np.ndarray, covariance: np.ndarray) -> tuple[float, float]:

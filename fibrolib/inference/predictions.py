@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fibrolib.errors import counted
-from fibrolib.inference.checks import InferenceError, _check_size
+from fibrolib.inference.checks import InferenceError, _check_one_kind, _check_size
 
 _SPLITS = ("train", "validation", "test")
 _NO_SCORES = "no patient has a score of this model"
@@ -100,6 +100,7 @@ def _check_values(predictions: pd.DataFrame) -> None:
     for column in ("patient_id", "model", "repeat"):
         if predictions[column].isna().any():
             raise InferenceError(f"column '{column}' has {counted(int(predictions[column].isna().sum()), 'empty row')}")
+    _check_one_kind(predictions["patient_id"].unique(), "column 'patient_id'")
     if predictions["model"].eq("y_true").any():
         raise InferenceError("a model is called 'y_true', as the column of the truth: give it another name")
     unknown = sorted(set(predictions["split"].astype(str)) - set(_SPLITS))
@@ -172,5 +173,5 @@ def _by_model(
             table = statistic(scored["y_true"], scored[model])
         except InferenceError as error:
             table = pd.DataFrame({"n": [len(scored)], "note": [str(error)]})
-        tables.append(table.assign(model=model))
+        tables.append(table.assign(model=[model] * len(table)))
     return pd.concat(tables, ignore_index=True).reindex(columns=["model", *columns])

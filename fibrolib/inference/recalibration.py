@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from fibrolib.errors import counted
 from fibrolib.inference.calibration import _matching_shift, _root_of_falling, _score, _supremum
 from fibrolib.inference.checks import (
     InferenceError,
@@ -25,6 +26,13 @@ def log_odds(probability: ArrayLike) -> NDArray[np.float64]:
     """Log odds of probabilities, same shape; those of 0 and 1 are cut at one in a million."""
     values = _check_unit_range(_as_float(probability, "probability"), "probability")
     return special.logit(np.clip(values, _LEAST, 1 - _LEAST))
+
+
+def _certain_note(probability: ArrayLike) -> str:
+    """Caveat of log odds that `log_odds` cuts."""
+    n = int(np.isin(np.asarray(probability, dtype=float), (0.0, 1.0)).sum())
+    number = counted(n, "probability", "probabilities")
+    return f"{number} of exactly 0 or 1, taken as one in a million from there" if n else ""
 
 
 def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = True) -> tuple[float, float]:

@@ -255,6 +255,9 @@ def share_of_ceiling(
         correlation = float(covariance[0, 1] / known) if known > 0 else 0.0
         value, (low, high) = gain / achievable, _ratio_limits(gain, achievable, np.array(limits) - 0.5, correlation)
         note = "the ceiling is not told from chance: no limits" if np.isnan(low) else ""
+        if np.array_equal(*placed):
+            low = high = np.nan
+            note = "both scores order the patients alike: the share is 1 by definition, no limits"
     note = _join_notes(note, _small_sample_note(*sizes))
     method = "from the limits of both areas"
     return Estimate("share of the achievable AUC gain", value, low, high, len(positive), level, method, note=note)

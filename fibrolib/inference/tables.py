@@ -96,6 +96,9 @@ def _by_known_name(thresholds: Mapping[str, float], predictions: pd.DataFrame) -
     """Operating points as floats, of models that the predictions have; NaN for a model without one."""
     if not isinstance(thresholds, Mapping | pd.Series):
         raise ValueError(f"thresholds must map models to operating points, as choose_thresholds does: {thresholds!r}")
+    for model, value in dict(thresholds).items():
+        if isinstance(value, str) or np.isinf(_as_float(value, "thresholds")).any():
+            raise ValueError(f"thresholds must be numbers, NaN where there is none; that of {model!r} is {value!r}")
     named = pd.Series(_as_float(list(dict(thresholds).values()), "thresholds"), index=list(dict(thresholds)))
     if absent := sorted(set(named.index) - set(predictions["model"])):
         raise InferenceError(f"thresholds of {', '.join(map(repr, absent))}: the predictions have no such model")

@@ -117,7 +117,8 @@ def metric_coverage(
     """
     m, n = _check_classes(n_positive, n_negative)
     _check_share(sensitivity, "sensitivity"), _check_share(specificity, "specificity"), _check_level(confidence_level)
-    _check_resamples(n_resamples)
+    methods = _check_choices(methods, "methods", _COMPOSITE_METHODS)
+    _check_resamples(n_resamples, confidence_level if "bootstrap" in methods else None)
     _check_choice(metric, "metric", _COMPOSITES)
     value = _COMPOSITES[metric][1]
     truth = float(value(m * sensitivity, m * (1 - sensitivity), n * (1 - specificity), n * specificity))
@@ -127,7 +128,7 @@ def metric_coverage(
         stats.binom.pmf(np.arange(m + 1), m, sensitivity), stats.binom.pmf(np.arange(n + 1), n, specificity)
     )
     rows = []
-    for method in _check_choices(methods, "methods", _COMPOSITE_METHODS):
+    for method in methods:
         covered = 0.0
         for (tp, tn), weight in np.ndenumerate(weights):
             counts = (tp, m - tp, n - tn, tn)

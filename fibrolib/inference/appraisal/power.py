@@ -136,6 +136,12 @@ class _Plan:
             null = self.areas if self.margin else null  # at the margin the areas differ
             errors = (np.sqrt(_difference_variance(areas, self.correlation, m, n)) for areas in (null, self.areas))
             return Power(_normal_power(self.difference, *errors, **test), m, n, **test)
+        exchanged = len(self.areas) > 1 and not self.margin and _exchanges((m, n))
+        if exchanged and 1 - self.confidence_level < 1 / _EXCHANGES - 1e-9:
+            raise ValueError(
+                f"with {m} and {n} patients, p is simulated down to {1 / _EXCHANGES:g}: a confidence level of "
+                f"{self.confidence_level:g} needs draws=0, the normal approximation, or more patients"
+            )
         setting = self.areas, self.correlation, m, n, draws, self.seed, self.alternative, self.margin
         pvalues = _simulated_pvalues(*setting)
         share = wilson(int(np.count_nonzero(pvalues <= 1 - self.confidence_level)), draws)

@@ -248,7 +248,8 @@ def _auc_by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
 def _fold_summary(folds: pd.DataFrame, level: float) -> dict[str, object]:
     usable = folds.dropna(subset="auc")
     per_repeat = folds.groupby("repeat")["n"]
-    patients, k = int(per_repeat.sum().iloc[0]), int(per_repeat.size().iloc[0])
+    patients, k = int(per_repeat.sum().max()), int(per_repeat.size().min())
+    uneven = bool(np.ptp(per_repeat.sum()) or np.ptp(per_repeat.size()))
     row = {"repeats": folds["repeat"].nunique(), "folds": len(usable), "n": patients, "mean": usable["auc"].mean()}
     spread = usable["auc"].std()
     # With k folds the test part is 1 / (k - 1) of the training part.
@@ -261,6 +262,7 @@ def _fold_summary(folds: pd.DataFrame, level: float) -> dict[str, object]:
     if not spread > 0:
         row |= {"low": np.nan, "high": np.nan}
         note = _join_notes(f"{'the folds do not differ' if len(usable) > 1 else 'one fold'}: no interval", note)
+    note = _join_notes("the repeats differ in patients or folds" * uneven, note)
     between = usable.groupby("repeat")["auc"].mean().std()
     if between == 0 and spread > 0:
         note = _join_notes("the repeats are alike, as copies are: the interval is too narrow", note)
