@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 
 from fibrolib.diagnostics.indices import (
@@ -321,14 +321,8 @@ def zones(
         Risk of disease, one of `ZONES`, indexed like `index`: "low" below the lower cut-off, "high" from the upper one
         on; missing where the index is. "age < 35", or as the cut-off has it: not validated at that age.
     """
-    record = published if isinstance(published, Diagnostic) else None
-    if isinstance(published, str):
-        named = [each for each in BUILT_IN if published.casefold() in (each.name, each.label.casefold())]
-        record = named[0] if named else find_diagnostic(published.casefold())
-        if record is None:
-            raise IndexInputError(
-                f"there is no index {published!r}: choose one of {', '.join(i.label for i in INDICES)}"
-            )
+    record = _named_record(published) if isinstance(published, str) else published
+    record = record if isinstance(record, Diagnostic) else None
     cut = record.published_cutoff(stage, population=population) if record else published
     if not isinstance(cut, PublishedCutoff):
         raise IndexInputError(f"published must be a PublishedCutoff, a Diagnostic or a name; it is {published!r}")
@@ -336,18 +330,7 @@ def zones(
         direction = record.direction if record else 1
     if direction not in (1, -1):
         raise IndexInputError(f"direction must be 1 or -1 (low values go with high stages); it is {direction!r}")
-    spec = record.measures if record else None
-    if unit is not None and spec is None:
-        raise IndexInputError(f"unit={unit!r} is for a diagnostic with a unit, such as SWE")
-    units = {"index": unit} if isinstance(unit, str) else unit
-    if isinstance(units, Mapping):  # by the index, or the column that it is
-        unknown = [name for name in units if name not in ("index", *record.columns)]
-        if unknown or len(units) != 1:
-            raise IndexInputError(f"unit must name 'index' alone; it is {unit!r}")
-        units = {"index": next(iter(units.values()))}
-    numbers = _in_own_unit("index", index, spec, units) if spec else _positive_values("index", index)
-    if numbers.ndim != 1:
-        raise IndexInputError(f"index must be one value for each patient; its shape is {numbers.shape}")
+    numbers = _index_values(index, record, unit)
     values = pd.Series(numbers, index=index.index if isinstance(index, pd.Series) else None)
     _same_patients(index=index, age=age)
     years = np.full(len(values), np.nan) if age is None else _in_own_unit("age", age, AGE, None)
@@ -355,19 +338,47 @@ def zones(
         raise IndexInputError(f"{counted(len(values), 'value')} of the index but {counted(np.size(years), 'age')}")
     low = np.where((years >= 65) & (cut.low_from_65 is not None), cut.low_from_65 or cut.low, cut.low)
     codes = np.where(values >= cut.high, 2, np.where(values < low, 0, 1))
-    codes, names, label = (
-        (2 - codes if direction < 0 else codes),
-        list(ZONES),
-        f"zone, cut-off for stage {cut.stage}, {cut.population}",
-    )
+    codes, names = 2 - codes if direction < 0 else codes, list(ZONES)
     if cut.from_age is not None:
         names.append(f"age < {cut.from_age:g}")
         codes[years < cut.from_age] = 3
-        lacking = int(np.isnan(years).sum())
-        unknown = "ages not given" if lacking == len(years) else f"{counted(lacking, 'age')} not given"
-        label += f", not validated below {cut.from_age:g} years" + f" ({unknown})" * bool(lacking)
     codes[values.isna()] = -1
-    return pd.Series(pd.Categorical.from_codes(codes, names), index=values.index, name=label)
+    name = _name_of_zones(cut, int(np.isnan(years).sum()), len(years))
+    return pd.Series(pd.Categorical.from_codes(codes, names), index=values.index, name=name)
+
+
+def _named_record(name: str) -> Diagnostic:
+    """The diagnostic of a name or label, in any case."""
+    named = [each for each in BUILT_IN if name.casefold() in (each.name, each.label.casefold())]
+    record = named[0] if named else find_diagnostic(name.casefold())
+    if record is None:
+        raise IndexInputError(f"there is no index {name!r}: choose one of {', '.join(i.label for i in INDICES)}")
+    return record
+
+
+def _index_values(index: ArrayLike, record: Diagnostic | None, unit: str | Mapping[str, str] | None) -> NDArray:
+    """Values of an index in its own unit, one for each patient."""
+    spec = record.measures if record else None
+    if unit is not None and spec is None:
+        raise IndexInputError(f"unit={unit!r} is for a diagnostic with a unit, such as SWE")
+    if isinstance(unit, Mapping):  # by the index, or the column that it is
+        if len(unit) != 1 or not set(unit) <= {"index", *record.columns}:
+            raise IndexInputError(f"unit must name 'index' alone; it is {unit!r}")
+        (unit,) = unit.values()
+    units = None if unit is None else {"index": unit}
+    numbers = _in_own_unit("index", index, spec, units) if spec else _positive_values("index", index)
+    if numbers.ndim != 1:
+        raise IndexInputError(f"index must be one value for each patient; its shape is {numbers.shape}")
+    return numbers
+
+
+def _name_of_zones(cut: PublishedCutoff, lacking: int, n: int) -> str:
+    """What the zones rest on; ages of `lacking` of the `n` patients are not given."""
+    name = f"zone, cut-off for stage {cut.stage}, {cut.population}"
+    if cut.from_age is None:
+        return name
+    unknown = "ages not given" if lacking == n else f"{counted(lacking, 'age')} not given"
+    return f"{name}, not validated below {cut.from_age:g} years" + f" ({unknown})" * bool(lacking)
 
 
 def tabulate_zones(zone: Sequence[str] | pd.Series, y_true: ArrayLike) -> pd.DataFrame:
