@@ -95,6 +95,20 @@ def test_notes_are_told_once_and_not_what_stands_beside_them():
     assert _collect_notes(one, two, said="Caveats: few patients.") == ["no interval", "ties"]
 
 
+def test_a_caveat_of_few_rows_says_of_which():
+    pairs = pd.DataFrame(
+        {"a": ["cnn3d", "cnn3d", "cnn2d"], "b": ["cnn2d", "swe", "swe"], "note": ["alike; few", "few", "few"]}
+    )
+    models = pd.DataFrame({"model": ["cnn3d", "cnn2d", "swe"], "note": ["no interval", "", "no interval"]})
+    assert _collect_notes(pairs, models) == [
+        "3D-CNN − 2D-CNN: alike",
+        "3D-CNN, SWE: no interval",
+        "few",
+    ]
+    assert _collect_notes(models.assign(note="alike"), pairs) == ["alike", "few"]
+    assert _collect_notes(pairs, models.assign(note="alike")) == ["alike", "few"]
+
+
 def test_calibration_of_each_diagnostic_in_a_row():
     rows = [
         ("cnn3d", "slope", np.inf, 0.4, np.inf),

@@ -13,9 +13,29 @@ from fibrolib.plots import p_text, p_value, with_interval
 
 
 def _collect_notes(*tables: pd.DataFrame, said: str = "") -> list[str]:
-    """Caveats of the numbers in tables: their notes, each once, without those that the text ``said`` holds."""
-    notes = [note for table in tables for note in table["note"].dropna()]
-    return sorted({part.strip() for note in notes for part in note.split(";") if part.strip() not in said})
+    """Caveats of the numbers in tables: their notes, each once, without those that the text ``said`` holds.
+
+    Those of one or two rows of more begin with the names of these.
+    """
+    found: dict[str, str] = {}
+    for table in tables:
+        rows_of: dict[str, list[int]] = {}
+        for row, note in enumerate(table["note"].fillna("")):
+            for part in filter(None, map(str.strip, note.split(";"))):
+                rows_of.setdefault(part, []).append(row)
+        for part, rows in rows_of.items():
+            named = _names_of(table.iloc[rows]) if len(rows) <= 2 < len(table) else ""
+            found[part] = named and found.get(part, named)  # a caveat of all, somewhere, is one of all
+    return sorted(f"{names}: {part}" if names else part for part, names in found.items() if part not in said)
+
+
+def _names_of(rows: pd.DataFrame) -> str:
+    """Models, or pairs of them, of rows of a table; empty where it names none."""
+    if {"a", "b"} <= set(rows):
+        names = [f"{model_label(a)} − {model_label(b)}" for a, b in zip(rows["a"], rows["b"], strict=True)]
+    else:
+        names = [model_label(name) for column in ("model", "net") if column in rows for name in rows[column]]
+    return ", ".join(dict.fromkeys(names))
 
 
 def describe_notes(*tables: pd.DataFrame) -> str:
