@@ -246,10 +246,10 @@ def leave_one_centre_out(
         numbers = _numbers(here.assign(**{" ": carried[1]}), threshold, confidence_level)
         numbers["note"] = _join_notes(_certain_note(data[" "][data["centre"].notna()]), numbers["note"])
         rows.append(row | numbers | {"threshold": threshold})
-    homeless = data[data["centre"].isna()]
-    if len(homeless):
+    unplaced = data[data["centre"].isna()]
+    if len(unplaced):
         note = "no centre is known: in no fit, and not tested"
-        rows.append({"level": "missing", "n": len(homeless), "n_positive": int(homeless[""].sum()), "note": note})
+        rows.append({"level": "missing", "n": len(unplaced), "n_positive": int(unplaced[""].sum()), "note": note})
     return pd.DataFrame(rows, columns=["level", "n", "n_positive", *_COLUMNS, "threshold", "note"])
 
 
