@@ -18,7 +18,7 @@ from fibrolib.inference import (
     classification_metrics,
     log_odds,
 )
-from fibrolib.inference.calibration import _recalibration
+from fibrolib.inference.calibration import _has_log_odds, _recalibration
 from fibrolib.inference.checks import (
     _as_float,
     _check_column_names,
@@ -158,15 +158,15 @@ def interaction_tests(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame
 
 
 def _interaction(data: pd.DataFrame, column: str) -> dict[str, object]:
-    outside = ~data[" "].between(0, 1, inclusive="neither")
-    data = data[~outside]
+    inside = _has_log_odds(data[" "])
+    data, outside = data[inside], int((~inside).sum())
     cases = data.groupby(column, observed=True)[""].agg(["sum", "size"])
     enough = cases.index[np.minimum(cases["sum"], cases["size"] - cases["sum"]) >= _LEAST]
     known = data[data[column].isin(enough)]
     left_out = len(data) - len(known)
     row = {"levels": len(enough), "n": len(known), "statistic": np.nan, "df": np.nan, "p": np.nan}
     notes = [f"{left_out} in small groups or without a value"] * bool(left_out)
-    notes += [f"{outside.sum()} with a probability of 0 or 1, without log odds"] * bool(outside.any())
+    notes += [f"{outside} with a probability of 0 or 1, without log odds"] * bool(outside)
     row["note"] = "; ".join(notes)
     if len(enough) < 2:
         return row | {"note": f"fewer than two groups with {_LEAST} patients in either class: not tested"}

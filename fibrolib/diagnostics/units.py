@@ -124,6 +124,8 @@ def _in_own_unit(name: str, values: ArrayLike, spec: ColumnSpec, unit: str | Map
     """Values in the unit of the column; an `IndexInputError` where they are plainly in another, or of nobody."""
     array = _positive_values(name, values)
     given = unit.get(name) if isinstance(unit, Mapping) else unit if unit and spec.converter(unit) else None
+    if given is not None and not isinstance(given, str):
+        raise IndexInputError(f"unit must map arguments to texts, such as 'per µL'; it is {unit!r}")
     if given:
         convert = spec.converter(given)
         if convert is None:

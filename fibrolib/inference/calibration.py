@@ -74,9 +74,13 @@ def calibration_metrics(
     return estimates
 
 
+def _has_log_odds(probability: _Floats) -> _Booleans:
+    return (probability > 0) & (probability < 1)
+
+
 def _recalibration(positive: _Booleans, probability: _Floats, level: float, warning: str) -> dict[str, Estimate]:
     """Intercept and slope; probabilities of 0 and 1 have no log odds and are left out."""
-    inside = (probability > 0) & (probability < 1)
+    inside = _has_log_odds(probability)
     truth, log_odds = positive[inside], special.logit(probability[inside])
     left_out, note = len(positive) - len(truth), warning
     if left_out:

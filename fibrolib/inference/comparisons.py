@@ -72,12 +72,13 @@ class Comparison:
         )
 
 
-_ALIKE = "both scores order the patients alike, or without error"
+def _alike_note(which: str = "both") -> str:
+    return f"{which} scores order the patients alike, or without error: p is 1 by definition"
 
 
-def _flawless_note(areas: tuple[float, float]) -> str:
-    """Caveat where one of two areas is that of a score without error (or all wrong)."""
-    flawless = [letter for letter, area in zip("ab", areas, strict=True) if area in (0.0, 1.0)]
+def _flawless_note(values: tuple[float, float], most: float) -> str:
+    """Caveat where one of two values, at most `most`, is that of a score without error (or all wrong)."""
+    flawless = [letter for letter, value in zip("ab", values, strict=True) if round(value / most, 12) in (0, 1)]
     return f"score {' and '.join(flawless)} ranks without error, as if its area were certain" if flawless else ""
 
 
@@ -91,18 +92,24 @@ def _compare(
     df: float = np.inf,
     alternative: str = "two-sided",
     margin: float = 0.0,
+    most: float = 1.0,
 ) -> Comparison:
-    """Normal or Student's test, and interval, of a difference of two values (plus a margin) with its standard error."""
+    """Normal or Student's test, and interval, of a difference of two values (plus a margin) with its standard error.
+
+    `most` is the value of a score without error.
+    """
     difference = values[0] - values[1]
     tested = difference + margin
     statistic = tested / error if error > 0 else 0.0 if tested == 0 else float("nan")
     limits = _normal_limits(difference, error, confidence_level, least=-1.0, df=df)
     low, high = (float(max(-1.0, limit)) for limit in limits)
-    if not error > 0:
+    if error > 0:
+        note = _join_notes(_flawless_note(values, most), note)
+    else:
         low = high = float("nan")
         although = " although the values differ" if difference else ""
         no_test = f"the estimated variance is zero{although}: no test is possible"
-        note = _join_notes(no_test if np.isnan(statistic) else f"{_ALIKE}: p is 1 by definition, no interval", note)
+        note = _join_notes(no_test if np.isnan(statistic) else f"{_alike_note()}, no interval", note)
     pvalue = _tail(statistic, df, alternative)
     return Comparison(test, *values, difference, pvalue, n, low, high, confidence_level, statistic, error, note, df)
 

@@ -31,7 +31,7 @@ from fibrolib.inference.checks import (
     _few,
     _Floats,
 )
-from fibrolib.inference.comparisons import _ALIKE, Comparison, _compare, _flawless_note, _tail
+from fibrolib.inference.comparisons import Comparison, _alike_note, _compare, _tail
 from fibrolib.inference.intervals import (
     _error_at_difference,
     _join_notes,
@@ -133,7 +133,6 @@ def delong_test(
     variance, single = sum(own), [sum(part) for part in parts]
     df = float("inf") if method == "proc" else _degrees_of_freedom(own, sizes)
     note = _join_notes(_small_sample_note(*sizes), _ratio_note(*sizes))
-    note = _join_notes(_flawless_note(areas), note) if variance > 0 else note
     name, shape = f"DeLong, non-inferior by {margin:g}" if margin else "DeLong, paired", (df, alternative, margin)
     found = _compare(name, areas, np.sqrt(variance), len(positive), level, note, *shape)
     if margin and method == "auto" and variance > 0:
@@ -145,7 +144,7 @@ def delong_test(
         found = replace(found, note=_join_notes(_BOTH_FLAWLESS, note))
     if variance > 0 and _exchanges(sizes):
         pvalue = _exchange_pvalue(positive, score_a, score_b, alternative)
-        found = replace(found, pvalue=pvalue, note=_join_notes("p from a permutation test within patients", note))
+        found = replace(found, pvalue=pvalue, note=_join_notes("p from a permutation test within patients", found.note))
     correlation = (sum(single) - variance) / 2 / np.sqrt(np.prod(single)) if min(single) > 0 else 0.0
     limits = (_auto_limits(area, part, sizes, level) for area, part in zip(areas, parts, strict=True))
     low, high = _mover_limits(*areas, *limits, correlation)
@@ -193,7 +192,6 @@ def _unpaired(truths, score_a, score_b, method: str, alternative: str, level: fl
         df = _satterthwaite(sum(parts, ()), sum(sizes, ()))
     error, n, small = np.sqrt(sum(map(sum, parts))), sum(map(sum, sizes)), min(map(min, sizes))
     note = _small_sample_note(small, small)
-    note = _join_notes(_flawless_note(areas), note) if error > 0 else note
     found = _compare("DeLong, unpaired", areas, error, n, level, note, df, alternative)
     if method != "auto" or np.isnan(found.pvalue):
         return found
@@ -248,7 +246,7 @@ def delong_joint_test(
     if np.isnan(statistic):
         note, pvalue = "the estimated variance is zero although areas differ: no test is possible", float("nan")
     elif df == 0:
-        note, pvalue = _join_notes(f"{_ALIKE.replace('both', 'all')}: p is 1 by definition", note), 1.0
+        note, pvalue = _join_notes(_alike_note("all"), note), 1.0
     else:
         pvalue = special.chdtrc(df, statistic) if np.isinf(df_error) else special.fdtrc(df, df_error, statistic)
     return _JointTest(statistic, df, df_error, float(pvalue), tuple(areas.tolist()), sum(sizes), note)
@@ -344,7 +342,7 @@ def compare_trainings(
     areas = np.array([_area(positive, column) for column in placed]).reshape(2, k)
     error, df = _training_error(areas, _placement_covariance(positive, placed))
     means, n = tuple(areas.mean(axis=1).tolist()), len(positive)
-    note = _join_notes(_flawless_note(means) * (error > 0), _small_sample_note(*_class_sizes(positive)))
+    note = _small_sample_note(*_class_sizes(positive))
     return _compare("trainings as readers", means, error, n, level, note, df, alternative)
 
 

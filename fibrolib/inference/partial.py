@@ -17,7 +17,7 @@ from fibrolib.inference.checks import (
     _class_sizes,
     _Floats,
 )
-from fibrolib.inference.comparisons import Comparison, _compare, _flawless_note
+from fibrolib.inference.comparisons import Comparison, _compare
 from fibrolib.inference.intervals import Estimate, _join_notes, _logit_limits, _satterthwaite, _small_sample_note
 from fibrolib.inference.roc import _variances
 
@@ -101,17 +101,14 @@ def partial_auc_test(
 
     (R's pROC takes a bootstrap here.) Values and limits are not standardised.
     """
-    level, _ = _check_level(confidence_level), _check_bounds(bounds, focus)
+    level, (width, _) = _check_level(confidence_level), _check_bounds(bounds, focus)
     _check_choice(alternative, "alternative", _ALTERNATIVES)
     positive, *scores = _check_scored(y_true, score_a, score_b, least=2, pos_label=pos_label)
     (a, placed_a), (b, placed_b) = (_placed(positive, score, bounds, focus) for score in scores)
     variances, sizes = _variances(positive, placed_a - placed_b), _range_sizes(positive, bounds, focus)
     error, df, note = _error(variances), _satterthwaite(variances, sizes), _range_note(sizes)
     b = a if abs(a - b) < _ROUNDING else b
-    width = float(np.ptp(bounds))
-    shares = tuple(round(area / width, 12) for area in (a, b))
-    note = _join_notes(_flawless_note(shares) * (error > 0), note)
-    return _compare("partial AUC, paired", (a, b), error, len(positive), level, note, df, alternative)
+    return _compare("partial AUC, paired", (a, b), error, len(positive), level, note, df, alternative, most=width)
 
 
 def _error(variances: tuple[float, float]) -> float:

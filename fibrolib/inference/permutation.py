@@ -20,7 +20,7 @@ from fibrolib.inference.checks import (
     _class_sizes,
     _Floats,
 )
-from fibrolib.inference.comparisons import _ALIKE, Comparison
+from fibrolib.inference.comparisons import Comparison, _alike_note
 from fibrolib.inference.intervals import _join_notes, _normal_quantile, _ratio_note
 from fibrolib.inference.roc import _area, _placements
 
@@ -62,7 +62,7 @@ def permutation_test(
     difference, reach = terms.sum() / (4 * m * n), widest / (4 * m * n)
     limits = max(-1.0, difference - reach), min(1.0, difference + reach)
     if not terms.any():
-        limits, note = (float("nan"),) * 2, _join_notes(f"{_ALIKE}: p is 1 by definition, no interval", note)
+        limits, note = (float("nan"),) * 2, _join_notes(f"{_alike_note()}, no interval", note)
     return Comparison("permutation, paired", *areas, difference, pvalue, m + n, *limits, level, note=note)
 
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from fibrolib.errors import counted
-from fibrolib.inference.calibration import _matching_shift, _root_of_falling, _score, _supremum
+from fibrolib.inference.calibration import _has_log_odds, _matching_shift, _root_of_falling, _score, _supremum
 from fibrolib.inference.checks import (
     InferenceError,
     _as_float,
@@ -51,7 +51,7 @@ def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = Tru
     _check_flag(slope, "slope"), _check_order(y_true, y_prob)
     positive = _check_labels(y_true, least=1)
     probability = _check_probabilities(y_prob, len(positive))
-    inside = (probability > 0) & (probability < 1)
+    inside = _has_log_odds(probability)
     positive = _check_labels(positive[inside], "y_true where the probability is not 0 or 1", least=1)
     logits = log_odds(probability[inside])
     if not slope:

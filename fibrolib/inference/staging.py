@@ -22,8 +22,8 @@ from fibrolib.inference.checks import (
     _Floats,
     _Integers,
 )
-from fibrolib.inference.comparisons import Comparison, _compare, _flawless_note
-from fibrolib.inference.intervals import Estimate, _join_notes, _logit_limits, _normal_limits, _small_sample_note
+from fibrolib.inference.comparisons import Comparison, _compare
+from fibrolib.inference.intervals import Estimate, _logit_limits, _normal_limits, _small_sample_note
 from fibrolib.inference.roc import _area, _placements
 
 _NO_ERROR = 1e-7  # a standard error below is rounding
@@ -97,8 +97,7 @@ def obuchowski_test(
         for score, name in ((score_a, "score_a"), (score_b, "score_b"))
     )
     error = float(np.sqrt(_variance(stages, parts_a - parts_b)))
-    note = _join_notes(_flawless_note((a, b)) * (error > 0), _few_note(stages))
-    return _compare("Obuchowski, paired", (a, b), error, len(stages), confidence_level, note)
+    return _compare("Obuchowski, paired", (a, b), error, len(stages), confidence_level, _few_note(stages))
 
 
 def _few_note(stages: _Integers) -> str:

@@ -136,7 +136,7 @@ class _Plan:
             null = self.areas if self.margin else null  # at the margin the areas differ
             errors = (np.sqrt(_difference_variance(areas, self.correlation, m, n)) for areas in (null, self.areas))
             return Power(_normal_power(self.difference, *errors, **test), m, n, **test)
-        exchanged = len(self.areas) > 1 and not self.margin and _exchanges((m, n))
+        exchanged = _simulated_test(len(self.areas), (m, n), self.margin) is _delong_exchanged
         if exchanged and 1 - self.confidence_level < 1 / _EXCHANGES - 1e-9:
             raise ValueError(
                 f"with {m} and {n} patients, p is simulated down to {1 / _EXCHANGES:g}: a confidence level of "
@@ -369,7 +369,7 @@ def _simulated_pvalues(
     swapped, shifts = areas[0] < areas[-1], np.sqrt(2) * special.ndtri(np.sort(areas)[::-1])[:, None]
     side = {"greater": "less", "less": "greater"}.get(alternative, alternative) if swapped else alternative
     root = np.linalg.cholesky(np.array([[1, correlation], [correlation, 1 + 1e-12]]))[:k, :k]
-    test = _mann_whitney if k == 1 else _delong_exchanged if _exchanges((m, n)) and not margin else _delong
+    test = _simulated_test(k, (m, n), margin)
     shift = {"margin": -margin if swapped else margin} if test is _delong else {}
     rows, parts = max(1, _BLOCK // ((_EXCHANGES if test is _delong_exchanged else k) * (m + n))), []
     for start in range(0, draws, rows):
@@ -377,6 +377,13 @@ def _simulated_pvalues(
         scores[..., :m] += shifts
         parts.append(test(_ranks(scores), scores, m, side, **shift))
     return np.concatenate(parts)
+
+
+def _simulated_test(k: int, sizes: tuple[int, int], margin: float) -> Callable[..., _Floats]:
+    """The test of one area, or of two, that is used for classes of these sizes."""
+    if k == 1:
+        return _mann_whitney
+    return _delong_exchanged if _exchanges(sizes) and not margin else _delong
 
 
 def _ranks(scores: _Floats) -> NDArray[np.int64]:
