@@ -115,6 +115,16 @@ def test_columns_are_the_stages_from_0_on(columns):
             call()
 
 
+def test_calibration_patients_are_no_new_ones():
+    stage, probabilities = patients(40, 0)
+    with pytest.raises(InferenceError, match="new patients are among the calibration patients: the promise"):
+        stage_sets(probabilities, probabilities, stage)
+    table = pd.DataFrame(probabilities, index=[f"p{i}" for i in range(40)])
+    with pytest.raises(InferenceError, match=r"among the calibration patients \(p18, p19\)"):
+        stage_sets(table[18:], table[:20], stage[:20])
+    assert len(stage_sets(table[20:], table[:20], stage[:20])) == 20
+
+
 def test_patients_and_stages_keep_their_places():
     stage, probabilities = patients(40, 0)
     table = pd.DataFrame(probabilities, columns=[f"F{k}" for k in range(5)])
@@ -132,8 +142,13 @@ def test_patients_and_stages_keep_their_places():
     words = table.set_axis(["none", "mild", "significant", "advanced", "cirrhosis"], axis=1)
     with pytest.raises(InferenceError, match="columns of both probabilities are in another order"):
         stage_sets(words, words[words.columns[::-1]], truth)
-    rounded = words.astype("float32")
-    pd.testing.assert_frame_equal(stage_sets(rounded, rounded, truth), stage_sets(words, words, truth))
+    rounded, known, first = words.astype("float32"), truth[:20], slice(0, 20)
+    pd.testing.assert_frame_equal(
+        stage_sets(rounded[20:], rounded[first], known), stage_sets(words[20:], words[first], known)
+    )
     # An array serves as well as a table, and so does one size.
-    pd.testing.assert_frame_equal(stage_sets(probabilities, table, stage), stage_sets(table, probabilities, stage))
+    pd.testing.assert_frame_equal(
+        stage_sets(probabilities[20:], table[first], known),
+        stage_sets(table[20:].reset_index(drop=True), probabilities[first], stage[first]),
+    )
     pd.testing.assert_frame_equal(set_coverage(20), set_coverage([20]))

@@ -195,6 +195,15 @@ def test_patients_must_fit(name, arguments, message):
         ALL[name](**arguments)
 
 
+def test_a_blank_name_is_no_group():
+    y, score = np.arange(40) % 2, np.linspace(0.1, 0.9, 40)
+    names = pd.DataFrame({"sex": ["f", " "] * 10 + ["m", ""] * 10})
+    known = names.replace({" ": None, "": None})
+    pd.testing.assert_frame_equal(subgroup_table(y, score, names, 0.5), subgroup_table(y, score, known, 0.5))
+    assert list(subgroup_table(y, score, names.astype("string"), 0.5)["level"]) == ["all patients", "f", "m", "missing"]
+    pd.testing.assert_frame_equal(interaction_tests(y, score, names), interaction_tests(y, score, known))
+
+
 def test_a_way_of_grouping_stands_once():
     twice = pd.concat([GROUPS[["sex"]], GROUPS[["sex"]]], axis=1)
     for call in (lambda: subgroup_table(Y, PROB, twice, 0.5), lambda: interaction_tests(Y, PROB, twice)):

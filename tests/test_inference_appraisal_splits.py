@@ -217,8 +217,12 @@ def test_copies_of_a_repeat_are_no_repeats():
     once = repeated_folds(repeats=1)
     found = summarise_folds(pd.concat([once, once.assign(repeat=1)])).iloc[0]
     assert found["sd_repeats"] == 0
-    assert "the repeats are alike, as copies are: the interval is too narrow" in found["note"]
-    assert "copies" not in summarise_folds(repeated_folds(repeats=2)).iloc[0]["note"]
+    assert "some repeats are copies: the interval is too narrow" in found["note"]
+    thrice = repeated_folds(repeats=3)
+    assert "copies" not in summarise_folds(thrice).iloc[0]["note"]
+    first = thrice[thrice["repeat"] == 0].sample(frac=1, random_state=0).assign(repeat=2)
+    two_of_three = summarise_folds(pd.concat([thrice[thrice["repeat"] < 2], first])).iloc[0]
+    assert "some repeats are copies" in two_of_three["note"]
 
 
 def test_folds_that_do_not_differ_have_no_interval():

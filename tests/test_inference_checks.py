@@ -281,7 +281,9 @@ def test_patients_in_another_order_are_refused():
 def test_patients_without_a_name_in_common_are_refused():
     truth, score = (pd.Series(values, index=range(101, 107)) for values in (Y, A))
     as_text = score.set_axis(score.index.astype(str))
-    assert auc(truth, as_text) == auc(truth, score)
+    assert auc(truth, as_text) == auc(truth, score) == auc(truth, score.set_axis(score.index.astype(float)))
+    as_float = truth.set_axis(truth.index.astype(float))  # as a column of ids with a gap is read
+    assert auc(as_float, as_text) == auc(truth, score)
     with pytest.raises(InferenceError, match="same patients in another order"):
         auc(truth, as_text[::-1])
     levels = pd.MultiIndex.from_product([["a"], truth.index])

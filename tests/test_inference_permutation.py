@@ -89,10 +89,29 @@ def test_delongs_statistic_is_exchanged_too(seed, alternative):
         t.append(1e9 * np.sign(found.difference) if flat else found.statistic)
     studentised = float(np.mean(side(np.array(t)) >= side(t[0]) - 1e-9))
     plain = permutation_test(Y_EIGHT, a, b, alternative=alternative).pvalue
-    # Ten thousand exchanges drawn of 256: standard error at most 0.005.
-    assert delong_test(Y_EIGHT, a, b, alternative=alternative).pvalue == pytest.approx(
-        max(plain, studentised), abs=0.02
-    )
+    assert delong_test(Y_EIGHT, a, b, alternative=alternative).pvalue == pytest.approx(max(plain, studentised))
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "greater"])
+def test_drawn_exchanges_hang_neither_on_the_order_of_patients_nor_on_that_of_scores(alternative):
+    rng = np.random.default_rng(3)
+    y = np.arange(24) % 2
+    a, b = (np.round(shift * y + rng.normal(size=24)) for shift in (1.2, 0.4))  # with patients (1, 0) and (0, 1)
+    first = delong_test(y, a, b, alternative=alternative).pvalue
+    for _ in range(5):
+        order = rng.permutation(24)
+        assert delong_test(y[order], a[order], b[order], alternative=alternative).pvalue == first
+    other = {"greater": "less"}.get(alternative, alternative)
+    assert delong_test(y, b, a, alternative=other).pvalue == pytest.approx(first)
+
+
+def test_a_sample_of_exchanges_is_near_all_of_them(monkeypatch):
+    rng = np.random.default_rng(5)
+    y = np.arange(16) % 2
+    a, b = (shift * y + rng.normal(size=16) for shift in (1.5, 0.2))
+    exact = delong_test(y, a, b).pvalue
+    monkeypatch.setattr("fibrolib.inference.permutation._MOST_ENUMERATED", 0)
+    assert delong_test(y, a, b).pvalue == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 5000))
 
 
 eight_scores = st.lists(st.integers(-4, 4), min_size=8, max_size=8).map(np.array)

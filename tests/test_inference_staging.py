@@ -78,7 +78,7 @@ def test_obuchowski_degenerates_in_words(data):
         with pytest.raises(InferenceError, match=message):
             obuchowski(stage, np.arange(float(len(stage))))
     with pytest.raises(InferenceError, match=r"stage\(s\) \[4\]"):
-        obuchowski(data["stage"], data["a"], prevalence={0: 1, 1: 1, 2: 1, 3: 1})
+        obuchowski(data["stage"], data["a"], prevalence={0: 0.25, 1: 0.25, 2: 0.25, 3: 0.25})
 
 
 def test_kappa_is_that_of_scikit_learn_also_with_an_unused_stage():
@@ -139,3 +139,12 @@ def test_the_penalty_may_count_stages_that_the_cohort_lacks(data):
     assert obuchowski(stages, score, scale=range(4)) == own
     with pytest.raises(InferenceError, match="outside the scale"):
         obuchowski(stages, score, scale=range(3))
+
+
+def test_prevalences_are_shares_of_all_patients():
+    stage = np.repeat(range(3), 4)
+    with pytest.raises(ValueError, match=r"prevalence must be shares of all patients; their sum is 1\.4"):
+        obuchowski(stage, np.arange(12), prevalence={0: 0.7, 1: 0.4, 2: 0.3})
+    part = obuchowski(stage, np.arange(12), prevalence={0: 0.35, 1: 0.2, 2: 0.15})  # another stage has no patient here
+    whole = obuchowski(stage, np.arange(12), prevalence={0: 0.5, 1: 2 / 7, 2: 1.5 / 7})
+    assert part.value == pytest.approx(whole.value)

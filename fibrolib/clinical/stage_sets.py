@@ -23,6 +23,7 @@ from fibrolib.inference.checks import (
     _check_size,
     _check_stage_labels,
     _check_stages,
+    _few,
 )
 
 _Floats = NDArray[np.float64]
@@ -65,6 +66,7 @@ def stage_sets(
             "the calibration patients"
         )
     rank = _rank(len(stage), confidence_level)
+    _refuse_calibration_patients(probabilities, calibration_probabilities)
     bound, note = np.inf, f"{len(stage)} calibration patients: too few for {confidence_level:g}, all stages are given"
     if rank <= len(stage):
         scores = _mass_until(known)[np.arange(len(stage)), stage]
@@ -75,6 +77,18 @@ def stage_sets(
     return pd.DataFrame(
         {"low": low, "high": low + size - 1, "size": size, "note": note}, index=pd.DataFrame(probabilities).index
     )
+
+
+def _refuse_calibration_patients(new: ArrayLike, known: ArrayLike) -> None:
+    """New patients must be others; a numbering of rows from 0 on tells nothing of them."""
+    shared = []
+    if all(isinstance(each, pd.DataFrame) and not isinstance(each.index, pd.RangeIndex) for each in (new, known)):
+        shared = new.index.intersection(known.index).tolist()
+    if shared or np.array_equal(new, known):
+        which = f" ({_few(shared)})" if shared else ""
+        raise InferenceError(
+            f"new patients are among the calibration patients{which}: the promise holds for others, so give other ones"
+        )
 
 
 def _rank(n: int, level: float) -> int:

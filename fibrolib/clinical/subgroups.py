@@ -72,7 +72,7 @@ def subgroup_table(
         raise InferenceError(f"threshold must be one probability, or NaN where there is none; it is {threshold}")
     rows = [{"column": "all", "level": "all patients"} | _numbers(data, threshold, confidence_level)]
     for column in groups:
-        for level in _levels(groups[column]):
+        for level in _levels(data[column]):
             part = data[data[column].isna() if level is None else data[column] == level]
             name = "missing" if level is None else str(level)
             rows.append({"column": column, "level": name} | _numbers(part, threshold, confidence_level))
@@ -103,7 +103,8 @@ def _joined(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame) -> pd.Da
     score = _check_probabilities(y_prob, len(truth))
     if len(truth) != len(groups):
         raise InferenceError(f"{len(truth)} truths and {len(groups)} patients with groups")
-    return groups.reset_index(drop=True).assign(**{"": truth, " ": score})
+    texts = {name: _without_blanks(groups[name]) for name in groups if groups[name].dtype in (object, "string")}
+    return groups.assign(**texts).reset_index(drop=True).assign(**{"": truth, " ": score})
 
 
 def _numbers(part: pd.DataFrame, threshold: float, level: float) -> dict[str, object]:

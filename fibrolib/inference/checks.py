@@ -141,14 +141,14 @@ def _check_one_kind(names: Iterable[Hashable], name: str) -> None:
 def _check_order(truth: ArrayLike, *others: ArrayLike) -> None:
     """Refuse tables and series whose rows, taken as they come, are of different patients: also in a list of them.
 
-    A numbering from 0 on is that of the rows, and says nothing of the patients. Elsewhere 7 and "7" are one patient.
+    A numbering from 0 on is that of the rows, and says nothing of the patients. Else 7, 7.0 and "7" are one patient.
     """
     given = [each for one in (truth, *others) for each in (one if isinstance(one, list | tuple) else [one])]
     indices = [each.index for each in given if isinstance(each, pd.Series | pd.DataFrame)]
     for first, index in combinations(indices, 2):
         if len(index) != len(first) or index.equals(first):
             continue
-        one, other = (pd.Index(list(map(str, each))) for each in (first, index))
+        one, other = (pd.Index(list(map(_as_text, each))) for each in (first, index))
         known, together = other.isin(one), "or .to_numpy() of all if the rows do belong together"
         if one.equals(other):
             continue
@@ -174,6 +174,11 @@ def _check_order(truth: ArrayLike, *others: ArrayLike) -> None:
             f"the truth and the scores name no patient alike, {_quoted(first[0])} and {_quoted(index[0])} for example: "
             f"give both the same index, {together}"
         )
+
+
+def _as_text(label: Hashable) -> str:
+    """An id as text; a whole number without decimals."""
+    return str(int(label) if isinstance(label, float) and label.is_integer() else label)
 
 
 def _quoted(label: Hashable) -> str:

@@ -88,7 +88,8 @@ def delong_test(
         smaller class counts; where one class is more than ten times as large, at most twice those of the smaller one
         (its patients less one). "auto": the same, but where neither class is more than twice as large as the other and
         the smaller has fewer than 30 patients (there t is too careful) p comes from exchanging both scores' ranks
-        within patients: the larger p of the difference and of DeLong's statistic. Its limits come from those of either
+        within patients: the larger p of the difference and of DeLong's statistic, over all exchanges of up to 17
+        patients, and over 10,000 random ones of more (p is then at least 0.0002). Its limits come from those of either
         area (:func:`auc_ci`) and DeLong's correlation (Zou & Donner, Stat Med 2008;27:1693). If paired, they hold 0
         wherever a two-sided p is not significant, and near 0.05 sometimes where it is; if not, they may also leave 0
         out. "proc": as R's pROC, normal if paired, Welch's t if not; too many false alarms with few cases.

@@ -24,8 +24,11 @@ from fibrolib.inference.comparisons import Comparison, _alike_note
 from fibrolib.inference.intervals import _join_notes, _normal_quantile, _ratio_note
 from fibrolib.inference.roc import _area, _placements
 
+_MOST_ENUMERATED = 17
+"""Up to so many patients all exchanges are taken (65,536, with the opposite of each)."""
+
 _DRAWS = 5_000
-"""Random exchanges; with the opposite of each they are twice as many."""
+"""Random exchanges of more patients; with the opposite of each they are twice as many."""
 
 _MOST_STEPS = 100_000_000
 """Beyond so many additions (half a second) the permutation sum is taken as normal: so many patients that it is."""
@@ -77,13 +80,19 @@ def _difference_pvalue(terms: NDArray[np.int64], alternative: str, level: float 
 
 
 def _exchange_pvalue(positive: _Booleans, score_a: ArrayLike, score_b: ArrayLike, alternative: str) -> float:
-    """The larger p of the difference, exact, and of DeLong's statistic, over random exchanges and their opposites."""
+    """The larger p of the difference, exact, and of DeLong's statistic, over exchanges and their opposites."""
     a, b = stats.rankdata(score_a), stats.rankdata(score_b)
-    # Neither the order of patients nor that of scores may matter.
+    # Neither the order of patients nor that of scores may matter: of patients with the same two ranks, in whichever
+    # order, a draw says who has the higher one first.
     order = np.lexsort((a * b, a + b, ~positive))
     a, b = a[order], b[order]
     exact, _, _ = _difference_pvalue(_exchange_terms(positive[order], a, b), alternative)
-    _, t = _exchanged(a, b, int(np.count_nonzero(positive)), _signs(len(positive), _DRAWS))
+    if len(positive) <= _MOST_ENUMERATED:
+        signs = _all_signs(len(positive))
+    else:
+        signs = _signs(len(positive), _DRAWS) * np.where(a < b, -1.0, 1.0)
+        signs[0] = 1
+    _, t = _exchanged(a, b, int(np.count_nonzero(positive)), signs)
     return max(exact, float(_share_beyond(t, alternative)))
 
 
@@ -118,6 +127,12 @@ def _share_beyond(statistic: _Floats, alternative: str) -> _Floats:
         return np.mean(np.abs(statistic) >= np.abs(observed) - 1e-9, axis=-1)
     observed = observed if alternative == "greater" else -observed
     return sum(np.mean(each >= observed - 1e-9, axis=-1) for each in (statistic, -statistic)) / 2
+
+
+@lru_cache(maxsize=2)
+def _all_signs(n: int) -> _Floats:
+    """Half of all exchanges, shape (2^(n - 1), n), of which no two are opposites; as observed in the first row."""
+    return 1.0 - 2 * (np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1)
 
 
 @lru_cache(maxsize=8)

@@ -27,6 +27,7 @@ from fibrolib.inference.intervals import Estimate, _logit_limits, _normal_limits
 from fibrolib.inference.roc import _area, _placements
 
 _NO_ERROR = 1e-7  # a standard error below is rounding
+_MOST_ROUNDED = 1.05  # sum of shares that may still be 1, rounded
 _ENOUGH_FOR_KAPPA = 50
 """Below so many patients kappa's large-sample interval is too narrow: by simulation with five stages it covers 0.87 at
 17 patients, 0.93 at 60, 0.95 at 200."""
@@ -156,6 +157,8 @@ def _pair_weights(
         )
     for stage, share in prevalence.items():
         _check_share(share, f"the prevalence of stage {stage}")
+    if (total := sum(prevalence.values())) > _MOST_ROUNDED:
+        raise ValueError(f"prevalence must be shares of all patients; their sum is {total:g}")
     absent = [s for s in present if not prevalence.get(s, 0) > 0]
     if absent:
         raise InferenceError(f"prevalence gives no positive value for stage(s) {absent}")

@@ -13,7 +13,7 @@ from joblib import delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedKFold, cross_validate
+from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
@@ -46,11 +46,15 @@ class Evaluation:
 
 def auc_at_cutoff(estimator: BaseEstimator, X: pd.DataFrame, y) -> float:
     """Scorer for scikit-learn: AUC at the estimator's own cut-off (labels, without one), over patients it scores."""
-    scores = _probability(estimator, X)
-    scored = np.isfinite(scores)
     cutoff = _own_cutoff(estimator)
-    truth = at_least(np.asarray(y), 1 if cutoff is None else cutoff)[scored]
-    return float(roc_auc_score(truth, scores[scored])) if 0 < truth.sum() < len(truth) else float("nan")
+    return _auc_of_scored(at_least(np.asarray(y), 1 if cutoff is None else cutoff), _probability(estimator, X))
+
+
+def _auc_of_scored(truth: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
+    """AUC over the patients with a score; NaN without both classes."""
+    scored = np.isfinite(scores)
+    truth, scores = truth[scored], scores[scored]
+    return float(roc_auc_score(truth, scores)) if 0 < truth.sum() < len(truth) else float("nan")
 
 
 def stage_folds(stages, cutoff: int, n_folds: int, seed: int) -> list[tuple[NDArray, NDArray]]:
@@ -133,10 +137,17 @@ def evaluate(
     validation = (parts["validation"][columns], _target(diagnostic, parts["validation"], cutoff))
     options = {"validation": validation} if has_fit_parameter(diagnostic, "validation") else {}
     divisions = [stage_folds(parts["train"]["stage"], cutoff, n_folds, seed + _APART * k) for k in range(n_repeats)]
-    procedure = {"scoring": auc_at_cutoff, "error_score": "raise"}
     with _missing_values_named(name, patients[columns]):
         every_fold = [fold for division in divisions for fold in division]
-        search = GridSearchCV(diagnostic, grid or {}, refit=False, n_jobs=n_jobs, cv=every_fold, **procedure)
+        search = GridSearchCV(
+            diagnostic,
+            grid or {},
+            scoring=auc_at_cutoff,
+            error_score="raise",
+            refit=False,
+            n_jobs=n_jobs,
+            cv=every_fold,
+        )
         with workers_end_here(n_jobs):
             search.fit(X, y, **options)
         settings = _search_table(search.cv_results_, n_folds, n_repeats)
@@ -144,12 +155,11 @@ def evaluate(
         settings = settings.reset_index(drop=True)
         chosen = clone(diagnostic).set_params(**best)
         # Refit the folds at the chosen settings for scores and curves; nets load these fits from ``memory``.
-        refits = cross_validate(chosen, X, y, params=options, return_estimator=True, cv=divisions[0], **procedure)
+        refits = [clone(chosen).fit(X.iloc[rows], y[rows], **options) for rows, _ in divisions[0]]
         fit = delayed(clone(chosen).fit)(X, y, **options)
         (final,) = in_parallel([fit], 1 if n_jobs == 1 else n_workers(here=1))
-        predictions = _all_predictions(name, final, parts, columns, cutoff, divisions[0], refits["estimator"])
-    histories = _histories(refits["estimator"], final)
-    return Evaluation(name, final, predictions, refits["test_score"], settings, best, histories)
+        predictions, cv_auc = _all_predictions(name, final, parts, columns, cutoff, divisions[0], refits)
+    return Evaluation(name, final, predictions, cv_auc, settings, best, _histories(refits, final))
 
 
 def fit_without_fold(
@@ -275,16 +285,18 @@ def _missing_values_named(name: str, X: pd.DataFrame) -> Iterator[None]:
 
 def _all_predictions(
     name: str, final, parts: dict, columns: list[str], cutoff: int, folds, fold_estimators
-) -> pd.DataFrame:
-    def rows(estimator, patients: pd.DataFrame, side: str, fold: int | None = None) -> pd.DataFrame:
-        return predictions_of(name, patients, _probability(estimator, patients[columns]), side, cutoff, fold)
-
-    out_of_fold = [
-        rows(estimator, parts["train"].iloc[held_out], "train", number)
-        for number, ((_, held_out), estimator) in enumerate(zip(folds, fold_estimators, strict=True), start=1)
-    ]
-    others = [rows(final, parts[side], side) for side in ("validation", "test")]
-    return pd.concat([*out_of_fold, *others], ignore_index=True)
+) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+    """Out-of-fold rows, then those of validation and test patients; and the AUC of each fold."""
+    tables, areas = [], []
+    for number, ((_, held_out), estimator) in enumerate(zip(folds, fold_estimators, strict=True), start=1):
+        patients = parts["train"].iloc[held_out]
+        scores = _probability(estimator, patients[columns])
+        tables.append(predictions_of(name, patients, scores, "train", cutoff, number))
+        areas.append(_auc_of_scored(at_least(patients["stage"].to_numpy(), cutoff), scores))
+    for side in ("validation", "test"):
+        patients = parts[side]
+        tables.append(predictions_of(name, patients, _probability(final, patients[columns]), side, cutoff))
+    return pd.concat(tables, ignore_index=True), np.array(areas)
 
 
 def _search_table(results: dict, n_folds: int, n_repeats: int = 1) -> pd.DataFrame:

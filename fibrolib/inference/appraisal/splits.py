@@ -12,6 +12,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from pandas.util import hash_pandas_object
 from scipy import special
 
 from fibrolib.errors import counted
@@ -226,7 +227,10 @@ def summarise_folds(predictions: pd.DataFrame, *, confidence_level: float = 0.95
 
 
 def _auc_by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
-    """``model, repeat, fold, n, n_positive, auc`` of split "train"; NaN in folds that hold one class only."""
+    """``model, repeat, fold, n, n_positive, auc`` of split "train"; NaN in folds that hold one class only.
+
+    Also ``content``: equal for folds of the same patients with the same scores.
+    """
     predictions = _check_predictions(predictions)
     if "fold" not in predictions:
         raise InferenceError("the predictions table lacks the column fold")
@@ -241,7 +245,8 @@ def _auc_by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
     for (model, repeat, fold), part in chosen.groupby(["model", "repeat", "fold"], sort=False, observed=True):
         area = auc(part["y_true"], part["y_score"]) if part["y_true"].nunique() == 2 else float("nan")
         row = {"model": model, "repeat": repeat, "fold": fold, "n": len(part)}
-        rows.append(row | {"n_positive": int(part["y_true"].sum()), "auc": area})
+        content = hash_pandas_object(part.set_index("patient_id")["y_score"]).sum()
+        rows.append(row | {"n_positive": int(part["y_true"].sum()), "auc": area, "content": content})
     return pd.DataFrame(rows)
 
 
@@ -264,6 +269,6 @@ def _fold_summary(folds: pd.DataFrame, level: float) -> dict[str, object]:
         note = _join_notes(f"{'the folds do not differ' if len(usable) > 1 else 'one fold'}: no interval", note)
     note = _join_notes("the repeats differ in patients or folds" * uneven, note)
     between = usable.groupby("repeat")["auc"].mean().std()
-    if between == 0 and spread > 0:
-        note = _join_notes("the repeats are alike, as copies are: the interval is too narrow", note)
+    if folds.groupby("repeat")["content"].agg(frozenset).duplicated().any() and spread > 0:
+        note = _join_notes("some repeats are copies: the interval is too narrow", note)
     return row | {"sd_folds": spread, "sd_repeats": between, "note": note}
