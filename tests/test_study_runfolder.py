@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from fibrolib.errors import FibrolibError
 from fibrolib.study.runfolder import RunFolder
@@ -33,7 +34,10 @@ def test_what_is_saved_is_shown_by_the_same_call(tmp_path):
     assert "0.123<" in shown
     assert (tmp_path / "tables" / "t.csv").read_text() == "n,x\n70000,0.12345\n1,\n"
     assert "in words" in folder.show_table("t", table, pd.DataFrame({"in words": ["a"]})).to_html()
-    assert folder.show_figure("f", figure) is figure
+    written, size = folder.show_figure("f", figure)._repr_png_()
+    assert written == (tmp_path / "figures" / "f.png").read_bytes()
+    with Image.open(tmp_path / "figures" / "f.png") as picture:
+        assert size == {"width": round(picture.width * 110 / 150)}  # 110 dots per inch on the screen
     assert (tmp_path / "figures" / "f.svg").exists()
 
 

@@ -30,6 +30,7 @@ from fibrolib.plots.maps import (
 from fibrolib.plots.patients import plot_agreement, plot_carriers, plot_labs, plot_sample_frames, plot_stages
 from fibrolib.plots.style import (
     Page,
+    Picture,
     for_print,
     journals,
     method_label,
@@ -72,6 +73,7 @@ __all__ = [
     "REGIONS",
     "LiveFigure",
     "Page",
+    "Picture",
     "beside_overlay",
     "film",
     "for_print",

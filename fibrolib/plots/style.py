@@ -240,6 +240,21 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(path, bbox_inches="tight", dpi=_DPI, metadata=metadata)
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A PNG file that `save_figure` wrote: a notebook's cell shows it, in the figure's size, without drawing again."""
+
+    path: Path
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        with Image.open(self.path) as picture:
+            width = picture.width
+        return self.path.read_bytes(), {"width": round(width * _RC["figure.dpi"] / _DPI)}
+
+    def __repr__(self) -> str:
+        return f"<{self.path.name}>"
+
+
 def save_print(figure: Figure, stem: Path, dpi: int) -> tuple[Path, ...]:
     """Write a figure at its own size (within `for_print`) as PDF, SVG, PNG and TIFF; returns their paths."""
     pdf, svg, png, tif = (stem.with_suffix(f".{suffix}") for suffix in ("pdf", "svg", "png", "tif"))

@@ -22,7 +22,7 @@ from pandas.io.formats.style import Styler
 from fibrolib.atomic import write_atomically
 from fibrolib.errors import FibrolibError
 from fibrolib.learning import NetClassifier
-from fibrolib.plots import save_figure
+from fibrolib.plots import Picture, save_figure
 from fibrolib.study.cache import ResultCache
 from fibrolib.study.plates import PLATES, Plates, write_plates
 from fibrolib.study.request import _STAMP
@@ -180,10 +180,9 @@ class RunFolder:
         shown = table if readable is None else readable
         return shown.reset_index(drop=True).style.hide().format(precision=3, thousands=",", na_rep="–")
 
-    def show_figure(self, name: str, figure):
-        """`save_figure`, and return the figure, which a cell shows that ends with this call."""
-        self.save_figure(name, figure)
-        return figure
+    def show_figure(self, name: str, figure) -> Picture:
+        """`save_figure`, and return the picture, which a cell shows that ends with this call."""
+        return Picture(self.save_figure(name, figure))
 
     def save_clip(self, name: str, frames: NDArray[np.uint8], fps: float) -> Path:
         """Write ``figures/<name>.mp4`` and return its path."""
