@@ -91,7 +91,10 @@ def fitted(name: str, seed: int, sides: tuple[pd.DataFrame, pd.DataFrame], **cha
 
 def cumulative_probs(name: str, seed: int, sides, fresh: pd.DataFrame, change: str = "", **changes) -> np.ndarray:
     """P(stage >= 1), ... of fresh patients."""
-    return fitted(name, seed, sides, **changes).predict_cumulative(fresh, PERTURBATIONS[change] if change else None)
+    classifier = fitted(name, seed, sides, **changes)
+    if change:
+        return classifier.predict_perturbed(fresh, {change: PERTURBATIONS[change]})[change]
+    return classifier.predict_cumulative(fresh)
 
 
 def area(truth: np.ndarray, score: np.ndarray) -> float:

@@ -4,6 +4,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,10 +18,10 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from fibrolib.errors import FibrolibError
-from fibrolib.learning import NetClassifier, classifier, training
+from fibrolib.learning import PERTURBATIONS, NetClassifier, classifier, training
 from fibrolib.learning.training import torch_threads, warm_cosine
 from fibrolib.nets import write_tensors
-from fibrolib.video import load_clip
+from fibrolib.video import load_clip, save_clip
 
 TINY = {"options": {"width": 4}, "clip_length": 4, "n_clips": 2, "epochs": 6, "batch_size": 6, "n_threads": 1}
 
@@ -66,6 +67,23 @@ def test_probabilities(net, flicker_patients):
     np.testing.assert_allclose(stages[:, 1:].sum(1), proba[:, 1], rtol=1e-6)
     assert (net.predict(test) == (proba[:, 1] >= 0.5)).all()
     assert (np.diff(net.predict_cumulative(test), axis=1) <= 0).all()
+
+
+@pytest.mark.parametrize("architecture", ["motion_resnet3d", "frame_lstm"])
+def test_perturbed_windows_are_scored_as_files_that_look_so(architecture, flicker_patients, tmp_path):
+    options = {"weights": "scratch"} if architecture == "frame_lstm" else {"width": 4}
+    net = fitted(flicker_patients, architecture=architecture, options=options, epochs=1, n_clips=1, clip_length=10)
+    found = net.predict_perturbed(flicker_patients, PERTURBATIONS)
+    assert list(found) == list(PERTURBATIONS)
+    for name, change in PERTURBATIONS.items():
+        files = []
+        for patient, (path,) in flicker_patients["clips"].items():
+            clip, changed = load_clip(path), tmp_path / f"{name}-{patient}.npz"
+            save_clip(changed, replace(clip, frames=change(clip.frames)))
+            files.append((changed,))
+        np.testing.assert_allclose(
+            found[name], net.predict_cumulative(flicker_patients.assign(clips=files)), rtol=1e-4, atol=1e-6
+        )
 
 
 def test_scores_do_not_depend_on_who_else_is_scored(net, flicker_patients):

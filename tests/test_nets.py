@@ -16,6 +16,7 @@ from fibrolib.nets import (
     build_net,
     count_weights,
     describe_layers,
+    equal_frames_once,
     import_torchvision,
     stage_probabilities,
 )
@@ -74,6 +75,19 @@ def test_a_batch_is_scored_as_its_clips_are(name):
 def maps_of(backbone, frames, *, bfloat16, monkeypatch):
     monkeypatch.setattr("fibrolib.nets.backbone._has_bfloat16", lambda: bfloat16)
     return backbone(frames)
+
+
+def test_equal_frames_are_computed_once_and_give_the_same_maps():
+    backbone = Backbone(pretrained=False, scales=[8, 16]).eval()
+    frames = torch.rand(3, 1, 32, 32)[[0, 1, 0, 2, 2, 0]]
+    seen = []
+    backbone.model.conv_stem.register_forward_hook(lambda layer, inputs, maps: seen.append(len(maps)))
+    with torch.inference_mode():
+        expected = backbone(frames)
+        with equal_frames_once():
+            found = backbone(frames)
+    assert seen == [6, 3]
+    torch.testing.assert_close(found, expected)
 
 
 def test_scores_in_bfloat16_are_close_and_come_out_in_float32(monkeypatch):

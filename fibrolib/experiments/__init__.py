@@ -12,7 +12,6 @@ from fibrolib.experiments.explorers import (
 from fibrolib.experiments.planted_signal import SALIENCY_CONFIGS
 from fibrolib.experiments.saliency_tests import SaliencyTests
 from fibrolib.experiments.simulated_test_set import (
-    AS_FILMED,
     ORACLES,
     SimulatedTestSet,
     ablate,
@@ -22,7 +21,6 @@ from fibrolib.experiments.simulated_test_set import (
 )
 
 __all__ = [
-    "AS_FILMED",
     "ORACLES",
     "SALIENCY_CONFIGS",
     "Explorer",

@@ -21,7 +21,7 @@ from fibrolib.inference import (
     select_predictions,
     share_of_ceiling,
 )
-from fibrolib.learning import PERTURBATIONS, Evaluation, predictions_of
+from fibrolib.learning import AS_FILMED, PERTURBATIONS, Evaluation, predictions_of
 from fibrolib.phantom import MOVING, STILL, SignalStrengths, oracle_score, simulate_cohort
 from fibrolib.progress import track
 from fibrolib.stages import at_least, is_metavir
@@ -33,7 +33,6 @@ from fibrolib.workers import n_workers
 
 _FAR = 1_000_000  # from the seed of a study's cohort to that of its simulated test set: no two seeds in use meet
 ORACLES = {"oracle_still": STILL, "oracle_moving": MOVING}  # the best that could be done with a still image, or a video
-AS_FILMED = "as filmed"  # the clip that nothing was done to
 # The published effects, and two controls: motion says nothing of the stage; nothing but motion does.
 SCENARIOS = {
     "published effects": SignalStrengths(),
@@ -86,7 +85,7 @@ class SimulatedTestSet:
         latent = truth[["texture", "capsule", "strain", "scanner", "severity"]]
         return patients.assign(**latent.reindex(patients.index))
 
-    def cumulative_probs(self, name: str, perturbation: str = "") -> pd.DataFrame:
+    def cumulative_probs(self, name: str, perturbation: str = AS_FILMED) -> pd.DataFrame:
         """Probability of each stage or a higher one, by a net (`NetEvaluations.cumulative_probs`)."""
         return self.nets.cumulative_probs(name, self.patients, perturbation)
 
@@ -98,7 +97,7 @@ class SimulatedTestSet:
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """The predictions table of nets, indices and both oracles on these patients, at the study's cut-off."""
-        cutoff, wanted = self.nets.cutoff, [(name, self.patients, "") for name in self.names]
+        cutoff, wanted = self.nets.cutoff, [(name, self.patients, False) for name in self.names]
         tables = track(
             self.nets.score_all(wanted, n_workers(here=1)),
             "Scoring the simulated test set",
@@ -106,7 +105,7 @@ class SimulatedTestSet:
             "nets",
             self.nets.folder.path,
         )
-        scores = {name: table[cutoff].to_numpy() for name, table in zip(self.names, tables, strict=True)}
+        scores = {name: scored[AS_FILMED][cutoff].to_numpy() for name, scored in zip(self.names, tables, strict=True)}
         for name, evaluation in self.indices.items():
             columns = list(self.nets.profile.indices[name].columns)
             if set(columns) <= set(self.patients):  # nothing is simulated for an index of the user's own
@@ -181,10 +180,10 @@ def stage_patients(nets: NetEvaluations, test_set: SimulatedTestSet | None = Non
     """
     test = nets.patients[nets.patients["split"] == "test"]
     names = nets.profile.in_table_order
-    wanted = [(name, test, "") for name in names]
+    wanted = [(name, test, False) for name in names]
     scored = nets.score_all(wanted, n_workers(here=1))
     scored = track(scored, "Staging test patients", len(names), "nets", kept=nets.folder.path)
-    groups = {"test": Staging(test["stage"], dict(zip(names, scored, strict=True)))}
+    groups = {"test": Staging(test["stage"], {name: each[AS_FILMED] for name, each in zip(names, scored, strict=True)})}
     if test_set is not None:
         groups["fresh"] = test_set.staging
     stages = nets.patients["stage"]
@@ -232,10 +231,10 @@ def _perturbations_for(test_set: SimulatedTestSet, net: str) -> tuple[str, ...]:
 def _score_all(test_sets: Sequence[SimulatedTestSet], nets: Sequence[str]) -> None:
     """Score what is not kept yet: one population after the other is simulated, then several scored at a time."""
     wanted = [
-        (net, test_set.patients, perturbation)
+        (net, test_set.patients, perturbed)
         for test_set in test_sets
         for net in nets
-        for perturbation in ("", *_perturbations_for(test_set, net))
+        for perturbed in ([False, True] if _perturbations_for(test_set, net) else [False])
     ]
     evaluations = test_sets[0].nets
     # Threads: torch releases Python's lock, each net scores on one thread, and a process would load everything again.

@@ -2,6 +2,7 @@
 
 from fibrolib.learning.classifier import NetClassifier
 from fibrolib.learning.clips import (
+    AS_FILMED,
     PERTURBATIONS,
     VIEWS,
     Augment,
@@ -21,6 +22,7 @@ from fibrolib.learning.evaluation import (
 from fibrolib.learning.training import ClipNet, pick_device, torch_threads, warm_cosine
 
 __all__ = [
+    "AS_FILMED",
     "PERTURBATIONS",
     "VIEWS",
     "Augment",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +30,7 @@ from fibrolib.learning.clips import (
 )
 from fibrolib.learning.features import FrozenFeatures
 from fibrolib.learning.training import _initialise_linear_probe, _make_net, pick_device, torch_threads
-from fibrolib.nets import build_net, import_torchvision, stage_probabilities, write_tensors
+from fibrolib.nets import build_net, equal_frames_once, import_torchvision, stage_probabilities, write_tensors
 from fibrolib.own_files import known_files
 from fibrolib.provenance import code_digest
 from fibrolib.system import give_back_memory
@@ -235,24 +237,49 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         starts = _spread_windows(len(values), self.clip_length, self.frame_stride, 3)
         return _take_window(values, starts[len(starts) // 2], self.clip_length, self.frame_stride)
 
-    def predict_cumulative(self, X: pd.DataFrame, perturbation: Perturbation | None = None) -> NDArray[np.float64]:
-        """P(stage >= 1), P(stage >= 2), ..., ``(n_patients, n_stages - 1)``; `perturbation` changes every window."""
-        stage = self.predict_stage_proba(X, perturbation)
-        return stage[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
+    def predict_cumulative(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """P(stage >= 1), P(stage >= 2), ..., shape ``(n_patients, n_stages - 1)``."""
+        return _cumulative(self.predict_stage_proba(X))
 
-    def predict_stage_proba(self, X: pd.DataFrame, perturbation: Perturbation | None = None) -> NDArray[np.float64]:
-        """Probability of each stage, shape ``(n_patients, n_stages)``; see `predict_cumulative`."""
-        check_is_fitted(self, "module_")
-        dataset = self._dataset(X, perturbation=perturbation)
-        device = pick_device(self.device)
-        module = self.module_.to(device).eval()
-        if self.epochs == 0 and perturbation is None:
+    def predict_perturbed(
+        self, X: pd.DataFrame, perturbations: Mapping[str, Perturbation]
+    ) -> dict[str, NDArray[np.float64]]:
+        """`predict_cumulative` with every window changed, by the names of the perturbations.
+
+        All changes of a window are scored together, and the backbone sees a frame that stands in several of them once.
+        """
+        dataset = self._dataset(X, perturbation=partial(_perturbed, changes=list(perturbations.values())))
+        size, n = max(1, self.batch_size // len(perturbations)), len(perturbations)
+        with equal_frames_once():
+            stages = self._stage_proba(dataset, self._module_on_device(), size, n)
+        return {name: _cumulative(each) for name, each in zip(perturbations, stages, strict=True)}
+
+    def predict_stage_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """Probability of each stage, shape ``(n_patients, n_stages)``."""
+        dataset, module = self._dataset(X), self._module_on_device()
+        if self.epochs == 0:
             dataset = self._frozen(dataset, module)
-        loader = torch.utils.data.DataLoader(dataset, batch_size=self.batch_size)
+        return self._stage_proba(dataset, module, self.batch_size)[0]
+
+    def _module_on_device(self) -> torch.nn.Module:
+        check_is_fitted(self, "module_")
+        return self.module_.to(pick_device(self.device)).eval()
+
+    def _stage_proba(
+        self, dataset: ClipDataset | FrozenFeatures, module: torch.nn.Module, batch_size: int, n_changes: int = 1
+    ) -> list[NDArray[np.float64]]:
+        """Probability of each stage from windows that hold so many changes of one, end to end; one array for each."""
+        device, rows = pick_device(self.device), []
         with torch_threads(self.n_threads), torch.inference_mode():
-            logits = torch.cat([module(clips.to(device)).float().cpu() for clips, _ in loader])
+            for clips, _ in torch.utils.data.DataLoader(dataset, batch_size=batch_size):
+                changed = clips.chunk(n_changes, dim=2) if n_changes > 1 else [clips]
+                logits = module(torch.cat(changed).to(device)).float().cpu()
+                rows.append(logits.unflatten(0, (n_changes, -1)))
         give_back_memory()
-        return average_by_patient(stage_probabilities(logits).numpy(), dataset.owner, len(X))
+        return [
+            average_by_patient(stage_probabilities(logits).numpy(), dataset.owner, len(dataset.targets))
+            for logits in torch.cat(rows, dim=1)
+        ]
 
     def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """P(stage < cutoff) and P(stage >= cutoff), shape ``(n_patients, 2)``."""
@@ -262,6 +289,16 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
         """1 where the stage is more likely than not at or above the cut-off."""
         return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
+
+
+def _perturbed(window: NDArray[np.uint8], changes: Sequence[Perturbation]) -> NDArray[np.uint8]:
+    """All changes of a window, one after the other in time."""
+    return np.concatenate([change(window) for change in changes])
+
+
+def _cumulative(stages: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P(stage >= 1), ... of probabilities of stages 0, 1, ... in columns."""
+    return stages[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
 
 
 @torch.no_grad()

@@ -89,6 +89,9 @@ def _motion_only(window: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return (np.clip(window - still + level, 0, 255) * lit).astype(np.uint8)
 
 
+AS_FILMED = "as filmed"
+"""Name of clips that nothing was done to, beside those of `PERTURBATIONS`."""
+
 PERTURBATIONS: dict[str, Perturbation] = {
     "shuffled": _shuffled,
     "frozen": _frozen,

@@ -3,7 +3,7 @@
 Every network has a ``head`` (`OrdinalHead`) and a ``cam_layer``; a still image is a clip of one frame.
 """
 
-from fibrolib.nets.backbone import PACKAGED, Backbone, import_torchvision
+from fibrolib.nets.backbone import PACKAGED, Backbone, equal_frames_once, import_torchvision
 from fibrolib.nets.build import ARCHITECTURES, build_net, count_weights, describe_layers, net_options, output_shapes
 from fibrolib.nets.frame import FrameLSTM
 from fibrolib.nets.initial_weights import WEIGHTS, ClipNetwork, check_options, write_tensors
@@ -26,6 +26,7 @@ __all__ = [
     "check_options",
     "count_weights",
     "describe_layers",
+    "equal_frames_once",
     "follow_clip",
     "import_torchvision",
     "layer_sources",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from contextvars import ContextVar
 from functools import cache
@@ -138,6 +138,29 @@ def _fold_efficientnet(model: nn.Module) -> None:
         fold(model.modules())
 
 
+_once: ContextVar[bool] = ContextVar("whether equal frames are computed once", default=False)
+
+
+@contextlib.contextmanager
+def equal_frames_once() -> Iterator[None]:
+    """Let backbones compute equal frames of a batch once, in this thread: for clips that repeat each other's frames.
+
+    Not for training, nor for hooks inside a backbone, which would see fewer frames.
+    """
+    token = _once.set(True)
+    try:
+        yield
+    finally:
+        _once.reset(token)
+
+
+def _without_repetitions(frames: Tensor) -> tuple[Tensor, list[int]]:
+    """Frames, each once, and which of them stood in each place."""
+    numbers: dict[bytes, int] = {}
+    which = [numbers.setdefault(frame.cpu().numpy().tobytes(), len(numbers)) for frame in frames]
+    return frames[[which.index(number) for number in range(len(numbers))]], which
+
+
 _reduced: ContextVar[ExitStack | None] = ContextVar("what undoes bfloat16; None where all is float32", default=None)
 
 
@@ -201,6 +224,12 @@ class Backbone(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Grey frames ``(n, 1, height, width)`` in [0, 1] to maps ``(n, channels, h, w)``."""
         reuse_memory()
+        if _once.get():
+            frames, which = _without_repetitions(frames)
+            return self._maps(frames)[which]
+        return self._maps(frames)
+
+    def _maps(self, frames: Tensor) -> Tensor:
         scaled, may_reduce = (frames - self.mean) / self.std, self._may_reduce(frames)
         with folded(), ExitStack() as undo:
             token = _reduced.set(undo if may_reduce else None)

@@ -18,7 +18,7 @@ from sklearn.base import clone
 from fibrolib.diagnostics import Diagnostic, IndexInputError, fitted_numbers, model_label
 from fibrolib.errors import FibrolibError, counted
 from fibrolib.inference import choose_thresholds
-from fibrolib.learning import PERTURBATIONS, VIEWS, Evaluation, NetClassifier, evaluate, pick_device
+from fibrolib.learning import AS_FILMED, PERTURBATIONS, VIEWS, Evaluation, NetClassifier, evaluate, pick_device
 from fibrolib.progress import watch
 from fibrolib.stages import at_least
 from fibrolib.study.cache import _load_evaluation, _save_evaluation, digest
@@ -189,28 +189,33 @@ class NetEvaluations:
 
         return cached_evaluate
 
-    def cumulative_probs(self, name: str, patients: pd.DataFrame, perturbation: str = "") -> pd.DataFrame:
+    def cumulative_probs(self, name: str, patients: pd.DataFrame, perturbation: str = AS_FILMED) -> pd.DataFrame:
         """P(stage >= 1), ... of patients with prepared files, by a fitted net: columns ``1, 2, ...``; kept.
 
-        `perturbation` is a key of `fibrolib.learning.PERTURBATIONS`, or empty for the clips as they are.
+        `perturbation` is a key of `fibrolib.learning.PERTURBATIONS`, or `AS_FILMED`.
         """
-        (table,) = self.score_all([(name, patients, perturbation)], n_workers(here=1))
-        return table
+        (tables,) = self.score_all([(name, patients, perturbation != AS_FILMED)], n_workers(here=1))
+        return tables[perturbation]
 
-    def score_all(self, wanted: Sequence[tuple[str, pd.DataFrame, str]], n_jobs: int) -> Iterator[pd.DataFrame]:
-        """`cumulative_probs` of every net, patients and perturbation; what is not kept is computed side by side."""
+    def score_all(
+        self, wanted: Sequence[tuple[str, pd.DataFrame, bool]], n_jobs: int
+    ) -> Iterator[dict[str, pd.DataFrame]]:
+        """`cumulative_probs` of nets and patients, by perturbation: of `AS_FILMED` alone, or (True) of all others.
+
+        What is not kept is computed side by side.
+        """
         cache, keys = self.folder.cache, []
-        for name, patients, perturbation in wanted:
+        for name, patients, perturbed in wanted:
             files, ids = _file_names(patients), patients.index.tolist()
-            key = {"net": self.cache_key(name), "patients": ids, "files": files, "perturbation": perturbation}
+            key = {"net": self.cache_key(name), "patients": ids, "files": files, "perturbed": perturbed}
             keys.append((f"scores-{name}", key))
         missing = [not cache.has(*key, EVALUATION) for key in keys]
         jobs = [delayed(_score)(self[name].final, *of) for name, *of in compress(wanted, missing)]
         computed = in_parallel(jobs, n_jobs, threads=True)
         for key, is_missing in zip(keys, missing, strict=True):
-            table = next(computed) if is_missing else None  # which is on disk
-            table = cache.get_or_compute_table(*key, lambda table=table: table, made_by=EVALUATION)
-            yield table.rename(columns=int)  # on disk, names are text
+            tables = next(computed) if is_missing else None  # which are on disk
+            tables = cache.get_or_compute_tables(*key, lambda tables=tables: tables, made_by=EVALUATION)
+            yield {name: table.rename(columns=int) for name, table in tables.items()}  # on disk, columns are text
 
     def _evaluate_once(self, procedure: Callable[..., Evaluation], arguments: dict) -> Evaluation:
         """Load the kept evaluation of a net, or call `evaluate` with these arguments and keep the result."""
@@ -257,10 +262,14 @@ class NetEvaluations:
             )
 
 
-def _score(net: NetClassifier, patients: pd.DataFrame, perturbation: str) -> pd.DataFrame:
+def _score(net: NetClassifier, patients: pd.DataFrame, perturbed: bool) -> dict[str, pd.DataFrame]:
     # A copy: threads score at the same time, and an LSTM packs its weights anew when it is moved to a device.
-    scores = deepcopy(net).predict_cumulative(patients, PERTURBATIONS[perturbation] if perturbation else None)
-    return pd.DataFrame(scores, index=patients.index.rename("patient_id"), columns=range(1, net.n_stages_))
+    net, index = deepcopy(net), patients.index.rename("patient_id")
+    if perturbed:
+        scores = net.predict_perturbed(patients, PERTURBATIONS)
+    else:
+        scores = {AS_FILMED: net.predict_cumulative(patients)}
+    return {name: pd.DataFrame(each, index, range(1, net.n_stages_)) for name, each in scores.items()}
 
 
 def _file_names(patients: pd.DataFrame) -> list[list[str]]:
