@@ -21,6 +21,7 @@ from fibrolib.errors import FibrolibError
 from fibrolib.learning import PERTURBATIONS, NetClassifier, classifier, training
 from fibrolib.learning.training import torch_threads, warm_cosine
 from fibrolib.nets import write_tensors
+from fibrolib.nets.volume import _MotionSlowFast
 from fibrolib.video import load_clip, save_clip
 
 TINY = {"options": {"width": 4}, "clip_length": 4, "n_clips": 2, "epochs": 6, "batch_size": 6, "n_threads": 1}
@@ -291,6 +292,24 @@ def test_frozen_features_are_kept_and_give_the_same_probabilities(flicker_patien
     again = fitted(flicker_patients, memory=tmp_path, cutoff=2, **PROBE)
     np.testing.assert_array_equal(again.predict_cumulative(test), first.predict_cumulative(test))
     assert set(tmp_path.rglob("*.npy")) == kept
+
+
+def test_both_pathways_are_computed_once_for_all_folds(flicker_patients, tmp_path, monkeypatch):
+    """The probe of a SlowFast net reads kept maps: of all weights and numbers of slow frames their own."""
+    slow = {"architecture": "motion_slowfast", "options": {"slow_frames": 1}, "clip_length": 4, "epochs": 0}
+    slow |= {"weights": "interpolated"}
+    *_, test = split(flicker_patients)
+    expected = fitted(flicker_patients, **slow).predict_proba(test)
+    first = fitted(flicker_patients, memory=tmp_path, **slow)
+    np.testing.assert_allclose(first.predict_proba(test), expected, rtol=1e-4)
+    files = len(list(tmp_path.glob("*/features/*.npy")))
+    assert files == 18  # of the training and the test patients
+    fitted(flicker_patients, memory=tmp_path, **slow | {"options": {"slow_frames": 2}})
+    assert len(list(tmp_path.glob("*/features/*.npy"))) == files + 12
+    monkeypatch.setattr(_MotionSlowFast, "joined_maps", lambda *_: pytest.fail("computed again"))
+    train, *_ = split(flicker_patients)
+    rows = train.iloc[3:]
+    first.fit(rows, rows["stage"])
 
 
 def test_frozen_features_of_other_weights_windows_or_frames_are_others(flicker_patients, tmp_path):

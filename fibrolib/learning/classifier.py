@@ -210,11 +210,11 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         self.module_, self.history_ = module.eval(), curves
 
     def _frozen(self, windows: ClipDataset, module: torch.nn.Module) -> ClipDataset | FrozenFeatures:
-        """Windows as features of the frozen backbone, for a net of frames that has a folder to keep them in."""
-        if self.memory is None or not hasattr(module, "frame_statistics"):
+        """Windows as the net's pretrained part sees them, where it has one, and a folder to keep them in."""
+        if self.memory is None or module.pretrained_part is None:
             return windows
         folder = self.fit_folder(self.memory) / "features"
-        return FrozenFeatures(windows, module, folder, pick_device(self.device))
+        return FrozenFeatures(windows, module, folder, pick_device(self.device), self.options)
 
     def _path_in_memory(self, X, stages, validation) -> Path:
         """File of a fit; names of prepared files stand for their contents (`fibrolib.video._clip_digest`)."""

@@ -1,9 +1,10 @@
-"""Windows as statistics of a frozen backbone: computed once per prepared file, whatever fold or notebook asks."""
+"""Windows as a net's pretrained layers see them: computed once per prepared file, whatever fold or notebook asks."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -19,29 +20,33 @@ from fibrolib.nets import ClipNetwork
 
 
 class FrozenFeatures(Dataset):
-    """The items of a `ClipDataset` as ``frame_statistics`` of a net, whose backbone must keep its weights.
+    """The items of a `ClipDataset` as ``pretrained_part`` of a net, whose pretrained layers must keep their weights.
 
-    Files in `folder` are named by weights, windows and the prepared file's name, which stands for its content.
+    Files in `folder` are named by weights, the net's `options`, windows and the prepared file's name, which stands for
+    its content.
     """
 
-    def __init__(self, windows: ClipDataset, module: ClipNetwork, folder: Path, device: str = "cpu") -> None:
+    def __init__(
+        self, windows: ClipDataset, module: ClipNetwork, folder: Path, device: str = "cpu", options: dict | None = None
+    ) -> None:
         self.owner, self.targets = windows.owner, windows.targets
         self._windows, self._module, self._folder, self._device = windows, module.to(device).eval(), folder, device
-        self._backbone = _digest_of_weights(module.backbone)
+        self._options = options or {}
+        self._weights = _digest_of_weights([module.get_submodule(child) for child in module.pretrained_modules])
         self._places: list[tuple[Path, int]] = []  # file, and row in it
         for (_, path), items in groupby(range(len(windows)), key=lambda item: windows.items[item][:2]):
             self._places += self._of_file(path, list(items))
 
     def _of_file(self, path: str, items: list[int]) -> list[tuple[Path, int]]:
-        """Where the statistics of a file's windows are kept, an array ``(windows, frames, statistics)``."""
+        """Where what a file's windows become is kept, an array with a row for each window."""
         form = [self._windows.clip_length, self._windows.frame_stride, [self._windows.items[item][2] for item in items]]
-        described = json.dumps([self._backbone, Path(path).name, form])
+        described = json.dumps([self._weights, self._options, Path(path).name, form])
         kept = self._folder / f"{hashlib.sha256(described.encode()).hexdigest()[:32]}.npy"
         if not kept.exists():
             with torch.inference_mode():
                 clips = torch.stack([self._windows[item][0] for item in items]).to(self._device)
-                statistics = self._module.frame_statistics(clips).float().cpu()
-            write_atomically(kept, lambda file: np.save(file, statistics.numpy()))
+                seen = self._module.pretrained_part(clips).float().cpu()
+            write_atomically(kept, lambda file: np.save(file, seen.numpy()))
         return [(kept, row) for row in range(len(items))]
 
     def __len__(self) -> int:
@@ -52,9 +57,9 @@ class FrozenFeatures(Dataset):
         return torch.from_numpy(np.array(np.load(kept, mmap_mode="r")[row])), self.targets[self.owner[index]]
 
 
-def _digest_of_weights(module: torch.nn.Module) -> str:
+def _digest_of_weights(modules: Sequence[torch.nn.Module]) -> str:
     """Hash of weights and batch statistics."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
+    for name, tensor in (named for module in modules for named in sorted(module.state_dict().items())):
         digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

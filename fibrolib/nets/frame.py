@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,10 @@ class _FrameNetwork(ClipNetwork):
     @property
     def cam_layer(self) -> nn.Module:
         return self.backbone
+
+    @property
+    def pretrained_part(self) -> Callable[[Tensor], Tensor] | None:
+        return self.frame_statistics if "backbone" in self.pretrained_modules else None
 
     def frame_statistics(self, clips: Tensor) -> Tensor:
         """Clips ``(batch, 1, frames, height, width)`` to statistics of the maps, ``(batch, frames, statistics)``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -44,6 +44,9 @@ class ClipNetwork(nn.Module):
     pretrained_modules, freeze_batchnorm : tuple of str, bool
         Names of pretrained children, which have a learning rate of their own and keep their batch statistics; whether
         all layers keep them (after a linear probe).
+    pretrained_part : callable or None
+        From clips to what `features` also takes in their place: all that pretrained children with fixed weights
+        compute. None where a child that is not pretrained reads the clips, too.
     made_for : dict
         Architecture and the options that decide its shape; a file of weights holds the same.
     """
@@ -51,6 +54,11 @@ class ClipNetwork(nn.Module):
     pretrained_modules: tuple[str, ...] = ()
     freeze_batchnorm: bool = False
     made_for: dict
+
+    @property
+    def pretrained_part(self) -> Callable[[Tensor], Tensor] | None:
+        """By default, there is none."""
+        return None
 
     @property
     def uses_linear_probe(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -171,12 +171,21 @@ class _MotionSlowFast(ClipNetwork):
         """Fusion of both pathways, in space and time."""
         return self.fusion
 
-    def features(self, clips: Tensor) -> Tensor:
-        """Embedding of the joined maps' statistics over space and time."""
+    @property
+    def pretrained_part(self) -> Callable[[Tensor], Tensor] | None:
+        return self.joined_maps if {"backbone", "fast"} <= set(self.pretrained_modules) else None
+
+    def joined_maps(self, clips: Tensor) -> Tensor:
+        """Maps of both pathways at one size, ``(batch, channels, times, h, w)``."""
         fast, slow = self.fast(_downsampled(clips)), self._slow(clips)
         size = (fast.shape[2], *slow.shape[3:])
         fast, slow = (functional.interpolate(maps, size=size, mode="nearest") for maps in (fast, slow))
-        return self.embedding(self.pool(self.fusion(torch.cat([slow, fast], dim=1))))
+        return torch.cat([slow, fast], dim=1)
+
+    def features(self, clips: Tensor) -> Tensor:
+        """Embedding of the statistics over space and time of the fusion of the joined maps, which it also takes."""
+        maps = self.joined_maps(clips) if clips.shape[1] == 1 else clips
+        return self.embedding(self.pool(self.fusion(maps)))
 
     def movement(self, clips: Tensor) -> Tensor:
         """Channels of the motion stem, at the resolution of the fast pathway."""
