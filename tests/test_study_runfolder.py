@@ -41,6 +41,15 @@ def test_what_is_saved_is_shown_by_the_same_call(tmp_path):
     assert (tmp_path / "figures" / "f.svg").exists()
 
 
+def test_features_of_finished_fits_go_and_fits_stay(tmp_path):
+    folder = RunFolder(tmp_path)
+    for name in ("a/key/code/fit.safetensors", "a/key/code/features/x.npy", "b/key/code/features/y.npy"):
+        (folder.fits / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder.fits / name).write_bytes(b"")
+    folder.remove_features()
+    assert [path.name for path in folder.fits.rglob("*") if path.is_file()] == ["fit.safetensors"]
+
+
 def test_figures_repeat_to_the_byte(tmp_path):
     def figure():
         made = Figure()

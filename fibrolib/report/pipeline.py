@@ -88,6 +88,7 @@ def _run(study: Study, further: dict, console: Console) -> Path:
         describe_development(study, tally.follow, surveys)
     with progress.step("writing the report"):
         report = _write_report(study, progress)
+    study.folder.remove_features()
     if study.profile.caveat:
         _say(console, study.profile.caveat)
     return report

@@ -139,6 +139,11 @@ class RunFolder:
             stamp = None
         return stamp if isinstance(stamp, dict) else {"key": text}  # earlier versions wrote the key alone
 
+    def remove_features(self) -> None:
+        """Remove features that fits were made from (`fibrolib.learning.features`): finished fits need them no more."""
+        for features in self.fits.glob("**/features"):
+            shutil.rmtree(features)
+
     def _write(self, name: str, write: Callable[[Path], object]) -> Path:
         self.claim()
         return write_atomically(self.path / name, write)
