@@ -17,6 +17,9 @@ CONDITIONS = {1: "any fibrosis", 2: "significant fibrosis", 3: "advanced fibrosi
 """What the field calls "stage at or above this one"."""
 
 
+_HIGHEST = 100  # no scale has a higher stage (assumption)
+
+
 class StageError(FibrolibError, ValueError):
     """Values that are no stages; the message says which."""
 
@@ -55,6 +58,8 @@ def check_stages(stage: ArrayLike, name: str = "stage") -> NDArray[np.int64]:
     """Stages as whole numbers, shape (n,); a `StageError` where one is missing, negative, or lies between two."""
     values = _without_mask(stage)
     values = values if isinstance(values, pd.Series) else np.asarray(values)
+    if getattr(values.dtype, "kind", "O") in "mM":
+        raise StageError(f"{name} must hold one number for each patient: it is of type {values.dtype}")
     try:
         numbers = pd.Series(values).to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError) as error:
@@ -65,9 +70,9 @@ def check_stages(stage: ArrayLike, name: str = "stage") -> NDArray[np.int64]:
             f"{name} is missing in {missing.sum()} of {len(numbers)} patients: leave them out, they are neither "
             "healthy nor diseased"
         )
-    wrong = ~((numbers >= 0) & (numbers == np.floor(numbers)) & np.isfinite(numbers))
+    wrong = ~((numbers >= 0) & (numbers == np.floor(numbers)) & (numbers <= _HIGHEST))
     if wrong.any():
-        raise StageError(f"{name} must hold whole numbers from 0 on, found {numbers[wrong][0]:g}")
+        raise StageError(f"{name} must hold whole numbers from 0 on (to {_HIGHEST}), found {numbers[wrong][0]:g}")
     return numbers.astype(np.int64)
 
 

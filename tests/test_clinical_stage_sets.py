@@ -125,6 +125,26 @@ def test_calibration_patients_are_no_new_ones():
     assert len(stage_sets(table[20:], table[:20], stage[:20])) == 20
 
 
+def test_ids_tell_calibration_patients_however_they_are_numbered_or_written():
+    stage, probabilities = patients(60, 0)
+    table = pd.DataFrame(probabilities)
+    named = table.set_axis([f"p{i}" for i in range(60)])
+    numbered = table.set_axis(range(100, 160))
+    for new, known, truth in (
+        (table[10:40], table[:30], stage[:30]),  # told by their rows
+        (table.loc[[3, 5, 9]], table, stage),
+        (table[::-1][:5].reset_index(drop=True), probabilities, stage),
+        (numbered.loc[[103, 105]], numbered.set_axis(numbered.index.astype(str)), stage),
+        (named[:10] ** 2 / (named[:10] ** 2).sum(axis=1).to_numpy()[:, None], probabilities[:40],
+         pd.Series(stage[:40], index=named.index[:40])),
+    ):  # fmt: skip
+        with pytest.raises(InferenceError, match="new patients are among the calibration patients"):
+            stage_sets(new, known, truth)
+    # Two rows of one file that are alike: rows tell nobody.
+    coarse = np.eye(5)[probabilities.argmax(axis=1)]
+    assert len(stage_sets(coarse[:20], coarse[20:], stage[20:])) == 20
+
+
 def test_patients_and_stages_keep_their_places():
     stage, probabilities = patients(40, 0)
     table = pd.DataFrame(probabilities, columns=[f"F{k}" for k in range(5)])

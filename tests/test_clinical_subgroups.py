@@ -204,6 +204,22 @@ def test_a_blank_name_is_no_group():
     pd.testing.assert_frame_equal(interaction_tests(y, score, names), interaction_tests(y, score, known))
 
 
+def test_blank_categories_are_no_group_and_names_are_written_alike():
+    y, score = np.arange(80) % 2, np.linspace(0.1, 0.9, 80)
+    names = pd.DataFrame({"sex": ["f", "m", " ", "m"] * 20})
+    as_categories = names.astype("category")
+    pd.testing.assert_frame_equal(subgroup_table(y, score, names, 0.5), subgroup_table(y, score, as_categories, 0.5))
+    pd.testing.assert_frame_equal(interaction_tests(y, score, names), interaction_tests(y, score, as_categories))
+    mixed = pd.Series([1, "1", "B", "B"] * 20, dtype=object)
+    for call in (
+        lambda: subgroup_table(y, score, mixed.to_frame("centre"), 0.5),
+        lambda: leave_one_centre_out(y, score, mixed),
+        lambda: centre_splits(pd.DataFrame({"centre": mixed, "split": "train"})),
+    ):
+        with pytest.raises(InferenceError, match="holds 1 and '1', a number and a text: write all of them alike"):
+            call()
+
+
 def test_a_way_of_grouping_stands_once():
     twice = pd.concat([GROUPS[["sex"]], GROUPS[["sex"]]], axis=1)
     for call in (lambda: subgroup_table(Y, PROB, twice, 0.5), lambda: interaction_tests(Y, PROB, twice)):

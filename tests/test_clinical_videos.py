@@ -231,3 +231,27 @@ def test_scores_that_are_all_alike_have_no_icc():
     found = repeatability(np.zeros(60), PATIENT, 0.5)["icc"]
     assert np.isnan(found.value)
     assert found.note == "all videos have the same score: no ICC"
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_blank_patient_is_nobody(blank):
+    y, score, patient = videos(12, 2, 0)
+    names = [f"p{each}" for each in patient]
+    names[3] = blank
+    for call in (lambda: clustered_auc(y, score, names), lambda: repeatability(score, names, 0.5)):
+        with pytest.raises(InferenceError, match="every video needs the patient whose it is"):
+            call()
+    operator = ["a", "b"] * 12
+    hidden = repeatability(score, patient, 0.5, operator=[*operator[:-1], None])["icc_operators"]
+    assert repeatability(score, patient, 0.5, operator=[*operator[:-1], blank])["icc_operators"] == hidden
+    with pytest.raises(InferenceError, match="operator holds 1 and '1'"):
+        repeatability(score, patient, 0.5, operator=[1, "1"] * 12)
+
+
+def test_patients_with_the_same_mean_have_no_icc():
+    found = repeatability([0, 1, 0, 1, 1, 0], [1, 1, 2, 2, 3, 3], 0.5, operator=[1, 2] * 3)
+    for name in ("icc", "icc_operators"):
+        assert np.isnan([found[name].value, *found[name].confidence_interval]).all()
+        assert found[name].note == "all patients have the same mean: no ICC"
+    rounded = repeatability([0.1 + 0.2, 0.3, 0.5, 0.5, 0.7, 0.7], [1, 1, 2, 2, 3, 3], 0.5)["icc"]
+    assert (rounded.value, rounded.note) == (1, "the videos of every patient have the same score: no interval")

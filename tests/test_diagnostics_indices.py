@@ -317,7 +317,7 @@ def test_options_of_zones():
 
 def test_zones_of_any_case_are_counted():
     assert tabulate_zones(["LOW", " High"], [0, 1])["n"].sum() == 2
-    with pytest.raises(IndexInputError, match="zones are low, indeterminate, high, not middle"):
+    with pytest.raises(IndexInputError, match="zones are low, indeterminate, high, not 'middle'"):
         tabulate_zones(["middle"], [0])
 
 
@@ -338,13 +338,16 @@ def test_rows_of_zones_are_of_the_same_patients():
         (lambda: zones([1.0], 1.45), "published must be a PublishedCutoff, a Diagnostic or a name; it is 1.45"),
         (lambda: apri(80, 150, upper_limit=0.66), "upper_limit: 0.66 is not U/L but plainly µkat/L"),
         (lambda: apri(80, 150, upper_limit=None), "upper_limit must be a number of U/L"),
-        (lambda: fib4([60, 50], [80, 40, 30], 64, 150), "there are: age 2, ast 3, alt 1, platelets 1"),
+        (lambda: fib4([60, 50], [80, 40, 30], 64, 150), r"the shapes are: age \(2,\), ast \(3,\), alt \(\)"),
         (lambda: fib4([np.datetime64("2020")], 80, 64, 150), r"age must hold numbers: it is of type datetime64"),
         (lambda: PublishedCutoff(3, np.nan, 2, "", ""), "two numbers, low <= high; they are nan and 2"),
         (
             lambda: PublishedCutoff(2.5, 1, 2, "", ""),
             "the stage of cut-offs must be a whole number .* it is 2.5",
         ),
+        (lambda: fib4([[60], [50]], [80, 40], 64, 150), r"the shapes are: age \(2, 1\), ast \(2,\)"),
+        (lambda: fib4(60, 80, 64, True), "platelets must hold numbers: it is of type bool"),
+        (lambda: PublishedCutoff(3, 1, 2, "", "", from_age="35"), "from_age must be a number of years; it is '35'"),
         (lambda: PublishedCutoff(True, 1, 2, "", ""), "must be a whole number from 1 on; it is True"),
         (lambda: PublishedCutoff(3, 5, 2, "", ""), "two numbers, low <= high; they are 5 and 2"),
         (lambda: PublishedCutoff(3, 1, 2, "", "", low_from_65=5), r"they are 1 \(from 65 years 5\) and 2"),

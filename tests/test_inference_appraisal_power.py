@@ -164,7 +164,7 @@ def test_a_curve_has_sizes_and_options_that_there_are():
 
 
 def test_a_level_that_exchanges_cannot_tell_is_refused():
-    with pytest.raises(ValueError, match=r"with 25 and 25 patients, p is simulated down to 0\.005: .* needs draws=0"):
+    with pytest.raises(ValueError, match=r"with 25 and 25 patients, p is simulated down to 0\.0025: .* needs draws=0"):
         comparison_power(0.95, 0.6, 25, 25, confidence_level=0.999)
     assert comparison_power(0.95, 0.6, 25, 25, confidence_level=0.995).power > 0.5
     assert comparison_power(0.95, 0.6, 25, 25, confidence_level=0.999, draws=0).power > 0.5
@@ -182,11 +182,35 @@ def test_two_areas_cannot_be_compared_with_one_patient_in_a_class(sizes):
     assert comparison_power(0.9, 0.7, *sizes).power == 0.0
 
 
+def test_three_and_three_patients_show_nothing():
+    """The smallest exact p of three and three is 0.1; of four and four it is 2 in 70."""
+    assert auc_power(0.99, 3, 3).power == 0
+    found = auc_sample_size(0.99)
+    assert (found.n_positive, found.n_negative) == (4, 4)
+    # All four cases above all four controls, by scipy's test on samples of its own.
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(2, 2000, 4))
+    tested = stats.mannwhitneyu(x + np.sqrt(2) * stats.norm.ppf(0.99), y, axis=1, method="exact").pvalue
+    assert found.power == pytest.approx(np.mean(tested <= 0.05), abs=0.03)
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_simulated_power_is_that_of_the_test_itself(level):
+    rng, y = np.random.default_rng(2), np.arange(17) < 8
+    shift, pvalues = np.sqrt(2) * stats.norm.ppf([0.95, 0.70]), []
+    for _ in range(1000):
+        both = np.sqrt(0.5) * (rng.normal(size=17) + rng.normal(size=(2, 17))) + shift[:, None] * y
+        pvalues.append(delong_test(y, *both).pvalue)
+    real = np.mean(np.array(pvalues) <= 1 - level + 1e-9)
+    stated = comparison_power(0.95, 0.70, 8, 9, confidence_level=level).power
+    assert stated == pytest.approx(real, abs=0.03 + 2 * np.sqrt(real * (1 - real) / 1000))
+
+
 def test_one_case_can_be_told_from_many_controls():
-    """The Mann-Whitney test needs no variance: here the one case must have at most two of 99 controls above it."""
+    """The Mann-Whitney test needs no variance: here the one case must have at most four of 99 controls above it."""
     shift = np.sqrt(2) * stats.norm.ppf(0.9)
     x = np.linspace(-5, 8, 4001)
-    expected = np.trapezoid(stats.norm.pdf(x - shift) * stats.binom.cdf(2, 99, stats.norm.sf(x)), x)
+    expected = np.trapezoid(stats.norm.pdf(x - shift) * stats.binom.cdf(4, 99, stats.norm.sf(x)), x)
     assert auc_power(0.9, 1, 99, alternative="greater").power == pytest.approx(expected, abs=0.03)
 
 

@@ -259,3 +259,34 @@ def test_each_redraw_of_a_model_stands_once():
             call(pd.concat([found, found]))
         with pytest.raises(InferenceError, match="redraws must be the table of redraw_splits; it is a list"):
             call([])
+
+
+@pytest.mark.parametrize("change", [lambda x: x.round(6), lambda x: x.astype("float32"), lambda x: 2 * x + 1])
+def test_copies_of_a_repeat_are_seen_also_when_they_are_rounded_or_scaled(change):
+    once = repeated_folds(repeats=1)
+    copy = once.assign(repeat=1, y_score=change(once["y_score"]).astype(float))
+    assert "some repeats are copies" in summarise_folds(pd.concat([once, copy])).iloc[0]["note"]
+
+
+def test_without_a_fold_of_both_classes_there_is_no_interval():
+    alone = repeated_folds(repeats=1, n=20).assign(fold=lambda table: table.groupby("model").cumcount())
+    found = summarise_folds(alone).iloc[0]
+    assert found["folds"] == 0
+    assert found["note"].startswith("no fold holds both classes: no interval")
+
+
+def test_a_split_names_patients_as_everything_does():
+    predictions = table()
+    numbers = predictions.assign(patient_id=predictions["patient_id"].factorize()[0] + 1)
+    (split,) = draws(1)
+    as_float = split.set_axis(np.arange(1.0, len(split) + 1))
+    as_number = split.set_axis(range(1, len(split) + 1))
+    pd.testing.assert_frame_equal(redraw_splits(numbers, [as_float]), redraw_splits(numbers, [as_number]))
+    twice = pd.concat([as_number, as_number.iloc[:1].set_axis(["1"])])
+    with pytest.raises(ValueError, match="it has one as a number and as a text"):
+        redraw_splits(numbers, [twice])
+    with pytest.raises(ValueError, match="repeat must be"):
+        redraw_splits(predictions, [split], repeat=[0])
+    for metric in ("n_positive", "model"):
+        with pytest.raises(ValueError, match="metric must be one of auc, accuracy"):
+            summarise_redraws(redraw_splits(predictions, draws(2)), metric)

@@ -403,3 +403,23 @@ def test_a_list_of_scores_is_one_also_with_as_many_scores_as_patients():
 def test_a_level_is_no_name():
     with pytest.raises(ValueError, match=r"name must be a text; it is 0\.9: give the level by confidence_level="):
         wilson(5, 20, 0.9)
+
+
+def test_each_patient_has_one_row():
+    truth, score = (pd.Series(np.tile(values, 2), index=list("abcdef") * 2) for values in (Y, A))
+    for call in (auc_ci, auc, lambda y, s: delong_test(y, s, s), lambda y, s: calibration_metrics(y, s / 7)):
+        with pytest.raises(InferenceError, match="12 rows of 6 patients: 'a', for example, has several"):
+            call(truth, score)
+    assert auc(truth.to_numpy(), score.to_numpy()) == auc(Y, A)
+    # Two tables that were put together are numbered twice, and a part of a table is not numbered from 0 on.
+    for index in ([*range(6), *range(6)], range(3, 15)):
+        assert auc(truth.set_axis(index), score.set_axis(index)) == auc(Y, A)
+
+
+def test_advice_on_ids_can_be_followed():
+    truth, score = (pd.Series(values, index=range(101, 107)) for values in (Y, A))
+    as_text = score.set_axis(score.index.astype(str))
+    with pytest.raises(InferenceError, match=r"another order: write the ids alike .* then give scores.reindex"):
+        auc(truth, as_text[::-1])
+    with pytest.raises(InferenceError, match=r"different patients, '106' .*: write the ids alike"):
+        auc(truth.rename({106: 200}), as_text)

@@ -661,3 +661,25 @@ def test_a_ceiling_below_chance_has_no_share():
     found = share_of_ceiling(Y_HUNDRED, -a, -b)
     assert np.isnan([found.value, found.low, found.high]).all()
     assert found.note == "the ceiling's area is not above 0.5: no share"
+
+
+@pytest.mark.parametrize("n", [16, 24])
+def test_numbers_written_as_texts_are_ranked_as_numbers(n):
+    rng, y = np.random.default_rng(n), np.arange(n) % 2
+    a, b = rng.integers(0, 30, n) + 8 * y, rng.integers(0, 30, n)
+    expected = delong_test(y, a, b)
+    for text in (list, pd.Series, pd.Categorical):
+        assert delong_test(y, text(list(map(str, a))), text(list(map(str, b)))) == expected
+
+
+def test_an_unpaired_test_is_of_different_patients():
+    rng, y = np.random.default_rng(0), np.arange(40) % 2
+    ids, other = [f"p{i}" for i in range(40)], [f"q{i}" for i in range(40)]
+    a, b = (pd.Series(y + rng.normal(size=40), index=ids) for _ in range(2))
+    for truth in (y, pd.Series(y, index=ids)):
+        with pytest.raises(InferenceError, match=r"both cohorts hold p0, p1, .* For the same ones, paired=True"):
+            delong_test((truth, truth), a, b, paired=False)
+    free = delong_test((y, y), a, b.set_axis(other), paired=False)
+    assert free.pvalue == delong_test((y, y), a.to_numpy(), b.to_numpy(), paired=False).pvalue
+    # A numbering of the rows names nobody.
+    assert free.pvalue == delong_test((y, y), *(s.reset_index(drop=True) for s in (a, b)), paired=False).pvalue

@@ -24,6 +24,7 @@ from fibrolib.inference.checks import (
     _check_stage_labels,
     _check_stages,
     _few,
+    _shared_patients,
 )
 
 _Floats = NDArray[np.float64]
@@ -66,7 +67,13 @@ def stage_sets(
             "the calibration patients"
         )
     rank = _rank(len(stage), confidence_level)
-    _refuse_calibration_patients(probabilities, calibration_probabilities)
+    shared = _shared_patients((probabilities,), (calibration_probabilities, calibration_stage))
+    if shared or _has_rows_of(new, known):
+        which = f" ({_few(map(str, shared))})" if shared else ""
+        raise InferenceError(
+            f"new patients are among the calibration patients{which}: the promise holds for others, so give other "
+            "ones, or .reset_index(drop=True) of both if the ids are numbers of rows"
+        )
     bound, note = np.inf, f"{len(stage)} calibration patients: too few for {confidence_level:g}, all stages are given"
     if rank <= len(stage):
         scores = _mass_until(known)[np.arange(len(stage)), stage]
@@ -79,16 +86,10 @@ def stage_sets(
     )
 
 
-def _refuse_calibration_patients(new: ArrayLike, known: ArrayLike) -> None:
-    """New patients must be others; a numbering of rows from 0 on tells nothing of them."""
-    shared = []
-    if all(isinstance(each, pd.DataFrame) and not isinstance(each.index, pd.RangeIndex) for each in (new, known)):
-        shared = new.index.intersection(known.index).tolist()
-    if shared or np.array_equal(new, known):
-        which = f" ({_few(shared)})" if shared else ""
-        raise InferenceError(
-            f"new patients are among the calibration patients{which}: the promise holds for others, so give other ones"
-        )
+def _has_rows_of(new: _Floats, known: _Floats) -> bool:
+    """Whether a row stands in both, which is the same patient where no two rows of one of them are alike."""
+    rows = [set(map(tuple, values.astype(np.float32).tolist())) for values in (new, known)]
+    return len(rows[0]) == len(new) and len(rows[1]) == len(known) and bool(rows[0] & rows[1])
 
 
 def _rank(n: int, level: float) -> int:

@@ -103,8 +103,21 @@ def _joined(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame) -> pd.Da
     score = _check_probabilities(y_prob, len(truth))
     if len(truth) != len(groups):
         raise InferenceError(f"{len(truth)} truths and {len(groups)} patients with groups")
-    texts = {name: _without_blanks(groups[name]) for name in groups if groups[name].dtype in (object, "string")}
-    return groups.assign(**texts).reset_index(drop=True).assign(**{"": truth, " ": score})
+    columns = {name: _named_groups(groups[name], f"column {name!r}") for name in groups}
+    return pd.DataFrame(columns, groups.index).reset_index(drop=True).assign(**{"": truth, " ": score})
+
+
+def _named_groups(column: pd.Series, name: str) -> pd.Series:
+    """Names of groups, missing where blank; an InferenceError where two of them are written alike."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.cat.set_categories([each for each in column.cat.categories if str(each).strip()])
+    elif column.dtype in (object, "string"):
+        column = _without_blanks(column)
+    texts = pd.Series(column.dropna().unique().tolist(), dtype=object).map(str)
+    if texts.duplicated().any():
+        alike = texts[texts.duplicated()].iloc[0]
+        raise InferenceError(f"{name} holds {alike} and {alike!r}, a number and a text: write all of them alike")
+    return column
 
 
 def _numbers(part: pd.DataFrame, threshold: float, level: float) -> dict[str, object]:
@@ -193,7 +206,9 @@ def centre_splits(patients: pd.DataFrame, column: str = "centre") -> dict[str, p
     unknown = set(map(str, patients["split"])) - {"train", "validation", "test"}
     if unknown:
         raise InferenceError(f"column 'split' holds {_few(sorted(unknown))}: expected train, validation, test")
-    centre = _without_blanks(patients[column]) if column in patients else pd.Series(dtype=object)
+    centre = pd.Series(dtype=object)
+    if column in patients:
+        centre = _without_blanks(_named_groups(patients[column], f"column {column!r}"))
     centres = _sorted(centre.dropna().unique().tolist())
     if len(centres) < 2:
         raise InferenceError(f"the column '{column}' names {len(centres)} centres: at least two are needed")

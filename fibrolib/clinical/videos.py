@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
+from fibrolib.clinical.subgroups import _named_groups, _without_blanks
 from fibrolib.errors import counted
 from fibrolib.inference import Comparison, Estimate, InferenceError, auc, wilson
 from fibrolib.inference.checks import (
@@ -21,6 +22,9 @@ from fibrolib.inference.intervals import _small_sample_note
 from fibrolib.stages import _without_mask
 
 _Floats = NDArray[np.float64]
+
+_ROUNDING = 1e-24
+"""A variance below this share of the squared scores is none."""
 
 
 def repeatability(
@@ -55,7 +59,7 @@ def repeatability(
         ``icc_operators``, where every operator recorded at least three patients in common with all others:
         ICC(A,1), absolute agreement of operators drawn at random (McGraw & Wong, Psychol Methods 1996;1:30).
     """
-    _check_level(confidence_level), _check_order(y_score, patient, operator)
+    _check_level(confidence_level), _check_order(y_score, patient, operator, several=True)
     score = _check_scores(y_score, np.size(patient))
     data = pd.DataFrame({"score": score, "patient": _patient_codes(patient, len(score))[0]})
     threshold = _as_float(threshold, "threshold")
@@ -68,6 +72,8 @@ def repeatability(
             f"{counted(by_patient.ngroups, 'patient')} with more than one video: repeatability needs at least three"
         )
     within, between, sizes = _variances(by_patient)
+    # Sums of equal numbers differ by rounding.
+    within = within if within > _ROUNDING * (between + by_patient.mean().pow(2).mean()) else 0.0
     tails = (1 - confidence_level) / 2, (1 + confidence_level) / 2
     found = {"icc": _icc(within, between, sizes, tails, confidence_level)}
     df, n = int(sizes.sum()) - len(sizes), len(sizes)
@@ -84,7 +90,7 @@ def repeatability(
         if np.shape(operator) != score.shape:
             raise InferenceError(f"operator must say of each of {counted(len(score), 'video')} who recorded it")
         # Each operator's first video of a patient; only patients whom all recorded.
-        names = pd.Series(_without_mask(operator)).to_numpy()
+        names = _named_groups(pd.Series(np.asarray(_without_mask(operator), dtype=object)), "operator").to_numpy()
         crossed = data.assign(operator=names[data.index]).pivot_table("score", "patient", "operator", "first")
         crossed = crossed.dropna()
         if len(crossed) >= 3 and crossed.shape[1] >= 2:
@@ -96,7 +102,7 @@ def _patient_codes(patient: ArrayLike, n: int) -> tuple[NDArray[np.int64], int]:
     """Number of each video's patient, and how many patients there are."""
     if np.shape(patient) != (n,):
         raise InferenceError(f"every video needs the patient whose it is: {counted(n, 'video')}, {np.shape(patient)}")
-    codes, names = pd.factorize(np.asarray(_without_mask(patient)))
+    codes, names = pd.factorize(_without_blanks(pd.Series(np.asarray(_without_mask(patient), dtype=object))))
     if (codes < 0).any():
         raise InferenceError("every video needs the patient whose it is: leave the others out")
     _check_one_kind(names, "patient")
@@ -117,6 +123,8 @@ def _icc(within: float, between: float, sizes: _Floats, tails: tuple[float, floa
     mean_size = float((total - (sizes**2).sum() / total) / (n - 1))
     if within == between == 0:
         return Estimate("ICC(1,1)", *(np.nan,) * 3, n, level, "F", note="all videos have the same score: no ICC")
+    if between <= _ROUNDING * within:
+        return Estimate("ICC(1,1)", *(np.nan,) * 3, n, level, "F", note="all patients have the same mean: no ICC")
     if within == 0:
         note = "the videos of every patient have the same score: no interval"
         return Estimate("ICC(1,1)", 1.0, np.nan, np.nan, n, level, "F", note=note)
@@ -133,6 +141,8 @@ def _icc_operators(scores: _Floats, tails: tuple[float, float], level: float) ->
     residual = scores - rows[:, None] - columns + scores.mean()
     between, judges = k * rows.var(ddof=1), n * columns.var(ddof=1)
     error = float((residual**2).sum()) / ((n - 1) * (k - 1))
+    if between <= 1e-12 * (error + judges):
+        return Estimate("ICC(A,1)", *(np.nan,) * 3, n, level, "F", note="all patients have the same mean: no ICC")
     if error <= 1e-12 * (between + judges):
         note = "operators differ by a constant: no interval"
         value = between / (between + k * judges / n) if between else np.nan
@@ -208,8 +218,8 @@ def _clustered(
     y_true: ArrayLike, scores: tuple[ArrayLike, ...], patient: ArrayLike
 ) -> tuple[_Floats, float, int, int, str]:
     """Areas, standard error of the area (or of the difference of two), degrees of freedom, patients, and a caveat."""
-    _check_order(y_true, *scores, patient)
-    positive, *scores = _check_scored(y_true, *scores)
+    _check_order(y_true, *scores, patient, several=True)
+    positive, *scores = _check_scored(y_true, *scores, several=True)
     codes, n = _patient_codes(patient, len(positive))
     areas = np.array([auc(positive, score) for score in scores])
     placed = [_shares(positive, score) - area for score, area in zip(scores, areas, strict=True)]

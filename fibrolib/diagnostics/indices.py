@@ -111,11 +111,9 @@ def _own_units(
     if unknown or (isinstance(unit, str) and not any(spec.converter(unit) for _, spec in given.values())):
         raise IndexInputError(f"unit names {sorted(unknown) or repr(unit)}, but the index reads {', '.join(given)}")
     arrays = [_in_own_unit(name, values, spec, unit) for name, (values, spec) in given.items()]
-    try:
-        np.broadcast_shapes(*(array.shape for array in arrays))
-    except ValueError:
-        sizes = ", ".join(f"{name} {array.size}" for name, array in zip(given, arrays, strict=True))
-        raise IndexInputError(f"the index needs one value of each for each patient, there are: {sizes}") from None
+    if len({array.shape for array in arrays if array.ndim}) > 1:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in zip(given, arrays, strict=True))
+        raise IndexInputError(f"the index needs one value of each for each patient, the shapes are: {shapes}")
     return arrays
 
 
@@ -161,6 +159,8 @@ class PublishedCutoff:
     def __post_init__(self) -> None:
         if isinstance(self.stage, bool) or self.stage not in range(1, 100):
             raise IndexInputError(f"the stage of cut-offs must be a whole number from 1 on; it is {self.stage!r}")
+        if not isinstance(self.from_age, int | float | None):
+            raise IndexInputError(f"from_age must be a number of years; it is {self.from_age!r}")
         try:
             ordered = 0 < self.low <= (self.low_from_65 or self.low) <= self.high < np.inf
         except TypeError:

@@ -108,6 +108,10 @@ class Diagnostic:
         The population must contain the word `population`, such as ``"fatty"``; empty: the first one listed.
         """
         self._check_stage(cutoff)
+        if not isinstance(population, str):
+            raise DiagnosticError(
+                f"{self.label}: population must be a text, empty for the first; it is {population!r}."
+            )
         wanted = population.casefold()
         listed = [published for published in self.cutoffs if wanted in published.population.casefold()]
         if not listed:
@@ -117,7 +121,8 @@ class Diagnostic:
         return min(listed, key=lambda published: (abs(published.stage - cutoff), published.stage))
 
     def _check_stage(self, cutoff: int) -> None:
-        if isinstance(cutoff, bool) or not isinstance(cutoff, int | float | np.number) or not cutoff >= 1:
+        is_number = isinstance(cutoff, int | float | np.number) and not isinstance(cutoff, bool)
+        if not is_number or not cutoff >= 1 or not float(cutoff).is_integer():
             raise DiagnosticError(f"{self.label}: the stage must be a whole number, for example 2; it is {cutoff!r}.")
 
 
@@ -398,7 +403,7 @@ def tabulate_zones(zone: Sequence[str] | pd.Series, y_true: ArrayLike) -> pd.Dat
     young = sorted({name for name in names if name.startswith("age <")})
     unknown = _unknown_zones(names)
     if unknown:
-        raise IndexInputError(f"zones are {', '.join(ZONES)}, not {', '.join(unknown)}")
+        raise IndexInputError(f"zones are {', '.join(ZONES)}, not {', '.join(map(repr, unknown))}")
     listed = (*ZONES, *young, "missing")
     rows = [(zone, int(np.sum(names == zone)), int(np.sum(truth[names == zone]))) for zone in listed]
     table = pd.DataFrame(rows, columns=["zone", "n", "diseased"])
@@ -415,7 +420,7 @@ def _unknown_zones(names: Iterable[str]) -> list[str]:
 
 def tabulate_cutoffs(diagnostics: Diagnostic | Iterable[Diagnostic] = INDICES) -> pd.DataFrame:
     """Published cut-offs: ``index`` (name of the diagnostic), and the fields of `PublishedCutoff`."""
-    listed = [diagnostics] if isinstance(diagnostics, Diagnostic) else list(diagnostics)
+    listed = [diagnostics] if not isinstance(diagnostics, Iterable) else list(diagnostics)
     if not all(isinstance(each, Diagnostic) for each in listed):
         raise DiagnosticError(f"diagnostics must be records, such as FIB4 or INDICES; they are {diagnostics!r}.")
     rows = [{"index": each.name, **vars(published)} for each in listed for published in each.cutoffs]

@@ -107,7 +107,7 @@ def year_of_birth(column: str, value: float) -> bool:
 def _positive_values(name: str, values: ArrayLike) -> _Floats:
     """Floats of the same shape, NaN where missing or masked; `name` is for the message."""
     values = _without_mask(values)
-    if (kind := np.asarray(values).dtype).kind in "cmM":
+    if (kind := np.asarray(values).dtype).kind in "bcmM":
         raise IndexInputError(f"{name} must hold numbers: it is of type {kind}")
     try:
         numbers = pd.to_numeric(pd.Series(np.ravel(values)))

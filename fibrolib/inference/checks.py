@@ -7,7 +7,7 @@ settings that nobody can mean (a level of 95) are a plain ValueError, which reac
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from itertools import combinations
 from math import ceil
 
@@ -112,14 +112,19 @@ def _check_scores(score: ArrayLike, n: int, name: str = "y_score") -> _Floats:
 
 
 def _check_scored(
-    y_true: ArrayLike, *scores: ArrayLike, least: int = 1, pos_label: object = None, of: str = ""
+    y_true: ArrayLike,
+    *scores: ArrayLike,
+    least: int = 1,
+    pos_label: object = None,
+    of: str = "",
+    several: bool = False,
 ) -> tuple[_Booleans, *tuple[_Floats, ...]]:
-    """Truth, and one or more scores of the same patients; `of` says whose they are in a message."""
+    """Truth, and one or more scores of the same patients, each once unless `several`; `of` says whose in a message."""
     positive = _check_labels(y_true, f"y_true {of}".strip(), least=least, pos_label=pos_label)
     names = {1: ("y_score",), 2: ("score_a", "score_b")}.get(len(scores)) or [
         f"score {i + 1}" for i in range(len(scores))
     ]
-    _check_order(y_true, *scores)
+    _check_order(y_true, *scores, several=several)
     checked = zip(scores, names, strict=True)
     return positive, *(_check_scores(score, len(positive), f"{name} {of}".strip()) for score, name in checked)
 
@@ -138,13 +143,21 @@ def _check_one_kind(names: Iterable[Hashable], name: str) -> None:
         raise InferenceError(f"{name} holds numbers and texts: 7 and '7' would be two. Write all of them alike")
 
 
-def _check_order(truth: ArrayLike, *others: ArrayLike) -> None:
+def _check_order(truth: ArrayLike, *others: ArrayLike, several: bool = False) -> None:
     """Refuse tables and series whose rows, taken as they come, are of different patients: also in a list of them.
 
+    Also where one patient has several rows, unless these are of `several` videos.
     A numbering from 0 on is that of the rows, and says nothing of the patients. Else 7, 7.0 and "7" are one patient.
     """
-    given = [each for one in (truth, *others) for each in (one if isinstance(one, list | tuple) else [one])]
-    indices = [each.index for each in given if isinstance(each, pd.Series | pd.DataFrame)]
+    indices = _indices(truth, *others)
+    for index in indices:
+        if index.has_duplicates and not several and not _is_numbering(index):
+            twice = index[index.duplicated()]
+            raise InferenceError(
+                f"{counted(len(index), 'row')} of {counted(index.nunique(), 'patient')}: {_quoted(twice[0])}, for "
+                "example, has several. Give one row of each patient (fibrolib.clinical.clustered_auc takes several "
+                "videos), or .to_numpy() of all if rows are meant, as in a bootstrap sample"
+            )
     for first, index in combinations(indices, 2):
         if len(index) != len(first) or index.equals(first):
             continue
@@ -159,21 +172,46 @@ def _check_order(truth: ArrayLike, *others: ArrayLike) -> None:
                     "the truth and the scores hold the same patients in another order, or one of both is only numbered"
                     ": give .to_numpy() of all if the rows do belong together, else scores.reindex(truth.index)"
                 )
+            alike = "" if index.isin(first).all() else "write the ids alike (as numbers, or as texts), then "
             raise InferenceError(
-                "the truth and the scores hold the same patients in another order: give scores.reindex(truth.index), "
-                f"{together}"
+                f"the truth and the scores hold the same patients in another order: {alike}give "
+                f"scores.reindex(truth.index), {together}"
             )
         if numbered:
             continue
         if known.any():
+            alike = "" if index.isin(first).any() else "write the ids alike (as numbers, or as texts), then "
             raise InferenceError(
                 f"the truth and the scores hold different patients, {_quoted(index[~known][0])} for example is not in "
-                f"both: take those of truth.index.intersection(scores.index), {together}"
+                f"both: {alike}take those of truth.index.intersection(scores.index), {together}"
             )
         raise InferenceError(
             f"the truth and the scores name no patient alike, {_quoted(first[0])} and {_quoted(index[0])} for example: "
             f"give both the same index, {together}"
         )
+
+
+def _indices(*given: ArrayLike) -> list[pd.Index]:
+    """Row labels of tables and series, also of those in lists."""
+    flat = [each for one in given for each in (one if isinstance(one, list | tuple) else [one])]
+    return [each.index for each in flat if isinstance(each, pd.Series | pd.DataFrame)]
+
+
+def _is_numbering(index: pd.Index) -> bool:
+    """Whether labels number the rows from 0 on, or those of several tables that were put together."""
+    if not pd.api.types.is_integer_dtype(index):
+        return False
+    numbers = index.to_numpy()
+    return not len(numbers) or bool(numbers[0] == 0 and ((np.diff(numbers) == 1) | (numbers[1:] == 0)).all())
+
+
+def _shared_patients(one: Sequence[ArrayLike], other: Sequence[ArrayLike]) -> list[Hashable]:
+    """Patients whose ids label rows of both; a numbering of the rows from 0 on names nobody."""
+    names = [
+        {_as_text(label): label for index in _indices(*each) if not _is_numbering(index) for label in index}
+        for each in (one, other)
+    ]
+    return [label for text, label in names[0].items() if text in names[1]]
 
 
 def _as_text(label: Hashable) -> str:
@@ -268,7 +306,7 @@ def _check_choice(value: str, name: str, known: Collection[str]) -> str:
 
 def _check_choices(values: str | Iterable[str], name: str, known: Collection[str]) -> list[str]:
     """One or more of the known ones; a text is one of them, and no list of letters."""
-    listed = [values] if isinstance(values, str) else list(values)
+    listed = [values] if isinstance(values, str) or not isinstance(values, Iterable) else list(values)
     if not listed:
         raise ValueError(f"{name} must name at least one of {', '.join(known)}")
     return [_check_choice(value, name, known) for value in listed]

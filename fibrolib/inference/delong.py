@@ -30,6 +30,7 @@ from fibrolib.inference.checks import (
     _class_sizes,
     _few,
     _Floats,
+    _shared_patients,
 )
 from fibrolib.inference.comparisons import Comparison, _alike_note, _compare, _tail
 from fibrolib.inference.intervals import (
@@ -89,7 +90,7 @@ def delong_test(
         (its patients less one). "auto": the same, but where neither class is more than twice as large as the other and
         the smaller has fewer than 30 patients (there t is too careful) p comes from exchanging both scores' ranks
         within patients: the larger p of the difference and of DeLong's statistic, over all exchanges of up to 17
-        patients, and over 10,000 random ones of more (p is then at least 0.0002). Its limits come from those of either
+        patients, and over 10,000 random ones of more (p is then at least 0.0001). Its limits come from those of either
         area (:func:`auc_ci`) and DeLong's correlation (Zou & Donner, Stat Med 2008;27:1693). If paired, they hold 0
         wherever a two-sided p is not significant, and near 0.05 sometimes where it is; if not, they may also leave 0
         out. "proc": as R's pROC, normal if paired, Welch's t if not; too many false alarms with few cases.
@@ -144,7 +145,8 @@ def delong_test(
     if not variance > 0:
         found = replace(found, note=_join_notes(_BOTH_FLAWLESS, note))
     if variance > 0 and _exchanges(sizes):
-        pvalue = _exchange_pvalue(positive, score_a, score_b, alternative)
+        numbers = (_as_float(score, "y_score") for score in (score_a, score_b))  # numbers may be written as texts
+        pvalue = _exchange_pvalue(positive, *numbers, alternative)
         found = replace(found, pvalue=pvalue, note=_join_notes("p from a permutation test within patients", found.note))
     correlation = (sum(single) - variance) / 2 / np.sqrt(np.prod(single)) if min(single) > 0 else 0.0
     limits = (_auto_limits(area, part, sizes, level) for area, part in zip(areas, parts, strict=True))
@@ -181,6 +183,12 @@ def _unpaired(truths, score_a, score_b, method: str, alternative: str, level: fl
     """DeLong's test of two cohorts."""
     if not (isinstance(truths, tuple | list) and len(truths) == 2 and all(np.ndim(truth) == 1 for truth in truths)):
         raise InferenceError("an unpaired test needs the truth of either cohort: y_true=(y_a, y_b)")
+    shared = _shared_patients((truths[0], score_a), (truths[1], score_b))
+    if shared:
+        raise InferenceError(
+            f"both cohorts hold {_few(map(str, shared))}: an unpaired test is of different patients. For the same "
+            "ones, paired=True; give .to_numpy() of all if the ids are numbers of rows"
+        )
     cohorts = [
         _placed_columns(truth, score, of=f"of cohort {letter}", pos_label=pos_label)
         for truth, score, letter in zip(truths, (score_a, score_b), "ab", strict=True)

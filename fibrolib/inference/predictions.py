@@ -100,7 +100,11 @@ def _check_values(predictions: pd.DataFrame) -> None:
     for column in ("patient_id", "model", "repeat"):
         if predictions[column].isna().any():
             raise InferenceError(f"column '{column}' has {counted(int(predictions[column].isna().sum()), 'empty row')}")
-    _check_one_kind(predictions["patient_id"].unique(), "column 'patient_id'")
+    names = predictions["patient_id"].unique()
+    if blank := [name for name in names if not str(name).strip()]:
+        n = int(predictions["patient_id"].isin(blank).sum())
+        raise InferenceError(f"column 'patient_id' has {counted(n, 'blank row')}: give every patient an id")
+    _check_one_kind(names, "column 'patient_id'")
     if predictions["model"].eq("y_true").any():
         raise InferenceError("a model is called 'y_true', as the column of the truth: give it another name")
     unknown = sorted(set(predictions["split"].astype(str)) - set(_SPLITS))

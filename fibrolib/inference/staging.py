@@ -128,6 +128,8 @@ def _components(
     present = np.unique(stages).tolist()
     weights = _pair_weights(stages, present, prevalence)
     _check_flag(penalise, "penalise")
+    if scale is not None and np.ndim(scale) == 0:
+        raise ValueError(f"scale must name all stages, such as range(5); it is {scale!r}")
     levels = present if scale is None else np.unique(_check_stages(scale, "scale")).tolist()
     if not levels[0] <= present[0] <= present[-1] <= levels[-1]:
         raise InferenceError(f"stages {present[0]} to {present[-1]} lie outside the scale {levels}")

@@ -74,6 +74,7 @@ def compare_models(
     """
     if test not in _NAMES or (test == "mcnemar" and thresholds is None):
         raise ValueError(f"test must be one of {', '.join(_NAMES)}, 'mcnemar' with thresholds; it is {test!r}")
+    _check_level(confidence_level)
     wide = select_predictions(predictions, **chosen)
     truth = wide.pop("y_true")
     if test == "mcnemar":

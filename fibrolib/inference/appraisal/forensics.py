@@ -199,8 +199,8 @@ def _check_table(confusion: Sequence[int] | pd.Series) -> _Counts:
     """Four counts with patients in both classes; of a labelled row, by their names."""
     if isinstance(confusion, pd.Series) and set(confusion.index) == set(_CELLS):
         confusion = confusion[list(_CELLS)]
-    if len(confusion) != 4:
-        raise ValueError(f"a confusion matrix has four counts, tp, fn, fp and tn; it has {len(confusion)}")
+    if np.size(confusion) != 4 or np.ndim(confusion) != 1:
+        raise ValueError(f"a confusion matrix is a list of four counts, tp, fn, fp and tn; it is {confusion!r}")
     tp, fn, fp, tn = (_check_size(n, name, least=0) for n, name in zip(confusion, _CELLS, strict=True))
     _check_classes(tp + fn, fp + tn)
     return tp, fn, fp, tn

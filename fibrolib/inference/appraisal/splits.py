@@ -16,13 +16,14 @@ from pandas.util import hash_pandas_object
 from scipy import special
 
 from fibrolib.errors import counted
-from fibrolib.inference.checks import InferenceError, _check_level, _few
+from fibrolib.inference.checks import InferenceError, _as_text, _check_level, _check_size, _few
 from fibrolib.inference.intervals import _join_notes
 from fibrolib.inference.metrics import _COMPOSITES, confusion
 from fibrolib.inference.predictions import _SPLITS, _check_predictions, _wide_scores
 from fibrolib.inference.roc import auc
 from fibrolib.inference.thresholds import choose_threshold
 
+_RESULTS = ("auc", "accuracy", "f1_macro", "accuracy_own")
 _FOLD_COLUMNS = ["model", "repeats", "folds", "n", "mean", "low", "high", "sd_folds", "sd_repeats", "note"]
 
 
@@ -32,6 +33,7 @@ def _held_out_scores(predictions: pd.DataFrame, repeat: int = 0) -> pd.DataFrame
     Validation patients may have stopped the final fit: a small favour to the models, the same in every redraw.
     """
     predictions = _check_predictions(predictions)
+    _check_size(repeat, "repeat", least=0)
     chosen = predictions[predictions["repeat"] == repeat]
     if chosen.empty:
         raise InferenceError(f"no predictions of repeat {repeat}")
@@ -82,7 +84,10 @@ def _check_split(split: pd.Series, patients: pd.Index) -> pd.Series:
     if not isinstance(split, pd.Series) or split.index.has_duplicates:
         kind = "one with patients twice" if isinstance(split, pd.Series) else f"a {type(split).__name__}"
         raise ValueError(f"a split must be a Series indexed by patient; it is {kind}")
-    aligned = split.set_axis(split.index.astype(str)).reindex(patients.astype(str)).set_axis(patients)
+    named = split.set_axis(list(map(_as_text, split.index)))
+    if named.index.has_duplicates:
+        raise ValueError("a split must be a Series indexed by patient; it has one as a number and as a text")
+    aligned = named.reindex(list(map(_as_text, patients))).set_axis(patients)
     if aligned.isna().any():
         raise InferenceError(f"a split lacks the patients {_few(aligned.index[aligned.isna()], 3)}")
     unknown = sorted(map(str, set(aligned) - set(_SPLITS)))
@@ -94,7 +99,7 @@ def _check_split(split: pd.Series, patients: pd.Index) -> pd.Series:
 def _result(validation: np.ndarray, test: np.ndarray, rule: str) -> dict[str, float]:
     """Metrics of one redraw from truth and score (columns) of its validation and test patients."""
     row = {"n": len(test), "n_positive": int(test[:, 0].sum())}
-    row |= dict.fromkeys(("auc", "accuracy", "f1_macro", "accuracy_own"), float("nan"))
+    row |= dict.fromkeys(_RESULTS, float("nan"))
     if not 0 < row["n_positive"] < len(test):
         return row
     truth, score = test[:, 0], test[:, 1]
@@ -118,7 +123,7 @@ def summarise_redraws(redraws: pd.DataFrame, metric: str = "auc", *, coverage: f
     ----------
     redraws : DataFrame
         From :func:`redraw_splits`.
-    metric : {"auc", "accuracy", "f1_macro"}
+    metric : {"auc", "accuracy", "f1_macro", "accuracy_own"}
         Which result.
     coverage : float
         Share of the redraws between ``low`` and ``high``.
@@ -150,6 +155,8 @@ def _by_redraw(redraws: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One row for each redraw, one column for each model that has a result at all; incomplete redraws are left out."""
     if not isinstance(redraws, pd.DataFrame):
         raise InferenceError(f"redraws must be the table of redraw_splits; it is a {type(redraws).__name__}")
+    if metric not in _RESULTS:
+        raise ValueError(f"metric must be one of {', '.join(_RESULTS)}; it is {metric!r}")
     missing = [column for column in ("redraw", "model", metric) if column not in redraws]
     if missing:
         raise InferenceError(f"redraws must be the table of redraw_splits; it lacks {', '.join(missing)}")
@@ -229,7 +236,7 @@ def summarise_folds(predictions: pd.DataFrame, *, confidence_level: float = 0.95
 def _auc_by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
     """``model, repeat, fold, n, n_positive, auc`` of split "train"; NaN in folds that hold one class only.
 
-    Also ``content``: equal for folds of the same patients with the same scores.
+    Also ``content``: equal for folds of the same patients in the same order by score, apart from rounding.
     """
     predictions = _check_predictions(predictions)
     if "fold" not in predictions:
@@ -245,9 +252,14 @@ def _auc_by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
     for (model, repeat, fold), part in chosen.groupby(["model", "repeat", "fold"], sort=False, observed=True):
         area = auc(part["y_true"], part["y_score"]) if part["y_true"].nunique() == 2 else float("nan")
         row = {"model": model, "repeat": repeat, "fold": fold, "n": len(part)}
-        content = hash_pandas_object(part.set_index("patient_id")["y_score"]).sum()
+        content = hash_pandas_object(_coarse_ranks(part.set_index("patient_id")["y_score"])).sum()
         rows.append(row | {"n_positive": int(part["y_true"].sum()), "auc": area, "content": content})
     return pd.DataFrame(rows)
+
+
+def _coarse_ranks(scores: pd.Series) -> pd.Series:
+    """Ranks of scores that are rounded to a hundred thousandth of their range."""
+    return ((scores - scores.min()) / (np.ptp(scores) or 1.0)).round(5).rank()
 
 
 def _fold_summary(folds: pd.DataFrame, level: float) -> dict[str, object]:
@@ -266,7 +278,8 @@ def _fold_summary(folds: pd.DataFrame, level: float) -> dict[str, object]:
         note = f"one class only in {left_out} of {counted(len(folds), 'fold')}: left out"
     if not spread > 0:
         row |= {"low": np.nan, "high": np.nan}
-        note = _join_notes(f"{'the folds do not differ' if len(usable) > 1 else 'one fold'}: no interval", note)
+        why = {0: "no fold holds both classes", 1: "one fold"}.get(len(usable), "the folds do not differ")
+        note = _join_notes(f"{why}: no interval", note)
     note = _join_notes("the repeats differ in patients or folds" * uneven, note)
     between = usable.groupby("repeat")["auc"].mean().std()
     if folds.groupby("repeat")["content"].agg(frozenset).duplicated().any() and spread > 0:
