@@ -157,7 +157,7 @@ def equal_frames_once() -> Iterator[None]:
 def _without_repetitions(frames: Tensor) -> tuple[Tensor, list[int]]:
     """Frames, each once, and which of them stood in each place."""
     numbers: dict[bytes, int] = {}
-    which = [numbers.setdefault(frame.cpu().numpy().tobytes(), len(numbers)) for frame in frames]
+    which = [numbers.setdefault(frame.numpy().tobytes(), len(numbers)) for frame in frames]
     return frames[[which.index(number) for number in range(len(numbers))]], which
 
 
@@ -224,7 +224,7 @@ class Backbone(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Grey frames ``(n, 1, height, width)`` in [0, 1] to maps ``(n, channels, h, w)``."""
         reuse_memory()
-        if _once.get():
+        if _once.get() and frames.device.type == "cpu":  # a GPU computes a frame faster than it is compared
             frames, which = _without_repetitions(frames)
             return self._maps(frames)[which]
         return self._maps(frames)
