@@ -1,5 +1,6 @@
 """Parts of a study of every kind on a Dask cluster of two processes, one of which is killed on the way."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -42,8 +43,11 @@ def follow(folder, patients):
 def kill_a_worker(fits):
     """Kill the worker of a fit, as soon as another one is finished."""
     pids = workers._client().run(os.getpid)
-    while not list(fits.rglob("*.safetensors")):
+    finished = []
+    while not finished:
         time.sleep(0.02)
+        with contextlib.suppress(FileNotFoundError):  # a folder of an unfinished file may go while this looks into it
+            finished = list(fits.rglob("*.safetensors"))
     os.kill(next(iter(pids.values())), signal.SIGKILL)
 
 
