@@ -80,7 +80,7 @@ def cohort(virtual, tmp_path_factory):
     folder = tmp_path_factory.mktemp("clinic") / "Examinations of 29.02.2024"
     shutil.copytree(virtual.parent, folder)
     table = pd.read_csv(virtual)
-    table["stage"] = np.arange(N_PATIENTS) % 4  # eight of each class
+    table["stage"] = np.array([0, 0, 2, 3])[np.arange(N_PATIENTS) % 4]  # eight of each class, and nobody in stage 1
     for number, row in enumerate(table.to_dict("records")):
         identify(folder / row["video"], number)
         identify(folder / row["image"], number)
