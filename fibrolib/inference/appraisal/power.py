@@ -76,7 +76,7 @@ class Power:
     method : str
         "normal approximation", or "simulation of ... samples".
     low, high : float
-        Limits of a simulated power (Wilson, 95 %); NaN of an approximation.
+        Limits of a simulated power (Wilson, 95 %), for the number of samples alone; NaN of an approximation.
     note : str
         Caveats; empty when there are none.
     """
@@ -161,7 +161,7 @@ def auc_power(
     draws: int | None = None,
     seed: int = 0,
 ) -> Power:
-    """Power to show by the Mann-Whitney test that an area differs from 0.5.
+    """Power to show by the Mann-Whitney test, exact with up to eight patients in a class, that an area differs from 0.5.
 
     Parameters
     ----------
