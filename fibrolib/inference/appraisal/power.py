@@ -161,7 +161,7 @@ def auc_power(
     draws: int | None = None,
     seed: int = 0,
 ) -> Power:
-    """Power to show by the Mann-Whitney test, exact with up to eight patients in a class, that an area differs from 0.5.
+    """Power to show by the Mann-Whitney test (exact with up to eight patients in a class) that an area is not 0.5.
 
     Parameters
     ----------
