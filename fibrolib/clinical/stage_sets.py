@@ -87,7 +87,7 @@ def stage_sets(
 
 
 def _has_rows_of(new: _Floats, known: _Floats) -> bool:
-    """Whether a row stands in both, which is the same patient where no two rows of one of them are alike."""
+    """Whether a row stands in both, which is the same patient where no two rows of either are alike."""
     rows = [set(map(tuple, values.astype(np.float32).tolist())) for values in (new, known)]
     return len(rows[0]) == len(new) and len(rows[1]) == len(known) and bool(rows[0] & rows[1])
 

@@ -243,7 +243,7 @@ def leave_one_centre_out(
     if np.ndim(centre) != 1:
         raise InferenceError("centre must name the centre of each patient, for example table['centre']")
     names = pd.Series(np.asarray(_without_mask(centre), dtype=object))
-    data = _joined(y_true, y_prob, pd.DataFrame({"centre": _without_blanks(names)}))
+    data = _joined(y_true, y_prob, pd.DataFrame({"centre": names}))
     rows = []
     for name, here in data.groupby("centre"):
         others = data[data["centre"].notna() & (data["centre"] != name)]

@@ -165,6 +165,8 @@ def _check_order(truth: ArrayLike, *others: ArrayLike, several: bool = False) ->
         known, together = other.isin(one), "or .to_numpy() of all if the rows do belong together"
         if one.equals(other):
             continue
+        written_alike = len(set(first) & set(index)) == len(set(other[known]))
+        first_step = "" if written_alike else "write the ids alike (as numbers, or as texts), then "
         numbered = any(each.equals(pd.RangeIndex(len(index))) for each in (first, index))
         if known.all() and one.isin(other).all():
             if numbered:
@@ -172,18 +174,16 @@ def _check_order(truth: ArrayLike, *others: ArrayLike, several: bool = False) ->
                     "the truth and the scores hold the same patients in another order, or one of both is only numbered"
                     ": give .to_numpy() of all if the rows do belong together, else scores.reindex(truth.index)"
                 )
-            alike = "" if index.isin(first).all() else "write the ids alike (as numbers, or as texts), then "
             raise InferenceError(
-                f"the truth and the scores hold the same patients in another order: {alike}give "
+                f"the truth and the scores hold the same patients in another order: {first_step}give "
                 f"scores.reindex(truth.index), {together}"
             )
         if numbered:
             continue
         if known.any():
-            alike = "" if index.isin(first).any() else "write the ids alike (as numbers, or as texts), then "
             raise InferenceError(
                 f"the truth and the scores hold different patients, {_quoted(index[~known][0])} for example is not in "
-                f"both: {alike}take those of truth.index.intersection(scores.index), {together}"
+                f"both: {first_step}take those of truth.index.intersection(scores.index), {together}"
             )
         raise InferenceError(
             f"the truth and the scores name no patient alike, {_quoted(first[0])} and {_quoted(index[0])} for example: "

@@ -127,8 +127,8 @@ def delong_test(
     _check_margin(margin, alternative, paired)
     if not _check_flag(paired, "paired"):
         return _unpaired(y_true, score_a, score_b, method, alternative, level, pos_label)
-    positive, placed = _placed_columns(y_true, score_a, score_b, pos_label=pos_label)
-    sizes = _class_sizes(positive)
+    positive, *scores = _check_scored(y_true, score_a, score_b, least=2, pos_label=pos_label)
+    sizes, placed = _class_sizes(positive), [_placements(positive, score) for score in scores]
     areas, parts = tuple(_area(positive, column) for column in placed), [_variances(positive, c) for c in placed]
     # The variance of the difference comes from the differences: exactly zero for a score against itself.
     own = _variances(positive, placed[0] - placed[1])
@@ -145,8 +145,7 @@ def delong_test(
     if not variance > 0:
         found = replace(found, note=_join_notes(_BOTH_FLAWLESS, note))
     if variance > 0 and _exchanges(sizes):
-        numbers = (_as_float(score, "y_score") for score in (score_a, score_b))  # numbers may be written as texts
-        pvalue = _exchange_pvalue(positive, *numbers, alternative)
+        pvalue = _exchange_pvalue(positive, *scores, alternative)
         found = replace(found, pvalue=pvalue, note=_join_notes("p from a permutation test within patients", found.note))
     correlation = (sum(single) - variance) / 2 / np.sqrt(np.prod(single)) if min(single) > 0 else 0.0
     limits = (_auto_limits(area, part, sizes, level) for area, part in zip(areas, parts, strict=True))

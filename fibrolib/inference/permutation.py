@@ -79,7 +79,7 @@ def _difference_pvalue(terms: NDArray[np.int64], alternative: str, level: float 
     return (beyond if towards else 1 - beyond + here), widest, exact
 
 
-def _exchange_pvalue(positive: _Booleans, score_a: ArrayLike, score_b: ArrayLike, alternative: str) -> float:
+def _exchange_pvalue(positive: _Booleans, score_a: _Floats, score_b: _Floats, alternative: str) -> float:
     """The larger p of the difference, exact, and of DeLong's statistic, over exchanges and their opposites."""
     a, b = stats.rankdata(score_a), stats.rankdata(score_b)
     # Neither the order of patients nor that of scores may matter: of patients with the same two ranks, in whichever

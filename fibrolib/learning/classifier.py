@@ -272,8 +272,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         device, rows = pick_device(self.device), []
         with torch_threads(self.n_threads), torch.inference_mode():
             for clips, _ in torch.utils.data.DataLoader(dataset, batch_size=batch_size):
-                changed = clips.chunk(n_changes, dim=2) if n_changes > 1 else [clips]
-                logits = module(torch.cat(changed).to(device)).float().cpu()
+                changed = torch.cat(clips.chunk(n_changes, dim=2))
+                logits = module(changed.to(device)).float().cpu()
                 rows.append(logits.unflatten(0, (n_changes, -1)))
         give_back_memory()
         return [

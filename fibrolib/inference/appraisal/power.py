@@ -395,10 +395,9 @@ def _ranks(scores: _Floats) -> NDArray[np.int64]:
 
 def _mann_whitney(ranks: NDArray[np.int64], _: _Floats, m: int, alternative: str) -> _Floats:
     """Exact where a class has at most eight patients, as scipy has it by default."""
-    samples = ranks[:, 0, :m], ranks[:, 0, m:]
-    options = {"alternative": alternative, "axis": -1, "use_continuity": False}
-    few = min(sample.shape[-1] for sample in samples) <= _EXACT
-    return stats.mannwhitneyu(*samples, method="exact" if few else "asymptotic", **options).pvalue
+    method = "exact" if min(m, ranks.shape[-1] - m) <= _EXACT else "asymptotic"
+    options = {"alternative": alternative, "axis": -1, "use_continuity": False, "method": method}
+    return stats.mannwhitneyu(ranks[:, 0, :m], ranks[:, 0, m:], **options).pvalue
 
 
 def _delong(ranks: NDArray[np.int64], scores: _Floats, m: int, alternative: str, margin: float) -> _Floats:
@@ -430,9 +429,9 @@ def _delong_exchanged(ranks: NDArray[np.int64], _: _Floats, m: int, alternative:
     return (number * shares - 1) / (number - 1)
 
 
-def _tails(statistic: _Floats, df: float | _Floats, alternative: str) -> _Floats:
+def _tails(statistic: _Floats, df: _Floats, alternative: str) -> _Floats:
     towards = {"two-sided": -np.abs(statistic), "greater": -statistic, "less": statistic}[alternative]
-    share = special.ndtr(towards) if np.isscalar(df) else special.stdtr(df, towards)
+    share = special.stdtr(df, towards)
     return 2 * share if alternative == "two-sided" else share
 
 
