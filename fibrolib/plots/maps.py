@@ -164,7 +164,7 @@ def plot_sanity(judged: pd.DataFrame) -> Figure:
     judged = judged if "model" in judged else judged.assign(model="")
     tests, models = list(dict.fromkeys(judged["test"])), list(dict.fromkeys(judged["model"]))
     methods = list(dict.fromkeys(judged["method"]))
-    size = {"width": 1.75 * len(tests) + 1.6, "height": 0.26 * len(methods) * len(models) + 1.1}
+    size = {"width": 1.75 * len(tests) + 1.6, "height": 0.26 * max(3, len(methods)) * len(models) + 1.1}
     figure, axes = _new_figure(len(models), len(tests), sharey="row", sharex=True, **size)
     for line, model in zip(axes, models, strict=True):
         for plot, test in zip(line, tests, strict=True):
@@ -301,8 +301,7 @@ def plot_planted(summary: pd.DataFrame, judged: pd.DataFrame) -> Figure:
     label = f"Share of relevance / share of the image (dotted: map spread evenly over the liver; dashed: {TIMES:g})"
     figure.supxlabel(label, fontsize="small")
     handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1], strict=True))  # one for each label
-    where = {"loc": "lower left", "bbox_to_anchor": (0, 1.12), "ncols": 2, "fontsize": "x-small"}
-    axes[0, 0].legend(handles.values(), handles, **where)
+    figure.legend(handles.values(), handles, loc="outside upper center", ncols=2, fontsize="x-small")
     return figure
 
 

@@ -175,10 +175,10 @@ def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
             figure = draw(*args, **kwargs)
             if printing:
                 _fit_for_print(figure)
-            if figure.get_layout_engine():
-                # Laid out once: that takes longer than drawing, and each file and each screen would do it again.
-                figure.draw_without_rendering()
-                figure.set_layout_engine("none")
+            if engine := figure.get_layout_engine():
+                # Laid out once: that takes longer than drawing, and each file would do it again.
+                engine.execute(figure)
+                figure.set_layout_engine(None)
             return figure
 
     return wrapper
@@ -237,7 +237,9 @@ def save_figure(figure: Figure, path: Path) -> None:
     # matplotlib names the parts of an SVG by random numbers and writes the date into it, unless told otherwise.
     with mpl.rc_context({"svg.hashsalt": "fibrolib", "svg.fonttype": "none"}):
         metadata = {"Date": None} if path.suffix == ".svg" else None
-        figure.savefig(path, bbox_inches="tight", dpi=_DPI, metadata=metadata)
+        # The part to be saved is given, as "tight" would draw the figure once more to find it.
+        part = figure.get_tightbbox().padded(mpl.rcParams["savefig.pad_inches"])
+        figure.savefig(path, bbox_inches=part, dpi=_DPI, metadata=metadata)
 
 
 @dataclass(frozen=True)
