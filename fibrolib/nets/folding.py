@@ -19,6 +19,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 _ONEDNN = {nn.Identity: ("none", []), nn.ReLU: ("relu", []), nn.ReLU6: ("hardtanh", [0.0, 6.0])}
 """Activations that oneDNN computes while it writes the maps: its names and numbers."""
 
+_IDENTITY = nn.Identity()
+
 _dtype: ContextVar[torch.dtype | None] = ContextVar("of layers without gradient; None: not folded", default=None)
 
 
@@ -49,11 +51,16 @@ class _Pair:
     """A convolution and its normalisation, with activation; the first computes for both, if it may.
 
     It may not where the normalisation learns its statistics, where a hook listens to one of them, or on a GPU.
+    Their common weights are kept while nothing learns.
     """
 
     def __init__(self, layer: nn.Conv2d | nn.Conv3d, norm: _BatchNorm) -> None:
         self.layer, self.norm = layer, norm
+        self._kept: tuple[tuple, list[Tensor], tuple[Tensor, Tensor]] | None = None
         layer.forward, norm.forward = self._convolve, self._normalise  # names and kinds of layers stay
+
+    def __getstate__(self) -> dict:
+        return {**vars(self), "_kept": None}
 
     def _computed_at_once(self, maps: Tensor) -> bool:
         if _dtype.get() is None or maps.device.type != "cpu" or self.norm.training:
@@ -66,11 +73,10 @@ class _Pair:
     def _convolve(self, maps: Tensor) -> Tensor:
         if not self._computed_at_once(maps):
             return type(self.layer).forward(self.layer, maps)
-        layer, activation = self.layer, getattr(self.norm, "act", nn.Identity())
-        weight, bias = self._weights()
-        learned = torch.is_grad_enabled() and any(each.requires_grad for each in (maps, weight, bias))
+        layer, activation, sources = self.layer, getattr(self.norm, "act", _IDENTITY), self._sources()
+        learned = torch.is_grad_enabled() and any(each.requires_grad for each in (maps, *sources))
         dtype = maps.dtype if learned else _dtype.get()
-        maps, weight = maps.to(dtype), weight.to(dtype)
+        maps, (weight, bias) = maps.to(dtype), self._weights(dtype) if learned else self._kept_weights(sources, dtype)
         if learned or not _has_onednn(dtype):
             return activation(_convolve_with(layer, maps, weight, bias.to(dtype)))
         padding, cut = _padding(layer, maps.shape[2:])
@@ -79,12 +85,27 @@ class _Pair:
         maps = torch.ops.mkldnn._convolution_pointwise(maps, weight, bias.float(), *settings)[cut]
         return maps if type(activation) in _ONEDNN else activation(maps)
 
-    def _weights(self) -> tuple[Tensor, Tensor]:
+    def _sources(self) -> list[Tensor]:
+        layer, norm = self.layer, self.norm
+        every = layer.weight, layer.bias, norm.weight, norm.bias, norm.running_mean, norm.running_var
+        return [each for each in every if each is not None]
+
+    def _kept_weights(self, sources: list[Tensor], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """`_weights`, computed again only where torch has counted a change of what they are made from."""
+        if any(each.is_inference() for each in sources):  # their changes are not counted
+            return self._weights(dtype)
+        made_from, kept = (dtype, *((id(each), each.data_ptr(), each._version) for each in sources)), self._kept
+        if kept is None or kept[0] != made_from:
+            with torch.inference_mode(False), torch.no_grad():
+                self._kept = kept = made_from, sources, self._weights(dtype)
+        return kept[-1]
+
+    def _weights(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         layer, norm = self.layer, self.norm
         scale = norm.weight / (norm.running_var + norm.eps).sqrt()
         bias = norm.bias - norm.running_mean * scale
         bias = bias if layer.bias is None else bias + layer.bias * scale
-        return layer.weight * scale.view(-1, *[1] * (layer.weight.ndim - 1)), bias
+        return (layer.weight * scale.view(-1, *[1] * (layer.weight.ndim - 1))).to(dtype), bias
 
 
 @cache
@@ -99,10 +120,8 @@ def _has_onednn(dtype: torch.dtype) -> bool:
 
 
 def _has_hooks(layer: nn.Module) -> bool:
-    return any(
-        each._forward_hooks or each._forward_pre_hooks or each._backward_hooks or each._backward_pre_hooks
-        for each in layer.modules()
-    )
+    hooks = layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks
+    return bool(hooks) or any(_has_hooks(each) for each in layer.children())
 
 
 def _convolve_with(layer: nn.Conv2d | nn.Conv3d, maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
