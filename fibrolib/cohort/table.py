@@ -172,16 +172,14 @@ def _videos_listed_twice(table: pd.DataFrame) -> list[Problem]:
 
 
 def _contradictions(table: pd.DataFrame, numbers: Collection[str]) -> list[Problem]:
-    problems = []
-    for patient, rows in table.groupby("patient_id", sort=False):
-        for column in dict.fromkeys([*PATIENT_LEVEL, *numbers]):
-            values = rows[column].dropna()
-            first_lines = values.drop_duplicates()
-            if len(first_lines) > 1:
-                plain = first_lines.map(lambda value: f"{value:g}" if isinstance(value, float) else value)
-                listed = ", ".join(f"{value} (line {line})" for line, value in plain.items())
-                fault = _CONTRADICTIONS.get(column, "has more than one value here; it belongs to the patient")
-                problems.append(Problem(f"patient {patient} {fault}: {listed}.", first_lines.index[1], column))
+    problems, columns = [], list(dict.fromkeys([*PATIENT_LEVEL, *numbers]))
+    contradicts = table.groupby("patient_id", sort=False)[columns].nunique().gt(1)
+    for patient, column in contradicts.stack()[lambda several: several].index:
+        first_lines = table.loc[table["patient_id"] == patient, column].dropna().drop_duplicates()
+        plain = first_lines.map(lambda value: f"{value:g}" if isinstance(value, float) else value)
+        listed = ", ".join(f"{value} (line {line})" for line, value in plain.items())
+        fault = _CONTRADICTIONS.get(column, "has more than one value here; it belongs to the patient")
+        problems.append(Problem(f"patient {patient} {fault}: {listed}.", first_lines.index[1], column))
     return problems
 
 
