@@ -64,7 +64,7 @@ def test_equals_come_in_an_order_that_only_the_seed_decides():
 @pytest.mark.parametrize("shape", [(4, 6, 5), (1, 6, 5)])
 def test_neighbours_are_summed_with_their_weights(shape):
     away = np.abs(np.mgrid[-1:2, -1:2, -1:2]).sum(axis=0)
-    weights = np.choose(away, [0, 2, 1, 0])  # faces twice, edges once, neither corners nor the place itself
+    weights = np.choose(away, [0, 4, 2, 1])  # across faces, edges and corners; not the place itself
     values = np.random.default_rng(2).random(shape).astype(np.float32)
     expected = ndimage.convolve(values, weights.astype(np.float32), mode="constant")
     np.testing.assert_allclose(_sum_of_neighbours(torch.from_numpy(values)), expected, rtol=1e-4, atol=1e-5)

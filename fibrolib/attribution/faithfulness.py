@@ -149,8 +149,9 @@ def _impute(
 ) -> NDArray[np.float32]:
     """Impute removed places from their neighbours in space and time, plus a little noise (ROAD, Rong et al. 2022).
 
-    Each becomes the weighted mean of its 18 neighbours in the sector, the six across faces counting twice: a linear
-    system, because neighbours may be removed, too. It leaves no outline that a net could read the mask from.
+    Each becomes the weighted mean of its neighbours in the sector, those across faces counting four times and those
+    across edges twice (in an image the weights of ROAD, 2 and 1): a linear system, because neighbours may be removed,
+    too. It leaves no outline that a net could read the mask from.
     """
     inside = np.broadcast_to(sector, frames.shape)
     removed, remaining = removed & inside, inside & ~removed
@@ -182,19 +183,13 @@ def _coarse_fill(values: Tensor, remaining: Tensor, inside: Tensor) -> Tensor:
 
 
 def _sum_of_neighbours(values: Tensor) -> Tensor:
-    """Sum of the 18 neighbours of each place, those across faces counted twice: they lie in two of its three planes."""
-    # Ten times faster than a convolution: the planes of time and rows, and both planes of columns at once.
-    along_time, along_rows = _three(values, 0), _three(values, 1)
-    total = _three(along_time, 1)
-    return total.add_(_three(along_rows.add_(along_time), 2)).sub_(values, alpha=3)
-
-
-def _three(values: Tensor, side: int) -> Tensor:
-    """Each place and its two neighbours along one side, summed."""
-    total, inner = values.clone(), values.shape[side] - 1
-    total.narrow(side, 1, inner).add_(values.narrow(side, 0, inner))
-    total.narrow(side, 0, inner).add_(values.narrow(side, 1, inner))
-    return total
+    """Weighted sum of the neighbours of each place: the weights 1, 2, 1 along all three sides, without the place."""
+    # Sums of pairs, twice along each side: ten times faster than a convolution.
+    total = functional.pad(values, (1, 1, 1, 1, 1, 1))
+    for side in (0, 0, 1, 1, 2, 2):
+        length = total.shape[side] - 1
+        total = total.narrow(side, 0, length) + total.narrow(side, 1, length)
+    return total.sub_(values, alpha=8)
 
 
 def _conjugate_gradients(weight: Tensor, removed: Tensor, right: Tensor, start: Tensor) -> Tensor:
