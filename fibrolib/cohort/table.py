@@ -173,13 +173,15 @@ def _videos_listed_twice(table: pd.DataFrame) -> list[Problem]:
 
 def _contradictions(table: pd.DataFrame, numbers: Collection[str]) -> list[Problem]:
     problems, columns = [], list(dict.fromkeys([*PATIENT_LEVEL, *numbers]))
-    contradicts = table.groupby("patient_id", sort=False)[columns].nunique().gt(1)
-    for patient, column in contradicts.stack()[lambda several: several].index:
-        first_lines = table.loc[table["patient_id"] == patient, column].dropna().drop_duplicates()
-        plain = first_lines.map(lambda value: f"{value:g}" if isinstance(value, float) else value)
-        listed = ", ".join(f"{value} (line {line})" for line, value in plain.items())
-        fault = _CONTRADICTIONS.get(column, "has more than one value here; it belongs to the patient")
-        problems.append(Problem(f"patient {patient} {fault}: {listed}.", first_lines.index[1], column))
+    several = table.groupby("patient_id", sort=False)[columns].nunique().gt(1)
+    for patient in several.index[several.any(axis=1)]:
+        rows = table[table["patient_id"] == patient]
+        for column in several.columns[several.loc[patient]]:
+            first_lines = rows[column].dropna().drop_duplicates()
+            plain = first_lines.map(lambda value: f"{value:g}" if isinstance(value, float) else value)
+            listed = ", ".join(f"{value} (line {line})" for line, value in plain.items())
+            fault = _CONTRADICTIONS.get(column, "has more than one value here; it belongs to the patient")
+            problems.append(Problem(f"patient {patient} {fault}: {listed}.", first_lines.index[1], column))
     return problems
 
 

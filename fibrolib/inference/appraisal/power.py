@@ -11,7 +11,7 @@ variance: for 0.92 against 0.75 (correlation 0.9) it asks for 6 a class, with th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -127,7 +127,9 @@ class _Plan:
 
     def smallest(self, power: float, ratio: float) -> Power:
         """The smallest study that reaches a power."""
-        return _smallest(self.at, self.difference, power, ratio, self.alternative)
+        options = self.difference, power, ratio, self.alternative
+        nearly = _smallest(replace(self, draws=0).at, *options)
+        return _smallest(self.at, *options, start=nearly.n_positive)
 
     def at(self, n_positive: int, n_negative: int) -> Power:
         """Power with so many patients."""
@@ -465,9 +467,14 @@ def _pilot(
 
 
 def _smallest(
-    power_at: Callable[[int, int], Power], difference: float, power: float, ratio: float, alternative: str
+    power_at: Callable[[int, int], Power],
+    difference: float,
+    power: float,
+    ratio: float,
+    alternative: str,
+    start: int = 2,
 ) -> Power:
-    """The smallest study that reaches a power, by bisection."""
+    """The smallest study that reaches a power, by bisection; the nearer it is to `start`, the fewer are tried."""
     _check_level(power, "power"), _check_ratio(ratio)
     if difference == 0 or (alternative != "two-sided" and (difference > 0) != (alternative == "greater")):
         raise ValueError(
@@ -477,11 +484,14 @@ def _smallest(
     def at(cases: int) -> Power:
         return power_at(cases, max(2, ceil(ratio * cases - 1e-9)))
 
-    low, high = 1, 2
-    while (found := at(high)).power < power:
-        low, high = high, 2 * high
+    low, high, step, found = start - 1, start, 1, at(start)
+    while found.power < power:
+        low, high, step = high, high + step, 2 * step
         if high > _MOST_CASES:
             raise ValueError(f"more than {low} cases are needed for a difference of {difference:g}")
+        found = at(high)
+    while low > 1 and (tried := at(low)).power >= power:
+        low, high, step, found = max(1, low - step), low, 2 * step, tried
     while high - low > 1:
         middle = (low + high) // 2
         tried = at(middle)
