@@ -5,7 +5,8 @@ Ways, each in a process of its own, on one thread:
 - float32: every layer, and glibc as it comes;
 - memory kept: the same, with `fibrolib.nets.backbone`;
 - reduced: also bfloat16 where nothing is learned (`fibrolib.nets.Backbone`);
-- as fibrolib: also with normalisation folded into convolutions (`fibrolib.nets.folding`);
+- folded: also with normalisation folded into convolutions (`fibrolib.nets.folding`);
+- as fibrolib: also with the gradients of `fibrolib.nets.gradients`, and the fusion of SlowFast in bfloat16;
 - finest too: also bfloat16 in the layers of the finest maps, where nothing is learned;
 - bfloat16: bfloat16 everywhere.
 
@@ -28,13 +29,13 @@ import torch
 
 from fibrolib.inference import auc
 from fibrolib.learning import NetClassifier
-from fibrolib.nets import OrdinalLoss, backbone, build_net, folding
+from fibrolib.nets import OrdinalLoss, backbone, build_net, folding, gradients, volume
 from fibrolib.phantom import SignalStrengths, draw_patients, render_image
 from fibrolib.stages import at_least
 from fibrolib.study import open_study
 
 CASES = {"frame_cnn": (8, 1, 1, 224, 224), "frame_lstm": (8, 1, 3, 224, 224), "motion_slowfast": (8, 1, 17, 224, 224)}
-SETTINGS = ("float32", "memory kept", "reduced", "as fibrolib", "finest too", "bfloat16")
+SETTINGS = ("float32", "memory kept", "reduced", "folded", "as fibrolib", "finest too", "bfloat16")
 REPEATS = 5
 N_PICTURES = 16
 
@@ -65,6 +66,11 @@ def measure(way: str, name: str, shape: tuple[int, ...]) -> tuple[dict[str, floa
         backbone.reuse_memory = lambda: None
     if way in ("float32", "memory kept"):
         backbone._has_bfloat16 = lambda: False
+    if way not in ("as fibrolib", "finest too"):
+        volume._has_bfloat16 = lambda: False
+        folding.convolve = lambda layer, *given: gradients._convolve(
+            *given[:3], layer.stride, layer.padding, layer.dilation, layer.groups
+        )
     if way == "finest too":
         backbone.folded = lambda *_: folding.folded(torch.bfloat16)
     net = build_net(name, 5)
@@ -120,7 +126,8 @@ def compare_scores(run: Path) -> None:
     for path in sorted((run / "models").glob("*.safetensors")):
         net, scores = NetClassifier.load(path), {}
         for reduced in (False, True):
-            backbone._has_bfloat16 = lambda reduced=reduced: reduced
+            for module in (backbone, volume):
+                module._has_bfloat16 = lambda reduced=reduced: reduced
             scores[reduced] = net.predict_proba(patients)[:, 1]
         difference = np.abs(scores[True] - scores[False])
         row = {"net": path.stem, "patients": len(patients), "median": np.median(difference), "most": difference.max()}

@@ -47,7 +47,8 @@ def pairs_of(network: nn.Module) -> list[_Pair]:
 
 @pytest.fixture(autouse=True)
 def _in_float32(monkeypatch):
-    monkeypatch.setattr("fibrolib.nets.backbone._has_bfloat16", lambda: False)
+    for module in ("backbone", "gradients", "volume"):
+        monkeypatch.setattr(f"fibrolib.nets.{module}._has_bfloat16", lambda: False)
 
 
 @pytest.mark.parametrize(("name", "shape"), [("frame_cnn", (2, 1, 1, 64, 75)), ("motion_slowfast", (2, 1, 9, 64, 64))])

@@ -17,6 +17,7 @@ from torch.nn.functional import batch_norm, interpolate
 
 from fibrolib.errors import FibrolibError
 from fibrolib.nets.folding import fold, folded
+from fibrolib.nets.gradients import _has_bfloat16
 from fibrolib.system import reuse_memory
 
 PACKAGED = "tf_efficientnet_lite0"
@@ -30,12 +31,6 @@ _CHECKPOINTS = {
 """Files of ImageNet weights in Python packages, by timm name; only the first package is always installed."""
 
 _declared: list[torch.library.Library] = []  # declarations live as long as the library object
-
-
-@cache
-def _has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 numbers; others emulate it slowly."""
-    return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
 
 
 def import_torchvision() -> None:
@@ -145,7 +140,7 @@ def _fold_efficientnet(model: nn.Module) -> None:
     from timm.models.efficientnet import EfficientNet
 
     if isinstance(model, EfficientNet):
-        fold(model.modules())
+        fold(model.modules(), reduced=True)
 
 
 _once: ContextVar[bool] = ContextVar("whether equal frames are computed once", default=False)
@@ -193,7 +188,8 @@ class Backbone(nn.Module):
     """The first layers of a timm image network: grey frames to feature maps.
 
     Maps of several scales are joined as a hypercolumn (Hariharan et al. 2015). On a processor with bfloat16, layers
-    without gradient compute in it, except for the finest maps; what is returned and gradients are float32.
+    without gradient compute in it, except for the finest maps, and so do dense layers that learn; what is returned,
+    all gradients, and what is explained are float32.
 
     Parameters
     ----------

@@ -13,8 +13,9 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv3d
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from fibrolib.nets.gradients import convolve
 
 _ONEDNN = {nn.Identity: ("none", []), nn.ReLU: ("relu", []), nn.ReLU6: ("hardtanh", [0.0, 6.0])}
 """Activations that oneDNN computes while it writes the maps: its names and numbers."""
@@ -34,17 +35,17 @@ def folded(dtype: torch.dtype = torch.float32) -> Iterator[None]:
         _dtype.reset(before)
 
 
-def fold(modules: Iterable[nn.Module]) -> None:
+def fold(modules: Iterable[nn.Module], *, reduced: bool = False) -> None:
     """Let convolutions include the normalisation behind them, in modules that list layers in the order of the data.
 
-    They do so within `folded`.
+    They do so within `folded`. If they are to be `reduced`, dense ones learn in bfloat16 (`fibrolib.nets.gradients`).
     """
     for module in modules:
         for layer, norm in pairwise(module.children()):
             plain = isinstance(layer, nn.Conv2d | nn.Conv3d) and layer.padding_mode == "zeros"
             fixed = isinstance(norm, _BatchNorm) and norm.affine and norm.track_running_stats
             if plain and fixed and not isinstance(layer.padding, str):
-                _Pair(layer, norm)
+                _Pair(layer, norm, reduced)
 
 
 class _Pair:
@@ -54,8 +55,8 @@ class _Pair:
     Their common weights are kept while nothing learns.
     """
 
-    def __init__(self, layer: nn.Conv2d | nn.Conv3d, norm: _BatchNorm) -> None:
-        self.layer, self.norm = layer, norm
+    def __init__(self, layer: nn.Conv2d | nn.Conv3d, norm: _BatchNorm, reduced: bool) -> None:
+        self.layer, self.norm, self.reduced = layer, norm, reduced
         self._kept: tuple[tuple, list[Tensor], tuple[Tensor, Tensor]] | None = None
         layer.forward, norm.forward = self._convolve, self._normalise  # names and kinds of layers stay
 
@@ -71,14 +72,15 @@ class _Pair:
         return maps if self._computed_at_once(maps) else type(self.norm).forward(self.norm, maps)
 
     def _convolve(self, maps: Tensor) -> Tensor:
+        layer = self.layer
         if not self._computed_at_once(maps):
-            return type(self.layer).forward(self.layer, maps)
-        layer, activation, sources = self.layer, getattr(self.norm, "act", _IDENTITY), self._sources()
+            return _convolve_with(layer, maps, layer.weight, layer.bias, self.reduced)
+        activation, sources = getattr(self.norm, "act", _IDENTITY), self._sources()
         learned = torch.is_grad_enabled() and any(each.requires_grad for each in (maps, *sources))
         dtype = maps.dtype if learned else _dtype.get()
         maps, (weight, bias) = maps.to(dtype), self._weights(dtype) if learned else self._kept_weights(sources, dtype)
         if learned or not _has_onednn(dtype):
-            return activation(_convolve_with(layer, maps, weight, bias.to(dtype)))
+            return activation(_convolve_with(layer, maps, weight, bias.to(dtype), self.reduced))
         padding, cut = _padding(layer, maps.shape[2:])
         name, numbers = _ONEDNN.get(type(activation), ("none", []))
         settings = padding, layer.stride, layer.dilation, layer.groups, name, numbers, ""
@@ -124,14 +126,15 @@ def _has_hooks(layer: nn.Module) -> bool:
     return bool(hooks) or any(_has_hooks(each) for each in layer.children())
 
 
-def _convolve_with(layer: nn.Conv2d | nn.Conv3d, maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def _convolve_with(
+    layer: nn.Conv2d | nn.Conv3d, maps: Tensor, weight: Tensor, bias: Tensor | None, reduced: bool
+) -> Tensor:
     """Other weights in the place of a layer's own, with their gradient."""
     if type(layer) not in (nn.Conv2d, nn.Conv3d):
         from timm.layers.padding import pad_same
 
         maps = pad_same(maps, layer.kernel_size, layer.stride, layer.dilation)
-    convolve = conv2d if maps.ndim == 4 else conv3d
-    return convolve(maps, weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups)
+    return convolve(layer, maps, weight, bias, reduced)
 
 
 def _padding(layer: nn.Conv2d | nn.Conv3d, sides: Sequence[int]) -> tuple[list[int], tuple[slice, ...]]:

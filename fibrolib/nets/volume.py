@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from fibrolib.nets.backbone import PACKAGED, _Embedding, _StatisticsPool, import_torchvision
 from fibrolib.nets.folding import fold, folded
+from fibrolib.nets.gradients import _has_bfloat16
 from fibrolib.nets.initial_weights import _FEATURES_ONLY, ClipNetwork
 from fibrolib.nets.ordinal import OrdinalHead
 
@@ -200,14 +201,19 @@ class _MotionSlowFast(ClipNetwork):
 
 
 class _Fusion(nn.Sequential):
-    """Layers in a row; the first ``n_passed`` channels of the input are put in front of their output."""
+    """Layers in a row; the first ``n_passed`` channels of the input are put in front of their output.
+
+    As in a `Backbone`, they compute in bfloat16 where nothing is learned or explained, if the processor has it.
+    """
 
     def __init__(self, *layers: nn.Module, n_passed: int = 0) -> None:
         super().__init__(*layers)
         self.n_passed = n_passed
+        fold([self], reduced=True)
 
     def forward(self, maps: Tensor) -> Tensor:
-        joined = super().forward(maps)
+        with folded(torch.bfloat16 if _has_bfloat16() else torch.float32):
+            joined = super().forward(maps).float()
         return torch.cat([maps[:, : self.n_passed], joined], dim=1) if self.n_passed else joined
 
 
