@@ -216,8 +216,20 @@ def test_blank_categories_are_no_group_and_names_are_written_alike():
         lambda: leave_one_centre_out(y, score, mixed),
         lambda: centre_splits(pd.DataFrame({"centre": mixed, "split": "train"})),
     ):
-        with pytest.raises(InferenceError, match="holds 1 and '1', a number and a text: write all of them alike"):
+        with pytest.raises(InferenceError, match="holds 1 and '1': write all of them alike"):
             call()
+
+
+def test_names_that_differ_in_a_blank_are_not_two_groups():
+    centres = pd.Series(["A", "A ", "B", "B"] * 20, name="centre").to_frame()
+    with pytest.raises(InferenceError, match="holds 'A' and 'A ': write all of them alike"):
+        subgroup_table(np.arange(80) % 2, np.linspace(0.1, 0.9, 80), centres, 0.5)
+
+
+def test_a_way_of_grouping_has_one_name():
+    groups = GROUPS.set_axis(pd.MultiIndex.from_tuples([("way", name) for name in GROUPS]), axis=1)
+    with pytest.raises(InferenceError, match="column of several names"):
+        subgroup_table(Y, PROB, groups, 0.5)
 
 
 def test_a_way_of_grouping_stands_once():

@@ -118,6 +118,16 @@ def test_predictive_values_at_another_prevalence_follow_bayes():
     assert same["ppv_at_prevalence"].value == pytest.approx(same["ppv"].value)
 
 
+@pytest.mark.parametrize(
+    ("threshold", "name", "side"), [(2, "lr_positive", "positive"), (-1, "lr_negative", "negative")]
+)
+def test_a_ratio_without_calls_says_so(threshold, name, side):
+    found = classification_metrics([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4], threshold)
+    assert np.isnan(found[name].value)
+    assert f"nobody is called {side}: 0/0" in found[name].note
+    assert "nobody" not in found["f1"].note
+
+
 def test_predictive_values_of_calls_that_nobody_got_are_not_defined():
     found = classification_metrics(*table_of(0, 8, 0, 9), 0.5, prevalence=0.1)
     assert np.isnan([found["ppv_at_prevalence"].value, found["ppv"].value]).all()

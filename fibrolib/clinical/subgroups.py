@@ -96,6 +96,8 @@ def _joined(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame) -> pd.Da
     if not isinstance(groups, pd.DataFrame):
         raise InferenceError(f"groups must be a DataFrame, with a column for each way; it is a {type(groups).__name__}")
     _check_column_names(groups, "groups")
+    if groups.columns.nlevels > 1 or any(isinstance(name, tuple) for name in groups):
+        raise InferenceError(f"groups has a column of several names ({groups.columns[0]!r}): give it one")
     nameless = [name for name in groups if not str(name).strip()]
     if nameless:
         raise InferenceError(f"groups has a column without a name ({nameless[0]!r}): give it one")
@@ -113,10 +115,11 @@ def _named_groups(column: pd.Series, name: str) -> pd.Series:
         column = column.cat.set_categories([each for each in column.cat.categories if str(each).strip()])
     elif column.dtype in (object, "string"):
         column = _without_blanks(column)
-    texts = pd.Series(column.dropna().unique().tolist(), dtype=object).map(str)
+    levels = pd.Series(column.dropna().unique().tolist(), dtype=object)
+    texts = levels.map(str).str.strip()
     if texts.duplicated().any():
-        alike = texts[texts.duplicated()].iloc[0]
-        raise InferenceError(f"{name} holds {alike} and {alike!r}, a number and a text: write all of them alike")
+        alike = levels[texts == texts[texts.duplicated()].iloc[0]]
+        raise InferenceError(f"{name} holds {' and '.join(map(repr, alike))}: write all of them alike")
     return column
 
 

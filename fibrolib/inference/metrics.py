@@ -140,8 +140,14 @@ def classification_metrics(
     for key, (name, metric) in composites.items():
         limits = _composite_limits(metric, counts, confidence_level, method, n_resamples, seed)
         value = float(metric(*counts))
-        estimates[key] = Estimate(name, value, *limits, sum(counts), confidence_level, method, note=note)
+        caveats = _join_notes(_never_called(counts) * bool(np.isnan(value)), note)
+        estimates[key] = Estimate(name, value, *limits, sum(counts), confidence_level, method, note=caveats)
     return estimates
+
+
+def _never_called(counts: _Counts) -> str:
+    tp, _, fp, _ = counts
+    return f"nobody is called {'negative' if tp + fp else 'positive'}: 0/0"
 
 
 def _predictive_values(prevalence: float) -> dict[str, tuple[str, _Metric]]:
