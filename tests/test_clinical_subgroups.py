@@ -230,6 +230,11 @@ def test_a_way_of_grouping_has_one_name():
     groups = GROUPS.set_axis(pd.MultiIndex.from_tuples([("way", name) for name in GROUPS]), axis=1)
     with pytest.raises(InferenceError, match="column of several names"):
         subgroup_table(Y, PROB, groups, 0.5)
+    second = pd.concat(
+        [GROUPS, GROUPS.iloc[:, :1].set_axis(pd.Index([("way", "c")], tupleize_cols=False), axis=1)], axis=1
+    )
+    with pytest.raises(InferenceError, match=r"several names \(\('way', 'c'\)\)"):
+        subgroup_table(Y, PROB, second, 0.5)
 
 
 def test_a_way_of_grouping_stands_once():

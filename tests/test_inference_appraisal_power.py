@@ -72,6 +72,14 @@ def test_the_order_of_two_areas_does_not_matter(areas, correlation):
     assert one_fewer.power < 0.8
 
 
+@pytest.mark.parametrize(("area", "ratio", "least"), [(0.95, 0.3, (8, 3)), (0.7, 0.3, (64, 20))])
+def test_the_least_study_is_found_where_power_does_not_rise_steadily(area, ratio, least):
+    """By trying every number of cases from two on."""
+    found = auc_sample_size(area, ratio=ratio)
+    assert (found.n_positive, found.n_negative) == least
+    assert auc_power(area, *least).power >= 0.8
+
+
 def test_sample_sizes_quoted_elsewhere():
     # By simulation (benchmarks/power.py); pROC and the formula it uses say 6 or 39, and 114 or 158.
     assert comparison_sample_size(0.92, 0.75, correlation=0.9).n_positive == pytest.approx(12, abs=1)

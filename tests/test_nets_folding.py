@@ -174,6 +174,8 @@ def test_changed_weights_are_seen():
         "nothing": lambda: None,
         "in place": lambda: nn.init.normal_(net[0].weight),
         "statistics": lambda: net[1].running_var.mul_(2),
+        "statistics of other maps": lambda: (net.train(), net(3 * maps), net.eval()),
+        "another epsilon": lambda: setattr(net[1], "eps", 0.5),
         "another tensor": lambda: setattr(net[0], "bias", nn.Parameter(torch.ones(2))),
         "data": lambda: setattr(net[1].weight, "data", torch.tensor([3.0, -2.0])),
         "loading": lambda: net.load_state_dict(other),
@@ -193,6 +195,33 @@ def test_changed_weights_are_seen():
         assert torch.equal(net(maps), before)
     assert pair._kept[-1] is kept
     assert deepcopy(pair)._kept is None
+
+
+@pytest.mark.parametrize("optimiser", [torch.optim.SGD, torch.optim.AdamW])
+def test_steps_of_fused_optimisers_are_seen(optimiser):
+    net, maps = small_net().eval(), torch.rand(1, 1, 4, 8, 8)
+    steps = optimiser(net.parameters(), lr=0.1, fused=True)
+    for _ in range(2):
+        with folded():
+            with torch.no_grad():
+                torch.testing.assert_close(net(maps), one_by_one(net)(maps))
+            net(maps).square().sum().backward()
+        steps.step()
+    with torch.no_grad(), folded():
+        torch.testing.assert_close(net(maps), one_by_one(net)(maps))
+
+
+def test_fusion_is_explained_in_float32_and_keeps_double_precision(monkeypatch):
+    for module in ("backbone", "gradients", "volume"):
+        monkeypatch.setattr(f"fibrolib.nets.{module}._has_bfloat16", lambda: True)
+    net, seen = build_net("motion_slowfast", 3, weights="scratch", width=4).eval(), []
+    net.fusion[2].register_forward_hook(lambda _layer, _inputs, maps: seen.append(maps.dtype))
+    clips = torch.rand(1, 1, 9, 64, 64)
+    net(clips)
+    with torch.no_grad():
+        net(clips)
+    assert seen == [torch.float32, torch.bfloat16]
+    assert net.double().train()(torch.rand(2, 1, 9, 64, 64).double()).dtype == torch.float64
 
 
 def test_two_threads_may_use_one_network(monkeypatch):

@@ -18,6 +18,8 @@ LAYERS = {
     "depthwise, with a stride": (nn.Conv2d(6, 6, 5, stride=2, padding=1, groups=6), (2, 6, 12, 11)),
     "depthwise, dilated": (nn.Conv2d(6, 6, 5, dilation=2, padding=4, groups=6), (2, 6, 12, 11)),
     "depthwise, without bias": (nn.Conv2d(6, 6, 7, padding=3, groups=6, bias=False), (2, 6, 9, 8)),
+    "depthwise, narrow maps": (nn.Conv2d(4, 4, 7, padding=3, groups=4), (2, 4, 2, 2)),
+    "depthwise, two a channel": (nn.Conv2d(3, 6, 5, padding=2, groups=3), (2, 3, 9, 8)),
     "in groups": (nn.Conv2d(6, 4, 5, padding=2, groups=2), (2, 6, 9, 8)),
 }
 

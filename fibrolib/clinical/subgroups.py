@@ -96,8 +96,9 @@ def _joined(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame) -> pd.Da
     if not isinstance(groups, pd.DataFrame):
         raise InferenceError(f"groups must be a DataFrame, with a column for each way; it is a {type(groups).__name__}")
     _check_column_names(groups, "groups")
-    if groups.columns.nlevels > 1 or any(isinstance(name, tuple) for name in groups):
-        raise InferenceError(f"groups has a column of several names ({groups.columns[0]!r}): give it one")
+    several = [name for name in groups if isinstance(name, tuple)]
+    if several:
+        raise InferenceError(f"groups has a column of several names ({several[0]!r}): give it one")
     nameless = [name for name in groups if not str(name).strip()]
     if nameless:
         raise InferenceError(f"groups has a column without a name ({nameless[0]!r}): give it one")

@@ -188,8 +188,8 @@ class Backbone(nn.Module):
     """The first layers of a timm image network: grey frames to feature maps.
 
     Maps of several scales are joined as a hypercolumn (Hariharan et al. 2015). On a processor with bfloat16, layers
-    without gradient compute in it, except for the finest maps, and so do dense layers that learn; what is returned,
-    all gradients, and what is explained are float32.
+    without gradient compute in it, except for the finest maps, and so do dense layers of an EfficientNet that learn;
+    what is returned and what is explained are float32.
 
     Parameters
     ----------

@@ -52,7 +52,8 @@ class _Pair:
     """A convolution and its normalisation, with activation; the first computes for both, if it may.
 
     It may not where the normalisation learns its statistics, where a hook listens to one of them, or on a GPU.
-    Their common weights are kept while nothing learns.
+    Their common weights are kept while nothing learns. (A change through ``weight.data`` in place is not seen, as it
+    is not by torch.)
     """
 
     def __init__(self, layer: nn.Conv2d | nn.Conv3d, norm: _BatchNorm, reduced: bool) -> None:
@@ -69,6 +70,8 @@ class _Pair:
         return not (_has_hooks(self.layer) or _has_hooks(self.norm))
 
     def _normalise(self, maps: Tensor) -> Tensor:
+        if self.norm.training:
+            self._kept = None  # torch does not count changes of statistics
         return maps if self._computed_at_once(maps) else type(self.norm).forward(self.norm, maps)
 
     def _convolve(self, maps: Tensor) -> Tensor:
@@ -77,6 +80,8 @@ class _Pair:
             return _convolve_with(layer, maps, layer.weight, layer.bias, self.reduced)
         activation, sources = getattr(self.norm, "act", _IDENTITY), self._sources()
         learned = torch.is_grad_enabled() and any(each.requires_grad for each in (maps, *sources))
+        if learned:
+            self._kept = None  # nor those by fused optimisers
         dtype = maps.dtype if learned else _dtype.get()
         maps, (weight, bias) = maps.to(dtype), self._weights(dtype) if learned else self._kept_weights(sources, dtype)
         if learned or not _has_onednn(dtype):
@@ -96,10 +101,12 @@ class _Pair:
         """`_weights`, computed again only where torch has counted a change of what they are made from."""
         if any(each.is_inference() for each in sources):  # their changes are not counted
             return self._weights(dtype)
-        made_from, kept = (dtype, *((id(each), each.data_ptr(), each._version) for each in sources)), self._kept
+        versions = ((id(each), each.data_ptr(), each._version) for each in sources)
+        made_from, kept = (dtype, self.norm.eps, *versions), self._kept
         if kept is None or kept[0] != made_from:
             with torch.inference_mode(False), torch.no_grad():
-                self._kept = kept = made_from, sources, self._weights(dtype)
+                held = [*sources, *(each.detach() for each in sources)]  # so that no other has their id or place
+                self._kept = kept = made_from, held, self._weights(dtype)
         return kept[-1]
 
     def _weights(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

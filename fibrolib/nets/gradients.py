@@ -1,8 +1,8 @@
 """Convolutions that learn, on CPUs, where oneDNN computes some gradients slowly.
 
-Dense ones may compute in bfloat16 on a processor that multiplies it, in a third of the time; weights and all that is
-added to them stay float32. Of depthwise kernels, oneDNN has a fast gradient for the weights of up to three columns:
-that of wider ones is put together from parts.
+Dense ones may compute in bfloat16 on a processor that multiplies it, in a third of the time: maps and gradients are
+rounded to it and kept, as weights are, in float32. Of depthwise kernels, oneDNN has a fast gradient for the weights of
+up to three columns: that of wider ones is put together from parts.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def convolve(
     return _Convolution.apply(maps, weight, bias, dtype, settings)
 
 
-def _convolve(maps: Tensor, *arguments: Any) -> Tensor:
-    return (conv2d if maps.ndim == 4 else conv3d)(maps, *arguments)
+def _convolve(maps: Tensor, weight: Tensor, *arguments: Any) -> Tensor:
+    return (conv2d if weight.ndim == 4 else conv3d)(maps, weight, *arguments)
 
 
 class _Convolution(torch.autograd.Function):
@@ -60,8 +60,8 @@ class _Convolution(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (maps, weight), wanted = ctx.saved_tensors, ctx.needs_input_grad
-        given, groups, columns = gradient.to(maps.dtype), ctx.settings[-1], weight.shape[-1]
-        if wanted[1] and groups == len(weight) and columns > _FAST_COLUMNS:
+        given = gradient.to(maps.dtype)
+        if wanted[1] and _has_parts(maps, weight, ctx.settings):
             to_maps, _ = _gradients(given, maps, weight, ctx.settings, (wanted[0], False))
             to_weight = _by_columns(given, maps, weight, ctx.settings)
         else:
@@ -69,6 +69,13 @@ class _Convolution(torch.autograd.Function):
         to_bias = gradient.sum((0, *range(2, gradient.ndim))) if wanted[2] else None
         to_maps, to_weight = (each if each is None else each.float() for each in (to_maps, to_weight))
         return to_maps, to_weight, to_bias, None, None
+
+
+def _has_parts(maps: Tensor, weight: Tensor, settings: tuple) -> bool:
+    """Whether kernels are depthwise and wide, and maps not so narrow that a part of the kernel sees none of them."""
+    (*_, stride), _, (*_, dilation), groups = settings
+    columns = weight.shape[-1]
+    return groups == len(weight) and columns > _FAST_COLUMNS and maps.shape[-1] >= dilation * (columns - 1) + stride
 
 
 def _gradients(

@@ -212,8 +212,9 @@ class _Fusion(nn.Sequential):
         fold([self], reduced=True)
 
     def forward(self, maps: Tensor) -> Tensor:
-        with folded(torch.bfloat16 if _has_bfloat16() else torch.float32):
-            joined = super().forward(maps).float()
+        reduced = _has_bfloat16() and not torch.is_grad_enabled()
+        with folded(torch.bfloat16 if reduced else torch.float32):
+            joined = super().forward(maps).to(maps.dtype)
         return torch.cat([maps[:, : self.n_passed], joined], dim=1) if self.n_passed else joined
 
 

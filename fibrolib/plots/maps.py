@@ -274,7 +274,7 @@ def plot_planted(summary: pd.DataFrame, judged: pd.DataFrame) -> Figure:
     """
     models, regions = (list(dict.fromkeys(summary[name])) for name in ("model", "region"))
     configs = list(dict.fromkeys(zip(summary["method"], summary["layer"], strict=True)))
-    size = {"width": 3.4 * len(regions) + 2.4, "height": (0.42 * len(configs) + 0.35) * len(models) + 0.8}
+    size = {"width": 3.4 * len(regions) + 2.4, "height": (0.42 * len(configs) + 0.35) * len(models) + 1.2}
     figure, axes = _new_figure(len(models), len(regions), sharey=True, sharex="col", **size)
     for line, model in zip(axes, models, strict=True):
         for plot, region in zip(line, regions, strict=True):

@@ -55,6 +55,9 @@ _EXACT = 8
 
 _MOST_CASES = 1_000_000
 
+_TEETH = 20
+"""Smaller studies that are tried at most once a size is found."""
+
 _CORRELATION = 0.5
 """Of two scores within either class, unless it is known (assumption)."""
 
@@ -496,4 +499,6 @@ def _smallest(
         middle = (low + high) // 2
         tried = at(middle)
         low, high, found = (low, middle, tried) if tried.power >= power else (middle, high, found)
-    return found
+    # With fewer controls than cases power falls a little where their number stays: fewer cases may have as much.
+    fewer = range(max(2, high - min(_TEETH, ceil(2 / ratio))), high) if ratio < 1 else ()
+    return next((tried for tried in map(at, fewer) if tried.power >= power), found)
