@@ -73,14 +73,9 @@ def predictions(resumed):
     return pd.read_csv(resumed / "predictions.csv", dtype={"fold": "Int64"})
 
 
-WITHOUT_NETS = ("00_", "01_", "02_", "10_")
-"""Notebooks that neither train nor read networks: whether they run before others or not changes nothing."""
-
-
 def last_first(work, dependencies, max_workers):
     for item in reversed(list(dependencies)):
-        if not item.name.startswith(WITHOUT_NETS):
-            work(item)
+        work(item)
 
 
 def test_same_seed_same_results_in_whatever_order_and_however_often_it_was_stopped(resumed, monkeypatch):
@@ -94,7 +89,7 @@ def test_same_seed_same_results_in_whatever_order_and_however_often_it_was_stopp
     with hidden():
         run_study(Request(profile="smoke", out=str(out)), further, Console(quiet=True))
     ended = {path.name: path.stat().st_mtime_ns for path in (out / "notebooks").glob("*.ipynb")}
-    assert sorted(ended, key=ended.get) == [name for name in NOTEBOOKS[::-1] if not name.startswith(WITHOUT_NETS)]
+    assert sorted(ended, key=ended.get) == NOTEBOOKS[::-1]
     for name in ("results.json", "predictions.csv"):
         assert (out / name).read_bytes() == (resumed / name).read_bytes()
 

@@ -71,7 +71,7 @@ class _Pair:
 
     def _normalise(self, maps: Tensor) -> Tensor:
         if self.norm.training:
-            self._kept = None  # torch does not count changes of statistics
+            self._kept = None  # torch does not count that statistics change
         return maps if self._computed_at_once(maps) else type(self.norm).forward(self.norm, maps)
 
     def _convolve(self, maps: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class _Pair:
         activation, sources = getattr(self.norm, "act", _IDENTITY), self._sources()
         learned = torch.is_grad_enabled() and any(each.requires_grad for each in (maps, *sources))
         if learned:
-            self._kept = None  # nor those by fused optimisers
+            self._kept = None  # torch does not count the steps of fused optimisers
         dtype = maps.dtype if learned else _dtype.get()
         maps, (weight, bias) = maps.to(dtype), self._weights(dtype) if learned else self._kept_weights(sources, dtype)
         if learned or not _has_onednn(dtype):
@@ -105,7 +105,7 @@ class _Pair:
         made_from, kept = (dtype, self.norm.eps, *versions), self._kept
         if kept is None or kept[0] != made_from:
             with torch.inference_mode(False), torch.no_grad():
-                held = [*sources, *(each.detach() for each in sources)]  # so that no other has their id or place
+                held = [*sources, *(each.detach() for each in sources)]  # no other tensor may get their id or address
                 self._kept = kept = made_from, held, self._weights(dtype)
         return kept[-1]
 

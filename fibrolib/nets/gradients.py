@@ -1,8 +1,8 @@
 """Convolutions that learn, on CPUs, where oneDNN computes some gradients slowly.
 
-Dense ones may compute in bfloat16 on a processor that multiplies it, in a third of the time: maps and gradients are
-rounded to it and kept, as weights are, in float32. Of depthwise kernels, oneDNN has a fast gradient for the weights of
-up to three columns: that of wider ones is put together from parts.
+Dense ones may compute in bfloat16 on a processor that multiplies it, in a third of the time: what is multiplied is
+rounded to it; results and the weights themselves are float32. Of depthwise kernels, oneDNN has a fast gradient for the
+weights of up to three columns: that of wider ones is put together from parts.
 """
 
 from __future__ import annotations

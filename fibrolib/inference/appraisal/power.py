@@ -55,8 +55,8 @@ _EXACT = 8
 
 _MOST_CASES = 1_000_000
 
-_TEETH = 20
-"""Smaller studies that are tried at most once a size is found."""
+_MOST_FEWER = 20
+"""When a size is found, at most so many smaller ones are tried."""
 
 _CORRELATION = 0.5
 """Of two scores within either class, unless it is known (assumption)."""
@@ -500,5 +500,5 @@ def _smallest(
         tried = at(middle)
         low, high, found = (low, middle, tried) if tried.power >= power else (middle, high, found)
     # With fewer controls than cases power falls a little where their number stays: fewer cases may have as much.
-    fewer = range(max(2, high - min(_TEETH, ceil(2 / ratio))), high) if ratio < 1 else ()
+    fewer = range(max(2, high - min(_MOST_FEWER, ceil(2 / ratio))), high) if ratio < 1 else ()
     return next((tried for tried in map(at, fewer) if tried.power >= power), found)
