@@ -18,7 +18,7 @@ from fibrolib.inference import (
     summarise_calibration,
     wilson,
 )
-from fibrolib.inference.calibration import _calibration_shift, _mean_distance
+from fibrolib.inference.calibration import _calibration_shift, _ideal_distances, _mean_distance
 
 REFERENCE = Path(__file__).parent / "reference"
 DATASETS = ("small", "good", "extreme", "ties")
@@ -256,3 +256,13 @@ def test_separated_classes_do_not_make_the_intercept_sure():
     assert found.value == pytest.approx(0, abs=1e-9)
     assert likelihood(0) - likelihood(found.high) == pytest.approx(drop)
     assert found.low == pytest.approx(-found.high)
+
+
+@pytest.mark.parametrize("decimals", [1, 8])
+def test_curves_of_single_patients_give_those_of_all_samples(decimals):
+    probability = np.round(np.random.default_rng(3).uniform(0.02, 0.98, 30), decimals)
+    drawn = np.random.default_rng(4)
+    each = [_mean_distance(drawn.random(30) < probability, probability) for _ in range(40)]
+    np.testing.assert_allclose(_ideal_distances(probability, 40, np.random.default_rng(4)), each, rtol=0, atol=1e-14)
+    few = _ideal_distances(probability, 30, np.random.default_rng(4))
+    np.testing.assert_array_equal(few, each[:30])

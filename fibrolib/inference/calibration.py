@@ -120,7 +120,7 @@ def _ici(positive: _Booleans, probability: _Floats, level: float, n_resamples: i
     value, n = _mean_distance(positive, probability), len(positive)
     drawn = [rng.integers(0, n, n) for _ in range(n_resamples)]
     draws = np.array([_mean_distance(positive[rows], probability[rows]) for rows in drawn])
-    ideal = [_mean_distance(rng.random(n) < probability, probability) for _ in range(n_resamples)]
+    ideal = _ideal_distances(probability, n_resamples, rng)
     tail = (1 - level) / 2
     # A distance is biased upwards, and resamples never reach 0: subtract what perfect calibration shows.
     limits = max(0.0, value - float(np.quantile(ideal, 1 - tail))), max(value, float(np.quantile(draws, 1 - tail)))
@@ -134,6 +134,17 @@ def _ici(positive: _Booleans, probability: _Floats, level: float, n_resamples: i
 
 def _mean_distance(positive: _Booleans, probability: _Floats) -> float:
     return float(np.mean(np.abs(probability - _lowess_at_patients(positive, probability))))
+
+
+def _ideal_distances(probability: _Floats, n_resamples: int, rng) -> list[float]:
+    """Mean distances of perfectly calibrated samples."""
+    n = len(probability)
+    samples = (rng.random(n) < probability for _ in range(n_resamples))
+    if n >= n_resamples:
+        return [_mean_distance(positive, probability) for positive in samples]
+    # The curve is linear in the outcomes: of few patients, one curve for each serves all samples.
+    curves = np.stack([_lowess_at_patients(patient, probability) for patient in np.eye(n)])
+    return [float(np.mean(np.abs(probability - positive @ curves))) for positive in samples]
 
 
 def _calibration_shift(positive: _Booleans, log_odds: _Floats, confidence_level: float) -> _Fit:
