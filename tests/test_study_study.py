@@ -5,12 +5,21 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from fibrolib.errors import CohortError
 from fibrolib.study import open_study
 
 
 def test_opening_a_study_and_its_banner_simulate_nothing(tmp_path):
     study = open_study(profile="smoke", out=str(tmp_path / "run"))
     assert "Virtual cohort" in study.banner
+    assert not list(tmp_path.rglob("*"))
+
+
+def test_too_few_virtual_patients_of_a_class_are_found_before_any_is_simulated(tmp_path):
+    study = open_study(profile="smoke", cutoff=1, seed=2, out=str(tmp_path / "run"))
+    said = "virtual cohort of 24 patients with seed 2: 1 problem\n.*5 of 24 patients are not ≥ F1: too few for training"
+    with pytest.raises(CohortError, match=said):
+        _ = study.cohort
     assert not list(tmp_path.rglob("*"))
 
 

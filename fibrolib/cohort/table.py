@@ -194,6 +194,13 @@ def _incomplete_split(table: pd.DataFrame) -> list[Problem]:
     return [Problem(message, int(empty[0]), "split")]
 
 
+def refuse_few_patients(stage: pd.Series, cutoff: int, name: str) -> None:
+    """Raise the `CohortError` of `read_cohort` for patients of these stages; `name` says whose patients they are."""
+    problems = _class_problems(pd.DataFrame({"stage": stage, "split": None}), cutoff)
+    if problems:
+        raise CohortError(name, problems)
+
+
 def _class_problems(patients: pd.DataFrame, cutoff: int) -> list[Problem]:
     """Whether the patients can answer the question at all: enough of each class, in every part of a split."""
     stages = sorted({int(stage) for stage in patients["stage"]})

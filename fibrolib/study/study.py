@@ -10,12 +10,12 @@ import pandas as pd
 
 from fibrolib import __version__
 from fibrolib.attribution import Explanation, mask_scores_by_patient
-from fibrolib.cohort import PARTS, Cohort, read_cohort, split_patients
+from fibrolib.cohort import PARTS, Cohort, read_cohort, refuse_few_patients, split_patients
 from fibrolib.diagnostics import model_label
 from fibrolib.errors import FibrolibError, counted, is_interactive, shorten_interrupts
 from fibrolib.inference import choose_thresholds
 from fibrolib.learning import Evaluation
-from fibrolib.phantom import simulate_cohort
+from fibrolib.phantom import draw_patients, simulate_cohort
 from fibrolib.progress import track
 from fibrolib.stages import condition
 from fibrolib.study.cache import digest
@@ -82,6 +82,8 @@ class Study:
             return _open_own_cohort(self.reference, self.request, self.profile.declared)
         patients, video = self.profile.patients, self.profile.virtual_video
         seed, n_jobs = self.request.seed, n_workers()
+        name = f"the virtual cohort of {counted(patients, 'patient')} with seed {seed}"
+        refuse_few_patients(draw_patients(patients, seed)["biopsy_stage"], self.cutoff, name)
         table = simulate_cohort(self.virtual_folder, patients=patients, seed=seed, n_jobs=n_jobs, **video)
         return read_cohort(table, self.cutoff, diagnostics=self.profile.declared)
 
