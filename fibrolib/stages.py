@@ -27,9 +27,10 @@ class StageError(FibrolibError, ValueError):
 def is_metavir(stages: Iterable[int]) -> bool:
     """Whether stages can be read as METAVIR: more than two of them, none above 4.
 
-    A table that holds only 0 and 1 is taken for a yes/no label of any disease, and is not called F0/F1.
+    A table that holds only 0 and 1 is taken for a yes/no label of any disease, and is not called F0/F1. A `StageError`
+    where one is missing or no whole number.
     """
-    present = {int(stage) for stage in stages}
+    present = set(check_stages(list(stages)).tolist())
     return len(present) > 2 and present <= set(METAVIR)
 
 
@@ -78,6 +79,7 @@ def check_stages(stage: ArrayLike, name: str = "stage") -> NDArray[np.int64]:
 
 def at_least(stage: ArrayLike, cutoff: int) -> NDArray[np.int64]:
     """Binary truth at a cut-off; a `StageError` where a stage is missing or no whole number."""
-    if not isinstance(cutoff, int | float | np.number) or not float(cutoff).is_integer():
-        raise StageError(f"the cut-off must be a stage, such as 2; it is {cutoff!r}")
+    known = isinstance(cutoff, int | float | np.number) and not isinstance(cutoff, bool) and float(cutoff).is_integer()
+    if not known or not 0 < cutoff <= _HIGHEST:
+        raise StageError(f"the cut-off must be a stage, such as 2, from 1 on; it is {cutoff!r}")
     return (check_stages(stage) >= cutoff).astype(np.int64)

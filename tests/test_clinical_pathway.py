@@ -154,3 +154,8 @@ def test_zones_of_other_names_are_refused():
     with pytest.raises(InferenceError, match=r"zones must be low, .* or missing; they hold 'rule-out'"):
         pathway_table(steps, [0, 1, 0, 1, 0, 1])
     assert len(pathway_table(steps.replace("rule-out", "low"), [0, 1, 0, 1, 0, 1])) == 2
+
+
+def test_all_enter_a_pathway_without_steps():
+    (row,) = pathway_table(pd.DataFrame(index=range(8)), [0, 0, 0, 1, 1, 1, 0, 1]).to_dict("records")
+    assert (row["step"], row["entered"], row["entered_low"], row["entered_high"]) == ("biopsy", 1000, 1000, 1000)

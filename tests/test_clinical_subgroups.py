@@ -289,3 +289,9 @@ def test_without_columns_there_is_nothing_to_test():
 def test_a_threshold_is_a_probability(threshold):
     with pytest.raises(InferenceError, match="threshold must be one probability"):
         subgroup_table(Y, PROB, GROUPS, threshold)
+
+
+def test_a_group_that_is_called_missing_beside_missing_values():
+    groups = pd.DataFrame({"centre": ["missing", "a", None, "a"]})
+    with pytest.raises(InferenceError, match="column 'centre' has a group 'missing', and patients without a value"):
+        subgroup_table([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4], groups, 0.5)

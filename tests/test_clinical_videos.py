@@ -186,7 +186,9 @@ def test_operators_are_one_for_each_video():
     for operator in (["a"] * 59, "a"):
         with pytest.raises(InferenceError, match="operator must say of each of 60 videos"):
             repeatability(A, PATIENT, 0.5, operator=operator)
-    for threshold in (None, np.nan, [0.5]):
+    with pytest.raises(InferenceError, match="threshold must be one number"):
+        repeatability(A, PATIENT, [0.5])
+    for threshold in (None, np.nan):
         with pytest.raises(InferenceError, match="no operating point"):
             repeatability(A, PATIENT, threshold)
 

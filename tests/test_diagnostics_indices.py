@@ -399,3 +399,21 @@ def test_a_stage_is_a_number_and_one_record_is_enough():
     pd.testing.assert_frame_equal(tabulate_cutoffs(FIB4), tabulate_cutoffs([FIB4]))
     with pytest.raises(FibrolibError, match="diagnostics must be records, such as FIB4 or INDICES; they are 'fib4'"):
         tabulate_cutoffs("fib4")
+
+
+def test_an_upper_limit_of_normal_is_one_of_a_laboratory():
+    for limit, said in (
+        (580, r"nobody has 580 U/L \(10 to 200\)"),
+        (4000, "nobody has 4000"),
+        (0.58, "plainly µkat/L"),
+    ):
+        with pytest.raises(IndexInputError, match=f"upper_limit.*{said}"):
+            apri(80, 150, upper_limit=limit)
+    assert apri(80, 150, upper_limit=0.58, unit={"upper_limit": "µkat/L"}) == pytest.approx(100 * 80 / 34.8 / 150)
+
+
+def test_a_unit_that_no_argument_takes_lists_those_that_they_take():
+    with pytest.raises(
+        IndexInputError, match=r"unit names 'nkat/L', but the index reads age in years, ast in U/L or µkat"
+    ):
+        fib4(60, 80, 64, 150, unit="nkat/L")

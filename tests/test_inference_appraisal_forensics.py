@@ -180,3 +180,10 @@ def test_the_needed_correlation_gives_the_level_it_was_asked_for():
     for function in (needed_correlation, comparison_range):
         with pytest.raises(ValueError, match="standard error of an area of 0 or 1 is 0"):
             function(1.0, 0.8, 9, 8)
+
+
+def test_an_area_of_1_has_no_interval_from_its_standard_error():
+    table = implied_intervals(8, 9, auc=1.0).set_index("metric")
+    assert np.isnan(table.loc["auc_hanley_mcneil", ["low", "high"]].astype(float)).all()
+    assert "no such interval" in table.loc["auc_hanley_mcneil", "note"]
+    assert table.loc["auc_newcombe", "low"] < 1

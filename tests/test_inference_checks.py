@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from fibrolib.clinical import corrected_auc
+from fibrolib.clinical import attainable_auc, clustered_auc, corrected_auc, repeatability
 from fibrolib.diagnostics import FIB4, tabulate_zones
 from fibrolib.errors import FibrolibError
 from fibrolib.inference import (
@@ -57,7 +57,7 @@ from fibrolib.inference.appraisal import (
     pilot_sample_size,
     proportion_coverage,
 )
-from fibrolib.stages import at_least
+from fibrolib.stages import at_least, is_metavir
 
 Y = [0, 0, 0, 1, 1, 1]
 A, B = [1.0, 2, 4, 3, 5, 6], [2.0, 1, 5, 3, 4, 6]
@@ -121,7 +121,11 @@ A, B = [1.0, 2, 4, 3, 5, 6], [2.0, 1, 5, 3, 4, 6]
         (lambda: delong_test(Y, A, B, margin=None), "margin must be a difference of two areas .* it is nan"),
         (lambda: fit_recalibration(Y, np.array(A) / 7, slope="no"), "slope must be True or False"),
         (lambda: auc(Y, A, pos_label=pd.NA), "pos_label must be one label"),
-        (lambda: attainable_areas(0.823, [15, 16, 17], [30, 29, 28]), "almost any mean area"),
+        (
+            lambda: attainable_areas(0.823, [15, 16, 17], [30, 29, 28]),
+            "the mean area of these folds can have almost",
+        ),
+        (lambda: attainable_areas(0.9, 4000, 6000), "the area of 10000 patients can have almost any value"),
         (lambda: partial_auc(Y, A, ("0.5", "1")), r"bounds must be .* it holds texts: \('0\.5', '1'\)"),
         (lambda: auc_ci(Y, A, confidence_level=Decimal("0.8")), r"a plain number, such as 0\.8; it is a Decimal"),
         (lambda: proportion_coverage(17, [[0.5]]), r"truths must be a list of shares; its shape is \(1, 1\)"),
@@ -387,9 +391,9 @@ def test_labels_without_a_name_and_missing_ones():
         auc(["ill", "well", None, "ill", "well", "ill"], A, pos_label="ill")
 
 
-@pytest.mark.parametrize("cutoff", [np.nan, np.inf, 2.5, "2", None])
+@pytest.mark.parametrize("cutoff", [np.nan, np.inf, 2.5, "2", None, -1, 0, True, 101])
 def test_a_cutoff_is_a_stage(cutoff):
-    with pytest.raises(FibrolibError, match="the cut-off must be a stage, such as 2"):
+    with pytest.raises(FibrolibError, match="the cut-off must be a stage, such as 2, from 1 on"):
         at_least([0, 2, 4], cutoff)
 
 
@@ -423,3 +427,35 @@ def test_advice_on_ids_can_be_followed():
         auc(truth, as_text[::-1])
     with pytest.raises(InferenceError, match=r"different patients, '106' .*: write the ids alike"):
         auc(truth.rename({106: 200}), as_text)
+
+
+def test_ids_that_differ_in_a_blank_are_refused():
+    patients = ["a", "a ", "b", "b", "c", "c", "d", "d"]
+    with pytest.raises(InferenceError, match="patient holds 'a' and 'a ', which would be two"):
+        clustered_auc([0, 0, 1, 1, 0, 0, 1, 1], range(8), patients)
+    with pytest.raises(InferenceError, match="patient holds 'a' and 'a '"):
+        repeatability(np.arange(8.0), patients, 0.5)
+
+
+@pytest.mark.parametrize("empty", ["", " ", "nan", "<NA>"])
+def test_a_text_that_stands_for_a_missing_label_is_no_label(empty):
+    with pytest.raises(InferenceError, match="found nan: leave these patients out"):
+        auc(["F4", empty, "F4", empty], [1, 2, 3, 4], pos_label="F4")
+    assert auc(pd.Series(["F4", "F0"] * 2, dtype="category"), [2, 1, 4, 3], pos_label="F4") == 0.75
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: comparison_range(0.8, 0.7, 8, 9, [[0.1]]), "correlations must be a list of numbers"),
+        (lambda: coords(Y, A, threshold=[[0.5], [0.1, 0.2]]), "threshold must hold numbers only"),
+        (lambda: coords(Y, A, threshold=[[0.5, 0.1]]), "threshold must be one number or a list"),
+        (lambda: adjust_pvalues([0.1], ["holm"]), "method must be one of multipletests'"),
+        (lambda: attainable_auc([np.inf, 1], np.eye(2), 1), "finite shares from 0 on"),
+        (lambda: is_metavir([0, 1, 2, np.nan]), "stage is missing in 1 of 4"),
+        (lambda: is_metavir([0, 1.5, 2.7]), "stage must hold whole numbers"),
+    ],
+)
+def test_arguments_of_another_shape_or_kind_are_named(call, said):
+    with pytest.raises((ValueError, FibrolibError), match=said):
+        call()

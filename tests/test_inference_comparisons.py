@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fibrolib.inference import InferenceError, mcnemar_test
+from fibrolib.inference import InferenceError, delong_test, mcnemar_test, partial_auc_test
 
 
 def test_mcnemar_is_exact():
@@ -23,3 +23,21 @@ def test_mcnemar_is_exact():
     assert mcnemar_test(y, a, a).pvalue == 1
     with pytest.raises(InferenceError, match="17 patients but 17 and 3 calls"):
         mcnemar_test(y, a, [1, 0, 1])
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+@pytest.mark.parametrize("options", [{}, {"method": "t"}, {"method": "proc"}])
+def test_scores_that_are_alike_have_p_1_whatever_the_alternative(alternative, options):
+    y, score = [0, 0, 0, 1, 1, 1, 0, 1], [0.1, 0.2, 0.6, 0.4, 0.8, 0.9, 0.3, 0.7]
+    for one, other in ((score, score), (y, [0, 0, 0, 2, 2, 3, 0, 2])):
+        found = delong_test(y, one, other, alternative=alternative, **options)
+        assert (found.difference, found.pvalue) == (0, 1)
+        assert "p is 1 by definition" in found.note
+    assert partial_auc_test(y, score, score, (0.5, 1), alternative=alternative).pvalue == 1
+
+
+def test_scores_that_are_alike_allow_no_test_with_a_margin():
+    y, score = [0, 0, 0, 1, 1, 1], [1, 2, 4, 3, 5, 6]
+    found = delong_test(y, score, score, margin=0.1, alternative="greater")
+    assert np.isnan(found.pvalue)
+    assert "no test is possible" in found.note

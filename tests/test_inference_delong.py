@@ -683,3 +683,17 @@ def test_an_unpaired_test_is_of_different_patients():
     assert free.pvalue == delong_test((y, y), a.to_numpy(), b.to_numpy(), paired=False).pvalue
     # A numbering of the rows names nobody.
     assert free.pvalue == delong_test((y, y), *(s.reset_index(drop=True) for s in (a, b)), paired=False).pvalue
+
+
+@pytest.mark.parametrize("sizes", [(12, 9), (40, 50), (6, 30)])
+def test_the_interval_does_not_hang_on_the_alternative(sizes):
+    rng, y = np.random.default_rng(5), np.arange(sum(sizes)) < sizes[0]
+    near = 0
+    for _ in range(40):
+        common = rng.normal(size=len(y))
+        a, b = (common + rng.normal(size=len(y)) + shift * y for shift in (2.0, 0.8))
+        both, *one = (delong_test(y, a, b, alternative=side) for side in ("two-sided", "greater", "less"))
+        assert {each.confidence_interval for each in one} == {both.confidence_interval}
+        assert both.low <= 0 <= both.high or both.pvalue <= 0.05
+        near += both.pvalue > 0.05 > one[0].pvalue
+    assert near  # where it did

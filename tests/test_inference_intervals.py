@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from fibrolib.inference import Estimate, InferenceError, auc, auc_ci, estimates_table, wilson
-from fibrolib.inference.intervals import _acceleration, _bca_limits, _newcombe_limits
+from fibrolib.inference.intervals import _acceleration, _bca_limits, _composite_limits, _newcombe_limits
+from fibrolib.inference.metrics import _lr_positive, _recall_macro
 from fibrolib.inference.roc import _METHODS as AUC_METHODS
 
 Y = np.repeat([1, 0], (8, 9))
@@ -212,3 +213,18 @@ def test_a_higher_level_gives_a_wider_interval(seed, method):
     narrow, wide = (auc_ci(y, score, method, confidence_level=level) for level in (0.8, 0.99))
     assert wide.low <= narrow.low
     assert narrow.high <= wide.high
+
+
+@pytest.mark.parametrize("counts", [(900, 100, 2, 8), (45, 5, 5, 45), (8, 2, 40, 160)])
+@pytest.mark.parametrize("level", [0.95, 0.99, 0.999])
+def test_limits_of_composites_are_quantiles_of_both_posteriors_at_any_level(counts, level):
+    """By drawing from the two Beta distributions."""
+    rng, (tp, fn, fp, tn) = np.random.default_rng(0), counts
+    sensitivity, specificity = (rng.beta(a + 0.5, b + 0.5, 2_000_000) for a, b in ((tp, fn), (tn, fp)))
+    cells = (
+        n * share for n, rate in ((tp + fn, sensitivity), (fp + tn, 1 - specificity)) for share in (rate, 1 - rate)
+    )
+    cells, tails = tuple(cells), ((1 - level) / 2, (1 + level) / 2)
+    for metric, tolerance in ((_recall_macro, {"abs": 2e-3}), (_lr_positive, {"rel": 0.03})):
+        expected = np.quantile(metric(*cells), tails)
+        assert _composite_limits(metric, counts, level) == pytest.approx(tuple(expected), **tolerance)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from scipy import special
 from scipy.special import expit, logit
 
 from fibrolib.inference import InferenceError, auc, calibration_metrics, fit_recalibration, log_odds, recalibrated
@@ -78,3 +79,24 @@ def test_certain_and_missing_probabilities_stay_what_they_are():
 def test_what_cannot_be_recalibrated_is_refused(truth, probability, words):
     with pytest.raises(InferenceError, match=words):
         fit_recalibration(truth, probability)
+
+
+def test_log_odds_of_very_small_probabilities_are_their_own():
+    """Expected: ``glm(y ~ qlogis(p), binomial)`` of R 4.2."""
+    rng = np.random.default_rng(1)
+    p = special.expit(np.r_[rng.normal(-20, 4, 60), rng.normal(-15, 4, 60)])
+    y = np.repeat([0, 1], 60)
+    assert fit_recalibration(y, p) == pytest.approx((7.608, 0.4310), abs=1e-3)
+    assert auc(y, recalibrated(p, 0, 1)) == auc(y, p)
+    np.testing.assert_allclose(log_odds(p), special.logit(p))
+
+
+def test_log_odds_of_0_and_1_do_not_change_the_order():
+    found = log_odds([0, 1e-9, np.nan, 0.5, 1])
+    assert found[0] == found[1] == pytest.approx(np.log(1e-9))
+    assert found[-1] == pytest.approx(np.log(1e6 - 1))
+    assert np.isnan(found[2])
+    for slope in (2.0, 0.0, -1.0):
+        moved = recalibrated([0, 0.5, 1, np.nan], 0.0, slope)
+        np.testing.assert_allclose(moved[:3], {2.0: [0, 0.5, 1], 0.0: [0.5] * 3, -1.0: [1, 0.5, 0]}[slope])
+        assert np.isnan(moved[3])

@@ -137,8 +137,9 @@ def test_the_penalty_may_count_stages_that_the_cohort_lacks(data):
     assert 1 - whole.value == pytest.approx((1 - own.value) * 3 / 4)
     assert whole.standard_error == pytest.approx(own.standard_error * 3 / 4)
     assert obuchowski(stages, score, scale=range(4)) == own
-    with pytest.raises(InferenceError, match="outside the scale"):
-        obuchowski(stages, score, scale=range(3))
+    for scale, outside in ((range(3), r"\[3\]"), ([0, 4], r"\[1, 2, 3\]")):
+        with pytest.raises(InferenceError, match=f"stages {outside} are not on the scale"):
+            obuchowski(stages, score, scale=scale)
 
 
 def test_prevalences_are_shares_of_all_patients():

@@ -346,9 +346,9 @@ def test_accuracy_is_compared_at_the_operating_points_with_holm(staged_predictio
         assert row.note == expected.note
     assert table["p_holm"].tolist() == pytest.approx(multipletests(table["p"], method="holm")[1])
     assert compare_models(staged_predictions, "mcnemar", thresholds={"one": 1.0, "two": np.nan}).empty
-    for arguments in (("mcnemar",), ("wald",)):
-        with pytest.raises(ValueError, match="test must be one of delong, permutation, mcnemar"):
-            compare_models(staged_predictions, *arguments)
+    for test, said in {"mcnemar": "give the models' thresholds", "wald": "one of delong, permutation, mcnemar"}.items():
+        with pytest.raises(ValueError, match=said):
+            compare_models(staged_predictions, test)
     apart = staged_predictions[~((staged_predictions["model"] == "one") ^ (staged_predictions["patient_id"] < "p2"))]
     assert "no patient is scored by both" in compare_models(apart, "mcnemar", thresholds=thresholds)["note"].tolist()
 
@@ -461,3 +461,28 @@ def test_a_model_without_scores_says_so(predictions):
 def test_results_are_counted_of_models_that_there_are(predictions):
     with pytest.raises(InferenceError, match="thresholds of 'sw': the predictions have no such model"):
         count_results(predictions, {"sw": 0.5})
+
+
+def test_names_of_models_are_names(predictions):
+    for call in (
+        lambda: select_predictions(predictions, models=[["swe"]]),
+        lambda: compare_models(predictions, ["delong"]),
+    ):
+        with pytest.raises(ValueError, match=r"must be (names|one of)"):
+            call()
+    with pytest.raises(InferenceError, match=r"no predictions of \['y_true'\]"):
+        select_predictions(predictions, models=["y_true"])
+    with pytest.raises(InferenceError, match="column 'y_score' must hold numbers, it is of type complex"):
+        select_predictions(predictions.assign(y_score=predictions["y_score"] + 1j))
+
+
+def test_patients_that_differ_in_a_blank_are_refused(predictions):
+    twice = pd.concat([predictions, predictions.assign(patient_id=predictions["patient_id"].astype(str) + " ")])
+    with pytest.raises(InferenceError, match=r"'patient_id' holds .* which would be two"):
+        select_predictions(twice)
+
+
+def test_numbers_that_are_not_defined_are_named_in_the_note(predictions):
+    row = summarise_models(predictions, {"cnn3d": 1e6}).set_index("model").loc["cnn3d"]
+    assert np.isnan(row[["ppv", "lr_positive"]].astype(float)).all()
+    assert "not defined, as 0/0: ppv, lr_positive" in row["note"]

@@ -109,7 +109,7 @@ def added_value(
         raise InferenceError(f"thresholds must be a list of probabilities; their shape is {cuts.shape}")
     if prevalence is not None:
         _check_level(prevalence, "prevalence")
-    base = [base] if isinstance(base, str) or not isinstance(base, Iterable) else base
+    base = [base] if isinstance(base, str) or not isinstance(base, Iterable) else list(base)
     names = [*base, added]
     parts = {part: select_predictions(predictions, part, models=names) for part in ("train", "test")}
     training, test = (parts[part].dropna() for part in ("train", "test"))

@@ -48,13 +48,13 @@ def pathway_table(
     """
     positive, share = _check_pathway(zones, y_true, prevalence)
     weights, rows = (_PER * share, _PER * (1 - share)), []
+    all_enter = _named("entered", (float(_PER),) * 3)  # no matter of chance
     for step, here, low, high in _walk(zones):
         events = {"entered": here, "released": low, "missed": low & positive, "to_biopsy": high}
         events["passed_on"] = here & ~low & ~high
-        row = _row(step, events, positive, weights, confidence_level)
-        rows.append(row if rows else row | _named("entered", (float(_PER),) * 3))  # all do: no matter of chance
+        rows.append(_row(step, events, positive, weights, confidence_level))
     rows.append(_row("biopsy", {"entered": _sent_to_biopsy(zones)}, positive, weights, confidence_level))
-    return pd.DataFrame(rows)
+    return pd.DataFrame([rows[0] | all_enter, *rows[1:]])
 
 
 def compare_pathways(

@@ -163,8 +163,8 @@ def _check_error(distribution: ArrayLike, error: ArrayLike) -> tuple[_Floats, _F
     shares, matrix = _as_float(distribution, "distribution"), _check_matrix(error)
     if shares.shape != matrix.shape[:1]:
         raise InferenceError(f"the error is of {len(matrix)} stages: give the share of each in the distribution")
-    if shares.min() < 0 or not shares.sum() > 0:
-        raise InferenceError("the distribution of the stages must hold shares from 0 on")
+    if not (np.isfinite(shares).all() and shares.min() >= 0 and shares.sum() > 0):
+        raise InferenceError("the distribution of the stages must hold finite shares from 0 on")
     return shares / shares.sum(), matrix
 
 

@@ -121,6 +121,8 @@ def _named_groups(column: pd.Series, name: str) -> pd.Series:
     if texts.duplicated().any():
         alike = levels[texts == texts[texts.duplicated()].iloc[0]]
         raise InferenceError(f"{name} holds {' and '.join(map(repr, alike))}: write all of them alike")
+    if column.isna().any() and texts.eq("missing").any():
+        raise InferenceError(f"{name} has a group 'missing', and patients without a value: leave these cells empty")
     return column
 
 

@@ -12,8 +12,8 @@ from fibrolib.errors import counted
 from fibrolib.inference import Comparison, Estimate, InferenceError, auc, wilson
 from fibrolib.inference.checks import (
     _as_float,
+    _check_ids,
     _check_level,
-    _check_one_kind,
     _check_order,
     _check_scored,
     _check_scores,
@@ -63,7 +63,9 @@ def repeatability(
     score = _check_scores(y_score, np.size(patient))
     data = pd.DataFrame({"score": score, "patient": _patient_codes(patient, len(score))[0]})
     threshold = _as_float(threshold, "threshold")
-    if threshold.ndim or np.isnan(threshold):
+    if threshold.ndim:
+        raise InferenceError(f"threshold must be one number; its shape is {threshold.shape}")
+    if np.isnan(threshold):
         raise InferenceError("there is no operating point, so that no decision can flip")
     data = data[data.groupby("patient")["score"].transform("size") > 1]
     by_patient = data.groupby("patient", sort=False)["score"]
@@ -105,7 +107,7 @@ def _patient_codes(patient: ArrayLike, n: int) -> tuple[NDArray[np.int64], int]:
     codes, names = pd.factorize(_without_blanks(pd.Series(np.asarray(_without_mask(patient), dtype=object))))
     if (codes < 0).any():
         raise InferenceError("every video needs the patient whose it is: leave the others out")
-    _check_one_kind(names, "patient")
+    _check_ids(names, "patient")
     return codes, len(names)
 
 

@@ -19,6 +19,7 @@ from fibrolib.diagnostics.units import (
     AST,
     PLATELETS,
     STIFFNESS,
+    UPPER_LIMIT,
     ColumnSpec,
     IndexInputError,
     _in_own_unit,
@@ -87,7 +88,7 @@ def apri(
         of_limit = {"upper_limit": unit["upper_limit"]}
         unit = {name: text for name, text in unit.items() if name != "upper_limit"}
     ast, platelets = _own_units(given, unit)
-    limit = _in_own_unit("upper_limit", upper_limit, AST, of_limit)
+    limit = _in_own_unit("upper_limit", upper_limit, UPPER_LIMIT, of_limit)
     if np.isnan(limit).any():
         raise IndexInputError(f"upper_limit must be a number of U/L, for example {_AST_UPPER_LIMIT:g}; it is missing")
     if limit.size > 1 and limit.shape != np.broadcast_shapes(ast.shape, platelets.shape):
@@ -109,7 +110,8 @@ def _own_units(
         raise IndexInputError(f"unit must be a text, such as 'per µL', or map arguments to texts; it is {unit!r}")
     unknown = set(unit) - set(given) if isinstance(unit, Mapping) else set()
     if unknown or (isinstance(unit, str) and not any(spec.converter(unit) for _, spec in given.values())):
-        raise IndexInputError(f"unit names {sorted(unknown) or repr(unit)}, but the index reads {', '.join(given)}")
+        read = ", ".join(f"{name} in {' or '.join(spec.units)}" for name, (_, spec) in given.items())
+        raise IndexInputError(f"unit names {sorted(unknown) or repr(unit)}, but the index reads {read}")
     arrays = [_in_own_unit(name, values, spec, unit) for name, (values, spec) in given.items()]
     if len({array.shape for array in arrays if array.ndim}) > 1:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in zip(given, arrays, strict=True))

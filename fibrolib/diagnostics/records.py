@@ -393,6 +393,8 @@ def tabulate_zones(zone: Sequence[str] | pd.Series, y_true: ArrayLike) -> pd.Dat
     patients if there are any, and "missing"; columns ``zone, n, diseased, healthy, share`` (of all patients) and
     ``prevalence`` (of disease in the zone; NaN in an empty one).
     """
+    if np.ndim(zone) != 1:
+        raise IndexInputError(f"zone must hold one zone for each patient; its shape is {np.shape(zone)}")
     _same_patients(zone=zone, y_true=y_true)
     truth = check_stages(y_true, "y_true")
     if truth.size and truth.max() > 1:

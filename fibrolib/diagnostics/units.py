@@ -83,6 +83,11 @@ class ColumnSpec:
         units = (self.below, self.above, self.low_median[1] if self.low_median else None)
         return [unit for unit in dict.fromkeys(units) if unit]
 
+    @property
+    def units(self) -> list[str]:
+        """Names of the column's own unit and of the others."""
+        return [self.unit, *(other.name for other in self.other_units)]
+
     def converter(self, unit: str) -> Callable[[float], float] | None:
         """From a unit, however it is written, to the column's own; None where the column is never given in it."""
         known = {_folded(name): lambda value: value for name in (self.unit, *self.same)}
@@ -129,8 +134,7 @@ def _in_own_unit(name: str, values: ArrayLike, spec: ColumnSpec, unit: str | Map
     if given:
         convert = spec.converter(given)
         if convert is None:
-            units = ", ".join([spec.unit, *(other.name for other in spec.other_units)])
-            raise IndexInputError(f"{name} can be given in {units}, not in {given!r}")
+            raise IndexInputError(f"{name} can be given in {', '.join(spec.units)}, not in {given!r}")
         array = convert(array)
     _refuse_other_units(name, array[~np.isnan(array)], spec)
     return array
@@ -176,6 +180,7 @@ AGE = ColumnSpec("years", 18, 100, "Age", "normal", possible=(0, 125))
 _ENZYME = {"distribution": "log-normal", "below": _KATAL, "possible": (1, 50_000), "same": ("IU/L",)}
 AST = ColumnSpec("U/L", 5, 5000, "AST", **_ENZYME)
 ALT = ColumnSpec("U/L", 5, 5000, "ALT", **_ENZYME)
+UPPER_LIMIT = ColumnSpec("U/L", 10, 100, below=_KATAL, possible=(10, 200), same=("IU/L",))  # of normal AST
 _COUNT = {"above": _PER_MICROLITRE, "low_median": (45.0, _TEN_THOUSANDS), "possible": (1, 5000)}
 _THOUSANDS = ("10³/µL", "G/L", "K/µL", "Gpt/L", "thousands/µL")
 PLATELETS = ColumnSpec("10⁹/L", 10, 1500, "Platelets", **_COUNT, same=_THOUSANDS)

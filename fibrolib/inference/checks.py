@@ -73,11 +73,17 @@ def _has_label(labels: ArrayLike, name: str, pos_label: object) -> _Floats:
     if np.ndim(labels) != 1:
         return np.empty(np.shape(labels))  # refused by its shape
     series = pd.Series(_without_mask(labels))
+    series = series.mask(series.map(_is_empty_text).astype(bool))
     known = series.dropna().unique().tolist()
     if len(known) > 2 or (len(known) == 2 and pos_label not in known):
         listed = _few(map(repr, known))
         raise InferenceError(f"{name} must hold two labels, one of them pos_label={pos_label!r}; it holds {listed}")
     return (series == pos_label).astype(float).where(series.notna()).to_numpy()
+
+
+def _is_empty_text(label: object) -> bool:
+    """Whether a label is a text that stands for none: blank, or a missing value that was turned into text."""
+    return isinstance(label, str) and label.strip().casefold() in ("", "nan", "<na>")
 
 
 def _class_sizes(positive: _Booleans) -> tuple[int, int]:
@@ -136,11 +142,15 @@ def _check_column_names(table: pd.DataFrame, name: str) -> None:
         raise InferenceError(f"{name} has several columns {', '.join(map(repr, twice))}: keep one of each")
 
 
-def _check_one_kind(names: Iterable[Hashable], name: str) -> None:
-    """Refuse ids of which some are texts and some numbers: 7 and "7" would be two patients."""
-    texts = {isinstance(each, str) for each in names}
+def _check_ids(ids: Iterable[Hashable], name: str) -> None:
+    """Refuse different ids of which some are texts and some numbers, or two differ in a blank: "7", 7 and "7 "."""
+    texts = {isinstance(each, str) for each in ids}
     if len(texts) > 1:
         raise InferenceError(f"{name} holds numbers and texts: 7 and '7' would be two. Write all of them alike")
+    known = {}
+    for each in ids if True in texts else ():
+        if (other := known.setdefault(each.strip(), each)) != each:
+            raise InferenceError(f"{name} holds {other!r} and {each!r}, which would be two. Write all of them alike")
 
 
 def _check_order(truth: ArrayLike, *others: ArrayLike, several: bool = False) -> None:
@@ -299,7 +309,7 @@ _ALTERNATIVES = ("two-sided", "greater", "less")
 
 
 def _check_choice(value: str, name: str, known: Collection[str]) -> str:
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
     return value
 

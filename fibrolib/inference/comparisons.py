@@ -110,7 +110,7 @@ def _compare(
         although = " although the values differ" if difference else ""
         no_test = f"the estimated variance is zero{although}: no test is possible"
         note = _join_notes(no_test if np.isnan(statistic) else f"{_alike_note()}, no interval", note)
-    pvalue = _tail(statistic, df, alternative)
+    pvalue = _tail(statistic, df, alternative) if error > 0 or np.isnan(statistic) else 1.0
     return Comparison(test, *values, difference, pvalue, n, low, high, confidence_level, statistic, error, note, df)
 
 

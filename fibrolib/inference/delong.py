@@ -90,10 +90,11 @@ def delong_test(
         (its patients less one). "auto": the same, but where neither class is more than twice as large as the other and
         the smaller has fewer than 30 patients (there t is too careful) p comes from exchanging both scores' ranks
         within patients: the larger p of the difference and of DeLong's statistic, over all exchanges of up to 17
-        patients, and over 10,000 random ones of more (p is then at least 0.0001). Its limits come from those of either
-        area (:func:`auc_ci`) and DeLong's correlation (Zou & Donner, Stat Med 2008;27:1693). If paired, they hold 0
-        wherever a two-sided p is not significant, and near 0.05 sometimes where it is; if not, they may also leave 0
-        out. "proc": as R's pROC, normal if paired, Welch's t if not; too many false alarms with few cases.
+        patients, and over 10,000 random ones of more (p is then at least 0.0001, two-sided 0.0002). Its limits come
+        from those of either area (:func:`auc_ci`) and DeLong's correlation (Zou & Donner, Stat Med 2008;27:1693). If
+        paired, they hold 0 wherever a two-sided p is not significant, and near 0.05 sometimes where it is; if not, they
+        may also leave 0 out. "proc": as R's pROC, normal if paired, Welch's t if not; too many false alarms with few
+        cases.
     alternative : {"two-sided", "greater", "less"}
         "greater": the area of `score_a` is the greater one. The interval is always two-sided.
     margin : float
@@ -112,9 +113,9 @@ def delong_test(
     Returns
     -------
     Comparison
-        Scores that rank all patients alike have difference 0, p = 1 and no interval. Where the estimated variance is
-        zero although the areas differ (both ranked without error, in opposite directions), there is no test: p is NaN
-        and `note` says so, where pROC returns p = 0.
+        Scores that rank all patients alike have difference 0, p = 1 (with a margin NaN) and no interval. Where the
+        estimated variance is zero although the areas differ (both ranked without error, in opposite directions), there
+        is no test: p is NaN and `note` says so, where pROC returns p = 0.
 
     Examples
     --------
@@ -144,13 +145,17 @@ def delong_test(
         return found
     if not variance > 0:
         found = replace(found, note=_join_notes(_BOTH_FLAWLESS, note))
+    sides = dict.fromkeys((alternative, "two-sided"))
     if variance > 0 and _exchanges(sizes):
-        pvalue = _exchange_pvalue(positive, *scores, alternative)
-        found = replace(found, pvalue=pvalue, note=_join_notes("p from a permutation test within patients", found.note))
+        sides = {side: _exchange_pvalue(positive, *scores, side) for side in sides}
+        note = _join_notes("p from a permutation test within patients", found.note)
+        found = replace(found, pvalue=sides[alternative], note=note)
+    else:
+        sides = {side: _tail(found.statistic, found.df, side) for side in sides}
     correlation = (sum(single) - variance) / 2 / np.sqrt(np.prod(single)) if min(single) > 0 else 0.0
     limits = (_auto_limits(area, part, sizes, level) for area, part in zip(areas, parts, strict=True))
     low, high = _mover_limits(*areas, *limits, correlation)
-    if alternative == "two-sided" and found.pvalue > 1 - level:
+    if sides["two-sided"] > 1 - level:
         low, high = min(low, 0.0), max(high, 0.0)
     return replace(found, low=low, high=high)
 

@@ -37,7 +37,10 @@ _NEAR_CERTAIN = 0.01
 """How near to 0 and 1 a true area is thought possible (assumption)."""
 
 _GRID = 300
-"""Points on each axis over the two posteriors: limits are right to about 0.001, without a random number."""
+"""Points on each axis over the two posteriors: limits of shares are right to about 0.001, without a random number."""
+
+_MOST_EVEN = 0.95
+"""Up to this level the points are equally probable; the limits of a higher one would lie at the outermost of them."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -252,7 +255,7 @@ def _composite_limits(
     if np.isnan(value):
         return value, value
     if method == "jeffreys":
-        low, high = np.quantile(metric(*_jeffreys_cells(counts)), [(1 - level) / 2, (1 + level) / 2])
+        low, high = _jeffreys_limits(metric, counts, level)
         # The estimate of a sample without errors must not lie outside its own interval.
         return float(min(low, value)), float(max(high, value))
     draws = metric(*_bootstrap_cells(counts, n_resamples, seed))
@@ -261,15 +264,28 @@ def _composite_limits(
     return _bca_limits(value, draws, _influences(metric, counts), level)
 
 
+def _jeffreys_limits(metric: _Metric, counts: _Counts, level: float) -> _Limits:
+    cells, weights = _jeffreys_cells(counts, level)
+    values, tails = metric(*cells), ((1 - level) / 2, (1 + level) / 2)
+    if level <= _MOST_EVEN:
+        return tuple(np.quantile(values, tails).tolist())
+    order = np.argsort(values)
+    return tuple(values[order[np.searchsorted(np.cumsum(weights[order]), tails)]].tolist())
+
+
 @lru_cache(maxsize=1)
-def _jeffreys_cells(counts: _Counts) -> tuple[NDArray[np.float64], ...]:
-    """Two-by-two tables from equally probable points of either posterior, crossed: a deterministic sample."""
+def _jeffreys_cells(counts: _Counts, level: float) -> tuple[tuple[NDArray[np.float64], ...], NDArray[np.float64]]:
+    """Two-by-two tables from quantiles of either posterior, crossed: a deterministic sample, and its weights."""
     tp, fn, fp, tn = counts
-    points = (np.arange(_GRID) + 0.5) / _GRID
+    edges = np.linspace(0, 1, _GRID + 1)
+    if level > _MOST_EVEN:  # points that are evenly spread on the normal scale reach far into the tails
+        edges = special.ndtr((2 * edges - 1) * special.ndtri(1 - (1 - level) / _GRID))
+    points, weights = (edges[1:] + edges[:-1]) / 2, np.diff(edges) / np.ptp(edges)
     sensitivity = np.repeat(stats.beta.ppf(points, tp + 0.5, fn + 0.5), _GRID)
     specificity = np.tile(stats.beta.ppf(points, tn + 0.5, fp + 0.5), _GRID)
     m, n = tp + fn, fp + tn
-    return m * sensitivity, m * (1 - sensitivity), n * (1 - specificity), n * specificity
+    cells = m * sensitivity, m * (1 - sensitivity), n * (1 - specificity), n * specificity
+    return cells, np.outer(weights, weights).ravel()
 
 
 @lru_cache(maxsize=1)

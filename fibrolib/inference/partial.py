@@ -56,8 +56,9 @@ def partial_auc(
     Estimate
         Between 0 and the width of the range, or standardised (below chance a number without a meaning). The variance is
         DeLong's with placements cut at the range (He & Escobar, Stat Med 2008;27:5291), the limits Student's t on the
-        logit scale of the share of the greatest possible area; Wilson's, with a note, where the variance is zero. A
-        note where few patients lie in the range.
+        logit scale of the share of the greatest possible area; where at most 15 patients of a class lie in the range,
+        widened to Wilson's; Wilson's alone, with a note, where the variance is zero. A note where few patients lie in
+        the range.
 
     Examples
     --------

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from fibrolib.errors import counted
-from fibrolib.inference.checks import InferenceError, _check_one_kind, _check_size
+from fibrolib.inference.checks import InferenceError, _check_ids, _check_size
 
 _SPLITS = ("train", "validation", "test")
 _NO_SCORES = "no patient has a score of this model"
@@ -58,10 +58,13 @@ def select_predictions(
         return wide
     if not isinstance(models, Iterable):
         raise ValueError(f"models must be names, such as {list(wide.columns[1:])}; it is {models!r}")
-    models = [models] if isinstance(models, str) else list(dict.fromkeys(models))
+    models = [models] if isinstance(models, str) else list(models)
+    if unnamed := [model for model in models if not isinstance(model, Hashable)]:
+        raise ValueError(f"models must be names, such as {list(wide.columns[1:])}; one is {unnamed[0]!r}")
+    models = list(dict.fromkeys(models))
     if not models:
         raise ValueError(f"models must name at least one of {list(wide.columns[1:])}, or be None for all of them")
-    absent = [model for model in models if model not in wide]
+    absent = [model for model in models if model not in wide.columns[1:]]
     if absent:
         raise InferenceError(f"no predictions of {absent} in split '{split}': the table holds {list(wide.columns[1:])}")
     return wide[["y_true", *models]]
@@ -104,14 +107,14 @@ def _check_values(predictions: pd.DataFrame) -> None:
     if blank := [name for name in names if not str(name).strip()]:
         n = int(predictions["patient_id"].isin(blank).sum())
         raise InferenceError(f"column 'patient_id' has {counted(n, 'blank row')}: give every patient an id")
-    _check_one_kind(names, "column 'patient_id'")
+    _check_ids(names, "column 'patient_id'")
     if predictions["model"].eq("y_true").any():
         raise InferenceError("a model is called 'y_true', as the column of the truth: give it another name")
     unknown = sorted(set(predictions["split"].astype(str)) - set(_SPLITS))
     if unknown:
         raise InferenceError(f"column 'split' holds {unknown}: expected {', '.join(_SPLITS)}")
     scores = predictions["y_score"]
-    if not pd.api.types.is_numeric_dtype(scores):
+    if not pd.api.types.is_numeric_dtype(scores) or pd.api.types.is_complex_dtype(scores):
         raise InferenceError(f"column 'y_score' must hold numbers, it is of type {scores.dtype}")
     infinite = predictions[np.isinf(scores.to_numpy(dtype=float, na_value=np.nan))]
     if len(infinite):

@@ -19,20 +19,24 @@ from fibrolib.inference.checks import (
     _check_unit_range,
 )
 
-_LEAST = 1e-6  # a probability of 0 or 1 has no log odds: it is taken as this far from there
+_MOST = float(special.logit(1 - 1e-6))  # log odds of a probability of 1, which has none, unless others are higher
 
 
 def log_odds(probability: ArrayLike) -> NDArray[np.float64]:
-    """Log odds of probabilities, same shape; those of 0 and 1 are cut at one in a million."""
-    values = _check_unit_range(_as_float(probability, "probability"), "probability")
-    return special.logit(np.clip(values, _LEAST, 1 - _LEAST))
+    """Log odds of probabilities, same shape.
+
+    Those of 0 and 1 are taken as one in a million from there, or as the nearest of the others that is nearer.
+    """
+    odds = special.logit(_check_unit_range(_as_float(probability, "probability"), "probability"))
+    known = odds[np.isfinite(odds)]
+    return np.clip(odds, known.min(initial=-_MOST), known.max(initial=_MOST))
 
 
 def _certain_note(probability: ArrayLike) -> str:
     """Caveat of log odds that `log_odds` cuts."""
     n = int(np.isin(np.asarray(probability, dtype=float), (0.0, 1.0)).sum())
     number = counted(n, "probability", "probabilities")
-    return f"{number} of exactly 0 or 1, taken as one in a million from there" if n else ""
+    return f"{number} of exactly 0 or 1, taken as one in a million from there or as the nearest other" if n else ""
 
 
 def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = True) -> tuple[float, float]:
@@ -68,7 +72,8 @@ def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = Tru
 
 
 def recalibrated(y_prob: ArrayLike, intercept: float, slope: float) -> NDArray[np.float64]:
-    """Probabilities moved by `fit_recalibration`; same shape, NaN where missing."""
+    """Probabilities moved by `fit_recalibration`; same shape, NaN where missing. Those of 0 and 1 stay as they are."""
     for name, value in (("intercept", intercept), ("slope", slope)):
         _check_number(value, name, "a finite number", low=-np.inf, high=np.inf, open_="low high")
-    return special.expit(intercept + slope * log_odds(y_prob))
+    odds = special.logit(_check_unit_range(_as_float(y_prob, "y_prob"), "y_prob"))
+    return special.expit(intercept + (slope * odds if slope else np.where(np.isnan(odds), np.nan, 0.0)))

@@ -131,8 +131,8 @@ def _components(
     if scale is not None and np.ndim(scale) == 0:
         raise ValueError(f"scale must name all stages, such as range(5); it is {scale!r}")
     levels = present if scale is None else np.unique(_check_stages(scale, "scale")).tolist()
-    if not levels[0] <= present[0] <= present[-1] <= levels[-1]:
-        raise InferenceError(f"stages {present[0]} to {present[-1]} lie outside the scale {levels}")
+    if outside := sorted(set(present) - set(levels)):
+        raise InferenceError(f"stages {outside} are not on the scale {levels}: it must name all that there are")
     if scale is not None and prevalence and set(prevalence) - set(levels):
         raise ValueError(f"prevalence has stages outside the scale {levels}: {_few(set(prevalence) - set(levels))}")
     span = levels[-1] - levels[0]

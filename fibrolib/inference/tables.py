@@ -15,6 +15,7 @@ from fibrolib.errors import counted
 from fibrolib.inference.checks import (
     InferenceError,
     _as_float,
+    _check_choice,
     _check_column_names,
     _check_level,
     _check_order,
@@ -72,8 +73,8 @@ def compare_models(
         ``z, auc_a, auc_b``; limits of "permutation" are left out. Pairs that cannot be tested have NaN and a note, and
         do not count in the correction.
     """
-    if test not in _NAMES or (test == "mcnemar" and thresholds is None):
-        raise ValueError(f"test must be one of {', '.join(_NAMES)}, 'mcnemar' with thresholds; it is {test!r}")
+    if _check_choice(test, "test", _NAMES) == "mcnemar" and thresholds is None:
+        raise ValueError("the test 'mcnemar' is of calls: give the models' thresholds, as choose_thresholds does")
     _check_level(confidence_level)
     wide = select_predictions(predictions, **chosen)
     truth = wide.pop("y_true")
@@ -127,9 +128,10 @@ def _compare_pairs(scores: pd.DataFrame, test: Callable[[pd.Series, pd.Series], 
 def adjust_pvalues(pvalues: ArrayLike, method: str = "holm") -> pd.Series:
     """Correct p-values for multiple testing by any `method` of statsmodels' ``multipletests``, for example "fdr_bh".
 
-    NaN where there was no test: it stays NaN and does not count. A Series with the index of `pvalues` if it has one.
+    The adaptive ones ("fdr_tsbh", "fdr_tsbky", "fdr_gbs"; at a false discovery rate of 0.05) may lower a p-value. NaN
+    where there was no test: it stays NaN and does not count. A Series with the index of `pvalues` if it has one.
     """
-    if method not in multitest_alias:
+    if not isinstance(method, str) or method not in multitest_alias:
         raise ValueError(f"method must be one of multipletests', for example 'holm' or 'fdr_bh'; it is {method!r}")
     index = pvalues.index if isinstance(pvalues, pd.Series) else None
     values = _as_float(pvalues, "pvalues")
@@ -271,7 +273,7 @@ def summarise_models(
     DataFrame
         One row for each model: ``model, n, n_positive, threshold``; for each metric ``<metric>, <metric>_low,
         <metric>_high`` (``auc, accuracy, sensitivity, specificity, ppv, npv, precision_macro, recall_macro, f1_macro,
-        f1, lr_positive, lr_negative``); ``auc_method`` and ``note``. NaN and a note where something is not defined.
+        f1, lr_positive, lr_negative``); ``auc_method`` and ``note``, which names those that are not defined (NaN).
     """
     wide = select_predictions(predictions, repeat=repeat, **chosen)
     own = thresholds is None and chosen.get("split") == "validation"
@@ -330,6 +332,8 @@ def _summary(scored: pd.DataFrame, threshold: float, level: float, reason: str) 
         note = _join_notes(note, f"no operating point: {reason}")
     else:
         estimates |= classification_metrics(*scored.to_numpy().T, threshold, confidence_level=level)
+        undefined = [key for key, estimate in estimates.items() if np.isnan(estimate.value)]
+        note = _join_notes(note, f"not defined, as 0/0: {', '.join(undefined)}" * bool(undefined))
     columns: dict[str, object] = {}
     for key, estimate in estimates.items():
         columns |= {key: estimate.value, f"{key}_low": estimate.low, f"{key}_high": estimate.high}

@@ -107,22 +107,18 @@ def coords(
         patients choose it, see :func:`sensitivity_at_specificity`.
     """
     asked = {"threshold": threshold, "sensitivity": sensitivity, "specificity": specificity}
-    asked = {name: np.atleast_1d(values) for name, values in asked.items() if values is not None} or {
-        "best": np.zeros(1)
-    }
+    asked = {name: values for name, values in asked.items() if values is not None} or {"best": 0.0}
     if len(asked) > 1:
         raise ValueError(f"give one of {', '.join(asked)}")
     ((kind, values),) = asked.items()
+    allowed, ends = ("a number", (-np.inf, np.inf)) if kind == "threshold" else ("a share between 0 and 1", (0, 1))
+    values = np.atleast_1d(_check_real(values, kind, allowed, low=ends[0], high=ends[1]))
     positive, score = _check_scored(y_true, y_score, pos_label=pos_label)
     if values.ndim != 1 or not values.size:
         raise ValueError(f"{kind} must be one number or a list of numbers; its shape is {values.shape}")
-    if kind == "threshold":
-        cuts = _check_real(values, kind, "a number", low=-np.inf, high=np.inf)
-    else:
-        targets = _check_real(values, kind, "a share between 0 and 1", low=0, high=1)
-        cuts = [_chosen(positive, score, "youden" if kind == "best" else kind, target) for target in targets]
-    rows = []
-    for cut in cuts:
+    rule, rows = "youden" if kind == "best" else kind, []
+    for value in values:
+        cut = value if kind == "threshold" else _chosen(positive, score, rule, value)
         options = {"prevalence": prevalence, "confidence_level": confidence_level}
         found, row = classification_metrics(positive, score, cut, **options), {"threshold": cut}
         for name in ("sensitivity", "specificity", "ppv", "npv"):

@@ -27,6 +27,7 @@ from fibrolib.inference.intervals import (
     Estimate,
     _composite_limits,
     _Counts,
+    _join_notes,
     _newcombe_limits,
     _normal_limits,
     _normal_quantile,
@@ -173,7 +174,8 @@ def attainable_areas(
     pairs = [int(np.prod(_check_classes(*sizes))) * (2 if ties else 1) for sizes in zip(cases, controls, strict=True)]
     common = lcm(*pairs)
     if np.prod([float(each * pairs.count(each) + 1) for each in set(pairs)]) > _MOST_SUMS:
-        raise ValueError("folds of so many different sizes can have almost any mean area: a printed one excludes none")
+        areas = "the mean area of these folds" if len(pairs) > 1 else f"the area of {sum(cases + controls)} patients"
+        raise ValueError(f"{areas} can have almost any value: a printed one excludes none")
     # All sums of multiples of each fold's step.
     sums = np.array([0], dtype=np.int64)
     for each in dict.fromkeys(pairs):
@@ -261,10 +263,11 @@ def implied_intervals(
 def _area_intervals(auc: float, n_positive: int, n_negative: int, level: float) -> dict[str, Estimate]:
     error = _hanley_mcneil_error(auc, n_positive, n_negative)
     limits = {
-        "hanley-mcneil": _normal_limits(auc, error, level),
+        "hanley-mcneil": _normal_limits(auc, error, level) if error > 0 else (float("nan"),) * 2,
         "newcombe": _newcombe_limits(auc, n_positive, n_negative, level),
     }
-    n, note = n_positive + n_negative, _small_sample_note(n_positive, n_negative)
+    certain = "Hanley & McNeil's standard error of an area of 0 or 1 is 0: no such interval" * (error == 0)
+    n, note = n_positive + n_negative, _join_notes(certain, _small_sample_note(n_positive, n_negative))
     return {
         f"auc_{method.replace('-', '_')}": Estimate("AUC", auc, low, high, n, level, method, error, note)
         for method, (low, high) in limits.items()
@@ -308,6 +311,8 @@ def comparison_range(
     """
     error_a, error_b = _two_errors(auc_a, auc_b, n_positive, n_negative)
     r = np.atleast_1d(_check_real(correlations, "correlations", "a correlation between -1 and 1", low=-1, high=1))
+    if r.ndim > 1:
+        raise ValueError(f"correlations must be a list of numbers; their shape is {r.shape}")
     error = np.sqrt(error_a**2 + error_b**2 - 2 * r * error_a * error_b)
     z = np.divide(auc_a - auc_b, error, out=np.full(len(r), np.nan), where=error > 0)
     return pd.DataFrame({"correlation": r, "standard_error": error, "z": z, "p": 2 * special.ndtr(-np.abs(z))})

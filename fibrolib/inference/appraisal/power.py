@@ -2,10 +2,12 @@
 
 Scores are binormal with equal spread. The variance of an area (Bamber, J Math Psychol 1975;12:387) and the covariance
 of two are exact at any size; under the null hypothesis both areas are their mean. In samples with fewer than
-100 patients in a class the normal approximation misses the power of :func:`delong_test` by up to 0.2, so there the test
-is simulated as it is by default, exchange of ranks included. Either way powers are right to 0.03
-(``benchmarks/power.py``). R's pROC takes the first area for both under the null hypothesis, and an approximate
-variance: for 0.92 against 0.75 (correlation 0.9) it asks for 6 a class, with the areas exchanged for 39.
+100 patients in a class, or where fewer than ten of a class decide how two high areas differ, the normal approximation
+misses the power of :func:`delong_test` by up to 0.2, so there the test is simulated as it is by default, exchange of
+ranks included. Either way powers are right to 0.03 at confidence levels up to 0.975 and correlations up to 0.8
+(``benchmarks/power.py``); beyond, the approximation was up to 0.08 too high: give `draws`. R's pROC takes the first
+area for both under the null hypothesis, and an approximate variance: for 0.92 against 0.75 (correlation 0.9) it asks
+for 6 a class, with the areas exchanged for 39.
 """
 
 from __future__ import annotations
@@ -43,6 +45,9 @@ from fibrolib.inference.roc import _area, _far_apart, _placements
 _ENOUGH = 100
 """From so many patients in the smaller class on the normal approximation is right to 0.03 (``benchmarks/power.py``)."""
 
+_ENOUGH_ERRORS = 10
+"""Patients of the smaller class, times one minus the higher area: fewer do not make the difference a normal number."""
+
 _DRAWS = 4000
 _BLOCK = 1_000_000
 """Scores held at once while simulating."""
@@ -50,8 +55,8 @@ _BLOCK = 1_000_000
 _EXCHANGES = 400
 """Random exchanges in each simulated sample; with their opposites twice as many."""
 
-_EXACT = 8
-"""Up to so many patients in a class the Mann-Whitney test is exact."""
+_EXACT = 8, 49
+"""Up to so many patients in a class (as in scipy), or in both (as in R), the Mann-Whitney test is exact."""
 
 _MOST_CASES = 1_000_000
 
@@ -126,7 +131,7 @@ class _Plan:
     @property
     def difference(self) -> float:
         """What the test looks for: the difference of the areas, beyond the margin."""
-        return self.areas[0] - (self.areas[1] if len(self.areas) > 1 else 0.5) + self.margin
+        return round(self.areas[0] - (self.areas[1] if len(self.areas) > 1 else 0.5) + self.margin, 12)
 
     def smallest(self, power: float, ratio: float) -> Power:
         """The smallest study that reaches a power."""
@@ -134,10 +139,15 @@ class _Plan:
         nearly = _smallest(replace(self, draws=0).at, *options)
         return _smallest(self.at, *options, start=nearly.n_positive)
 
+    def _is_normal(self, smaller: int) -> bool:
+        """Whether the normal approximation will do with so many patients in the smaller class."""
+        errors = min(min(area, 1 - area) for area in self.areas) * smaller
+        return smaller >= _ENOUGH and (len(self.areas) == 1 or errors >= _ENOUGH_ERRORS)
+
     def at(self, n_positive: int, n_negative: int) -> Power:
         """Power with so many patients."""
         m, n = _check_classes(n_positive, n_negative)
-        draws = self.draws if self.draws is not None else _DRAWS * (min(m, n) < _ENOUGH)
+        draws = self.draws if self.draws is not None else 0 if self._is_normal(min(m, n)) else _DRAWS
         test = {"confidence_level": self.confidence_level, "alternative": self.alternative}
         if not draws:
             null = (sum(self.areas) / 2,) * 2 if len(self.areas) > 1 else (0.5,)
@@ -166,7 +176,10 @@ def auc_power(
     draws: int | None = None,
     seed: int = 0,
 ) -> Power:
-    """Power to show by the Mann-Whitney test (exact with up to eight patients in a class) that an area is not 0.5.
+    """Power to show by the Mann-Whitney test that an area is not 0.5.
+
+    The test is exact with up to eight patients in a class or fewer than 50 in both, else normal with continuity
+    correction.
 
     Parameters
     ----------
@@ -180,7 +193,7 @@ def auc_power(
         One minus the significance level.
     draws, seed : int, optional
         Samples simulated; 0 for the normal approximation. Default 4000 samples where a class has fewer than 100
-        patients, else none.
+        patients (or two areas are so high that fewer than ten of them are ranked wrongly), else none.
 
     Examples
     --------
@@ -306,6 +319,8 @@ def pilot_sample_size(
 ) -> Power:
     """Least cases and controls that give the wanted power, from a pilot's two ROC curves; see :func:`pilot_power`."""
     power_at, difference = _pilot(y_true, score_a, score_b, alternative, confidence_level, pos_label)
+    if difference == 0:
+        raise InferenceError("the areas of the pilot do not differ: no sample size shows a difference")
     return _smallest(power_at, difference, power, ratio, alternative)
 
 
@@ -323,6 +338,8 @@ def power_curve(
     rows = []
     for n in listed.tolist():
         cases = round(_check_size(n, "sizes", least=2) / (1 + ratio))
+        if not 0 < cases < n:
+            raise ValueError(f"sizes: {n} patients at {ratio:g} controls for each case are of one class; give more")
         rows.append({"n": n} | asdict(comparison_power(auc_a, auc_b, cases, n - cases, **options)))
     return pd.DataFrame(rows)
 
@@ -399,9 +416,9 @@ def _ranks(scores: _Floats) -> NDArray[np.int64]:
 
 
 def _mann_whitney(ranks: NDArray[np.int64], _: _Floats, m: int, alternative: str) -> _Floats:
-    """Exact where a class has at most eight patients, as scipy has it by default."""
-    method = "exact" if min(m, ranks.shape[-1] - m) <= _EXACT else "asymptotic"
-    options = {"alternative": alternative, "axis": -1, "use_continuity": False, "method": method}
+    fewer, more = sorted((m, ranks.shape[-1] - m))
+    method = "exact" if fewer <= _EXACT[0] or more <= _EXACT[1] else "asymptotic"
+    options = {"alternative": alternative, "axis": -1, "method": method}
     return stats.mannwhitneyu(ranks[:, 0, :m], ranks[:, 0, m:], **options).pvalue
 
 
