@@ -30,7 +30,10 @@ def is_metavir(stages: Iterable[int]) -> bool:
     A table that holds only 0 and 1 is taken for a yes/no label of any disease, and is not called F0/F1. A `StageError`
     where one is missing or no whole number.
     """
-    present = set(check_stages(list(stages)).tolist())
+    numbers = pd.Series(list(stages), dtype=object).to_numpy(dtype=float, na_value=np.nan)
+    if not np.array_equal(numbers, np.floor(numbers)):
+        raise StageError("stages must be whole numbers, and none may be missing")
+    present = set(numbers.tolist())
     return len(present) > 2 and present <= set(METAVIR)
 
 

@@ -85,8 +85,8 @@ def test_test_patients_without_a_score_in_common_are_told():
 def test_certain_probabilities_have_a_note():
     right = table(1.6)
     certain = right.assign(y_score=right["y_score"].where(right.index != 3, 1.0))
-    assert "1 probability of exactly 0 or 1, taken as one in a million from there" in added_value(certain, "cnn3d").note
-    assert "exactly" not in added_value(right, "cnn3d").note
+    assert "1 probability nearer to 0 or 1 than one in a billion" in added_value(certain, "cnn3d").note
+    assert "billion" not in added_value(right, "cnn3d").note
 
 
 def test_a_score_that_speaks_against_the_condition_says_so():
@@ -133,3 +133,15 @@ def test_test_patients_are_no_training_patients():
     leaked = predictions.replace({"patient_id": tested}, trained)
     with pytest.raises(InferenceError, match=r"in two splits of repeat 0"):
         added_value(leaked, "cnn3d")
+
+
+def test_one_extreme_probability_changes_what_a_score_adds_no_more_than_a_certain_one():
+    """In training patients, and in test patients, whose result hangs on nobody else."""
+    right = table(1.6)
+    rows = {part: right.index[(right["split"] == part) & (right["model"] == "cnn3d") & (right["y_true"] == 0)][0]
+            for part in ("train", "test")}  # fmt: skip
+    for part, row in rows.items():
+        found = [added_value(right.assign(y_score=right["y_score"].where(right.index != row, value)), "cnn3d")
+                 for value in (0.0, 1e-300, 1e-40, 1e-9)]  # fmt: skip
+        assert len({each.statistic for each in found}) == 1, part
+        assert all(each.probabilities.equals(found[0].probabilities) for each in found), part

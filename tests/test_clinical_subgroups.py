@@ -129,7 +129,7 @@ def test_patients_without_a_centre_are_tested_nowhere(kind):
 def test_certain_probabilities_have_a_note():
     certain = np.where(np.arange(N) < 3, Y, PROB)
     notes = leave_one_centre_out(Y, certain, np.where(np.arange(N) // 2 % 2, "A", "B"))["note"]
-    assert notes.str.contains("3 probabilities of exactly 0 or 1, taken as one in a million from there").all()
+    assert notes.str.contains("3 probabilities nearer to 0 or 1 than one in a billion").all()
 
 
 def test_each_centre_is_left_out_once():
@@ -295,3 +295,21 @@ def test_a_group_that_is_called_missing_beside_missing_values():
     groups = pd.DataFrame({"centre": ["missing", "a", None, "a"]})
     with pytest.raises(InferenceError, match="column 'centre' has a group 'missing', and patients without a value"):
         subgroup_table([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4], groups, 0.5)
+
+
+def test_certain_patients_are_called_as_those_who_are_nearly_certain():
+    """Of a centre whose probabilities are 0 and 1, as of one whose are one in a billion from there."""
+    rng = np.random.default_rng(0)
+    y = np.r_[np.repeat([0, 1], 60), np.repeat([0, 1], 10)]
+    p = special.expit(np.r_[rng.normal(-2, 2, 60), rng.normal(2, 2, 60), np.full(20, -np.inf)])
+    p[-10:], p[0], centre = 1.0, 1e-40, np.r_[np.tile(["A", "B"], 60), ["C"] * 20]
+    found = leave_one_centre_out(y, p, centre)
+    pd.testing.assert_frame_equal(
+        found, leave_one_centre_out(y, np.clip(p, 1e-9, 1 - 1e-9), centre).assign(note=found["note"])
+    )
+    assert found.set_index("level").loc["C", ["sensitivity", "specificity"]].tolist() == [1, 1]
+
+
+def test_a_group_that_is_called_missing_is_a_centre_like_others():
+    patients = pd.DataFrame({"split": ["train"] * 6, "centre": ["missing", "a", None, "a", "missing", "b"]})
+    assert sorted(centre_splits(patients)) == ["a", "b", "missing"]

@@ -281,3 +281,17 @@ def test_a_pilot_of_equal_areas_plans_no_study():
 def test_sizes_of_one_class_are_named():
     with pytest.raises(ValueError, match="sizes: 2 patients at 50 controls for each case are of one class"):
         power_curve(0.9, 0.8, [2], ratio=50)
+
+
+@pytest.mark.parametrize(
+    ("areas", "sizes", "simulated"),
+    [
+        ((0.9, 0.8), (100, 100), False),
+        ((0.95, 0.9), (200, 200), False),
+        ((0.91, 0.8), (100, 100), True),
+        ((0.98, 0.97), (400, 20_000), False),
+    ],
+)
+def test_which_powers_are_simulated(areas, sizes, simulated):
+    """From ten patients on that are ranked wrongly, and with very many patients, none is."""
+    assert comparison_power(*areas, *sizes).method.startswith("simulation") == simulated

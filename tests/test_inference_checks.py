@@ -437,7 +437,16 @@ def test_ids_that_differ_in_a_blank_are_refused():
         repeatability(np.arange(8.0), patients, 0.5)
 
 
-@pytest.mark.parametrize("empty", ["", " ", "nan", "<NA>"])
+def test_a_patient_is_the_same_with_a_blank_behind_the_id():
+    ids = [f"p{n}" for n in range(6)]
+    one, other = pd.Series(Y, ids), pd.Series(Y, [f"{each} " for each in ids])
+    with pytest.raises(InferenceError, match="both cohorts hold p0"):
+        delong_test((one, other), pd.Series(A, ids), pd.Series(B, other.index), paired=False)
+    with pytest.raises(InferenceError, match="6 rows of 5 patients"):
+        auc(pd.Series(Y, ["p1", "p1 ", *ids[2:]]), A)
+
+
+@pytest.mark.parametrize("empty", ["", " ", "nan", "<NA>", "NaT"])
 def test_a_text_that_stands_for_a_missing_label_is_no_label(empty):
     with pytest.raises(InferenceError, match="found nan: leave these patients out"):
         auc(["F4", empty, "F4", empty], [1, 2, 3, 4], pos_label="F4")
@@ -452,8 +461,8 @@ def test_a_text_that_stands_for_a_missing_label_is_no_label(empty):
         (lambda: coords(Y, A, threshold=[[0.5, 0.1]]), "threshold must be one number or a list"),
         (lambda: adjust_pvalues([0.1], ["holm"]), "method must be one of multipletests'"),
         (lambda: attainable_auc([np.inf, 1], np.eye(2), 1), "finite shares from 0 on"),
-        (lambda: is_metavir([0, 1, 2, np.nan]), "stage is missing in 1 of 4"),
-        (lambda: is_metavir([0, 1.5, 2.7]), "stage must hold whole numbers"),
+        (lambda: is_metavir([0, 1, 2, np.nan]), "stages must be whole numbers, and none may be missing"),
+        (lambda: is_metavir([0, 1.5, 2.7]), "stages must be whole numbers"),
     ],
 )
 def test_arguments_of_another_shape_or_kind_are_named(call, said):

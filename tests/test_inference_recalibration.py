@@ -88,14 +88,18 @@ def test_log_odds_of_very_small_probabilities_are_their_own():
     y = np.repeat([0, 1], 60)
     assert fit_recalibration(y, p) == pytest.approx((7.608, 0.4310), abs=1e-3)
     assert auc(y, recalibrated(p, 0, 1)) == auc(y, p)
-    np.testing.assert_allclose(log_odds(p), special.logit(p))
 
 
-def test_log_odds_of_0_and_1_do_not_change_the_order():
-    found = log_odds([0, 1e-9, np.nan, 0.5, 1])
-    assert found[0] == found[1] == pytest.approx(np.log(1e-9))
-    assert found[-1] == pytest.approx(np.log(1e6 - 1))
-    assert np.isnan(found[2])
+def test_log_odds_of_a_probability_do_not_hang_on_the_others():
+    values = [0, 1e-300, 1e-9, 1e-8, 0.5, 1, np.nan]
+    found = log_odds(values)
+    np.testing.assert_array_equal(found, [log_odds(value) for value in values])
+    assert found[0] == found[1] == found[2] == pytest.approx(np.log(1e-9))
+    assert found[3:5].tolist() == pytest.approx([np.log(1e-8), 0])
+    assert found[5] == pytest.approx(-np.log(1e-9))
+
+
+def test_recalibrated_probabilities_of_0_and_1_stay():
     for slope in (2.0, 0.0, -1.0):
         moved = recalibrated([0, 0.5, 1, np.nan], 0.0, slope)
         np.testing.assert_allclose(moved[:3], {2.0: [0, 0.5, 1], 0.0: [0.5] * 3, -1.0: [1, 0.5, 0]}[slope])

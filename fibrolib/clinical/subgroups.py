@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy import special
 
 from fibrolib.clinical.logistic import _fit_logistic, _score_test
 from fibrolib.inference import (
@@ -72,6 +73,7 @@ def subgroup_table(
         raise InferenceError(f"threshold must be one probability, or NaN where there is none; it is {threshold}")
     rows = [{"column": "all", "level": "all patients"} | _numbers(data, threshold, confidence_level)]
     for column in groups:
+        _refuse_named_missing(data[column], f"column {column!r}")
         for level in _levels(data[column]):
             part = data[data[column].isna() if level is None else data[column] == level]
             name = "missing" if level is None else str(level)
@@ -121,9 +123,13 @@ def _named_groups(column: pd.Series, name: str) -> pd.Series:
     if texts.duplicated().any():
         alike = levels[texts == texts[texts.duplicated()].iloc[0]]
         raise InferenceError(f"{name} holds {' and '.join(map(repr, alike))}: write all of them alike")
-    if column.isna().any() and texts.eq("missing").any():
-        raise InferenceError(f"{name} has a group 'missing', and patients without a value: leave these cells empty")
     return column
+
+
+def _refuse_named_missing(column: pd.Series, name: str) -> None:
+    """Refuse a group "missing" beside patients without a value, who have a row of that name."""
+    if column.isna().any() and (column.dropna().astype(str).str.strip() == "missing").any():
+        raise InferenceError(f"{name} has a group 'missing', and patients without a value: leave these cells empty")
 
 
 def _numbers(part: pd.DataFrame, threshold: float, level: float) -> dict[str, object]:
@@ -249,8 +255,8 @@ def leave_one_centre_out(
     if np.ndim(centre) != 1:
         raise InferenceError("centre must name the centre of each patient, for example table['centre']")
     names = pd.Series(np.asarray(_without_mask(centre), dtype=object))
-    data = _joined(y_true, y_prob, pd.DataFrame({"centre": names}))
-    rows = []
+    data, rows = _joined(y_true, y_prob, pd.DataFrame({"centre": names})), []
+    _refuse_named_missing(data["centre"], "centre")
     for name, here in data.groupby("centre"):
         others = data[data["centre"].notna() & (data["centre"] != name)]
         row: dict[str, object] = {"level": str(name), "n": len(here), "n_positive": int(here[""].sum())}
@@ -263,7 +269,7 @@ def leave_one_centre_out(
             note = "in the other centres, the score does not rise with the condition: nothing can be carried over"
             rows.append(row | {"note": note})
             continue
-        carried = [1 / (1 + np.exp(-_line(part) @ beta)) for part in (others, here)]
+        carried = [special.expit(_line(part) @ beta) for part in (others, here)]
         threshold = choose_threshold(others[""], carried[0])
         numbers = _numbers(here.assign(**{" ": carried[1]}), threshold, confidence_level)
         numbers["note"] = _join_notes(_certain_note(data[" "][data["centre"].notna()]), numbers["note"])

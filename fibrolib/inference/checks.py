@@ -72,7 +72,7 @@ def _has_label(labels: ArrayLike, name: str, pos_label: object) -> _Floats:
         raise ValueError(f"pos_label must be one label, that of the diseased; it is {pos_label!r}")
     if np.ndim(labels) != 1:
         return np.empty(np.shape(labels))  # refused by its shape
-    series = pd.Series(_without_mask(labels))
+    series = pd.Series(np.asarray(_without_mask(labels), dtype=object))
     series = series.mask(series.map(_is_empty_text).astype(bool))
     known = series.dropna().unique().tolist()
     if len(known) > 2 or (len(known) == 2 and pos_label not in known):
@@ -82,8 +82,8 @@ def _has_label(labels: ArrayLike, name: str, pos_label: object) -> _Floats:
 
 
 def _is_empty_text(label: object) -> bool:
-    """Whether a label is a text that stands for none: blank, or a missing value that was turned into text."""
-    return isinstance(label, str) and label.strip().casefold() in ("", "nan", "<na>")
+    """Whether a label is a text that stands for none: blank, or what pandas writes for a missing value."""
+    return isinstance(label, str) and label.strip().casefold() in ("", "nan", "<na>", "nat")
 
 
 def _class_sizes(positive: _Booleans) -> tuple[int, int]:
@@ -161,8 +161,9 @@ def _check_order(truth: ArrayLike, *others: ArrayLike, several: bool = False) ->
     """
     indices = _indices(truth, *others)
     for index in indices:
-        if index.has_duplicates and not several and not _is_numbering(index):
-            twice = index[index.duplicated()]
+        names = index if pd.api.types.is_numeric_dtype(index) else pd.Index(list(map(_as_text, index)))
+        if names.has_duplicates and not several and not _is_numbering(index):
+            twice, index = names[names.duplicated()], names
             raise InferenceError(
                 f"{counted(len(index), 'row')} of {counted(index.nunique(), 'patient')}: {_quoted(twice[0])}, for "
                 "example, has several. Give one row of each patient (fibrolib.clinical.clustered_auc takes several "
@@ -225,8 +226,8 @@ def _shared_patients(one: Sequence[ArrayLike], other: Sequence[ArrayLike]) -> li
 
 
 def _as_text(label: Hashable) -> str:
-    """An id as text; a whole number without decimals."""
-    return str(int(label) if isinstance(label, float) and label.is_integer() else label)
+    """An id as text without blanks around it; a whole number without decimals."""
+    return str(int(label) if isinstance(label, float) and label.is_integer() else label).strip()
 
 
 def _quoted(label: Hashable) -> str:

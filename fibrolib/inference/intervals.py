@@ -251,7 +251,7 @@ def _composite_limits(
     "bootstrap": BCa, patients resampled within each class; NaN where a resample has no value.
     """
     _check_choice(method, "method", _COMPOSITE_METHODS)
-    value = float(metric(*counts))
+    value, level = float(metric(*counts)), float(level)
     if np.isnan(value):
         return value, value
     if method == "jeffreys":
@@ -270,7 +270,8 @@ def _jeffreys_limits(metric: _Metric, counts: _Counts, level: float) -> _Limits:
     if level <= _MOST_EVEN:
         return tuple(np.quantile(values, tails).tolist())
     order = np.argsort(values)
-    return tuple(values[order[np.searchsorted(np.cumsum(weights[order]), tails)]].tolist())
+    which = np.searchsorted(np.cumsum(weights[order]), tails)
+    return tuple(values[order[np.minimum(which, len(order) - 1)]].tolist())
 
 
 @lru_cache(maxsize=1)

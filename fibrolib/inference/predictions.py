@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -59,9 +59,10 @@ def select_predictions(
     if not isinstance(models, Iterable):
         raise ValueError(f"models must be names, such as {list(wide.columns[1:])}; it is {models!r}")
     models = [models] if isinstance(models, str) else list(models)
-    if unnamed := [model for model in models if not isinstance(model, Hashable)]:
-        raise ValueError(f"models must be names, such as {list(wide.columns[1:])}; one is {unnamed[0]!r}")
-    models = list(dict.fromkeys(models))
+    try:
+        models = list(dict.fromkeys(models))
+    except TypeError as error:
+        raise ValueError(f"models must be names, such as {list(wide.columns[1:])}: {error}") from error
     if not models:
         raise ValueError(f"models must name at least one of {list(wide.columns[1:])}, or be None for all of them")
     absent = [model for model in models if model not in wide.columns[1:]]
@@ -108,6 +109,7 @@ def _check_values(predictions: pd.DataFrame) -> None:
         n = int(predictions["patient_id"].isin(blank).sum())
         raise InferenceError(f"column 'patient_id' has {counted(n, 'blank row')}: give every patient an id")
     _check_ids(names, "column 'patient_id'")
+    _check_ids(predictions["model"].unique(), "column 'model'")
     if predictions["model"].eq("y_true").any():
         raise InferenceError("a model is called 'y_true', as the column of the truth: give it another name")
     unknown = sorted(set(predictions["split"].astype(str)) - set(_SPLITS))

@@ -19,24 +19,21 @@ from fibrolib.inference.checks import (
     _check_unit_range,
 )
 
-_MOST = float(special.logit(1 - 1e-6))  # log odds of a probability of 1, which has none, unless others are higher
+_LEAST = 1e-9  # a probability nearer to 0 or 1 is taken as so far from there: beyond, it would outweigh all others
 
 
 def log_odds(probability: ArrayLike) -> NDArray[np.float64]:
-    """Log odds of probabilities, same shape.
-
-    Those of 0 and 1 are taken as one in a million from there, or as the nearest of the others that is nearer.
-    """
-    odds = special.logit(_check_unit_range(_as_float(probability, "probability"), "probability"))
-    known = odds[np.isfinite(odds)]
-    return np.clip(odds, known.min(initial=-_MOST), known.max(initial=_MOST))
+    """Log odds of probabilities, same shape; those nearer to 0 or 1 than one in a billion are taken as so far away."""
+    values = _check_unit_range(_as_float(probability, "probability"), "probability")
+    return special.logit(np.clip(values, _LEAST, 1 - _LEAST))
 
 
 def _certain_note(probability: ArrayLike) -> str:
     """Caveat of log odds that `log_odds` cuts."""
-    n = int(np.isin(np.asarray(probability, dtype=float), (0.0, 1.0)).sum())
+    values = np.asarray(probability, dtype=float)
+    n = int(((values < _LEAST) | (values > 1 - _LEAST)).sum())
     number = counted(n, "probability", "probabilities")
-    return f"{number} of exactly 0 or 1, taken as one in a million from there or as the nearest other" if n else ""
+    return f"{number} nearer to 0 or 1 than one in a billion, taken as so far from there" if n else ""
 
 
 def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = True) -> tuple[float, float]:
@@ -57,7 +54,7 @@ def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = Tru
     probability = _check_probabilities(y_prob, len(positive))
     inside = _has_log_odds(probability)
     positive = _check_labels(positive[inside], "y_true where the probability is not 0 or 1", least=1)
-    logits = log_odds(probability[inside])
+    logits = special.logit(probability[inside])
     if not slope:
         return _matching_shift(positive, logits), 1.0
     centred = logits - logits.mean()
@@ -72,7 +69,10 @@ def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = Tru
 
 
 def recalibrated(y_prob: ArrayLike, intercept: float, slope: float) -> NDArray[np.float64]:
-    """Probabilities moved by `fit_recalibration`; same shape, NaN where missing. Those of 0 and 1 stay as they are."""
+    """Probabilities moved by `fit_recalibration`; same shape, NaN where missing.
+
+    With a slope above 0, those of 0 and 1 stay, and so does the order of the patients.
+    """
     for name, value in (("intercept", intercept), ("slope", slope)):
         _check_number(value, name, "a finite number", low=-np.inf, high=np.inf, open_="low high")
     odds = special.logit(_check_unit_range(_as_float(y_prob, "y_prob"), "y_prob"))

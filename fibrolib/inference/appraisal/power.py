@@ -48,6 +48,9 @@ _ENOUGH = 100
 _ENOUGH_ERRORS = 10
 """Patients of the smaller class, times one minus the higher area: fewer do not make the difference a normal number."""
 
+_MOST_SIMULATED = 2000
+"""More patients in both classes than so many would take seconds to simulate."""
+
 _DRAWS = 4000
 _BLOCK = 1_000_000
 """Scores held at once while simulating."""
@@ -139,15 +142,17 @@ class _Plan:
         nearly = _smallest(replace(self, draws=0).at, *options)
         return _smallest(self.at, *options, start=nearly.n_positive)
 
-    def _is_normal(self, smaller: int) -> bool:
-        """Whether the normal approximation will do with so many patients in the smaller class."""
-        errors = min(min(area, 1 - area) for area in self.areas) * smaller
-        return smaller >= _ENOUGH and (len(self.areas) == 1 or errors >= _ENOUGH_ERRORS)
+    def _is_normal(self, m: int, n: int) -> bool:
+        """Whether the normal approximation will do with so many patients."""
+        if min(m, n) < _ENOUGH:
+            return False
+        errors = round(min(min(area, 1 - area) for area in self.areas) * min(m, n), 9)
+        return len(self.areas) == 1 or errors >= _ENOUGH_ERRORS or m + n > _MOST_SIMULATED
 
     def at(self, n_positive: int, n_negative: int) -> Power:
         """Power with so many patients."""
         m, n = _check_classes(n_positive, n_negative)
-        draws = self.draws if self.draws is not None else 0 if self._is_normal(min(m, n)) else _DRAWS
+        draws = self.draws if self.draws is not None else 0 if self._is_normal(m, n) else _DRAWS
         test = {"confidence_level": self.confidence_level, "alternative": self.alternative}
         if not draws:
             null = (sum(self.areas) / 2,) * 2 if len(self.areas) > 1 else (0.5,)
@@ -193,7 +198,8 @@ def auc_power(
         One minus the significance level.
     draws, seed : int, optional
         Samples simulated; 0 for the normal approximation. Default 4000 samples where a class has fewer than 100
-        patients (or two areas are so high that fewer than ten of them are ranked wrongly), else none.
+        patients (or, among up to 2,000 patients, two areas are so high that fewer than ten of a class are ranked
+        wrongly), else none.
 
     Examples
     --------
