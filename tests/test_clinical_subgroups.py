@@ -313,3 +313,11 @@ def test_certain_patients_are_called_as_those_who_are_nearly_certain():
 def test_a_group_that_is_called_missing_is_a_centre_like_others():
     patients = pd.DataFrame({"split": ["train"] * 6, "centre": ["missing", "a", None, "a", "missing", "b"]})
     assert sorted(centre_splits(patients)) == ["a", "b", "missing"]
+
+
+def test_interactions_of_very_small_probabilities_are_those_of_r():
+    """Expected: R 4.2, ``anova(glm(y ~ qlogis(p) + c), glm(y ~ qlogis(p) * c), test = "Rao")``."""
+    rng = np.random.default_rng(1)
+    p = special.expit(np.r_[rng.normal(-20, 4, 60), rng.normal(-15, 4, 60)])
+    (row,) = interaction_tests(np.repeat([0, 1], 60), p, pd.DataFrame({"c": list("abc") * 40})).to_dict("records")
+    assert (row["statistic"], row["p"]) == pytest.approx((1.865, 0.394), abs=1e-3)

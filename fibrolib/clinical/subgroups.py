@@ -197,7 +197,8 @@ def _interaction(data: pd.DataFrame, column: str) -> dict[str, object]:
     if len(enough) < 2:
         return row | {"note": f"fewer than two groups with {_LEAST} patients in either class: not tested"}
     member = np.column_stack([known[column] == level for level in enough[1:]]).astype(float)
-    score = log_odds(known[" "])
+    score = special.logit(known[" "].to_numpy())
+    score = (score - score.mean()) / (score.std() or 1.0)  # the test is the same, and safe with extreme scores
     base = np.column_stack((np.ones(len(known)), score, member))
     try:
         found = _score_test(base, score[:, None] * member, known[""].to_numpy())
