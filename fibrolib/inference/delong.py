@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -145,17 +146,16 @@ def delong_test(
         return found
     if not variance > 0:
         found = replace(found, note=_join_notes(_BOTH_FLAWLESS, note))
-    sides = dict.fromkeys((alternative, "two-sided"))
+    pvalue = partial(_tail, found.statistic, found.df)
     if variance > 0 and _exchanges(sizes):
-        sides = {side: _exchange_pvalue(positive, *scores, side) for side in sides}
+        pvalue = partial(_exchange_pvalue, positive, *scores)
         note = _join_notes("p from a permutation test within patients", found.note)
-        found = replace(found, pvalue=sides[alternative], note=note)
-    else:
-        sides = {side: _tail(found.statistic, found.df, side) for side in sides}
+        found = replace(found, pvalue=pvalue(alternative), note=note)
+    two_sided = found.pvalue if alternative == "two-sided" else pvalue("two-sided")
     correlation = (sum(single) - variance) / 2 / np.sqrt(np.prod(single)) if min(single) > 0 else 0.0
     limits = (_auto_limits(area, part, sizes, level) for area, part in zip(areas, parts, strict=True))
     low, high = _mover_limits(*areas, *limits, correlation)
-    if sides["two-sided"] > 1 - level:
+    if two_sided > 1 - level:
         low, high = min(low, 0.0), max(high, 0.0)
     return replace(found, low=low, high=high)
 

@@ -270,13 +270,13 @@ def _jeffreys_limits(metric: _Metric, counts: _Counts, level: float) -> _Limits:
     if level <= _MOST_EVEN:
         return tuple(np.quantile(values, tails).tolist())
     order = np.argsort(values)
-    which = np.searchsorted(np.cumsum(weights[order]), tails)
+    which = np.searchsorted(np.cumsum(np.outer(weights, weights).ravel()[order]), tails)
     return tuple(values[order[np.minimum(which, len(order) - 1)]].tolist())
 
 
 @lru_cache(maxsize=1)
 def _jeffreys_cells(counts: _Counts, level: float) -> tuple[tuple[NDArray[np.float64], ...], NDArray[np.float64]]:
-    """Two-by-two tables from quantiles of either posterior, crossed: a deterministic sample, and its weights."""
+    """Two-by-two tables from quantiles of either posterior, crossed: a deterministic sample; weights of either."""
     tp, fn, fp, tn = counts
     edges = np.linspace(0, 1, _GRID + 1)
     if level > _MOST_EVEN:  # points that are evenly spread on the normal scale reach far into the tails
@@ -286,7 +286,7 @@ def _jeffreys_cells(counts: _Counts, level: float) -> tuple[tuple[NDArray[np.flo
     specificity = np.tile(stats.beta.ppf(points, tn + 0.5, fp + 0.5), _GRID)
     m, n = tp + fn, fp + tn
     cells = m * sensitivity, m * (1 - sensitivity), n * (1 - specificity), n * specificity
-    return cells, np.outer(weights, weights).ravel()
+    return cells, weights
 
 
 @lru_cache(maxsize=1)

@@ -58,9 +58,8 @@ def select_predictions(
         return wide
     if not isinstance(models, Iterable):
         raise ValueError(f"models must be names, such as {list(wide.columns[1:])}; it is {models!r}")
-    models = [models] if isinstance(models, str) else list(models)
     try:
-        models = list(dict.fromkeys(models))
+        models = list(dict.fromkeys([models] if isinstance(models, str) else models))
     except TypeError as error:
         raise ValueError(f"models must be names, such as {list(wide.columns[1:])}: {error}") from error
     if not models:
