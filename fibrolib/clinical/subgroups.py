@@ -27,6 +27,7 @@ from fibrolib.inference.checks import (
     _check_order,
     _check_probabilities,
     _few,
+    _refuse_alike,
 )
 from fibrolib.inference.intervals import _join_notes
 from fibrolib.inference.recalibration import _certain_note
@@ -118,11 +119,7 @@ def _named_groups(column: pd.Series, name: str) -> pd.Series:
         column = column.cat.set_categories([each for each in column.cat.categories if str(each).strip()])
     elif column.dtype in (object, "string"):
         column = _without_blanks(column)
-    levels = pd.Series(column.dropna().unique().tolist(), dtype=object)
-    texts = levels.map(str).str.strip()
-    if texts.duplicated().any():
-        alike = levels[texts == texts[texts.duplicated()].iloc[0]]
-        raise InferenceError(f"{name} holds {' and '.join(map(repr, alike))}: write all of them alike")
+    _refuse_alike(column.dropna().unique().tolist(), name)
     return column
 
 

@@ -143,13 +143,18 @@ def _check_column_names(table: pd.DataFrame, name: str) -> None:
 
 
 def _check_ids(ids: Iterable[Hashable], name: str) -> None:
-    """Refuse different ids of which some are texts and some numbers, or two differ in a blank: "7", 7 and "7 "."""
+    """Refuse ids of which some are texts and some numbers, or two differ in a blank."""
     texts = {isinstance(each, str) for each in ids}
     if len(texts) > 1:
         raise InferenceError(f"{name} holds numbers and texts: 7 and '7' would be two. Write all of them alike")
-    known = {}
-    for each in ids if True in texts else ():
-        if (other := known.setdefault(each.strip(), each)) != each:
+    _refuse_alike(ids if True in texts else (), name)
+
+
+def _refuse_alike(names: Iterable[Hashable], name: str) -> None:
+    """Refuse different names that are one text but for blanks around it: "7", 7 and "7 "."""
+    known: dict[str, Hashable] = {}
+    for each in names:
+        if (other := known.setdefault(str(each).strip(), each)) != each:
             raise InferenceError(f"{name} holds {other!r} and {each!r}, which would be two. Write all of them alike")
 
 
