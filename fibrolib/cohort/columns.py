@@ -228,6 +228,7 @@ def _folded(name: str) -> str:
 
 
 _MEANING = {_folded(alias): column for column, aliases in _ALIASES.items() for alias in (column, *aliases.split(", "))}
+_LONG_ALIASES = [alias for alias in _MEANING if len(alias) >= _MIN_LETTERS]
 _TELLING = {_folded(name) for name in _IDENTIFYING_NAMES.split(", ")}
 _TELLING_WORDS = [_folded(name) for name in _IDENTIFYING_WORDS.split(", ")]
 
@@ -244,7 +245,9 @@ def meant_column(name: str, present: Collection[str] = ()) -> str | None:
     meanings = {_MEANING.get(joined)} - {None} or {_MEANING.get(word) for word in words}
     if len(meanings) == 1 and None not in meanings:
         return meanings.pop()
-    absent = [alias for alias, column in _MEANING.items() if column not in present and len(alias) >= _MIN_LETTERS]
-    candidates = [alias for alias in absent if abs(len(alias) - len(joined)) <= 1 and len(joined) >= _MIN_LETTERS]
+    if len(joined) < _MIN_LETTERS or joined.isdigit():
+        return None
+    near = [alias for alias in _LONG_ALIASES if abs(len(alias) - len(joined)) <= 1]
+    candidates = [alias for alias in near if _MEANING[alias] not in present]
     close = difflib.get_close_matches(joined, candidates, n=1, cutoff=0.8)
     return _MEANING[close[0]] if close else None
