@@ -226,6 +226,12 @@ def test_names_that_differ_in_a_blank_are_not_two_groups():
         subgroup_table(np.arange(80) % 2, np.linspace(0.1, 0.9, 80), centres, 0.5)
 
 
+def test_the_name_of_a_group_is_one_text_or_number():
+    pairs = pd.DataFrame({"x": [("a", 1)] * 40 + [("b", 2)] * 40})
+    with pytest.raises(InferenceError, match=r"column 'x' holds \('a', 1\): the name of a group must be one text"):
+        subgroup_table(np.arange(80) % 2, np.linspace(0.1, 0.9, 80), pairs, 0.5)
+
+
 def test_a_way_of_grouping_has_one_name():
     groups = GROUPS.set_axis(pd.MultiIndex.from_tuples([("way", name) for name in GROUPS]), axis=1)
     with pytest.raises(InferenceError, match="column of several names"):

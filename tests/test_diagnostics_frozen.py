@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fibrolib.diagnostics import FIB4, INDICES, Diagnostic, fitted_numbers, restore_classifier
+from fibrolib.diagnostics import APRI, FIB4, INDICES, Diagnostic, fitted_numbers, restore_classifier
 
 RANDOM = np.random.default_rng(0)
 STAGES = np.arange(60) % 5
@@ -59,8 +59,31 @@ def test_a_logistic_regression_is_its_coefficients(steps):
 
 
 def test_what_is_more_than_a_few_numbers_is_not_written():
-    flagged = make_pipeline(SimpleImputer(add_indicator=True), LogisticRegression())
-    for classifier in (RandomForestClassifier(3), flagged, make_pipeline(PCA(2), LogisticRegression())):
+    steps = SimpleImputer(add_indicator=True), SimpleImputer(missing_values=-1), PCA(2)
+    for classifier in (RandomForestClassifier(3), *(make_pipeline(step, LogisticRegression()) for step in steps)):
         assert fitted_numbers(classifier.fit(PATIENTS, STAGES >= 2)) is None
     scaled = StandardScaler().fit_transform(PATIENTS)
     assert fitted_numbers(LogisticRegression().fit(scaled, STAGES)) is None  # five classes
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"coefficients": [1.0]}, "coefficients must be 2 numbers, one for each of ast, platelets"),
+        ({"steps": [{"fill": [1.0]}]}, "fill must be 2 numbers"),
+        ({"steps": [{"centre": [0.0, 0.0], "scale": 1.0}]}, "scale must be 2 numbers, .*, not 1.0"),
+        ({"coefficients": [1.0, np.nan]}, "coefficients must be 2 numbers, .* nan"),
+        ({"coefficients": [1.0, "x"]}, "x"),
+        ({"steps": [{"scale": [1.0, 1.0]}]}, "a step must have fill, or centre and scale; it has scale"),
+        ({"steps": [5]}, "int"),
+        ({"steps": 5}, "int"),
+        ({"intercept": None}, "NoneType"),
+        ({"slope": 1.0}, "slope"),
+    ],
+)
+def test_numbers_of_other_columns_are_refused(change, message):
+    record = Diagnostic("mine", "Mine", columns=APRI.columns, estimator=LogisticRegression())
+    numbers = {"steps": [], "intercept": 0.0, "coefficients": [1.0, 1.0]}
+    restore_classifier(record, numbers, 2)
+    with pytest.raises((KeyError, TypeError, ValueError), match=message):
+        restore_classifier(record, numbers | change, 2)

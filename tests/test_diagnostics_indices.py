@@ -293,6 +293,8 @@ def test_labels_of_the_patients_survive():
     assert found.index.equals(table.index)
     assert zones(found, FIB4).index.equals(table.index)
     assert apri(table["ast"], 200).index.equals(table.index)
+    limits = pd.Series([40, 32], index=["a", "b"])
+    assert apri([80, 80], 200, upper_limit=limits).to_dict() == {"a": 1.0, "b": 1.25}
     with pytest.raises(IndexInputError, match="indices differ"):
         apri(table["ast"], table["platelets"].iloc[::-1])
 
@@ -340,17 +342,19 @@ def test_rows_of_zones_are_of_the_same_patients():
         (lambda: apri(80, 150, upper_limit=None), "upper_limit must be a number of U/L"),
         (lambda: fib4([60, 50], [80, 40, 30], 64, 150), r"the shapes are: age \(2,\), ast \(3,\), alt \(\)"),
         (lambda: fib4([np.datetime64("2020")], 80, 64, 150), r"age must hold numbers: it is of type datetime64"),
-        (lambda: PublishedCutoff(3, np.nan, 2, "", ""), "two numbers, low <= high; they are nan and 2"),
+        (lambda: PublishedCutoff(3, np.nan, 2, "", ""), "two positive numbers, low <= high; they are nan and 2"),
         (
             lambda: PublishedCutoff(2.5, 1, 2, "", ""),
             "the stage of cut-offs must be a whole number .* it is 2.5",
         ),
         (lambda: fib4([[60], [50]], [80, 40], 64, 150), r"the shapes are: age \(2, 1\), ast \(2,\)"),
         (lambda: fib4(60, 80, 64, True), "platelets must hold numbers: it is of type bool"),
-        (lambda: PublishedCutoff(3, 1, 2, "", "", from_age="35"), "from_age must be a number of years; it is '35'"),
+        (lambda: PublishedCutoff(3, 1, 2, "", "", from_age="35"), "from_age must be a number of years.* it is '35'"),
+        (lambda: PublishedCutoff(3, 1, 2, "", "", from_age=float("nan")), "from_age must be .* such as 35; it is nan"),
         (lambda: PublishedCutoff(True, 1, 2, "", ""), "must be a whole number from 1 on; it is True"),
-        (lambda: PublishedCutoff(3, 5, 2, "", ""), "two numbers, low <= high; they are 5 and 2"),
+        (lambda: PublishedCutoff(3, 5, 2, "", ""), "two positive numbers, low <= high; they are 5 and 2"),
         (lambda: PublishedCutoff(3, 1, 2, "", "", low_from_65=5), r"they are 1 \(from 65 years 5\) and 2"),
+        (lambda: PublishedCutoff(3, 1, 2, "", "", low_from_65=0.0), r"positive .* 1 \(from 65 years 0.0\) and 2"),
         (
             lambda: apri(pd.Series([80, 60], list("ab")), 150, upper_limit=pd.Series([35, 40], list("ba"))),
             "ast, platelets, upper_limit must be of the same patients",
@@ -362,6 +366,7 @@ def test_rows_of_zones_are_of_the_same_patients():
         (lambda: zones([2.7], SWE, unit={"swe": "m/s"}), "unit must name 'index' alone"),
         (lambda: fib4(60, 80, 64, 150, unit={"ast": 5}), "unit must map arguments to texts"),
         (lambda: apri([80, 90, 70], 150, upper_limit=[40, 35]), r"one for each patient; its shape is \(2,\)"),
+        (lambda: apri([80, 90], 150, upper_limit=pd.Series([40], ["a"])), r"each patient; its shape is \(1,\)"),
         (lambda: fib4(60, 80, 64, 150, unit=5), "unit must be a text, .* it is 5"),
         (lambda: apri(80, 150, unit={"limit": "µkat/L"}), "unit names .*limit"),
         (lambda: ColumnSpec("U/L", 20, 1), "go from low to high, .* they are 20 to 1"),

@@ -20,6 +20,7 @@ from fibrolib.diagnostics import (
     BUILT_IN,
     ColumnSpec,
     Diagnostic,
+    DiagnosticError,
     PublishedCutoff,
     find_diagnostic,
     load_diagnostic,
@@ -117,11 +118,16 @@ def test_low_values_may_go_with_high_stages():
         ({"label": ""}, "label must be a text"),
         ({"kind": "score"}, "kind must be 'index', 'net' or 'covariate'"),
         ({"colour": "red"}, "#RRGGBB"),
+        ({"colour": 5}, "#RRGGBB, such as #7F6A00, not 5"),
+        ({"citation": 5}, "citation must be a text, .* it is 5"),
         ({"columns": {}}, "at least one name of a column"),
         ({"columns": {"marker": "ng/mL"}}, "ColumnSpec"),
+        ({"columns": "marker"}, "columns must map their names to ColumnSpec, .* they are 'marker'"),
+        ({"columns": ["m"], "name": "m", "kind": "covariate"}, r"columns must map .* they are \['m'\]"),
         ({"formula": None}, "either a formula or an estimator"),
         ({"estimator": LogisticRegression()}, "either a formula or an estimator"),
         ({"formula": None, "estimator": LinearSVC()}, "LinearSVC has no predict_proba"),
+        ({"formula": None, "estimator": LogisticRegression}, r"made with its settings, .* it is the class Logistic"),
         ({"direction": 2}, "direction must be 1"),
         ({"cutoffs": ("x",)}, "cutoffs must be a tuple of PublishedCutoff"),
         ({"cutoffs": PublishedCutoff(2, 1, 2, "", "")}, "cutoffs must be a tuple of PublishedCutoff"),
@@ -132,8 +138,22 @@ def test_low_values_may_go_with_high_stages():
     ],
 )
 def test_a_record_that_cannot_be_used_says_why(options, message):
-    with pytest.raises(FibrolibError, match=message):
+    with pytest.raises(DiagnosticError, match=message):
         Diagnostic(**{"name": "mine", "label": "Mine", "columns": MARKER, "formula": abs, **options})
+
+
+@pytest.mark.parametrize(
+    ("formula", "returned"),
+    [
+        (lambda marker: 1.0, r"float of shape \(\)"),
+        (lambda marker: pd.DataFrame({"marker": marker}), r"DataFrame of shape \(40, 1\)"),
+        (lambda marker: marker[:3], r"ndarray of shape \(3,\)"),
+    ],
+)
+def test_a_formula_gives_one_number_for_each_patient(formula, returned):
+    classifier = Diagnostic("mine", "Mine", columns=MARKER, formula=formula).classifier(2)
+    with pytest.raises(DiagnosticError, match=f"Mine: its formula must .* 40 patients; it returned {returned}"):
+        classifier.fit(pd.DataFrame({"marker": np.arange(1.0, 41)}), np.arange(40) % 4)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +250,7 @@ def test_a_table_without_a_declared_column_is_told_so_unless_its_patients_are_vi
 def test_files_are_loaded_by_their_content(tmp_path):
     (tmp_path / "own.py").write_text(INDEX)
     record, file = load_diagnostic("own.py:MINE", tmp_path)
-    assert load_diagnostic("own.py:MINE", tmp_path)[0] is record
+    assert load_diagnostic("own.py:MINE", str(tmp_path)) == (record, file)
     (tmp_path / "own.py").write_text(INDEX.replace("My marker", "Another"))
     assert load_diagnostic("own.py:MINE", tmp_path)[1].digest != file.digest
     assert find_diagnostic("mine").label == "Another"

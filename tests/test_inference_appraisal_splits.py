@@ -187,6 +187,25 @@ def test_folds_of_one_class_are_left_out_and_said():
     assert 0 <= found["low"] <= found["mean"] <= found["high"] <= 1
 
 
+def test_a_fold_without_scores_counts_among_those_that_were_made():
+    predictions = repeated_folds(repeats=1)
+    silent = predictions.assign(y_score=predictions["y_score"].where(predictions["fold"] > 1))
+    found = summarise_folds(silent).iloc[0]
+    areas = _auc_by_fold(silent).query("model == 'one'")["auc"]
+    # Trained on four of five parts, also where the fifth has no scores.
+    reach = stats.t.ppf(0.975, 3) * np.sqrt((1 / 4 + 1 / 4) * areas.var(ddof=1))
+    assert found["low"] == pytest.approx(areas.mean() - reach)
+    assert "no scores in 1 of 5 folds" in found["note"]
+
+
+def test_calls_may_be_true_and_false():
+    predictions = repeated_folds(repeats=1)
+    calls = predictions["y_score"] > 0
+    pd.testing.assert_frame_equal(
+        summarise_folds(predictions.assign(y_score=calls)), summarise_folds(predictions.assign(y_score=calls * 1.0))
+    )
+
+
 def test_a_single_usable_fold_has_no_interval():
     predictions = repeated_folds(repeats=1)
     only = predictions[(predictions["fold"] == 1) | (predictions["y_true"] == 0)]

@@ -237,6 +237,13 @@ def test_what_is_no_real_number(scores):
         auc(Y, scores)
 
 
+def test_tensors_are_lists_of_numbers():
+    torch = pytest.importorskip("torch")
+    assert confusion(Y, A, torch.tensor(3.0)) == confusion(Y, A, 3.0)
+    with pytest.raises(InferenceError, match=r"y_score must hold numbers only: .*requires grad"):
+        auc(Y, torch.tensor(A, dtype=torch.float32, requires_grad=True))
+
+
 def test_numbers_beyond_floats_and_ragged_lists():
     with pytest.raises(InferenceError, match="y_score must hold numbers only: int too large"):
         auc([0, 1], [10**400, 2])
@@ -319,6 +326,23 @@ def test_a_high_level_takes_more_resamples(level):
         with pytest.raises(ValueError, match=f"n_resamples at a confidence level of {level} .* from {least} on"):
             call(least - 1)
         call(least)
+
+
+def test_whole_numbers_may_be_written_with_a_point():
+    reported = {"accuracy": 0.7647}
+    for call in (
+        lambda one: auc_ci(Y, A, "bootstrap", seed=one, n_resamples=1000 * one),
+        lambda one: classification_metrics(Y, A, 3, method="bootstrap", seed=one)["f1"],
+        lambda one: calibration_metrics(Y, np.array(A) / 7, seed=one)["brier"],
+        lambda one: auc_power(0.8, 8 * one, 9 * one, draws=100 * one, seed=one),
+        lambda one: comparison_power(0.8, 0.9, 8, 9, draws=100 * one, seed=one),
+        lambda one: corrected_auc([0, 0, 1, 1] * 5, np.arange(20), np.eye(2), one, seed=one),
+        lambda one: auc_coverage(0.8, 8, 9, draws=100 * one, seed=one).to_dict(),
+        lambda one: metric_coverage("f1", 3, 3, 0.8, 0.8, methods=["bootstrap"], n_resamples=1000 * one).to_dict(),
+        lambda one: attainable_areas(0.85, 8, 9, decimals=2 * one, folds=2 * one).to_dict(),
+        lambda one: matching_confusions(17 * one, reported, n_positive=8, decimals=4 * one).to_dict(),
+    ):
+        assert repr(call(1.0)) == repr(call(1))
 
 
 def test_scores_of_a_joint_test_may_be_a_list():

@@ -74,6 +74,7 @@ def test_certain_and_missing_probabilities_stay_what_they_are():
         ([0, 1, 0, 1], [0.4, 0.4, 0.4, 0.4], "all probabilities are alike"),
         ([1, 0, 1, 1, 0, 0], [0.1, 0.2, 0.3, 0.4, 0.6, 0.7], "the wrong way round"),
         ([1, 1, 1], [0.2, 0.4, 0.6], "class|negative|both"),
+        ([0, 0, 1, 1], [0, 1, 0, 1], "y_prob holds nothing but 0 and 1"),
     ],
 )
 def test_what_cannot_be_recalibrated_is_refused(truth, probability, words):

@@ -193,6 +193,8 @@ def test_summary_takes_thresholds_and_says_what_is_missing(predictions):
     assert table["accuracy"].isna().tolist() == [False, True, True]
     assert table["auc"].notna().all()
     assert "no operating point: none was given" in table.loc["swe", "note"]
+    with pytest.raises(ValueError, match=r"thresholds must be numbers.*that of 'cnn3d' is \[0.5\]"):
+        summarise_models(predictions, {"cnn3d": [0.5]})
     assert "do not hold both classes" in table.loc["cnn2d", "note"]
     empty = predictions.assign(y_score=predictions["y_score"].mask(predictions["model"].eq("swe")))
     row = summarise_models(empty).set_index("model").loc["swe"]

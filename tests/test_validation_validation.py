@@ -1,5 +1,7 @@
 """What is kept of a validation depends on the code that makes it, and on nothing that only shows it."""
 
+import re
+
 import pytest
 
 from fibrolib.errors import FibrolibError
@@ -34,6 +36,16 @@ def test_opening_writes_nothing(validation, tmp_path):
     assert validation.cutoff == 2
     assert validation.title == "run"
     assert not (tmp_path / "out").exists()
+
+
+def test_the_run_may_be_given_as_text(validation, finished_run, other_cohort):
+    assert open_validation(str(finished_run), register(other_cohort)).models[0].digest == validation.models[0].digest
+
+
+@pytest.mark.parametrize("share", ["0.5", None, 0, 1, float("nan"), [0.5]])
+def test_a_share_is_a_number_between_0_and_1(share, tmp_path):
+    with pytest.raises(FibrolibError, match=rf"--share must .* between 0 and 1 .* not {re.escape(repr(share))}"):
+        open_validation(tmp_path, "x", share=share)
 
 
 def test_what_fixes_the_result_is_part_of_the_folders_key(finished_run, other_cohort, validation):

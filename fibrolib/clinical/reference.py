@@ -116,7 +116,8 @@ def corrected_auc(
         A found stage has fewer patients than the error alone would put there, or the reference finds the condition no
         more often in patients who have it.
     """
-    _check_level(confidence_level), _check_seed(seed), _check_order(stage, y_score)
+    _check_level(confidence_level), _check_order(stage, y_score)
+    seed = _check_seed(seed)
     n_resamples, cutoff = _check_resamples(n_resamples, confidence_level), _check_size(cutoff, "cutoff", least=0)
     found = _check_stages(stage)
     score, k = _check_scores(y_score, len(found)), len(_check_matrix(error))

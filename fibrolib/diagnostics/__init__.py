@@ -10,7 +10,6 @@ from fibrolib.diagnostics.records import (
     SWE,
     ZONES,
     Diagnostic,
-    DiagnosticError,
     find_diagnostic,
     load_diagnostic,
     model_label,
@@ -18,7 +17,7 @@ from fibrolib.diagnostics.records import (
     tabulate_zones,
     zones,
 )
-from fibrolib.diagnostics.units import ColumnSpec, IndexInputError, OtherUnit
+from fibrolib.diagnostics.units import ColumnSpec, DiagnosticError, IndexInputError, OtherUnit
 
 __all__ = [
     "APRI",

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fibrolib.diagnostics.indices import _IndexClassifier
 from fibrolib.diagnostics.records import Diagnostic
+from fibrolib.errors import counted
 
 
 def fitted_numbers(classifier: BaseEstimator) -> dict | None:
@@ -38,8 +39,10 @@ def fitted_numbers(classifier: BaseEstimator) -> dict | None:
 
 def _numbers_of_step(step: object) -> dict | None:
     """Of a step before the regression; None where it does more than fill gaps, or shift and scale."""
-    if type(step) is SimpleImputer and not step.add_indicator and not np.isnan(step.statistics_).any():
-        return {"fill": step.statistics_.tolist()}
+    if type(step) is SimpleImputer:
+        fills_nan = isinstance(step.missing_values, float) and np.isnan(step.missing_values)
+        plain = fills_nan and not step.add_indicator and not np.isnan(step.statistics_).any()
+        return {"fill": step.statistics_.tolist()} if plain else None
     if type(step) is StandardScaler:
         n = step.n_features_in_
         centre = step.mean_ if step.with_mean else np.zeros(n)
@@ -69,6 +72,21 @@ class _LinearClassifier:
     intercept: float
     coefficients: Sequence[float]
 
+    def __post_init__(self) -> None:
+        for step in self.steps:
+            if set(step) not in ({"fill"}, {"centre", "scale"}):
+                raise ValueError(f"a step must have fill, or centre and scale; it has {', '.join(step) or 'nothing'}")
+        self.steps = [{name: self._per_column(name, step[name]) for name in step} for step in self.steps]
+        self.intercept, self.coefficients = float(self.intercept), self._per_column("coefficients", self.coefficients)
+
+    def _per_column(self, name: str, values: Sequence[float]) -> NDArray[np.float64]:
+        """Numbers of a step, or the coefficients: none must be spread over several columns."""
+        numbers = np.asarray(values, dtype=float)
+        if numbers.shape != (len(self.columns),) or not np.isfinite(numbers).all():
+            expected = f"{counted(len(self.columns), 'number')}, one for each of {', '.join(self.columns)}"
+            raise ValueError(f"{name} must be {expected}, not {values!r}")
+        return numbers
+
     def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """Probabilities of both classes, shape (n, 2); NaN where a value is missing that no step fills."""
         values = X[list(self.columns)].to_numpy(dtype=float)
@@ -77,5 +95,5 @@ class _LinearClassifier:
                 values = np.where(np.isnan(values), step["fill"], values)
             else:
                 values = (values - step["centre"]) / step["scale"]
-        diseased = special.expit(self.intercept + values @ np.asarray(self.coefficients, dtype=float))
+        diseased = special.expit(self.intercept + values @ self.coefficients)
         return np.column_stack((1 - diseased, diseased))

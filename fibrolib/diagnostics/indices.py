@@ -21,6 +21,7 @@ from fibrolib.diagnostics.units import (
     STIFFNESS,
     UPPER_LIMIT,
     ColumnSpec,
+    DiagnosticError,
     IndexInputError,
     _in_own_unit,
     _positive_values,
@@ -74,16 +75,15 @@ def apri(
     ast: ArrayLike,
     platelets: ArrayLike,
     *,
-    upper_limit: float = _AST_UPPER_LIMIT,
+    upper_limit: ArrayLike = _AST_UPPER_LIMIT,
     unit: str | Mapping[str, str] | None = None,
 ) -> pd.Series | NDArray[np.float64]:
     """AST to platelet ratio index (Wai 2003): ``100 * (AST / upper_limit) / platelets``.
 
     Units, missing values, result and errors are those of `fib4`; `upper_limit` is the laboratory's upper limit of
-    normal of AST in U/L, or in the unit that a mapping names for it.
+    normal of AST, one or each patient's, in U/L, or in the unit that a mapping names for it.
     """
     given, of_limit = {"ast": (ast, AST), "platelets": (platelets, PLATELETS)}, None
-    _same_patients(ast=ast, platelets=platelets, upper_limit=upper_limit)
     if isinstance(unit, Mapping) and "upper_limit" in unit:  # not by a single text: the default is in U/L
         of_limit = {"upper_limit": unit["upper_limit"]}
         unit = {name: text for name, text in unit.items() if name != "upper_limit"}
@@ -91,9 +91,9 @@ def apri(
     limit = _in_own_unit("upper_limit", upper_limit, UPPER_LIMIT, of_limit)
     if np.isnan(limit).any():
         raise IndexInputError(f"upper_limit must be a number of U/L, for example {_AST_UPPER_LIMIT:g}; it is missing")
-    if limit.size > 1 and limit.shape != np.broadcast_shapes(ast.shape, platelets.shape):
+    if limit.ndim and limit.shape != np.broadcast_shapes(ast.shape, platelets.shape):
         raise IndexInputError(f"upper_limit must be one number, or one for each patient; its shape is {limit.shape}")
-    return _labelled(100 * (ast / limit) / platelets, given, "APRI")
+    return _labelled(100 * (ast / limit) / platelets, given | {"upper_limit": (upper_limit, UPPER_LIMIT)}, "APRI")
 
 
 def stiffness(swe_kpa: ArrayLike, *, unit: str | None = None) -> pd.Series | NDArray[np.float64]:
@@ -161,16 +161,18 @@ class PublishedCutoff:
     def __post_init__(self) -> None:
         if isinstance(self.stage, bool) or self.stage not in range(1, 100):
             raise IndexInputError(f"the stage of cut-offs must be a whole number from 1 on; it is {self.stage!r}")
-        if not isinstance(self.from_age, int | float | None):
-            raise IndexInputError(f"from_age must be a number of years; it is {self.from_age!r}")
+        age = 0 if self.from_age is None else self.from_age
+        if not isinstance(age, int | float) or not 0 <= age < np.inf:
+            raise IndexInputError(f"from_age must be a number of years, such as 35; it is {self.from_age!r}")
+        later = self.low if self.low_from_65 is None else self.low_from_65
         try:
-            ordered = 0 < self.low <= (self.low_from_65 or self.low) <= self.high < np.inf
+            ordered = 0 < self.low <= later <= self.high < np.inf
         except TypeError:
             ordered = False
         if not ordered:
-            later = f" (from 65 years {self.low_from_65!r})" if self.low_from_65 else ""
+            since = "" if self.low_from_65 is None else f" (from 65 years {later!r})"
             raise IndexInputError(
-                f"cut-offs must be two numbers, low <= high; they are {self.low!r}{later} and {self.high!r}"
+                f"cut-offs must be two positive numbers, low <= high; they are {self.low!r}{since} and {self.high!r}"
             )
 
 
@@ -197,7 +199,13 @@ class _IndexClassifier(ClassifierMixin, BaseEstimator):
         if absent:
             raise IndexInputError(f"{self.name} needs the column '{absent[0]}', which the cohort does not have")
         inputs = [_positive_values(column, X[column]) for column in self.columns]
-        return _positive_values(self.name, self.formula(*inputs))
+        values = self.formula(*inputs)
+        if np.shape(values) != (len(X),):
+            raise DiagnosticError(
+                f"{self.name}: its formula must return one number for each of {counted(len(X), 'patient')}; it "
+                f"returned {type(values).__name__} of shape {np.shape(values)}. Return an array like those it gets."
+            )
+        return _positive_values(self.name, values)
 
     def fit(self, X: pd.DataFrame, y: ArrayLike, validation: tuple[pd.DataFrame, ArrayLike] | None = None) -> Self:
         """Fit the curve to patients `X` with stages `y`; `validation` is not needed, as nothing is stopped early."""

@@ -29,6 +29,7 @@ from fibrolib.diagnostics.units import (
     PLATELETS,
     STIFFNESS,
     ColumnSpec,
+    DiagnosticError,
     IndexInputError,
     _in_own_unit,
     _positive_values,
@@ -36,10 +37,6 @@ from fibrolib.diagnostics.units import (
 from fibrolib.errors import FibrolibError, counted
 from fibrolib.own_files import LOADED, OwnFile, known_files, known_object, run_file
 from fibrolib.stages import check_stages
-
-
-class DiagnosticError(FibrolibError, ValueError):
-    """A record of a diagnostic that cannot be used; the message names the diagnostic."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,8 +131,12 @@ def _faults(record: Diagnostic) -> Iterable[str]:
         yield "its label must be a text, the name for readers."
     if record.kind not in ("index", "net", "covariate"):
         yield f"its kind must be 'index', 'net' or 'covariate', not {record.kind!r}."
-    if record.colour and not re.fullmatch(r"#[0-9A-Fa-f]{6}", record.colour):
+    if record.colour and not re.fullmatch(r"#[0-9A-Fa-f]{6}", str(record.colour)):
         yield f"its colour must be written as #RRGGBB, such as #7F6A00, not {record.colour!r}."
+    if not isinstance(record.citation, str):
+        yield f"its citation must be a text, empty where there is none; it is {record.citation!r}."
+    if not isinstance(record.columns, Mapping):
+        yield f"its columns must map their names to ColumnSpec, such as {{'ast': AST}}; they are {record.columns!r}."
     if record.kind == "covariate":
         if [*record.columns] != [record.name] or not isinstance(record.columns[record.name], ColumnSpec):
             yield "a covariate has one column, of its own name, with a ColumnSpec."
@@ -144,10 +145,13 @@ def _faults(record: Diagnostic) -> Iterable[str]:
 
 
 def _faults_of_index(record: Diagnostic) -> Iterable[str]:
-    if not record.columns or not all(isinstance(spec, ColumnSpec) for spec in dict(record.columns).values()):
+    if not record.columns or not all(isinstance(spec, ColumnSpec) for spec in record.columns.values()):
         yield "its columns must map at least one name of a column to a ColumnSpec."
     if (record.formula is None) == (record.estimator is None):
         yield "an index needs either a formula or an estimator."
+    if isinstance(record.estimator, type):
+        name = record.estimator.__name__
+        yield f"its estimator must be made with its settings, such as {name}(); it is the class {name}."
     if record.estimator is not None and not hasattr(record.estimator, "predict_proba"):
         yield (
             f"{type(record.estimator).__name__} has no predict_proba, and probabilities are needed. Choose a "
@@ -243,11 +247,12 @@ def model_label(name: str) -> str:
     return record.label if record else name
 
 
-def load_diagnostic(text: str, folder: Path) -> tuple[Diagnostic, OwnFile]:
+def load_diagnostic(text: str, folder: str | Path) -> tuple[Diagnostic, OwnFile]:
     """Run a user's Python file and take a diagnostic out of it; this process then finds it by its name.
 
     `text` is ``elf.py:ELF``: a file in `folder` (of the profile) or below, and the name of an object in it.
     """
+    folder = Path(folder)
     path, wanted = _path_and_object(text, folder)
     try:
         module = run_file(path)

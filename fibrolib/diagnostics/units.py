@@ -24,6 +24,10 @@ class IndexInputError(FibrolibError, ValueError):
     """Values that an index cannot be computed from; the message names the column."""
 
 
+class DiagnosticError(FibrolibError, ValueError):
+    """A record of a diagnostic that cannot be used; the message names the diagnostic."""
+
+
 @dataclass(frozen=True)
 class OtherUnit:
     """Another unit that a column may have been filled in with, and the function to the column's own unit."""

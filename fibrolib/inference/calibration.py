@@ -63,7 +63,7 @@ def calibration_metrics(
     """Calibration of one model's probabilities; the numbers are described in :func:`summarise_calibration`."""
     _check_level(confidence_level), _check_order(y_true, y_prob)
     n_resamples = _check_resamples(n_resamples, confidence_level)
-    _check_seed(seed)
+    seed = _check_seed(seed)
     positive = _check_labels(y_true, least=1, pos_label=pos_label)
     probability = _check_probabilities(y_prob, len(positive))
     rng = np.random.default_rng(seed)

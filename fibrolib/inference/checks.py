@@ -35,7 +35,7 @@ def _as_float(values: ArrayLike, name: str) -> _Floats:
             raise TypeError(f"it is of type {array.dtype}")
         array = np.where(pd.isna(array), np.nan, array) if array.dtype == object else array
         return array.astype(np.float64, copy=False)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the last of a tensor with a gradient
         hint = "; name the label of the condition by pos_label" if name.startswith("y_true") else ""
         raise InferenceError(f"{name} must hold numbers only: {error}{hint}") from error
 

@@ -42,6 +42,7 @@ from fibrolib.inference.intervals import (
     _ratio_note,
     _satterthwaite,
     _small_sample_note,
+    _spread_note,
 )
 from fibrolib.inference.permutation import _exchange_pvalue
 from fibrolib.inference.roc import (
@@ -92,18 +93,19 @@ def delong_test(
         the smaller has fewer than 30 patients (there t is too careful) p comes from exchanging both scores' ranks
         within patients: the larger p of the difference and of DeLong's statistic, over all exchanges of up to 17
         patients, and over 10,000 random ones of more (p is then at least 0.0001, two-sided 0.0002). Its limits come
-        from those of either area (:func:`auc_ci`) and DeLong's correlation (Zou & Donner, Stat Med 2008;27:1693). If
-        paired, they hold 0 wherever a two-sided p is not significant, and near 0.05 sometimes where it is; if not, they
-        may also leave 0 out. "proc": as R's pROC, normal if paired, Welch's t if not; too many false alarms with few
-        cases.
+        from those of either area (:func:`auc_ci`) and DeLong's correlation (Zou & Donner, Stat Med 2008;27:1693). They
+        do not follow from p: they may hold 0 where p is significant, with few patients often, and `note` says so. If
+        paired, they hold 0 wherever a two-sided p is not significant; if not, they may also leave 0 out. "proc": as R's
+        pROC, normal if paired, Welch's t if not; too many false alarms with few cases.
     alternative : {"two-sided", "greater", "less"}
         "greater": the area of `score_a` is the greater one. The interval is always two-sided.
     margin : float
         Above 0, with "greater": test of non-inferiority, that the area of `score_a` is more than ``area of score_b -
         margin``. Choose it before looking at the data. It is met at one-sided 0.025 where the lower limit of the 95 %
         interval lies above ``-margin``. "auto": Student's t with the standard error that the difference would have at
-        the margin (a score test, after Miettinen & Nurminen, Stat Med 1985;4:213), and all differences that it does not
-        reject; with DeLong's own error ("t"), too many high areas by chance are taken for good ones.
+        the margin (a score test, after Miettinen & Nurminen, Stat Med 1985;4:213), at least that of normal scores with
+        equal spread, and all differences that it does not reject; with DeLong's own error ("t"), too many high areas by
+        chance are taken for good ones.
     paired : bool
         Whether both scores belong to the same patients.
     pos_label
@@ -136,7 +138,7 @@ def delong_test(
     own = _variances(positive, placed[0] - placed[1])
     variance, single = sum(own), [sum(part) for part in parts]
     df = float("inf") if method == "proc" else _degrees_of_freedom(own, sizes)
-    note = _join_notes(_small_sample_note(*sizes), _ratio_note(*sizes))
+    note = _join_notes(_small_sample_note(*sizes), _spread_note(*sizes) if margin else _ratio_note(*sizes))
     name, shape = f"DeLong, non-inferior by {margin:g}" if margin else "DeLong, paired", (df, alternative, margin)
     found = _compare(name, areas, np.sqrt(variance), len(positive), level, note, *shape)
     if margin and method == "auto" and variance > 0:
@@ -157,7 +159,14 @@ def delong_test(
     low, high = _mover_limits(*areas, *limits, correlation)
     if two_sided > 1 - level:
         low, high = min(low, 0.0), max(high, 0.0)
-    return replace(found, low=low, high=high)
+    return _with_limits(found, low, high, two_sided)
+
+
+def _with_limits(found: Comparison, low: float, high: float, two_sided: float) -> Comparison:
+    """The test with limits of another method, and a note where p and they do not agree."""
+    apart = two_sided <= 1 - found.confidence_level and low <= 0 <= high
+    note = "the interval holds 0, although p is significant: they come from different methods" * apart
+    return replace(found, low=low, high=high, note=_join_notes(found.note, note))
 
 
 def _score_test(found: Comparison, margin: float, *sample: object) -> Comparison:
@@ -212,7 +221,7 @@ def _unpaired(truths, score_a, score_b, method: str, alternative: str, level: fl
         found = replace(found, note=_join_notes(_BOTH_FLAWLESS, note))
     limits = (_auto_limits(area, part, size, level) for area, part, size in zip(areas, parts, sizes, strict=True))
     low, high = _mover_limits(*areas, *limits, 0.0)
-    return replace(found, low=low, high=high)
+    return _with_limits(found, low, high, _tail(found.statistic, found.df, "two-sided"))
 
 
 def _exchanges(sizes: tuple[int, int]) -> bool:

@@ -33,6 +33,10 @@ _SMALL_CLASS = 10
 """Below this many patients in a class results carry a warning (assumption: a round figure; at 8 against 9 patients
 plain DeLong intervals of areas of .75 and .85 cover 0.88 to 0.90, ``benchmarks/interval_coverage.py``)."""
 
+_ENOUGH_FOR_SPREAD = 30
+"""From so many patients in the smaller class on, a test of non-inferiority is nearly right whatever the spread of the
+scores (``docs/statistics.md``)."""
+
 _NEAR_CERTAIN = 0.01
 """How near to 0 and 1 a true area is thought possible (assumption)."""
 
@@ -105,6 +109,13 @@ def _ratio_note(n_positive: int, n_negative: int) -> str:
     if max(n_positive, n_negative) <= 10 * min(n_positive, n_negative):
         return ""
     return "one class is more than ten times as large: if the curves differ in shape, p is too small (.09 for .05)"
+
+
+def _spread_note(n_positive: int, n_negative: int) -> str:
+    """The known exception of ``docs/statistics.md``, for tests of non-inferiority."""
+    if min(n_positive, n_negative) >= _ENOUGH_FOR_SPREAD:
+        return ""
+    return "if the scores of cases spread otherwise than those of controls, p may be too small (up to .10 for .05)"
 
 
 def _join_notes(*notes: str) -> str:
@@ -185,20 +196,28 @@ def _error_at_difference(
     """Standard error of a difference of two areas, shape (2, ...), as it would be if their truth were `difference`.
 
     The variance of a high area is small where it happens to be too high. So both areas are moved to the nearest ones
-    that differ by `difference` (within `_NEAR_CERTAIN` of 0 and 1), and their variances in the proportion of Hanley &
-    McNeil's; the correlation stays. The variance of an area without error is that formula's own.
+    that differ by `difference` (within `_NEAR_CERTAIN` of 0 and 1), their variances in the proportion of those of
+    normal scores with equal spread, which are also the least that they may have; the correlation stays.
     """
-    mean_size, pairs = sum(sizes) / 2, sizes[0] * sizes[1]
     room = max(0.5 - _NEAR_CERTAIN - abs(difference) / 2, 0.0)
     middle = np.clip((areas[0] + areas[1]) / 2, 0.5 - room, 0.5 + room)
     there = np.clip(np.stack([middle + difference / 2, middle - difference / 2]), _NEAR_CERTAIN, 1 - _NEAR_CERTAIN)
-    known, product = variances > 0, variances[0] * variances[1]
-    spread = _newcombe_spread(there, mean_size)
-    change = spread / np.where(known, _newcombe_spread(areas, mean_size), 1.0)
-    moved = np.where(known, variances * change, spread / pairs)
+    least = _binormal_variance(there, sizes)
+    change = least / np.where(variances > 0, _binormal_variance(areas, sizes), 1.0)
+    moved, product = np.maximum(variances * change, least), variances[0] * variances[1]
     covariance = (variances[0] + variances[1] - of_difference) / 2
     correlation = np.clip(covariance / np.sqrt(np.where(product > 0, product, np.inf)), -1.0, 1.0)
     return np.sqrt(moved[0] + moved[1] - 2 * correlation * np.sqrt(moved[0] * moved[1]))
+
+
+def _binormal_variance(area: ArrayLike, sizes: tuple[int, int]) -> NDArray[np.float64]:
+    """Variance of an estimated area of normal scores with equal spread, exact at any class sizes.
+
+    Bamber, J Math Psychol 1975;12:387; two pairs of patients that share one are both ranked rightly by Owen's T.
+    """
+    area = np.asarray(area, dtype=float)
+    both = area - 2 * special.owens_t(special.ndtri(area), np.sqrt(1 / 3))
+    return (area * (1 - area) + (sum(sizes) - 2) * (both - area**2)) / (sizes[0] * sizes[1])
 
 
 def wilson(count: int, n: int, name: str = "proportion", confidence_level: float = 0.95) -> Estimate:

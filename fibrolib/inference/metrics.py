@@ -98,7 +98,7 @@ _COMPOSITES: dict[str, tuple[str, _Metric]] = {
 
 def confusion(y_true: ArrayLike, y_score: ArrayLike, threshold: float, *, pos_label: object = None) -> _Counts:
     """``tp, fn, fp, tn`` at a threshold chosen on other patients; positive where ``y_score >= threshold``."""
-    _check_number(threshold, "threshold", "one number, not NaN", low=-np.inf, high=np.inf)
+    threshold = _check_number(threshold, "threshold", "one number, not NaN", low=-np.inf, high=np.inf)
     _check_order(y_true, y_score)
     positive = _check_labels(y_true, pos_label=pos_label)
     called = _check_scores(y_score, len(positive)) >= threshold
@@ -129,7 +129,7 @@ def classification_metrics(
     """
     _check_level(confidence_level), _check_order(y_true, y_score)
     n_resamples = _check_resamples(n_resamples, confidence_level if method == "bootstrap" else None)
-    _check_seed(seed)
+    seed = _check_seed(seed)
     positive = _check_labels(y_true, least=1, pos_label=pos_label)
     counts = confusion(positive, y_score, threshold)
     composites = _COMPOSITES | (_predictive_values(prevalence) if prevalence is not None else {})

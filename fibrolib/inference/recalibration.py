@@ -53,6 +53,8 @@ def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = Tru
     positive = _check_labels(y_true, least=1)
     probability = _check_probabilities(y_prob, len(positive))
     inside = _has_log_odds(probability)
+    if not inside.any():
+        raise InferenceError("y_prob holds nothing but 0 and 1, which have no log odds: give probabilities, not calls")
     positive = _check_labels(positive[inside], "y_true where the probability is not 0 or 1", least=1)
     logits = special.logit(probability[inside])
     if not slope:

@@ -147,7 +147,8 @@ def auc_ci(
     1.0
     """
     _check_level(confidence_level)
-    _check_choice(method, "method", _METHODS), _check_seed(seed)
+    _check_choice(method, "method", _METHODS)
+    seed = _check_seed(seed)
     n_resamples = _check_resamples(n_resamples, confidence_level if method == "bootstrap" else None)
     positive, score = _check_scored(y_true, y_score, pos_label=pos_label)
     sizes, placed = _class_sizes(positive), _placements(positive, score)

@@ -99,7 +99,7 @@ def _by_known_name(thresholds: Mapping[str, float], predictions: pd.DataFrame) -
     if not isinstance(thresholds, Mapping | pd.Series):
         raise ValueError(f"thresholds must map models to operating points, as choose_thresholds does: {thresholds!r}")
     for model, value in dict(thresholds).items():
-        if isinstance(value, str) or np.isinf(_as_float(value, "thresholds")).any():
+        if isinstance(value, str) or np.ndim(value) or np.isinf(_as_float(value, "thresholds")).any():
             raise ValueError(f"thresholds must be numbers, NaN where there is none; that of {model!r} is {value!r}")
     named = pd.Series(_as_float(list(dict(thresholds).values()), "thresholds"), index=list(dict(thresholds)))
     if absent := sorted(set(named.index) - set(predictions["model"])):
@@ -284,8 +284,8 @@ def summarise_models(
         scored = wide[["y_true", model]].dropna().set_axis(["y_true", "y_score"], axis=1)
         threshold = float(thresholds.get(model, np.nan))
         row = {"model": model, "n": len(scored), "n_positive": int(scored["y_true"].sum()), "threshold": threshold}
-        reason = "the patients it is chosen on do not hold both classes" if model in thresholds else "none was given"
-        row |= _summary(scored, threshold, confidence_level, reason)
+        reason = "NaN, as where the patients it is chosen on do not hold both classes"
+        row |= _summary(scored, threshold, confidence_level, reason if model in thresholds else "none was given")
         rows.append(row | {"note": _join_notes(row["note"], caveat)})
     return pd.DataFrame(rows)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, partial
+from numbers import Real
 from pathlib import Path
 
 import pandas as pd
@@ -170,13 +171,13 @@ class Validation:
 
 
 def open_validation(
-    model: Path, reference: str, *, share: float = 0.5, seed: int = 0, out: str = "", profile: str = ""
+    model: str | Path, reference: str, *, share: float = 0.5, seed: int = 0, out: str = "", profile: str = ""
 ) -> Validation:
     """Read what a run left; nothing is computed or written yet.
 
     Parameters
     ----------
-    model : Path
+    model : str or Path
         Folder of a finished run, or one of its files ``models/<name>.safetensors`` or ``.json``.
     reference : str
         Of the other cohort's table (`fibrolib.privacy.register`).
@@ -191,11 +192,11 @@ def open_validation(
         There is no such run or model, it was made by an earlier version, or its files are damaged or do not belong
         together; ``share`` is no share.
     """
-    if not 0 < share < 1:
+    if not isinstance(share, Real) or not 0 < share < 1:
         raise FibrolibError(
-            f"--share must lie between 0 and 1 (the part of the patients to recalibrate on); not {share}."
+            f"--share must lie between 0 and 1 (the part of the patients to recalibrate on); not {share!r}."
         )
-    run, names = _find_run(model)
+    run, names = _find_run(Path(model))
     development = _read_development(run)
     own = load_profile(profile).own if profile else ()
     declared = development.about["profile"]["own"]

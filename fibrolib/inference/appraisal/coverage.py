@@ -67,10 +67,10 @@ def auc_coverage(
         does not, and the lowest and highest limit.
     """
     _check_level(auc, "a true area"), _check_classes(n_positive, n_negative)
-    _check_level(confidence_level), _check_resamples(n_resamples)
+    _check_level(confidence_level)
+    n_resamples = _check_resamples(n_resamples)
     _check_ratio(spread, "spread", "the cases' standard deviation over that of the controls")
-    draws = _check_draws(draws)
-    _check_seed(seed)
+    draws, seed = _check_draws(draws), _check_seed(seed)
     rng = np.random.default_rng(seed)
     y = np.repeat([True, False], (n_positive, n_negative))
     shift = np.sqrt(1 + spread**2) * special.ndtri(auc)
@@ -118,7 +118,7 @@ def metric_coverage(
     m, n = _check_classes(n_positive, n_negative)
     _check_share(sensitivity, "sensitivity"), _check_share(specificity, "specificity"), _check_level(confidence_level)
     methods = _check_choices(methods, "methods", _COMPOSITE_METHODS)
-    _check_resamples(n_resamples, confidence_level if "bootstrap" in methods else None)
+    n_resamples = _check_resamples(n_resamples, confidence_level if "bootstrap" in methods else None)
     _check_choice(metric, "metric", _COMPOSITES)
     value = _COMPOSITES[metric][1]
     truth = float(value(m * sensitivity, m * (1 - sensitivity), n * (1 - specificity), n * specificity))

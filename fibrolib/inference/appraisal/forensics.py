@@ -81,7 +81,7 @@ def matching_confusions(
     if unknown or not reported:
         raise ValueError(f"reported must name some of {_REPORTABLE}, not {sorted(map(str, unknown))}")
     _check_choice(average, "average", ("macro", "positive")), _check_choice(rounding, "rounding", _ROUNDINGS)
-    _check_size(n, "n", least=2), _check_size(decimals, "decimals", least=0)
+    n, decimals = _check_size(n, "n", least=2), _check_size(decimals, "decimals", least=0)
     for name, value in reported.items():
         _check_printed(value, name, decimals)
     sizes = range(1, n) if n_positive is None else [_check_size(n_positive, "n_positive")]
@@ -162,8 +162,9 @@ def attainable_areas(
     DataFrame
         ``area, steps, of``: the area is ``steps / of``. Empty: the printed area cannot come from these patients.
     """
-    _check_flag(ties, "ties"), _check_choice(rounding, "rounding", _ROUNDINGS), _check_size(folds, "folds")
-    _check_printed(auc, "auc", _check_size(decimals, "decimals", least=0))
+    _check_flag(ties, "ties"), _check_choice(rounding, "rounding", _ROUNDINGS)
+    folds, decimals = _check_size(folds, "folds"), _check_size(decimals, "decimals", least=0)
+    _check_printed(auc, "auc", decimals)
     cases, controls = (
         list(np.atleast_1d(sizes)) * (folds if np.ndim(sizes) == 0 else 1) for sizes in (n_positive, n_negative)
     )

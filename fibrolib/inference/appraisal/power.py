@@ -126,10 +126,10 @@ class _Plan:
         _check_number(self.correlation, "correlation", "a correlation between -1 and 1", low=-1, high=1)
         _check_level(self.confidence_level)
         if self.draws not in (None, 0):
-            _check_draws(self.draws)
+            object.__setattr__(self, "draws", _check_draws(self.draws))
         _check_choice(self.alternative, "alternative", _ALTERNATIVES)
         _check_margin(self.margin, self.alternative)
-        _check_seed(self.seed)
+        object.__setattr__(self, "seed", _check_seed(self.seed))
 
     @property
     def difference(self) -> float:

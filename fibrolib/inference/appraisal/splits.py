@@ -234,9 +234,10 @@ def summarise_folds(predictions: pd.DataFrame, *, confidence_level: float = 0.95
 
 
 def _auc_by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
-    """``model, repeat, fold, n, n_positive, auc`` of split "train"; NaN in folds that hold one class only.
+    """``model, repeat, fold, of, n, n_positive, auc`` of split "train"; NaN in folds that hold one class only.
 
-    Also ``content``: equal for folds of the same patients in the same order by score, apart from rounding.
+    ``of``: the folds of a repeat, also those without scores. ``content``: equal for folds of the same patients in the
+    same order by score, apart from rounding.
     """
     predictions = _check_predictions(predictions)
     if "fold" not in predictions:
@@ -245,14 +246,15 @@ def _auc_by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
     if chosen["fold"].isna().any() and chosen["fold"].notna().any():
         n = int(chosen["fold"].isna().sum())
         raise InferenceError(f"column 'fold' has {counted(n, 'empty row')} of split 'train': name the fold of each")
+    made = chosen.groupby(["model", "repeat"], observed=True)["fold"].nunique()
     chosen = chosen.dropna(subset=["fold", "y_score"])
     if chosen.empty:
         raise InferenceError("the predictions table holds no out-of-fold scores (split 'train' with a fold)")
     rows = []
     for (model, repeat, fold), part in chosen.groupby(["model", "repeat", "fold"], sort=False, observed=True):
         area = auc(part["y_true"], part["y_score"]) if part["y_true"].nunique() == 2 else float("nan")
-        row = {"model": model, "repeat": repeat, "fold": fold, "n": len(part)}
-        content = hash_pandas_object(_coarse_ranks(part.set_index("patient_id")["y_score"])).sum()
+        row = {"model": model, "repeat": repeat, "fold": fold, "of": made[model, repeat], "n": len(part)}
+        content = hash_pandas_object(_coarse_ranks(part.set_index("patient_id")["y_score"].astype(float))).sum()
         rows.append(row | {"n_positive": int(part["y_true"].sum()), "auc": area, "content": content})
     return pd.DataFrame(rows)
 
@@ -265,7 +267,7 @@ def _coarse_ranks(scores: pd.Series) -> pd.Series:
 def _fold_summary(folds: pd.DataFrame, level: float) -> dict[str, object]:
     usable = folds.dropna(subset="auc")
     per_repeat = folds.groupby("repeat")["n"]
-    patients, k = int(per_repeat.sum().max()), int(per_repeat.size().min())
+    patients, k, made = int(per_repeat.sum().max()), int(folds["of"].min()), folds.groupby("repeat")["of"].first().sum()
     uneven = bool(np.ptp(per_repeat.sum()) or np.ptp(per_repeat.size()))
     row = {"repeats": folds["repeat"].nunique(), "folds": len(usable), "n": patients, "mean": usable["auc"].mean()}
     spread = usable["auc"].std()
@@ -276,6 +278,8 @@ def _fold_summary(folds: pd.DataFrame, level: float) -> dict[str, object]:
     left_out, note = len(folds) - len(usable), ""
     if left_out:
         note = f"one class only in {left_out} of {counted(len(folds), 'fold')}: left out"
+    if made > len(folds):
+        note = _join_notes(note, f"no scores in {made - len(folds)} of {counted(int(made), 'fold')}")
     if not spread > 0:
         row |= {"low": np.nan, "high": np.nan}
         why = {0: "no fold holds both classes", 1: "one fold"}.get(len(usable), "the folds do not differ")
