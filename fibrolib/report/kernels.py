@@ -27,6 +27,7 @@ from jupyter_client import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
 from fibrolib.nets import import_torchvision
+from fibrolib.provenance import package_digest
 from fibrolib.system import Fork, kill_group, may_fork, own_group
 from fibrolib.workers import on_cluster
 
@@ -204,7 +205,10 @@ def _serve(forks: bool) -> None:
 
 
 def _preload() -> None:
-    """Import what notebooks come to import, also what is put off until it is needed. No module leaves a thread."""
+    """Import what notebooks come to import, also what is put off until it is needed, and parse the package's code.
+
+    No module leaves a thread.
+    """
     import_torchvision()
     importlib.import_module("captum.attr")
     importlib.import_module("ipykernel.kernelapp")
@@ -212,6 +216,7 @@ def _preload() -> None:
     importlib.import_module("timm")
     if on_cluster():
         importlib.import_module("distributed")
+    package_digest()  # keys of what is kept need the parsed code
     gc.freeze()  # objects that the collector leaves alone stay shared with the forks
 
 
