@@ -227,9 +227,13 @@ def test_names_that_differ_in_a_blank_are_not_two_groups():
 
 
 def test_the_name_of_a_group_is_one_text_or_number():
-    pairs = pd.DataFrame({"x": [("a", 1)] * 40 + [("b", 2)] * 40})
-    with pytest.raises(InferenceError, match=r"column 'x' holds \('a', 1\): the name of a group must be one text"):
-        subgroup_table(np.arange(80) % 2, np.linspace(0.1, 0.9, 80), pairs, 0.5)
+    for kind in (tuple, list):
+        pairs = pd.DataFrame({"x": [kind("a1")] * 40 + [kind("b2")] * 40})
+        with pytest.raises(InferenceError, match=r"column 'x' holds .'a', '1'.: the name of a group must be one text"):
+            subgroup_table(np.arange(80) % 2, np.linspace(0.1, 0.9, 80), pairs, 0.5)
+    decimals = pd.DataFrame({"x": [1.0, "1"] * 40})
+    with pytest.raises(InferenceError, match=r"holds 1\.0 and '1', which would be two"):
+        subgroup_table(np.arange(80) % 2, np.linspace(0.1, 0.9, 80), decimals, 0.5)
 
 
 def test_a_way_of_grouping_has_one_name():

@@ -45,6 +45,8 @@ def test_an_index_is_an_intercept_and_a_slope(record):
         (SimpleImputer(strategy="median"), StandardScaler()),
         (StandardScaler(with_mean=False), SimpleImputer()),
         (StandardScaler(with_std=False),),
+        (SimpleImputer(strategy="constant"),),
+        (SimpleImputer(strategy="constant", fill_value=3),),
     ],
 )
 def test_a_logistic_regression_is_its_coefficients(steps):
@@ -73,11 +75,13 @@ def test_what_is_more_than_a_few_numbers_is_not_written():
         ({"steps": [{"fill": [1.0]}]}, "fill must be 2 numbers"),
         ({"steps": [{"centre": [0.0, 0.0], "scale": 1.0}]}, "scale must be 2 numbers, .*, not 1.0"),
         ({"coefficients": [1.0, np.nan]}, "coefficients must be 2 numbers, .* nan"),
-        ({"coefficients": [1.0, "x"]}, "x"),
+        ({"coefficients": [1.0, "x"]}, "could not convert string to float: 'x'"),
         ({"steps": [{"scale": [1.0, 1.0]}]}, "a step must have fill, or centre and scale; it has scale"),
-        ({"steps": [5]}, "int"),
-        ({"steps": 5}, "int"),
+        ({"steps": [{"centre": [0.0, 0.0], "scale": [1.0, 0.0]}]}, "no scale may be 0"),
+        ({"steps": [5]}, "'int' object is not iterable"),
+        ({"steps": 5}, "'int' object is not iterable"),
         ({"intercept": None}, "NoneType"),
+        ({"intercept": np.inf}, "the intercept must be finite"),
         ({"slope": 1.0}, "slope"),
     ],
 )

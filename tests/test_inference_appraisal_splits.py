@@ -196,6 +196,9 @@ def test_a_fold_without_scores_counts_among_those_that_were_made():
     reach = stats.t.ppf(0.975, 3) * np.sqrt((1 / 4 + 1 / 4) * areas.var(ddof=1))
     assert found["low"] == pytest.approx(areas.mean() - reach)
     assert "no scores in 1 of 5 folds" in found["note"]
+    predictions = repeated_folds()
+    silent = predictions.assign(y_score=predictions["y_score"].where(predictions["repeat"] > 0))
+    assert "no scores in 5 of 15 folds" in summarise_folds(silent).iloc[0]["note"]
 
 
 def test_calls_may_be_true_and_false():

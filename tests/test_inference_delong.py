@@ -598,17 +598,23 @@ def bamber(area: float, m: int, n: int) -> float:
     return (area * (1 - area) + (m + n - 2) * (both - area**2)) / (m * n)
 
 
-def test_non_inferiority_takes_the_error_that_the_difference_would_have_at_the_margin():
-    rng, y = np.random.default_rng(3), np.arange(80) % 2
+@pytest.mark.parametrize("seed", [3, 5])
+def test_non_inferiority_takes_the_error_that_the_difference_would_have_at_the_margin(seed):
+    rng, y = np.random.default_rng(seed), np.arange(80) % 2
     a, b = rng.normal(size=(2, 80)) + y
     plain = delong_test(y, a, b, method="t")
     found = delong_test(y, a, b, margin=0.1, alternative="greater")
     placed = np.stack([_placements(y == 1, score) for score in (a, b)])
     (va, vab), (_, vb) = _placement_covariance(y == 1, placed)
     middle, r = (plain.value_a + plain.value_b) / 2, vab / np.sqrt(va * vb)
-    least_a, least_b = bamber(middle - 0.05, 40, 40), bamber(middle + 0.05, 40, 40)
-    va = max(va / bamber(plain.value_a, 40, 40), 1) * least_a
-    vb = max(vb / bamber(plain.value_b, 40, 40), 1) * least_b
+
+    def moved(variance: float, area: float, to: float) -> float:
+        """A smaller variance than the normal one is averaged with it, which counts as 20 patients beside 40."""
+        normal = bamber(to, 40, 40)
+        variance *= normal / bamber(area, 40, 40)
+        return (20 * normal + 40 * variance) / 60 if variance < normal else variance
+
+    va, vb = moved(va, plain.value_a, middle - 0.05), moved(vb, plain.value_b, middle + 0.05)
     t = (plain.difference + 0.1) / np.sqrt(va + vb - 2 * r * np.sqrt(va * vb))
     assert found.statistic == pytest.approx(t)
     assert found.pvalue == pytest.approx(stats.t.sf(t, plain.df))
@@ -644,6 +650,20 @@ def test_non_inferiority_of_few_cases_among_many_keeps_its_level():
         p.append(delong_test(y, a, b, margin=0.1, alternative="greater").pvalue)
     assert np.mean(np.array(p) <= 0.05) < 0.08
     assert np.mean(np.array(p) <= 0.025) < 0.045
+
+
+def test_a_wider_margin_is_never_harder_to_meet_and_the_limit_says_which_is_met():
+    rng = np.random.default_rng(0)
+    for sizes in ((3, 20), (3, 40), (8, 9)) * 20:
+        y = np.repeat([1, 0], sizes)
+        a, b = rng.normal(size=(2, len(y))) + rng.normal(size=len(y)) + y[:, None].T * rng.uniform(0, 3, (2, 1))
+        found = [delong_test(y, a, b, margin=margin, alternative="greater") for margin in (0.05, 0.1, 0.2, 0.35, 0.5)]
+        assert np.diff([each.pvalue for each in found]).max() <= 0
+        assert all(
+            (each.pvalue < 0.025) == (each.low > -margin)
+            for each, margin in zip(found, (0.05, 0.1, 0.2, 0.35, 0.5), strict=True)
+        )
+        assert len({each.confidence_interval for each in found}) == 1
 
 
 def test_few_patients_have_the_known_exception_of_non_inferiority_in_the_note():
@@ -686,6 +706,9 @@ def test_a_margin_needs_a_direction_and_one_cohort():
         delong_test(y, a, b, margin=5, alternative="greater")
     same = delong_test(y, a, a, margin=0.1, alternative="greater")
     assert np.isnan(same.pvalue)
+    exactly = delong_test(y, [1, 1, 1, 1], a, margin=0.5, alternative="greater")
+    assert np.isnan(exactly.pvalue)
+    assert "alike" not in exactly.note
     assert "variance is zero: no test" in same.note
 
 

@@ -119,10 +119,10 @@ def _named_groups(column: pd.Series, name: str) -> pd.Series:
         column = column.cat.set_categories([each for each in column.cat.categories if str(each).strip()])
     elif column.dtype in (object, "string"):
         column = _without_blanks(column)
-    levels = column.dropna().unique().tolist()
-    if several := [each for each in levels if isinstance(each, tuple)]:
-        raise InferenceError(f"{name} holds {several[0]!r}: the name of a group must be one text or number")
-    _refuse_alike(levels, name)
+    for each in column.dropna():
+        if pd.api.types.is_list_like(each):
+            raise InferenceError(f"{name} holds {each!r}: the name of a group must be one text or number")
+    _refuse_alike(column.dropna().unique().tolist(), name)
     return column
 
 

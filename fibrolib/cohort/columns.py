@@ -245,7 +245,7 @@ def meant_column(name: str, present: Collection[str] = ()) -> str | None:
     meanings = {_MEANING.get(joined)} - {None} or {_MEANING.get(word) for word in words}
     if len(meanings) == 1 and None not in meanings:
         return meanings.pop()
-    if len(joined) < _MIN_LETTERS or joined.isdigit():
+    if len(joined) < _MIN_LETTERS:
         return None
     near = [alias for alias in _LONG_ALIASES if abs(len(alias) - len(joined)) <= 1]
     candidates = [alias for alias in near if _MEANING[alias] not in present]

@@ -41,8 +41,9 @@ def _numbers_of_step(step: object) -> dict | None:
     """Of a step before the regression; None where it does more than fill gaps, or shift and scale."""
     if type(step) is SimpleImputer:
         fills_nan = isinstance(step.missing_values, float) and np.isnan(step.missing_values)
-        plain = fills_nan and not step.add_indicator and not np.isnan(step.statistics_).any()
-        return {"fill": step.statistics_.tolist()} if plain else None
+        fill = pd.to_numeric(pd.Series(step.statistics_), errors="coerce")  # of constants: objects
+        plain = fills_nan and not step.add_indicator and not fill.isna().any()
+        return {"fill": fill.astype(float).tolist()} if plain else None
     if type(step) is StandardScaler:
         n = step.n_features_in_
         centre = step.mean_ if step.with_mean else np.zeros(n)
@@ -63,7 +64,7 @@ def restore_classifier(record: Diagnostic, numbers: dict, cutoff: int) -> BaseEs
     return classifier
 
 
-@dataclass
+@dataclass(eq=False)
 class _LinearClassifier:
     """A logistic regression behind steps that fill gaps, or shift and scale."""
 
@@ -78,6 +79,8 @@ class _LinearClassifier:
                 raise ValueError(f"a step must have fill, or centre and scale; it has {', '.join(step) or 'nothing'}")
         self.steps = [{name: self._per_column(name, step[name]) for name in step} for step in self.steps]
         self.intercept, self.coefficients = float(self.intercept), self._per_column("coefficients", self.coefficients)
+        if not np.isfinite(self.intercept) or any(0 in step.get("scale", ()) for step in self.steps):
+            raise ValueError("the intercept must be finite, and no scale may be 0")
 
     def _per_column(self, name: str, values: Sequence[float]) -> NDArray[np.float64]:
         """Numbers of a step, or the coefficients: none must be spread over several columns."""

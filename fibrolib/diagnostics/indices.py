@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from numbers import Real
 from typing import Self
 
 import numpy as np
@@ -162,7 +163,7 @@ class PublishedCutoff:
         if isinstance(self.stage, bool) or self.stage not in range(1, 100):
             raise IndexInputError(f"the stage of cut-offs must be a whole number from 1 on; it is {self.stage!r}")
         age = 0 if self.from_age is None else self.from_age
-        if not isinstance(age, int | float) or not 0 <= age < np.inf:
+        if not isinstance(age, Real) or not 0 <= age < np.inf:
             raise IndexInputError(f"from_age must be a number of years, such as 35; it is {self.from_age!r}")
         later = self.low if self.low_from_65 is None else self.low_from_65
         try:

@@ -154,7 +154,7 @@ def _refuse_alike(names: Iterable[Hashable], name: str) -> None:
     """Refuse different names that are one text but for blanks around it: "7", 7 and "7 "."""
     known: dict[str, Hashable] = {}
     for each in names:
-        if (other := known.setdefault(str(each).strip(), each)) != each:
+        if (other := known.setdefault(_as_text(each), each)) != each:
             raise InferenceError(f"{name} holds {other!r} and {each!r}, which would be two. Write all of them alike")
 
 

@@ -100,7 +100,7 @@ def _compare(
     """
     difference = values[0] - values[1]
     tested = difference + margin
-    statistic = tested / error if error > 0 else 0.0 if tested == 0 else float("nan")
+    statistic = tested / error if error > 0 else 0.0 if tested == 0 == margin else float("nan")
     limits = _normal_limits(difference, error, confidence_level, least=-1.0, df=df)
     low, high = (float(max(-1.0, limit)) for limit in limits)
     if error > 0:

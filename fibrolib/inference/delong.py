@@ -62,6 +62,9 @@ _BOTH_FLAWLESS = "both scores rank without error (or all wrong): p is 1 by defin
 
 _ROUNDING = 1e-20  # a variance below is none: placements are halves of whole numbers
 
+_DIFFERENCES = np.linspace(-1, 1, 2001)
+"""Of two areas, among which a score test looks for its limits."""
+
 _ENOUGH_FOR_T = 30
 """From so many patients in each class on, t is not too careful (``docs/statistics.md``)."""
 
@@ -103,9 +106,9 @@ def delong_test(
         Above 0, with "greater": test of non-inferiority, that the area of `score_a` is more than ``area of score_b -
         margin``. Choose it before looking at the data. It is met at one-sided 0.025 where the lower limit of the 95 %
         interval lies above ``-margin``. "auto": Student's t with the standard error that the difference would have at
-        the margin (a score test, after Miettinen & Nurminen, Stat Med 1985;4:213), at least that of normal scores with
-        equal spread, and all differences that it does not reject; with DeLong's own error ("t"), too many high areas by
-        chance are taken for good ones.
+        the margin (a score test, after Miettinen & Nurminen, Stat Med 1985;4:213), with variances that
+        are not far below those of normal scores, and all differences that it does not reject; with DeLong's own error
+        ("t"), too many high areas by chance are taken for good ones.
     paired : bool
         Whether both scores belong to the same patients.
     pos_label
@@ -137,12 +140,12 @@ def delong_test(
     # The variance of the difference comes from the differences: exactly zero for a score against itself.
     own = _variances(positive, placed[0] - placed[1])
     variance, single = sum(own), [sum(part) for part in parts]
-    df = float("inf") if method == "proc" else _degrees_of_freedom(own, sizes)
-    note = _join_notes(_small_sample_note(*sizes), _spread_note(*sizes) if margin else _ratio_note(*sizes))
+    df, score_test = float("inf") if method == "proc" else _degrees_of_freedom(own, sizes), margin and method == "auto"
+    note = _join_notes(_small_sample_note(*sizes), (_spread_note if score_test else _ratio_note)(*sizes))
     name, shape = f"DeLong, non-inferior by {margin:g}" if margin else "DeLong, paired", (df, alternative, margin)
     found = _compare(name, areas, np.sqrt(variance), len(positive), level, note, *shape)
-    if margin and method == "auto" and variance > 0:
-        return _score_test(found, margin, np.array(areas), np.array(single), variance, sizes)
+    if score_test and variance > 0:
+        return _score_test(found, margin, np.array([areas]).T, np.array([single]).T, variance, sizes)
     # Two scores without error in these patients may still differ: their areas' own limits say by how much.
     if margin or method != "auto" or not (variance > 0 or areas in ((0.0, 0.0), (1.0, 1.0))):
         return found
@@ -170,20 +173,25 @@ def _with_limits(found: Comparison, low: float, high: float, two_sided: float) -
 
 
 def _score_test(found: Comparison, margin: float, *sample: object) -> Comparison:
-    """Test and limits with the standard error at each difference (`_error_at_difference`, which `sample` is given)."""
+    """Test and limits with the standard error at each difference (`_error_at_difference`, which `sample` is given).
 
-    def statistic(difference: float) -> float:
-        return float((found.difference - difference) / _error_at_difference(*sample, difference))
+    The statistic need not fall steadily: that of the test is the least of all differences that are not acceptable, and
+    the limits are the outermost differences that are not rejected.
+    """
+    differences = np.union1d(_DIFFERENCES, [found.difference, -margin])
 
-    def limit(t: float, otherwise: float) -> float:
-        inside = statistic(-1.0) > t > statistic(1.0)
-        return optimize.brentq(lambda difference: statistic(difference) - t, -1.0, 1.0) if inside else otherwise
+    def statistic(difference: ArrayLike) -> _Floats:
+        return (found.difference - difference) / _error_at_difference(*sample, difference)
 
-    reach = _normal_quantile(found.confidence_level, found.df)
-    t = statistic(-margin)
-    return replace(
-        found, pvalue=_tail(t, found.df, "greater"), statistic=t, low=limit(reach, -1.0), high=limit(-reach, 1.0)
-    )
+    def crossing(t: float, one: float, other: float) -> float:
+        return float(optimize.brentq(lambda difference: statistic(difference).item() - t, one, other))
+
+    all_of_them, reach = statistic(differences), _normal_quantile(found.confidence_level, found.df)
+    first, last = np.flatnonzero(np.abs(all_of_them) <= reach)[[0, -1]]
+    low = crossing(reach, *differences[first - 1 : first + 1]) if first else -1.0
+    high = crossing(-reach, *differences[last : last + 2]) if last + 1 < len(differences) else 1.0
+    t = float(all_of_them[differences <= -margin].min())
+    return replace(found, pvalue=_tail(t, found.df, "greater"), statistic=t, low=low, high=high)
 
 
 def _degrees_of_freedom(variances: Sequence[float], sizes: tuple[int, int]) -> float:

@@ -221,7 +221,8 @@ def summarise_folds(predictions: pd.DataFrame, *, confidence_level: float = 0.95
         One row for each model: ``model, repeats, folds, n, mean, low, high, sd_folds, sd_repeats, note``. ``sd_folds``
         is the spread of single folds, ``sd_repeats`` that of the mean between repeats (NaN for one repeat). The
         interval is the corrected resampled t of Nadeau & Bengio (Mach Learn 2003;52:239), cut at 0 and 1: the naive one
-        takes folds that share training patients as independent. Folds that hold one class only are left out.
+        takes folds that share training patients as independent. Folds that hold one class only, and those without
+        scores, are left out, and `note` says so.
     """
     _check_level(confidence_level)
     by_model = dict(list(_auc_by_fold(predictions).groupby("model", sort=False)))
@@ -234,10 +235,10 @@ def summarise_folds(predictions: pd.DataFrame, *, confidence_level: float = 0.95
 
 
 def _auc_by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
-    """``model, repeat, fold, of, n, n_positive, auc`` of split "train"; NaN in folds that hold one class only.
+    """``model, repeat, fold, of, made, n, n_positive, auc`` of split "train"; NaN in folds that hold one class only.
 
-    ``of``: the folds of a repeat, also those without scores. ``content``: equal for folds of the same patients in the
-    same order by score, apart from rounding.
+    ``of``: the folds of this repeat, ``made``: of all repeats, also those without scores. ``content``: equal for folds
+    of the same patients in the same order by score, apart from rounding.
     """
     predictions = _check_predictions(predictions)
     if "fold" not in predictions:
@@ -253,9 +254,10 @@ def _auc_by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (model, repeat, fold), part in chosen.groupby(["model", "repeat", "fold"], sort=False, observed=True):
         area = auc(part["y_true"], part["y_score"]) if part["y_true"].nunique() == 2 else float("nan")
-        row = {"model": model, "repeat": repeat, "fold": fold, "of": made[model, repeat], "n": len(part)}
+        row = {"model": model, "repeat": repeat, "fold": fold, "of": made[model, repeat], "made": made[model].sum()}
+        row |= {"n": len(part), "n_positive": int(part["y_true"].sum())}
         content = hash_pandas_object(_coarse_ranks(part.set_index("patient_id")["y_score"].astype(float))).sum()
-        rows.append(row | {"n_positive": int(part["y_true"].sum()), "auc": area, "content": content})
+        rows.append(row | {"auc": area, "content": content})
     return pd.DataFrame(rows)
 
 
@@ -267,7 +269,7 @@ def _coarse_ranks(scores: pd.Series) -> pd.Series:
 def _fold_summary(folds: pd.DataFrame, level: float) -> dict[str, object]:
     usable = folds.dropna(subset="auc")
     per_repeat = folds.groupby("repeat")["n"]
-    patients, k, made = int(per_repeat.sum().max()), int(folds["of"].min()), folds.groupby("repeat")["of"].first().sum()
+    patients, k, made = int(per_repeat.sum().max()), int(folds["of"].min()), int(folds["made"].iloc[0])
     uneven = bool(np.ptp(per_repeat.sum()) or np.ptp(per_repeat.size()))
     row = {"repeats": folds["repeat"].nunique(), "folds": len(usable), "n": patients, "mean": usable["auc"].mean()}
     spread = usable["auc"].std()
@@ -279,7 +281,7 @@ def _fold_summary(folds: pd.DataFrame, level: float) -> dict[str, object]:
     if left_out:
         note = f"one class only in {left_out} of {counted(len(folds), 'fold')}: left out"
     if made > len(folds):
-        note = _join_notes(note, f"no scores in {made - len(folds)} of {counted(int(made), 'fold')}")
+        note = _join_notes(note, f"no scores in {made - len(folds)} of {counted(made, 'fold')}")
     if not spread > 0:
         row |= {"low": np.nan, "high": np.nan}
         why = {0: "no fold holds both classes", 1: "one fold"}.get(len(usable), "the folds do not differ")
