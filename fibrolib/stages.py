@@ -18,6 +18,9 @@ CONDITIONS = {1: "any fibrosis", 2: "significant fibrosis", 3: "advanced fibrosi
 
 
 _HIGHEST = 100  # no scale has a higher stage (assumption)
+_CODES_OF_MISSING = (9, 88, 99)
+_NEAR_CODES = 7
+"""A code of a missing stage is a stage where somebody has one from here up to just below it (*assumption*)."""
 
 
 class StageError(FibrolibError, ValueError):
@@ -37,14 +40,22 @@ def is_metavir(stages: Iterable[int]) -> bool:
     return len(present) > 2 and present <= set(METAVIR)
 
 
+def check_stage(stage: int, name: str = "the number", lowest: int = 0) -> int:
+    """One whole stage; a `StageError` for anything else, which `int` would round or read as a text."""
+    known = isinstance(stage, int | float | np.integer | np.floating) and not isinstance(stage, bool)
+    if not known or not float(stage).is_integer() or not lowest <= stage <= _HIGHEST:
+        raise StageError(f"{name} must be a stage, such as 2, from {lowest} on; it is {stage!r}")
+    return int(stage)
+
+
 def stage_name(stage: int, metavir: bool = True) -> str:
     """``F2`` on the METAVIR scale, ``stage 2`` on any other."""
-    return f"F{int(stage)}" if metavir else f"stage {int(stage)}"
+    return f"{'F' if metavir else 'stage '}{check_stage(stage)}"
 
 
 def cutoff_name(cutoff: int, metavir: bool = True) -> str:
     """``≥ F2`` on the METAVIR scale, ``stage ≥ 1`` on any other."""
-    return f"≥ F{int(cutoff)}" if metavir else f"stage ≥ {int(cutoff)}"
+    return f"{'≥ F' if metavir else 'stage ≥ '}{check_stage(cutoff, 'the cut-off')}"
 
 
 def condition(cutoff: int, metavir: bool = True) -> str:
@@ -58,8 +69,11 @@ def _without_mask(values: ArrayLike) -> ArrayLike:
     return values.astype(object).filled(np.nan) if np.ma.isMaskedArray(values) else values
 
 
-def check_stages(stage: ArrayLike, name: str = "stage") -> NDArray[np.int64]:
-    """Stages as whole numbers, shape (n,); a `StageError` where one is missing, negative, or lies between two."""
+def check_stages(stage: ArrayLike, name: str = "stage") -> NDArray[np.int64] | pd.Series:
+    """Stages as whole numbers, shape (n,), of a Series with its index.
+
+    A `StageError` where one is missing or a code of it (9, 88, 99), negative, or lies between two.
+    """
     values = _without_mask(stage)
     values = values if isinstance(values, pd.Series) else np.asarray(values)
     if getattr(values.dtype, "kind", "O") in "mM":
@@ -77,12 +91,23 @@ def check_stages(stage: ArrayLike, name: str = "stage") -> NDArray[np.int64]:
     wrong = ~((numbers >= 0) & (numbers == np.floor(numbers)) & (numbers <= _HIGHEST))
     if wrong.any():
         raise StageError(f"{name} must hold whole numbers from 0 on (to {_HIGHEST}), found {numbers[wrong][0]:g}")
-    return numbers.astype(np.int64)
+    _refuse_codes(numbers, name)
+    whole = numbers.astype(np.int64)
+    return pd.Series(whole, index=stage.index, name=stage.name) if isinstance(stage, pd.Series) else whole
 
 
-def at_least(stage: ArrayLike, cutoff: int) -> NDArray[np.int64]:
-    """Binary truth at a cut-off; a `StageError` where a stage is missing or no whole number."""
-    known = isinstance(cutoff, int | float | np.number) and not isinstance(cutoff, bool) and float(cutoff).is_integer()
-    if not known or not 0 < cutoff <= _HIGHEST:
-        raise StageError(f"the cut-off must be a stage, such as 2, from 1 on; it is {cutoff!r}")
-    return (check_stages(stage) >= cutoff).astype(np.int64)
+def _refuse_codes(numbers: NDArray[np.float64], name: str) -> None:
+    """Refuse 9, 88 and 99 where nobody has a stage just below."""
+    for code in _CODES_OF_MISSING:
+        n = int(np.sum(numbers == code))
+        if n and not np.any((numbers >= _NEAR_CODES) & (numbers < code)):
+            raise StageError(
+                f"{name} is {code} in {n} of {len(numbers)} patients, and nobody has {_NEAR_CODES} to {code - 1}: "
+                f"{code} looks like a code of a missing stage; leave these patients out"
+            )
+
+
+def at_least(stage: ArrayLike, cutoff: int) -> NDArray[np.int64] | pd.Series:
+    """Binary truth at a cut-off, of a Series with its index; a `StageError` where a stage is none or missing."""
+    lowest = check_stage(cutoff, "the cut-off", 1)
+    return (check_stages(stage) >= lowest).astype(np.int64)

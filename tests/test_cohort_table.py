@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fibrolib.cohort import read_cohort, write_cohort
+from fibrolib.cohort import inspect_cohort, read_cohort, write_cohort
+from fibrolib.diagnostics import FIB4
 from fibrolib.errors import CohortError, FibrolibError
 
 STAGES = [0, 1, 2, 3, 4] * 5
@@ -56,6 +57,27 @@ def test_a_clean_table_is_read(folder):
     assert cohort.table["stage"].tolist() == STAGES
     assert cohort.table["age"].isna().all()
     assert cohort.table["image"].tolist() == [None] * len(STAGES)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"outside": "no"}, "outside must be True or False; it is 'no'"),
+        ({"outside": "False"}, "outside must be True or False"),
+        ({"outside": None}, "outside must be True or False; it is None"),
+        ({"cutoff": "2"}, "the cut-off must be a stage, such as 2, from 0 on; it is '2'"),
+        ({"cutoff": None}, "the cut-off must be a stage"),
+        ({"cutoff": np.nan}, "the cut-off must be a stage"),
+        ({"diagnostics": FIB4}, r"diagnostics must be a list of records, such as \[FIB4\] or INDICES; it is Diag"),
+        ({"diagnostics": ["fib4"]}, r"diagnostics must be a list of records, .* it is \['fib4'\]"),
+    ],
+)
+def test_options_of_another_kind_are_named(folder, options, message):
+    for read in (read_cohort, inspect_cohort):
+        with pytest.raises((ValueError, FibrolibError), match=message):
+            read(save(clean(), folder), **options)
+    given = {"cutoff": np.int64(2), "outside": np.False_, "diagnostics": iter([FIB4])}
+    assert len(read_cohort(folder / "cohort.csv", **given).table) == len(STAGES)
 
 
 def test_a_table_of_another_name_gives_it_to_the_cohort(folder):

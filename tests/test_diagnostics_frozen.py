@@ -1,6 +1,7 @@
 """Fitted classifiers as numbers: what is read back gives the same probabilities, and what cannot be written is said."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -91,3 +92,14 @@ def test_numbers_of_other_columns_are_refused(change, message):
     restore_classifier(record, numbers, 2)
     with pytest.raises((KeyError, TypeError, ValueError), match=message):
         restore_classifier(record, numbers | change, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "direction"),
+    [({"intercept": np.nan}, 1), ({"slope": np.nan}, 1), ({"slope": np.inf}, 1), ({"slope": -1.0}, 1), ({}, -1)],
+)
+def test_a_curve_that_cannot_be_of_the_index_is_refused(change, direction):
+    record = replace(FIB4, direction=direction)
+    restore_classifier(record, {"intercept": 0.0, "slope": float(direction)}, 2)
+    with pytest.raises(ValueError, match=r"intercept and slope of FIB-4 must be finite, .* give those that fitted_num"):
+        restore_classifier(record, {"intercept": 0.0, "slope": 1.0} | change, 2)

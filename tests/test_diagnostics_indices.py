@@ -19,6 +19,7 @@ from fibrolib.diagnostics import (
     SWE,
     ColumnSpec,
     IndexInputError,
+    OtherUnit,
     PublishedCutoff,
     apri,
     fib4,
@@ -278,6 +279,35 @@ def test_units_of_stiffness_and_unknown_units():
         SWE.classifier().fit(X, [0, 1, 2, 3])
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: stiffness([4, 5, 6, 8], unit="m/s"), "swe_kpa: the values look like kPa already: their median is 5.5"),
+        (lambda: stiffness([4, 5, 6, 8], unit="Pa"), "look like kPa already"),
+        (lambda: zones([4.4, 5.0, 5.8, 6.3, 7.9], SWE, unit="m/s"), "index: the values look like kPa already"),
+        (lambda: fib4(55, 40, 35, [180, 220, 260], unit={"platelets": "10^4/µL"}), "220 10\\^4/µL are 2200 10⁹/L"),
+        (lambda: fib4(62, 70, 50, [110, 140, 95, 180], unit="10^4/µL"), "platelets: the values look like 10⁹/L"),
+        (lambda: fib4(55, [0.7, 0.9, 1.2], [35, 45, 60], 220, unit="µkat/L"), "Leave the unit of alt out, or convert"),
+        (lambda: apri(np.full(30, 60), np.full(30, 200), unit="10^4/µL"), "look like 10⁹/L already"),
+        (lambda: apri(60, 200, upper_limit=40, unit={"upper_limit": "µkat/L"}), "upper_limit: .* look like U/L"),
+    ],
+)
+def test_a_unit_is_not_believed_of_values_in_the_own_one(call, message):
+    with pytest.raises(IndexInputError, match=message):
+        call()
+
+
+def test_a_unit_is_believed_wherever_its_values_are_usual():
+    for speed in np.linspace(0.8, 5, 43):
+        assert stiffness(speed, unit="m/s") == pytest.approx(3 * speed**2)
+    for count in np.linspace(3, 100, 98):
+        assert apri(80, count, unit="10^4/µL") == pytest.approx(apri(80, 10 * count))
+        assert apri(80, 1e4 * count, unit="per µL") == pytest.approx(apri(80, 10 * count))
+    for enzyme in np.linspace(0.2, 20, 100):
+        assert fib4(60, [enzyme, np.nan], 1.1, 150, unit="µkat/L")[0] == pytest.approx(fib4(60, 60 * enzyme, 66, 150))
+    assert np.isnan(fib4(60, 80, 64, [np.nan], unit="10^4/µL")).all()
+
+
 def test_what_a_message_advises_is_taken():
     """3 x density x (speed)² of the shear wave; 0.6 µkat/L are 36 U/L."""
     for unit in ("m/s", {"index": "m/s"}, {"swe_kpa": "m/s"}):
@@ -297,6 +327,24 @@ def test_labels_of_the_patients_survive():
     assert apri([80, 80], 200, upper_limit=limits).to_dict() == {"a": 1.0, "b": 1.25}
     with pytest.raises(IndexInputError, match="indices differ"):
         apri(table["ast"], table["platelets"].iloc[::-1])
+
+
+def test_a_table_of_one_column_is_no_column():
+    table = pd.DataFrame(many())
+    for call in (
+        lambda: fib4(table["age"], table[["ast"]], table["alt"], table["platelets"]),
+        lambda: apri(table[["ast"]], table[["platelets"]]),
+    ):
+        with pytest.raises(IndexInputError, match=r"ast must be one column, .* give the column, as table\['ast'\]"):
+            call()
+
+
+def test_an_index_is_fitted_to_stages_of_the_same_patients(patients):
+    X, stage = patients
+    labelled = pd.Series(stage, index=X.index)
+    assert FIB4.classifier().fit(X, labelled).slope_ == FIB4.classifier().fit(X, stage).slope_
+    with pytest.raises(IndexInputError, match="X, y must be of the same patients: their indices differ"):
+        FIB4.classifier().fit(X, labelled.iloc[::-1])
 
 
 @pytest.mark.parametrize("which", [FIB4, "FIB4", "fib4", "Fib-4", FIB4.published_cutoff()])
@@ -370,6 +418,14 @@ def test_rows_of_zones_are_of_the_same_patients():
         (lambda: fib4(60, 80, 64, 150, unit=5), "unit must be a text, .* it is 5"),
         (lambda: apri(80, 150, unit={"limit": "µkat/L"}), "unit names .*limit"),
         (lambda: ColumnSpec("U/L", 20, 1), "go from low to high, .* they are 20 to 1"),
+        (lambda: ColumnSpec("kPa", "1.5", 75), r"values numbers, such as ColumnSpec\('kPa', 1.5, 75\); .* '1.5', 75"),
+        (lambda: ColumnSpec(None, 1.5, 75), "the unit of a column must be a text, .* they are None and 1.5, 75"),
+        (lambda: OtherUnit("g/dL", 10), r"a name and a function .* such as OtherUnit.* they are 'g/dL' and 10"),
+        (lambda: PublishedCutoff(2, 1, 2, None, ""), "population and source must be texts, .* they are None and ''"),
+        (lambda: zones([0.004] * 3, "FIB-4"), r"nobody has 0.004 \(0.01 to 900\): were platelets in 10⁹/L"),
+        (lambda: zones([9999.0], FIB4), r"nobody has 9999 \(0.01 to 900\)"),
+        (lambda: zones([1.0, 0.0008], "APRI"), r"nobody has 0.0008 \(0.005 to 900\)"),
+        (lambda: zones([1.0], "APRI", unit="m/s"), "is for a diagnostic with a unit, such as SWE"),
     ],
 )
 def test_what_would_be_silently_wrong(call, message):

@@ -247,6 +247,11 @@ def test_a_table_without_a_declared_column_is_told_so_unless_its_patients_are_vi
     assert virtual.patients()["marker"].isna().all()
 
 
+def test_a_diagnostic_is_asked_for_by_a_text(tmp_path):
+    with pytest.raises(DiagnosticError, match=r"must be a text, .* such as 'elf.py:ELF'; it is .*Path"):
+        load_diagnostic(tmp_path / "own.py", tmp_path)
+
+
 def test_files_are_loaded_by_their_content(tmp_path):
     (tmp_path / "own.py").write_text(INDEX)
     record, file = load_diagnostic("own.py:MINE", tmp_path)

@@ -142,7 +142,10 @@ def test_an_area_must_fit_its_own_operating_point():
 def test_a_labelled_matrix_is_read_by_its_names():
     table = pd.Series({"tn": 7, "fp": 1, "fn": 2, "tp": 6})
     expected = implied_intervals(8, 8, confusion=(6, 2, 1, 7))
-    pd.testing.assert_frame_equal(implied_intervals(8, 8, confusion=table), expected)
+    for row in (table, table.rename(str.upper)):
+        pd.testing.assert_frame_equal(implied_intervals(8, 8, confusion=row), expected)
+    with pytest.raises(ValueError, match="a row must be labelled tp, fn, fp and tn; its labels are"):
+        implied_intervals(8, 8, confusion=table.rename({"tn": "true negatives"}))
     assert expected.set_index("metric").loc["sensitivity", "value"] == 0.75
 
 

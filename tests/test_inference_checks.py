@@ -29,6 +29,7 @@ from fibrolib.inference import (
     delong_test,
     estimates_table,
     fit_recalibration,
+    log_odds,
     mcnemar_test,
     obuchowski,
     partial_auc,
@@ -328,6 +329,54 @@ def test_a_high_level_takes_more_resamples(level):
         call(least)
 
 
+def test_a_significance_level_is_no_confidence_level():
+    for call in (
+        lambda: auc_ci(Y, A, confidence_level=0.05),
+        lambda: auc_power(0.65, 15, 15, confidence_level=0.05),
+        lambda: wilson(3, 5, confidence_level=0.1),
+    ):
+        with pytest.raises(ValueError, match="confidence_level must be at least"):
+            call()
+    assert auc_ci(Y, A, confidence_level=0.5).low > auc_ci(Y, A).low
+
+
+def test_a_target_belongs_to_a_rule():
+    with pytest.raises(ValueError, match="a target is for rule='sensitivity' or 'specificity'"):
+        choose_threshold(Y, A, target=0.95)
+    assert choose_threshold(Y, A, "sensitivity") == choose_threshold(Y, A, "sensitivity", target=0.9)
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        ([0.25, 1.5, 0.5, 2.0], "holds 0.25: ids are texts or whole numbers. Were scores given here"),
+        ([-1, 0, -1, 1], "holds -1, which stands for a missing id"),
+        (["a", "nan", "b", "c"], "every video needs the patient"),
+        (["a", "<NA>", "b", "c"], "every video needs the patient"),
+    ],
+)
+def test_what_is_no_id_of_a_patient(ids, said):
+    with pytest.raises(InferenceError, match=said):
+        clustered_auc([0, 1] * 10, np.arange(20), ids * 5)
+
+
+def test_log_odds_and_moved_probabilities_keep_their_patients():
+    scores = pd.Series(np.array(A) / 7, index=list("abcdef"), name="p")
+    for moved in (log_odds(scores), recalibrated(scores, 0.1, 1.2)):
+        assert moved.index.equals(scores.index)
+        with pytest.raises(InferenceError, match="order"):
+            auc(pd.Series(Y, index=scores.index), moved.sort_index(ascending=False))
+
+
+def test_the_truth_is_no_score_and_equal_trainings_are_one():
+    table = pd.DataFrame({"y_true": Y, "a": A, "b": B})
+    for call in (lambda: delong_joint_test(Y, table), lambda: compare_trainings(Y, table, table)):
+        with pytest.raises(InferenceError, match="scores has the column 'y_true', which is no score"):
+            call()
+    assert "all trainings are equal" in compare_trainings(Y, [A] * 3, [B] * 3).note
+    assert "equal" not in compare_trainings(Y, [A, A], [B, A]).note
+
+
 def test_whole_numbers_may_be_written_with_a_point():
     reported = {"accuracy": 0.7647}
     for call in (
@@ -483,6 +532,8 @@ def test_a_text_that_stands_for_a_missing_label_is_no_label(empty):
         (lambda: comparison_range(0.8, 0.7, 8, 9, [[0.1]]), "correlations must be a list of numbers"),
         (lambda: coords(Y, A, threshold=[[0.5], [0.1, 0.2]]), "threshold must hold numbers only"),
         (lambda: coords(Y, A, threshold=[[0.5, 0.1]]), "threshold must be one number or a list"),
+        (lambda: repeatability(np.linspace(0.1, 0.9, 12), [1, 2, 3, 4] * 3, 50), "threshold is 50, and all scores lie"),
+        (lambda: repeatability(np.linspace(0.1, 0.9, 12), [1, 2, 3, 4] * 3, True), "threshold must be one number"),
         (lambda: adjust_pvalues([0.1], ["holm"]), "method must be one of multipletests'"),
         (lambda: attainable_auc([np.inf, 1], np.eye(2), 1), "finite shares from 0 on"),
         (lambda: is_metavir([0, 1, 2, np.nan]), "stages must be whole numbers, and none may be missing"),

@@ -30,7 +30,7 @@ def rates(y: np.ndarray, score: np.ndarray, threshold: float) -> tuple[float, fl
 @given(scored(), st.sampled_from(RULES), st.sampled_from([0.5, 0.8, 0.9, 1.0]))
 def test_thresholds_are_the_best_there_are(sample, rule, target):
     y, score = sample
-    threshold = choose_threshold(y, score, rule, target=target)
+    threshold = choose_threshold(y, score, rule, target=None if rule == "youden" else target)
     assert np.isfinite(threshold)
     sensitivity, specificity = rates(y, score, threshold)
     everything = [rates(y, score, t) for t in (*score, np.inf)]

@@ -253,7 +253,7 @@ def test_a_plain_pipeline_scores_as_in_scikit_learn(labs, split):
     np.testing.assert_array_equal(ours["y_score"], expected)
     np.testing.assert_array_equal(ours["y_true"], label)
     np.testing.assert_array_equal(ours["stage"], train["stage"])
-    by_fold = [roc_auc_score(label[held_out], expected[held_out]) for _, held_out in folds]
+    by_fold = [roc_auc_score(label.iloc[held_out], expected[held_out]) for _, held_out in folds]
     np.testing.assert_allclose(found.cv_auc, by_fold, rtol=1e-12)
     others = labs[split != "train"]
     final = plain().fit(train[LABS], label).predict_proba(others[LABS])[:, 1]
@@ -310,7 +310,7 @@ def test_indices_score_as_their_formulae_say(labs, split):
     for index, raw in formulae.items():
         found = evaluate("index", index.classifier(2), labs.assign(split=split), n_folds=4)
         label = at_least(train["stage"], 2)
-        by_fold = [roc_auc_score(label[held_out], raw[train.index].iloc[held_out]) for _, held_out in folds]
+        by_fold = [roc_auc_score(label.iloc[held_out], raw[train.index].iloc[held_out]) for _, held_out in folds]
         np.testing.assert_allclose(found.cv_auc, by_fold, rtol=1e-12)
         whole = [index.classifier(2).fit(train.iloc[seen], train["stage"].iloc[seen]) for seen, _ in folds]
         scores = [fit.predict_proba(train.iloc[out])[:, 1] for fit, (_, out) in zip(whole, folds, strict=True)]

@@ -27,6 +27,7 @@ from fibrolib.inference.checks import (
     _check_order,
     _check_probabilities,
     _few,
+    _is_empty_text,
     _refuse_alike,
 )
 from fibrolib.inference.intervals import _join_notes
@@ -116,7 +117,7 @@ def _joined(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame) -> pd.Da
 def _named_groups(column: pd.Series, name: str) -> pd.Series:
     """Names of groups, missing where blank; an InferenceError where two of them are written alike."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.cat.set_categories([each for each in column.cat.categories if str(each).strip()])
+        column = column.cat.set_categories([each for each in column.cat.categories if not _is_empty_text(each)])
     elif column.dtype in (object, "string"):
         column = _without_blanks(column)
     for each in column.dropna():
@@ -231,8 +232,8 @@ def centre_splits(patients: pd.DataFrame, column: str = "centre") -> dict[str, p
 
 
 def _without_blanks(names: pd.Series) -> pd.Series:
-    """Names as objects, None where missing or blank."""
-    known = names.notna() & (names.astype(str).str.strip() != "")
+    """Names as objects, None where missing, blank or the text of a missing value."""
+    known = names.notna() & ~names.map(_is_empty_text).astype(bool)
     return names.astype(object).where(known.to_numpy(dtype=bool), None)
 
 

@@ -14,6 +14,7 @@ from fibrolib.inference.checks import (
     _as_float,
     _check_ids,
     _check_level,
+    _check_on_scale,
     _check_order,
     _check_scored,
     _check_scores,
@@ -62,10 +63,14 @@ def repeatability(
     _check_level(confidence_level), _check_order(y_score, patient, operator, several=True)
     score = _check_scores(y_score, np.size(patient))
     data = pd.DataFrame({"score": score, "patient": _patient_codes(patient, len(score))[0]})
+    if isinstance(threshold, bool | str):
+        raise InferenceError(f"threshold must be one number; it is {threshold!r}")
     threshold = _as_float(threshold, "threshold")
     if threshold.ndim:
         raise InferenceError(f"threshold must be one number; its shape is {threshold.shape}")
-    if np.isnan(threshold):
+    if not np.isnan(threshold):
+        _check_on_scale(float(threshold), score, "threshold")
+    else:
         raise InferenceError("there is no operating point, so that no decision can flip")
     data = data[data.groupby("patient")["score"].transform("size") > 1]
     by_patient = data.groupby("patient", sort=False)["score"]

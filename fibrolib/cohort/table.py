@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Mapping, Sequence
+import reprlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from fibrolib.atomic import write_atomically
 from fibrolib.cohort.columns import (
@@ -26,9 +26,9 @@ from fibrolib.cohort.columns import (
 from fibrolib.cohort.parsing import read_text_table, table_file
 from fibrolib.cohort.schema import _typed_table, absolute, text_problems
 from fibrolib.cohort.split import PARTS, part_sizes
-from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic
+from fibrolib.diagnostics import INDICES, ColumnSpec, Diagnostic, DiagnosticError
 from fibrolib.errors import CohortError, Problem, counted
-from fibrolib.stages import at_least, cutoff_name, is_metavir
+from fibrolib.stages import at_least, check_stage, cutoff_name, is_metavir
 
 _TRAINING_MINIMUM = 5  # patients of each class that training needs: one for each of five folds
 _CLASS_MINIMUM = 8  # of 8 patients of a class, the split 7 : 1.5 : 1.5 gives at least 5 to training
@@ -95,6 +95,7 @@ def read_cohort(
         Whether files may lie outside the table's folder (a table from elsewhere should not name any file of this
         computer); indices whose columns are read.
     """
+    diagnostics = _check_options(cutoff, outside, diagnostics)
     inspection = inspect_cohort(path, cutoff, outside=outside, diagnostics=diagnostics)
     if inspection.problems:
         raise CohortError(str(path), inspection.problems)
@@ -120,6 +121,7 @@ def inspect_cohort(
     path: str | Path, cutoff: int = 2, *, outside: bool = False, diagnostics: Sequence[Diagnostic] = INDICES
 ) -> _Inspection:
     """Like `read_cohort`, but return what is wrong instead of raising it; an error only where there is no table."""
+    diagnostics = _check_options(cutoff, outside, diagnostics)
     path = Path(path)
     root = absolute(path).parent
     file, sheet = table_file(path)
@@ -138,6 +140,18 @@ def inspect_cohort(
     if not any(problem.column in ("patient_id", "stage", "split") for problem in problems):
         problems += _class_problems(_one_row_per_patient(table, root, numbers), cutoff)
     return _Inspection(name, root, table, text, tuple(sorted(problems, key=lambda problem: problem.row or 0)))
+
+
+def _check_options(cutoff: int, outside: bool, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """The diagnostics as a list; an error where one of the options is none. Any text is true, "no" as well."""
+    check_stage(cutoff, "the cut-off")
+    if not isinstance(outside, bool | np.bool_):
+        raise ValueError(f"outside must be True or False; it is {outside!r}")
+    listed = list(diagnostics) if isinstance(diagnostics, Iterable) else [None]
+    if not all(isinstance(each, Diagnostic) for each in listed):
+        given = reprlib.repr(diagnostics)
+        raise DiagnosticError(f"diagnostics must be a list of records, such as [FIB4] or INDICES; it is {given}.")
+    return listed
 
 
 def write_cohort(table: pd.DataFrame, path: str | Path) -> None:
@@ -218,7 +232,7 @@ def _class_problems(patients: pd.DataFrame, cutoff: int) -> list[Problem]:
     return _too_few({kind: int(members.sum()) for kind, members in classes.items()})
 
 
-def _problems_of_split(classes: Mapping[str, NDArray[np.bool_]], split: pd.Series) -> list[Problem]:
+def _problems_of_split(classes: Mapping[str, pd.Series], split: pd.Series) -> list[Problem]:
     problems = []
     for part in PARTS:
         needed = _TRAINING_MINIMUM if part == "train" else 1

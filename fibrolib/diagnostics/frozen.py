@@ -54,12 +54,19 @@ def _numbers_of_step(step: object) -> dict | None:
 def restore_classifier(record: Diagnostic, numbers: dict, cutoff: int) -> BaseEstimator:
     """The fitted classifier of a diagnostic from its `fitted_numbers`: gives ``predict_proba``, and is fitted no more.
 
-    A KeyError, TypeError or ValueError where the numbers are not of this diagnostic.
+    A KeyError, TypeError or ValueError where the numbers are not as many as the columns of a regression, or not finite,
+    or an index's slope falls where its record rises. That an index's two are of this index cannot be checked.
     """
     if record.formula is None:
         return _LinearClassifier(tuple(record.columns), **numbers)
-    classifier = record.classifier(cutoff)
-    classifier.intercept_, classifier.slope_ = float(numbers["intercept"]), float(numbers["slope"])
+    classifier, intercept, slope = record.classifier(cutoff), float(numbers["intercept"]), float(numbers["slope"])
+    if not np.isfinite([intercept, slope]).all() or not record.direction * slope > 0:
+        sign = "above" if record.direction > 0 else "below"
+        raise ValueError(
+            f"intercept and slope of {record.label} must be finite, and the slope {sign} 0; they are {intercept:g} and "
+            f"{slope:g}: give those that fitted_numbers returned"
+        )
+    classifier.intercept_, classifier.slope_ = intercept, slope
     classifier.classes_, classifier.n_features_in_ = np.array([0, 1]), len(record.columns)
     return classifier
 

@@ -53,7 +53,8 @@ def fib4(
         Years, U/L, U/L and 10^9/L; NaN where missing, and so is the result. A Series if one of them is.
     unit : str or mapping of str to str, optional
         Other units: ``"per µL"`` or ``"10^4/µL"`` of platelets, ``"µkat/L"`` of AST and ALT; by argument, as in
-        ``{"ast": "µkat/L"}``, where only one of them is meant.
+        ``{"ast": "µkat/L"}``, where only one of them is meant. It is refused if the median is usual in the formula's
+        unit, and unusual when converted.
 
     Raises
     ------
@@ -130,9 +131,12 @@ def _labelled(
 
 def _same_patients(**given: ArrayLike) -> pd.Index | None:
     """The patients' labels of arguments, if they have them; rows are taken as they come."""
-    labels = [values.index for values in given.values() if isinstance(values, pd.Series)]
+    labels = [values.index for values in given.values() if isinstance(values, pd.Series | pd.DataFrame)]
     if any(not other.equals(labels[0]) for other in labels):
-        raise IndexInputError(f"{', '.join(given)} must be of the same patients: their indices differ")
+        raise IndexInputError(
+            f"{', '.join(given)} must be of the same patients: their indices differ. Sort them alike, or give "
+            ".to_numpy() of all if the rows do belong together"
+        )
     return labels[0] if labels else None
 
 
@@ -160,6 +164,11 @@ class PublishedCutoff:
     from_age: float | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.population, str) or not isinstance(self.source, str):
+            raise IndexInputError(
+                f"population and source must be texts, empty where unknown; they are {self.population!r} and "
+                f"{self.source!r}"
+            )
         if isinstance(self.stage, bool) or self.stage not in range(1, 100):
             raise IndexInputError(f"the stage of cut-offs must be a whole number from 1 on; it is {self.stage!r}")
         age = 0 if self.from_age is None else self.from_age
@@ -215,9 +224,10 @@ class _IndexClassifier(ClassifierMixin, BaseEstimator):
         if empty:
             raise IndexInputError(f"{self.name} needs the column '{empty[0]}', which holds no value in this cohort")
         available = ~np.isnan(values)
-        truth = at_least(y, self.cutoff)
+        truth = np.asarray(at_least(y, self.cutoff))
         if len(truth) != len(values):
             raise ValueError(f"{counted(len(values), 'patient')} but {counted(len(truth), 'stage')}")
+        _same_patients(X=X, y=y)
         if len(np.unique(truth[available])) < 2:
             raise IndexInputError(
                 f"{self.name}: {counted(available.sum(), 'patient')} with all of {', '.join(self.columns)}, all on one "

@@ -65,7 +65,7 @@ class Diagnostic:
     cutoffs : tuple of PublishedCutoff
         Of a formula; the first of a stage is the default.
     measures : ColumnSpec or None
-        Of a formula: unit and range of the index itself, where it has a unit; `zones` refuses values in another one.
+        Of a formula: unit (empty where it has none) and range of the index itself; `zones` refuses other values.
 
     Raises
     ------
@@ -178,6 +178,8 @@ def _faults_of_net(record: Diagnostic) -> Iterable[str]:
         yield "its network must be a subclass of fibrolib.nets.ClipNetwork, or a function that returns one."
 
 
+_IN_WRONG_UNITS = "were platelets in 10⁹/L, and enzymes in U/L?"
+"""The ranges of both are assumptions; with platelets per µL, an index is a thousandth of what it should be."""
 _CHB_602 = "chronic hepatitis B, 602 patients in 14 hospitals"
 _CHB_327 = "chronic hepatitis B, 327 patients"
 
@@ -201,6 +203,7 @@ FIB4 = Diagnostic(
     colour="#E69F00",
     columns={"age": AGE, "ast": AST, "alt": ALT, "platelets": PLATELETS},
     formula=fib4,
+    measures=ColumnSpec("", 0.01, 900, possible=(0.01, 900), hint=_IN_WRONG_UNITS),
     cutoffs=(  # for advanced fibrosis; below 35 years McPherson 2017 (Am J Gastroenterol 112:740) found them of no use
         PublishedCutoff(3, 1.45, 3.25, "HIV/HCV co-infection", "Sterling 2006, Hepatology 43:1317", from_age=35),
         PublishedCutoff(3, 1.30, 2.67, "fatty liver", "Shah 2009; ages: McPherson 2017", 2.0, from_age=35),
@@ -214,6 +217,7 @@ APRI = Diagnostic(
     colour="#56B4E9",
     columns={"ast": AST, "platelets": PLATELETS},
     formula=apri,
+    measures=ColumnSpec("", 0.005, 900, possible=(0.005, 900), hint=_IN_WRONG_UNITS),
     cutoffs=(
         PublishedCutoff(2, 0.5, 1.5, "chronic hepatitis C", "Wai 2003, Hepatology 38:518"),
         PublishedCutoff(4, 1.0, 2.0, "chronic hepatitis C", "Wai 2003, Hepatology 38:518"),
@@ -252,6 +256,10 @@ def load_diagnostic(text: str, folder: str | Path) -> tuple[Diagnostic, OwnFile]
 
     `text` is ``elf.py:ELF``: a file in `folder` (of the profile) or below, and the name of an object in it.
     """
+    if not isinstance(text, str):
+        raise DiagnosticError(
+            f"A diagnostic must be a text, a file and an object, such as 'elf.py:ELF'; it is {text!r}."
+        )
     folder = Path(folder)
     path, wanted = _path_and_object(text, folder)
     try:
@@ -369,7 +377,7 @@ def _named_record(name: str) -> Diagnostic:
 def _index_values(index: ArrayLike, record: Diagnostic | None, unit: str | Mapping[str, str] | None) -> NDArray:
     """Values of an index in its own unit, one for each patient."""
     spec = record.measures if record else None
-    if unit is not None and spec is None:
+    if unit is not None and not (spec and spec.unit):
         raise IndexInputError(f"unit={unit!r} is for a diagnostic with a unit, such as SWE")
     if isinstance(unit, Mapping):  # by the index, or the column that it is
         if len(unit) != 1 or not set(unit) <= {"index", *record.columns}:

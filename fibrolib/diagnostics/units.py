@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,13 @@ class OtherUnit:
     name: str
     convert: Callable[[float], float]
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not callable(self.convert):
+            raise IndexInputError(
+                "another unit has a name and a function to the column's own, such as OtherUnit('g/dL', lambda value: "
+                f"10 * value); they are {self.name!r} and {self.convert!r}"
+            )
+
 
 @dataclass(frozen=True)
 class ColumnSpec:
@@ -52,6 +60,9 @@ class ColumnSpec:
     below, above, low_median : OtherUnit or None; tuple of (float, OtherUnit)
         The units that explain values below `low`, and above `high`; a median that no hospital's patients fall below,
         and the unit that explains it.
+    high_median, hint : float, str
+        A median that no hospital's patients exceed (a unit that leads there is doubted); what to look at, as the end of
+        a sentence, where a value is one that nobody has.
     """
 
     unit: str
@@ -64,8 +75,16 @@ class ColumnSpec:
     low_median: tuple[float, OtherUnit] | None = None
     possible: tuple[float, float] = (0.0, np.inf)
     same: tuple[str, ...] = ()
+    high_median: float = np.inf
+    hint: str = ""
 
     def __post_init__(self) -> None:
+        limits = (self.low, self.high, *self.possible)
+        if not isinstance(self.unit, str) or not all(isinstance(limit, Real) for limit in limits):
+            raise IndexInputError(
+                "the unit of a column must be a text, and its plausible and possible values numbers, such as "
+                f"ColumnSpec('kPa', 1.5, 75); they are {self.unit!r} and {', '.join(map(repr, limits))}"
+            )
         if not self.low < self.high or not self.possible[0] < self.possible[1]:
             raise IndexInputError(
                 f"the plausible values of a column go from low to high, and so do possible ones; they are {self.low:g} "
@@ -80,6 +99,10 @@ class ColumnSpec:
     def unit_of_median(self, median: float) -> OtherUnit | None:
         """The unit that explains a median no hospital's patients have."""
         return self.low_median[1] if self.low_median and median < self.low_median[0] else None
+
+    def is_usual(self, median: float) -> bool:
+        """Whether a hospital's patients may have this median."""
+        return bool(self.low <= median <= min(self.high, self.high_median))
 
     @property
     def other_units(self) -> list[OtherUnit]:
@@ -115,6 +138,8 @@ def year_of_birth(column: str, value: float) -> bool:
 
 def _positive_values(name: str, values: ArrayLike) -> _Floats:
     """Floats of the same shape, NaN where missing or masked; `name` is for the message."""
+    if isinstance(values, pd.DataFrame):
+        raise IndexInputError(f"{name} must be one column, but is a DataFrame: give the column, as table['{name}']")
     values = _without_mask(values)
     if (kind := np.asarray(values).dtype).kind in "bcmM":
         raise IndexInputError(f"{name} must hold numbers: it is of type {kind}")
@@ -139,9 +164,21 @@ def _in_own_unit(name: str, values: ArrayLike, spec: ColumnSpec, unit: str | Map
         convert = spec.converter(given)
         if convert is None:
             raise IndexInputError(f"{name} can be given in {', '.join(spec.units)}, not in {given!r}")
+        _refuse_needless_unit(name, array, spec, given)
         array = convert(array)
     _refuse_other_units(name, array[~np.isnan(array)], spec)
     return array
+
+
+def _refuse_needless_unit(name: str, array: _Floats, spec: ColumnSpec, unit: str) -> None:
+    """Refuse a unit if the median would be unusual in it (`ColumnSpec.is_usual`), and is usual in the column's own."""
+    median = pd.Series(array.ravel()).median()
+    converted = spec.converter(unit)(median)
+    if spec.is_usual(median) and not spec.is_usual(converted):
+        raise IndexInputError(
+            f"{name}: the values look like {spec.unit} already: their median is {median:g}, and {median:g} {unit} are "
+            f"{converted:g} {spec.unit}. Leave the unit of {name} out, or convert them yourself if they are {unit}"
+        )
 
 
 def _refuse_other_units(name: str, values: _Floats, spec: ColumnSpec) -> None:
@@ -157,9 +194,9 @@ def _refuse_other_units(name: str, values: _Floats, spec: ColumnSpec) -> None:
         )
     impossible = values[(values < spec.possible[0]) | (values > spec.possible[1])]
     if len(impossible):
-        hint = ": is it the year of birth?" if year_of_birth(name, impossible[0]) else ""
-        least, most = spec.possible
-        raise IndexInputError(f"{name}: nobody has {impossible[0]:g} {spec.unit} ({least:g} to {most:g}){hint}")
+        hint = "is it the year of birth?" if year_of_birth(name, impossible[0]) else spec.hint
+        (least, most), value = spec.possible, f"{impossible[0]:g} {spec.unit}".strip()
+        raise IndexInputError(f"{name}: nobody has {value} ({least:g} to {most:g}){hint and f': {hint}'}")
     median = float(np.median(values)) if len(values) >= _ENOUGH_FOR_MEDIAN else np.inf
     unit = spec.unit_of_median(median)
     if unit:
@@ -179,13 +216,19 @@ _TEN_THOUSANDS = OtherUnit("10⁴/µL", lambda value: 10 * value)
 
 # Plausible values are *assumptions*, wide enough for cirrhosis and acute hepatitis; 1.5-75 kPa is what FibroScan
 # reports. So are possible ones, and the lowest medians: healthy livers measure 4-6 kPa, which is 1.2-1.4 m/s; platelets
-# of 150-400 x 10⁹/L are 15-40 x 10⁴/µL, as in Japan.
+# of 150-400 x 10⁹/L are 15-40 x 10⁴/µL, as in Japan. No median exceeds AST of 20 µkat/L, platelets of 100 x 10⁴/µL.
 AGE = ColumnSpec("years", 18, 100, "Age", "normal", possible=(0, 125))
-_ENZYME = {"distribution": "log-normal", "below": _KATAL, "possible": (1, 50_000), "same": ("IU/L",)}
+_ENZYME = {
+    "distribution": "log-normal",
+    "below": _KATAL,
+    "possible": (1, 50_000),
+    "same": ("IU/L",),
+    "high_median": 1200,
+}
 AST = ColumnSpec("U/L", 5, 5000, "AST", **_ENZYME)
 ALT = ColumnSpec("U/L", 5, 5000, "ALT", **_ENZYME)
 UPPER_LIMIT = ColumnSpec("U/L", 10, 100, below=_KATAL, possible=(10, 200), same=("IU/L",))  # of normal AST
-_COUNT = {"above": _PER_MICROLITRE, "low_median": (45.0, _TEN_THOUSANDS), "possible": (1, 5000)}
+_COUNT = {"above": _PER_MICROLITRE, "low_median": (45.0, _TEN_THOUSANDS), "possible": (1, 5000), "high_median": 1000}
 _THOUSANDS = ("10³/µL", "G/L", "K/µL", "Gpt/L", "thousands/µL")
 PLATELETS = ColumnSpec("10⁹/L", 10, 1500, "Platelets", **_COUNT, same=_THOUSANDS)
 _OTHER_STIFFNESS = {"below": _SPEED, "above": _PASCAL, "low_median": (2.6, _SPEED)}

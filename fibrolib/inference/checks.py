@@ -143,10 +143,16 @@ def _check_column_names(table: pd.DataFrame, name: str) -> None:
 
 
 def _check_ids(ids: Iterable[Hashable], name: str) -> None:
-    """Refuse ids of which some are texts and some numbers, or two differ in a blank."""
+    """Refuse ids of which some are texts and some numbers, two differ in a blank, or one is a score or means none."""
+    ids = list(ids)
     texts = {isinstance(each, str) for each in ids}
     if len(texts) > 1:
         raise InferenceError(f"{name} holds numbers and texts: 7 and '7' would be two. Write all of them alike")
+    missing = [each for each in ids if _is_empty_text(each) or (isinstance(each, int | float) and each == -1)]
+    if missing and (True in texts or min(ids) == -1):
+        raise InferenceError(f"{name} holds {missing[0]!r}, which stands for a missing id: leave these rows out")
+    if scores := [each for each in ids if isinstance(each, float) and each % 1]:
+        raise InferenceError(f"{name} holds {scores[0]:g}: ids are texts or whole numbers. Were scores given here?")
     _refuse_alike(ids if True in texts else (), name)
 
 
@@ -256,6 +262,13 @@ def _check_unit_range(values: _Floats, name: str) -> _Floats:
     return values
 
 
+def _check_on_scale(threshold: float, scores: _Floats, name: str) -> None:
+    """Refuse an operating point outside of [0, 1] for scores that lie within: a percentage, or infinity."""
+    known = scores[~np.isnan(scores)]
+    if known.size and known.min() >= 0 and known.max() <= 1 and not -1e-6 <= threshold <= 1 + 1e-6:
+        raise InferenceError(f"{name} is {threshold:g}, and all scores lie between 0 and 1: give it on their scale")
+
+
 def _check_stages(stage: ArrayLike, name: str = "stage") -> _Integers:
     """Ordered stages, one for each patient: whole numbers from 0 on, none missing."""
     values = _as_float(stage, name)
@@ -343,7 +356,10 @@ def _check_share(share: float, name: str) -> float:
 def _check_level(level: float, name: str = "confidence_level") -> float:
     """A confidence level, power, prevalence or true area: strictly between 0 and 1."""
     allowed = "between 0 and 1, both excluded, for example 0.9"
-    return _check_number(level, name, allowed, low=0, high=1, open_="low high")
+    number = _check_number(level, name, allowed, low=0, high=1, open_="low high")
+    if name == "confidence_level" and number < 0.5:
+        raise ValueError(f"{name} must be at least 0.5; it is {number:g}: a test at {number:g} has {1 - number:g}")
+    return number
 
 
 def _check_ratio(ratio: float, name: str = "ratio", of: str = "controls for each case") -> float:

@@ -62,6 +62,9 @@ _BOTH_FLAWLESS = "both scores rank without error (or all wrong): p is 1 by defin
 
 _ROUNDING = 1e-20  # a variance below is none: placements are halves of whole numbers
 
+_NO_SCORES = ("patient_id", "y_true", "stage", "split", "fold", "repeat")
+"""Columns of the predictions table that are not taken for a score."""
+
 _DIFFERENCES = np.linspace(-1, 1, 2001)
 """Of two areas, among which a score test looks for its limits."""
 
@@ -312,6 +315,8 @@ def _placed_columns(y_true: ArrayLike, *scores: ArrayLike, **options) -> tuple[_
 
 def _as_table(scores: ArrayLike, n: int) -> _Floats:
     """Floats of shape (n, k), NaN where masked; a list of k scores is the table turned round."""
+    if isinstance(scores, pd.DataFrame) and (no_scores := [name for name in scores if name in _NO_SCORES]):
+        raise InferenceError(f"scores has the column {no_scores[0]!r}, which is no score: leave it out")
     listed = isinstance(scores, list | tuple)
     if not listed:
         table = _as_float(scores, "scores")
@@ -372,7 +377,8 @@ def compare_trainings(
     areas = np.array([_area(positive, column) for column in placed]).reshape(2, k)
     error, df = _training_error(areas, _placement_covariance(positive, placed))
     means, n = tuple(areas.mean(axis=1).tolist()), len(positive)
-    note = _small_sample_note(*_class_sizes(positive))
+    copies = "all trainings are equal: this is the test of one" * bool(np.ptp(a, 1).max() == np.ptp(b, 1).max() == 0)
+    note = _join_notes(copies, _small_sample_note(*_class_sizes(positive)))
     return _compare("trainings as readers", means, error, n, level, note, df, alternative)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
@@ -22,10 +23,18 @@ from fibrolib.inference.checks import (
 _LEAST = 1e-9  # a probability nearer to 0 or 1 is taken as so far from there: beyond, it would outweigh all others
 
 
-def log_odds(probability: ArrayLike) -> NDArray[np.float64]:
-    """Log odds of probabilities, same shape; those nearer to 0 or 1 than one in a billion are taken as so far away."""
+def log_odds(probability: ArrayLike) -> pd.Series | NDArray[np.float64]:
+    """Log odds of probabilities, same shape; those nearer to 0 or 1 than one in a billion are taken as so far away.
+
+    A Series keeps its labels.
+    """
     values = _check_unit_range(_as_float(probability, "probability"), "probability")
-    return special.logit(np.clip(values, _LEAST, 1 - _LEAST))
+    return _labelled_like(probability, special.logit(np.clip(values, _LEAST, 1 - _LEAST)))
+
+
+def _labelled_like(given: ArrayLike, values: NDArray[np.float64]) -> pd.Series | NDArray[np.float64]:
+    """A Series with the labels of the patients, who would else be taken as they come, where a Series was given."""
+    return pd.Series(values, given.index, name=given.name) if isinstance(given, pd.Series) else values
 
 
 def _certain_note(probability: ArrayLike) -> str:
@@ -70,12 +79,13 @@ def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = Tru
     return _matching_shift(positive, value * logits), value
 
 
-def recalibrated(y_prob: ArrayLike, intercept: float, slope: float) -> NDArray[np.float64]:
-    """Probabilities moved by `fit_recalibration`; same shape, NaN where missing.
+def recalibrated(y_prob: ArrayLike, intercept: float, slope: float) -> pd.Series | NDArray[np.float64]:
+    """Probabilities moved by `fit_recalibration`; same shape and labels, NaN where missing.
 
     With a slope above 0, those of 0 and 1 stay, and so does the order of the patients.
     """
     for name, value in (("intercept", intercept), ("slope", slope)):
         _check_number(value, name, "a finite number", low=-np.inf, high=np.inf, open_="low high")
     odds = special.logit(_check_unit_range(_as_float(y_prob, "y_prob"), "y_prob"))
-    return special.expit(intercept + (slope * odds if slope else np.where(np.isnan(odds), np.nan, 0.0)))
+    moved = special.expit(intercept + (slope * odds if slope else np.where(np.isnan(odds), np.nan, 0.0)))
+    return _labelled_like(y_prob, moved)

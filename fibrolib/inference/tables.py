@@ -18,6 +18,7 @@ from fibrolib.inference.checks import (
     _check_choice,
     _check_column_names,
     _check_level,
+    _check_on_scale,
     _check_order,
     _check_real,
     _check_resamples,
@@ -31,7 +32,7 @@ from fibrolib.inference.permutation import permutation_test
 from fibrolib.inference.predictions import _NO_SCORES, select_predictions
 from fibrolib.inference.roc import auc_ci
 from fibrolib.inference.staging import obuchowski_test
-from fibrolib.inference.thresholds import _threshold_limits, choose_threshold
+from fibrolib.inference.thresholds import _chosen, _target, _threshold_limits
 
 _COLUMNS = {
     "delong": "a b n difference ci_low ci_high z p p_holm auc_a auc_b test note",
@@ -104,6 +105,9 @@ def _by_known_name(thresholds: Mapping[str, float], predictions: pd.DataFrame) -
     named = pd.Series(_as_float(list(dict(thresholds).values()), "thresholds"), index=list(dict(thresholds)))
     if absent := sorted(set(named.index) - set(predictions["model"])):
         raise InferenceError(f"thresholds of {', '.join(map(repr, absent))}: the predictions have no such model")
+    for model, threshold in named.dropna().items():
+        scores = _as_float(predictions.loc[predictions["model"] == model, "y_score"], "column 'y_score'")
+        _check_on_scale(threshold, scores, f"the operating point of {model!r}")
     return named
 
 
@@ -195,7 +199,12 @@ def compare_staging(stage: ArrayLike, scores: pd.DataFrame, **options) -> pd.Dat
 
 
 def choose_thresholds(
-    predictions: pd.DataFrame, rule: str = "youden", *, target: float = 0.9, split: str = "validation", repeat: int = 0
+    predictions: pd.DataFrame,
+    rule: str = "youden",
+    *,
+    target: float | None = None,
+    split: str = "validation",
+    repeat: int = 0,
 ) -> dict[str, float]:
     """One operating point for each model by :func:`choose_threshold`, from patients that are not tested on.
 
@@ -210,7 +219,7 @@ def threshold_ranges(
     predictions: pd.DataFrame,
     rule: str = "youden",
     *,
-    target: float = 0.9,
+    target: float | None = None,
     split: str = "validation",
     repeat: int = 0,
     confidence_level: float = 0.95,
@@ -236,13 +245,14 @@ def threshold_ranges(
     if split == "test":
         raise ValueError("an operating point chosen on the test patients flatters the model: use validation or train")
     level, wide = _check_level(confidence_level), select_predictions(predictions, split, repeat=repeat)
+    target = _target(rule, target)
     source = {"validation": "the validation patients", "train": "out-of-fold scores of the training patients"}[split]
     rows = []
     for model in wide.columns[1:]:
         truth, score = wide[["y_true", model]].dropna().to_numpy().T
         chosen, limits = float("nan"), (float("nan"),) * 2
         if len(np.unique(truth)) == 2:
-            chosen = choose_threshold(truth, score, rule, target=target)
+            chosen = _chosen(truth == 1, score, rule, target)
             if n_resamples and min(_class_sizes(truth == 1)) > 1:
                 limits = _threshold_limits(truth == 1, score, rule, target, level, _check_resamples(n_resamples, level))
         rows.append((model, chosen, *limits, source))

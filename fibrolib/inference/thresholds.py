@@ -23,18 +23,33 @@ from fibrolib.inference.metrics import classification_metrics
 
 _RULES = ("youden", "sensitivity", "specificity")
 
+_TARGET = 0.9
+"""Sensitivity or specificity to be reached, unless it is given (assumption)."""
+
 
 def choose_threshold(
-    y_true: ArrayLike, y_score: ArrayLike, rule: str = "youden", *, target: float = 0.9, pos_label: object = None
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    rule: str = "youden",
+    *,
+    target: float | None = None,
+    pos_label: object = None,
 ) -> float:
     """The threshold at which a patient is called positive: ``score >= threshold``, chosen on validation patients.
 
     "youden": greatest sensitivity + specificity (of several, the one with the two closest together); "sensitivity": the
-    highest threshold whose sensitivity reaches `target`; "specificity": the lowest whose specificity does. Halfway
-    between neighbouring scores where there are two, so that it does not depend on one patient.
+    highest threshold whose sensitivity reaches `target` (0.9 unless given); "specificity": the lowest whose specificity
+    does. Halfway between neighbouring scores where there are two, so that it does not depend on one patient.
     """
-    _check_choice(rule, "rule", _RULES), _check_share(target, "target")
+    target = _target(rule, target)
     return _chosen(*_check_scored(y_true, y_score, pos_label=pos_label), rule, target)
+
+
+def _target(rule: str, target: float | None) -> float:
+    """What a rule other than Youden's is to reach."""
+    if _check_choice(rule, "rule", _RULES) == "youden" and target is not None:
+        raise ValueError("a target is for rule='sensitivity' or 'specificity': Youden's rule has none")
+    return _TARGET if target is None else _check_share(target, "target")
 
 
 def _chosen(positive: _Booleans, score: _Floats, rule: str, target: float) -> float:

@@ -78,7 +78,7 @@ def predictions_of(
             "fold": pd.array([fold] * len(patients), dtype="Int64"),
             "repeat": 0,
             "stage": patients["stage"].to_numpy(),
-            "y_true": at_least(patients["stage"], cutoff),
+            "y_true": at_least(patients["stage"].to_numpy(), cutoff),
             "y_score": scores,
         }
     )

@@ -200,8 +200,11 @@ def area_bounds(tp: int, fn: int, fp: int, tn: int) -> tuple[float, float]:
 
 def _check_table(confusion: Sequence[int] | pd.Series) -> _Counts:
     """Four counts with patients in both classes; of a labelled row, by their names."""
-    if isinstance(confusion, pd.Series) and set(confusion.index) == set(_CELLS):
-        confusion = confusion[list(_CELLS)]
+    if isinstance(confusion, pd.Series) and not pd.api.types.is_integer_dtype(confusion.index):
+        named = confusion.rename(lambda name: str(name).strip().lower())
+        if set(named.index) != set(_CELLS):
+            raise ValueError(f"a row must be labelled tp, fn, fp and tn; its labels are {list(confusion.index)}")
+        confusion = named[list(_CELLS)]
     if np.size(confusion) != 4 or np.ndim(confusion) != 1:
         raise ValueError(f"a confusion matrix is a list of four counts, tp, fn, fp and tn; it is {confusion!r}")
     tp, fn, fp, tn = (_check_size(n, name, least=0) for n, name in zip(confusion, _CELLS, strict=True))
