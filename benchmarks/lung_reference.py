@@ -149,7 +149,7 @@ def nested_scores(name: str, patients: pd.DataFrame, truth: np.ndarray, seed: in
         split = np.full(len(truth), "train", dtype=object)
         split[held_out] = "test"
         rest = np.flatnonzero(split == "train")
-        stopping = StratifiedShuffleSplit(1, test_size=1 / 5, random_state=seed).split(rest, truth[rest])
+        stopping = StratifiedShuffleSplit(1, test_size=1 / 5, random_state=seed).split(rest, np.asarray(truth)[rest])
         split[rest[next(stopping)[1]]] = "validation"
         net = NetClassifier(**settings.arguments, cutoff=1, n_stages=2, seed=seed, n_threads=1, memory=fits)
         given = patients.assign(split=split)

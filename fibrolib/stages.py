@@ -19,8 +19,8 @@ CONDITIONS = {1: "any fibrosis", 2: "significant fibrosis", 3: "advanced fibrosi
 
 _HIGHEST = 100  # no scale has a higher stage (assumption)
 _CODES_OF_MISSING = (9, 88, 99)
-_NEAR_CODES = 7
-"""A code of a missing stage is a stage where somebody has one from here up to just below it (*assumption*)."""
+_HIGHEST_KNOWN = 6
+"""Of the scales in use, Ishak's has the highest stage."""
 
 
 class StageError(FibrolibError, ValueError):
@@ -44,7 +44,7 @@ def check_stage(stage: int, name: str = "the number", lowest: int = 0) -> int:
     """One whole stage; a `StageError` for anything else, which `int` would round or read as a text."""
     known = isinstance(stage, int | float | np.integer | np.floating) and not isinstance(stage, bool)
     if not known or not float(stage).is_integer() or not lowest <= stage <= _HIGHEST:
-        raise StageError(f"{name} must be a stage, such as 2, from {lowest} on; it is {stage!r}")
+        raise StageError(f"{name} must be a stage, such as 2, from {lowest} to {_HIGHEST}; it is {stage!r}")
     return int(stage)
 
 
@@ -67,6 +67,14 @@ def condition(cutoff: int, metavir: bool = True) -> str:
 def _without_mask(values: ArrayLike) -> ArrayLike:
     """NaN where a mask hides a value; all else as it is."""
     return values.astype(object).filled(np.nan) if np.ma.isMaskedArray(values) else values
+
+
+def _is_numbering(index: pd.Index) -> bool:
+    """Whether labels number the rows from 0 on, or those of several tables that were put together."""
+    if not pd.api.types.is_integer_dtype(index):
+        return False
+    numbers = index.to_numpy()
+    return not len(numbers) or bool(numbers[0] == 0 and ((np.diff(numbers) == 1) | (numbers[1:] == 0)).all())
 
 
 def check_stages(stage: ArrayLike, name: str = "stage") -> NDArray[np.int64] | pd.Series:
@@ -97,14 +105,13 @@ def check_stages(stage: ArrayLike, name: str = "stage") -> NDArray[np.int64] | p
 
 
 def _refuse_codes(numbers: NDArray[np.float64], name: str) -> None:
-    """Refuse 9, 88 and 99 where nobody has a stage just below."""
-    for code in _CODES_OF_MISSING:
-        n = int(np.sum(numbers == code))
-        if n and not np.any((numbers >= _NEAR_CODES) & (numbers < code)):
-            raise StageError(
-                f"{name} is {code} in {n} of {len(numbers)} patients, and nobody has {_NEAR_CODES} to {code - 1}: "
-                f"{code} looks like a code of a missing stage; leave these patients out"
-            )
+    """Refuse 9, 88 and 99 where they are the only stages above those of known scales."""
+    beyond = numbers[numbers > _HIGHEST_KNOWN]
+    if beyond.size and np.isin(beyond, _CODES_OF_MISSING).all():
+        raise StageError(
+            f"{name} is {beyond[0]:g} in {int(np.sum(numbers == beyond[0]))} of {len(numbers)} patients, and nobody "
+            f"else is above {_HIGHEST_KNOWN}: is it a code of a missing stage? Leave these patients out"
+        )
 
 
 def at_least(stage: ArrayLike, cutoff: int) -> NDArray[np.int64] | pd.Series:

@@ -253,6 +253,14 @@ def test_stages_that_nobody_or_hardly_anybody_has():
     assert _stage_findings(columns(stage=[0, 1] * (N_PATIENTS // 2))) == []  # a yes or no, and no METAVIR
 
 
+def test_a_code_of_a_missing_stage_does_not_end_the_check():
+    table = columns()
+    table.loc[table.index[:2], "stage"] = 9
+    findings, summary = _sample_findings(table, {}, 2, ["swe_kpa"])
+    assert any("F2" in line or "stage" in line for line in summary)
+    assert all(finding.kind for finding in findings)
+
+
 @pytest.mark.parametrize("device", [None, "FibroScan"])
 def test_cut_offs_of_stiffness_are_named_by_their_device(device):
     _, summary = _sample_findings(columns(swe_kpa=7.0, swe_device=device), {}, 2, ["swe_kpa"])

@@ -172,14 +172,3 @@ def test_patients_and_stages_keep_their_places():
         stage_sets(table[20:].reset_index(drop=True), probabilities[first], stage[first]),
     )
     pd.testing.assert_frame_equal(set_coverage(20), set_coverage([20]))
-
-
-def test_truth_at_a_cutoff_is_no_stage():
-    probabilities, truth = np.full((20, 5), 0.2), np.arange(20) % 2
-    for call in (
-        lambda: selective_accuracy(truth, probabilities),
-        lambda: stage_sets(probabilities, probabilities, truth),
-    ):
-        with pytest.raises(InferenceError, match="none of 20 patients has a stage above 1"):
-            call()
-    assert len(selective_accuracy(truth[:4], probabilities[:4])) == 1

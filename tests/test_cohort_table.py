@@ -65,7 +65,7 @@ def test_a_clean_table_is_read(folder):
         ({"outside": "no"}, "outside must be True or False; it is 'no'"),
         ({"outside": "False"}, "outside must be True or False"),
         ({"outside": None}, "outside must be True or False; it is None"),
-        ({"cutoff": "2"}, "the cut-off must be a stage, such as 2, from 0 on; it is '2'"),
+        ({"cutoff": "2"}, "the cut-off must be a stage, such as 2, from 0 to 100; it is '2'"),
         ({"cutoff": None}, "the cut-off must be a stage"),
         ({"cutoff": np.nan}, "the cut-off must be a stage"),
         ({"diagnostics": FIB4}, r"diagnostics must be a list of records, such as \[FIB4\] or INDICES; it is Diag"),

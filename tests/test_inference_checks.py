@@ -349,8 +349,8 @@ def test_a_target_belongs_to_a_rule():
 @pytest.mark.parametrize(
     ("ids", "said"),
     [
-        ([0.25, 1.5, 0.5, 2.0], "holds 0.25: ids are texts or whole numbers. Were scores given here"),
-        ([-1, 0, -1, 1], "holds -1, which stands for a missing id"),
+        ([0.25, 1.5, 0.5, 2.0], "patient must hold ids: texts or whole numbers. Were scores given here"),
+        ([-1, 0, -1, 1], "patient holds blanks, 'nan' or -1, which stand for a missing id"),
         (["a", "nan", "b", "c"], "every video needs the patient"),
         (["a", "<NA>", "b", "c"], "every video needs the patient"),
     ],
@@ -466,7 +466,7 @@ def test_labels_without_a_name_and_missing_ones():
 
 @pytest.mark.parametrize("cutoff", [np.nan, np.inf, 2.5, "2", None, -1, 0, True, 101])
 def test_a_cutoff_is_a_stage(cutoff):
-    with pytest.raises(FibrolibError, match="the cut-off must be a stage, such as 2, from 1 on"):
+    with pytest.raises(FibrolibError, match="the cut-off must be a stage, such as 2, from 1 to 100"):
         at_least([0, 2, 4], cutoff)
 
 

@@ -13,7 +13,7 @@ from fibrolib.cohort.split import part_sizes
 from fibrolib.errors import counted
 from fibrolib.inference import Estimate, auc_ci
 from fibrolib.inference.appraisal import auc_power, auc_sample_size, comparison_power, comparison_sample_size
-from fibrolib.stages import METAVIR, at_least, cutoff_name, is_metavir, stage_name
+from fibrolib.stages import METAVIR, cutoff_name, is_metavir, stage_name
 from fibrolib.video import Surveys, VideoSurvey
 
 _FOLDS = 5
@@ -53,7 +53,7 @@ def _sample_findings(
     if table["swe_kpa"].notna().any():
         named = DEVICE in table and table[DEVICE].notna().any()
         summary.append(_OF_2D_SWE + ("" if named else f" Name the device in a column {DEVICE}."))
-    if len(set(at_least(patients["stage"], cutoff))) < 2:
+    if (patients["stage"] >= cutoff).nunique() < 2:
         return [], tuple(summary)
     metavir = is_metavir(patients["stage"])
     counts = patients["stage"].astype(int).value_counts().sort_index()
@@ -87,7 +87,7 @@ def _stage_findings(patients: pd.DataFrame) -> list[_Finding]:
 
 def _test_sizes(patients: pd.DataFrame, cutoff: int) -> tuple[int, int]:
     """Diseased and other patients of the test part: as split, or as the split to come will have it."""
-    diseased = at_least(patients["stage"], cutoff)
+    diseased = patients["stage"] >= cutoff
     if patients["split"].notna().all():
         diseased = diseased[(patients["split"] == "test").to_numpy()]
         return int(diseased.sum()), int(len(diseased) - diseased.sum())
@@ -152,7 +152,7 @@ def _shortcut_table(
     usable = table[table["patient_id"].notna() & table["stage"].notna()]
     features = pd.concat([_of_files(usable, surveys), _of_columns(usable, numbers), _lacking(usable, numbers)], axis=1)
     patients = features.groupby(usable["patient_id"]).mean()
-    truth = at_least(usable.groupby("patient_id")["stage"].first().reindex(patients.index), cutoff)
+    truth = usable.groupby("patient_id")["stage"].first().reindex(patients.index).to_numpy() >= cutoff
     counts = usable.groupby("patient_id").size().reindex(patients.index)
     patients["number of videos"] = counts.astype(float)
     available = {name: values.notna().to_numpy() for name, values in patients.items()}

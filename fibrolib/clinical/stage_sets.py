@@ -29,9 +29,6 @@ from fibrolib.inference.checks import (
 
 _Floats = NDArray[np.float64]
 
-_LEAST_STAGED = 10
-"""Of so many patients some have a stage above 1, unless truth at a cut-off was given for stages (assumption)."""
-
 _ROUNDING = 1e-6  # of probabilities in float32, whose sum is not quite 1
 
 
@@ -97,7 +94,7 @@ def _has_rows_of(new: _Floats, known: _Floats) -> bool:
 
 def _rank(n: int, level: float) -> int:
     """Of the calibration scores, the one that bounds the set; beyond `n` there is no bound."""
-    return ceil((n + 1) * _check_level(level) - 1e-9)
+    return ceil((n + 1) * _check_level(level, "the confidence level") - 1e-9)
 
 
 def _check_probabilities(probabilities: ArrayLike) -> _Floats:
@@ -117,11 +114,6 @@ def _check_staged(stage: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[n
         raise InferenceError(
             f"{len(truth)} stages up to {truth.max()} do not fit probabilities of {values.shape[1]} stages of "
             f"{len(values)} patients"
-        )
-    if len(truth) >= _LEAST_STAGED and truth.max() == 1 and values.shape[1] > 3:
-        raise InferenceError(
-            f"none of {len(truth)} patients has a stage above 1, and the probabilities are of {values.shape[1]} "
-            "stages: give the stages, not whether they reach a cut-off"
         )
     return truth, values
 

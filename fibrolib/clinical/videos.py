@@ -112,6 +112,8 @@ def _patient_codes(patient: ArrayLike, n: int) -> tuple[NDArray[np.int64], int]:
     codes, names = pd.factorize(_without_blanks(pd.Series(np.asarray(_without_mask(patient), dtype=object))))
     if (codes < 0).any():
         raise InferenceError("every video needs the patient whose it is: leave the others out")
+    if any(isinstance(each, float) and each % 1 for each in names):
+        raise InferenceError("patient must hold ids: texts or whole numbers. Were scores given here?")
     _check_ids(names, "patient")
     return codes, len(names)
 

@@ -144,7 +144,8 @@ def inspect_cohort(
 
 def _check_options(cutoff: int, outside: bool, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
     """The diagnostics as a list; an error where one of the options is none. Any text is true, "no" as well."""
-    check_stage(cutoff, "the cut-off")
+    if not isinstance(cutoff, int | np.integer):  # others out of range are a problem of the table
+        check_stage(cutoff, "the cut-off")
     if not isinstance(outside, bool | np.bool_):
         raise ValueError(f"outside must be True or False; it is {outside!r}")
     listed = list(diagnostics) if isinstance(diagnostics, Iterable) else [None]

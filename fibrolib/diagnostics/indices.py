@@ -28,7 +28,7 @@ from fibrolib.diagnostics.units import (
     _positive_values,
 )
 from fibrolib.errors import counted
-from fibrolib.stages import at_least
+from fibrolib.stages import _is_numbering, at_least
 
 _AST_UPPER_LIMIT = 40.0  # U/L; the customary value; laboratories differ (*assumption* where none is given)
 
@@ -130,8 +130,9 @@ def _labelled(
 
 
 def _same_patients(**given: ArrayLike) -> pd.Index | None:
-    """The patients' labels of arguments, if they have them; rows are taken as they come."""
+    """The patients' labels of arguments, if they have them; rows, and a numbering of them, are taken as they come."""
     labels = [values.index for values in given.values() if isinstance(values, pd.Series | pd.DataFrame)]
+    labels = [each for each in labels if not _is_numbering(each)] or labels
     if any(not other.equals(labels[0]) for other in labels):
         raise IndexInputError(
             f"{', '.join(given)} must be of the same patients: their indices differ. Sort them alike, or give "

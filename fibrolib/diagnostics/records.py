@@ -65,7 +65,7 @@ class Diagnostic:
     cutoffs : tuple of PublishedCutoff
         Of a formula; the first of a stage is the default.
     measures : ColumnSpec or None
-        Of a formula: unit (empty where it has none) and range of the index itself; `zones` refuses other values.
+        Of a formula: unit and range of the index itself, where it has a unit; `zones` refuses values in another one.
 
     Raises
     ------
@@ -178,8 +178,9 @@ def _faults_of_net(record: Diagnostic) -> Iterable[str]:
         yield "its network must be a subclass of fibrolib.nets.ClipNetwork, or a function that returns one."
 
 
-_IN_WRONG_UNITS = "were platelets in 10⁹/L, and enzymes in U/L?"
-"""The ranges of both are assumptions; with platelets per µL, an index is a thousandth of what it should be."""
+_SMALL_INDEX, _LARGE_INDEX = 0.005, 900
+"""FIB-4 and APRI that not all patients lie beyond (assumptions); with platelets per µL, both are a thousandth."""
+
 _CHB_602 = "chronic hepatitis B, 602 patients in 14 hospitals"
 _CHB_327 = "chronic hepatitis B, 327 patients"
 
@@ -203,7 +204,6 @@ FIB4 = Diagnostic(
     colour="#E69F00",
     columns={"age": AGE, "ast": AST, "alt": ALT, "platelets": PLATELETS},
     formula=fib4,
-    measures=ColumnSpec("", 0.01, 900, possible=(0.01, 900), hint=_IN_WRONG_UNITS),
     cutoffs=(  # for advanced fibrosis; below 35 years McPherson 2017 (Am J Gastroenterol 112:740) found them of no use
         PublishedCutoff(3, 1.45, 3.25, "HIV/HCV co-infection", "Sterling 2006, Hepatology 43:1317", from_age=35),
         PublishedCutoff(3, 1.30, 2.67, "fatty liver", "Shah 2009; ages: McPherson 2017", 2.0, from_age=35),
@@ -217,7 +217,6 @@ APRI = Diagnostic(
     colour="#56B4E9",
     columns={"ast": AST, "platelets": PLATELETS},
     formula=apri,
-    measures=ColumnSpec("", 0.005, 900, possible=(0.005, 900), hint=_IN_WRONG_UNITS),
     cutoffs=(
         PublishedCutoff(2, 0.5, 1.5, "chronic hepatitis C", "Wai 2003, Hepatology 38:518"),
         PublishedCutoff(4, 1.0, 2.0, "chronic hepatitis C", "Wai 2003, Hepatology 38:518"),
@@ -377,7 +376,7 @@ def _named_record(name: str) -> Diagnostic:
 def _index_values(index: ArrayLike, record: Diagnostic | None, unit: str | Mapping[str, str] | None) -> NDArray:
     """Values of an index in its own unit, one for each patient."""
     spec = record.measures if record else None
-    if unit is not None and not (spec and spec.unit):
+    if unit is not None and spec is None:
         raise IndexInputError(f"unit={unit!r} is for a diagnostic with a unit, such as SWE")
     if isinstance(unit, Mapping):  # by the index, or the column that it is
         if len(unit) != 1 or not set(unit) <= {"index", *record.columns}:
@@ -387,6 +386,12 @@ def _index_values(index: ArrayLike, record: Diagnostic | None, unit: str | Mappi
     numbers = _in_own_unit("index", index, spec, units) if spec else _positive_values("index", index)
     if numbers.ndim != 1:
         raise IndexInputError(f"index must be one value for each patient; its shape is {numbers.shape}")
+    known = numbers[~np.isnan(numbers)]
+    if record in (FIB4, APRI) and known.size and not ((known >= _SMALL_INDEX) & (known <= _LARGE_INDEX)).any():
+        raise IndexInputError(
+            f"{record.label}: nobody has {known[0]:g}, and no value lies between {_SMALL_INDEX:g} and "
+            f"{_LARGE_INDEX:g}. Were platelets in 10⁹/L, and enzymes in U/L?"
+        )
     return numbers
 
 

@@ -60,9 +60,6 @@ class ColumnSpec:
     below, above, low_median : OtherUnit or None; tuple of (float, OtherUnit)
         The units that explain values below `low`, and above `high`; a median that no hospital's patients fall below,
         and the unit that explains it.
-    high_median, hint : float, str
-        A median that no hospital's patients exceed (a unit that leads there is doubted); what to look at, as the end of
-        a sentence, where a value is one that nobody has.
     """
 
     unit: str
@@ -75,8 +72,6 @@ class ColumnSpec:
     low_median: tuple[float, OtherUnit] | None = None
     possible: tuple[float, float] = (0.0, np.inf)
     same: tuple[str, ...] = ()
-    high_median: float = np.inf
-    hint: str = ""
 
     def __post_init__(self) -> None:
         limits = (self.low, self.high, *self.possible)
@@ -102,7 +97,7 @@ class ColumnSpec:
 
     def is_usual(self, median: float) -> bool:
         """Whether a hospital's patients may have this median."""
-        return bool(self.low <= median <= min(self.high, self.high_median))
+        return bool(self.low <= median <= self.high)
 
     @property
     def other_units(self) -> list[OtherUnit]:
@@ -171,8 +166,11 @@ def _in_own_unit(name: str, values: ArrayLike, spec: ColumnSpec, unit: str | Map
 
 
 def _refuse_needless_unit(name: str, array: _Floats, spec: ColumnSpec, unit: str) -> None:
-    """Refuse a unit if the median would be unusual in it (`ColumnSpec.is_usual`), and is usual in the column's own."""
-    median = pd.Series(array.ravel()).median()
+    """Refuse a unit of many patients if their median would be unusual in it, and is usual in the column's own."""
+    known = array[~np.isnan(array)]
+    if len(known) < _ENOUGH_FOR_MEDIAN:  # of a few, anything may be true
+        return
+    median = float(np.median(known))
     converted = spec.converter(unit)(median)
     if spec.is_usual(median) and not spec.is_usual(converted):
         raise IndexInputError(
@@ -194,9 +192,9 @@ def _refuse_other_units(name: str, values: _Floats, spec: ColumnSpec) -> None:
         )
     impossible = values[(values < spec.possible[0]) | (values > spec.possible[1])]
     if len(impossible):
-        hint = "is it the year of birth?" if year_of_birth(name, impossible[0]) else spec.hint
-        (least, most), value = spec.possible, f"{impossible[0]:g} {spec.unit}".strip()
-        raise IndexInputError(f"{name}: nobody has {value} ({least:g} to {most:g}){hint and f': {hint}'}")
+        hint = ": is it the year of birth?" if year_of_birth(name, impossible[0]) else ""
+        least, most = spec.possible
+        raise IndexInputError(f"{name}: nobody has {impossible[0]:g} {spec.unit} ({least:g} to {most:g}){hint}")
     median = float(np.median(values)) if len(values) >= _ENOUGH_FOR_MEDIAN else np.inf
     unit = spec.unit_of_median(median)
     if unit:
@@ -216,19 +214,13 @@ _TEN_THOUSANDS = OtherUnit("10⁴/µL", lambda value: 10 * value)
 
 # Plausible values are *assumptions*, wide enough for cirrhosis and acute hepatitis; 1.5-75 kPa is what FibroScan
 # reports. So are possible ones, and the lowest medians: healthy livers measure 4-6 kPa, which is 1.2-1.4 m/s; platelets
-# of 150-400 x 10⁹/L are 15-40 x 10⁴/µL, as in Japan. No median exceeds AST of 20 µkat/L, platelets of 100 x 10⁴/µL.
+# of 150-400 x 10⁹/L are 15-40 x 10⁴/µL, as in Japan.
 AGE = ColumnSpec("years", 18, 100, "Age", "normal", possible=(0, 125))
-_ENZYME = {
-    "distribution": "log-normal",
-    "below": _KATAL,
-    "possible": (1, 50_000),
-    "same": ("IU/L",),
-    "high_median": 1200,
-}
+_ENZYME = {"distribution": "log-normal", "below": _KATAL, "possible": (1, 50_000), "same": ("IU/L",)}
 AST = ColumnSpec("U/L", 5, 5000, "AST", **_ENZYME)
 ALT = ColumnSpec("U/L", 5, 5000, "ALT", **_ENZYME)
 UPPER_LIMIT = ColumnSpec("U/L", 10, 100, below=_KATAL, possible=(10, 200), same=("IU/L",))  # of normal AST
-_COUNT = {"above": _PER_MICROLITRE, "low_median": (45.0, _TEN_THOUSANDS), "possible": (1, 5000), "high_median": 1000}
+_COUNT = {"above": _PER_MICROLITRE, "low_median": (45.0, _TEN_THOUSANDS), "possible": (1, 5000)}
 _THOUSANDS = ("10³/µL", "G/L", "K/µL", "Gpt/L", "thousands/µL")
 PLATELETS = ColumnSpec("10⁹/L", 10, 1500, "Platelets", **_COUNT, same=_THOUSANDS)
 _OTHER_STIFFNESS = {"below": _SPEED, "above": _PASCAL, "low_median": (2.6, _SPEED)}

@@ -16,7 +16,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.errors import FibrolibError, counted
-from fibrolib.stages import StageError, _without_mask, check_stages
+from fibrolib.stages import StageError, _is_numbering, _without_mask, check_stages
+
+_LEAST_PERCENTAGE = 5
+"""An operating point from here up is none of scores that lie between 0 and 1 (assumption; indices have higher ones)."""
 
 _Booleans = NDArray[np.bool_]
 _Floats = NDArray[np.float64]
@@ -82,8 +85,8 @@ def _has_label(labels: ArrayLike, name: str, pos_label: object) -> _Floats:
 
 
 def _is_empty_text(label: object) -> bool:
-    """Whether a label is a text that stands for none: blank, or what pandas writes for a missing value."""
-    return isinstance(label, str) and label.strip().casefold() in ("", "nan", "<na>", "nat")
+    """Whether a label is a text that stands for none: blank, or as pandas writes a missing value (Nan is a name)."""
+    return isinstance(label, str) and label.strip() in ("", "nan", "NaN", "<NA>", "NaT")
 
 
 def _class_sizes(positive: _Booleans) -> tuple[int, int]:
@@ -143,16 +146,13 @@ def _check_column_names(table: pd.DataFrame, name: str) -> None:
 
 
 def _check_ids(ids: Iterable[Hashable], name: str) -> None:
-    """Refuse ids of which some are texts and some numbers, two differ in a blank, or one is a score or means none."""
+    """Refuse ids of which some are texts and some numbers, two differ in a blank, or one stands for a missing id."""
     ids = list(ids)
     texts = {isinstance(each, str) for each in ids}
     if len(texts) > 1:
         raise InferenceError(f"{name} holds numbers and texts: 7 and '7' would be two. Write all of them alike")
-    missing = [each for each in ids if _is_empty_text(each) or (isinstance(each, int | float) and each == -1)]
-    if missing and (True in texts or min(ids) == -1):
-        raise InferenceError(f"{name} holds {missing[0]!r}, which stands for a missing id: leave these rows out")
-    if scores := [each for each in ids if isinstance(each, float) and each % 1]:
-        raise InferenceError(f"{name} holds {scores[0]:g}: ids are texts or whole numbers. Were scores given here?")
+    if any(map(_is_empty_text, ids)) or (texts == {False} and min(ids) == -1):
+        raise InferenceError(f"{name} holds blanks, 'nan' or -1, which stand for a missing id: leave these rows out")
     _refuse_alike(ids if True in texts else (), name)
 
 
@@ -219,14 +219,6 @@ def _indices(*given: ArrayLike) -> list[pd.Index]:
     return [each.index for each in flat if isinstance(each, pd.Series | pd.DataFrame)]
 
 
-def _is_numbering(index: pd.Index) -> bool:
-    """Whether labels number the rows from 0 on, or those of several tables that were put together."""
-    if not pd.api.types.is_integer_dtype(index):
-        return False
-    numbers = index.to_numpy()
-    return not len(numbers) or bool(numbers[0] == 0 and ((np.diff(numbers) == 1) | (numbers[1:] == 0)).all())
-
-
 def _shared_patients(one: Sequence[ArrayLike], other: Sequence[ArrayLike]) -> list[Hashable]:
     """Patients whose ids label rows of both; a numbering of the rows from 0 on names nobody."""
     names = [
@@ -263,9 +255,10 @@ def _check_unit_range(values: _Floats, name: str) -> _Floats:
 
 
 def _check_on_scale(threshold: float, scores: _Floats, name: str) -> None:
-    """Refuse an operating point outside of [0, 1] for scores that lie within: a percentage, or infinity."""
+    """Refuse an operating point that is infinite, or a percentage where all scores are shares."""
     known = scores[~np.isnan(scores)]
-    if known.size and known.min() >= 0 and known.max() <= 1 and not -1e-6 <= threshold <= 1 + 1e-6:
+    shares = known.size and known.min() >= 0 and known.max() <= 1
+    if np.isinf(threshold) or (shares and threshold >= _LEAST_PERCENTAGE):
         raise InferenceError(f"{name} is {threshold:g}, and all scores lie between 0 and 1: give it on their scale")
 
 
@@ -358,7 +351,7 @@ def _check_level(level: float, name: str = "confidence_level") -> float:
     allowed = "between 0 and 1, both excluded, for example 0.9"
     number = _check_number(level, name, allowed, low=0, high=1, open_="low high")
     if name == "confidence_level" and number < 0.5:
-        raise ValueError(f"{name} must be at least 0.5; it is {number:g}: a test at {number:g} has {1 - number:g}")
+        raise ValueError(f"{name} must be at least 0.5; it is {number:g}. For a test at {number:g} give {1 - number:g}")
     return number
 
 

@@ -62,7 +62,7 @@ _BOTH_FLAWLESS = "both scores rank without error (or all wrong): p is 1 by defin
 
 _ROUNDING = 1e-20  # a variance below is none: placements are halves of whole numbers
 
-_NO_SCORES = ("patient_id", "y_true", "stage", "split", "fold", "repeat")
+_NOT_SCORES = ("patient_id", "y_true", "stage", "split", "fold", "repeat")
 """Columns of the predictions table that are not taken for a score."""
 
 _DIFFERENCES = np.linspace(-1, 1, 2001)
@@ -315,7 +315,7 @@ def _placed_columns(y_true: ArrayLike, *scores: ArrayLike, **options) -> tuple[_
 
 def _as_table(scores: ArrayLike, n: int) -> _Floats:
     """Floats of shape (n, k), NaN where masked; a list of k scores is the table turned round."""
-    if isinstance(scores, pd.DataFrame) and (no_scores := [name for name in scores if name in _NO_SCORES]):
+    if isinstance(scores, pd.DataFrame) and (no_scores := [name for name in scores if name in _NOT_SCORES]):
         raise InferenceError(f"scores has the column {no_scores[0]!r}, which is no score: leave it out")
     listed = isinstance(scores, list | tuple)
     if not listed:
