@@ -194,7 +194,7 @@ def test_summary_takes_thresholds_and_says_what_is_missing(predictions):
     assert table["auc"].notna().all()
     assert "no operating point: none was given" in table.loc["swe", "note"]
     shares = predictions.assign(y_score=1 / (1 + np.exp(-predictions["y_score"])))
-    with pytest.raises(InferenceError, match="the operating point of 'cnn3d' is 50, and all scores lie"):
+    with pytest.raises(InferenceError, match="the operating point of 'cnn3d' is 50, and scores lie"):
         summarise_models(shares, {"cnn3d": 50})
     with pytest.raises(ValueError, match=r"thresholds must be numbers.*that of 'cnn3d' is \[0.5\]"):
         summarise_models(predictions, {"cnn3d": [0.5]})

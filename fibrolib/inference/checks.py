@@ -257,9 +257,11 @@ def _check_unit_range(values: _Floats, name: str) -> _Floats:
 def _check_on_scale(threshold: float, scores: _Floats, name: str) -> None:
     """Refuse an operating point that is infinite, or a percentage where all scores are shares."""
     known = scores[~np.isnan(scores)]
-    shares = known.size and known.min() >= 0 and known.max() <= 1
-    if np.isinf(threshold) or (shares and threshold >= _LEAST_PERCENTAGE):
-        raise InferenceError(f"{name} is {threshold:g}, and all scores lie between 0 and 1: give it on their scale")
+    if not known.size:
+        return
+    low, high = known.min(), known.max()
+    if np.isinf(threshold) or (0 <= low <= high <= 1 and threshold >= _LEAST_PERCENTAGE):
+        raise InferenceError(f"{name} is {threshold:g}, and scores lie between {low:g} and {high:g}: is it on their scale?")
 
 
 def _check_stages(stage: ArrayLike, name: str = "stage") -> _Integers:
