@@ -261,7 +261,8 @@ def _check_on_scale(threshold: float, scores: _Floats, name: str) -> None:
         return
     low, high = known.min(), known.max()
     if np.isinf(threshold) or (0 <= low <= high <= 1 and threshold >= _LEAST_PERCENTAGE):
-        raise InferenceError(f"{name} is {threshold:g}, and scores lie between {low:g} and {high:g}: is it on their scale?")
+        where = f"scores lie between {low:g} and {high:g}"
+        raise InferenceError(f"{name} is {threshold:g}, and {where}: give it on their scale")
 
 
 def _check_stages(stage: ArrayLike, name: str = "stage") -> _Integers:
