@@ -116,5 +116,5 @@ def _refuse_codes(numbers: NDArray[np.float64], name: str) -> None:
 
 def at_least(stage: ArrayLike, cutoff: int) -> NDArray[np.int64] | pd.Series:
     """Binary truth at a cut-off, of a Series with its index; a `StageError` where a stage is none or missing."""
-    lowest = check_stage(cutoff, "the cut-off", 1)
-    return (check_stages(stage) >= lowest).astype(np.int64)
+    cutoff = check_stage(cutoff, "the cut-off", 1)
+    return (check_stages(stage) >= cutoff).astype(np.int64)
