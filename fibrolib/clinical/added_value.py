@@ -17,7 +17,7 @@ from scipy import special
 from fibrolib.clinical.logistic import _fit_logistic, _likelihood_ratio
 from fibrolib.clinical.rates import _rate_difference
 from fibrolib.inference import Comparison, InferenceError, auc, delong_test, log_odds, select_predictions
-from fibrolib.inference.checks import _check_level, _check_real
+from fibrolib.inference.checks import _check_open_share, _check_real
 from fibrolib.inference.intervals import _join_notes
 from fibrolib.inference.recalibration import _certain_note
 
@@ -108,7 +108,7 @@ def added_value(
     if cuts.ndim > 1 or not cuts.size:
         raise InferenceError(f"thresholds must be a list of probabilities; their shape is {cuts.shape}")
     if prevalence is not None:
-        _check_level(prevalence, "prevalence")
+        _check_open_share(prevalence, "prevalence")
     base = [base] if isinstance(base, str) or not isinstance(base, Iterable) else list(base)
     names = [*base, added]
     parts = {part: select_predictions(predictions, part, models=names) for part in ("train", "test")}

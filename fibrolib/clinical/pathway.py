@@ -12,7 +12,7 @@ from fibrolib.clinical.rates import _Rate, _rate, _rate_difference
 from fibrolib.diagnostics import ZONES
 from fibrolib.diagnostics.records import _unknown_zones
 from fibrolib.inference import InferenceError
-from fibrolib.inference.checks import _check_labels, _check_level, _check_order
+from fibrolib.inference.checks import _check_labels, _check_open_share, _check_order
 
 _PER = 1000
 _TOTALS = ("biopsies", "avoided", "missed")
@@ -144,7 +144,7 @@ def _check_pathway(zones: pd.DataFrame, y_true: ArrayLike, prevalence: float | N
     positive = _check_labels(y_true, least=1)
     if len(positive) != len(zones):
         raise InferenceError(f"y_true has {len(positive)} entries: give one for each of the {len(zones)} patients")
-    return positive, float(positive.mean()) if prevalence is None else _check_level(prevalence, "prevalence")
+    return positive, float(positive.mean()) if prevalence is None else _check_open_share(prevalence, "prevalence")
 
 
 def _said(zone: pd.Series) -> NDArray[np.object_]:

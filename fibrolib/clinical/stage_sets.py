@@ -18,7 +18,7 @@ from scipy import stats
 from fibrolib.inference import InferenceError, wilson
 from fibrolib.inference.checks import (
     _as_float,
-    _check_level,
+    _check_open_share,
     _check_order,
     _check_size,
     _check_stage_labels,
@@ -94,7 +94,7 @@ def _has_rows_of(new: _Floats, known: _Floats) -> bool:
 
 def _rank(n: int, level: float) -> int:
     """Of the calibration scores, the one that bounds the set; beyond `n` there is no bound."""
-    return ceil((n + 1) * _check_level(level, "the confidence level") - 1e-9)
+    return ceil((n + 1) * _check_open_share(level, "confidence_level") - 1e-9)
 
 
 def _check_probabilities(probabilities: ArrayLike) -> _Floats:

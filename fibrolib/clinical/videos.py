@@ -68,10 +68,9 @@ def repeatability(
     threshold = _as_float(threshold, "threshold")
     if threshold.ndim:
         raise InferenceError(f"threshold must be one number; its shape is {threshold.shape}")
-    if not np.isnan(threshold):
-        _check_on_scale(float(threshold), score, "threshold")
-    else:
+    if np.isnan(threshold):
         raise InferenceError("there is no operating point, so that no decision can flip")
+    _check_on_scale(float(threshold), score, "threshold")
     data = data[data.groupby("patient")["score"].transform("size") > 1]
     by_patient = data.groupby("patient", sort=False)["score"]
     if by_patient.ngroups < 3:

@@ -349,12 +349,20 @@ def _check_share(share: float, name: str) -> float:
     return _check_number(share, name, "a share between 0 and 1", low=0, high=1)
 
 
-def _check_level(level: float, name: str = "confidence_level") -> float:
-    """A confidence level, power, prevalence or true area: strictly between 0 and 1."""
-    allowed = "between 0 and 1, both excluded, for example 0.9"
-    number = _check_number(level, name, allowed, low=0, high=1, open_="low high")
-    if name == "confidence_level" and number < 0.5:
-        raise ValueError(f"{name} must be at least 0.5; it is {number:g}. For a test at {number:g} give {1 - number:g}")
+def _check_open_share(share: float, name: str) -> float:
+    """A power, prevalence, coverage or true area: strictly between 0 and 1."""
+    return _check_number(
+        share, name, "between 0 and 1, both excluded, for example 0.9", low=0, high=1, open_="low high"
+    )
+
+
+def _check_level(level: float) -> float:
+    """A confidence level; a significance level in its place is refused."""
+    number = _check_open_share(level, "confidence_level")
+    if number < 0.5:
+        raise ValueError(
+            f"confidence_level must be at least 0.5; it is {number:g}. For a test at {number:g} give {1 - number:g}"
+        )
     return number
 
 

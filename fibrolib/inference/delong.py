@@ -109,9 +109,9 @@ def delong_test(
         Above 0, with "greater": test of non-inferiority, that the area of `score_a` is more than ``area of score_b -
         margin``. Choose it before looking at the data. It is met at one-sided 0.025 where the lower limit of the 95 %
         interval lies above ``-margin``. "auto": Student's t with the standard error that the difference would have at
-        the margin (a score test, after Miettinen & Nurminen, Stat Med 1985;4:213), with variances that
-        are not far below those of normal scores, and all differences that it does not reject; with DeLong's own error
-        ("t"), too many high areas by chance are taken for good ones.
+        the margin (a score test, after Miettinen & Nurminen, Stat Med 1985;4:213), with variances that are not far
+        below those of normal scores, and all differences that it does not reject; with DeLong's own error ("t"), too
+        many high areas by chance are taken for good ones.
     paired : bool
         Whether both scores belong to the same patients.
     pos_label

@@ -19,6 +19,7 @@ from fibrolib.inference.checks import (
     _check_labels,
     _check_level,
     _check_number,
+    _check_open_share,
     _check_order,
     _check_probabilities,
     _check_real,
@@ -151,7 +152,7 @@ def _never_called(counts: _Counts) -> str:
 
 
 def _predictive_values(prevalence: float) -> dict[str, tuple[str, _Metric]]:
-    _check_level(prevalence, "prevalence")
+    _check_open_share(prevalence, "prevalence")
 
     def ppv(tp, fn, fp, tn):
         diseased = prevalence * _ratio(tp, tp + fn)
@@ -201,7 +202,7 @@ def _decision_curve(
     probability = _check_probabilities(y_prob, len(positive))
     if include_prevalence and prevalence is not None:
         raise ValueError("include_prevalence is for the prevalence of these patients; a given one is known")
-    share = _check_level(prevalence, "prevalence") if prevalence is not None else m / (m + n)
+    share = _check_open_share(prevalence, "prevalence") if prevalence is not None else m / (m + n)
     true_positives, false_positives = (
         len(group) - np.searchsorted(np.sort(group), cuts, side="left")
         for group in (probability[positive], probability[~positive])

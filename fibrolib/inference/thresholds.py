@@ -12,6 +12,7 @@ from fibrolib.inference.checks import (
     _Booleans,
     _check_choice,
     _check_level,
+    _check_open_share,
     _check_real,
     _check_scored,
     _check_share,
@@ -171,7 +172,7 @@ def sensitivity_at_specificity(
         quantiles of Jeffreys' posteriors of the sensitivity, mixed with these. A note where the controls are too few
         for the threshold to lie among them.
     """
-    share, level = _check_level(specificity, "specificity"), _check_level(confidence_level)
+    share, level = _check_open_share(specificity, "specificity"), _check_level(confidence_level)
     positive, score = _check_scored(y_true, y_score, pos_label=pos_label)
     m, n = _class_sizes(positive)
     value = float(np.mean(score[positive] >= _chosen(positive, score, "specificity", share)))

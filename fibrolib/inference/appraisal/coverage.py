@@ -16,6 +16,7 @@ from fibrolib.inference.checks import (
     _check_classes,
     _check_draws,
     _check_level,
+    _check_open_share,
     _check_ratio,
     _check_real,
     _check_resamples,
@@ -66,7 +67,7 @@ def auc_coverage(
         its standard error, their mean width, the share of those that end at exactly 0 or 1 although the sample's area
         does not, and the lowest and highest limit.
     """
-    _check_level(auc, "a true area"), _check_classes(n_positive, n_negative)
+    _check_open_share(auc, "a true area"), _check_classes(n_positive, n_negative)
     _check_level(confidence_level)
     n_resamples = _check_resamples(n_resamples)
     _check_ratio(spread, "spread", "the cases' standard deviation over that of the controls")

@@ -36,6 +36,7 @@ from fibrolib.inference.checks import (
     _check_level,
     _check_margin,
     _check_number,
+    _check_open_share,
     _check_ratio,
     _check_scored,
     _check_seed,
@@ -116,7 +117,7 @@ class _Plan:
 
     def __post_init__(self) -> None:
         for area in self.areas:
-            _check_level(area, "a true area")
+            _check_open_share(area, "a true area")
         _check_number(self.correlation, "correlation", "a correlation between -1 and 1", low=-1, high=1)
         _check_level(self.confidence_level)
         if self.draws not in (None, 0):
@@ -414,7 +415,7 @@ def _smallest(
     start: int = 2,
 ) -> Power:
     """The smallest study that reaches a power, by bisection; the nearer it is to `start`, the fewer are tried."""
-    _check_level(power, "power"), _check_ratio(ratio)
+    _check_open_share(power, "power"), _check_ratio(ratio)
     if difference == 0 or (alternative != "two-sided" and (difference > 0) != (alternative == "greater")):
         raise ValueError(
             f"no sample shows a difference of {difference:g} (alternative: {alternative}): give other areas"

@@ -16,7 +16,7 @@ from pandas.util import hash_pandas_object
 from scipy import special
 
 from fibrolib.errors import counted
-from fibrolib.inference.checks import InferenceError, _as_text, _check_level, _check_size, _few
+from fibrolib.inference.checks import InferenceError, _as_text, _check_level, _check_open_share, _check_size, _few
 from fibrolib.inference.intervals import _join_notes
 from fibrolib.inference.metrics import _COMPOSITES, confusion
 from fibrolib.inference.predictions import _SPLITS, _check_predictions, _wide_scores
@@ -134,7 +134,7 @@ def summarise_redraws(redraws: pd.DataFrame, metric: str = "auc", *, coverage: f
         One row for each model: ``model, redraws, mean, sd, low, high, least, most, first``; ``first`` is the share of
         redraws in which the model came first (a tie is shared).
     """
-    _check_level(coverage, "coverage")
+    _check_open_share(coverage, "coverage")
     wide = _by_redraw(redraws, metric)
     tails = (1 - coverage) / 2
     top = wide.eq(wide.max(axis=1), axis=0)
@@ -175,7 +175,7 @@ def compare_redraws(redraws: pd.DataFrame, metric: str = "auc", *, coverage: flo
     One row for each pair: ``a, b, redraws, difference, low, high, a_ahead, equal, b_ahead``, the last three as shares
     of the redraws. A description, no test: the redraws share their patients.
     """
-    _check_level(coverage, "coverage")
+    _check_open_share(coverage, "coverage")
     wide = _by_redraw(redraws, metric)
     tails = (1 - coverage) / 2
     rows = []
