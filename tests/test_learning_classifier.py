@@ -176,6 +176,30 @@ def test_saved_and_loaded(net, flicker_patients, tmp_path):
     assert loaded.get_params() == {**net.get_params(), "memory": None, "device": "auto"}
 
 
+def test_a_saved_net_is_built_when_it_is_needed(net, flicker_patients, tmp_path, monkeypatch):
+    net.save(tmp_path / "net.safetensors")
+    expected = net.predict_proba(flicker_patients)
+    with monkeypatch.context() as patch:
+        patch.setattr(NetClassifier, "_build", lambda self: pytest.fail("built"))
+        kept = NetClassifier.load(tmp_path / "net.safetensors", build=False)
+        kept.save(tmp_path / "again.safetensors")
+        sent = pickle.loads(pickle.dumps(kept))
+        assert kept.n_stages_ == 3
+        assert kept.history_.equals(net.history_)
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "net.safetensors").read_bytes()
+    for each in (kept, sent):
+        np.testing.assert_array_equal(each.predict_proba(flicker_patients), expected)
+
+
+def test_a_saved_net_that_is_fitted_again_is_another(net, flicker_patients, tmp_path):
+    net.save(tmp_path / "net.safetensors")
+    kept = NetClassifier.load(tmp_path / "net.safetensors", build=False).set_params(seed=5, epochs=1)
+    kept.fit(flicker_patients, flicker_patients["stage"]).save(tmp_path / "again.safetensors")
+    again = NetClassifier.load(tmp_path / "again.safetensors")
+    np.testing.assert_array_equal(again.predict_proba(flicker_patients), kept.predict_proba(flicker_patients))
+    assert not (again.predict_proba(flicker_patients) == net.predict_proba(flicker_patients)).all()
+
+
 def test_a_net_of_another_shape_is_refused_with_its_file(net, tmp_path):
     """As after a change of version, or of a default, that gives the same settings another net."""
     path, older = tmp_path / "net.safetensors", tmp_path / "older.safetensors"

@@ -7,7 +7,7 @@ import json
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +113,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
 
         `X` has the column ``view``, `y` holds stages (not yes/no labels); `validation` has both for early stopping.
         """
+        for of_another_fit in ("module_", "_saved"):
+            vars(self).pop(of_another_fit, None)
         stages = np.asarray(y, dtype=np.int64)
         self.classes_ = np.array([0, 1])
         self.n_stages_ = self.n_stages or int(stages.max()) + 1
@@ -120,7 +122,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"cutoff {self.cutoff} lies outside the {self.n_stages_} stages 0..{self.n_stages_ - 1}")
         path = None if self.memory is None else self._path_in_memory(X, stages, validation)
         if path is not None and path.exists():
-            return self._restore(path)
+            return self._take(path, *_read_fit(path)[:2])
         self._train(X, stages, validation)
         give_back_memory()
         if path is not None:
@@ -129,25 +131,42 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
 
     def save(self, path: Path | str) -> None:
         """Write weights, settings and training curve to a safetensors file, whole or not at all."""
-        check_is_fitted(self, "module_")
+        built = "module_" in vars(self) or not hasattr(self, "_saved")
+        state = self._fitted_module().state_dict() if built else self._saved[1]
         # json writes floats so that they read back to the last bit; pandas' own writer does not.
         history, settings = self.history_.to_dict("list"), {**self.settings, "n_stages": self.n_stages_}
         metadata = {"history": json.dumps(history), "settings": json.dumps(settings)}
-        write_tensors(Path(path), self.module_.state_dict(), metadata)
+        write_tensors(Path(path), state, metadata)
 
     @classmethod
-    def load(cls, path: Path | str) -> NetClassifier:
-        """Read a classifier that `save` wrote; nothing in the file is executed."""
-        settings = _read_fit(Path(path))[2]
+    def load(cls, path: Path | str, *, build: bool = True) -> NetClassifier:
+        """Read a classifier that `save` wrote; nothing in the file is executed.
+
+        Without `build`, its network is built when it is first needed.
+        """
+        path = Path(path)
+        state, history, settings = _read_fit(path)
         classifier = cls(**settings)
         classifier.classes_, classifier.n_stages_ = np.array([0, 1]), settings["n_stages"]
-        return classifier._restore(Path(path))
+        classifier._take(path, state, history)
+        if build:
+            classifier._fitted_module()
+        return classifier
 
-    def _restore(self, path: Path) -> NetClassifier:
-        state, self.history_, _ = _read_fit(path)
+    def _take(self, path: Path, state: dict[str, torch.Tensor], history: pd.DataFrame) -> NetClassifier:
+        """Take a saved fit for one's own."""
+        self._saved, self.history_ = (path, state), history
+        return self
+
+    @cached_property
+    def module_(self) -> torch.nn.Module:
+        """The fitted network; that of a saved fit is built when it is first asked for."""
+        if not hasattr(self, "_saved"):
+            raise AttributeError("module_")  # by which scikit-learn knows that there is no fit
+        path, state = self._saved
         try:
-            self.module_ = self._build()
-            self.module_.load_state_dict(state)
+            module = self._build()
+            module.load_state_dict(state)
         except ValueError as error:
             raise FibrolibError(
                 f"{path}: this net cannot be built here ({error}). A net of your own needs the profile that names its "
@@ -158,8 +177,12 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
                 f"{path} holds a {self.architecture} of another shape than this version of fibrolib makes with its "
                 "settings. Score with the version that made it, or fit the model again."
             ) from error
-        self.module_.eval()
-        return self
+        return module.eval()
+
+    def _fitted_module(self) -> torch.nn.Module:
+        """The network; sklearn's `NotFittedError` before `fit`."""
+        check_is_fitted(self, "module_")
+        return self.module_
 
     # Unpickling timm's layers in a fresh process needs `import_torchvision` first, so the net is pickled separately.
     # A fresh process also needs the user's own files before it can build or unpickle their nets.
@@ -168,6 +191,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         state = {**super().__getstate__(), "own_files": known_files()}
         if "module_" in state:
             state["module_"] = pickle.dumps(state["module_"])
+            state.pop("_saved", None)
         return state
 
     def __setstate__(self, state: dict) -> None:
@@ -262,8 +286,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
         return self._stage_proba(dataset, module, self.batch_size)[0]
 
     def _module_on_device(self) -> torch.nn.Module:
-        check_is_fitted(self, "module_")
-        return self.module_.to(pick_device(self.device)).eval()
+        return self._fitted_module().to(pick_device(self.device)).eval()
 
     def _stage_proba(
         self, dataset: ClipDataset | FrozenFeatures, module: torch.nn.Module, batch_size: int, n_changes: int = 1

@@ -18,6 +18,7 @@ import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
+from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from fibrolib.atomic import write_atomically
@@ -142,56 +143,75 @@ def _execute_notebook(notebook: Path, executed: Path, parameters: dict, content:
 
     Returns the processor seconds of its kernel.
 
-    The copy of a notebook that fails is called ``<name>-failed``: a finished copy of an earlier run stays. While it
-    runs, papermill writes elsewhere: what reaches the run folder is complete and names no local folder.
+    The copy of a notebook that fails is called ``<name>-failed``: a finished copy of an earlier run stays. What reaches
+    the run folder is complete and names no local folder.
     """
     failed = executed.with_stem(f"{executed.stem}{_FAILED}")
     declared = {name: parameters[name] for name in _parameter_names(notebook) if name in parameters}
-    with tempfile.TemporaryDirectory() as elsewhere:
-        unfinished = Path(elsewhere) / notebook.name
-        try:
-            spent = _execute(notebook, unfinished, declared, executed.parent)
-        except PapermillExecutionError as error:
-            _keep_copy(unfinished, failed)
-            raise _failure(notebook, failed, error) from error
-        except DeadKernelError as error:
-            _keep_copy(unfinished, failed)
-            raise FibrolibError(
-                f"{notebook.name}: its kernel died, probably because the memory is full. Close other programs or "
-                f"choose a smaller profile. Finished work is kept. The copy up to that point is {failed}."
-            ) from error
-        except RuntimeError as error:  # from jupyter_client: the kernel ended, or was silent, while it started
-            raise FibrolibError(
-                f"{notebook.name}: its kernel did not start ({error}). Most likely memory ran out, or JupyterLab's "
-                "kernel is not installed in this environment (make env)."
-            ) from error
-        _keep_copy(unfinished, executed, {"key": _key(notebook, parameters, content)})
-        failed.unlink(missing_ok=True)
+    ended: list[NotebookNode] = []
+    try:
+        spent = _execute(notebook, declared, executed.parent, ended.append)
+    except PapermillExecutionError as error:
+        _keep_copy(ended[0], failed)
+        raise _failure(notebook, failed, error) from error
+    except DeadKernelError as error:
+        _keep_copy(ended[0], failed)
+        raise FibrolibError(
+            f"{notebook.name}: its kernel died, probably because the memory is full. Close other programs or "
+            f"choose a smaller profile. Finished work is kept. The copy up to that point is {failed}."
+        ) from error
+    except RuntimeError as error:  # from jupyter_client: the kernel ended, or was silent, while it started
+        raise FibrolibError(
+            f"{notebook.name}: its kernel did not start ({error}). Most likely memory ran out, or JupyterLab's "
+            "kernel is not installed in this environment (make env)."
+        ) from error
+    _keep_copy(ended[0], executed, {"key": _key(notebook, parameters, content)})
+    failed.unlink(missing_ok=True)
     return spent
 
 
-def _execute(notebook: Path, unfinished: Path, parameters: dict, folder: Path) -> float:
+class _Engine(NBClientEngine):
+    """papermill's engine, which hands the notebook on as it has ended, however it has.
+
+    papermill itself writes the notebook to a file before and after every cell.
+    """
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man, kernel_name, *, ended: Callable[[NotebookNode], object], **options):
+        """Run the cells."""
+        try:
+            super().execute_managed_notebook(nb_man, kernel_name, **options)
+        finally:
+            ended(nb_man.nb)
+
+
+papermill_engines.register("fibrolib", _Engine)
+
+
+def _execute(notebook: Path, parameters: dict, folder: Path, ended: Callable[[NotebookNode], object]) -> float:
     folder.mkdir(parents=True, exist_ok=True)
     # papermill logs every cell, and kernels that a failing run ends; the run itself reports what matters.
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     manager = _KernelManager.counting()
     papermill.execute_notebook(
         str(notebook),
-        str(unfinished),
+        None,
         parameters,
+        engine_name="fibrolib",
         kernel_name="python3",
         # Not papermill's ``cwd``, which moves this whole process there: another notebook may be running beside.
         resources={"metadata": {"path": str(folder)}},
         kernel_manager_class=manager,
         progress_bar=False,
         extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+        ended=ended,
     )
     return sum(manager.spent.values())
 
 
-def _keep_copy(unfinished: Path, executed: Path, mark: dict | None = None) -> None:
+def _keep_copy(notebook: NotebookNode, executed: Path, mark: dict | None = None) -> None:
     """Bring an executed copy to its place; ``mark`` tells what a finished one was made from."""
-    copy = _strip_local_paths(nbformat.read(unfinished, as_version=4), run_folder=executed.parent.parent)
+    copy = _strip_local_paths(notebook, run_folder=executed.parent.parent)
     if mark is not None:
         copy.metadata["fibrolib"] = mark
     write_atomically(executed, lambda path: nbformat.write(copy, path))

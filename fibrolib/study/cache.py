@@ -121,7 +121,7 @@ def _load_evaluation(folder: Path) -> Evaluation:
     summary = json.loads((folder / "summary.json").read_text("utf-8"))
     return Evaluation(
         name=summary["name"],
-        final=NetClassifier.load(folder / "model.safetensors"),
+        final=NetClassifier.load(folder / "model.safetensors", build=False),  # most readers want its scores alone
         predictions=_read(folder / "predictions.csv"),
         cv_auc=np.array(summary["cv_auc"], dtype=float),
         search=_read(folder / "search.csv"),
