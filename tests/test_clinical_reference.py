@@ -134,3 +134,10 @@ def test_settings_that_nobody_can_mean(call, message):
 
 def test_stages_may_be_counted_in_floats():
     np.testing.assert_array_equal(staging_error(5.0, 0.25), staging_error(5, 0.25))
+
+
+def test_a_distribution_may_name_its_stages():
+    error = staging_error(3, 0.25)
+    assert attainable_auc({0: 50, 1: 30, 2: 20}, error, 1) == attainable_auc([0.5, 0.3, 0.2], error, 1)
+    with pytest.raises(InferenceError, match="of the stages from 0 on, one after the other; they are of 1, 0, 2"):
+        attainable_auc({1: 30, 0: 50, 2: 20}, error, 1)

@@ -172,3 +172,23 @@ def test_patients_and_stages_keep_their_places():
         stage_sets(table[20:].reset_index(drop=True), probabilities[first], stage[first]),
     )
     pd.testing.assert_frame_equal(set_coverage(20), set_coverage([20]))
+
+
+def test_a_significance_level_is_no_confidence_level():
+    stage, probabilities = patients(40, 0)
+    for call in (
+        lambda: stage_sets(pd.DataFrame(probabilities[19:]), probabilities[:19], stage[:19], confidence_level=0.1),
+        lambda: set_coverage([100], confidence_level=0.1),
+    ):
+        with pytest.raises(ValueError, match=r"confidence_level must be at least 0\.5; it is 0\.1\. .* give 0\.9"):
+            call()
+
+
+def test_probabilities_of_three_decimals_are_those_of_rows_with_the_sum_one():
+    stage, probabilities = patients(40, 0)
+    rounded = probabilities.round(3)
+    assert not np.allclose(rounded.sum(axis=1), 1, atol=1e-4)
+    found = selective_accuracy(stage, rounded)
+    pd.testing.assert_frame_equal(found, selective_accuracy(stage, rounded / rounded.sum(axis=1, keepdims=True)))
+    with pytest.raises(InferenceError, match=r"each row with the sum 1; found 1\.01\. If they are rounded"):
+        selective_accuracy(stage[:2], [[0.34, 0.34, 0.33], [0.3, 0.3, 0.4]])

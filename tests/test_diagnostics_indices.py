@@ -290,6 +290,8 @@ def test_units_of_stiffness_and_unknown_units():
         (lambda: zones([4.4, 5.0, 5.8, 6.3] * 5, SWE, unit="m/s"), "index: the values look like kPa already"),
         (lambda: fib4(55, 40, 35, [180, 220] * 10, unit={"platelets": "10^4/µL"}), "200 10\\^4/µL are 2000 10⁹/L"),
         (lambda: apri(np.full(30, 60), np.full(30, 200), unit="10^4/µL"), "look like 10⁹/L already"),
+        (lambda: fib4(**many(), unit="µkat/L"), "ast: the values look like U/L already"),
+        (lambda: apri(np.full(30, 20), 200, unit="µkat/L"), "20 µkat/L are 1200 U/L"),
     ],
 )
 def test_a_unit_is_not_believed_of_values_in_the_own_one(call, message):
@@ -384,6 +386,29 @@ def test_zones_of_any_case_are_counted():
     assert tabulate_zones(["LOW", " High"], [0, 1])["n"].sum() == 2
     with pytest.raises(IndexInputError, match="zones are low, indeterminate, high, not 'middle'"):
         tabulate_zones(["middle"], [0])
+
+
+def test_a_column_that_was_sorted_after_the_rows_were_numbered_is_noticed():
+    """As `read_excel` numbers them, and `sort_values` keeps the numbers; a numbering beside ids is that of the rows."""
+    table = pd.DataFrame(many())
+    other, right = table.sort_values("ast", kind="stable"), fib4(**table)
+    assert not other.index.equals(table.index)
+    limits = pd.Series(np.linspace(30, 50, 30))
+    for call in (
+        lambda: fib4(table["age"], other["ast"], table["alt"], table["platelets"]),
+        lambda: fib4(other["age"], table["ast"], table["alt"], table["platelets"]),
+        lambda: zones(right, FIB4, age=other["age"]),
+        lambda: tabulate_zones(zones(right, FIB4), pd.Series(0, other.index)),
+        lambda: apri(table["ast"], table["platelets"], upper_limit=limits[::-1]),
+        lambda: FIB4.classifier().fit(table, pd.Series(np.arange(30) % 5, other.index)),
+    ):
+        with pytest.raises(IndexInputError, match="must be of the same patients: their indices differ"):
+            call()
+    named = table.set_axis([f"p{i}" for i in range(30)])
+    found = fib4(named["age"], table["ast"], named["alt"], table["platelets"])
+    assert found.to_numpy() == pytest.approx(right.to_numpy())
+    assert list(found.index) == list(named.index)
+    assert fib4(*(other[name] for name in table)).reindex(table.index).to_numpy() == pytest.approx(right.to_numpy())
 
 
 def test_rows_of_zones_are_of_the_same_patients():

@@ -458,7 +458,7 @@ def test_truth_may_be_labels(name):
 
 
 def test_labels_without_a_name_and_missing_ones():
-    with pytest.raises(InferenceError, match="name the label of the condition by pos_label"):
+    with pytest.raises(InferenceError, match="convert labels first, for example y_true == 'ill'"):
         auc(["ill", "well"] * 3, A)
     with pytest.raises(InferenceError, match="found nan"):
         auc(["ill", "well", None, "ill", "well", "ill"], A, pos_label="ill")

@@ -755,3 +755,11 @@ def test_the_interval_does_not_hang_on_the_alternative(sizes):
         assert both.low <= 0 <= both.high or both.pvalue <= 0.05
         near += both.pvalue > 0.05 > one[0].pvalue
     assert near  # where it did
+
+
+def test_a_joint_test_says_which_area_it_takes_as_certain():
+    random = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    scores = y[:, None] + random.normal(0, [0.01, 1, 2], (40, 3))
+    assert "1 of 3 scores without error, as if their areas were certain" in delong_joint_test(y, scores).note
+    assert "certain" not in delong_joint_test(y, scores[:, 1:]).note

@@ -149,3 +149,9 @@ def test_prevalences_are_shares_of_all_patients():
     part = obuchowski(stage, np.arange(12), prevalence={0: 0.35, 1: 0.2, 2: 0.15})  # another stage has no patient here
     whole = obuchowski(stage, np.arange(12), prevalence={0: 0.5, 1: 2 / 7, 2: 1.5 / 7})
     assert part.value == pytest.approx(whole.value)
+
+
+def test_a_prevalence_may_be_a_series():
+    stage, score = np.arange(20) % 4, np.arange(20) % 7
+    shares = pd.Series([0.1, 0.2, 0.3, 0.4], index=[3, 2, 1, 0])
+    assert obuchowski(stage, score, prevalence=shares) == obuchowski(stage, score, prevalence=shares.to_dict())

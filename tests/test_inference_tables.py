@@ -491,3 +491,10 @@ def test_numbers_that_are_not_defined_are_named_in_the_note(predictions):
     row = summarise_models(predictions, {"cnn3d": 1e6}).set_index("model").loc["cnn3d"]
     assert np.isnan(row[["ppv", "lr_positive"]].astype(float)).all()
     assert "not defined, as 0/0: ppv, lr_positive" in row["note"]
+
+
+def test_scores_of_a_table_that_also_held_texts_are_numbers(predictions):
+    as_read = predictions.assign(y_score=predictions["y_score"].astype(object))
+    pd.testing.assert_frame_equal(compare_models(as_read), compare_models(predictions))
+    with pytest.raises(InferenceError, match=r"it is of type object: convert it \(pd.to_numeric\)"):
+        compare_models(change(as_read, 0, y_score="0.5"))

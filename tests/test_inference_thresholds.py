@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import special, stats
 
-from fibrolib.inference import InferenceError, choose_threshold, coords, sensitivity_at_specificity, wilson
+from fibrolib.inference import (
+    InferenceError,
+    choose_threshold,
+    classification_metrics,
+    confusion,
+    coords,
+    sensitivity_at_specificity,
+    wilson,
+)
 
 RULES = ("youden", "sensitivity", "specificity")
 
@@ -103,3 +111,21 @@ def test_sensitivity_at_a_specificity_covers(m, n, share):
     # 300 draws at a true coverage of 0.95 stay above 0.91 with probability 0.998.
     assert np.mean([each.low <= truth <= each.high for each in found]) > 0.91
     assert found[0].low <= found[0].value <= found[0].high
+
+
+def test_the_best_point_can_be_named_as_in_proc():
+    y, score = [0, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    assert coords(y, score, threshold="best").equals(coords(y, score))
+    with pytest.raises(ValueError, match="threshold must be a number; it is the text 'Best'"):
+        coords(y, score, threshold="Best")
+
+
+def test_a_threshold_in_per_cent_is_noticed_beside_probabilities():
+    y, score = [0, 0, 1, 0, 1, 1], np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    for call in (confusion, classification_metrics):
+        with pytest.raises(InferenceError, match=r"threshold is 50, and scores lie between 0\.1 and 0\.6: give"):
+            call(y, score, 50)
+    with pytest.raises(InferenceError, match="threshold is 50"):
+        coords(y, score, threshold=[0.5, 50])
+    assert confusion(y, score, np.inf) == (0, 3, 0, 3)
+    assert confusion(y, 10 * score, 50) == (0, 3, 0, 3)

@@ -5,7 +5,7 @@ The error is a matrix: row i holds the probabilities of each stage that the biop
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -52,12 +52,12 @@ def staging_error(n_stages: int, rate: float, *, too_low: float = 0.5) -> _Float
     return error
 
 
-def attainable_auc(distribution: Sequence[float], error: ArrayLike, cutoff: int) -> float:
+def attainable_auc(distribution: ArrayLike | Mapping[int, float], error: ArrayLike, cutoff: int) -> float:
     """AUC of a reader who knows the true stage, judged by an imperfect reference.
 
     Parameters
     ----------
-    distribution : sequence of float, length k
+    distribution : sequence of float, length k, or mapping of stages to float
         Share of each true stage, or number of its patients.
     error : array_like, shape (k, k)
         As of :func:`staging_error`.
@@ -159,6 +159,7 @@ def _check_matrix(error: ArrayLike) -> _Floats:
 
 
 def _check_error(distribution: ArrayLike, error: ArrayLike) -> tuple[_Floats, _Floats]:
+    distribution = pd.Series(distribution) if isinstance(distribution, Mapping) else distribution
     if isinstance(distribution, pd.Series):
         _check_stage_labels(distribution.index, "the shares of the distribution")
     shares, matrix = _as_float(distribution, "distribution"), _check_matrix(error)

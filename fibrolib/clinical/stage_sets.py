@@ -18,7 +18,7 @@ from scipy import stats
 from fibrolib.inference import InferenceError, wilson
 from fibrolib.inference.checks import (
     _as_float,
-    _check_open_share,
+    _check_level,
     _check_order,
     _check_size,
     _check_stage_labels,
@@ -30,6 +30,7 @@ from fibrolib.inference.checks import (
 _Floats = NDArray[np.float64]
 
 _ROUNDING = 1e-6  # of probabilities in float32, whose sum is not quite 1
+_ROUNDED = 5e-4  # of each probability that was written with three decimals
 
 
 def stage_sets(
@@ -94,13 +95,19 @@ def _has_rows_of(new: _Floats, known: _Floats) -> bool:
 
 def _rank(n: int, level: float) -> int:
     """Of the calibration scores, the one that bounds the set; beyond `n` there is no bound."""
-    return ceil((n + 1) * _check_open_share(level, "confidence_level") - 1e-9)
+    return ceil((n + 1) * _check_level(level) - 1e-9)
 
 
 def _check_probabilities(probabilities: ArrayLike) -> _Floats:
     values = _as_float(probabilities, "probabilities")
-    if values.ndim != 2 or not values.size or not np.allclose(values.sum(axis=1), 1, atol=1e-3) or values.min() < -1e-6:
-        raise InferenceError("probabilities of stages must be one row for each patient, each row with the sum 1")
+    expected = "probabilities of stages must be one row for each patient, each row with the sum 1"
+    if values.ndim != 2 or not values.size or not values.min() >= -1e-6:  # not so either where one is missing
+        raise InferenceError(expected)
+    sums = values.sum(axis=1)
+    off = np.abs(sums - 1)
+    if off.max() > _ROUNDED * values.shape[1]:
+        raise InferenceError(f"{expected}; found {sums[off.argmax()]:g}. If they are rounded, divide each by its sum")
+    values = np.where(off[:, None] > _ROUNDING, values / sums[:, None], values)
     if isinstance(probabilities, pd.DataFrame):
         _check_stage_labels(probabilities, "the columns of the probabilities")
     return values

@@ -123,7 +123,7 @@ def _named_groups(column: pd.Series, name: str) -> pd.Series:
     for each in column.dropna():
         if pd.api.types.is_list_like(each):
             raise InferenceError(f"{name} holds {each!r}: the name of a group must be one text or number")
-    _refuse_alike(column.dropna().unique().tolist(), name)
+    _refuse_alike(column.dropna().unique().tolist(), name, any_case=True)
     return column
 
 
@@ -196,7 +196,9 @@ def _interaction(data: pd.DataFrame, column: str) -> dict[str, object]:
     notes += [f"{outside} with a probability of 0 or 1, without log odds"] * bool(outside)
     row["note"] = "; ".join(notes)
     if len(enough) < 2:
-        return row | {"note": f"fewer than two groups with {_LEAST} patients in either class: not tested"}
+        notes = [f"fewer than two groups with {_LEAST} patients in either class: not tested"]
+        notes += [f"{outside} with a probability of 0 or 1, without log odds"] * bool(outside)
+        return row | {"note": "; ".join(notes)}
     member = np.column_stack([known[column] == level for level in enough[1:]]).astype(float)
     score = special.logit(known[" "].to_numpy())
     score = (score - score.mean()) / (score.std() or 1.0)  # the test is the same, and safe with extreme scores

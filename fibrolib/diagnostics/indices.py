@@ -130,15 +130,22 @@ def _labelled(
 
 
 def _same_patients(**given: ArrayLike) -> pd.Index | None:
-    """The patients' labels of arguments, if they have them; rows, and a numbering of them, are taken as they come."""
-    labels = [values.index for values in given.values() if isinstance(values, pd.Series | pd.DataFrame)]
-    labels = [each for each in labels if not _is_numbering(each)] or labels
-    if any(not other.equals(labels[0]) for other in labels):
+    """The patients' labels of arguments, if they have them; rows, and a numbering of them, are taken as they come.
+
+    Not so where other labels are that numbering in another order: a column was sorted after the rows were numbered.
+    """
+    indices = [values.index for values in given.values() if isinstance(values, pd.Series | pd.DataFrame)]
+    if not indices:
+        return None
+    named = [each for each in indices if not _is_numbering(each)]
+    labels = (named or indices)[0]
+    others = [each for each in indices if not each.equals(labels)]
+    if any(not named or not _is_numbering(each) or set(each) == set(labels) for each in others):
         raise IndexInputError(
             f"{', '.join(given)} must be of the same patients: their indices differ. Sort them alike, or give "
             ".to_numpy() of all if the rows do belong together"
         )
-    return labels[0] if labels else None
+    return labels
 
 
 @dataclass(frozen=True)

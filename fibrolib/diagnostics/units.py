@@ -60,6 +60,8 @@ class ColumnSpec:
     below, above, low_median : OtherUnit or None; tuple of (float, OtherUnit)
         The units that explain values below `low`, and above `high`; a median that no hospital's patients fall below,
         and the unit that explains it.
+    high_median : float
+        A median that patients of a study of fibrosis do not exceed.
     """
 
     unit: str
@@ -70,6 +72,7 @@ class ColumnSpec:
     below: OtherUnit | None = None
     above: OtherUnit | None = None
     low_median: tuple[float, OtherUnit] | None = None
+    high_median: float = np.inf
     possible: tuple[float, float] = (0.0, np.inf)
     same: tuple[str, ...] = ()
 
@@ -97,7 +100,7 @@ class ColumnSpec:
 
     def is_usual(self, median: float) -> bool:
         """Whether a hospital's patients may have this median."""
-        return bool(self.low <= median <= self.high)
+        return bool(self.low <= median <= min(self.high, self.high_median))
 
     @property
     def other_units(self) -> list[OtherUnit]:
@@ -214,14 +217,15 @@ _TEN_THOUSANDS = OtherUnit("10⁴/µL", lambda value: 10 * value)
 
 # Plausible values are *assumptions*, wide enough for cirrhosis and acute hepatitis; 1.5-75 kPa is what FibroScan
 # reports. So are possible ones, and the lowest medians: healthy livers measure 4-6 kPa, which is 1.2-1.4 m/s; platelets
-# of 150-400 x 10⁹/L are 15-40 x 10⁴/µL, as in Japan.
+# of 150-400 x 10⁹/L are 15-40 x 10⁴/µL, as in Japan. A median of AST or ALT of 1000 U/L is that of acute hepatitis, in
+# which no index of fibrosis is valid.
 AGE = ColumnSpec("years", 18, 100, "Age", "normal", possible=(0, 125))
-_ENZYME = {"distribution": "log-normal", "below": _KATAL, "possible": (1, 50_000), "same": ("IU/L",)}
-AST = ColumnSpec("U/L", 5, 5000, "AST", **_ENZYME)
-ALT = ColumnSpec("U/L", 5, 5000, "ALT", **_ENZYME)
+_ENZYME = {"distribution": "log-normal", "below": _KATAL, "possible": (1, 50_000), "high_median": 1000.0}
+AST = ColumnSpec("U/L", 5, 5000, "AST", **_ENZYME, same=("IU/L",))
+ALT = ColumnSpec("U/L", 5, 5000, "ALT", **_ENZYME, same=("IU/L",))
 UPPER_LIMIT = ColumnSpec("U/L", 10, 100, below=_KATAL, possible=(10, 200), same=("IU/L",))  # of normal AST
 _COUNT = {"above": _PER_MICROLITRE, "low_median": (45.0, _TEN_THOUSANDS), "possible": (1, 5000)}
-_THOUSANDS = ("10³/µL", "G/L", "K/µL", "Gpt/L", "thousands/µL")
+_THOUSANDS = ("10³/µL", "G/L", "K/µL", "Gpt/L", "Mrd/L", "thousands/µL", "Tsd/µL", "Tsd./µL", "per nL")
 PLATELETS = ColumnSpec("10⁹/L", 10, 1500, "Platelets", **_COUNT, same=_THOUSANDS)
 _OTHER_STIFFNESS = {"below": _SPEED, "above": _PASCAL, "low_median": (2.6, _SPEED)}
 STIFFNESS = ColumnSpec("kPa", 1.5, 75, "Stiffness (SWE)", "log-normal", **_OTHER_STIFFNESS, possible=(0.5, 300))

@@ -39,7 +39,8 @@ def _as_float(values: ArrayLike, name: str) -> _Floats:
         array = np.where(pd.isna(array), np.nan, array) if array.dtype == object else array
         return array.astype(np.float64, copy=False)
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the last of a tensor with a gradient
-        hint = "; name the label of the condition by pos_label" if name.startswith("y_true") else ""
+        hint = "; convert labels first, for example y_true == 'ill' (or give pos_label, if the function has it)"
+        hint = hint if name.startswith("y_true") else ""
         raise InferenceError(f"{name} must hold numbers only: {error}{hint}") from error
 
 
@@ -156,11 +157,12 @@ def _check_ids(ids: Iterable[Hashable], name: str) -> None:
     _refuse_alike(ids if True in texts else (), name)
 
 
-def _refuse_alike(names: Iterable[Hashable], name: str) -> None:
-    """Refuse different names that are one text but for blanks around it: "7", 7 and "7 "."""
+def _refuse_alike(names: Iterable[Hashable], name: str, *, any_case: bool = False) -> None:
+    """Refuse names that are one text but for blanks, or (`any_case`) capitals: "7", 7 and "7 "; "m" and "M"."""
     known: dict[str, Hashable] = {}
     for each in names:
-        if (other := known.setdefault(_as_text(each), each)) != each:
+        text = _as_text(each).casefold() if any_case else _as_text(each)
+        if (other := known.setdefault(text, each)) != each:
             raise InferenceError(f"{name} holds {other!r} and {each!r}, which would be two. Write all of them alike")
 
 
@@ -254,13 +256,14 @@ def _check_unit_range(values: _Floats, name: str) -> _Floats:
     return values
 
 
-def _check_on_scale(threshold: float, scores: _Floats, name: str) -> None:
-    """Refuse an operating point that is infinite, or a percentage where all scores are shares."""
+def _check_on_scale(threshold: float, scores: _Floats, name: str, *, finite: bool = True) -> None:
+    """Refuse an operating point that is a percentage where all scores are shares, or (`finite`) infinite."""
     known = scores[~np.isnan(scores)]
     if not known.size:
         return
     low, high = known.min(), known.max()
-    if np.isinf(threshold) or (0 <= low <= high <= 1 and threshold >= _LEAST_PERCENTAGE):
+    infinite = bool(np.isinf(threshold))
+    if (finite and infinite) or (0 <= low <= high <= 1 and threshold >= _LEAST_PERCENTAGE and not infinite):
         where = f"scores lie between {low:g} and {high:g}"
         raise InferenceError(f"{name} is {threshold:g}, and {where}: give it on their scale")
 

@@ -19,6 +19,7 @@ from fibrolib.inference.checks import (
     _check_labels,
     _check_level,
     _check_number,
+    _check_on_scale,
     _check_open_share,
     _check_order,
     _check_probabilities,
@@ -102,7 +103,9 @@ def confusion(y_true: ArrayLike, y_score: ArrayLike, threshold: float, *, pos_la
     threshold = _check_number(threshold, "threshold", "one number, not NaN", low=-np.inf, high=np.inf)
     _check_order(y_true, y_score)
     positive = _check_labels(y_true, pos_label=pos_label)
-    called = _check_scores(y_score, len(positive)) >= threshold
+    scores = _check_scores(y_score, len(positive))
+    _check_on_scale(threshold, scores, "threshold", finite=False)
+    called = scores >= threshold
     tp, fp = int(np.sum(positive & called)), int(np.sum(~positive & called))
     n_positive, n_negative = _class_sizes(positive)
     return tp, n_positive - tp, fp, n_negative - fp

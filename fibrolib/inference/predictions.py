@@ -92,7 +92,8 @@ def _check_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
         raise InferenceError(f"the predictions table has several columns {', '.join(twice)}: keep one of each")
     if predictions.empty:
         raise InferenceError("the predictions table has no rows")
-    predictions = predictions.reset_index(drop=True)
+    scores = predictions["y_score"].infer_objects()  # numbers of a table that also held texts
+    predictions = predictions.assign(y_score=scores).reset_index(drop=True)
     _check_values(predictions)
     _check_truth(predictions)
     _check_unique(predictions)
@@ -116,7 +117,9 @@ def _check_values(predictions: pd.DataFrame) -> None:
         raise InferenceError(f"column 'split' holds {unknown}: expected {', '.join(_SPLITS)}")
     scores = predictions["y_score"]
     if not pd.api.types.is_numeric_dtype(scores) or pd.api.types.is_complex_dtype(scores):
-        raise InferenceError(f"column 'y_score' must hold numbers, it is of type {scores.dtype}")
+        raise InferenceError(
+            f"column 'y_score' must hold numbers, it is of type {scores.dtype}: convert it (pd.to_numeric)"
+        )
     infinite = predictions[np.isinf(scores.to_numpy(dtype=float, na_value=np.nan))]
     if len(infinite):
         raise InferenceError(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from statsmodels.stats.inter_rater import cohens_kappa
 
@@ -126,6 +127,7 @@ def _components(
 ) -> tuple[float, _Floats]:
     """The measure, and each patient's share in it (the structural components, weighted)."""
     present = np.unique(stages).tolist()
+    prevalence = prevalence.to_dict() if isinstance(prevalence, pd.Series) else prevalence
     weights = _pair_weights(stages, present, prevalence)
     _check_flag(penalise, "penalise")
     if scale is not None and np.ndim(scale) == 0:

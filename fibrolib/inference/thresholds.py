@@ -95,7 +95,7 @@ def coords(
     y_true: ArrayLike,
     y_score: ArrayLike,
     *,
-    threshold: ArrayLike | None = None,
+    threshold: ArrayLike | str | None = None,
     sensitivity: ArrayLike | None = None,
     specificity: ArrayLike | None = None,
     prevalence: float | None = None,
@@ -109,8 +109,9 @@ def coords(
     y_true, y_score, pos_label
         As in :func:`auc`; positive where ``y_score >= threshold``.
     threshold, sensitivity, specificity : float or array_like, optional
-        Which points, by one of the three; default "best", the greatest Youden index. A sensitivity or specificity is
-        that to be reached, by :func:`choose_threshold` (pROC interpolates between points that thresholds give).
+        Which points, by one of the three; without any, or with "best", the greatest Youden index. A sensitivity or
+        specificity is that to be reached, by :func:`choose_threshold` (pROC interpolates between points that thresholds
+        give).
     prevalence : float, optional
         For predictive values in a population; default that of these patients.
     confidence_level : float
@@ -122,7 +123,8 @@ def coords(
         ``<name>_high`` (Wilson; at a prevalence: Jeffreys); ``note``. Limits take the threshold as given: where these
         patients choose it, see :func:`sensitivity_at_specificity`.
     """
-    asked = {"threshold": threshold, "sensitivity": sensitivity, "specificity": specificity}
+    best = isinstance(threshold, str) and threshold == "best"
+    asked = {"threshold": None if best else threshold, "sensitivity": sensitivity, "specificity": specificity}
     asked = {name: values for name, values in asked.items() if values is not None} or {"best": 0.0}
     if len(asked) > 1:
         raise ValueError(f"give one of {', '.join(asked)}")
