@@ -9,7 +9,18 @@ import pandas as pd
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from fibrolib.clinical import attainable_auc, clustered_auc, corrected_auc, repeatability
+from fibrolib.clinical import (
+    attainable_auc,
+    clustered_auc,
+    clustered_auc_test,
+    compare_pathways,
+    corrected_auc,
+    interaction_tests,
+    leave_one_centre_out,
+    pathway_table,
+    repeatability,
+    subgroup_table,
+)
 from fibrolib.diagnostics import FIB4, tabulate_zones
 from fibrolib.errors import FibrolibError
 from fibrolib.inference import (
@@ -416,6 +427,14 @@ def test_a_target_met_exactly_is_met():
     assert choose_threshold(1 - y, -score, "specificity", target=0.93) == -2.5
 
 
+def four_times(y):
+    return np.tile(np.asarray(y, dtype=object), 4)
+
+
+P = np.tile(A, 4) / 7 + np.arange(24) / 200
+GROUPS = pd.DataFrame({"sex": np.repeat(["m", "w"], 12)})
+ZONES = pd.DataFrame({"FIB-4": ["low", "high", "low", "high", "low", "low"]})
+
 LABELLED = {
     "auc": lambda y, **o: auc(y, A, **o),
     "auc_ci": lambda y, **o: auc_ci(y, A, **o).confidence_interval,
@@ -438,6 +457,14 @@ LABELLED = {
     "calibration_curve": lambda y, **o: calibration_curve(y, np.array(A) / 7, **o)["observed"].tolist(),
     "pilot_power": lambda y, **o: pilot_power(y, A, B, 50, 50, **o).power,
     "pilot_sample_size": lambda y, **o: pilot_sample_size(y, A, B, **o).n_positive,
+    "fit_recalibration": lambda y, **o: fit_recalibration(four_times(y), P, **o),
+    "clustered_auc": lambda y, **o: clustered_auc(y, A, range(6), **o).high,
+    "clustered_auc_test": lambda y, **o: clustered_auc_test(y, A, B, range(6), **o).pvalue,
+    "pathway_table": lambda y, **o: pathway_table(ZONES, y, **o)["missed_high"].tolist()[:1],
+    "compare_pathways": lambda y, **o: compare_pathways({"a": ZONES}, y, **o)["missed_high"].tolist(),
+    "subgroup_table": lambda y, **o: subgroup_table(four_times(y), P, GROUPS, 0.5, **o)["auc_low"].tolist(),
+    "interaction_tests": lambda y, **o: interaction_tests(four_times(y), P, GROUPS, **o)["p"].tolist(),
+    "leave_one_centre_out": lambda y, **o: leave_one_centre_out(four_times(y), P, GROUPS["sex"], **o)["auc"].tolist(),
 }
 
 
@@ -458,7 +485,7 @@ def test_truth_may_be_labels(name):
 
 
 def test_labels_without_a_name_and_missing_ones():
-    with pytest.raises(InferenceError, match="convert labels first, for example y_true == 'ill'"):
+    with pytest.raises(InferenceError, match="name the label of the condition by pos_label"):
         auc(["ill", "well"] * 3, A)
     with pytest.raises(InferenceError, match="found nan"):
         auc(["ill", "well", None, "ill", "well", "ill"], A, pos_label="ill")

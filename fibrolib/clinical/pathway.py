@@ -21,7 +21,12 @@ _Booleans = NDArray[np.bool_]
 
 
 def pathway_table(
-    zones: pd.DataFrame, y_true: ArrayLike, *, prevalence: float | None = None, confidence_level: float = 0.95
+    zones: pd.DataFrame,
+    y_true: ArrayLike,
+    *,
+    prevalence: float | None = None,
+    pos_label: object = None,
+    confidence_level: float = 0.95,
 ) -> pd.DataFrame:
     """Follow patients through the steps of a pathway.
 
@@ -31,8 +36,8 @@ def pathway_table(
         One column for each step, in order: what it says of each patient (`fibrolib.diagnostics.zones`), in any case.
         "low" ends the pathway without a biopsy, "high" leads to biopsy at once, all others ("indeterminate", a missing
         value, an age for which the test is not validated) to the next step, after the last one to biopsy.
-    y_true : array_like, shape (n,)
-        1 where the biopsy found the condition.
+    y_true, pos_label : array_like, shape (n,); label, optional
+        1 where the biopsy found the condition, else 0; or two labels, and that of the condition.
     prevalence : float, optional
         Share with the condition in the population of interest; default that of the patients. Rates within either class
         are taken over to it, as if the spectrum of the disease were the same there.
@@ -46,7 +51,7 @@ def pathway_table(
         of both classes, joined (Zou & Donner 2008), the prevalence taken as known. A bootstrap would give a step that
         missed nobody the limits 0 to 0.
     """
-    positive, share = _check_pathway(zones, y_true, prevalence)
+    positive, share = _check_pathway(zones, y_true, prevalence, pos_label)
     weights, rows = (_PER * share, _PER * (1 - share)), []
     all_enter = _named("entered", (float(_PER),) * 3)  # no matter of chance
     for step, here, low, high in _walk(zones):
@@ -62,6 +67,7 @@ def compare_pathways(
     y_true: ArrayLike,
     *,
     prevalence: float | None = None,
+    pos_label: object = None,
     confidence_level: float = 0.95,
 ) -> pd.DataFrame:
     """Biopsies and missed patients of several pathways of the same patients.
@@ -70,7 +76,7 @@ def compare_pathways(
     ----------
     pathways : mapping of str to DataFrame
         The `zones` of each, as of :func:`pathway_table`; one without columns sends everybody to biopsy.
-    y_true, prevalence, confidence_level
+    y_true, prevalence, pos_label, confidence_level
         As in :func:`pathway_table`.
 
     Returns
@@ -87,7 +93,7 @@ def compare_pathways(
     _check_order(y_true, *pathways.values())
     rows, before, above = [], None, None
     for name, zones in pathways.items():
-        positive, share = _check_pathway(zones, y_true, prevalence)
+        positive, share = _check_pathway(zones, y_true, prevalence, pos_label)
         weights, biopsied = (_PER * share, _PER * (1 - share)), _sent_to_biopsy(zones)
         events = dict(zip(_TOTALS, (biopsied, ~biopsied, ~biopsied & positive), strict=True))
         row = _row(name, events, positive, weights, confidence_level)
@@ -128,7 +134,9 @@ def _change(
     return _rate_difference(positive, ~now, ~before, weights, level)
 
 
-def _check_pathway(zones: pd.DataFrame, y_true: ArrayLike, prevalence: float | None) -> tuple[_Booleans, float]:
+def _check_pathway(
+    zones: pd.DataFrame, y_true: ArrayLike, prevalence: float | None, pos_label: object
+) -> tuple[_Booleans, float]:
     """Truth, and the prevalence."""
     if not isinstance(zones, pd.DataFrame) or zones.columns.has_duplicates:
         raise InferenceError("zones must be a DataFrame with one column for each step, each of its own name")
@@ -141,7 +149,7 @@ def _check_pathway(zones: pd.DataFrame, y_true: ArrayLike, prevalence: float | N
     if unknown:
         raise InferenceError(f"zones must be {', '.join(ZONES)}, or missing; they hold {', '.join(map(repr, unknown))}")
     _check_order(y_true, zones)
-    positive = _check_labels(y_true, least=1)
+    positive = _check_labels(y_true, least=1, pos_label=pos_label)
     if len(positive) != len(zones):
         raise InferenceError(f"y_true has {len(positive)} entries: give one for each of the {len(zones)} patients")
     return positive, float(positive.mean()) if prevalence is None else _check_open_share(prevalence, "prevalence")

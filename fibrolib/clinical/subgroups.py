@@ -47,6 +47,7 @@ def subgroup_table(
     groups: pd.DataFrame,
     threshold: float,
     *,
+    pos_label: object = None,
     confidence_level: float = 0.95,
 ) -> pd.DataFrame:
     """AUC, sensitivity, specificity and calibration of a score in each group of patients.
@@ -60,6 +61,8 @@ def subgroup_table(
         categorical column stay in their order.
     threshold : float
         Operating point, chosen on other patients; NaN where there is none.
+    pos_label : label, optional
+        The condition's, where `y_true` holds two labels.
     confidence_level : float
 
     Returns
@@ -70,7 +73,7 @@ def subgroup_table(
         0 is ideal), each with limits; ``note``. A group with fewer than five patients in a class has no numbers.
     """
     _check_order(y_true, y_prob, groups)
-    data, threshold = _joined(y_true, y_prob, groups), _as_float(threshold, "threshold")
+    data, threshold = _joined(y_true, y_prob, groups, pos_label), _as_float(threshold, "threshold")
     if threshold.ndim or threshold < 0 or threshold > 1:
         raise InferenceError(f"threshold must be one probability, or NaN where there is none; it is {threshold}")
     rows = [{"column": "all", "level": "all patients"} | _numbers(data, threshold, confidence_level)]
@@ -95,7 +98,7 @@ def _sorted(names: Iterable) -> list:
     return sorted(names, key=lambda name: (isinstance(name, str), name))
 
 
-def _joined(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame) -> pd.DataFrame:
+def _joined(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame, pos_label: object) -> pd.DataFrame:
     """One row for each patient; two columns that no group can be called."""
     if not isinstance(groups, pd.DataFrame):
         raise InferenceError(f"groups must be a DataFrame, with a column for each way; it is a {type(groups).__name__}")
@@ -106,7 +109,7 @@ def _joined(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame) -> pd.Da
     nameless = [name for name in groups if not str(name).strip()]
     if nameless:
         raise InferenceError(f"groups has a column without a name ({nameless[0]!r}): give it one")
-    truth = _check_labels(y_true).astype(float)
+    truth = _check_labels(y_true, pos_label=pos_label).astype(float)
     score = _check_probabilities(y_prob, len(truth))
     if len(truth) != len(groups):
         raise InferenceError(f"{len(truth)} truths and {len(groups)} patients with groups")
@@ -157,12 +160,14 @@ def _columns(found: dict[str, Estimate]) -> dict[str, float]:
     return values
 
 
-def interaction_tests(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame) -> pd.DataFrame:
+def interaction_tests(
+    y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame, *, pos_label: object = None
+) -> pd.DataFrame:
     """Test whether a score says more of the condition in one group than in another.
 
     Parameters
     ----------
-    y_true, y_prob, groups
+    y_true, y_prob, groups, pos_label
         As in :func:`subgroup_table`.
 
     Returns
@@ -175,7 +180,7 @@ def interaction_tests(y_true: ArrayLike, y_prob: ArrayLike, groups: pd.DataFrame
         patients differ less may have a lower AUC without an interaction.
     """
     _check_order(y_true, y_prob, groups)
-    data = _joined(y_true, y_prob, groups)
+    data = _joined(y_true, y_prob, groups, pos_label)
     if groups.columns.empty:
         raise InferenceError("groups has no column to test")
     table = pd.DataFrame([{"column": column} | _interaction(data, column) for column in groups])
@@ -240,7 +245,12 @@ def _without_blanks(names: pd.Series) -> pd.Series:
 
 
 def leave_one_centre_out(
-    y_true: ArrayLike, y_prob: ArrayLike, centre: Sequence[str], *, confidence_level: float = 0.95
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    centre: Sequence[str],
+    *,
+    pos_label: object = None,
+    confidence_level: float = 0.95,
 ) -> pd.DataFrame:
     """Carry a score's calibration and threshold from all other centres to each centre.
 
@@ -259,7 +269,7 @@ def leave_one_centre_out(
     if np.ndim(centre) != 1:
         raise InferenceError("centre must name the centre of each patient, for example table['centre']")
     names = pd.Series(np.asarray(_without_mask(centre), dtype=object))
-    data, rows = _joined(y_true, y_prob, pd.DataFrame({"centre": names})), []
+    data, rows = _joined(y_true, y_prob, pd.DataFrame({"centre": names}), pos_label), []
     _refuse_named_missing(data["centre"], "centre")
     for name, here in data.groupby("centre"):
         others = data[data["centre"].notna() & (data["centre"] != name)]

@@ -181,7 +181,12 @@ def _bias(data: pd.DataFrame, level: float) -> Estimate:
 
 
 def clustered_auc(
-    y_true: ArrayLike, y_score: ArrayLike, patient: ArrayLike, *, confidence_level: float = 0.95
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    patient: ArrayLike,
+    *,
+    pos_label: object = None,
+    confidence_level: float = 0.95,
 ) -> Estimate:
     """AUC whose cases and controls are videos (or lesions), several of each patient.
 
@@ -190,7 +195,7 @@ def clustered_auc(
     than patients in the smaller class; without a variance, limits are NaN, and `note` says why.
     """
     _check_level(confidence_level)
-    area, error, df, n, few = _clustered(y_true, (y_score,), patient)
+    area, error, df, n, few = _clustered(y_true, (y_score,), patient, pos_label)
     value = float(area[0])
     if not error > 0:
         note = "the variance is zero: no interval"
@@ -207,11 +212,12 @@ def clustered_auc_test(
     score_b: ArrayLike,
     patient: ArrayLike,
     *,
+    pos_label: object = None,
     confidence_level: float = 0.95,
 ) -> Comparison:
     """Paired test of two AUCs of videos, several of each patient (Obuchowski 1997); Student's t as `clustered_auc`."""
     _check_level(confidence_level)
-    areas, error, df, n, few = _clustered(y_true, (score_a, score_b), patient)
+    areas, error, df, n, few = _clustered(y_true, (score_a, score_b), patient, pos_label)
     a, b = map(float, areas)
     if not error > 0:
         alike = "the variance is zero: no interval"
@@ -223,11 +229,11 @@ def clustered_auc_test(
 
 
 def _clustered(
-    y_true: ArrayLike, scores: tuple[ArrayLike, ...], patient: ArrayLike
+    y_true: ArrayLike, scores: tuple[ArrayLike, ...], patient: ArrayLike, pos_label: object
 ) -> tuple[_Floats, float, int, int, str]:
     """Areas, standard error of the area (or of the difference of two), degrees of freedom, patients, and a caveat."""
     _check_order(y_true, *scores, patient, several=True)
-    positive, *scores = _check_scored(y_true, *scores, several=True)
+    positive, *scores = _check_scored(y_true, *scores, several=True, pos_label=pos_label)
     codes, n = _patient_codes(patient, len(positive))
     areas = np.array([auc(positive, score) for score in scores])
     placed = [_shares(positive, score) - area for score, area in zip(scores, areas, strict=True)]

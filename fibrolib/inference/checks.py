@@ -39,8 +39,7 @@ def _as_float(values: ArrayLike, name: str) -> _Floats:
         array = np.where(pd.isna(array), np.nan, array) if array.dtype == object else array
         return array.astype(np.float64, copy=False)
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the last of a tensor with a gradient
-        hint = "; convert labels first, for example y_true == 'ill' (or give pos_label, if the function has it)"
-        hint = hint if name.startswith("y_true") else ""
+        hint = "; name the label of the condition by pos_label" if name.startswith("y_true") else ""
         raise InferenceError(f"{name} must hold numbers only: {error}{hint}") from error
 
 

@@ -45,7 +45,9 @@ def _certain_note(probability: ArrayLike) -> str:
     return f"{number} nearer to 0 or 1 than one in a billion, taken as so far from there" if n else ""
 
 
-def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = True) -> tuple[float, float]:
+def fit_recalibration(
+    y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = True, pos_label: object = None
+) -> tuple[float, float]:
     """Intercept and slope that move log odds of a model onto these patients, by maximum likelihood.
 
     Logistic recalibration (Steyerberg et al., Stat Med 2004;23:2567): of the log odds alone (`slope` False: the slope
@@ -59,7 +61,7 @@ def fit_recalibration(y_true: ArrayLike, y_prob: ArrayLike, *, slope: bool = Tru
         classes, or order them the wrong way round.
     """
     _check_flag(slope, "slope"), _check_order(y_true, y_prob)
-    positive = _check_labels(y_true, least=1)
+    positive = _check_labels(y_true, least=1, pos_label=pos_label)
     probability = _check_probabilities(y_prob, len(positive))
     inside = _has_log_odds(probability)
     if not inside.any():
