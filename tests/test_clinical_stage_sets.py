@@ -185,10 +185,20 @@ def test_a_significance_level_is_no_confidence_level():
 
 
 def test_probabilities_of_three_decimals_are_those_of_rows_with_the_sum_one():
-    stage, probabilities = patients(40, 0)
+    stage, probabilities = patients(60, 0)
     rounded = probabilities.round(3)
     assert not np.allclose(rounded.sum(axis=1), 1, atol=1e-4)
-    found = selective_accuracy(stage, rounded)
-    pd.testing.assert_frame_equal(found, selective_accuracy(stage, rounded / rounded.sum(axis=1, keepdims=True)))
+    sets = [stage_sets(each[30:], each[:30], stage[:30]) for each in (rounded, rounded / rounded.sum(1, keepdims=True))]
+    pd.testing.assert_frame_equal(*sets)
+    for row in ([0.274, 0.725], [0.334, 0.667]):
+        assert selective_accuracy([0, 1], [row, [0.3, 0.7]])["n"].tolist() == [1, 2]
     with pytest.raises(InferenceError, match=r"each row with the sum 1; found 1\.01\. If they are rounded"):
         selective_accuracy(stage[:2], [[0.34, 0.34, 0.33], [0.3, 0.3, 0.4]])
+
+
+def test_probabilities_that_are_written_alike_are_tied():
+    """Their order must not be that of the rounding of the other stages."""
+    found = selective_accuracy(
+        [0, 1, 1, 0], [[0.9, 0.05, 0.05], [0.9, 0.05, 0.049], [0.9, 0.05, 0.051], [0.7, 0.2, 0.1]]
+    )
+    assert found["n"].tolist() == [3, 4]

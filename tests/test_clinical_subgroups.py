@@ -333,12 +333,6 @@ def test_interactions_of_very_small_probabilities_are_those_of_r():
     assert (row["statistic"], row["p"]) == pytest.approx((1.865, 0.394), abs=1e-3)
 
 
-def test_groups_that_differ_in_capitals_are_one():
-    y, p = np.tile([0, 1], 20), np.linspace(0.1, 0.9, 40)
-    with pytest.raises(InferenceError, match="column 'centre' holds 'Berlin' and 'berlin', which would be two"):
-        leave_one_centre_out(y, p, ["Berlin", "berlin"] * 20)
-
-
 def test_an_interaction_without_log_odds_says_so():
     y, called = np.tile([0, 1], 20), np.tile([0.0, 1.0, 1.0, 0.0], 10)
     (note,) = interaction_tests(y, called, pd.DataFrame({"sex": ["m"] * 20 + ["w"] * 20}))["note"]

@@ -404,6 +404,12 @@ def test_a_column_that_was_sorted_after_the_rows_were_numbered_is_noticed():
     ):
         with pytest.raises(IndexInputError, match="must be of the same patients: their indices differ"):
             call()
+    texts = table.set_axis(table.index.astype(str))
+    assert fib4(texts["age"], table["ast"], table["alt"], table["platelets"]).to_numpy() == pytest.approx(
+        right.to_numpy()
+    )
+    with pytest.raises(IndexInputError, match=r"give \.to_numpy\(\) of all; if the labels do, \.reindex"):
+        fib4(texts["age"].sort_index(), table["ast"], table["alt"], table["platelets"])
     named = table.set_axis([f"p{i}" for i in range(30)])
     found = fib4(named["age"], table["ast"], named["alt"], table["platelets"])
     assert found.to_numpy() == pytest.approx(right.to_numpy())

@@ -761,5 +761,5 @@ def test_a_joint_test_says_which_area_it_takes_as_certain():
     random = np.random.default_rng(0)
     y = np.arange(40) % 2
     scores = y[:, None] + random.normal(0, [0.01, 1, 2], (40, 3))
-    assert "1 of 3 scores without error, as if their areas were certain" in delong_joint_test(y, scores).note
+    assert "1 of 3 scores without error (or all wrong), as if certain" in delong_joint_test(y, scores).note
     assert "certain" not in delong_joint_test(y, scores[:, 1:]).note

@@ -498,3 +498,15 @@ def test_scores_of_a_table_that_also_held_texts_are_numbers(predictions):
     pd.testing.assert_frame_equal(compare_models(as_read), compare_models(predictions))
     with pytest.raises(InferenceError, match=r"it is of type object: convert it \(pd.to_numeric\)"):
         compare_models(change(as_read, 0, y_score="0.5"))
+
+
+def test_an_operating_point_is_judged_by_all_scores_of_its_model(predictions):
+    """Not by those of one split, which may all lie below 1 where an index goes up to 7."""
+    test = predictions["split"] == "test"
+    scores = predictions["y_score"].rank(pct=True).where(test, 7 * predictions["y_score"].rank(pct=True))
+    model = predictions["model"].iloc[0]
+    found = count_results(predictions.assign(y_score=scores), {model: 5.5}, models=[model])
+    assert found[["tp", "fp"]].to_numpy().tolist() == [[0, 0]]
+    assert summarise_models(predictions.assign(y_score=scores), {model: 5.5}, models=[model])[
+        "sensitivity"
+    ].tolist() == [0]

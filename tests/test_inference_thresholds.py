@@ -118,6 +118,8 @@ def test_the_best_point_can_be_named_as_in_proc():
     assert coords(y, score, threshold="best").equals(coords(y, score))
     with pytest.raises(ValueError, match="threshold must be a number; it is the text 'Best'"):
         coords(y, score, threshold="Best")
+    with pytest.raises(ValueError, match="give one of threshold, sensitivity"):
+        coords(y, score, threshold="best", sensitivity=0.9)
 
 
 def test_a_threshold_in_per_cent_is_noticed_beside_probabilities():
@@ -129,3 +131,4 @@ def test_a_threshold_in_per_cent_is_noticed_beside_probabilities():
         coords(y, score, threshold=[0.5, 50])
     assert confusion(y, score, np.inf) == (0, 3, 0, 3)
     assert confusion(y, 10 * score, 50) == (0, 3, 0, 3)
+    assert confusion(y, [0, 1, 0, 1, 1, 1], 5) == (0, 3, 0, 3)  # criteria that were counted

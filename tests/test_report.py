@@ -255,6 +255,14 @@ def test_a_parameter_that_is_a_share(tmp_path, value, right):
             _check_parameters([path], {"margin": value})
 
 
+def test_the_coverage_of_sets_of_stages_is_no_significance_level(tmp_path):
+    path = make_notebook(tmp_path / "01_a.ipynb")
+    path.write_text(path.read_text("utf-8").replace("number: int = 1", "answers: float = 0.8"), "utf-8")
+    _check_parameters([path], {"answers": 0.5})
+    with pytest.raises(FibrolibError, match=r"answers=0\.1: Expected a share from 0\.5 up, such as 0\.8, found 0\.1"):
+        _check_parameters([path], {"answers": 0.1})
+
+
 def test_flagged_clips_are_counted_by_fault(tmp_path):
     assert _quality(_Folder(tmp_path)) is None
     (tmp_path / "tables").mkdir()

@@ -49,7 +49,7 @@ def stage_sets(
     calibration_probabilities, calibration_stage : array_like, shape (m, k) and (m,)
         The same, and the true stage, of patients that fitted nothing.
     confidence_level : float
-        Promised on average over calibration and new patients, not for each stage or patient.
+        Promised on average over calibration and new patients, not for each stage or patient; 0.5 or more.
 
     Returns
     -------
@@ -100,14 +100,13 @@ def _rank(n: int, level: float) -> int:
 
 def _check_probabilities(probabilities: ArrayLike) -> _Floats:
     values = _as_float(probabilities, "probabilities")
-    expected = "probabilities of stages must be one row for each patient, each row with the sum 1"
+    expected = "probabilities of stages must be one row for each patient, none missing, each row with the sum 1"
     if values.ndim != 2 or not values.size or not values.min() >= -1e-6:  # not so either where one is missing
         raise InferenceError(expected)
     sums = values.sum(axis=1)
     off = np.abs(sums - 1)
-    if off.max() > _ROUNDED * values.shape[1]:
+    if off.max() > _ROUNDED * values.shape[1] + 1e-5:
         raise InferenceError(f"{expected}; found {sums[off.argmax()]:g}. If they are rounded, divide each by its sum")
-    values = np.where(off[:, None] > _ROUNDING, values / sums[:, None], values)
     if isinstance(probabilities, pd.DataFrame):
         _check_stage_labels(probabilities, "the columns of the probabilities")
     return values
@@ -128,6 +127,8 @@ def _check_staged(stage: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[n
 def _mass_until(probabilities: _Floats) -> _Floats:
     """Of each stage, the probability of the set that it joins last; shape as given."""
     n, k = probabilities.shape
+    sums = probabilities.sum(axis=1, keepdims=True)
+    probabilities = np.where(np.abs(sums - 1) > _ROUNDING, probabilities / sums, probabilities)  # rounded ones
     rows, padded = np.arange(n), np.pad(probabilities, ((0, 0), (1, 1)), constant_values=-1.0)
     low = high = probabilities.argmax(axis=1)
     mass = probabilities[rows, low].copy()

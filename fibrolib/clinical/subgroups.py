@@ -126,7 +126,7 @@ def _named_groups(column: pd.Series, name: str) -> pd.Series:
     for each in column.dropna():
         if pd.api.types.is_list_like(each):
             raise InferenceError(f"{name} holds {each!r}: the name of a group must be one text or number")
-    _refuse_alike(column.dropna().unique().tolist(), name, any_case=True)
+    _refuse_alike(column.dropna().unique().tolist(), name)
     return column
 
 

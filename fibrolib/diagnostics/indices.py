@@ -140,12 +140,18 @@ def _same_patients(**given: ArrayLike) -> pd.Index | None:
     named = [each for each in indices if not _is_numbering(each)]
     labels = (named or indices)[0]
     others = [each for each in indices if not each.equals(labels)]
-    if any(not named or not _is_numbering(each) or set(each) == set(labels) for each in others):
+    if any(not named or not _is_numbering(each) or _in_another_order(each, labels) for each in others):
         raise IndexInputError(
-            f"{', '.join(given)} must be of the same patients: their indices differ. Sort them alike, or give "
-            ".to_numpy() of all if the rows do belong together"
+            f"{', '.join(given)} must be of the same patients: their indices differ. If the rows do belong together, "
+            "give .to_numpy() of all; if the labels do, .reindex(...) by those of one"
         )
     return labels
+
+
+def _in_another_order(one: pd.Index, other: pd.Index) -> bool:
+    """Whether the labels of one are those of the other, as they are or as texts, in another order."""
+    pairs = [(list(one), list(other)), (list(map(str, one)), list(map(str, other)))]
+    return any(set(these) == set(those) for these, those in pairs) and all(these != those for these, those in pairs)
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,8 @@ class ColumnSpec:
         The units that explain values below `low`, and above `high`; a median that no hospital's patients fall below,
         and the unit that explains it.
     high_median : float
-        A median that patients of a study of fibrosis do not exceed.
+        A median that patients of a study of fibrosis do not exceed: a unit by which they would is refused where the
+        values are usual without it.
     """
 
     unit: str
@@ -72,12 +73,12 @@ class ColumnSpec:
     below: OtherUnit | None = None
     above: OtherUnit | None = None
     low_median: tuple[float, OtherUnit] | None = None
-    high_median: float = np.inf
     possible: tuple[float, float] = (0.0, np.inf)
     same: tuple[str, ...] = ()
+    high_median: float = np.inf
 
     def __post_init__(self) -> None:
-        limits = (self.low, self.high, *self.possible)
+        limits = (self.low, self.high, *self.possible, self.high_median)
         if not isinstance(self.unit, str) or not all(isinstance(limit, Real) for limit in limits):
             raise IndexInputError(
                 "the unit of a column must be a text, and its plausible and possible values numbers, such as "
@@ -225,7 +226,7 @@ AST = ColumnSpec("U/L", 5, 5000, "AST", **_ENZYME, same=("IU/L",))
 ALT = ColumnSpec("U/L", 5, 5000, "ALT", **_ENZYME, same=("IU/L",))
 UPPER_LIMIT = ColumnSpec("U/L", 10, 100, below=_KATAL, possible=(10, 200), same=("IU/L",))  # of normal AST
 _COUNT = {"above": _PER_MICROLITRE, "low_median": (45.0, _TEN_THOUSANDS), "possible": (1, 5000)}
-_THOUSANDS = ("10³/µL", "G/L", "K/µL", "Gpt/L", "Mrd/L", "thousands/µL", "Tsd/µL", "Tsd./µL", "per nL")
+_THOUSANDS = ("10³/µL", "G/L", "K/µL", "Gpt/L", "Mrd/L", "thousands/µL", "Tsd/µL", "Tsd./µL", "Mrd./L", "per nL")
 PLATELETS = ColumnSpec("10⁹/L", 10, 1500, "Platelets", **_COUNT, same=_THOUSANDS)
 _OTHER_STIFFNESS = {"below": _SPEED, "above": _PASCAL, "low_median": (2.6, _SPEED)}
 STIFFNESS = ColumnSpec("kPa", 1.5, 75, "Stiffness (SWE)", "log-normal", **_OTHER_STIFFNESS, possible=(0.5, 300))

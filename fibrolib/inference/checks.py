@@ -156,12 +156,11 @@ def _check_ids(ids: Iterable[Hashable], name: str) -> None:
     _refuse_alike(ids if True in texts else (), name)
 
 
-def _refuse_alike(names: Iterable[Hashable], name: str, *, any_case: bool = False) -> None:
-    """Refuse names that are one text but for blanks, or (`any_case`) capitals: "7", 7 and "7 "; "m" and "M"."""
+def _refuse_alike(names: Iterable[Hashable], name: str) -> None:
+    """Refuse different names that are one text but for blanks around it: "7", 7 and "7 "."""
     known: dict[str, Hashable] = {}
     for each in names:
-        text = _as_text(each).casefold() if any_case else _as_text(each)
-        if (other := known.setdefault(text, each)) != each:
+        if (other := known.setdefault(_as_text(each), each)) != each:
             raise InferenceError(f"{name} holds {other!r} and {each!r}, which would be two. Write all of them alike")
 
 
@@ -261,8 +260,8 @@ def _check_on_scale(threshold: float, scores: _Floats, name: str, *, finite: boo
     if not known.size:
         return
     low, high = known.min(), known.max()
-    infinite = bool(np.isinf(threshold))
-    if (finite and infinite) or (0 <= low <= high <= 1 and threshold >= _LEAST_PERCENTAGE and not infinite):
+    infinite, shares = bool(np.isinf(threshold)), 0 <= low <= high <= 1 and bool((known != np.floor(known)).any())
+    if (finite and infinite) or (shares and threshold >= _LEAST_PERCENTAGE and not infinite):
         where = f"scores lie between {low:g} and {high:g}"
         raise InferenceError(f"{name} is {threshold:g}, and {where}: give it on their scale")
 

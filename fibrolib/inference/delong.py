@@ -274,8 +274,8 @@ def delong_joint_test(
         raise ValueError("a joint test needs at least two scores")
     areas, sizes = np.array([_area(positive, column) for column in placed]), _class_sizes(positive)
     flawless = sum(bool(round(area, 12) in (0, 1)) for area in areas.tolist())
-    certain = f"{flawless} of {len(areas)} scores without error, as if their areas were certain" * bool(flawless)
-    note = _join_notes(certain, _small_sample_note(*sizes))
+    certain = f"{flawless} of {len(areas)} scores without error (or all wrong), as if certain" * bool(flawless)
+    note = _small_sample_note(*sizes)
     joint = _chi_square if reference == "chi2" else _anova_type
     statistic, df, df_error = joint(positive, placed, areas)
     if np.isnan(statistic):
@@ -284,6 +284,7 @@ def delong_joint_test(
         note, pvalue = _join_notes(_alike_note("all"), note), 1.0
     else:
         pvalue = special.chdtrc(df, statistic) if np.isinf(df_error) else special.fdtrc(df, df_error, statistic)
+        note = _join_notes(certain, note)
     return _JointTest(statistic, df, df_error, float(pvalue), tuple(areas.tolist()), sum(sizes), note)
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from fibrolib.inference.checks import (
+    _Booleans,
     _check_flag,
     _check_labels,
     _check_level,
@@ -28,6 +29,7 @@ from fibrolib.inference.checks import (
     _check_scores,
     _check_seed,
     _class_sizes,
+    _Floats,
 )
 from fibrolib.inference.intervals import (
     Estimate,
@@ -105,6 +107,10 @@ def confusion(y_true: ArrayLike, y_score: ArrayLike, threshold: float, *, pos_la
     positive = _check_labels(y_true, pos_label=pos_label)
     scores = _check_scores(y_score, len(positive))
     _check_on_scale(threshold, scores, "threshold", finite=False)
+    return _counts(positive, scores, threshold)
+
+
+def _counts(positive: _Booleans, scores: _Floats, threshold: float) -> _Counts:
     called = scores >= threshold
     tp, fp = int(np.sum(positive & called)), int(np.sum(~positive & called))
     n_positive, n_negative = _class_sizes(positive)
@@ -136,16 +142,29 @@ def classification_metrics(
     seed = _check_seed(seed)
     positive = _check_labels(y_true, least=1, pos_label=pos_label)
     counts = confusion(positive, y_score, threshold)
+    return _metrics(counts, confidence_level, method, prevalence, n_resamples, seed)
+
+
+def _metrics(
+    counts: _Counts,
+    level: float,
+    method: str = "jeffreys",
+    prevalence: float | None = None,
+    n_resamples: int = 10_000,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """What `classification_metrics` returns, of counted results."""
     composites = _COMPOSITES | (_predictive_values(prevalence) if prevalence is not None else {})
-    note = _small_sample_note(*_class_sizes(positive))
+    tp, fn, fp, tn = counts
+    note = _small_sample_note(tp + fn, fp + tn)
     if method == "bootstrap" and 0 in counts:
         note = _join_notes(note, "a class without an error: resampling cannot show one, the interval is too narrow")
-    estimates = _proportions(counts, confidence_level)
+    estimates = _proportions(counts, level)
     for key, (name, metric) in composites.items():
-        limits = _composite_limits(metric, counts, confidence_level, method, n_resamples, seed)
+        limits = _composite_limits(metric, counts, level, method, n_resamples, seed)
         value = float(metric(*counts))
         caveats = _join_notes(_never_called(counts) * bool(np.isnan(value)), note)
-        estimates[key] = Estimate(name, value, *limits, sum(counts), confidence_level, method, note=caveats)
+        estimates[key] = Estimate(name, value, *limits, sum(counts), level, method, note=caveats)
     return estimates
 
 

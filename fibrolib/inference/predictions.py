@@ -117,9 +117,8 @@ def _check_values(predictions: pd.DataFrame) -> None:
         raise InferenceError(f"column 'split' holds {unknown}: expected {', '.join(_SPLITS)}")
     scores = predictions["y_score"]
     if not pd.api.types.is_numeric_dtype(scores) or pd.api.types.is_complex_dtype(scores):
-        raise InferenceError(
-            f"column 'y_score' must hold numbers, it is of type {scores.dtype}: convert it (pd.to_numeric)"
-        )
+        hint = ": convert it (pd.to_numeric)" * (scores.dtype.kind == "O")
+        raise InferenceError(f"column 'y_score' must hold numbers, it is of type {scores.dtype}{hint}")
     infinite = predictions[np.isinf(scores.to_numpy(dtype=float, na_value=np.nan))]
     if len(infinite):
         raise InferenceError(

@@ -127,7 +127,8 @@ def _components(
 ) -> tuple[float, _Floats]:
     """The measure, and each patient's share in it (the structural components, weighted)."""
     present = np.unique(stages).tolist()
-    prevalence = prevalence.to_dict() if isinstance(prevalence, pd.Series) else prevalence
+    if isinstance(prevalence, pd.Series) and prevalence.index.is_unique:
+        prevalence = prevalence.to_dict()
     weights = _pair_weights(stages, present, prevalence)
     _check_flag(penalise, "penalise")
     if scale is not None and np.ndim(scale) == 0:

@@ -27,7 +27,7 @@ from fibrolib.inference.checks import (
 from fibrolib.inference.comparisons import Comparison, mcnemar_test
 from fibrolib.inference.delong import delong_joint_test, delong_test
 from fibrolib.inference.intervals import _join_notes
-from fibrolib.inference.metrics import classification_metrics, confusion
+from fibrolib.inference.metrics import _counts, _metrics
 from fibrolib.inference.permutation import permutation_test
 from fibrolib.inference.predictions import _NO_SCORES, select_predictions
 from fibrolib.inference.roc import auc_ci
@@ -321,10 +321,7 @@ def count_results(predictions: pd.DataFrame, thresholds: Mapping[str, float], **
     thresholds = _by_known_name(thresholds, predictions)
     for model in wide.columns[1:]:
         known, threshold = wide[["y_true", model]].dropna(), float(thresholds.get(model, np.nan))
-        if np.isnan(threshold):
-            counts = (np.nan,) * 4
-        else:
-            counts = confusion(*known.to_numpy().T, threshold) if len(known) else (0,) * 4
+        counts = (np.nan,) * 4 if np.isnan(threshold) else _counts(known["y_true"] == 1, known[model], threshold)
         rows.append((model, len(wide) - len(known), *counts))
     return pd.DataFrame(rows, columns=["model", "missing", "tp", "fn", "fp", "tn"])
 
@@ -341,7 +338,7 @@ def _summary(scored: pd.DataFrame, threshold: float, level: float, reason: str) 
     if np.isnan(threshold):
         note = _join_notes(note, f"no operating point: {reason}")
     else:
-        estimates |= classification_metrics(*scored.to_numpy().T, threshold, confidence_level=level)
+        estimates |= _metrics(_counts(scored["y_true"] == 1, scored["y_score"], threshold), level)
         undefined = [key for key, estimate in estimates.items() if np.isnan(estimate.value)]
         note = _join_notes(note, f"not defined, as 0/0: {', '.join(undefined)}" * bool(undefined))
     columns: dict[str, object] = {}

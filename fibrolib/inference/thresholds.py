@@ -123,9 +123,10 @@ def coords(
         ``<name>_high`` (Wilson; at a prevalence: Jeffreys); ``note``. Limits take the threshold as given: where these
         patients choose it, see :func:`sensitivity_at_specificity`.
     """
-    best = isinstance(threshold, str) and threshold == "best"
-    asked = {"threshold": None if best else threshold, "sensitivity": sensitivity, "specificity": specificity}
-    asked = {name: values for name, values in asked.items() if values is not None} or {"best": 0.0}
+    asked = {"threshold": threshold, "sensitivity": sensitivity, "specificity": specificity}
+    asked = {name: values for name, values in asked.items() if values is not None}
+    if not asked or (list(asked) == ["threshold"] and isinstance(threshold, str) and threshold == "best"):
+        asked = {"best": 0.0}
     if len(asked) > 1:
         raise ValueError(f"give one of {', '.join(asked)}")
     ((kind, values),) = asked.items()

@@ -50,6 +50,13 @@ def _share(value: object) -> None:
         raise FibrolibError(f"Expected a share between 0 and 1, such as 0.1, found {value!r}.")
 
 
+def _level(value: object) -> None:
+    """A check that a value is a confidence level."""
+    _share(value)
+    if value < 0.5:
+        raise FibrolibError(f"Expected a share from 0.5 up, such as 0.8, found {value!r}.")
+
+
 _VALUES: dict[str, Callable[[object], object]] = {
     "methods": parse_methods,
     "redraws": _whole_number(10),
@@ -61,7 +68,7 @@ _VALUES: dict[str, Callable[[object], object]] = {
     "prevalence": _share,
     "margin": _share,
     "biopsy_error": _share,
-    "answers": _share,
+    "answers": _level,
 }
 """Of every parameter that a notebook has besides those of `Request`: what raises where a value is not allowed."""
 

@@ -18,7 +18,7 @@ from scipy import special
 from fibrolib.errors import counted
 from fibrolib.inference.checks import InferenceError, _as_text, _check_level, _check_open_share, _check_size, _few
 from fibrolib.inference.intervals import _join_notes
-from fibrolib.inference.metrics import _COMPOSITES, confusion
+from fibrolib.inference.metrics import _COMPOSITES, _counts
 from fibrolib.inference.predictions import _SPLITS, _check_predictions, _wide_scores
 from fibrolib.inference.roc import auc
 from fibrolib.inference.thresholds import choose_threshold
@@ -108,7 +108,7 @@ def _result(validation: np.ndarray, test: np.ndarray, rule: str) -> dict[str, fl
     if 0 < validation[:, 0].sum() < len(validation):
         threshold = choose_threshold(validation[:, 0], validation[:, 1], rule)
         row["accuracy"] = _accuracy(truth, score, threshold)
-        row["f1_macro"] = float(_COMPOSITES["f1_macro"][1](*confusion(truth, score, threshold)))
+        row["f1_macro"] = float(_COMPOSITES["f1_macro"][1](*_counts(truth == 1, score, threshold)))
     return row
 
 
