@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from threading import current_thread, main_thread
 
 import joblib
 import numpy as np
@@ -90,6 +91,17 @@ def test_a_net_is_evaluated_once(nets, again, monkeypatch):
     monkeypatch.setattr(NetClassifier, "_train", lambda *_: pytest.fail("trained again"))
     pd.testing.assert_frame_equal(again()["net"].predictions, first.predictions)
     assert {path.name for path in (nets.folder.path / "models").iterdir()} == {"net.json", "net.safetensors"}
+
+
+def test_threads_score_a_kept_net_and_do_not_build_it(nets, again, patients, monkeypatch):
+    """Building seeds torch's random state, which threads share."""
+    expected, builders = nets.cumulative_probs("net", patients.iloc[:4]), []
+    later, build = again(), NetClassifier._build
+    monkeypatch.setattr(NetClassifier, "_build", lambda net: builders.append(current_thread()) or build(net))
+    wanted = [("net", patients.iloc[[row]], perturbed) for row in range(3) for perturbed in (False, True)]
+    assert len(list(later.score_all(wanted, 2))) == 6
+    assert builders == [main_thread()]
+    pd.testing.assert_frame_equal(later.cumulative_probs("net", patients.iloc[:4]), expected)
 
 
 def test_an_evaluation_whose_key_has_changed_trains_nothing_again_that_is_the_same(nets, again, monkeypatch):

@@ -162,11 +162,11 @@ class SaliencyTests:
 
     def net(self, name: str) -> NetClassifier:
         """A fitted net."""
-        return self.nets[name].final
+        return self.nets.fitted(name)
 
     def clips(self, name: str, few: bool = False) -> dict[str, Clip]:
         """First prepared file of each test patient, as the net takes it."""
-        files = self.test[self.net(name).view]
+        files = self.test[self.nets[name].final.view]
         return {patient: load_clip(files[patient][0]) for patient in (self.few if few else files.index)}
 
     def maps(self, name: str, method: str) -> dict[str, Explanation]:

@@ -125,6 +125,12 @@ class NetEvaluations:
             self._finished[name] = self._evaluate_once(evaluate, self.arguments(name))
         return self._finished[name]
 
+    def fitted(self, name: str) -> NetClassifier:
+        """A fitted net, built: tasks that are given it would each build their own, in threads with one random state."""
+        net = self[name].final
+        _ = net.module_
+        return net
+
     def classifier(self, name: str) -> NetClassifier:
         """A net of the profile, not fitted."""
         return NetClassifier(
@@ -210,7 +216,7 @@ class NetEvaluations:
             key = {"net": self.cache_key(name), "patients": ids, "files": files, "perturbed": perturbed}
             keys.append((f"scores-{name}", key))
         missing = [not cache.has(*key, EVALUATION) for key in keys]
-        jobs = [delayed(_score)(self[name].final, *of) for name, *of in compress(wanted, missing)]
+        jobs = [delayed(_score)(self.fitted(name), *of) for name, *of in compress(wanted, missing)]
         computed = in_parallel(jobs, n_jobs, threads=True)
         for key, is_missing in zip(keys, missing, strict=True):
             tables = next(computed) if is_missing else None  # which are on disk
