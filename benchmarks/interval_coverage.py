@@ -262,6 +262,7 @@ def calibration(draws: int) -> None:
     print(f"Coverage of 95 % intervals of calibration, {draws} draws (Brier score and ICI, by bootstrap: {few})")
     print("  band: mean over the curve's points")
     rng = np.random.default_rng(1)
+    _calibration_bands(min(draws, 200), np.random.default_rng(2))
     for n in (17, 77):
         for extreme, shift in ((1.0, 0.0), (2.5, 0.0), (1.0, 0.8)):
             log_odds = rng.normal(0, 1.3, 100_000)
@@ -283,6 +284,21 @@ def calibration(draws: int) -> None:
                 inside["band"].append(np.mean((curve["low"] <= right) & (right <= curve["high"])))
             cells = "  ".join(f"{key} {np.mean(hits):.3f}" for key, hits in inside.items())
             print(f"  n = {n:2d}  too extreme by {extreme}, too high by {shift}: {cells}", flush=True)
+
+
+def _calibration_bands(draws: int, rng: np.random.Generator) -> None:
+    """Bands of more patients: smoothing is as biased as with few, and the band is narrower."""
+    for n in (77, 200, 600, 2000):
+        for extreme in (1.0, 1 / 0.7):
+            said = special.expit(rng.normal(-0.3, 1.6, 100_000))
+            risk, inside = special.expit(special.logit(said) / extreme), []
+            for _ in range(draws):
+                curve = calibration_curve(*_sample(rng, risk, said, n), n_points=21)
+                right = special.expit(special.logit(curve["predicted"]) / extreme)
+                inside.append((curve["low"] <= right) & (right <= curve["high"]))
+            points = np.mean(inside, axis=0)
+            cells = f"band {points.mean():.3f}, at its ends {points[0]:.2f} and {points[-1]:.2f}"
+            print(f"  n = {n:4d}, {draws} draws, too extreme by {extreme:.2f}: {cells}", flush=True)
 
 
 def _sample(rng: np.random.Generator, risk: np.ndarray, said: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -159,3 +159,11 @@ def test_zones_of_other_names_are_refused():
 def test_all_enter_a_pathway_without_steps():
     (row,) = pathway_table(pd.DataFrame(index=range(8)), [0, 0, 0, 1, 1, 1, 0, 1]).to_dict("records")
     assert (row["step"], row["entered"], row["entered_low"], row["entered_high"]) == ("biopsy", 1000, 1000, 1000)
+
+
+def test_a_pathway_without_anything_sends_everybody_to_biopsy():
+    y = pd.Series([0, 0, 1, 0, 1, 0], index=list("abcdef"))
+    one = pd.DataFrame({"FIB-4": ["low", "high", "high", "low", "low", "low"]}, index=y.index)
+    for nothing in (pd.DataFrame(), pd.DataFrame(index=y.index)):
+        found = compare_pathways({"biopsy": nothing, "FIB-4": one}, y)
+        assert found["biopsies"].tolist() == pytest.approx([1000, 1000 / 3])

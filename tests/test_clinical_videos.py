@@ -260,3 +260,24 @@ def test_patients_with_the_same_mean_have_no_icc():
         assert found[name].note == "all patients have the same mean: no ICC"
     rounded = repeatability([0.1 + 0.2, 0.3, 0.5, 0.5, 0.7, 0.7], [1, 1, 2, 2, 3, 3], 0.5)["icc"]
     assert (rounded.value, rounded.note) == (1, "the videos of every patient have the same score: no interval")
+
+
+def test_no_decision_can_flip_beyond_all_scores():
+    patient, score = np.repeat(range(20), 2), np.random.default_rng(0).normal(6, 1, 40)
+    assert "one side" not in repeatability(score, patient, 6.0)["flips"].note
+    for threshold in (1.5, score.min(), 685.0):
+        flips = repeatability(score, patient, threshold)["flips"]
+        assert flips.value == 0
+        assert f"all scores lie on one side of {threshold:g}: no decision could flip" in flips.note
+
+
+def test_rows_that_a_join_has_doubled_are_noticed():
+    patient, score = np.repeat(range(20), 2), np.random.default_rng(0).normal(6, 1, 40)
+    for doubled in (
+        repeatability(np.tile(score, 2), np.tile(patient, 2), 6),
+        repeatability(*np.repeat([score, patient], 2, 1), 6),
+    ):
+        assert all("are the rows doubled, by a join?" in each.note for each in doubled.values())
+    called = (score > 6).astype(float)  # two values, and equal ones in every patient by chance
+    for each in (repeatability(score, patient, 6), repeatability(np.repeat(called[:20], 2), patient, 1)):
+        assert not any("doubled" in found.note for found in each.values())

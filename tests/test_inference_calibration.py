@@ -212,11 +212,11 @@ def test_band_stays_within_zero_and_one_and_has_width_everywhere():
         assert (curve["predicted"].iloc[0], curve["predicted"].iloc[-1]) == (p.min(), p.max())
 
 
-def test_large_samples_carry_no_warning_and_a_narrow_band():
+def test_large_samples_carry_no_warning_of_their_size_and_a_narrow_band():
     rng = np.random.default_rng(0)
     p = rng.random(3000)
     curve = calibration_curve(rng.random(3000) < p, p, n_points=11)
-    assert (curve["note"] == "").all()
+    assert not curve["note"].str.contains("smaller class").any()
     assert curve["observed"].tolist() == pytest.approx(curve["predicted"].tolist(), abs=0.05)
     assert (curve["high"] - curve["low"] < 0.12).all()
 
@@ -266,3 +266,11 @@ def test_curves_of_single_patients_give_those_of_all_samples(decimals):
     np.testing.assert_allclose(_ideal_distances(probability, 40, np.random.default_rng(4)), each, rtol=0, atol=1e-14)
     few = _ideal_distances(probability, 30, np.random.default_rng(4))
     np.testing.assert_array_equal(few, each[:30])
+
+
+def test_a_band_of_many_patients_says_what_it_ignores():
+    random = np.random.default_rng(0)
+    p = random.random(500)
+    y = random.random(500) < p
+    assert "ignores the bias of smoothing" in calibration_curve(y, p, n_points=3)["note"].iloc[0]
+    assert "bias" not in calibration_curve(y[:499], p[:499], n_points=3)["note"].iloc[0]

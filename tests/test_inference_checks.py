@@ -484,6 +484,13 @@ def test_truth_may_be_labels(name):
         LABELLED[name](["F4", "F3", "F2", "F4", "F3", "F2"], pos_label="F4")
 
 
+def test_scores_in_one_column_are_to_be_unravelled():
+    with pytest.raises(InferenceError, match=r"its shape is \(6, 1\): give \.ravel\(\) of it"):
+        auc(Y, np.reshape(A, (6, 1)))
+    with pytest.raises(InferenceError, match="of predict_proba take the second column"):
+        auc(Y, np.column_stack([A, B]))
+
+
 def test_labels_without_a_name_and_missing_ones():
     with pytest.raises(InferenceError, match="name the label of the condition by pos_label"):
         auc(["ill", "well"] * 3, A)

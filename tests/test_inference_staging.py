@@ -10,7 +10,16 @@ import pytest
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
-from fibrolib.inference import InferenceError, auc, auc_ci, delong_test, obuchowski, obuchowski_test, quadratic_kappa
+from fibrolib.inference import (
+    InferenceError,
+    auc,
+    auc_ci,
+    compare_staging,
+    delong_test,
+    obuchowski,
+    obuchowski_test,
+    quadratic_kappa,
+)
 
 REFERENCE = Path(__file__).parent / "reference"
 SETTINGS = {"sample": {}, "uniform": {"prevalence": dict.fromkeys(range(5), 0.2)}, "plain": {"penalise": False}}
@@ -155,3 +164,18 @@ def test_a_prevalence_may_be_a_series():
     stage, score = np.arange(20) % 4, np.arange(20) % 7
     shares = pd.Series([0.1, 0.2, 0.3, 0.4], index=[3, 2, 1, 0])
     assert obuchowski(stage, score, prevalence=shares) == obuchowski(stage, score, prevalence=shares.to_dict())
+
+
+def test_a_measure_below_chance_says_so():
+    """Chance by hand: of the pairs (0, 1), (1, 2) half a penalty is lost, of (0, 2) a whole one; half of it all."""
+    stage = np.repeat([0, 1, 2], 10)
+    rising = stage + np.random.default_rng(0).normal(0, 0.5, 30)
+    chance = 1 - 0.5 * (0.5 + 0.5 + 1) / 3
+    assert obuchowski(stage, np.zeros(30)).value == pytest.approx(chance)
+    assert "chance" not in obuchowski(stage, rising).note + obuchowski(stage, np.zeros(30)).note
+    found = obuchowski(stage, -rising)
+    assert f"the measure is {found.value:.3f}, below {chance:.3f} by chance" in found.note
+    assert "score b is" in obuchowski_test(stage, rising, -rising).note
+    assert "score a" not in obuchowski_test(stage, rising, -rising).note
+    (note,) = compare_staging(stage, pd.DataFrame({"cnn": rising, "platelets": -rising}))["note"]
+    assert "by chance: does it fall with the stage?" in note

@@ -132,3 +132,9 @@ def test_a_threshold_in_per_cent_is_noticed_beside_probabilities():
     assert confusion(y, score, np.inf) == (0, 3, 0, 3)
     assert confusion(y, 10 * score, 50) == (0, 3, 0, 3)
     assert confusion(y, [0, 1, 0, 1, 1, 1], 5) == (0, 3, 0, 3)  # criteria that were counted
+
+
+def test_no_threshold_of_a_falling_score_is_better_than_chance():
+    y, score = np.repeat([0, 1], 20), np.r_[np.arange(20) + 15, np.arange(20)]
+    assert "where none is better than chance" in coords(y, score)["note"].iloc[0]
+    assert "chance" not in coords(y, -score)["note"].iloc[0]

@@ -75,7 +75,8 @@ def compare_pathways(
     Parameters
     ----------
     pathways : mapping of str to DataFrame
-        The `zones` of each, as of :func:`pathway_table`; one without columns sends everybody to biopsy.
+        The `zones` of each, as of :func:`pathway_table`; one without columns, such as ``pd.DataFrame()``, sends
+        everybody to biopsy.
     y_true, prevalence, pos_label, confidence_level
         As in :func:`pathway_table`.
 
@@ -90,6 +91,9 @@ def compare_pathways(
     """
     if not isinstance(pathways, Mapping) or not pathways:
         raise ValueError("pathways must map names to the zones of each, for example {'FIB-4': zones}")
+    patients = y_true.index if isinstance(y_true, pd.Series) else range(np.size(y_true))
+    empty = {name for name, zones in pathways.items() if isinstance(zones, pd.DataFrame) and zones.shape == (0, 0)}
+    pathways = {name: pd.DataFrame(index=patients) if name in empty else each for name, each in pathways.items()}
     _check_order(y_true, *pathways.values())
     rows, before, above = [], None, None
     for name, zones in pathways.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -19,10 +21,13 @@ from fibrolib.inference.checks import (
     _check_scored,
     _check_scores,
 )
-from fibrolib.inference.intervals import _small_sample_note
+from fibrolib.inference.intervals import _join_notes, _small_sample_note
 from fibrolib.stages import _without_mask
 
 _Floats = NDArray[np.float64]
+
+_MANY_SCORES = 10
+"""From so many different scores on, equal ones within all patients are taken for copies (*assumption*)."""
 
 _ROUNDING = 1e-24
 """A variance below this share of the squared scores is none."""
@@ -56,7 +61,8 @@ def repeatability(
         unequal numbers of videos their mean as Searle has it, and the limits are approximate). ``within_sd``, and
         ``repeatability``, below which two videos of a patient differ in 19 of 20 cases (Bland & Altman, BMJ
         1996;313:744), limits from chi-square. ``bias``: second video less first, Student's t, with the limits of
-        agreement in its note. ``flips``: share of patients with videos on both sides of the threshold, Wilson.
+        agreement in its note. ``flips``: share of patients with videos on both sides of the threshold, Wilson; a note
+        where all scores lie on one side.
         ``icc_operators``, where every operator recorded at least three patients in common with all others:
         ICC(A,1), absolute agreement of operators drawn at random (McGraw & Wong, Psychol Methods 1996;1:30).
     """
@@ -91,7 +97,13 @@ def repeatability(
         found[name] = Estimate(name, *map(float, factor * spread), n, confidence_level, "chi-square", note=note)
     found["bias"] = _bias(data, confidence_level)
     flipped = (by_patient.max() >= threshold) & (by_patient.min() < threshold)
-    found["flips"] = wilson(int(flipped.sum()), n, "share of patients whose decision flips", confidence_level)
+    flips = wilson(int(flipped.sum()), n, "share of patients whose decision flips", confidence_level)
+    one_side = not data["score"].min() < threshold <= data["score"].max()
+    note = f"all scores lie on one side of {threshold:g}: no decision could flip" if one_side else ""
+    found["flips"] = replace(flips, note=_join_notes(flips.note, note))
+    if _doubled(data):
+        note = "every score occurs twice within its patient: are the rows doubled, by a join?"
+        found = {name: replace(each, note=_join_notes(note, each.note)) for name, each in found.items()}
     if operator is not None:
         if np.shape(operator) != score.shape:
             raise InferenceError(f"operator must say of each of {counted(len(score), 'video')} who recorded it")
@@ -102,6 +114,12 @@ def repeatability(
         if len(crossed) >= 3 and crossed.shape[1] >= 2:
             found["icc_operators"] = _icc_operators(crossed.to_numpy(), tails, confidence_level)
     return found
+
+
+def _doubled(data: pd.DataFrame) -> bool:
+    """Whether every score occurs an even number of times within its patient: more than chance, if there are many."""
+    times = data.groupby(["patient", "score"]).size()
+    return bool((times % 2 == 0).all()) and times.index.get_level_values("score").nunique() >= _MANY_SCORES
 
 
 def _patient_codes(patient: ArrayLike, n: int) -> tuple[NDArray[np.int64], int]:

@@ -37,6 +37,9 @@ from fibrolib.inference.predictions import _by_model
 _FLEXIBLE_CLASS = 200
 """Patients wanted in each class for a flexible curve (Van Calster et al., J Clin Epidemiol 2016;74:167)."""
 
+_NARROW_BAND = 500
+"""Patients from which on the bias of a calibration curve is noticeable beside its band (`calibration_curves`)."""
+
 _SHARE = 2 / 3
 """Share of patients that each point of the lowess curve uses: R's default."""
 
@@ -295,6 +298,8 @@ def calibration_curve(
             f"{counted(least, 'patient')} in the smaller class: a flexible curve needs about {_FLEXIBLE_CLASS}, "
             "this one is a sketch"
         )
+    if len(positive) >= _NARROW_BAND:
+        note = _join_notes(note, "the band ignores the bias of smoothing: it is too narrow, above all at both ends")
     columns = {"predicted": grid, "observed": observed, "low": low, "high": high}
     return pd.DataFrame(columns | {"n_effective": effective, "note": note})
 
@@ -381,8 +386,10 @@ def calibration_curves(
 
     Cleveland's lowess (J Am Stat Assoc 1979;74:829) without robustness steps is a weighted mean of neighbouring
     patients, so each point has an effective number of patients and carries Wilson's interval of a proportion among as
-    many. The band ignores the bias of smoothing: on average over its points it covers 0.95 to 0.96, but 0.89 where 77
-    predictions are two and a half times too extreme (``benchmarks/interval_coverage.py``).
+    many. The band ignores the bias of smoothing, which stays as the band narrows. On average over its points it covers
+    0.94 to 0.96 with 77 and 200 patients, but where predictions are 1.4 times too extreme 0.89 with 600 and 0.83 with
+    2,000, and where they are 2.5 times too extreme 0.89 with 77; at both ends of the curve it covers less, with many
+    patients far less (``benchmarks/interval_coverage.py``).
 
     Parameters
     ----------

@@ -100,6 +100,7 @@ def _check_scores(score: ArrayLike, n: int, name: str = "y_score") -> _Floats:
     values = _as_float(score, name)
     if values.ndim != 1:
         hint = ": of predict_proba take the second column, [:, 1]" if values.ndim == 2 else ""
+        hint = ": give .ravel() of it" if 1 in values.shape else hint
         raise InferenceError(f"{name} must be one-dimensional, its shape is {values.shape}{hint}")
     if len(values) != n:
         raise InferenceError(

@@ -52,7 +52,8 @@ def fit_recalibration(
 
     Logistic recalibration (Steyerberg et al., Stat Med 2004;23:2567): of the log odds alone (`slope` False: the slope
     stays 1, the intercept makes the expected number of cases the observed one), or of both. Patients with a probability
-    of 0 or 1, which has no log odds, are left out, as in :func:`calibration_metrics`.
+    of 0 or 1, which has no log odds, are left out, as in :func:`calibration_metrics`. An intercept alone is also fitted
+    to probabilities that order these patients the wrong way round, and does not mend that.
 
     Raises
     ------

@@ -24,7 +24,7 @@ from fibrolib.inference.checks import (
     _Integers,
 )
 from fibrolib.inference.comparisons import Comparison, _compare
-from fibrolib.inference.intervals import Estimate, _logit_limits, _normal_limits, _small_sample_note
+from fibrolib.inference.intervals import Estimate, _join_notes, _logit_limits, _normal_limits, _small_sample_note
 from fibrolib.inference.roc import _area, _placements
 
 _NO_ERROR = 1e-7  # a standard error below is rounding
@@ -47,7 +47,8 @@ def obuchowski(
 
     One minus the sum over pairs of stages of weight x penalty x (1 - area between the two stages). The weight of a pair
     is the product of its stages' prevalences, scaled to sum 1; the penalty is the distance of the stages over the
-    greatest distance (Lambert et al., Clin Chem 2008;54:1372).
+    greatest distance (Lambert et al., Clin Chem 2008;54:1372). Because of the penalty, a score that says nothing of the
+    stage has a measure above 0.5, often 0.7 to 0.8 (half of the greatest loss); a note says so of a measure below it.
 
     Parameters
     ----------
@@ -78,6 +79,7 @@ def obuchowski(
     limits, note = (float("nan"), float("nan")), "the estimated variance is zero: no interval"
     if error > 0:
         limits, note = _logit_limits(value, error, confidence_level), _few_note(stages)
+    note = _join_notes(_chance_note({"the measure": value}, stages, prevalence, penalise, scale), note)
     return Estimate("Obuchowski measure", value, *limits, len(stages), confidence_level, "logit", error, note)
 
 
@@ -99,7 +101,16 @@ def obuchowski_test(
         for score, name in ((score_a, "score_a"), (score_b, "score_b"))
     )
     error = float(np.sqrt(_variance(stages, parts_a - parts_b)))
-    return _compare("Obuchowski, paired", (a, b), error, len(stages), confidence_level, _few_note(stages))
+    note = _chance_note({"score a": a, "score b": b}, stages, prevalence, penalise, scale)
+    note = _join_notes(note, _few_note(stages))
+    return _compare("Obuchowski, paired", (a, b), error, len(stages), confidence_level, note)
+
+
+def _chance_note(values: Mapping[str, float], stages: _Integers, *options) -> str:
+    """Caveat of measures below that of a score that is the same for all: such a score falls with the stage."""
+    chance, _ = _components(stages, np.zeros(len(stages)), *options)
+    below = [f"{name} is {value:.3f}" for name, value in values.items() if value < chance - _NO_ERROR]
+    return f"{', '.join(below)}, below {chance:.3f} by chance: does it fall with the stage?" if below else ""
 
 
 def _few_note(stages: _Integers) -> str:

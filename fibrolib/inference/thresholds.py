@@ -145,6 +145,8 @@ def coords(
             row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
         rows.append(row)
     chosen = "threshold chosen on these patients" * (kind != "threshold")
+    if kind == "best" and rows[0]["sensitivity"] + rows[0]["specificity"] <= 1:
+        chosen += ", where none is better than chance: do scores fall with the condition?"
     return pd.DataFrame(rows).assign(note=_join_notes(chosen, _small_sample_note(*_class_sizes(positive))))
 
 

@@ -61,7 +61,8 @@ def matching_confusions(
     reported : mapping of str to float
         Any of "accuracy", "precision", "recall", "f1", "sensitivity", "specificity", as fractions.
     decimals : int
-        Decimals of the fractions as printed: 76.47 % is 0.7647, four.
+        Decimals of the fractions as printed, zeros at the end too: 76.47 % is 0.7647, four. With more than were
+        printed, no matrix may fit.
     rounding : {"nearest", "down"}
         How the paper rounded; "down" is truncation.
     average : {"macro", "positive"}
@@ -149,7 +150,7 @@ def attainable_areas(
     n_positive, n_negative : int or sequence of int
         Patients tested. Sequences: class sizes of each of several folds whose areas were averaged.
     decimals : int
-        Decimals printed.
+        Decimals printed, zeros at the end too: 0.90 has two. With more than were printed, no area may fit.
     rounding : {"nearest", "down"}
         As in :func:`matching_confusions`.
     folds : int
