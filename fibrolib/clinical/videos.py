@@ -117,7 +117,7 @@ def repeatability(
 
 
 def _doubled(data: pd.DataFrame) -> bool:
-    """Whether every score occurs an even number of times within its patient: more than chance, if there are many."""
+    """Whether every score occurs twice (or four times, ...) within its patient, and more differ than chance allows."""
     times = data.groupby(["patient", "score"]).size()
     return bool((times % 2 == 0).all()) and times.index.get_level_values("score").nunique() >= _MANY_SCORES
 

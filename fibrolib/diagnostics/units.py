@@ -227,21 +227,8 @@ AST = ColumnSpec("U/L", 5, 5000, "AST", **_ENZYME, same=("IU/L",))
 ALT = ColumnSpec("U/L", 5, 5000, "ALT", **_ENZYME, same=("IU/L",))
 UPPER_LIMIT = ColumnSpec("U/L", 10, 100, below=_KATAL, possible=(10, 200), same=("IU/L",))  # of normal AST
 _COUNT = {"above": _PER_MICROLITRE, "low_median": (45.0, _TEN_THOUSANDS), "possible": (1, 5000)}
-_THOUSANDS = (
-    "10³/µL",
-    "G/L",
-    "K/µL",
-    "Gpt/L",
-    "Mrd/L",
-    "thousands/µL",
-    "thousand/µL",
-    "1000/µL",
-    "Giga/L",
-    "Tsd/µL",
-    "Tsd./µL",
-    "Mrd./L",
-    "per nL",
-)
-PLATELETS = ColumnSpec("10⁹/L", 10, 1500, "Platelets", **_COUNT, same=_THOUSANDS)
+_PER_LITRE = ("G/L", "Giga/L", "Gpt/L", "Mrd/L", "Mrd./L", "per nL")
+_THOUSANDS = ("10³/µL", "1000/µL", "K/µL", "thousand/µL", "thousands/µL", "Tsd/µL", "Tsd./µL")
+PLATELETS = ColumnSpec("10⁹/L", 10, 1500, "Platelets", **_COUNT, same=(*_THOUSANDS, *_PER_LITRE))
 _OTHER_STIFFNESS = {"below": _SPEED, "above": _PASCAL, "low_median": (2.6, _SPEED)}
 STIFFNESS = ColumnSpec("kPa", 1.5, 75, "Stiffness (SWE)", "log-normal", **_OTHER_STIFFNESS, possible=(0.5, 300))
