@@ -77,6 +77,11 @@ def _is_numbering(index: pd.Index) -> bool:
     return not len(numbers) or bool(numbers[0] == 0 and ((np.diff(numbers) == 1) | (numbers[1:] == 0)).all())
 
 
+def _labelled_like(given: ArrayLike, values: NDArray) -> pd.Series | NDArray:
+    """A Series with the labels of the patients, who would else be taken as they come, where a Series was given."""
+    return pd.Series(values, given.index, name=given.name) if isinstance(given, pd.Series) else values
+
+
 def check_stages(stage: ArrayLike, name: str = "stage") -> NDArray[np.int64] | pd.Series:
     """Stages as whole numbers, shape (n,), of a Series with its index.
 
@@ -100,8 +105,7 @@ def check_stages(stage: ArrayLike, name: str = "stage") -> NDArray[np.int64] | p
     if wrong.any():
         raise StageError(f"{name} must hold whole numbers from 0 on (to {_HIGHEST}), found {numbers[wrong][0]:g}")
     _refuse_codes(numbers, name)
-    whole = numbers.astype(np.int64)
-    return pd.Series(whole, index=stage.index, name=stage.name) if isinstance(stage, pd.Series) else whole
+    return _labelled_like(stage, numbers.astype(np.int64))
 
 
 def _refuse_codes(numbers: NDArray[np.float64], name: str) -> None:

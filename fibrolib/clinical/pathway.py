@@ -91,12 +91,11 @@ def compare_pathways(
     """
     if not isinstance(pathways, Mapping) or not pathways:
         raise ValueError("pathways must map names to the zones of each, for example {'FIB-4': zones}")
-    patients = y_true.index if isinstance(y_true, pd.Series) else range(np.size(y_true))
-    empty = {name for name, zones in pathways.items() if isinstance(zones, pd.DataFrame) and zones.shape == (0, 0)}
-    pathways = {name: pd.DataFrame(index=patients) if name in empty else each for name, each in pathways.items()}
     _check_order(y_true, *pathways.values())
     rows, before, above = [], None, None
     for name, zones in pathways.items():
+        if isinstance(zones, pd.DataFrame) and zones.shape == (0, 0):
+            zones = pd.DataFrame(index=y_true.index if isinstance(y_true, pd.Series) else range(np.size(y_true)))
         positive, share = _check_pathway(zones, y_true, prevalence, pos_label)
         weights, biopsied = (_PER * share, _PER * (1 - share)), _sent_to_biopsy(zones)
         events = dict(zip(_TOTALS, (biopsied, ~biopsied, ~biopsied & positive), strict=True))

@@ -197,13 +197,11 @@ def _interaction(data: pd.DataFrame, column: str) -> dict[str, object]:
     known = data[data[column].isin(enough)]
     left_out = len(data) - len(known)
     row = {"levels": len(enough), "n": len(known), "statistic": np.nan, "df": np.nan, "p": np.nan}
-    notes = [f"{left_out} in small groups or without a value"] * bool(left_out)
-    notes += [f"{outside} with a probability of 0 or 1, without log odds"] * bool(outside)
-    row["note"] = "; ".join(notes)
+    certain = f"{outside} with a probability of 0 or 1, without log odds" * bool(outside)
     if len(enough) < 2:
-        notes = [f"fewer than two groups with {_LEAST} patients in either class: not tested"]
-        notes += [f"{outside} with a probability of 0 or 1, without log odds"] * bool(outside)
-        return row | {"note": "; ".join(notes)}
+        few = f"fewer than two groups with {_LEAST} patients in either class: not tested"
+        return row | {"note": _join_notes(few, certain)}
+    row["note"] = _join_notes(f"{left_out} in small groups or without a value" * bool(left_out), certain)
     member = np.column_stack([known[column] == level for level in enough[1:]]).astype(float)
     score = special.logit(known[" "].to_numpy())
     score = (score - score.mean()) / (score.std() or 1.0)  # the test is the same, and safe with extreme scores

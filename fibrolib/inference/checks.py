@@ -261,8 +261,8 @@ def _check_on_scale(threshold: float, scores: _Floats, name: str, *, finite: boo
     if not known.size:
         return
     low, high = known.min(), known.max()
-    infinite, shares = bool(np.isinf(threshold)), 0 <= low <= high <= 1 and bool((known != np.floor(known)).any())
-    if (finite and infinite) or (shares and threshold >= _LEAST_PERCENTAGE and not infinite):
+    shares = 0 <= low <= high <= 1 and bool((known != np.floor(known)).any())
+    if finite if np.isinf(threshold) else shares and threshold >= _LEAST_PERCENTAGE:
         where = f"scores lie between {low:g} and {high:g}"
         raise InferenceError(f"{name} is {threshold:g}, and {where}: give it on their scale")
 

@@ -76,9 +76,14 @@ def _alike_note(which: str = "both") -> str:
     return f"{which} scores order the patients alike, or without error: p is 1 by definition"
 
 
+def _is_flawless(value: float) -> bool:
+    """Whether an area is that of a score without error (or all wrong)."""
+    return round(value, 12) in (0, 1)
+
+
 def _flawless_note(values: tuple[float, float], most: float) -> str:
     """Caveat where one of two values, at most `most`, is that of a score without error (or all wrong)."""
-    flawless = [letter for letter, value in zip("ab", values, strict=True) if round(value / most, 12) in (0, 1)]
+    flawless = [letter for letter, value in zip("ab", values, strict=True) if _is_flawless(value / most)]
     return f"score {' and '.join(flawless)} ranks without error, as if its area were certain" if flawless else ""
 
 

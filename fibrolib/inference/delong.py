@@ -33,7 +33,7 @@ from fibrolib.inference.checks import (
     _Floats,
     _shared_patients,
 )
-from fibrolib.inference.comparisons import Comparison, _alike_note, _compare, _tail
+from fibrolib.inference.comparisons import Comparison, _alike_note, _compare, _is_flawless, _tail
 from fibrolib.inference.intervals import (
     _error_at_difference,
     _join_notes,
@@ -273,8 +273,6 @@ def delong_joint_test(
     if len(placed) < 2:
         raise ValueError("a joint test needs at least two scores")
     areas, sizes = np.array([_area(positive, column) for column in placed]), _class_sizes(positive)
-    flawless = sum(bool(round(area, 12) in (0, 1)) for area in areas.tolist())
-    certain = f"{flawless} of {len(areas)} scores without error (or all wrong), as if certain" * bool(flawless)
     note = _small_sample_note(*sizes)
     joint = _chi_square if reference == "chi2" else _anova_type
     statistic, df, df_error = joint(positive, placed, areas)
@@ -284,6 +282,8 @@ def delong_joint_test(
         note, pvalue = _join_notes(_alike_note("all"), note), 1.0
     else:
         pvalue = special.chdtrc(df, statistic) if np.isinf(df_error) else special.fdtrc(df, df_error, statistic)
+        flawless = sum(map(_is_flawless, areas.tolist()))
+        certain = f"{flawless} of {len(areas)} scores without error (or all wrong), as if certain" * bool(flawless)
         note = _join_notes(certain, note)
     return _JointTest(statistic, df, df_error, float(pvalue), tuple(areas.tolist()), sum(sizes), note)
 

@@ -19,6 +19,7 @@ from fibrolib.inference.checks import (
     _check_probabilities,
     _check_unit_range,
 )
+from fibrolib.stages import _labelled_like
 
 _LEAST = 1e-9  # a probability nearer to 0 or 1 is taken as so far from there: beyond, it would outweigh all others
 
@@ -30,11 +31,6 @@ def log_odds(probability: ArrayLike) -> pd.Series | NDArray[np.float64]:
     """
     values = _check_unit_range(_as_float(probability, "probability"), "probability")
     return _labelled_like(probability, special.logit(np.clip(values, _LEAST, 1 - _LEAST)))
-
-
-def _labelled_like(given: ArrayLike, values: NDArray[np.float64]) -> pd.Series | NDArray[np.float64]:
-    """A Series with the labels of the patients, who would else be taken as they come, where a Series was given."""
-    return pd.Series(values, given.index, name=given.name) if isinstance(given, pd.Series) else values
 
 
 def _certain_note(probability: ArrayLike) -> str:

@@ -125,7 +125,7 @@ def coords(
     """
     asked = {"threshold": threshold, "sensitivity": sensitivity, "specificity": specificity}
     asked = {name: values for name, values in asked.items() if values is not None}
-    if not asked or (list(asked) == ["threshold"] and isinstance(threshold, str) and threshold == "best"):
+    if not asked or (isinstance(threshold, str) and asked == {"threshold": "best"}):
         asked = {"best": 0.0}
     if len(asked) > 1:
         raise ValueError(f"give one of {', '.join(asked)}")

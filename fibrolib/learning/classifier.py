@@ -131,8 +131,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):
 
     def save(self, path: Path | str) -> None:
         """Write weights, settings and training curve to a safetensors file, whole or not at all."""
-        built = "module_" in vars(self) or not hasattr(self, "_saved")
-        state = self._fitted_module().state_dict() if built else self._saved[1]
+        not_built = "module_" not in vars(self) and hasattr(self, "_saved")
+        state = self._saved[1] if not_built else self._fitted_module().state_dict()
         # json writes floats so that they read back to the last bit; pandas' own writer does not.
         history, settings = self.history_.to_dict("list"), {**self.settings, "n_stages": self.n_stages_}
         metadata = {"history": json.dumps(history), "settings": json.dumps(settings)}
